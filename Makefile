@@ -1,0 +1,36 @@
+# Everything a contributor or CI runs. Each target does its own set-up, in a virtual environment inside the project.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test rehearse clean
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+setup: $(STAMP) ## Install everything into .venv (a second run does nothing)
+
+$(STAMP): requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+check: $(STAMP) ## Format, lint and type-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --level error
+
+format: $(STAMP) ## Rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(STAMP) ## Run every test
+	$(BIN)/python -m pytest
+
+rehearse: $(STAMP) ## Deploy both regions on the embedded AWS and fail the database over
+	$(BIN)/python -m rehearsal $(ARGS)
+
+clean: ## Remove the virtual environment and everything generated
+	rm -rf $(VENV) rehearsal-report .pytest_cache .ruff_cache

@@ -1,0 +1,142 @@
+"""Makes what health_check needs in the database: each piece is looked for first, then made.
+
+Owns: the heartbeat's database and table, the least-privileged user, its grants.
+Does not own: the connection (connection.py).
+Invariant: running it again changes nothing; a user of that name that isn't ours is never taken over.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pymysql.cursors import Cursor
+
+from .model import SetupReport
+
+IAM_PLUGIN = "AWSAuthenticationPlugin"
+PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
+
+
+class SetupError(RuntimeError):
+    """The database can't be brought into the wanted state; the message says why, and holds no secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One thing that must be in place, and how to see and make it."""
+
+    name: str
+    is_there: Callable[[Cursor], bool]
+    make: str  # the statement
+
+
+def prepare(cursor: Cursor, *, heartbeat_database: str, health_check_user: str) -> SetupReport:
+    """Make what is missing, and report.
+
+    Raises:
+        SetupError: the database is a reader and something is missing, or a user of that name isn't ours.
+        pymysql.MySQLError: the database refuses a statement.
+    """
+    cursor.execute("SELECT @@innodb_read_only")
+    read_only = bool(_one(cursor))
+    created: list[str] = []
+    already_there: list[str] = []
+    missing: list[str] = []
+    for piece in pieces(heartbeat_database, health_check_user):
+        # On a reader nothing can be made, so a later piece may stand on one that is missing: it is missing too.
+        if not missing and piece.is_there(cursor):
+            already_there.append(piece.name)
+        elif read_only:
+            missing.append(piece.name)
+        else:
+            cursor.execute(piece.make)
+            created.append(piece.name)
+    if missing:
+        raise SetupError(f"the database is a reader, and these are missing: {', '.join(missing)}; ask the writer")
+    return SetupReport(created=tuple(created), already_there=tuple(already_there), read_only=read_only)
+
+
+def pieces(database: str, user: str) -> tuple[Piece, ...]:
+    """Return what must be in place, each after what it stands on.
+
+    Source: "Creating a database account using IAM authentication" (Amazon Aurora user guide).
+    """
+    table = f"`{database}`.`heartbeat`"
+    account = f"'{user}'@'%'"
+    return (
+        Piece(
+            name=f"database {database}",
+            is_there=lambda cursor: _found(
+                cursor, f"SELECT 1 FROM information_schema.schemata WHERE schema_name = '{database}'"
+            ),
+            make=f"CREATE DATABASE IF NOT EXISTS `{database}`",
+        ),
+        Piece(
+            name=f"table {database}.heartbeat",
+            is_there=lambda cursor: _table_is_there(cursor, database),
+            make=(
+                f"CREATE TABLE IF NOT EXISTS {table} "
+                "(source_region VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
+            ),
+        ),
+        Piece(
+            name=f"user {user}",
+            is_there=lambda cursor: _user_is_there(cursor, user),
+            make=f"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS' REQUIRE SSL",
+        ),
+        Piece(
+            name=f"TLS for {user}",
+            is_there=lambda cursor: _found(
+                cursor, f"SELECT 1 FROM mysql.user WHERE user = '{user}' AND host = '%' AND ssl_type <> ''"
+            ),
+            make=f"ALTER USER {account} REQUIRE SSL",
+        ),
+        Piece(
+            name=f"grants of {user}",
+            is_there=lambda cursor: set(PRIVILEGES) <= _granted(cursor, user, database),
+            make=f"GRANT {', '.join(PRIVILEGES)} ON {table} TO {account}",
+        ),
+    )
+
+
+def _one(cursor: Cursor) -> object:
+    row = cursor.fetchone()
+    return row[0] if isinstance(row, tuple) else None
+
+
+def _found(cursor: Cursor, sql: str) -> bool:
+    cursor.execute(sql)
+    return _one(cursor) is not None
+
+
+def _table_is_there(cursor: Cursor, database: str) -> bool:
+    cursor.execute(
+        "SELECT column_name FROM information_schema.columns "
+        f"WHERE table_schema = '{database}' AND table_name = 'heartbeat'"
+    )
+    columns = {str(row[0]).lower() for row in cursor.fetchall()}
+    if columns and not {"source_region", "written_at"} <= columns:
+        raise SetupError(f"{database}.heartbeat is another table: it has the columns {', '.join(sorted(columns))}")
+    return bool(columns)
+
+
+def _user_is_there(cursor: Cursor, user: str) -> bool:
+    cursor.execute(f"SELECT plugin FROM mysql.user WHERE user = '{user}' AND host = '%'")
+    plugin = _one(cursor)
+    if plugin not in (None, IAM_PLUGIN):
+        raise SetupError(
+            f"the user {user} exists and logs in by {plugin}, so it isn't ours: remove it, or choose another"
+        )
+    return plugin is not None
+
+
+def _granted(cursor: Cursor, user: str, database: str) -> set[str]:
+    """Return the privileges on the heartbeat table, as SHOW GRANTS lists them."""
+    cursor.execute(f"SHOW GRANTS FOR '{user}'@'%'")
+    wanted = re.compile(rf"GRANT (.+) ON `{re.escape(database)}`\.`heartbeat` TO ", re.IGNORECASE)
+    privileges: set[str] = set()
+    for row in cursor.fetchall():
+        found = wanted.match(str(row[0]))
+        if found:
+            privileges.update(part.strip().upper() for part in found[1].split(","))
+    return privileges

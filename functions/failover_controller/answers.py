@@ -1,0 +1,186 @@
+"""Reads what the other side answered: health_check's JSON, and RDS's descriptions.
+
+Owns the translation of foreign answers into the controller's words. Does not own the asking (`observe.py`).
+Invariant: an answer that does not have the agreed form raises `UnusableError` or becomes an unknown; nothing is
+guessed from it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import NamedTuple
+
+from .model import Operation, Peer, Port, Side
+from .ports import PortError, SilentError, UnusableError
+
+DEAD_WORDS = frozenset({"timeout", "refused", "reset", "unreachable", "name-resolution"})
+"""Failures of health_check after which nobody serves. Any other word means that something answered, or that we can't tell."""
+
+
+class Probe(NamedTuple):
+    """What one probe says of one cluster. Times in milliseconds."""
+
+    port: Port
+    read_only: bool | None
+    connect_ms: float | None
+    heartbeat: str | None
+    heartbeat_age_ms: float | None
+    lag_ms: float | None
+    failure: str | None
+
+
+UNKNOWN_PROBE = Probe(Port.UNKNOWN, None, None, None, None, None, "the answer holds no probe of it")
+
+
+class GlobalView(NamedTuple):
+    """What RDS says of the global cluster."""
+
+    writer: Side
+    operation: Operation | None
+    synchronization: str | None
+
+
+def read_probes(answer: object) -> dict[str, Probe]:
+    """Return the probes of a health_check answer by cluster id.
+
+    Raises:
+        UnusableError: when the answer does not have the agreed form.
+    """
+    probes = answer.get("probes") if isinstance(answer, Mapping) else None
+    if not isinstance(probes, list):
+        raise UnusableError(f"malformed: an answer with a list of probes was expected, not {_shown(answer)}")
+    found: dict[str, Probe] = {}
+    for probe in probes:
+        cluster = probe.get("cluster") if isinstance(probe, Mapping) else None
+        if not isinstance(probe, Mapping) or not isinstance(cluster, str):
+            raise UnusableError(f"malformed: a probe without a cluster: {_shown(probe)}")
+        found[cluster] = _read_probe(probe)
+    return found
+
+
+def judge_peer(
+    probes: Mapping[str, Probe] | None, error: PortError | None, cluster_id: str, *, is_writer: bool
+) -> tuple[Peer, str | None]:
+    """Return what the other region says of its own cluster, and the detail when that is not good.
+
+    Silent is only what gave no answer at all. An error of its Lambda API (throttled, denied, failed) or a malformed answer shows a
+    living region, and is unknown.
+    """
+    if probes is None:
+        return (Peer.SILENT if isinstance(error, SilentError) else Peer.UNKNOWN), str(error)
+    probe = probes.get(cluster_id, UNKNOWN_PROBE)
+    if probe.port is Port.DEAD:
+        return Peer.DOWN, f"its own probe says {probe.failure}"
+    if probe.port is not Port.ALIVE:
+        return Peer.UNKNOWN, f"its own probe says {probe.failure}"
+    if is_writer and probe.read_only is not False:
+        return Peer.UNKNOWN, "its own probe does not find the writer endpoint writable"
+    return Peer.FINE, None
+
+
+def read_global_cluster(answer: object, own_arn: str, peer_arn: str) -> GlobalView:
+    """Return who is writer, what is under way, and how the own cluster is synchronized.
+
+    Raises:
+        UnusableError: when the answer does not have the form of DescribeGlobalClusters.
+    Source: Amazon RDS API Reference, GlobalCluster, GlobalClusterMember, FailoverState.
+    """
+    members = answer.get("GlobalClusterMembers") if isinstance(answer, Mapping) else None
+    if not isinstance(answer, Mapping) or not isinstance(members, list):
+        raise UnusableError(f"malformed: a global cluster with members was expected, not {_shown(answer)}")
+    writers: list[object] = []
+    synchronization: str | None = None
+    for member in members:
+        if not isinstance(member, Mapping):
+            raise UnusableError(f"malformed: a member of the global cluster: {_shown(member)}")
+        if member.get("IsWriter") is True:
+            writers.append(member.get("DBClusterArn"))
+        if member.get("DBClusterArn") == own_arn:
+            synchronization = _text(member.get("SynchronizationStatus"))
+    sides = {own_arn: Side.OWN, peer_arn: Side.PEER}
+    writer = sides.get(str(writers[0]), Side.UNKNOWN) if len(writers) == 1 else Side.UNKNOWN
+    return GlobalView(writer, _read_operation(answer.get("FailoverState"), own_arn), synchronization)
+
+
+def read_own_cluster(answer: object) -> tuple[str | None, int | None]:
+    """Return the status of the own cluster and the number of its instances, each `None` when not said."""
+    if not isinstance(answer, Mapping):
+        raise UnusableError(f"malformed: a cluster was expected, not {_shown(answer)}")
+    members = answer.get("DBClusterMembers")
+    return _text(answer.get("Status")), len(members) if isinstance(members, list) else None
+
+
+def _read_operation(failover_state: object, own_arn: str) -> Operation | None:
+    """`FailoverState` is empty, or absent, unless a switchover or failover is scheduled or in progress."""
+    if not failover_state:
+        return None
+    if not isinstance(failover_state, Mapping):
+        return Operation(status="malformed", to_own=None, allows_data_loss=None)
+    status, target = _text(failover_state.get("Status")), _text(failover_state.get("ToDbClusterArn"))
+    if status is None and target is None:
+        return None
+    return Operation(
+        status=status or "unknown",
+        to_own=None if target is None else target == own_arn,
+        allows_data_loss=_flag(failover_state.get("IsDataLossAllowed")),
+    )
+
+
+def _read_probe(probe: Mapping[str, object]) -> Probe:
+    port, failure = _read_port(probe.get("failure"), _flag(probe.get("reachable")))
+    lags = [
+        lag for lag in map(_milliseconds, (probe.get("replication_lag_ms"), probe.get("rpo_lag_ms"))) if lag is not None
+    ]
+    age = _milliseconds(probe.get("heartbeat_age_ms"))
+    return Probe(
+        port=port,
+        read_only=_flag(probe.get("read_only")),
+        connect_ms=_milliseconds(probe.get("connect_ms")),
+        heartbeat=_instant(probe.get("heartbeat_at")),
+        heartbeat_age_ms=age,
+        # Without the lag columns the heartbeat's age is an upper bound: all that was committed before it has arrived.
+        lag_ms=max(lags) if lags else age,
+        failure=failure,
+    )
+
+
+def _read_port(failure: object, reachable: bool | None) -> tuple[Port, str | None]:
+    if reachable is None or not isinstance(failure, str | None):
+        return Port.UNKNOWN, f"malformed: reachable {reachable}, failure {_shown(failure)}"
+    if failure is None:
+        return (Port.ALIVE, None) if reachable else (Port.UNKNOWN, "not reachable, and no reason given")
+    # After a log-in that worked the server lives, whatever came next: a blocked write must not promote anything.
+    is_dead = not reachable and failure.split(":")[0].strip() in DEAD_WORDS
+    return (Port.DEAD if is_dead else Port.UNUSABLE), failure[:200]
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:120]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _milliseconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) and number >= 0 else None
+
+
+def _instant(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return value

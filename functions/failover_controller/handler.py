@@ -1,0 +1,101 @@
+"""The Lambda function: builds the controller once per sandbox, and lets it beat.
+
+Owns the wiring. Invariant: nothing happens at import; settings that are missing stop the first invocation with all
+their names.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from .aws import CloudWatchMetrics, DynamoDb, LambdaHealthChecks, RdsApi, SnsTopic, make_clients
+from .beats import run_beats
+from .courier import Courier
+from .cycle import Cycle
+from .environment import load
+from .model import Policy
+from .notices import Announcer
+from .observe import Observer
+from .store import TableStore
+
+THREADS = 24
+"""Five calls an observation, twice in an acting beat, the reports, and those that still hang from the beats before."""
+
+
+class Context(Protocol):
+    """What is used of Lambda's context."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+        ...
+
+
+class Runtime(NamedTuple):
+    """What outlives an invocation in a warm sandbox."""
+
+    cycle: Cycle
+    policy: Policy
+
+
+def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
+    """Beat until a successor takes over; `{"beats": n}` ends after n beats. Returns beats, last and ended."""
+    runtime = _runtime()
+    limit = event.get("beats")
+    return run_beats(
+        runtime.cycle,
+        holder=context.aws_request_id,
+        policy=runtime.policy,
+        clock=_now,
+        sleep=time.sleep,
+        remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+        limit=limit if isinstance(limit, int) else None,
+    )
+
+
+@lru_cache(maxsize=1)
+def _runtime() -> Runtime:
+    settings = load(os.environ)
+    log = logging.getLogger(__package__)
+    log.setLevel(logging.INFO)
+    clients = make_clients(settings)
+    identity = {"global_cluster_id": settings.global_cluster_id}
+    store = TableStore(DynamoDb(clients.dynamodb, settings.state_table))
+    rds = RdsApi(clients.rds, clients.rds_call, cluster_id=settings.own.cluster_id, **identity)
+    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="beat")
+    observer = Observer(
+        settings=settings,
+        health_checks=LambdaHealthChecks(clients.own_lambda, clients.peer_lambda, settings.health_check_function),
+        rds=rds,
+        store=store,
+        threads=threads,
+        clock=_now,
+        stopwatch=time.perf_counter,
+    )
+    cycle = Cycle(
+        policy=settings.policy,
+        observer=observer,
+        announcer=Announcer(policy=settings.policy, region=settings.own.region, new_id=_new_id, **identity),
+        courier=Courier(store=store, topic=SnsTopic(clients.sns, topic_arn=settings.topic_arn, **identity), log=log),
+        store=store,
+        rds=rds,
+        metrics=CloudWatchMetrics(clients.cloudwatch, namespace=settings.metric_namespace, **identity),
+        threads=threads,
+        clock=_now,
+        new_id=_new_id,
+    )
+    return Runtime(cycle, settings.policy)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return os.urandom(6).hex()

@@ -1,0 +1,152 @@
+"""The controller's memory in its table: which item holds what, and on which conditions it is written.
+
+Owns the keys and the conditions. Does not own the form of the items (`items.py`) or the calls (`aws.py`). Invariant:
+no item that another invocation relies on is written without a condition; an item that can't be understood is
+reported, never replaced.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from .items import (
+    MalformedItemError,
+    claim_item,
+    history_item,
+    history_key,
+    read_approval,
+    read_claim,
+    read_state,
+    read_switch,
+    state_item,
+)
+from .model import Approval, Claim, Notice, Records, State, Switch
+
+Kind = TypeVar("Kind")
+Key = tuple[str, str]
+STATE: Key = ("state", "current")
+LEASE: Key = ("lease", "current")
+LOCK: Key = ("lock", "current")
+SWITCH: Key = ("switch", "current")
+
+
+class Table(Protocol):
+    """A table with conditional writes."""
+
+    def read(self, keys: list[Key]) -> dict[Key, dict[str, object] | None]:
+        """Return the items by key: `None` when absent, left out when not read."""
+        ...
+
+    def write(
+        self,
+        key: Key,
+        attributes: Mapping[str, object],
+        *,
+        condition: str | None = None,
+        values: Mapping[str, object] | None = None,
+    ) -> None:
+        """Put one item if the condition holds."""
+        ...
+
+
+class TableStore:
+    """The store on a table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, approval_id: str | None) -> Records:
+        """Read everything that a beat needs, at once and consistently.
+
+        Raises:
+            UnavailableError.
+        """
+        keys = [STATE, LEASE, LOCK, SWITCH]
+        approval: Key | None = None if approval_id is None else ("approval", approval_id)
+        items = self._table.read(keys if approval is None else [*keys, approval])
+        failures: dict[str, str] = {}
+        found: dict[str, State | Claim | Switch | Approval | None] = {}
+        wanted = [(STATE, read_state), (LEASE, read_claim), (LOCK, read_claim), (SWITCH, read_switch)]
+        if approval is not None:
+            wanted.append((approval, read_approval))
+        for key, read in wanted:
+            name = key[0]
+            if key not in items:
+                failures[name] = "was not read: throttled"
+                continue
+            item = items[key]
+            try:
+                found[name] = None if item is None else read(item)
+            except MalformedItemError as error:
+                failures[name] = f"malformed: {error}"
+        return Records(
+            state=_as(State, found.get("state")),
+            switch=_as(Switch, found.get("switch")),
+            lease=_as(Claim, found.get("lease")),
+            lock=_as(Claim, found.get("lock")),
+            approval=_as(Approval, found.get("approval")),
+            failures=failures,
+        )
+
+    def write_state(self, state: State) -> State:
+        """Write over exactly the version that the state came from; return it with the version now in the table.
+
+        Raises:
+            ConflictError, UnavailableError.
+        """
+        written = replace(state, version=state.version + 1)
+        self._write_over(STATE, state_item(written), state.version)
+        return written
+
+    def take_lease(self, holder: str, at: datetime, previous: Claim | None) -> Claim:
+        """Take the lease over from `previous`; it has no end of its own, a successor takes it.
+
+        Raises:
+            ConflictError, UnavailableError.
+        """
+        version = 0 if previous is None else previous.version
+        claim = Claim(holder=holder, until=None, version=version + 1)
+        attributes = {**claim_item(claim), "taken_at": at.isoformat()}
+        self._write_over(LEASE, attributes, None if previous is None else version)
+        return claim
+
+    def take_lock(self, holder: str, at: datetime, until: datetime) -> None:
+        """Take the lock when it is free, expired or the holder's own.
+
+        Raises:
+            ConflictError, UnavailableError.
+        """
+        self._table.write(
+            LOCK,
+            claim_item(Claim(holder=holder, until=until, version=0)),
+            condition="attribute_not_exists(#item) OR #until < :now OR #holder = :holder",
+            values={"now": round(at.timestamp() * 1000), "holder": holder},
+        )
+
+    def release_lock(self, holder: str) -> None:
+        """Free the lock, unless somebody else has it by now.
+
+        Raises:
+            ConflictError, UnavailableError.
+        """
+        attributes = {"holder": holder, "until": 0, "version": 0}
+        self._table.write(LOCK, attributes, condition="#holder = :holder", values={"holder": holder})
+
+    def record(self, notice: Notice) -> None:
+        """Add a notice to the audit trail, where it stays.
+
+        Raises:
+            UnavailableError.
+        """
+        self._table.write(history_key(notice), history_item(notice))
+
+    def _write_over(self, key: Key, attributes: Mapping[str, object], version: int | None) -> None:
+        if not version:
+            self._table.write(key, attributes, condition="attribute_not_exists(#item)")
+        else:
+            self._table.write(key, attributes, condition="#version = :version", values={"version": version})
+
+
+def _as(kind: type[Kind], value: object) -> Kind | None:
+    return value if isinstance(value, kind) else None

@@ -1,0 +1,98 @@
+"""The rehearsal's command line: `python -m rehearsal`.
+
+Owns: options, exit codes, where the report goes. Does not own: what is played (drills.py) or shown (console.py, report.py).
+Exit codes: 0 every assertion held; 1 one did not, or the rehearsal could not be played to its end; 2 usage; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from settings import SettingsError
+
+from .console import Console
+from .deployment import DeploymentError
+from .drills import DRILLS, chosen
+from .emulator import EmulatorError
+from .rehearse import OPERATION_SECONDS, Rehearsal
+from .report import write_report
+from .world import World
+
+REPORT_DIRECTORY = Path("rehearsal-report")
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.command(epilog="Exit codes: 0 every assertion held; 1 one did not; 2 usage; 130 interrupted.")
+def rehearse(
+    drill: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drill", metavar="NAME", help="Play this drill (and what must come before it); may be repeated."
+        ),
+    ] = None,
+    list_drills: Annotated[bool, typer.Option("--list", help="List the drills and leave.")] = False,
+    beat: Annotated[
+        float,
+        typer.Option("--beat", min=0.5, max=10.0, help="Seconds between two beats; every period shrinks with it."),
+    ] = 1.0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything up afterwards, and say how to reach it.")
+    ] = False,
+    stack: Annotated[str, typer.Option("--stack", help="Whose settings to deploy: Pulumi.<STACK>.yaml.")] = "dev",
+    report: Annotated[Path, typer.Option("--report", metavar="DIR", help="Where the report goes.")] = REPORT_DIRECTORY,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print report.json to stdout; progress goes to stderr.")
+    ] = False,
+) -> None:
+    """Deploy both regions on an embedded AWS and fail the database over, on this machine, without an AWS account."""
+    if list_drills:
+        for each in DRILLS:
+            typer.echo(f"{each.name:<20} {each.description}")
+        return
+    try:
+        drills = chosen(tuple(drill or ()))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--drill") from error
+    with Console.for_process(progress_to_stderr=as_json) as console:
+        try:
+            with World(stack=stack, beat_seconds=beat, operation_seconds=OPERATION_SECONDS) as world:
+                found = Rehearsal(world=world, drills=drills, console=console).run()
+                console.summary(found, write_report(found, report))
+                if as_json:
+                    typer.echo(json.dumps(found.to_json(), indent=2))
+                if keep:
+                    _keep(world, console)
+        except (SettingsError, DeploymentError, EmulatorError) as error:
+            console.error(str(error))
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            console.error("interrupted; everything that was started is stopped")
+            raise typer.Exit(130) from None
+    raise typer.Exit(0 if found.passed else 1)
+
+
+def _keep(world: World, console: Console) -> None:
+    """Say how to reach what is up, and wait to be interrupted."""
+    console.note("Everything stays up until you press Ctrl-C. From another terminal:")
+    console.note(
+        f"  export AWS_ENDPOINT_URL={world.control_plane.url} AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=rehearsal"
+    )
+    for region in world.regions:
+        host, port = world.network.address(region.writer_endpoint, from_region=region.name)
+        console.note(
+            f"  {region.name}: {region.cluster_id} on {host}:{port} (MySQL over TLS, CA in {world.authority.bundle})"
+        )
+    try:
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        console.note("stopping")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,139 @@
+"""CREATE TABLE of MySQL in SQLite's words, with the limits that MySQL would enforce as CHECK constraints.
+
+Owns: column types, lengths, keys, defaults; the catalogue rows that describe a table.
+Does not own: every other statement (aurora_sql.py).
+Invariant: a clause that would change what the table accepts is translated or refused (NotImplementedError), never dropped.
+"""
+
+from sqlglot import exp
+
+_INTEGERS = {"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"}
+_UNSIGNED = {"UTINYINT", "USMALLINT", "UMEDIUMINT", "UINT", "UBIGINT"}
+_TEXTS = {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "JSON", "ENUM"}
+_MOMENTS = {"DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
+_BINARIES = {"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"}
+_EXACT_DIGITS = 15  # what a double, which is all that SQLite has, holds exactly
+
+_Statement = tuple[str, tuple[object, ...]]
+
+
+def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str) -> tuple[_Statement, ...]:
+    """Return the statements that make the table and describe it in the catalogue.
+
+    Raises:
+        NotImplementedError: for a clause that the stand-in doesn't know, naming it.
+    """
+    primary_key = _primary_key(tree)
+    lines: list[str] = []
+    rows: list[_Statement] = []
+    for node in tree.this.expressions:
+        if isinstance(node, exp.ColumnDef):
+            line, kind, scale = _column(node, primary_key)
+            lines.append(line)
+            values = (database, name, node.name, len(rows) + 1, kind, scale)
+            rows.append(('INSERT OR IGNORE INTO "aurora.columns" VALUES (?, ?, ?, ?, ?, ?)', values))
+        else:
+            lines.extend(_table_constraint(node))
+    auto_increment = any("AUTOINCREMENT" in line for line in lines)
+    if primary_key and not auto_increment:
+        lines.append(f"PRIMARY KEY ({', '.join(map(_quoted, primary_key))})")
+    exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
+    make = (f'CREATE TABLE {exists}"{stored_as}" ({", ".join(lines)})', ())
+    describe = ('INSERT OR IGNORE INTO "aurora.tables" VALUES (?, ?)', (database, name))
+    return (make, describe, *rows)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _primary_key(tree: exp.Create) -> tuple[str, ...]:
+    for node in tree.this.expressions:
+        if isinstance(node, exp.PrimaryKey):
+            return tuple(each.name for each in node.expressions)
+        if isinstance(node, exp.ColumnDef) and any(
+            isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint) for constraint in node.constraints
+        ):
+            return (node.name,)
+    return ()
+
+
+def _column(node: exp.ColumnDef, primary_key: tuple[str, ...]) -> tuple[str, str, int]:
+    """Return SQLite's definition, the type by which a client decodes it, and the scale of a decimal."""
+    kind = node.args.get("kind")
+    if not isinstance(kind, exp.DataType):
+        raise NotImplementedError(f"column {node.name} without a type")
+    sqlite_type, client_type, scale, check = _type(node.name, kind)
+    parts = [_quoted(node.name), sqlite_type]
+    for constraint in node.constraints:
+        auto_increment = isinstance(constraint.kind, exp.AutoIncrementColumnConstraint)
+        if auto_increment:
+            if primary_key != (node.name,):
+                raise NotImplementedError(f"AUTO_INCREMENT on {node.name}, which isn't the whole primary key")
+            parts[1:] = ["INTEGER PRIMARY KEY AUTOINCREMENT"]
+            return " ".join(parts), client_type, scale
+    for constraint in node.constraints:
+        parts.extend(_column_constraint(node.name, constraint.kind))
+    if node.name in primary_key and "NOT NULL" not in parts:
+        parts.append("NOT NULL")  # SQLite alone allows NULL in a primary key
+    if check:
+        parts.append(f"CONSTRAINT {_quoted(check[0] + ':' + node.name)} CHECK ({check[1]})")
+    return " ".join(parts), client_type, scale
+
+
+def _type(name: str, kind: exp.DataType) -> tuple[str, str, int, tuple[str, str] | None]:
+    type_name = str(kind.this.value)
+    sizes = [int(each.name) for each in kind.expressions if each.name.isdigit()]
+    column = _quoted(name)
+    if type_name in _INTEGERS or type_name == "BOOLEAN":
+        return "INTEGER", "integer", 0, None
+    if type_name in _UNSIGNED:
+        return "INTEGER", "integer", 0, ("out_of_range", f"{column} >= 0")
+    if type_name == "DECIMAL":
+        digits, scale = [*sizes, 0][:2] if sizes else (10, 0)
+        limit = 10 ** (min(digits, _EXACT_DIGITS) - scale)
+        return "NUMERIC", "decimal", scale, ("out_of_range", f"abs({column}) < {limit}")
+    if type_name in ("FLOAT", "DOUBLE"):
+        return "REAL", "double", 0, None
+    if type_name in _TEXTS:
+        check = None
+        if type_name in ("CHAR", "VARCHAR") and sizes:
+            check = ("too_long", f"length({column}) <= {sizes[0]}")
+        if type_name == "ENUM":
+            check = ("truncated", f"{column} IN ({', '.join(each.sql('sqlite') for each in kind.expressions)})")
+        return "TEXT COLLATE NOCASE", "text", 0, check
+    if type_name in _MOMENTS or type_name == "DATE":
+        return "TEXT", "datetime" if type_name in _MOMENTS else "date", 0, None
+    if type_name in _BINARIES:
+        return "BLOB", "blob", 0, None
+    raise NotImplementedError(f"the type {type_name} of column {name}")
+
+
+def _column_constraint(name: str, kind: exp.Expr) -> list[str]:
+    if isinstance(kind, exp.NotNullColumnConstraint):
+        return [] if kind.args.get("allow_null") else ["NOT NULL"]
+    if isinstance(kind, exp.DefaultColumnConstraint):
+        return [f"DEFAULT ({kind.this.sql('sqlite')})"]
+    if isinstance(kind, exp.UniqueColumnConstraint):
+        return ["UNIQUE"]
+    if isinstance(kind, exp.CheckColumnConstraint):
+        return [f"CHECK ({kind.this.sql('sqlite')})"]
+    if isinstance(kind, exp.CollateColumnConstraint):
+        return ["COLLATE BINARY"] if kind.this.name.endswith("_bin") else []
+    if isinstance(
+        kind, exp.PrimaryKeyColumnConstraint | exp.CommentColumnConstraint | exp.CharacterSetColumnConstraint
+    ):
+        return []
+    raise NotImplementedError(f"{kind.sql('mysql')} on column {name}")
+
+
+def _table_constraint(node: exp.Expr) -> list[str]:
+    if isinstance(node, exp.PrimaryKey | exp.IndexColumnConstraint):
+        return []  # the key is added once, by name; a plain index changes speed only
+    if isinstance(node, exp.UniqueColumnConstraint):
+        return [f"UNIQUE ({', '.join(_quoted(each.name) for each in node.this.expressions)})"]
+    if isinstance(node, exp.CheckColumnConstraint):
+        return [f"CHECK ({node.this.sql('sqlite')})"]
+    if isinstance(node, exp.Constraint):
+        return [line for each in node.expressions for line in _table_constraint(each)]
+    raise NotImplementedError(f"{node.sql('mysql')} in CREATE TABLE")

@@ -1,0 +1,87 @@
+"""A thread that runs one asyncio event loop, for the rehearsal's servers.
+
+Owns: the thread, the loop, and that nothing of either is left after `stop`.
+Does not own: what runs in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop in a thread of its own. Start it, `run` coroutines in it from anywhere else, stop it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._end: asyncio.Event | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop. Raises RuntimeError before `start` and after `stop`."""
+        if self._loop is None:
+            raise RuntimeError(f"{self._name} is not running")
+        return self._loop
+
+    def start(self) -> None:
+        """Start the thread; returns when the loop runs."""
+        if self._thread is not None:
+            raise RuntimeError(f"{self._name} is already running")
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), name=self._name, daemon=True)
+        self._thread.start()
+        ready.wait()
+
+    def run(self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = 30.0) -> T:
+        """Run a coroutine in the loop and wait for its result. Never call it from inside the loop."""
+        if self._loop is None:
+            coroutine.close()
+            raise RuntimeError(f"{self._name} is not running")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a plain function in the loop's thread and wait for its result."""
+
+        async def call() -> T:
+            return function()
+
+        return self.run(call())
+
+    def stop(self) -> None:
+        """Cancel what is left in the loop, close it, end the thread. Safe to call twice."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None or self._end is None:
+            return
+        self._loop.call_soon_threadsafe(self._end.set)
+        thread.join()
+
+    def _serve(self, ready: threading.Event) -> None:
+        # The runner cancels the tasks that are left and closes the loop when `_until_stopped` ends.
+        try:
+            asyncio.run(self._until_stopped(ready))
+        finally:
+            self._loop = None
+
+    async def _until_stopped(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        ready.set()
+        await self._end.wait()
+
+
+async def serve_on_loopback(runner: web.AppRunner) -> str:
+    """Serve an aiohttp application on a free port of 127.0.0.1; return its URL."""
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"

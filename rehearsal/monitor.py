@@ -1,0 +1,372 @@
+"""The resource monitor that a Pulumi program talks to: it creates every resource for real, through boto3 at one URL.
+
+Owns: everything that touches Pulumi's internals (pulumi is pinned exactly for this file and deployment.py): decoding of
+registrations, providers and their default tags, URNs, failure of one resource without losing the others, stack exports.
+Does not own: how a resource type is created (resources/), or running the program (deployment.py).
+Invariant: a registration creates the whole resource, or is recorded as an error that names URN, type and property.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.proto import engine_pb2, resource_pb2
+from pulumi.runtime.settings import get_project, get_stack
+from pulumi.runtime.sync_await import _ensure_event_loop
+
+from .aws import ClientFactory
+from .resources import lookups, registry
+from .resources.handler import (
+    Created,
+    Handler,
+    HandlerError,
+    Request,
+    Treatment,
+    disagreements,
+    unknown_properties,
+    untouched_properties,
+)
+from .resources.outcome import GLOBAL, NotHeld, Record, Resource, ResourceError
+from .resources.values import MASKED, InputValues, decode, secret, secret_texts
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+AWS_PROVIDER_TYPE = "pulumi:providers:aws"
+
+# What a provider may be configured with; anything else would change what the deployment means. The SDK sets the skips by
+# itself: they leave out checks of the real provider against the real AWS.
+PROVIDER_PROPERTIES = frozenset(
+    {"region", "defaultTags", "version", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
+)
+
+
+NOT_RUN = frozenset(
+    {
+        resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+        resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+        resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+        resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
+    }
+)
+
+
+class RecordedFailure(Exception):
+    """Tells the program that something failed which the monitor has already recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Provider:
+    region: str
+    default_tags: Mapping[str, str]
+
+
+class _NoMocks(Mocks):
+    """The base class wants mocks; every method that would call them is overridden."""
+
+    def call(self, args: MockCallArgs) -> Any:
+        raise NotImplementedError(args.token)
+
+    def new_resource(self, args: MockResourceArgs) -> Any:
+        raise NotImplementedError(args.typ)
+
+
+class Engine:
+    """The engine's log: what the program says by `pulumi.log`, kept for the report."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, str]] = []
+
+    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:
+        """Keep a message with its severity."""
+        self.messages.append((request.severity, request.message))
+        return empty_pb2.Empty()
+
+    def at(self, severity: int) -> tuple[str, ...]:
+        """Return the messages of one severity."""
+        return tuple(message for level, message in self.messages if level == severity)
+
+
+class CreatingMonitor(MockMonitor):
+    """Creates what a program registers. Many threads call it at once, for resources that do not wait for each other."""
+
+    def __init__(
+        self,
+        *,
+        clients: ClientFactory,
+        program_directory: Path,
+        preview: bool = False,
+        handlers: Mapping[str, Handler] = registry.HANDLERS,
+        on_resource: Callable[[Resource], None] | None = None,
+    ) -> None:
+        super().__init__(_NoMocks())
+        self.record = Record()
+        self._clients = clients
+        self._program_directory = program_directory
+        self._preview = preview
+        self._handlers = handlers
+        self._on_resource = on_resource
+        self._lock = threading.Lock()
+        self._seen: set[str] = set()
+        self._unusable: set[str] = set()
+        self._providers: dict[str, _Provider] = {}
+        self._secrets: set[str] = set()
+
+    # What the SDK calls. The names are those of Pulumi's protocol.
+
+    def RegisterResource(self, request: Any) -> Any:
+        """Create one resource; a failure is recorded and answered as such: what does not depend on it goes on."""
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == STACK_TYPE:
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        _ensure_event_loop()
+        started = time.monotonic()
+        try:
+            return self._register(urn, request, started)
+        except HandlerError as error:
+            return self._failed(urn, request.type, str(error), error.property or "")
+        except (ClientError, BotoCoreError) as error:
+            return self._failed(urn, request.type, str(error))
+        except Exception as error:  # noqa: BLE001 (a mistake in a handler must not lose the name of its resource)
+            return self._failed(urn, request.type, f"{type(error).__name__}: {error}")
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        """Keep the exports, when the outputs are the stack's."""
+        if request.urn.split("::")[2] == STACK_TYPE:
+            _ensure_event_loop()
+            exports = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+            decoded = decode(exports)
+            with self._lock:
+                self.record.exports = decoded.plain
+                self.record.secret_exports = frozenset(
+                    key for key, value in exports.items() if rpc.is_rpc_secret(value)
+                )
+                unexplained = [] if self._unusable or self._preview else decoded.unknown
+            for name in [*unexplained, *decoded.with_output_in_text()]:
+                self._failed(request.urn, STACK_TYPE, "this export has no known value", name)
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any) -> Any:
+        """Answer a provider function from the emulator."""
+        _ensure_event_loop()
+        arguments = decode(rpc.deserialize_properties(request.args, keep_unknowns=True)).plain
+        lookup = lookups.LOOKUPS.get(request.tok)
+        try:
+            if lookup is None:
+                raise HandlerError("the rehearsal does not know this function")
+            provider = self._provider(request.provider)
+            result = lookup(arguments, self._clients, provider.region)
+        except (HandlerError, ClientError, BotoCoreError) as error:
+            name = error.property if isinstance(error, HandlerError) and error.property else ""
+            self._failed("(a function call)", request.tok, str(error), name)
+            raise RecordedFailure(request.tok) from error
+        answer = struct_pb2.Struct()
+        answer.update(result)
+        fields: dict[str, Any] = {"return": answer}  # A word of Python, so no plain keyword.
+        return resource_pb2.ResourceInvokeResponse(**fields)
+
+    def ReadResource(self, request: Any) -> Any:
+        """Refuse `.get()`: the program brings everything that it needs, nothing exists beforehand."""
+        urn = self.make_urn(request.parent, request.type, request.name)
+        self._failed(urn, request.type, f"the program reads {request.id}, and nothing exists before it")
+        raise RecordedFailure(urn)
+
+    def GetDeploymentInfo(self, request: Any) -> Any:
+        """Announce what the monitor can do: not transforms and hooks, which would never run; the SDK then refuses them."""
+        information = super().GetDeploymentInfo(request)
+        supported = [each for each in information.supportedFeatures if each not in NOT_RUN]
+        return resource_pb2.DeploymentInfo(supportedFeatures=supported)
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """Build the URN as the engine does: the types of all parents but the stack, then this one."""
+        chain = parent.split("::")[2] if parent else ""
+        qualified = type_ if chain in ("", STACK_TYPE) else f"{chain}${type_}"
+        return f"urn:pulumi:{get_stack()}::{get_project()}::{qualified}::{name}"
+
+    def redact(self, text: str) -> str:
+        """Replace every secret that the program has sent so far."""
+        with self._lock:
+            longest_first = sorted(self._secrets, key=len, reverse=True)
+        for each in longest_first:
+            text = text.replace(each, MASKED)
+        return text
+
+    # How it is done.
+
+    def _register(self, urn: str, request: Any, started: float) -> Any:
+        with self._lock:
+            duplicate, _ = urn in self._seen, self._seen.add(urn)
+        if duplicate:
+            raise HandlerError("another resource has the same URN; give them different names")
+        if request.type == AWS_PROVIDER_TYPE:
+            return self._register_provider(urn, request)
+        if not request.custom:
+            return self._register_component(urn, request)
+        return self._register_custom(urn, request, started)
+
+    def _register_custom(self, urn: str, request: Any, started: float) -> Any:
+        inputs = self._inputs(request)
+        handler = self._handler(request)
+        self._refuse_unknown(urn, request.type, handler, inputs.plain)
+        if not self._preview and self._waits_for_failed(request):
+            with self._lock:
+                self._unusable.add(urn)
+                self.record.skipped.append(urn)
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
+        provider = self._provider(request.provider) if request.type.startswith("aws:") else None
+        if self._preview:
+            # Nothing is created, so nothing but the inputs is known.
+            return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+        for name in inputs.unknown:
+            raise HandlerError("it comes from an output that the rehearsal's handler does not give", property=name)
+        tags = _merged_tags(handler, provider, inputs.plain)
+        creation = Request(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            region=provider.region if provider else GLOBAL,
+            inputs={**inputs.plain, **tags},
+            properties=handler.properties,
+            clients=self._clients,
+            program_directory=self._program_directory,
+        )
+        created = self._create(creation, handler)
+        self._keep(creation, created, handler, inputs, started)
+        outputs = {**created.outputs, **({"tagsAll": tags["tags"]} if tags else {})}
+        # `unknown`: an output that is not in the state stays unknown, so that its use is an error and not a silent None.
+        return resource_pb2.RegisterResourceResponse(
+            urn=urn, id=created.id, object=_state(request, created, outputs), unknown=True
+        )
+
+    def _waits_for_failed(self, request: Any) -> bool:
+        provider_urn = request.provider.rpartition("::")[0]
+        with self._lock:
+            return not self._unusable.isdisjoint({*request.dependencies, provider_urn})
+
+    def _create(self, creation: Request, handler: Handler) -> Created:
+        created = handler.create(creation)
+        forgotten = untouched_properties(creation)
+        if forgotten:
+            raise HandlerError("the rehearsal's handler never used it", property=", ".join(forgotten))
+        different = disagreements(creation, created)
+        for name, difference in different[1:]:
+            self._failed(creation.urn, creation.type, difference, name)
+        if different:
+            raise HandlerError(different[0][1], property=different[0][0])
+        return created
+
+    def _keep(self, creation: Request, created: Created, handler: Handler, inputs: InputValues, started: float) -> None:
+        with self._lock:
+            for name in created.secret_outputs:
+                self._secrets.update(secret_texts(created.outputs[name]))
+        resource = Resource(
+            urn=creation.urn,
+            type=creation.type,
+            name=creation.name,
+            region=GLOBAL if handler.is_global else creation.region,
+            id=created.id,
+            inputs={**inputs.masked, **({"tags": creation.inputs["tags"]} if "tags" in creation.inputs else {})},
+            outputs={
+                name: MASKED if name in created.secret_outputs else value for name, value in created.outputs.items()
+            },
+            seconds=time.monotonic() - started,
+        )
+        forgotten = {
+            NotHeld(type=creation.type, property=name, reason=handler.properties[name].reason)
+            for name in creation.inputs
+            if handler.properties[name].treatment is Treatment.NOT_HELD
+        }
+        with self._lock:
+            self.record.resources.append(resource)
+            self.record.not_held |= forgotten
+            if self._on_resource is not None:
+                # Under the lock: whoever shows the progress need not think of threads.
+                self._on_resource(resource)
+
+    def _register_provider(self, urn: str, request: Any) -> Any:
+        inputs = self._inputs(request).plain
+        for name in sorted(set(inputs) - PROVIDER_PROPERTIES):
+            raise HandlerError("the rehearsal's provider does not know this setting", property=name)
+        if not inputs.get("region"):
+            raise HandlerError("an explicit provider names its region", property="region")
+        provider_id = str(uuid.uuid4())
+        # A provider's settings that are not texts arrive as JSON.
+        default_tags = json.loads(inputs.get("defaultTags", "{}")).get("tags", {})
+        with self._lock:
+            self._providers[f"{urn}::{provider_id}"] = _Provider(region=inputs["region"], default_tags=default_tags)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=provider_id, object=request.object)
+
+    def _register_component(self, urn: str, request: Any) -> Any:
+        if request.remote:
+            raise HandlerError("a component of another package can't be built here")
+        with self._lock:
+            self.record.components.append(urn)
+        return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+
+    def _handler(self, request: Any) -> Handler:
+        handler = self._handlers.get(request.type)
+        if handler is None:
+            raise HandlerError("the rehearsal does not know how to create this type")
+        if request.importId:
+            raise HandlerError(f"the program imports {request.importId}, and nothing exists before it")
+        return handler
+
+    def _provider(self, reference: str) -> _Provider:
+        with self._lock:
+            provider = self._providers.get(reference)
+        if provider is None:
+            raise HandlerError("it has no explicit provider, and the default one is forbidden")
+        return provider
+
+    def _refuse_unknown(self, urn: str, type_: str, handler: Handler, inputs: Mapping[str, Any]) -> None:
+        unknown = unknown_properties(handler, inputs)
+        for name in unknown[1:]:
+            self._failed(urn, type_, "the rehearsal would drop this property", name)
+        if unknown:
+            raise HandlerError("the rehearsal would drop this property", property=unknown[0])
+
+    def _inputs(self, request: Any) -> InputValues:
+        inputs = decode(rpc.deserialize_properties(request.object, keep_unknowns=True))
+        with self._lock:
+            self._secrets |= inputs.secrets
+        for name in inputs.with_output_in_text():
+            raise HandlerError("an Output was put into a text; use Output.concat or Output.format", property=name)
+        return inputs
+
+    def _failed(self, urn: str, type_: str, message: str, name: str = "") -> Any:
+        error = ResourceError(urn=urn, type=type_, property=name, message=self.redact(message))
+        with self._lock:
+            self._unusable.add(urn)
+            self.record.errors.append(error)
+        return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
+
+
+def _merged_tags(handler: Handler, provider: _Provider | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the provider's default tags under the resource's own, as the real provider does."""
+    if "tags" not in handler.properties:
+        return {}
+    merged = {**(provider.default_tags if provider else {}), **(inputs.get("tags") or {})}
+    return {"tags": merged} if merged else {}
+
+
+def _state(request: Any, created: Created, outputs: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Return the inputs as they came, secrets in their envelopes, and the outputs beside them."""
+    state = struct_pb2.Struct()
+    state.CopyFrom(request.object)
+    state.update(
+        {
+            name: secret(value) if name in created.secret_outputs else value
+            for name, value in outputs.items()
+            if value is not None
+        }
+    )
+    return state

@@ -1,0 +1,152 @@
+"""One rehearsal from start to report: the world, the deployment, the drills in order.
+
+Owns: the sequence, and that whatever goes wrong ends in the report. Does not own: the command line (__main__.py) or the drills.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from .console import Console
+from .deployment import Deployment, DeploymentError
+from .drills import Drill
+from .emulator import EmulatorError
+from .ledger import Ledger
+from .report import DrillResult, Report, Role, TimeScale
+from .stage import DidNotHappenError, Stage
+from .watch import Seen, Watch
+from .world import DEPLOYED_BEAT_SECONDS, World
+
+OPERATION_SECONDS = 2.0
+"""How long the control plane takes for a failover or switchover: an assumption. AWS says minutes, and promises no number."""
+VERSIONED_PACKAGES = ("pulumi", "pulumi-aws", "ministack", "microburst", "mysql-mimic", "boto3")
+
+
+@dataclass(kw_only=True)
+class Rehearsal:
+    """Plays drills in a world and gathers the report."""
+
+    world: World
+    drills: Sequence[Drill]
+    console: Console
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    results: list[DrillResult] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def run(self) -> Report:
+        """Deploy and play; what fails is in the report, and only what is no failure of the rehearsed system is raised."""
+        started = time.monotonic()
+        try:
+            deployment = self._deploy()
+            self._play()
+        except (DeploymentError, EmulatorError, DidNotHappenError) as error:
+            self.errors.append(str(error))
+            self.console.error(str(error))
+            deployment = None
+        return self._report(deployment, seconds=time.monotonic() - started)
+
+    def _deploy(self) -> Deployment:
+        self.console.deployment_started(None)
+        deployment = self.world.deploy(self.console.resource_created)
+        self.console.deployment_finished(len(deployment.resources), deployment.seconds)
+        for warning in deployment.warnings:
+            self.console.note(warning)
+        self.world.start_controllers()
+        return deployment
+
+    def _play(self) -> None:
+        watch = Watch(self.world, self)
+        ledger = self.world.new_ledger()
+        try:
+            watch.start()
+            ledger.start()
+            self._current: Stage | None = None
+            for drill in self.drills:
+                result = self._play_one(drill, watch, ledger)
+                self.results.append(result)
+                self.console.drill_finished(result)
+                if result.error is not None:
+                    break
+        finally:
+            ledger.stop()
+            watch.stop()
+
+    def _play_one(self, drill: Drill, watch: Watch, ledger: Ledger) -> DrillResult:
+        self.console.drill_started(drill.name, drill.title)
+        stage = Stage(world=self.world, watch=watch, ledger=ledger, on_assertion=self.console.assertion)
+        self._current = stage
+        error = None
+        try:
+            drill.play(stage)
+            self.world.emulator.check_alive()
+        except (DidNotHappenError, EmulatorError) as failure:
+            error = str(failure)
+            self.console.error(error)
+        return stage.result(
+            name=drill.name,
+            title=drill.title,
+            description=drill.description,
+            key_measurements=drill.key_measurements,
+            error=error,
+        )
+
+    def saw(self, seen: Seen) -> None:
+        """Show live what the watch saw, in seconds of the drill that is played."""
+        stage = self._current
+        zero = seen.at if stage is None else stage.zero
+        self.console.event(seen.at - zero, seen.text, seen.kind, seen.region)
+
+    def role(self, cluster_id: str, region: str, role: Role) -> None:
+        """Show a cluster's role."""
+        self.console.cluster_role(cluster_id, region, role)
+
+    def dns(self, name: str, region: str | None) -> None:
+        """Show what the writer's name answers."""
+        self.console.dns_answer(name, region)
+
+    def _report(self, deployment: Deployment | None, *, seconds: float) -> Report:
+        return Report(
+            started_at=self.started_at,
+            seconds=round(seconds, 3),
+            subject="" if deployment is None else self.world.global_cluster_id,
+            time_scale=TimeScale(beat_seconds=self.world.beat_seconds, deployed_beat_seconds=DEPLOYED_BEAT_SECONDS),
+            settings=self._settings(),
+            versions=_versions(),
+            resources={} if deployment is None else deployment.counts(),
+            deployment_seconds=0.0 if deployment is None else round(deployment.seconds, 3),
+            drills=tuple(self.results),
+            notes=self._notes(deployment),
+            errors=tuple(self.errors),
+        )
+
+    def _settings(self) -> Mapping[str, Any]:
+        return {
+            key.split(":", 1)[1]: value for key, value in self.world.config.items() if not key.startswith("pulumi:")
+        }
+
+    def _notes(self, deployment: Deployment | None) -> tuple[str, ...]:
+        notes = [
+            f"A failover or switchover takes {OPERATION_SECONDS:g} s in the emulated control plane. That is an assumption: "
+            "AWS takes minutes and promises no number, so the times from the call on say how our part behaves, not AWS.",
+        ]
+        memory = self.world.emulator.resident_bytes()
+        if memory is not None:
+            own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            notes.append(
+                f"Memory at the end: emulator and functions {memory / 1e6:.0f} MB, the rehearsal itself {own / 1e6:.0f} MB."
+            )
+        if deployment is not None:
+            notes += [f"The emulator does not hold {one}" for one in deployment.not_held]
+        return tuple(notes)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED_PACKAGES}}

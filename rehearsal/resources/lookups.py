@@ -1,0 +1,71 @@
+"""The provider functions that a program may call: what it asks AWS before it creates anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..aws import ClientFactory
+from .handler import HandlerError
+
+Lookup = Callable[[Mapping[str, Any], ClientFactory, str], dict[str, Any]]
+"""From the arguments, the clients and the provider's region to the result, camelCase."""
+
+
+def _availability_zones(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "state", "filters", "allAvailabilityZones", "excludeNames", "excludeZoneIds")
+    filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments.get("filters", [])]
+    if arguments.get("state"):
+        filters.append({"Name": "state", "Values": [arguments["state"]]})
+    answer = clients("ec2", region).describe_availability_zones(
+        Filters=filters, AllAvailabilityZones=bool(arguments.get("allAvailabilityZones"))
+    )
+    zones = sorted(
+        (
+            zone
+            for zone in answer["AvailabilityZones"]
+            if zone["ZoneName"] not in arguments.get("excludeNames", [])
+            and zone["ZoneId"] not in arguments.get("excludeZoneIds", [])
+        ),
+        key=lambda zone: zone["ZoneName"],
+    )
+    return {
+        **arguments,
+        "id": region,
+        "region": region,
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+        "groupNames": sorted({zone.get("GroupName", region) for zone in zones}),
+    }
+
+
+def _caller_identity(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments)
+    answer = clients("sts", region).get_caller_identity()
+    return {"id": answer["Account"], "accountId": answer["Account"], "arn": answer["Arn"], "userId": answer["UserId"]}
+
+
+def _partition(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments)
+    del clients, region  # The rehearsal's regions are all in the one partition that is called aws.
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+
+
+def _region(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments)
+    described = clients("ec2", region).describe_regions(RegionNames=[region])["Regions"][0]
+    name = described["RegionName"]
+    return {"id": name, "name": name, "region": name, "endpoint": described["Endpoint"], "description": name}
+
+
+def _only(arguments: Mapping[str, Any], *known: str) -> None:
+    for name in sorted(set(arguments) - set(known)):
+        raise HandlerError("this argument is not known to the rehearsal", property=name)
+
+
+LOOKUPS: dict[str, Lookup] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getRegion:getRegion": _region,
+}

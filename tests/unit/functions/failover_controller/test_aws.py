@@ -1,0 +1,346 @@
+"""The adapters to AWS: what is asked, and what answers and errors become."""
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from functions.failover_controller.aws import (
+    CloudWatchMetrics,
+    DynamoDb,
+    LambdaHealthChecks,
+    RdsApi,
+    SnsTopic,
+    make_clients,
+)
+from functions.failover_controller.model import Action, Notice, Reason
+from functions.failover_controller.ports import (
+    CallNotSentError,
+    CallRefusedError,
+    CallUncertainError,
+    ConflictError,
+    SilentError,
+    UnavailableError,
+    UnusableError,
+)
+from tests.unit.functions.failover_controller.builders import NOW, OWN_ARN, settings
+
+URL = "https://aws.invalid"
+SILENT = [
+    ConnectTimeoutError(endpoint_url=URL),
+    ReadTimeoutError(endpoint_url=URL),
+    EndpointConnectionError(endpoint_url=URL),
+    ConnectionClosedError(endpoint_url=URL),
+]
+
+
+def client(service: str) -> Any:
+    """A client that can't reach anything."""
+    return boto3.client(service, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+@pytest.fixture
+def rds() -> Iterator[tuple[RdsApi, Stubber]]:
+    """The RDS adapter and its stub."""
+    api = client("rds")
+    with Stubber(api) as stub:
+        yield RdsApi(api, api, global_cluster_id="payments-global-dev", cluster_id="payments-eu-west-1-dev"), stub
+
+
+@pytest.fixture
+def table() -> Iterator[tuple[DynamoDb, Stubber]]:
+    """The table adapter and its stub."""
+    api = client("dynamodb")
+    with Stubber(api) as stub:
+        yield DynamoDb(api, "payments-failover-dev"), stub
+
+
+class Raising:
+    """A client whose every call raises one error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**_: object) -> None:
+            raise self._error
+
+        return call
+
+
+def body(content: bytes) -> StreamingBody:
+    """A payload as boto3 gives it."""
+    return StreamingBody(io.BytesIO(content), len(content))
+
+
+def invoked(response: dict[str, Any]) -> object:
+    """What the adapter makes of the answer to an invocation."""
+    api = client("lambda")
+    with Stubber(api) as stub:
+        stub.add_response(
+            "invoke", response, {"FunctionName": "payments-health-check-dev", "Payload": b'{"targets": []}'}
+        )
+        return LambdaHealthChecks(api, None, "payments-health-check-dev").ask_own({"targets": []})
+
+
+def test_a_health_check_is_invoked_by_name_and_its_json_returned() -> None:
+    """The same name in both regions."""
+    assert invoked({"Payload": body(b'{"probes": []}')}) == {"probes": []}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"Payload": body(b'{"errorMessage": "Task timed out"}'), "FunctionError": "Unhandled"},
+        {"Payload": body(b"<html>")},
+    ],
+)
+def test_a_function_that_fails_or_babbles_is_unusable_not_silent(response: dict[str, Any]) -> None:
+    """Its region answered."""
+    with pytest.raises(UnusableError):
+        invoked(response)
+
+
+@pytest.mark.parametrize("error", SILENT)
+def test_no_answer_is_silence(error: Exception) -> None:
+    """Time-outs and connections that fail or break."""
+    checks = LambdaHealthChecks(None, Raising(error), "f")
+    with pytest.raises(SilentError):
+        checks.ask_peer({})
+
+
+@pytest.mark.parametrize("error", [SSLError(endpoint_url=URL, error="garbage"), NoCredentialsError()])
+def test_what_is_wrong_on_our_side_or_answers_strangely_is_unusable(error: Exception) -> None:
+    """Neither says that the other region is silent."""
+    with pytest.raises(UnusableError):
+        LambdaHealthChecks(None, Raising(error), "f").ask_peer({})
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("TooManyRequestsException", 429), ("AccessDeniedException", 403), ("ServiceException", 500)]
+)
+def test_an_error_of_the_other_regions_api_is_unusable_not_silent(code: str, status: int) -> None:
+    """Throttled, denied or failed: an API that answers lives."""
+    api = client("lambda")
+    with Stubber(api) as stub:
+        stub.add_client_error("invoke", code, http_status_code=status)
+        with pytest.raises(UnusableError, match=code):
+            LambdaHealthChecks(None, api, "f").ask_peer({})
+
+
+def test_the_descriptions_are_asked_by_id(rds: tuple[RdsApi, Stubber]) -> None:
+    """One global cluster, one own cluster."""
+    api, stub = rds
+    stub.add_response(
+        "describe_global_clusters",
+        {"GlobalClusters": [{"GlobalClusterIdentifier": "g"}]},
+        {"GlobalClusterIdentifier": "payments-global-dev"},
+    )
+    stub.add_response(
+        "describe_db_clusters",
+        {"DBClusters": [{"Status": "available"}]},
+        {"DBClusterIdentifier": "payments-eu-west-1-dev"},
+    )
+    assert api.read_global_cluster() == {"GlobalClusterIdentifier": "g"}
+    assert api.read_own_cluster() == {"Status": "available"}
+
+
+@pytest.mark.parametrize("found", [[], [{}, {}]])
+def test_none_or_two_clusters_are_unusable(rds: tuple[RdsApi, Stubber], found: list[dict[str, str]]) -> None:
+    """There must be exactly one."""
+    api, stub = rds
+    stub.add_response("describe_global_clusters", {"GlobalClusters": found})
+    with pytest.raises(UnusableError, match="malformed"):
+        api.read_global_cluster()
+    stub.add_response("describe_db_clusters", {})
+    with pytest.raises(UnusableError, match="malformed"):
+        api.read_own_cluster()
+
+
+def test_a_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> None:
+    """It is not retried within the beat."""
+    api, stub = rds
+    stub.add_client_error("describe_global_clusters", "Throttling", http_status_code=400)
+    stub.add_client_error("describe_db_clusters", "Throttling", http_status_code=400)
+    for read in (api.read_global_cluster, api.read_own_cluster):
+        with pytest.raises(UnusableError, match="Throttling"):
+            read()
+
+
+def test_a_failover_allows_data_loss_and_names_the_target_by_arn(rds: tuple[RdsApi, Stubber]) -> None:
+    """Left out, AllowDataLoss would make it a switchover."""
+    api, stub = rds
+    expected = {
+        "GlobalClusterIdentifier": "payments-global-dev",
+        "TargetDbClusterIdentifier": OWN_ARN,
+        "AllowDataLoss": True,
+    }
+    stub.add_response("failover_global_cluster", {}, expected)
+    api.fail_over(OWN_ARN)
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("InvalidGlobalClusterStateFault", 400, CallRefusedError),
+        ("DBClusterNotFoundFault", 404, CallRefusedError),
+        ("AccessDenied", 403, CallRefusedError),
+        ("Throttling", 400, CallNotSentError),
+        ("RequestLimitExceeded", 503, CallNotSentError),
+        ("InternalFailure", 500, CallUncertainError),
+        ("ServiceUnavailable", 503, CallUncertainError),
+    ],
+)
+def test_what_an_error_says_about_the_effect_of_a_call(
+    rds: tuple[RdsApi, Stubber], code: str, status: int, expected: type[Exception]
+) -> None:
+    """Refused and throttled calls had none; an internal error says nothing."""
+    api, stub = rds
+    stub.add_client_error("failover_global_cluster", code, http_status_code=status)
+    with pytest.raises(expected, match=code):
+        api.fail_over(OWN_ARN)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ConnectTimeoutError(endpoint_url=URL), CallNotSentError),
+        (EndpointConnectionError(endpoint_url=URL), CallNotSentError),
+        (NoCredentialsError(), CallNotSentError),
+        (ReadTimeoutError(endpoint_url=URL), CallUncertainError),
+        (ConnectionClosedError(endpoint_url=URL), CallUncertainError),
+    ],
+)
+def test_a_call_that_got_no_answer(error: Exception, expected: type[Exception]) -> None:
+    """Never connected: not sent. Connected: nobody knows."""
+    with pytest.raises(expected):
+        RdsApi(None, Raising(error), global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
+
+
+def test_a_notice_is_published_with_its_reason_in_the_subject() -> None:
+    """At most 100 characters, as SNS wants."""
+    api = client("sns")
+    notice = Notice(id="n", at=NOW, reason=Reason.REGION_LOST, action=Action.TELL, line="{}")
+    name = "g" * 120
+    expected = {"TopicArn": "arn:topic", "Subject": f"[region-lost] {name}"[:100], "Message": "{}"}
+    topic = SnsTopic(api, topic_arn="arn:topic", global_cluster_id=name)
+    with Stubber(api) as stub:
+        stub.add_response("publish", {"MessageId": "m"}, expected)
+        topic.publish(notice)
+        stub.add_client_error("publish", "InternalError", http_status_code=500)
+        with pytest.raises(UnavailableError):
+            topic.publish(notice)
+
+
+def test_all_metrics_of_a_beat_go_in_one_call_with_one_dimension() -> None:
+    """The dimension is the global cluster."""
+    api = client("cloudwatch")
+    dimensions = [{"Name": "GlobalCluster", "Value": "g"}]
+    data = [{"MetricName": "Beat", "Dimensions": dimensions, "Value": 1.0, "Unit": "Count"}]
+    metrics = CloudWatchMetrics(api, namespace="AuroraFailover", global_cluster_id="g")
+    with Stubber(api) as stub:
+        stub.add_response("put_metric_data", {}, {"Namespace": "AuroraFailover", "MetricData": data})
+        metrics.put({"Beat": (1.0, "Count")})
+        stub.add_client_error("put_metric_data", "InternalServiceFault", http_status_code=500)
+        with pytest.raises(UnavailableError):
+            metrics.put({"Beat": (1.0, "Count")})
+
+
+def test_items_are_read_consistently_and_in_one_batch(table: tuple[DynamoDb, Stubber]) -> None:
+    """Found, absent and not processed are told apart."""
+    adapter, stub = table
+    keys = [("state", "current"), ("switch", "current"), ("lock", "current")]
+    raw = [{"item": {"S": item}, "sort": {"S": sort}} for item, sort in keys]
+    stub.add_response(
+        "batch_get_item",
+        {
+            "Responses": {"payments-failover-dev": [{**raw[0], "version": {"N": "7"}}]},
+            "UnprocessedKeys": {"payments-failover-dev": {"Keys": [raw[2]]}},
+        },
+        {"RequestItems": {"payments-failover-dev": {"Keys": raw, "ConsistentRead": True}}},
+    )
+    found = adapter.read(keys)
+    assert {keys[0]: {"item": "state", "sort": "current", "version": 7}, keys[1]: None} == found
+
+
+def test_a_conditional_write_names_its_attributes_and_values(table: tuple[DynamoDb, Stubber]) -> None:
+    """Reserved words are no trouble, as every name is a placeholder."""
+    adapter, stub = table
+    expected = {
+        "TableName": "payments-failover-dev",
+        "Item": {"item": {"S": "lock"}, "sort": {"S": "current"}, "until": {"N": "5"}},
+        "ConditionExpression": "attribute_not_exists(#item) OR #until < :now OR #holder = :holder",
+        "ExpressionAttributeNames": {"#holder": "holder", "#item": "item", "#until": "until"},
+        "ExpressionAttributeValues": {":now": {"N": "1"}, ":holder": {"S": "me"}},
+    }
+    stub.add_response("put_item", {}, expected)
+    condition = "attribute_not_exists(#item) OR #until < :now OR #holder = :holder"
+    adapter.write(("lock", "current"), {"until": 5}, condition=condition, values={"now": 1, "holder": "me"})
+    stub.add_response(
+        "put_item", {}, {"TableName": "payments-failover-dev", "Item": {"item": {"S": "a"}, "sort": {"S": "b"}}}
+    )
+    adapter.write(("a", "b"), {})
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("ConditionalCheckFailedException", ConflictError), ("ProvisionedThroughputExceededException", UnavailableError)],
+)
+def test_a_write_that_lost_is_told_from_one_that_failed(
+    table: tuple[DynamoDb, Stubber], code: str, expected: type[Exception]
+) -> None:
+    """The one was somebody else's, the other is unclear."""
+    adapter, stub = table
+    stub.add_client_error("put_item", code, http_status_code=400)
+    with pytest.raises(expected):
+        adapter.write(("state", "current"), {"version": 1}, condition="attribute_not_exists(#item)")
+
+
+def test_a_table_that_does_not_answer_is_unavailable() -> None:
+    """Reads and writes alike."""
+    adapter = DynamoDb(Raising(ReadTimeoutError(endpoint_url=URL)), "t")
+    with pytest.raises(UnavailableError):
+        adapter.read([("state", "current")])
+    with pytest.raises(UnavailableError):
+        adapter.write(("state", "current"), {})
+
+
+def test_clients_have_their_time_limits_and_no_retries_where_a_beat_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observing: the path's deadline, one attempt. Acting: 10 s, one attempt. Reporting: 2 s, two attempts."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    clients = make_clients(settings(BEAT_SECONDS="2"))
+    limits = {
+        name: (
+            api.meta.config.connect_timeout,
+            api.meta.config.read_timeout,
+            api.meta.config.retries["total_max_attempts"],
+            api.meta.region_name,
+        )
+        for name, api in vars(clients).items()
+    }
+    assert limits == {
+        "own_lambda": (0.8, 0.8, 1, "eu-west-1"),
+        "peer_lambda": (0.8, 0.8, 1, "us-east-1"),
+        "rds": (0.8, 0.8, 1, "eu-west-1"),
+        "rds_call": (10, 10, 1, "eu-west-1"),
+        "dynamodb": (1.0, 1.0, 1, "eu-west-1"),
+        "sns": (2, 2, 2, "eu-west-1"),
+        "cloudwatch": (2, 2, 2, "eu-west-1"),
+    }
+    assert json.dumps(sorted(limits)) != ""

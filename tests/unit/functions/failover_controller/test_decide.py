@@ -1,0 +1,443 @@
+"""The decision, case by case: each reason by the situation that it stands for, and the shape of the table."""
+
+import timeit
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.failover_controller.decide import RULES, decide
+from functions.failover_controller.model import (
+    Action,
+    Approval,
+    AttemptStatus,
+    Claim,
+    Decision,
+    Mode,
+    Observation,
+    Operation,
+    Peer,
+    Pending,
+    Policy,
+    Port,
+    Reason,
+    Records,
+    Side,
+    State,
+    Switch,
+)
+from tests.unit.functions.failover_controller.builders import (
+    NOW,
+    OWN_ARN,
+    POLICY,
+    after,
+    attempt,
+    down,
+    healthy,
+    lost,
+    policy,
+    third_beat,
+)
+
+PENDING = Pending(id="ask-1", verdict=Reason.REGION_LOST, asked_at=after(-60))
+APPROVED = Records(approval=Approval(id="ask-1", approved=True, by="ada"))
+
+
+def decided(seen: Observation, state: State | None = None, rules: Policy = POLICY) -> Decision:
+    """The decision now."""
+    return decide(seen, state or third_beat(), rules, NOW)
+
+
+def reason(seen: Observation, state: State | None = None, rules: Policy = POLICY) -> tuple[Reason, Action]:
+    """The decision's reason and action."""
+    decision = decided(seen, state, rules)
+    return decision.reason, decision.action
+
+
+def with_records(**changes: Any) -> Observation:
+    """A lost region, with these records."""
+    return lost(records=Records(**changes))
+
+
+def test_region_lost_fails_over_to_the_own_cluster() -> None:
+    """Port dead, region silent, heartbeat stopped, for three beats: the standby is promoted, and it is the own one."""
+    decision = decided(lost())
+    assert (
+        decision.action,
+        decision.reason,
+        decision.target,
+        decision.held,
+    ) == (Action.FAIL_OVER, Reason.REGION_LOST, OWN_ARN, False)
+
+
+def test_the_evidence_carries_what_the_decision_rests_on() -> None:
+    """Lag before the outage, the last heartbeat and its silence are in the evidence."""
+    evidence = decided(lost()).evidence
+    wanted = {"lag_before_outage_ms": 80.0, "heartbeat_quiet_seconds": 2.0, "silent_beats": 3, "peer": "silent"}
+    assert wanted == {name: evidence[name] for name in wanted}
+
+
+def test_writer_down_in_a_live_region_fails_over_after_the_grace() -> None:
+    """The other region lives and says that its writer is down, for the grace: Aurora did not heal it."""
+    state = third_beat(dead_since=after(-20), heartbeat_seen_at=after(-20), lag_at=after(-21), silent_beats=0)
+    assert reason(down(), state) == (Reason.WRITER_DOWN, Action.FAIL_OVER)
+
+
+def test_writer_down_in_a_live_region_waits_for_the_grace() -> None:
+    """A second before the grace is over, Aurora still has its chance."""
+    state = third_beat(dead_since=after(-19), heartbeat_seen_at=after(-19), silent_beats=0)
+    assert reason(down(), state) == (Reason.IN_REGION_GRACE, Action.TELL)
+
+
+def test_the_grace_runs_from_the_last_heartbeat_that_came() -> None:
+    """A heartbeat after the first failing beat was a sign of life: the grace starts again."""
+    state = third_beat(dead_since=after(-30), heartbeat_seen_at=after(-10), silent_beats=0)
+    assert reason(down(), state) == (Reason.IN_REGION_GRACE, Action.TELL)
+
+
+def test_the_grace_is_not_over_when_its_start_is_unknown() -> None:
+    """Without a known first failing beat nothing has been waited for."""
+    assert reason(down(), third_beat(dead_since=None)) == (Reason.IN_REGION_GRACE, Action.TELL)
+
+
+def test_healthy_holds_quietly() -> None:
+    """All good: nothing to do, nobody to tell."""
+    assert reason(healthy(), State(writer=Side.PEER)) == (Reason.HEALTHY, Action.HOLD)
+
+
+@pytest.mark.parametrize("peer_says", [Peer.FINE, Peer.SILENT, Peer.UNKNOWN])
+def test_network_partition_when_the_heartbeat_still_arrives(peer_says: Peer) -> None:
+    """A heartbeat that is new since the port died outweighs every sign of death."""
+    state = third_beat(heartbeat_seen_at=after(-1))
+    assert reason(lost(peer=peer_says), state) == (Reason.NETWORK_PARTITION, Action.TELL)
+
+
+def test_network_partition_when_the_other_region_says_that_its_writer_is_fine() -> None:
+    """The port is dead for us alone: never a failover."""
+    assert reason(lost(peer=Peer.FINE)) == (Reason.NETWORK_PARTITION, Action.TELL)
+
+
+def test_a_heartbeat_first_seen_at_the_first_failing_beat_does_not_delay_the_third() -> None:
+    """It was on its way before the outage: the third failing beat acts."""
+    state = third_beat(dead_since=after(-2), heartbeat_seen_at=after(-2))
+    assert reason(lost(), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+@pytest.mark.parametrize("silent_beats", [0, 1, 2])
+def test_writer_suspected_until_failures_to_act(silent_beats: int) -> None:
+    """A blip is nobody's business."""
+    state = third_beat(silent_beats=silent_beats)
+    assert reason(lost(), state) == (Reason.WRITER_SUSPECTED, Action.HOLD)
+
+
+def test_writer_suspected_while_the_heartbeat_is_not_quiet_for_long_enough() -> None:
+    """Three beats that came too fast are not three beats: the heartbeat must be quiet for 1.8 s."""
+    state = third_beat(dead_since=after(-1.7), heartbeat_seen_at=after(-1.7))
+    assert reason(lost(), state) == (Reason.WRITER_SUSPECTED, Action.HOLD)
+
+
+def test_rds_blind_never_acts() -> None:
+    """Without the own RDS API neither roles nor operations are known."""
+    assert reason(lost(rds_failure="ThrottlingException", writer=Side.UNKNOWN)) == (Reason.RDS_BLIND, Action.TELL)
+
+
+def test_probe_blind_when_the_own_function_does_not_answer() -> None:
+    """What we can't see we don't judge."""
+    seen = lost(own_function_failure="no answer within 0.4 s", own_port=Port.UNKNOWN, peer_port=Port.UNKNOWN)
+    assert reason(seen) == (Reason.PROBE_BLIND, Action.TELL)
+
+
+def test_probe_blind_when_the_answer_says_nothing_of_the_writer() -> None:
+    """An answer without a probe of the writer is no answer about the writer."""
+    assert reason(lost(peer_port=Port.UNKNOWN)) == (Reason.PROBE_BLIND, Action.TELL)
+
+
+def test_writer_unknown_when_rds_names_none_or_two() -> None:
+    """Every verdict speaks of a writer: without one there is none."""
+    assert reason(lost(writer=Side.UNKNOWN)) == (Reason.WRITER_UNKNOWN, Action.TELL)
+
+
+def test_already_writer_notices_nothing_else() -> None:
+    """In the writer's own region there is nothing to take."""
+    seen = lost(writer=Side.OWN, records=Records(failures={"state": "malformed"}))
+    assert reason(seen) == (Reason.ALREADY_WRITER, Action.HOLD)
+
+
+@pytest.mark.parametrize("status", ["pending", "failing-over", "switching-over", "cancelling", "a-word-of-tomorrow"])
+def test_operation_under_way_holds(status: str) -> None:
+    """During an operation databases look dead by design, whatever AWS calls its state."""
+    seen = lost(operation=Operation(status=status, to_own=None, allows_data_loss=None))
+    assert reason(seen) == (Reason.OPERATION_UNDER_WAY, Action.TELL)
+
+
+def test_failover_under_way_is_never_called_a_second_time() -> None:
+    """RDS took our call: nothing more is called until it has ended."""
+    state = third_beat(attempt=attempt(status=AttemptStatus.UNDER_WAY, touched_at=after(-900)))
+    assert reason(lost(), state) == (Reason.FAILOVER_UNDER_WAY, Action.HOLD)
+
+
+def test_an_intent_holds_while_its_call_may_still_show() -> None:
+    """A call that was intended 24 s ago may still take effect."""
+    state = third_beat(attempt=attempt(touched_at=after(-24)))
+    assert reason(lost(), state) == (Reason.FAILOVER_UNDER_WAY, Action.HOLD)
+
+
+def test_an_intent_from_a_clock_that_is_ahead_holds() -> None:
+    """Clocks differ by seconds: a time in the future is recent."""
+    state = third_beat(attempt=attempt(touched_at=after(5)))
+    assert reason(lost(), state) == (Reason.FAILOVER_UNDER_WAY, Action.HOLD)
+
+
+def test_an_intent_whose_call_never_showed_is_finished() -> None:
+    """After 25 s the call is known to be lost: while the verdict stands, it is made again."""
+    state = third_beat(attempt=attempt(touched_at=after(-25)))
+    assert reason(lost(), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("state", Reason.STATE_UNREADABLE),
+        ("switch", Reason.SWITCH_UNREADABLE),
+        ("lease", Reason.LEASE_UNREADABLE),
+        ("lock", Reason.LOCK_UNREADABLE),
+    ],
+)
+def test_what_can_not_be_read_means_hold(item: str, expected: Reason) -> None:
+    """State, off-switch, lease and lock fail closed, each under its own name."""
+    assert (expected, Action.TELL) == reason(with_records(failures={item: "malformed"}))
+
+
+def test_writer_read_only_is_told() -> None:
+    """A writer that lives but takes no writes is for people."""
+    assert reason(healthy(peer_read_only=True)) == (Reason.WRITER_READ_ONLY, Action.TELL)
+
+
+def test_writer_unjudged_when_it_answers_but_refuses_us() -> None:
+    """A wrong credential of ours must never promote anything."""
+    assert reason(lost(peer_port=Port.UNUSABLE)) == (Reason.WRITER_UNJUDGED, Action.TELL)
+
+
+@pytest.mark.parametrize("port", [Port.ALIVE, Port.DEAD])
+def test_peer_unknown_when_its_api_answers_with_an_error(port: Port) -> None:
+    """A throttled or denied call comes from a region that lives."""
+    assert reason(lost(peer_port=port, peer=Peer.UNKNOWN)) == (Reason.PEER_UNKNOWN, Action.TELL)
+
+
+def test_peer_silent_while_the_writer_serves() -> None:
+    """One path is lost; people should know before the others are."""
+    assert reason(healthy(peer=Peer.SILENT)) == (Reason.PEER_SILENT, Action.TELL)
+
+
+def test_peer_probe_fails_while_the_writer_serves_us() -> None:
+    """Our connection proves that the writer lives."""
+    assert reason(healthy(peer=Peer.DOWN)) == (Reason.PEER_PROBE_FAILS, Action.TELL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"standby_status": "modifying"},
+        {"standby_instances": 0},
+        {"synchronization": "pending-resync"},
+        {"own_port": Port.DEAD},
+    ],
+)
+def test_standby_not_ready_is_told_in_calm(change: dict[str, Any]) -> None:
+    """A standby that could not take over is told while the writer still serves."""
+    assert reason(healthy(**change)) == (Reason.STANDBY_NOT_READY, Action.TELL)
+
+
+@pytest.mark.parametrize("status", ["modifying", "creating", None])
+def test_standby_not_available_holds(status: str | None) -> None:
+    """Only `available` is available; unknown is not."""
+    decision = decided(lost(standby_status=status))
+    assert (decision.reason, decision.action, decision.held) == (Reason.STANDBY_NOT_AVAILABLE, Action.TELL, True)
+
+
+@pytest.mark.parametrize("instances", [0, None])
+def test_standby_without_instance_holds(instances: int | None) -> None:
+    """Nothing could serve after the promotion; unknown is not enough."""
+    assert reason(lost(standby_instances=instances)) == (Reason.STANDBY_WITHOUT_INSTANCE, Action.TELL)
+
+
+@pytest.mark.parametrize("synchronization", ["pending-resync", "a-word-of-tomorrow"])
+def test_standby_not_synchronized_holds(synchronization: str) -> None:
+    """A standby that is being rebuilt is not promoted."""
+    assert reason(lost(synchronization=synchronization)) == (Reason.STANDBY_NOT_SYNCHRONIZED, Action.TELL)
+
+
+def test_an_absent_synchronization_leaves_the_word_to_the_lag() -> None:
+    """Absent is unknown: a lag measured just before the outage shows that it was connected."""
+    assert reason(lost(synchronization=None)) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+@pytest.mark.parametrize("port", [Port.DEAD, Port.UNUSABLE, Port.UNKNOWN])
+def test_standby_unreachable_holds(port: Port) -> None:
+    """If both clusters look dead from here, it may be us."""
+    assert reason(lost(own_port=port)) == (Reason.STANDBY_UNREACHABLE, Action.TELL)
+
+
+def test_heartbeat_unknown_holds() -> None:
+    """That the heartbeat stopped must be seen, not assumed."""
+    assert reason(lost(heartbeat=None)) == (Reason.HEARTBEAT_UNKNOWN, Action.TELL)
+
+
+def test_heartbeat_never_seen_holds() -> None:
+    """A heartbeat that never came has not stopped."""
+    assert reason(lost(), third_beat(heartbeat_seen_at=None)) == (Reason.HEARTBEAT_UNKNOWN, Action.TELL)
+
+
+def test_disarmed_holds() -> None:
+    """A person's off-switch is obeyed."""
+    switch = Switch(armed=False, reason="maintenance", by="ada", expires_at=None)
+    assert reason(with_records(switch=switch)) == (Reason.DISARMED, Action.TELL)
+
+
+def test_disarmed_until_its_end() -> None:
+    """A maintenance window that is not over holds."""
+    switch = Switch(armed=False, reason="maintenance", by="ada", expires_at=after(1))
+    assert reason(with_records(switch=switch)) == (Reason.DISARMED, Action.TELL)
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        Switch(armed=True, reason="", by="ada", expires_at=None),
+        Switch(armed=False, reason="maintenance", by="ada", expires_at=NOW),
+        None,
+    ],
+)
+def test_armed_explicitly_or_by_expiry_or_by_default_acts(switch: Switch | None) -> None:
+    """Armed, expired and absent are all armed."""
+    assert reason(with_records(switch=switch)) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+@pytest.mark.parametrize("changed_at", [after(-299), after(5)])
+def test_cooldown_holds(changed_at: Any) -> None:
+    """Two changes in a row are for people; a change in the future (clocks differ) is recent."""
+    assert reason(lost(), third_beat(roles_changed_at=changed_at)) == (Reason.COOLDOWN, Action.TELL)
+
+
+def test_after_the_cooldown_it_acts() -> None:
+    """At its end the cooldown is over."""
+    assert reason(lost(), third_beat(roles_changed_at=after(-300))) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+def test_lock_held_by_another_invocation_holds_quietly() -> None:
+    """It is about to act on the same verdict."""
+    lock = Claim(holder="other", until=after(1), version=0)
+    assert reason(with_records(lock=lock)) == (Reason.LOCK_HELD, Action.HOLD)
+
+
+@pytest.mark.parametrize("until", [NOW, None])
+def test_an_expired_lock_is_no_lock(until: Any) -> None:
+    """Who died with the lock must not stop the others for ever."""
+    lock = Claim(holder="other", until=until, version=0)
+    assert reason(with_records(lock=lock)) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+def test_observe_only_says_what_it_would_do() -> None:
+    """In mode observe nothing is ever promoted, approved or not."""
+    seen, state = replace(lost(), records=APPROVED), third_beat(pending=PENDING)
+    assert reason(seen, state, policy(mode=Mode.OBSERVE)) == (Reason.OBSERVE_ONLY, Action.TELL)
+
+
+def test_lag_unknown_asks() -> None:
+    """A loss that was never measured is a person's decision."""
+    decision = decided(lost(), third_beat(lag_ms=None, lag_at=None))
+    assert (
+        decision.reason,
+        decision.action,
+        decision.target,
+        decision.held,
+    ) == (Reason.LAG_UNKNOWN, Action.ASK, OWN_ARN, True)
+
+
+def test_a_lag_from_long_before_the_outage_is_unknown() -> None:
+    """A minute before the outage it says something, an hour before it doesn't."""
+    state = third_beat(dead_since=after(-2), heartbeat_seen_at=after(-2))
+    recent, old = replace(state, lag_at=after(-62)), replace(state, lag_at=after(-62.001))
+    assert (reason(lost(), recent)[0], reason(lost(), old)[0]) == (Reason.REGION_LOST, Reason.LAG_UNKNOWN)
+
+
+def test_lag_too_high_asks() -> None:
+    """A loss above max_data_loss is a person's decision."""
+    assert reason(lost(), third_beat(lag_ms=5000.001)) == (Reason.LAG_TOO_HIGH, Action.ASK)
+
+
+def test_lag_at_the_limit_acts() -> None:
+    """The limit itself is allowed."""
+    assert reason(lost(), third_beat(lag_ms=5000.0)) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+@pytest.mark.parametrize("lag", [{"lag_ms": 60_000.0}, {"lag_ms": None, "lag_at": None}])
+def test_an_approved_loss_is_accepted(lag: dict[str, Any]) -> None:
+    """Who was asked and approved has accepted the loss."""
+    state = third_beat(pending=PENDING, **lag)
+    assert reason(replace(lost(), records=APPROVED), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+def test_approval_needed_asks() -> None:
+    """In mode approve a person has the last word."""
+    assert reason(lost(), None, policy(mode=Mode.APPROVE)) == (Reason.APPROVAL_NEEDED, Action.ASK)
+
+
+def test_an_approved_decision_acts() -> None:
+    """In mode approve, the approval of the pending decision lets it act."""
+    seen, state = replace(lost(), records=APPROVED), third_beat(pending=PENDING)
+    assert reason(seen, state, policy(mode=Mode.APPROVE)) == (Reason.REGION_LOST, Action.FAIL_OVER)
+
+
+@pytest.mark.parametrize(
+    ("approval", "pending"),
+    [
+        (Approval(id="ask-0", approved=True, by="ada"), PENDING),
+        (Approval(id="ask-1", approved=False, by="ada"), PENDING),
+        (Approval(id="ask-1", approved=True, by="ada"), None),
+    ],
+)
+def test_another_decisions_approval_or_a_refusal_does_not_count(approval: Approval, pending: Pending | None) -> None:
+    """Only the yes to exactly the pending decision counts."""
+    seen = with_records(approval=approval)
+    assert reason(seen, third_beat(pending=pending), policy(mode=Mode.APPROVE)) == (Reason.APPROVAL_NEEDED, Action.ASK)
+
+
+def test_approval_overrides_no_other_guard() -> None:
+    """An approval accepts a loss; it does not re-arm, and does not end a cooldown."""
+    switch = Switch(armed=False, reason="", by="ada", expires_at=None)
+    seen = lost(records=replace(APPROVED, switch=switch))
+    cooling = third_beat(pending=PENDING, roles_changed_at=after(-1))
+    assert (
+        reason(seen, third_beat(pending=PENDING))[0],
+        reason(replace(lost(), records=APPROVED), cooling)[0],
+    ) == (Reason.DISARMED, Reason.COOLDOWN)
+
+
+def test_the_last_row_holds_whatever_comes() -> None:
+    """What nobody thought of is no ground to act: the last rule always applies, and does not act."""
+    last = RULES[-1]
+    case: Any = None
+    assert (last.reason, last.action, last.applies(case)) == (Reason.UNDECIDED, Action.TELL, True)
+
+
+def test_every_row_has_its_own_reason_and_says_why_it_stands_there() -> None:
+    """One reason, one row, in the order of the enumeration; no row without its words."""
+    reasons = [rule.reason for rule in RULES]
+    assert list(Reason)[: len(RULES)] == reasons
+    assert [rule.reason for rule in RULES if not (rule.when and rule.why_here.endswith("."))] == []
+
+
+def test_only_the_two_verdicts_act_and_they_stand_last() -> None:
+    """Nothing can act before every guard was passed."""
+    acting = [rule.reason for rule in RULES if rule.action is Action.FAIL_OVER]
+    assert ([Reason.WRITER_DOWN, Reason.REGION_LOST], acting) == ([rule.reason for rule in RULES[-3:-1]], acting)
+    guards = [index for index, rule in enumerate(RULES) if rule.guard]
+    assert list(range(guards[0], len(RULES) - 3)) == guards
+
+
+def test_a_decision_takes_less_than_50_microseconds() -> None:
+    """The longest way through the table, all rows, is quick."""
+    seen, state = lost(), third_beat()
+    seconds = min(timeit.repeat(lambda: decide(seen, state, POLICY, NOW), number=200, repeat=7)) / 200
+    assert seconds < 50e-6

@@ -1,0 +1,182 @@
+"""The decision over the full table of observations and guards, against what must never happen."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.failover_controller.decide import decide
+from functions.failover_controller.model import (
+    Action,
+    Approval,
+    AttemptStatus,
+    Claim,
+    Decision,
+    Mode,
+    Observation,
+    Operation,
+    Peer,
+    Pending,
+    Policy,
+    Port,
+    Reason,
+    Records,
+    Side,
+    State,
+    Switch,
+)
+from tests.unit.functions.failover_controller.builders import NOW, after, attempt, lost, policy, third_beat
+
+HEARTBEAT = "2026-11-24T02:59:57+00:00"
+OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+DISARMED = Switch(armed=False, reason="", by="ada", expires_at=None)
+
+SEEN: dict[str, tuple[Any, ...]] = {
+    "writer": (Side.PEER, Side.OWN, Side.UNKNOWN),
+    "rds_failure": (None, "throttled"),
+    "operation": (None, OPERATION),
+    "own_function_failure": (None, "timed out"),
+    "peer_port": tuple(Port),
+    "own_port": tuple(Port),
+    "peer": tuple(Peer),
+    "heartbeat": (HEARTBEAT, None),
+}
+STATE: dict[str, tuple[Any, ...]] = {
+    "beats": (0, 2, 3),
+    "heartbeat_seen_at": (None, after(-2), after(-1), after(-60)),
+    "dead_since": (after(-2), after(-60)),
+}
+GUARDS: dict[str, tuple[Any, ...]] = {
+    "failures": ({}, {"state": "x"}, {"switch": "x"}, {"lease": "x"}, {"lock": "x"}),
+    "switch": (None, DISARMED, replace(DISARMED, expires_at=after(1)), replace(DISARMED, expires_at=after(-1))),
+    "lock": (None, Claim(holder="other", until=after(1), version=0)),
+    "approval": (None, Approval(id="ask", approved=True, by="ada"), Approval(id="ask", approved=False, by="ada")),
+    "standby_status": ("available", "modifying", None),
+    "standby_instances": (2, 0, None),
+    "synchronization": ("connected", "pending-resync", None),
+    "lag_ms": (80.0, 60_000.0, None),
+    "roles_changed_at": (None, after(-1), after(-1000)),
+    "mode": tuple(Mode),
+    "attempt": (None, attempt(), attempt(status=AttemptStatus.UNDER_WAY), attempt(touched_at=after(-60))),
+}
+
+
+def case(**choice: Any) -> tuple[Observation, State, Policy]:
+    """One observation, state and policy from one choice of every input."""
+    records = Records(
+        **{name: choice.pop(name) for name in ("failures", "switch", "lock", "approval") if name in choice}
+    )
+    rules = policy(mode=choice.pop("mode", Mode.AUTOMATIC))
+    beats = choice.pop("beats", 3)
+    remembered = {
+        name: choice.pop(name) for name in (*STATE, "lag_ms", "roles_changed_at", "attempt") if name in choice
+    }
+    pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=after(-60))
+    state = third_beat(silent_beats=beats, dead_beats=beats, pending=pending, lag_at=after(-3), **remembered)
+    if state.dead_since is not None and state.dead_since < after(-50):
+        state = replace(state, lag_at=after(-61))
+    return lost(records=records, **choice), state, rules
+
+
+def broken_invariants(seen: Observation, state: State, rules: Policy, decision: Decision) -> Iterator[str]:
+    """What must never happen; written without a look at the table."""
+    if decision.action is not Action.FAIL_OVER:
+        return
+    quiet = None if state.heartbeat_seen_at is None else (NOW - state.heartbeat_seen_at).total_seconds()
+    approval, switch, lock = seen.records.approval, seen.records.switch, seen.records.lock
+    is_approved = approval is not None and approval.approved
+    beats = state.silent_beats if seen.peer is Peer.SILENT else state.dead_beats
+    grace_is_over = state.dead_since is not None and (NOW - state.dead_since).total_seconds() >= 20
+    must = {
+        "the RDS API is read": seen.rds_failure is None,
+        "the own probe is not blind": seen.own_function_failure is None,
+        "the other cluster is the writer": seen.writer is Side.PEER,
+        "no operation is under way": seen.operation is None,
+        "no attempt of ours may still take effect": state.attempt is None or state.attempt.touched_at == after(-60),
+        "the writer's port is dead": seen.peer_port is Port.DEAD,
+        "the other region is silent or says down": seen.peer in (Peer.SILENT, Peer.DOWN),
+        "three beats": beats >= 3,
+        "a grace for a living region": seen.peer is Peer.SILENT or grace_is_over,
+        "the heartbeat is known and stopped": seen.heartbeat is not None and quiet is not None and quiet >= 1.8,
+        "the standby can be reached": seen.own_port is Port.ALIVE,
+        "the standby is available": seen.standby_status == "available",
+        "the standby has an instance": bool(seen.standby_instances),
+        "the standby is synchronized": seen.synchronization in ("connected", None),
+        "everything was read": not seen.records.failures,
+        "armed": switch is None or switch.armed or (switch.expires_at is not None and switch.expires_at <= NOW),
+        "no cooldown": state.roles_changed_at != after(-1),
+        "nobody else acts": lock is None,
+        "not in mode observe": rules.mode is not Mode.OBSERVE,
+        "approved where asked": rules.mode is Mode.AUTOMATIC or is_approved,
+        "a known and small loss, or an approved one": is_approved or state.lag_ms == 80.0,
+        "the own cluster is the target": decision.target == rules.target,
+    }
+    yield from (name for name, is_so in must.items() if not is_so)
+
+
+def combinations(table: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """Every choice of one value for each input."""
+    for values in product(*table.values()):
+        yield dict(zip(table, values, strict=True))
+
+
+def test_no_observation_breaks_an_invariant() -> None:
+    """All combinations of what the paths say and what was counted, with every guard out of the way."""
+    actions = set()
+    for choice in combinations({**SEEN, **STATE}):
+        seen, state, rules = case(**choice)
+        decision = decide(seen, state, rules, NOW)
+        actions.add(decision.action)
+        assert list(broken_invariants(seen, state, rules, decision)) == [], choice
+    assert {Action.HOLD, Action.TELL, Action.FAIL_OVER} == actions
+
+
+def test_no_combination_of_guards_breaks_an_invariant() -> None:
+    """All combinations of guards, on a lost region that would be acted on."""
+    acted = 0
+    fewer = {
+        **GUARDS,
+        "failures": ({}, {"switch": "x"}),
+        "switch": (None, DISARMED),
+        "approval": GUARDS["approval"][:2],
+    }
+    for choice in combinations({**fewer, "synchronization": ("connected", "pending-resync")}):
+        seen, state, rules = case(**choice)
+        decision = decide(seen, state, rules, NOW)
+        acted += decision.action is Action.FAIL_OVER
+        assert list(broken_invariants(seen, state, rules, decision)) == [], choice
+    assert acted > 0
+
+
+def test_with_every_guard_out_of_the_way_a_lost_region_is_acted_on() -> None:
+    """The invariants are not kept by never acting: each good combination acts."""
+    good = {
+        **GUARDS,
+        "failures": ({},),
+        "switch": (None,),
+        "lock": (None,),
+        "mode": (Mode.AUTOMATIC,),
+        "attempt": (None,),
+    }
+    good |= {"standby_status": ("available",), "standby_instances": (2,), "synchronization": ("connected", None)}
+    good |= {"roles_changed_at": (None, after(-1000)), "lag_ms": (80.0,)}
+    assert {Action.FAIL_OVER} == {decide(*case(**choice), NOW).action for choice in combinations(good)}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in {**SEEN, **STATE, **GUARDS}.items()}))
+def test_no_mixture_breaks_an_invariant(choice: dict[str, Any]) -> None:
+    """Observations, counts and guards mixed at random."""
+    seen, state, rules = case(**choice)
+    assert list(broken_invariants(seen, state, rules, decide(seen, state, rules, NOW))) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in {**SEEN, **STATE, **GUARDS}.items()}))
+def test_the_same_case_is_always_decided_alike(choice: dict[str, Any]) -> None:
+    """Pure: no clock, no chance, nothing remembered."""
+    seen, state, rules = case(**choice)
+    assert decide(seen, state, rules, NOW) == decide(seen, state, rules, NOW)

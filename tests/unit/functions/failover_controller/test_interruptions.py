@@ -1,0 +1,155 @@
+# ruff: noqa: D102 - the fakes do what the ports that they stand for say
+"""The cycle interrupted: dead at every step, overtaken at every step, and two at once in any order."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.failover_controller.store import STATE
+from tests.unit.functions.failover_controller.builders import OWN_ARN
+from tests.unit.functions.failover_controller.fakes import Clock, Crash, MemoryTable, Steps, World, crash_at
+from tests.unit.functions.failover_controller.rig import Rig
+
+ENOUGH_BEATS = 45
+"""25 s until a lost call is known to be lost, a few seconds of failing over, and the notice."""
+
+
+def outage_until_the_acting_beat(steps: Steps | None = None, holder: str = "first") -> Rig:
+    """A process that will act at its next beat."""
+    rig = Rig(steps=steps or Steps(), holder=holder).start()
+    rig.beats(3)
+    rig.world.region_is_dark = True
+    rig.beats(2)
+    return rig
+
+
+def steps_of_acting() -> int:
+    """How many steps there are from the acting beat to the end of the failover."""
+    rig = outage_until_the_acting_beat()
+    before = rig.steps.count
+    rig.beats(5)
+    return rig.steps.count - before
+
+
+@pytest.mark.parametrize("call", ["accepted", "timed out, took effect"])
+@pytest.mark.parametrize("step", range(1, steps_of_acting() + 1))
+def test_who_dies_at_any_step_is_finished_by_the_next(step: int, call: str) -> None:
+    """One call in all, one effect, completed, and people were told of both; whatever step was the last."""
+    rig = outage_until_the_acting_beat()
+    rig.world.call = call
+    rig.steps.interrupt = crash_at(rig.steps.count + step)
+    with pytest.raises(Crash):
+        rig.beats(5)
+    rig.clock.advance(1)
+    rig.successor("second").beats(ENOUGH_BEATS)
+    assert (len(rig.world.calls), rig.world.effects, rig.world.writer) == (1, 1, OWN_ARN)
+    assert {"region-lost", "failover-completed"} <= set(rig.world.told())
+    assert "attempt" not in rig.table.items[STATE]
+
+
+@pytest.mark.parametrize("second_step", [1, 9, 14, 20, 25, 31])
+@pytest.mark.parametrize("step", [1, 12, 14, 16, 18, 26, 28, 30, 32, 34])
+def test_who_dies_after_the_first_one_died_is_finished_too(step: int, second_step: int) -> None:
+    """Two deaths in a row: still one effect, and an end."""
+    rig = outage_until_the_acting_beat()
+    rig.steps.interrupt = crash_at(rig.steps.count + step)
+    with pytest.raises(Crash):
+        rig.beats(5)
+    rig.clock.advance(1)
+    with pytest.raises(Crash):
+        rig.successor("second", Steps(crash_at(second_step))).beats(ENOUGH_BEATS)
+    rig.clock.advance(1)
+    rig.successor("third").beats(ENOUGH_BEATS)
+    assert (len(rig.world.calls), rig.world.effects, rig.world.writer) == (1, 1, OWN_ARN)
+
+
+@pytest.mark.parametrize("holder", ["first", "second"])
+@pytest.mark.parametrize("step", range(1, 45))
+def test_another_that_does_its_whole_beat_in_between_does_not_act_too(step: int, holder: str) -> None:
+    """At any step of the first one's acting beat a second one beats; even one that the lease and the lock take for the first."""
+    rig = outage_until_the_acting_beat()
+    other = Rig(world=rig.world, table=rig.table, clock=rig.clock, holder=holder)
+    other.cycle.begin(holder)
+
+    def overtake(count: int, name: str) -> None:
+        if count >= target:
+            rig.steps.interrupt = None
+            other.cycle.take_lease()
+            other.beat()
+
+    target = rig.steps.count + step
+    rig.steps.interrupt = overtake
+    rig.beats(2)
+    other.beats(ENOUGH_BEATS)
+    assert (len(rig.world.calls), rig.world.effects, rig.world.writer) == (1, 1, OWN_ARN)
+
+
+class Turns:
+    """Lets two threads pass their steps in a given order; when the order is used up, both run freely."""
+
+    def __init__(self, order: list[int]) -> None:
+        self._order: Iterator[int] = iter(order)
+        self._next = next(self._order, None)
+        self._ended: set[int] = set()
+        self._changed = threading.Condition()
+
+    def wait(self, who: int) -> None:
+        with self._changed:
+            while self._next is not None and self._next != who and self._next not in self._ended:
+                assert self._changed.wait(timeout=10), "the order got stuck"
+            self._next = next(self._order, None)
+            self._changed.notify_all()
+
+    def end(self, who: int) -> None:
+        with self._changed:
+            self._ended.add(who)
+            self._changed.notify_all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.sampled_from([0, 1]), min_size=20, max_size=90), st.booleans())
+def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], same_holder: bool) -> None:
+    """Two processes race through the acting beat, step by step, in any order: one call takes effect, and it is the only one."""
+    clock = Clock()
+    world, table = World(clock), MemoryTable()
+    first = Rig(world=world, table=table, clock=clock, holder="first").start()
+    first.beats(3)
+    world.region_is_dark = True
+    first.beats(2)
+    turns = Turns(order)
+    second = Rig(world=world, table=table, clock=clock, holder="first" if same_holder else "second").start()
+    failures: list[BaseException] = []
+
+    def race(who: int, rig: Rig) -> None:
+        rig.steps.interrupt = lambda count, name: turns.wait(who)
+        try:
+            rig.beat()
+        except BaseException as error:  # noqa: BLE001 - shown by the test's own thread
+            failures.append(error)
+        finally:
+            turns.end(who)
+
+    threads = [threading.Thread(target=race, args=(who, rig)) for who, rig in enumerate((first, second))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    second.steps.interrupt = None
+    clock.advance(1)
+    second.beats(ENOUGH_BEATS)
+    assert (len(world.calls), world.effects, world.writer) == (1, 1, OWN_ARN)
+
+
+@pytest.mark.parametrize("skew", [-4.0, -1.0, 1.0, 4.0])
+def test_a_successor_whose_clock_differs_by_seconds_finishes_and_does_not_repeat(skew: float) -> None:
+    """Lock, intent and counts are written by one clock and read by another."""
+    rig = outage_until_the_acting_beat()
+    rig.world.call = "timed out, took effect"
+    rig.beats(1)
+    rig.clock.advance(skew)
+    rig.successor("second").beats(ENOUGH_BEATS)
+    assert (len(rig.world.calls), rig.world.writer) == (1, OWN_ARN)

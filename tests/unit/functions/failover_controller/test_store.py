@@ -1,0 +1,181 @@
+"""The items in the table: their form, and the conditions on which they are written."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from functions.failover_controller.items import MalformedItemError, read_claim, read_state, read_switch, state_item
+from functions.failover_controller.model import Action, Claim, Notice, Pending, Reason, Side, State
+from functions.failover_controller.ports import ConflictError, UnavailableError
+from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH, TableStore
+from tests.unit.functions.failover_controller.builders import NOW, after, attempt, third_beat
+from tests.unit.functions.failover_controller.fakes import MemoryTable, as_stored
+
+NOTICE = Notice(id="n1", at=NOW, reason=Reason.REGION_LOST, action=Action.FAIL_OVER, line='{"reason": "region-lost"}')
+FULL = third_beat(
+    roles_changed_at=after(-900),
+    told=(Reason.REGION_LOST, Reason.LAG_TOO_HIGH),
+    troubled_beats=3,
+    pending=Pending(id="ask-1", verdict=Reason.REGION_LOST, asked_at=NOW),
+    attempt=attempt(overdue=True),
+    outbox=(NOTICE,),
+)
+
+
+@pytest.mark.parametrize("state", [State(version=1), FULL, replace(FULL, attempt=attempt(lag_ms=None, heartbeat=None))])
+def test_a_state_survives_the_table(state: State) -> None:
+    """What is written is what is read, to the millisecond of lag."""
+    assert state == read_state(as_stored(state_item(state)))
+
+
+def test_an_item_of_an_earlier_version_reads_as_a_first_run_where_it_is_silent() -> None:
+    """Absent attributes have the values of a first run."""
+    assert State(version=3) == read_state({"version": Decimal(3)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": None},
+        {"version": "1"},
+        {"version": Decimal("1.5")},
+        {"version": True},
+        {"writer": "somebody"},
+        {"beat_at": "yesterday"},
+        {"beat_at": "2026-11-24T03:00:00"},
+        {"silent_beats": "3"},
+        {"heartbeats": "h"},
+        {"heartbeats": [7]},
+        {"told": ["a-word-of-tomorrow"]},
+        {"pending": []},
+        {"pending": {"id": "x"}},
+        {"attempt": {"id": "x", "status": "unknown"}},
+        {"outbox": [{}]},
+    ],
+)
+def test_a_malformed_state_is_refused_with_the_name_of_the_attribute(change: dict[str, object]) -> None:
+    """A person must be able to find it."""
+    with pytest.raises(MalformedItemError, match=next(iter(change))):
+        read_state({**as_stored(state_item(FULL)), **change})
+
+
+def test_a_switch_with_an_end_in_epoch_seconds() -> None:
+    """The end is DynamoDB's TTL attribute too."""
+    switch = read_switch({"armed": False, "reason": "r", "by": "ada", "expires_at": Decimal(round(NOW.timestamp()))})
+    assert (switch.armed, switch.reason, switch.by, switch.expires_at) == (False, "r", "ada", NOW)
+
+
+@pytest.mark.parametrize(
+    "item", [{}, {"armed": "no"}, {"armed": False, "expires_at": "soon"}, {"armed": False, "by": 7}]
+)
+def test_a_malformed_switch_is_refused(item: dict[str, object]) -> None:
+    """Nobody knows whether it is armed."""
+    with pytest.raises(MalformedItemError):
+        read_switch(item)
+
+
+def test_a_claim_beyond_all_time_is_refused() -> None:
+    """An end that no clock reaches is malformed, not an error of the controller."""
+    with pytest.raises(MalformedItemError):
+        read_claim({"holder": "x", "until": Decimal("1e99")})
+
+
+def test_the_first_state_is_written_only_where_none_is() -> None:
+    """Two first runs at once: one wins."""
+    table = MemoryTable()
+    store = TableStore(table)
+    assert store.write_state(State()).version == 1
+    with pytest.raises(ConflictError):
+        store.write_state(State())
+
+
+def test_a_state_is_written_over_the_version_that_it_came_from() -> None:
+    """A stale writer loses."""
+    table = MemoryTable()
+    store = TableStore(table)
+    first = store.write_state(State())
+    second = store.write_state(replace(first, writer=Side.PEER))
+    with pytest.raises(ConflictError):
+        store.write_state(first)
+    assert second == store.read(None).state
+
+
+def test_the_lease_is_taken_from_the_one_that_was_read() -> None:
+    """Of two successors one wins; a lease has no end of its own."""
+    store = TableStore(MemoryTable())
+    first = store.take_lease("first", NOW, None)
+    assert (Claim(holder="first", until=None, version=1), first) == (first, store.read(None).lease)
+    assert store.take_lease("second", NOW, first).version == 2
+    with pytest.raises(ConflictError):
+        store.take_lease("third", NOW, first)
+
+
+def test_the_lock_is_taken_when_free_expired_or_own_and_else_not() -> None:
+    """The conditions of the lock."""
+    store = TableStore(MemoryTable())
+    store.take_lock("first", NOW, after(10))
+    store.take_lock("first", after(1), after(11))
+    with pytest.raises(ConflictError):
+        store.take_lock("second", after(11), after(20))
+    store.take_lock("second", after(11.001), after(20))
+    with pytest.raises(ConflictError):
+        store.release_lock("first")
+    store.release_lock("second")
+    store.take_lock("first", after(12), after(22))
+    assert Claim(holder="first", until=after(22), version=0) == store.read(None).lock
+
+
+def test_one_read_gives_everything() -> None:
+    """State, lease, lock, switch and the approval that is waited for; absent is None."""
+    table = MemoryTable()
+    table.items[("approval", "ask-1")] = as_stored({"item": "approval", "sort": "ask-1", "approved": True, "by": "ada"})
+    records = TableStore(table).read("ask-1")
+    assert (
+        records.state,
+        records.lease,
+        records.lock,
+        records.switch,
+        records.failures,
+    ) == (None, None, None, None, {})
+    assert records.approval is not None and records.approval.approved
+
+
+def test_each_item_that_can_not_be_read_is_named() -> None:
+    """One malformed, one throttled: the others count."""
+    table = MemoryTable()
+    store = TableStore(table)
+    state = store.write_state(State())
+    table.items[LOCK] = {"holder": 7}
+    table.throttles = lambda key: key == SWITCH
+    records = store.read(None)
+    assert (state, {"lock", "switch"}) == (records.state, set(records.failures))
+
+
+def test_a_malformed_approval_does_not_approve() -> None:
+    """It is named, and counts for nothing."""
+    table = MemoryTable()
+    table.items[("approval", "ask-1")] = {"sort": "ask-1", "approved": "yes"}
+    records = TableStore(table).read("ask-1")
+    assert (records.approval, list(records.failures)) == (None, ["approval"])
+
+
+def test_the_audit_trail_is_in_order_and_takes_a_notice_once() -> None:
+    """Recording the same notice again changes nothing."""
+    table = MemoryTable()
+    store = TableStore(table)
+    store.record(NOTICE)
+    store.record(NOTICE)
+    assert [("history", f"{NOW.isoformat()}#n1")] == list(table.items)
+    assert ("region-lost", "fail-over", NOTICE.line) == tuple(
+        table.history()[0][name] for name in ("reason", "action", "line")
+    )
+
+
+def test_a_table_that_does_not_answer_is_unavailable() -> None:
+    """The store passes it on."""
+    table = MemoryTable()
+    table.fails_to_read = True
+    with pytest.raises(UnavailableError):
+        TableStore(table).read(None)
+    assert STATE != LEASE

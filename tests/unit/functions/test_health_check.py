@@ -1,0 +1,216 @@
+"""health_check's handler, request, settings, tokens and words."""
+
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from botocore.credentials import Credentials
+
+from functions.health_check.environment import EnvironmentProblemError, load
+from functions.health_check.failure import classify, describe
+from functions.health_check.handler import cold_start, handler
+from functions.health_check.model import LONGEST_DEADLINE_MS, ProbeFailure, RequestError, Target, parse_request
+from functions.health_check.token import NoCredentialsError, credentials_from_environment, token_signer
+from rehearsal.iam_tokens import TokenAudience, token_refusal
+
+TARGET = {"cluster": "a", "region": "us-east-1", "host": "a.example", "port": 3306}
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def fresh_process() -> Iterator[None]:
+    """Let each test start the function cold."""
+    cold_start.cache_clear()
+    yield
+    cold_start.cache_clear()
+
+
+class TestHandler:
+    """The function as Lambda calls it."""
+
+    def test_answer_has_the_agreed_form(self, world: Any, lambda_environment: None) -> None:
+        """The answer is JSON with the function's region and a probe for each target, with every agreed field."""
+        world.prepare_heartbeat()
+        event = {"targets": [world.target(world.writer), world.target(world.reader)], "deadline_ms": 2000}
+        answer = json.loads(json.dumps(handler(event, None)))
+        assert answer["region"] == "eu-west-1"
+        assert [probe["cluster"] for probe in answer["probes"]] == [world.writer.id, world.reader.id]
+        assert [probe["failure"] for probe in answer["probes"]] == [None, None]
+        assert set(answer["probes"][0]) == {
+            "cluster",
+            "reachable",
+            "failure",
+            "connect_ms",
+            "read_only",
+            "heartbeat_write_ms",
+            "heartbeat_at",
+            "heartbeat_age_ms",
+            "replication_lag_ms",
+            "rpo_lag_ms",
+        }
+
+    def test_malformed_request_meets_no_database(self, lambda_environment: None) -> None:
+        """A malformed request is refused, naming the field."""
+        with pytest.raises(RequestError, match=r"targets\[0\].port: must be a port"):
+            handler({"targets": [{**TARGET, "port": "3306"}]}, None)
+
+    def test_misconfigured_function_names_the_variable(
+        self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A missing variable stops the function with an error that names it."""
+        monkeypatch.delenv("DATABASE_USER")
+        with pytest.raises(EnvironmentProblemError, match="DATABASE_USER: is missing"):
+            handler({"targets": [TARGET]}, None)
+
+
+class TestRequest:
+    """What is accepted."""
+
+    @pytest.mark.parametrize(
+        ("event", "field"),
+        [
+            (None, "the request"),
+            ({}, "targets"),
+            ({"targets": []}, "targets"),
+            ({"targets": [TARGET] * 11}, "targets"),
+            ({"targets": ["a"]}, r"targets\[0\]"),
+            ({"targets": [{**TARGET, "host": ""}]}, r"targets\[0\].host"),
+            ({"targets": [{**TARGET, "cluster": 1}]}, r"targets\[0\].cluster"),
+            ({"targets": [{**TARGET, "port": 0}]}, r"targets\[0\].port"),
+            ({"targets": [{**TARGET, "port": True}]}, r"targets\[0\].port"),
+            ({"targets": [TARGET], "deadline_ms": "1"}, "deadline_ms"),
+            ({"targets": [TARGET], "deadline_ms": 0}, "deadline_ms"),
+            ({"targets": [TARGET], "deadline_ms": float("nan")}, "deadline_ms"),
+            ({"targets": [TARGET], "deadline_ms": True}, "deadline_ms"),
+        ],
+    )
+    def test_malformed(self, event: object, field: str) -> None:
+        """Each malformed request is refused with the name of its field."""
+        with pytest.raises(RequestError, match=f"^{field}"):
+            parse_request(event)
+
+    def test_deadline_never_exceeds_the_functions_limit(self) -> None:
+        """A deadline above the limit is cut to it."""
+        assert parse_request({"targets": [TARGET], "deadline_ms": 60_000}).deadline_ms == LONGEST_DEADLINE_MS
+
+
+class TestEnvironment:
+    """The settings."""
+
+    def test_every_problem_is_listed(self, tmp_path: Path) -> None:
+        """One error lists every variable that is missing or malformed, a line each."""
+        environ = {"AWS_REGION": "Mars", "HEARTBEAT_DATABASE": "a`b", "CA_BUNDLE": str(tmp_path / "none.pem")}
+        with pytest.raises(EnvironmentProblemError) as caught:
+            load(environ)
+        names = [line.split(":")[0] for line in str(caught.value).splitlines()]
+        assert names == ["CA_BUNDLE", "AWS_REGION", "DATABASE_USER", "HEARTBEAT_DATABASE"]
+
+    def test_defaults(self) -> None:
+        """The packaged certificates and the database `failover` need no variable."""
+        settings = load({"AWS_REGION": "us-east-1", "DATABASE_USER": "health_check"})
+        assert (settings.heartbeat_database, settings.ca_bundle.name) == ("failover", "rds-global-bundle.pem")
+
+
+class TestToken:
+    """IAM tokens."""
+
+    AUDIENCE = TokenAudience.of(["a.example"], 3306, "us-east-1")
+
+    def test_what_is_signed_is_accepted(self) -> None:
+        """A token passes every check of RDS, its signature too, with temporary credentials as Lambda has them."""
+        sign = token_signer("health_check", lambda: Credentials("AKID", "se/cret", "to/ken+="))
+        token = sign(Target(cluster="a", region="us-east-1", host="a.example", port=3306))
+        refusal = token_refusal(
+            token, user="health_check", audience=self.AUDIENCE, now=time.time(), secret_key_of={"AKID": "se/cret"}.get
+        )
+        assert refusal is None
+
+    def test_same_as_boto3(self) -> None:
+        """A token has the same fields as boto3's own, for the same second."""
+        import boto3
+
+        client = boto3.client("rds", region_name="us-east-1", aws_access_key_id="AKID", aws_secret_access_key="secret")
+        sign = token_signer("health_check", lambda: Credentials("AKID", "secret"))
+        target = Target(cluster="a", region="us-east-1", host="a.example", port=3306)
+        for _ in range(3):  # the second may change between the two
+            theirs = client.generate_db_auth_token("a.example", 3306, "health_check")
+            if sign(target) == theirs:
+                return
+        pytest.fail("the tokens differ")
+
+    def test_without_credentials(self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without credentials in the environment the error says so; nothing asks the network for them."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        with pytest.raises(NoCredentialsError, match="AWS_ACCESS_KEY_ID"):
+            credentials_from_environment()
+
+
+class TestWords:
+    """From exceptions to words."""
+
+    @pytest.mark.parametrize(
+        ("error", "logged_in", "expected"),
+        [
+            (TimeoutError(), False, ProbeFailure.TIMEOUT),
+            (ConnectionRefusedError(), False, ProbeFailure.REFUSED),
+            (ConnectionResetError(), True, ProbeFailure.RESET),
+            (BrokenPipeError(), True, ProbeFailure.RESET),
+            (socket.gaierror(-2, "no"), False, ProbeFailure.NAME_RESOLUTION),
+            (OSError(113, "No route to host"), False, ProbeFailure.UNREACHABLE),
+            (ssl.SSLError("bad"), False, ProbeFailure.TLS),
+            (ssl.SSLEOFError("eof"), False, ProbeFailure.RESET),
+            (pymysql.OperationalError(2013, "Lost connection"), False, ProbeFailure.RESET),
+            (pymysql.OperationalError(2026, "SSL is required"), False, ProbeFailure.TLS),
+            (pymysql.OperationalError(1045, "Access denied"), False, ProbeFailure.ACCESS_DENIED),
+            (pymysql.OperationalError(1142, "denied"), True, ProbeFailure.ACCESS_DENIED),
+            (pymysql.OperationalError(1205, "Lock wait timeout"), True, ProbeFailure.QUERY_FAILED),
+            (pymysql.ProgrammingError(1146, "no table"), True, ProbeFailure.QUERY_FAILED),
+            (pymysql.OperationalError(1290, "read-only"), True, ProbeFailure.READ_ONLY_HEARTBEAT),
+            (pymysql.InternalError("Packet sequence number wrong"), True, ProbeFailure.PROTOCOL),
+            (IndexError(), False, ProbeFailure.PROTOCOL),
+        ],
+    )
+    def test_classify(self, error: Exception, logged_in: bool, expected: ProbeFailure) -> None:
+        """Each error has its word."""
+        assert classify(error, logged_in=logged_in) == expected
+
+    def test_the_cause_counts(self) -> None:
+        """PyMySQL's wrapping of a network error doesn't hide it."""
+        wrapped = pymysql.OperationalError(2003, "Can't connect")
+        wrapped.original_exception = TimeoutError()  # type: ignore[attr-defined]
+        assert classify(wrapped, logged_in=False) == ProbeFailure.TIMEOUT
+
+    def test_description_is_one_short_line(self) -> None:
+        """The description names the word, the stage and the detail, on one line of bounded length."""
+        text = describe(OSError("a\n b" * 200), "log-in", logged_in=False)
+        assert text.startswith("unreachable: log-in: a b")
+        assert len(text) < 240 and "\n" not in text
+
+
+def test_cold_import_costs_little_more_than_boto3() -> None:
+    """Importing the handler cold takes at most 1.3 times what `import boto3` takes (the best of five of each)."""
+
+    def seconds(statement: str) -> float:
+        code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, cwd=ROOT / "functions", capture_output=True, text=True, check=True)
+        return float(run.stdout)
+
+    pairs = [(seconds("import health_check.handler"), seconds("import boto3")) for _ in range(5)]
+    assert min(ours for ours, _ in pairs) <= 1.3 * min(theirs for _, theirs in pairs)
+
+
+def test_package_works_where_lambda_puts_it(tmp_path: Path) -> None:
+    """The package imports by its own name alone, as it does at the root of its archive."""
+    (tmp_path / "health_check").symlink_to(ROOT / "functions" / "health_check")
+    code = "from health_check.handler import handler; print(handler.__module__)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "health_check.handler"

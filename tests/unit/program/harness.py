@@ -1,0 +1,294 @@
+"""Runs the unchanged program in this process, without an engine, and records everything that it registers.
+
+Owns: all use of Pulumi's internals in the unit tests (measured for the pinned version, LAB.md). Does not own: what is
+asserted.
+Invariant: a run leaves nothing behind for the next one; whatever the engine would refuse and mocks don't (a duplicate
+URN) is refused here.
+"""
+
+import asyncio
+import contextvars
+import importlib
+import json
+import logging
+import runpy
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.stack import run_in_stack
+
+PROGRAM = Path(__file__).resolve().parents[3]
+PROJECT = "aurora-global-database"
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """One resource as the program registered it."""
+
+    urn: str
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    """Plain values; secrets unwrapped, unknown ones `rpc.UNKNOWN`."""
+    secret_inputs: frozenset[str]
+    parent: str
+    provider: str
+    """The provider's URN; empty if none was given."""
+    region: str
+    """The provider's region."""
+    protect: bool
+    ignore_changes: tuple[str, ...]
+    dependencies: frozenset[str]
+    """URNs: what it was told to depend on, and what its inputs come from."""
+    additional_secret_outputs: tuple[str, ...]
+    is_component: bool
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}"
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What one run of the program left behind."""
+
+    resources: list[Registered] = field(default_factory=list)
+    invokes: list[tuple[str, str]] = field(default_factory=list)
+    """(function, provider's URN)."""
+    exports: dict[str, Any] = field(default_factory=dict)
+    logged: list[str] = field(default_factory=list)
+    error: BaseException | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def of(self, kind: str, region: str | None = None) -> list[Registered]:
+        """Return the resources of a type such as `rds/cluster:Cluster`, in one region or all."""
+        return [r for r in self.resources if r.type == f"aws:{kind}" and region in (None, r.region)]
+
+    def one(self, kind: str, region: str | None = None) -> Registered:
+        """Return the only resource of a type."""
+        (found,) = self.of(kind, region)
+        return found
+
+    def named(self, name: str) -> Registered:
+        """Return the cloud resource with a logical name."""
+        (found,) = [r for r in self.resources if r.name == name and not r.is_component]
+        return found
+
+    @property
+    def cloud(self) -> list[Registered]:
+        """Every resource of AWS: no components, no providers."""
+        return [r for r in self.resources if r.type.startswith("aws:")]
+
+    def needs(self, resource: Registered) -> set[str]:
+        """Return the URNs of everything that must exist before a resource, through any number of steps."""
+        by_urn = {r.urn: r for r in self.resources}
+        found: set[str] = set()
+        waiting = list(resource.dependencies)
+        while waiting:
+            urn = waiting.pop()
+            if urn not in found:
+                found.add(urn)
+                waiting += by_urn[urn].dependencies if urn in by_urn else ()
+        return found
+
+
+def plain(value: Any) -> Any:
+    """Return a deserialised value with secrets unwrapped and whole floats as ints."""
+    if rpc.is_rpc_secret(value):
+        return plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+class RecordingMonitor(mocks.MockMonitor):
+    """A mock engine that keeps what it is asked to register."""
+
+    def __init__(self, run: Run, cloud: mocks.Mocks) -> None:
+        super().__init__(cloud)
+        self.run = run
+        self._regions: dict[str, str] = {}
+
+    def RegisterResource(self, request: Any) -> Any:
+        """Record a resource and let the mocks answer."""
+        answer = super().RegisterResource(request)
+        raw = rpc.deserialize_properties(request.object, keep_unknowns=True)
+        inputs = plain(raw)
+        provider = request.provider.rpartition("::")[0]
+        if request.type == "pulumi:providers:aws":
+            self._regions[answer.urn] = inputs["region"]
+        if answer.urn in {r.urn for r in self.run.resources}:
+            raise AssertionError(f"registered twice: {answer.urn}")
+        self.run.resources.append(
+            Registered(
+                urn=answer.urn,
+                type=request.type,
+                name=request.name,
+                inputs=inputs,
+                secret_inputs=frozenset(key for key, value in raw.items() if rpc.is_rpc_secret(value)),
+                parent=request.parent,
+                provider=provider,
+                region=self._regions.get(provider, ""),
+                protect=request.protect,
+                ignore_changes=tuple(request.ignoreChanges),
+                dependencies=frozenset(request.dependencies),
+                additional_secret_outputs=tuple(request.additionalSecretOutputs),
+                is_component=not request.custom,
+            )
+        )
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        """Keep the stack's outputs."""
+        if "pulumi:pulumi:Stack" in request.urn:
+            self.run.exports = plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
+        return super().RegisterResourceOutputs(request)
+
+    def Invoke(self, request: Any) -> Any:
+        """Record an invoke and let the mocks answer."""
+        self.run.invokes.append((request.tok, request.provider.rpartition("::")[0]))
+        return super().Invoke(request)
+
+
+class _Cloud(mocks.Mocks):
+    """Answers as AWS would, for every output that the program reads; in a preview with none that AWS decides."""
+
+    def __init__(self, zones: tuple[str, ...], *, preview: bool, standby_says_its_endpoint: bool) -> None:
+        self._zones, self.is_preview = zones, preview
+        self._standby_says_its_endpoint = standby_says_its_endpoint
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        inputs = plain(dict(args.inputs))
+        if self.is_preview:
+            return None, inputs
+        # The provider gives these their identifier as their id.
+        known_by = {"Cluster": "clusterIdentifier", "GlobalCluster": "globalClusterIdentifier"}
+        resource_id = inputs.get(known_by.get(args.typ.rpartition(":")[2], ""), f"{args.name}-id")
+        state = {**inputs, **_decided_by_aws(args.typ, args.name, inputs)}
+        if "sourceRegion" in inputs and not self._standby_says_its_endpoint:
+            state["endpoint"] = ""
+        return resource_id, state
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        answers = {
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": list(self._zones), "id": "zones"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "id": ACCOUNT},
+            "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
+        }
+        return answers[args.token]
+
+
+def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    arn = f"arn:aws:{kind.split(':')[1].split('/')[0]}:region:{ACCOUNT}:{name}"
+    extra: dict[str, Any] = {
+        "aws:rds/cluster:Cluster": {
+            "endpoint": f"{name}.cluster-abc.rds.amazonaws.com",
+            "readerEndpoint": f"{name}.cluster-ro-abc.rds.amazonaws.com",
+            "clusterResourceId": f"cluster-{name.upper()}",
+        },
+        "aws:rds/globalCluster:GlobalCluster": {"endpoint": f"{name}.global-abc.global.rds.amazonaws.com"},
+        "aws:secretsmanager/secret:Secret": {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-AbCdEf"},
+        "aws:route53/zone:Zone": {"zoneId": f"Z{name.upper()}"},
+        "aws:route53/record:Record": {"fqdn": inputs.get("name")},
+        "aws:kms/key:Key": {"keyId": f"{name}-key-id"},
+        "aws:lambda/invocation:Invocation": {"result": '{"created": []}'},
+        "random:index/randomPassword:RandomPassword": {"result": "generated-" + "x" * 22, "bcryptHash": "hash"},
+    }.get(kind, {})
+    return {"arn": arn, **extra}
+
+
+_IMPORTED_BEFORE_THE_CLOCK = (
+    *(f"pulumi_aws.{part}" for part in ("cloudwatch", "dynamodb", "ec2", "iam", "kms", "lambda_", "rds", "route53")),
+    *(f"pulumi_aws.{part}" for part in ("scheduler", "secretsmanager", "sns", "vpc")),
+    "pulumi_random",
+    "settings",
+    *(f"components.{file.stem}" for file in (PROGRAM / "components").glob("*.py")),
+)
+
+
+class _Log(logging.Logger):
+    """Keeps what the program tells the user."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__("program", level=logging.WARNING)
+        self._run = run
+
+    def handle(self, record: logging.LogRecord) -> None:
+        self._run.logged.append(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def run_program(
+    config: Mapping[str, object],
+    *,
+    preview: bool = False,
+    zones: tuple[str, ...] = ("zone-a", "zone-b", "zone-c", "zone-d"),
+    standby_says_its_endpoint: bool = True,
+    program: Callable[[], None] | None = None,
+) -> Run:
+    """Run `__main__.py` (or another program) with a stack's settings and return what it registered.
+
+    `standby_says_its_endpoint`: whether AWS describes a standby's cluster endpoint (it has been seen not to).
+    A failure of the program is kept in `error`, not raised. `seconds` is from the settings to the last registration,
+    the imports of SDK and components excluded.
+    """
+    for module in _IMPORTED_BEFORE_THE_CLOCK:
+        importlib.import_module(module)
+    run = Run()
+    cloud = _Cloud(zones, preview=preview, standby_says_its_endpoint=standby_says_its_endpoint)
+    contextvars.copy_context().run(_run, run, config, cloud, program)
+    return run
+
+
+def _run(run: Run, config: Mapping[str, object], cloud: "_Cloud", program: Callable[[], None] | None) -> None:
+    set_all_config(
+        {f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    )
+    monitor = RecordingMonitor(run, cloud)
+    mocks.set_mocks(cloud, project=PROJECT, stack="test", preview=cloud.is_preview, monitor=monitor, logger=_Log(run))
+    settings.SETTINGS.outputs = set()  # pyright: ignore[reportAttributeAccessIssue]
+    settings.ROOT.set(None)
+    loops: list[asyncio.AbstractEventLoop] = []
+    loop = asyncio.new_event_loop()
+    # The runtime wants a loop in each thread, makes one where there is none, and never closes it: so we do both.
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=16, initializer=_loop_of_a_thread, initargs=(loops,)))
+    started, cpu_started = time.perf_counter(), time.process_time()
+    try:
+        loop.run_until_complete(run_in_stack(program or _main))
+    except Exception as error:  # noqa: BLE001 - whatever the program raises is what the test looks at
+        run.error = error
+    finally:
+        run.seconds, run.cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        # Registrations run concurrently, so the order in which they arrive is chance.
+        run.resources.sort(key=lambda resource: (resource.type, resource.name))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        for each in (*loops, loop):
+            each.close()
+
+
+def _loop_of_a_thread(loops: list[asyncio.AbstractEventLoop]) -> None:
+    loops.append(asyncio.new_event_loop())
+    asyncio.set_event_loop(loops[-1])
+
+
+def _main() -> None:
+    path = str(PROGRAM)
+    added = path not in sys.path
+    if added:
+        sys.path.insert(0, path)
+    try:
+        runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__")
+    finally:
+        if added:
+            sys.path.remove(path)

@@ -1,0 +1,258 @@
+"""The functions, what they may do, the alarms, and the names that follow the writer: wired as the other parts expect."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.database_setup import environment as setup_environment
+from functions.failover_controller import environment as controller_environment
+from functions.health_check import environment as health_check_environment
+from tests.unit.program.harness import Run
+
+Policy = Callable[[Run, str], list[dict[str, Any]]]
+OTHER = {"primary": "secondary", "secondary": "primary"}
+REGION = {"primary": "us-east-1", "secondary": "eu-west-1"}
+
+
+def by_sid(statements: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the statements of a policy by their ids."""
+    return {statement["Sid"]: statement for statement in statements}
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_controller_gets_every_setting_of_the_contract(dev: Run, where: str) -> None:
+    """Its environment is complete, all texts, and says the same thing from both sides."""
+    own = dev.named(f"{where}-watch-controller-function").inputs["environment"]["variables"]
+    peer = dev.named(f"{OTHER[where]}-watch-controller-function").inputs["environment"]["variables"]
+    assert own["GLOBAL_CLUSTER_ID"] == "payments-global-dev"
+    assert own["OWN_CLUSTER_ID"] == f"payments-{REGION[where]}-dev"
+    assert own["PEER_REGION"] == REGION[OTHER[where]]
+    assert own["HEALTH_CHECK_FUNCTION"] == "payments-health-check-dev"
+    assert own["STATE_TABLE"] == "payments-failover-dev"
+    assert own["METRIC_NAMESPACE"] == "AuroraFailover"
+    assert own["DATABASE_PORT"] == "3306"
+    assert (own["MODE"], own["FAILURES_TO_ACT"]) == ("automatic", "3")
+    assert float(own["BEAT_SECONDS"]) == 10
+    assert (own["IN_REGION_GRACE_SECONDS"], own["COOLDOWN_SECONDS"], own["MAX_DATA_LOSS_SECONDS"]) == (
+        "120",
+        "900",
+        "60",
+    )
+    for what in ("CLUSTER_ID", "CLUSTER_ARN", "WRITER_HOST", "READER_HOST"):
+        assert own[f"OWN_{what}"] == peer[f"PEER_{what}"]
+    assert {type(value) for value in own.values()} == {str}
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_functions_themselves_accept_what_they_are_told(any_deployment: Run, where: str) -> None:
+    """Their own parsers, which refuse a missing or malformed variable, read what the program sets."""
+    region = any_deployment.exports[f"{where}_region"]
+
+    def environment(name: str) -> dict[str, str]:
+        return {**any_deployment.named(name).inputs["environment"]["variables"], "AWS_REGION": region}
+
+    settings = controller_environment.load(environment(f"{where}-watch-controller-function"))
+    assert settings.own.region == region
+    assert settings.global_cluster_id == any_deployment.exports["global_cluster_id"]
+    assert health_check_environment.load(environment(f"{where}-health-check-function")).database_user == "health_check"
+    assert setup_environment.load(environment("database-setup-function")).health_check_user == "health_check"
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_controller_runs_twice_at_most_and_is_never_started_again(dev: Run, where: str) -> None:
+    """One beats, its successor takes over; a failed start isn't repeated, for the next one comes within a minute."""
+    function = dev.named(f"{where}-watch-controller-function").inputs
+    assert function["reservedConcurrentExecutions"] == 2
+    assert function["timeout"] == 150
+    assert "vpcConfig" not in function
+    schedule = dev.one("scheduler/schedule:Schedule", REGION[where])
+    assert schedule.inputs["scheduleExpression"] == "rate(1 minute)"
+    assert schedule.inputs["flexibleTimeWindow"] == {"mode": "OFF"}
+    assert schedule.inputs["target"]["retryPolicy"]["maximumRetryAttempts"] == 0
+    assert json.loads(schedule.inputs["target"]["input"]) == {"source": "schedule"}
+    retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[where]).inputs
+    assert retries["maximumRetryAttempts"] == 0
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_controller_may_fail_over_these_clusters_and_no_others(dev: Run, policy_of: Policy, where: str) -> None:
+    """All three ARNs are needed: the global cluster's and both members'."""
+    may = by_sid(policy_of(dev, f"{where}-watch-controller-permissions"))
+    assert may["FailOver"]["Action"] == "rds:FailoverGlobalCluster"
+    assert set(may["FailOver"]["Resource"]) == {
+        dev.exports["global_cluster_arn"],
+        dev.exports["primary_cluster_arn"],
+        dev.exports["secondary_cluster_arn"],
+    }
+    assert set(may["AskBothHealthChecks"]["Resource"]) == {
+        dev.exports["primary_health_check_function_arn"],
+        dev.exports["secondary_health_check_function_arn"],
+    }
+    everything = [sid for sid, statement in may.items() if statement["Resource"] == "*"]
+    assert everything == ["SeeTheDatabase", "OwnMetrics"]
+    assert may["OwnMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "AuroraFailover"}}
+    assert may["OwnKeyThroughTableAndTopic"]["Resource"] == dev.exports[f"{where}_key_arn"]
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_health_check_may_log_in_as_itself_to_both_clusters_and_nothing_else(
+    dev: Run, policy_of: Policy, where: str
+) -> None:
+    """No AWS API at all: its log, its log-in; the network interfaces are Lambda's business, not its code's."""
+    may = by_sid(policy_of(dev, f"{where}-health-check-permissions"))
+    assert set(may) == {"OwnLog", "LogInAsHealthCheck"}
+    assert may["LogInAsHealthCheck"]["Resource"] == [
+        "arn:aws:rds-db:us-east-1:123456789012:dbuser:cluster-PRIMARY-DATABASE-CLUSTER/health_check",
+        "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-SECONDARY-DATABASE-CLUSTER/health_check",
+    ]
+    network = by_sid(policy_of(dev, f"{where}-health-check-network-permission"))
+    assert network["NotTheFunctionItself"]["Effect"] == "Deny"
+    assert network["NotTheFunctionItself"]["Condition"] == {
+        "ArnEquals": {
+            "lambda:SourceFunctionArn": [
+                f"arn:aws:lambda:{REGION[where]}:123456789012:function:payments-health-check-dev"
+            ]
+        }
+    }
+
+
+def test_functions_in_the_network_reach_the_databases_and_nothing_else(any_run: Run) -> None:
+    """Out: the database port of both networks. In: nothing. The database: in from both networks, nothing out."""
+    out = any_run.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    into = any_run.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    assert (len(out), len(into)) == (6, 4)
+    for rule in [*out, *into]:
+        assert (rule.inputs["ipProtocol"], rule.inputs["fromPort"], rule.inputs["toPort"]) == ("tcp", 3306, 3306)
+        assert rule.inputs["cidrIpv4"] in {r.inputs["cidrBlock"] for r in any_run.of("ec2/vpc:Vpc")}
+    assert {name for r in any_run.of("ec2/securityGroup:SecurityGroup") for name in r.inputs} & {
+        "ingress",
+        "egress",
+    } == set()
+
+
+def test_the_set_up_runs_once_with_the_password_as_a_secret(dev: Run) -> None:
+    """Only the invocation's input holds the password; the function's environment doesn't."""
+    invocation = dev.one("lambda/invocation:Invocation")
+    assert set(json.loads(invocation.inputs["input"])) == {"host", "port", "username", "password"}
+    assert "input" in invocation.secret_inputs
+    assert invocation.inputs["lifecycleScope"] == "CREATE_ONLY"
+    assert dev.named("database-setup-function").inputs["environment"]["variables"] == {
+        "HEALTH_CHECK_USER": "health_check",
+        "HEARTBEAT_DATABASE": "failover",
+    }
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_every_region_has_the_same_alarms_and_people_hear_of_them(dev: Run, where: str) -> None:
+    """Lag swaps sides with the roles, so all of it is watched on both; only the role itself is no reason to call anybody."""
+    here = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{where}-")]
+    there = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{OTHER[where]}-")]
+    assert [r.inputs["name"] for r in here] == [r.inputs["name"] for r in there]
+    watched = {r.inputs["metricName"] for r in here}
+    assert {"AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "NoWriter", "Beat", "Error"} <= watched
+    assert {"CPUUtilization", "FreeableMemory", "DatabaseConnections", "Deadlocks", "LoginFailures"} <= watched
+    silent = [r.inputs["name"] for r in here if r.inputs.get("alarmActions") != [dev.exports[f"{where}_topic_arn"]]]
+    assert silent == ["payments-writer-role-dev"]
+    (beat,) = [r for r in here if r.inputs["metricName"] == "Beat"]
+    assert beat.inputs["treatMissingData"] == "breaching"
+
+
+def test_dns_follows_the_role_as_the_region_that_took_it_sees_it(dev: Run) -> None:
+    """The writer's check stands on the standby's alarm; each region's readers are judged by the other region."""
+    checks = {
+        r.name: (r.inputs["cloudwatchAlarmName"], r.inputs["cloudwatchAlarmRegion"])
+        for r in dev.of("route53/healthCheck:HealthCheck")
+    }
+    assert checks == {
+        "dns-writer": ("payments-writer-role-dev", "eu-west-1"),
+        "dns-reader-us-east-1": ("payments-peer-region-lost-dev", "eu-west-1"),
+        "dns-reader-eu-west-1": ("payments-peer-region-lost-dev", "us-east-1"),
+    }
+
+
+def test_a_check_is_written_again_when_its_alarm_is_another(dev: Run) -> None:
+    """Route 53 copies the alarm's settings; the provider writes them again when a trigger changes."""
+    triggers = _check(dev, "dns-writer")["triggers"]
+    assert triggers == {
+        "metric": "Maximum of WriterRole",
+        "condition": "GreaterThanOrEqualToThreshold 1 in 1 min",
+    }
+
+
+def _check(run: Run, name: str) -> dict[str, Any]:
+    (found,) = [r.inputs for r in run.of("route53/healthCheck:HealthCheck") if r.name == name]
+    return dict(found)
+
+
+def test_the_alarms_that_dns_follows_are_of_the_kind_that_route_53_takes(dev: Run) -> None:
+    """Sixty seconds, one datapoint, a plain statistic, no metric math; the metric that the controller publishes."""
+    names = {"payments-writer-role-dev": "WriterRole", "payments-peer-region-lost-dev": "PeerRegionLost"}
+    alarms = [r.inputs for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.inputs["name"] in names]
+    assert len(alarms) == 4
+    for alarm in alarms:
+        assert alarm["metricName"] == names[alarm["name"]]
+        assert alarm["namespace"] == "AuroraFailover"
+        assert alarm["dimensions"] == {"GlobalCluster": "payments-global-dev"}
+        assert (alarm["statistic"], alarm["period"], alarm["evaluationPeriods"]) == ("Maximum", 60, 1)
+        assert (alarm["threshold"], alarm["comparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+        assert "datapointsToAlarm" not in alarm
+        assert "metricQueries" not in alarm
+
+
+def test_the_writers_name_fails_over_and_its_second_record_has_no_check(dev: Run) -> None:
+    """With a check on both and both bad, Route 53 would answer with the primary, whatever its state."""
+    records = {r.name: r.inputs for r in dev.of("route53/record:Record")}
+    first, second = records["dns-writer-primary"], records["dns-writer-secondary"]
+    assert first["failoverRoutingPolicies"] == [{"type": "PRIMARY"}]
+    assert second["failoverRoutingPolicies"] == [{"type": "SECONDARY"}]
+    assert first["records"] == [dev.exports["primary_writer_endpoint"]]
+    assert second["records"] == [dev.exports["secondary_writer_endpoint"]]
+    assert first["healthCheckId"] == dev.exports["health_check_ids"]["writer"]
+    assert "healthCheckId" not in second
+    assert {(r["type"], r["ttl"]) for r in records.values()} == {("CNAME", 5)}
+    assert dev.exports["writer_dns_name"] == "writer.payments-dev.internal"
+
+
+def test_the_readers_name_leads_to_the_nearest_region_that_is_not_lost(dev: Run) -> None:
+    """Latency records, one a region, each with the check of its region."""
+    for region in ("us-east-1", "eu-west-1"):
+        record = _reader(dev, region)
+        assert record["latencyRoutingPolicies"] == [{"region": region}]
+        assert record["healthCheckId"] == dev.exports["health_check_ids"][f"reader-{region}"]
+
+
+def _reader(run: Run, region: str) -> dict[str, Any]:
+    (found,) = [r.inputs for r in run.of("route53/record:Record") if r.name == f"dns-reader-{region}"]
+    return dict(found)
+
+
+def test_dns_alarms_stand_only_where_route_53_publishes(dev: Run, elsewhere: Run) -> None:
+    """The health checks' own metrics exist in us-east-1 alone; elsewhere an alarm on them would never see data."""
+    on_checks = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.inputs["namespace"] == "AWS/Route53"]
+    assert [r.region for r in on_checks] == ["us-east-1"] * 3
+    assert dev.exports["dns_alarm_arns"] != []
+    assert elsewhere.exports["dns_alarm_arns"] == []
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_awss_own_failover_events_reach_people(dev: Run, where: str) -> None:
+    """Switchover, failover and blocked writes, by their event ids, to the region's own topic."""
+    pattern = json.loads(dev.one("cloudwatch/eventRule:EventRule", REGION[where]).inputs["eventPattern"])
+    ids = pattern["detail"]["EventID"]
+    assert (ids[0], ids[6], ids[7], ids[10]) == ("RDS-EVENT-0181", "RDS-EVENT-0187", "RDS-EVENT-0238", "RDS-EVENT-0241")
+    assert ids[11:] == ["RDS-EVENT-0390", "RDS-EVENT-0391", "RDS-EVENT-0519"]
+    target = dev.one("cloudwatch/eventTarget:EventTarget", REGION[where]).inputs
+    assert target["arn"] == dev.exports[f"{where}_topic_arn"]
+    assert "roleArn" not in target
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_dashboard_shows_only_its_own_region(dev: Run, where: str) -> None:
+    """Every graph reads metrics where it stands, and its widgets fill the grid without overlapping."""
+    widgets = json.loads(dev.one("cloudwatch/dashboard:Dashboard", REGION[where]).inputs["dashboardBody"])["widgets"]
+    graphs = [w["properties"] for w in widgets if w["type"] == "metric"]
+    assert {graph["region"] for graph in graphs} == {REGION[where]}
+    corners = {(w["x"], w["y"]) for w in widgets}
+    assert len(corners) == len(widgets) == 7
