@@ -20,6 +20,9 @@ from .emulator import ACCOUNT_ID, SECRET_ACCESS_KEY
 ClientFactory = Callable[[str, str], Any]
 """Gives a boto3 client for (service, region)."""
 
+SIGNED_HOST_HEADER = "X-Rehearsal-Signed-Host"
+"""Carries the Host that a caller signed past a layer that must drop it, so that the emulator can check the signature."""
+
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
@@ -55,7 +58,10 @@ class Clients:
         read_timeout_seconds: float = 60.0,
     ) -> None:
         self.endpoint_url = endpoint_url
-        self._account_id = account_id
+        # One for all: each session loads botocore's models anew, which costs seconds and hundreds of MB over all services.
+        self._session = boto3.session.Session(
+            aws_access_key_id=account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name="us-east-1"
+        )
         self._config = Config(
             connect_timeout=connect_timeout_seconds,
             read_timeout=read_timeout_seconds,
@@ -71,12 +77,11 @@ class Clients:
         with self._lock:
             key = (service, region)
             if key not in self._clients:
-                session = boto3.session.Session(
-                    aws_access_key_id=self._account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=region
-                )
                 # `service` is one of some hundred literals in boto3's own types; here it is any of them.
-                make: Any = session.client
-                self._clients[key] = make(service, endpoint_url=self.endpoint_url, config=self._config)
+                make: Any = self._session.client
+                self._clients[key] = make(
+                    service, region_name=region, endpoint_url=self.endpoint_url, config=self._config
+                )
             return self._clients[key]
 
     def close(self) -> None:

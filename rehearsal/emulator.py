@@ -35,19 +35,7 @@ READY_PATH = "/_ministack/ready"
 POLL_SECONDS = 0.05
 START_ATTEMPTS = 3
 
-# The child watches its standard input, a pipe whose other end only we hold: when we are gone, however we went, it reads
-# the end of the file and takes its whole process group along, the Lambda workers included. Unlike PR_SET_PDEATHSIG this
-# works on every POSIX system, reaches the grandchildren, and does not fire when merely the starting thread ends.
-LAUNCHER = """
-import os, runpy, signal, sys, threading
-def watch():
-    while os.read(0, 4096):
-        pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-threading.Thread(target=watch, daemon=True, name="parent-watch").start()
-sys.argv = ["ministack"]
-runpy.run_module("ministack", run_name="__main__", alter_sys=True)
-"""
+LAUNCHER = Path(__file__).parent / "ministack_launcher.py"
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "SYSTEMROOT")
 
@@ -181,7 +169,7 @@ class Emulator:
         for name in ("home", "tmp"):
             (directory / name).mkdir()
         return subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER],
+            [sys.executable, "-P", str(LAUNCHER)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

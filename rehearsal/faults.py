@@ -19,7 +19,7 @@ from aiohttp import web
 from microburst.core.pipeline import Microburst
 from microburst.rules import Rule, from_dict
 
-from .aws import credential_scope
+from .aws import SIGNED_HOST_HEADER, credential_scope
 from .loop_thread import LoopThread, serve_on_loopback
 
 ENDPOINTS_VARIABLE = "AURORA_REHEARSAL_ENDPOINTS"
@@ -133,7 +133,7 @@ class _CallerProxy:
         # Microburst looks the Host up among all services' endpoint prefixes, which takes it seconds once and tells it
         # nothing here: 127.0.0.1 is none of them. Without the header it goes by the signature alone.
         headers = request.headers.copy()
-        headers.popall("Host", None)
+        headers[SIGNED_HOST_HEADER] = headers.popall("Host", [request.host])[0]
         task = asyncio.current_task()
         assert task is not None
         self.in_flight[task] = (request, _target_region(request))

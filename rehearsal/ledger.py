@@ -1,9 +1,9 @@
 """The client of the rehearsal: a payment ledger that keeps writing rows through the name `writer.<zone>`.
 
-Owns: one connection at a time, the answer of the name for as long as its TTL allows, and an exact record of every row: when it was
-acknowledged, and what failed meanwhile. Does not own: the database, DNS, or what is asserted of them.
-Invariant: a row is counted as acknowledged only after its commit was answered; an attempt whose outcome is unknown is repeated with the same
-row id, which the table's primary key makes harmless.
+Owns: one connection at a time, the answer of the name for as long as its TTL allows, and an exact record of every row: when it
+was acknowledged, and what failed meanwhile. Does not own: the database, DNS, or what is asserted of them.
+Invariant: a row is counted as acknowledged only after its commit was answered; an attempt whose outcome is unknown is repeated
+with the same row id, which the table's primary key makes harmless.
 """
 
 from __future__ import annotations

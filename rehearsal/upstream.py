@@ -16,6 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from .aws import SIGNED_HOST_HEADER
 from .emulator import ACCOUNT_ID
 
 # Hypercorn closes an idle connection after 5 s; giving it up earlier keeps a request from meeting a connection that ends.
@@ -101,7 +102,7 @@ class Upstream:
         return self._require().request(
             request.method,
             URL(self.url + request.rel_url.raw_path_qs, encoded=True),
-            headers=_passed_on(request.headers),
+            headers=_as_signed(request.headers),
             data=body or None,
             allow_redirects=False,
         )
@@ -114,3 +115,12 @@ class Upstream:
 
 def _passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _PER_CONNECTION)
+
+
+def _as_signed(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """The headers as the caller signed them: a layer in front may have had to carry the Host under another name."""
+    passed_on = _passed_on(headers)
+    signed_host = passed_on.pop(SIGNED_HOST_HEADER, None)
+    if signed_host is not None:
+        passed_on["Host"] = signed_host
+    return passed_on

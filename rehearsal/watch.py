@@ -197,6 +197,17 @@ class Watch:
         queues = self._world.clients("sqs", region.name)
         url = queues.create_queue(QueueName="rehearsal-person")["QueueUrl"]
         arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": region.topic_arn}},
+            },
+        }
+        queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         self._world.clients("sns", region.name).subscribe(TopicArn=region.topic_arn, Protocol="sqs", Endpoint=arn)
         self._queues[region.name] = url
 

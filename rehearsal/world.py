@@ -126,7 +126,8 @@ class World:
                     **self.network.environment(),
                     **self.faults.environment(),
                     "CA_BUNDLE": str(self.authority.bundle),
-                }
+                },
+                enforce_permissions=True,
             )
         )
         self.control_plane.upstream = self.emulator.url

@@ -92,7 +92,7 @@ def run_beats(
             summary["ended"] = "successor"
             break
         beats += 1
-        summary |= {"beats": beats, "last": {"action": beat.decision.action, "reason": beat.decision.reason}}
+        summary |= {"beats": beats, "last": {"action": str(beat.decision.action), "reason": str(beat.decision.reason)}}
         cycle.report(beat, pace.next(clock()))
     cycle.finish(max(0.0, min(CALL_SECONDS, remaining_seconds() - 1)))
     return summary

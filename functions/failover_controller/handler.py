@@ -6,6 +6,7 @@ their names.
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -62,8 +63,7 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
     settings = load(os.environ)
-    log = logging.getLogger(__package__)
-    log.setLevel(logging.INFO)
+    log = _plain_log()
     clients = make_clients(settings)
     identity = {"global_cluster_id": settings.global_cluster_id}
     store = TableStore(DynamoDb(clients.dynamodb, settings.state_table))
@@ -91,6 +91,15 @@ def _runtime() -> Runtime:
         new_id=_new_id,
     )
     return Runtime(cycle, settings.policy)
+
+
+def _plain_log() -> logging.Logger:
+    """A log of bare lines on stdout: Lambda's own prefix would make them something else than JSON."""
+    log = logging.getLogger(__package__)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [logging.StreamHandler(sys.stdout)]
+    return log
 
 
 def _now() -> datetime:

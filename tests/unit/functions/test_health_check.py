@@ -14,6 +14,7 @@ import pymysql
 import pytest
 from botocore.credentials import Credentials
 
+from functions.health_check.attempt import Attempt
 from functions.health_check.environment import EnvironmentProblemError, load
 from functions.health_check.failure import classify, describe
 from functions.health_check.handler import cold_start, handler
@@ -151,6 +152,49 @@ class TestToken:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         with pytest.raises(NoCredentialsError, match="AWS_ACCESS_KEY_ID"):
             credentials_from_environment()
+
+
+class TestAttempt:
+    """A probe that is ended from outside."""
+
+    def attempt(self, seconds: float = 10.0) -> Attempt:
+        """Make one with that much time."""
+        now = time.monotonic()
+        target = Target(cluster="a", region="us-east-1", host="a.example", port=3306)
+        return Attempt(target, started_at=now, deadline=now + seconds)
+
+    def test_notes_end_with_it(self) -> None:
+        """What a probe notes after it was abandoned doesn't change its report."""
+        attempt = self.attempt()
+        attempt.note(read_only=True)
+        report = attempt.abandon()
+        attempt.note(read_only=False, failure=None)
+        assert attempt.report().read_only is True
+        assert (report.read_only, report.failure is not None) == (True, True)
+
+    def test_opens_nothing_afterwards(self) -> None:
+        """A probe that was abandoned can't begin another connection."""
+        attempt = self.attempt()
+        attempt.abandon()
+        with socket.socket() as sock, pytest.raises(TimeoutError):
+            attempt.watch(sock)
+
+    def test_failure_that_was_noted_is_kept(self) -> None:
+        """A probe that had failed before its end keeps its own reason."""
+        attempt = self.attempt()
+        attempt.note(failure="refused: connect: no")
+        assert attempt.abandon().failure == "refused: connect: no"
+
+    def test_complete_is_no_failure(self) -> None:
+        """A probe that knows all that matters when its time ends has not failed."""
+        attempt = self.attempt()
+        attempt.complete()
+        assert attempt.abandon().failure is None
+
+    def test_no_time_left(self) -> None:
+        """A probe whose time is over before it starts doesn't start."""
+        with pytest.raises(TimeoutError):
+            self.attempt(seconds=-1.0).remaining_seconds()
 
 
 class TestWords:

@@ -414,6 +414,69 @@ def test_approval_overrides_no_other_guard() -> None:
     ) == (Reason.DISARMED, Reason.COOLDOWN)
 
 
+OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+DISARMED = Switch(armed=False, reason="", by="ada", expires_at=None)
+LOCKED = Claim(holder="other", until=after(1), version=0)
+LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": after(-21)}
+
+
+@pytest.mark.parametrize(
+    ("first", "seen", "state", "mode"),
+    [
+        (Reason.FAILOVER_UNDER_WAY, lost(writer=Side.OWN), third_beat(attempt=attempt()), Mode.AUTOMATIC),
+        (Reason.STATE_UNREADABLE, with_records(failures={"state": "x", "switch": "x"}), third_beat(), Mode.AUTOMATIC),
+        (Reason.SWITCH_UNREADABLE, with_records(failures={"switch": "x", "lease": "x"}), third_beat(), Mode.AUTOMATIC),
+        (Reason.LEASE_UNREADABLE, with_records(failures={"lease": "x", "lock": "x"}), third_beat(), Mode.AUTOMATIC),
+        (
+            Reason.LOCK_UNREADABLE,
+            lost(records=Records(failures={"lock": "x"}), rds_failure="x"),
+            third_beat(),
+            Mode.AUTOMATIC,
+        ),
+        (Reason.WRITER_UNKNOWN, lost(writer=Side.UNKNOWN, operation=OPERATION), third_beat(), Mode.AUTOMATIC),
+        (Reason.OPERATION_UNDER_WAY, lost(operation=OPERATION, own_function_failure="x"), third_beat(), Mode.AUTOMATIC),
+        (Reason.PROBE_BLIND, lost(own_function_failure="x", peer=Peer.FINE), third_beat(), Mode.AUTOMATIC),
+        (Reason.NETWORK_PARTITION, lost(peer=Peer.UNKNOWN), third_beat(heartbeat_seen_at=after(-1)), Mode.AUTOMATIC),
+        (Reason.WRITER_READ_ONLY, healthy(peer_read_only=True, peer=Peer.UNKNOWN), third_beat(), Mode.AUTOMATIC),
+        (Reason.WRITER_UNJUDGED, lost(peer_port=Port.UNUSABLE, peer=Peer.UNKNOWN), third_beat(), Mode.AUTOMATIC),
+        (Reason.PEER_UNKNOWN, healthy(peer=Peer.UNKNOWN, standby_instances=0), third_beat(), Mode.AUTOMATIC),
+        (Reason.PEER_PROBE_FAILS, healthy(peer=Peer.DOWN, standby_instances=0), third_beat(), Mode.AUTOMATIC),
+        (Reason.WRITER_SUSPECTED, down(), third_beat(dead_beats=2), Mode.AUTOMATIC),
+        (Reason.IN_REGION_GRACE, down(standby_status=None), third_beat(), Mode.AUTOMATIC),
+        (Reason.STANDBY_NOT_AVAILABLE, lost(standby_status=None, standby_instances=0), third_beat(), Mode.AUTOMATIC),
+        (
+            Reason.STANDBY_WITHOUT_INSTANCE,
+            lost(standby_instances=0, synchronization="pending-resync"),
+            third_beat(),
+            Mode.AUTOMATIC,
+        ),
+        (
+            Reason.STANDBY_NOT_SYNCHRONIZED,
+            lost(synchronization="pending-resync", own_port=Port.DEAD),
+            third_beat(),
+            Mode.AUTOMATIC,
+        ),
+        (Reason.STANDBY_UNREACHABLE, lost(own_port=Port.DEAD, heartbeat=None), third_beat(), Mode.AUTOMATIC),
+        (
+            Reason.HEARTBEAT_UNKNOWN,
+            lost(heartbeat=None, records=Records(switch=DISARMED)),
+            third_beat(),
+            Mode.AUTOMATIC,
+        ),
+        (Reason.DISARMED, with_records(switch=DISARMED), third_beat(roles_changed_at=after(-1)), Mode.AUTOMATIC),
+        (Reason.COOLDOWN, with_records(lock=LOCKED), third_beat(roles_changed_at=after(-1)), Mode.AUTOMATIC),
+        (Reason.LOCK_HELD, with_records(lock=LOCKED), third_beat(), Mode.OBSERVE),
+        (Reason.OBSERVE_ONLY, lost(), third_beat(lag_ms=None), Mode.OBSERVE),
+        (Reason.LAG_UNKNOWN, lost(), third_beat(lag_ms=None), Mode.APPROVE),
+        (Reason.LAG_TOO_HIGH, lost(), third_beat(lag_ms=60_000.0), Mode.APPROVE),
+        (Reason.APPROVAL_NEEDED, down(), third_beat(**LATE), Mode.APPROVE),
+    ],
+)
+def test_where_two_rows_apply_the_first_speaks(first: Reason, seen: Observation, state: State, mode: Mode) -> None:
+    """The order is meaning: of two rows that both apply, the one that stands above gives the reason."""
+    assert first is decided(seen, state, policy(mode=mode)).reason
+
+
 def test_the_last_row_holds_whatever_comes() -> None:
     """What nobody thought of is no ground to act: the last rule always applies, and does not act."""
     last = RULES[-1]

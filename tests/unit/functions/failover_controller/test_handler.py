@@ -67,25 +67,30 @@ def test_a_beat_against_an_aws_that_refuses_connections_holds(
 
 
 def seconds_to_import(name: str) -> float:
-    """The best of five cold starts, in processes of their own."""
+    """One cold start, in a process of its own."""
     program = f"import time; start = time.perf_counter(); import {name}; print(time.perf_counter() - start)"
-    runs = (
-        subprocess.run([sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=True)
-        for _ in range(5)
-    )
-    return min(float(run.stdout) for run in runs)
+    run = subprocess.run([sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=True)
+    return float(run.stdout)
 
 
 def test_the_import_costs_at_most_1_3_times_boto3() -> None:
-    """A cold start is part of the time to a failover."""
-    assert seconds_to_import("failover_controller.handler") <= 1.3 * seconds_to_import("boto3")
+    """A cold start is part of the time to a failover; the best of seven in turns, as the machine has other work."""
+    names = ("boto3", "failover_controller.handler")
+    runs = [[seconds_to_import(name) for name in names] for _ in range(7)]
+    boto3_seconds, own_seconds = (min(times) for times in zip(*runs, strict=True))
+    assert own_seconds <= 1.3 * boto3_seconds
 
 
 def test_importing_the_package_builds_nothing() -> None:
     """No client, no environment, no thread at import."""
     program = "import failover_controller.handler as h; print(h._runtime.cache_info().currsize)"
     run = subprocess.run(
-        [sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=True, env={}
+        [sys.executable, "-c", program],
+        cwd=FUNCTIONS,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert run.stdout.strip() == "0"
 

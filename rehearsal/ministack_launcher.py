@@ -1,0 +1,54 @@
+"""Runs ministack as the rehearsal's child process (a script, not a module: emulator.py starts it by its path).
+
+Owns: that the child and its Lambda workers die with their parent, and the one condition key that ministack's IAM lacks.
+Does not own: the child's environment (emulator.py). It imports nothing of this project.
+"""
+
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+def die_with_parent() -> None:
+    """Kill the whole process group when standard input ends: it is a pipe whose other end only the parent holds.
+
+    Unlike PR_SET_PDEATHSIG this works on every POSIX system, reaches the grandchildren, and does not fire when merely the
+    starting thread ends.
+    """
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            continue
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+def know_metric_namespaces() -> None:
+    """Give ministack's policy evaluation the key `cloudwatch:namespace`, without which it denies what AWS allows.
+
+    Source: "Using condition keys to limit access to CloudWatch namespaces", CloudWatch user guide.
+    """
+    from ministack.core import iam_actions
+
+    without: Callable[..., dict[str, Any]] = iam_actions.request_tag_context
+
+    def with_namespace(service: str, iam_action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        context = without(service, iam_action, body, params)
+        if iam_action == "cloudwatch:PutMetricData" and body[:1] == b"{":
+            context = {**context, "cloudwatch:namespace": json.loads(body).get("Namespace")}
+        return context
+
+    iam_actions.request_tag_context = with_namespace
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    know_metric_namespaces()
+    sys.argv = ["ministack"]
+    runpy.run_module("ministack", run_name="__main__", alter_sys=True)
