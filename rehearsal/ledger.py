@@ -20,7 +20,8 @@ from typing import Protocol
 import pymysql
 
 ROW_TABLE = "ledger_entry"
-CREATE_TABLE = f"CREATE TABLE IF NOT EXISTS {ROW_TABLE} (id BIGINT PRIMARY KEY, amount_cents BIGINT NOT NULL, written_at DATETIME(6) NOT NULL)"
+COLUMNS = "id BIGINT PRIMARY KEY, amount_cents BIGINT NOT NULL, written_at DATETIME(6) NOT NULL"
+CREATE_TABLE = f"CREATE TABLE IF NOT EXISTS {ROW_TABLE} ({COLUMNS})"
 INSERT_ROW = (
     f"INSERT INTO {ROW_TABLE} (id, amount_cents, written_at) VALUES (%s, %s, UTC_TIMESTAMP(6)) "
     "ON DUPLICATE KEY UPDATE amount_cents = VALUES(amount_cents)"

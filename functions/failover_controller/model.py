@@ -126,7 +126,7 @@ class Policy:
     @property
     def observation_deadline_seconds(self) -> float:
         """How long one path of an observation may take."""
-        return min(3.0, 0.4 * self.beat_seconds)
+        return min(3.0, 0.35 * self.beat_seconds)
 
     @property
     def quiet_seconds(self) -> float:

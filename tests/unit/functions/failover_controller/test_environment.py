@@ -21,9 +21,9 @@ def test_a_complete_environment_gives_typed_settings() -> None:
     ) == (OWN_ARN, Mode.AUTOMATIC, 1.0, 3, 600.0)
 
 
-@pytest.mark.parametrize(("beat", "deadline", "quiet"), [("1", 0.4, 1.8), ("10", 3.0, 18.0), ("5", 2.0, 9.0)])
+@pytest.mark.parametrize(("beat", "deadline", "quiet"), [("1", 0.35, 1.8), ("10", 3.0, 18.0), ("5", 1.75, 9.0)])
 def test_deadline_and_quiet_follow_the_beat(beat: str, deadline: float, quiet: float) -> None:
-    """The observation has 0.4 of a beat, 3 s at most; the heartbeat is quiet after 0.9 of two beats."""
+    """The observation has 0.35 of a beat, 3 s at most; the heartbeat is quiet after 0.9 of two beats."""
     policy = settings(BEAT_SECONDS=beat).policy
     assert (deadline, quiet) == (policy.observation_deadline_seconds, pytest.approx(policy.quiet_seconds))
 

@@ -50,8 +50,8 @@ def test_the_writer_is_probed_at_its_writer_endpoint_the_standby_at_its_reader_e
     own = {"cluster": OWN, "region": "eu-west-1", "host": rig.settings.own.reader_host, "port": 3306}
     peer = {"cluster": PEER, "region": "us-east-1", "host": rig.settings.peer.writer_host, "port": 3306}
     assert {
-        "own": {"targets": [own, peer], "deadline_ms": 280},
-        "peer": {"targets": [peer], "deadline_ms": 280},
+        "own": {"targets": [own, peer], "deadline_ms": 245},
+        "peer": {"targets": [peer], "deadline_ms": 245},
     } == asked(rig)
 
 
