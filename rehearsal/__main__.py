@@ -20,7 +20,7 @@ from .deployment import DeploymentError
 from .drills import DRILLS, chosen
 from .emulator import EmulatorError
 from .rehearse import OPERATION_SECONDS, Rehearsal
-from .report import write_report
+from .report_files import write_report
 from .world import World
 
 REPORT_DIRECTORY = Path("rehearsal-report")

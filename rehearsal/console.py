@@ -29,11 +29,10 @@ from rehearsal.report import (
     DrillResult,
     EventKind,
     Report,
-    ReportPaths,
     Role,
-    duration_words,
-    measurement_words,
 )
+from rehearsal.report_files import ReportPaths
+from rehearsal.wording import duration_words, measurement_words
 
 KIND_STYLES = {
     EventKind.OUTAGE: "bold red",

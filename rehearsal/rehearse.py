@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import pymysql
+from botocore.exceptions import BotoCoreError, ClientError
+
 from .console import Console
 from .deployment import Deployment, DeploymentError
 from .drills import Drill
@@ -27,6 +30,10 @@ from .world import DEPLOYED_BEAT_SECONDS, World
 
 OPERATION_SECONDS = 2.0
 """How long the control plane takes for a failover or switchover: an assumption. AWS says minutes, and promises no number."""
+FIRST_BEATS = 2
+FIRST_BEATS_SECONDS = 20.0
+FAILURES = (DidNotHappenError, EmulatorError, ClientError, BotoCoreError, pymysql.Error, OSError)
+"""What may end a drill early: the report says so, and what was seen until then."""
 VERSIONED_PACKAGES = ("pulumi", "pulumi-aws", "ministack", "microburst", "mysql-mimic", "boto3")
 
 
@@ -40,35 +47,34 @@ class Rehearsal:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     results: list[DrillResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    _deployment: Deployment | None = None
+    _current: Stage | None = None
 
     def run(self) -> Report:
         """Deploy and play; what fails is in the report, and only what is no failure of the rehearsed system is raised."""
         started = time.monotonic()
         try:
-            deployment = self._deploy()
+            self._deploy()
             self._play()
-        except (DeploymentError, EmulatorError, DidNotHappenError) as error:
-            self.errors.append(str(error))
-            self.console.error(str(error))
-            deployment = None
-        return self._report(deployment, seconds=time.monotonic() - started)
+        except (DeploymentError, *FAILURES) as error:
+            self.errors.append(_words(error))
+            self.console.error(_words(error))
+        return self._report(self._deployment, seconds=time.monotonic() - started)
 
-    def _deploy(self) -> Deployment:
+    def _deploy(self) -> None:
         self.console.deployment_started(None)
-        deployment = self.world.deploy(self.console.resource_created)
+        self._deployment = deployment = self.world.deploy(self.console.resource_created)
         self.console.deployment_finished(len(deployment.resources), deployment.seconds)
         for warning in deployment.warnings:
             self.console.note(warning)
-        self.world.start_controllers()
-        return deployment
 
     def _play(self) -> None:
         watch = Watch(self.world, self)
         ledger = self.world.new_ledger()
         try:
+            self._start_beating(watch)
             watch.start()
             ledger.start()
-            self._current: Stage | None = None
             for drill in self.drills:
                 result = self._play_one(drill, watch, ledger)
                 self.results.append(result)
@@ -79,6 +85,17 @@ class Rehearsal:
             ledger.stop()
             watch.stop()
 
+    def _start_beating(self, watch: Watch) -> None:
+        """Start the controllers and wait for their first beats, in which functions start cold and alarms leave `no data`."""
+        since = time.time()
+        self.world.start_controllers()
+        deadline = since + FIRST_BEATS_SECONDS + FIRST_BEATS * self.world.beat_seconds
+        while any(watch.beats(region, since=since) < FIRST_BEATS for region in self.world.regions):
+            self.world.emulator.check_alive()
+            if time.time() > deadline:
+                raise DidNotHappenError(f"{FIRST_BEATS} beats in both regions: did not happen after the deployment")
+            time.sleep(self.world.beat_seconds / 4)
+
     def _play_one(self, drill: Drill, watch: Watch, ledger: Ledger) -> DrillResult:
         self.console.drill_started(drill.name, drill.title)
         stage = Stage(world=self.world, watch=watch, ledger=ledger, on_assertion=self.console.assertion)
@@ -87,8 +104,8 @@ class Rehearsal:
         try:
             drill.play(stage)
             self.world.emulator.check_alive()
-        except (DidNotHappenError, EmulatorError) as failure:
-            error = str(failure)
+        except FAILURES as failure:
+            error = _words(failure)
             self.console.error(error)
         return stage.result(
             name=drill.name,
@@ -146,6 +163,12 @@ class Rehearsal:
         if deployment is not None:
             notes += [f"The emulator does not hold {one}" for one in deployment.not_held]
         return tuple(notes)
+
+
+def _words(error: Exception) -> str:
+    """An error for people; one of a library says its kind too, or nobody understands it."""
+    known = isinstance(error, DeploymentError | DidNotHappenError | EmulatorError)
+    return str(error) if known else f"{type(error).__name__}: {error}"
 
 
 def _versions() -> dict[str, str]:

@@ -1,27 +1,18 @@
-"""What a rehearsal found, as frozen facts, and its two files: report.json for machines, report.html for people.
+"""What a rehearsal found, as frozen facts, and their JSON.
 
-Owns: the report's types, its JSON, the geometry of the drawn timeline, the writing of both files.
-Does not own: what is measured or asserted (`drills`), how the page looks (`report.html.j2`), the terminal (`console`).
+Owns: the report's types, what follows from them (passed or not), and how report.json spells them.
+Does not own: what is measured or asserted (`drills`), the drawn timeline (`timeline`), the files (`report_files`).
 Invariant: nothing here says "passed" by itself; it follows from the assertions alone, and no assertions is not passed.
 """
 
-import json
 import math
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-JSON_NAME = "report.json"
-HTML_NAME = "report.html"
-MINUS = "\N{MINUS SIGN}"
+from rehearsal.wording import shown
 
 
 class EventKind(StrEnum):
@@ -193,6 +184,11 @@ class DrillResult:
         return tuple(one for one in self.assertions if not one.passed)
 
     @property
+    def clusters(self) -> list[tuple[str, str]]:
+        """The clusters whose roles are known, each with its region, in the order in which they appear."""
+        return list(dict.fromkeys((span.cluster_id, span.region) for span in self.roles))
+
+    @property
     def key_numbers(self) -> dict[str, float]:
         """The measurements for the summary; a key that this run never reached is left out."""
         names = self.key_measurements or tuple(self.measurements)[:3]
@@ -276,60 +272,6 @@ class Report:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportPaths:
-    """Where the report was written."""
-
-    json: Path
-    html: Path
-
-
-def write_report(report: Report, directory: Path) -> ReportPaths:
-    """Write report.json and report.html, each at once: a reader finds the old file or the new one, never half of one.
-
-    Both are rendered before either is written, so a report that can't be rendered leaves the old pair as it was.
-
-    Raises:
-        TypeError, ValueError: a setting isn't JSON.
-        OSError: the directory can't be made or written to.
-    """
-    contents = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    page = render_html(report)
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = ReportPaths(json=directory / JSON_NAME, html=directory / HTML_NAME)
-    _write_at_once(paths.json, contents)
-    _write_at_once(paths.html, page)
-    return paths
-
-
-def render_html(report: Report) -> str:
-    """The page: one self-contained file, everything from outside escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "shown": shown,
-        "duration": duration_words,
-        "settled": setting_words,
-        "clock": clock_words,
-        "breakable": lambda words: Markup("<wbr>").join(re.split(r"(?<=[:/._])", words)),  # long names on a phone
-        "moment": lambda moment: f"{moment.day} {moment:%B %Y, %H:%M} UTC",
-    }
-    drawings = [[drawing for layout in LAYOUTS if (drawing := draw(drill, layout))] for drill in report.drills]
-    return environment.get_template(f"{HTML_NAME}.j2").render(
-        report=report,
-        started_at=report.started_at.astimezone(UTC),
-        drills=list(zip(report.drills, drawings, strict=True)),
-        settings=dict(_flattened(report.settings)),
-        resources=ResourceTable.of(report.resources),
-        measured=measurement_words,
-    )
-
-
 # What the drills record, turned into what the report holds
 
 
@@ -388,336 +330,6 @@ def _stretches(changes: Iterable[tuple[float, Changed]], end_seconds: float) -> 
             yield state, start, end
 
 
-# Words
-
-
-def shown(value: float) -> str:
-    """A number for people: whole, or at most two decimals; small ones keep two digits."""
-    if value == round(value):
-        return f"{value:,.0f}"
-    return f"{value:.2g}" if abs(value) < 0.1 else f"{value:,.2f}".rstrip("0").rstrip(".")
-
-
-def duration_words(seconds: float) -> str:
-    """A duration for people: `12.3 s`, or `1 min 43 s` from two minutes on."""
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-
-
-def clock_words(seconds: float) -> str:
-    """A moment of a drill with two decimals and a true minus sign."""
-    return f"{seconds:.2f}".replace("-", MINUS)
-
-
-UNITS = {"seconds": "s", "ms": "ms", "percent": "%", "count": ""}
-ACRONYMS = {"dns": "DNS", "rpo": "RPO", "rto": "RTO", "api": "API", "rds": "RDS", "ttl": "TTL"}
-
-
-def measurement_words(name: str, value: float) -> tuple[str, str, str]:
-    """A measurement's label, number and unit: `dns_moved_seconds`, 9.0 -> `DNS moved`, `9`, `s`."""
-    stem, _, unit = name.rpartition("_")
-    label = " ".join(ACRONYMS.get(word, word) for word in (stem or unit).split("_"))
-    unit = UNITS.get(unit, unit) if stem else ""
-    if value == 1 and unit not in UNITS.values():
-        unit = unit.removesuffix("s")
-    return label[:1].upper() + label[1:], shown(value), unit
-
-
-def setting_words(value: object) -> str:
-    """A setting's value for people."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return shown(value)
-    if isinstance(value, list | tuple):
-        return ", ".join(setting_words(one) for one in value) or "none"
-    return str(value)
-
-
-def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResourceTable:
-    """The counts of resources with a column a region ("global" last) and a row a type."""
-
-    regions: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[int, ...]], ...]
-    totals: tuple[int, ...]
-
-    @classmethod
-    def of(cls, resources: Mapping[str, Mapping[str, int]]) -> "ResourceTable":
-        """Arrange the counts."""
-        regions = tuple(sorted(resources, key=lambda region: (region == "global", region)))
-        types = sorted({token for counts in resources.values() for token in counts})
-        return cls(
-            regions=regions,
-            rows=tuple((token, tuple(resources[region].get(token, 0) for region in regions)) for token in types),
-            totals=tuple(sum(resources[region].values()) for region in regions),
-        )
-
-
-# The timeline, to scale. Along it percent of the plot, so that text keeps its size on every screen; across it pixels.
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """One way to draw a timeline: what fits on the narrowest plot that it is shown on."""
-
-    name: str
-    plot_px: float
-    ticks: int
-    words: bool
-    flag_rows: int = 9
-
-
-LAYOUTS = (
-    Layout(name="wide", plot_px=560, ticks=12, words=True),
-    Layout(name="narrow", plot_px=280, ticks=6, words=False),
-)
-LETTER_PX = 6.6  # of the page's 12 px labels, on the wide side
-FLAG_RADIUS_PX, FLAG_ROW_PX = 9, 22
-HEADING_PX, LANE_PX, GAP_PX, WRITES_PX = 18, 26, 12, 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flag:
-    """An event's numbered marker; without a row when there is no room for it."""
-
-    number: int
-    event: TimelineEvent
-    left: float
-    y: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """A stretch of a lane."""
-
-    style: str
-    left: float
-    width: float
-    label: str
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lane:
-    """A lane of bars under its heading."""
-
-    heading: str
-    detail: str
-    y: float
-    bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WriteBar:
-    """The client's writes in one stretch: kept and lost grow up from the baseline, failed down."""
-
-    left: float
-    width: float
-    kept_px: float
-    lost_px: float
-    failed_px: float
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class WritesLane:
-    """The lane of the client's writes; `lost_right` is where the last loss ends."""
-
-    detail: str
-    y: float
-    baseline_y: float
-    bars: tuple[WriteBar, ...]
-    lost: int
-    lost_right: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """Everything that the template draws, with its places."""
-
-    layout: Layout
-    description: str
-    ticks: tuple[tuple[float, str], ...]
-    flags: tuple[Flag, ...]
-    lanes: tuple[Lane, ...]
-    writes: WritesLane | None
-    lanes_y: float
-    axis_y: float
-
-    @property
-    def headings(self) -> list[tuple[str, str, float]]:
-        """The lanes' headings with their details and places."""
-        headings = [(lane.heading, lane.detail, lane.y - 6) for lane in self.lanes]
-        return headings + ([("Client", self.writes.detail, self.writes.y - 6)] if self.writes else [])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Axis:
-    """The stretch of time that is drawn."""
-
-    start_seconds: float
-    end_seconds: float
-
-    @classmethod
-    def of(cls, drill: DrillResult) -> "Axis | None":
-        """From the first to the last thing that the drill knows of; None when it knows of nothing that takes time."""
-        spans = (*drill.roles, *drill.dns, *drill.writes)
-        moments = [event.seconds for event in drill.timeline]
-        moments += [second for span in spans for second in (span.start_seconds, span.end_seconds)]
-        if not moments or min(moments) == max(moments):
-            return None
-        return cls(start_seconds=min(moments), end_seconds=max(moments))
-
-    def percent(self, seconds: float) -> float:
-        """How far along the plot."""
-        return round(100 * (seconds - self.start_seconds) / (self.end_seconds - self.start_seconds), 3)
-
-    def ticks(self, most: int) -> tuple[tuple[float, str], ...]:
-        """Round seconds, at most so many, each with its place and label."""
-        span = self.end_seconds - self.start_seconds
-        power = 10 ** math.floor(math.log10(span / most))
-        step = next(one * power for one in (1, 2, 5, 10) if span / (one * power) <= most)
-        first, last = math.ceil(self.start_seconds / step - 1e-9), math.floor(self.end_seconds / step + 1e-9)
-        return tuple(
-            (self.percent(index * step), shown(round(index * step, 6)).replace("-", MINUS))
-            for index in range(first, last + 1)
-        )
-
-
-def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
-    """Place a drill's timeline; None when there is nothing to draw."""
-    axis = Axis.of(drill)
-    if axis is None:
-        return None
-    flags = _place_flags(sorted(drill.timeline, key=lambda event: event.seconds), axis, layout)
-    y = lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 4
-    lanes: list[Lane] = []
-    for heading, detail, bars in _bar_lanes(drill, axis, layout):
-        lanes.append(Lane(heading=heading, detail=detail, y=y + HEADING_PX, bars=bars))
-        y += HEADING_PX + LANE_PX + GAP_PX
-    writes = _writes_lane(drill.writes, axis, y + HEADING_PX) if drill.writes else None
-    return Drawing(
-        layout=layout,
-        description=_in_words(drill),
-        ticks=axis.ticks(layout.ticks),
-        flags=flags,
-        lanes=tuple(lanes),
-        writes=writes,
-        lanes_y=lanes_y,
-        axis_y=y + HEADING_PX + WRITES_PX + GAP_PX if writes else y,
-    )
-
-
-def _place_flags(events: Sequence[TimelineEvent], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
-    """Give each marker the highest row where it touches no other, and where no marker sits on an earlier one's line."""
-    flags: list[Flag] = []
-    taken: list[tuple[float, float, int]] = []  # right edge of the label, position, row
-    for number, event in enumerate(events, start=1):
-        left = axis.percent(event.seconds)
-        x = left / 100 * layout.plot_px
-        words_px = LETTER_PX * len(event.marker) + 6 if layout.words else 0
-        touched = {row for right, _, row in taken if x - FLAG_RADIUS_PX - 3 < right}
-        lowest = 1 + max((row for right, _, row in taken if x < right), default=-1)
-        row = next(row for row in range(lowest, lowest + len(touched) + 1) if row not in touched)
-        if row < layout.flag_rows:
-            taken.append((x + FLAG_RADIUS_PX + words_px, x, row))
-        y = row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if row < layout.flag_rows else None
-        flags.append(Flag(number=number, event=event, left=left, y=y))
-    return tuple(flags)
-
-
-def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple[str, str, tuple[Bar, ...]]]:
-    """The lanes of the clusters' roles and of the names' answers: heading, detail, bars."""
-
-    def bar(style: str, label: str, short: str, span: RoleSpan | DnsSpan) -> Bar:
-        left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
-        room_px = (right - left) / 100 * layout.plot_px
-        fitting = next((text for text in (label, short) if LETTER_PX * len(text) + 10 <= room_px), "")
-        title = f"{label}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
-        return Bar(style=style, left=left, width=round(right - left, 3), label=fitting, title=title)
-
-    for cluster_id, region in _clusters(drill):
-        spans = [span for span in drill.roles if span.cluster_id == cluster_id]
-        yield region, cluster_id, tuple(bar(span.role, span.role, span.role[0].upper(), span) for span in spans)
-    regions = list(dict.fromkeys(span.region for span in (*drill.roles, *drill.dns) if span.region))
-    for name in dict.fromkeys(span.name for span in drill.dns):
-        spans = [span for span in drill.dns if span.name == name]
-        answers = [
-            (f"answer-{regions.index(span.region) % 2}" if span.region else "answer-none", span) for span in spans
-        ]
-        bars = (bar(style, span.region or "no answer", (span.region or "")[:2], span) for style, span in answers)
-        yield "DNS", f"{name} answers", tuple(bars)
-
-
-def _clusters(drill: DrillResult) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((span.cluster_id, span.region) for span in drill.roles))
-
-
-def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLane:
-    most_up, most_down = max(span.acknowledged for span in writes), max(span.failed for span in writes)
-    px = WRITES_PX / max(most_up + most_down, 1)
-
-    def height(count: int) -> float:
-        return round(max(count * px, 3.0), 2) if count else 0.0  # one lost row must be seen among hundreds
-
-    bars = tuple(
-        WriteBar(
-            left=axis.percent(span.start_seconds),
-            width=round(axis.percent(span.end_seconds) - axis.percent(span.start_seconds), 3),
-            kept_px=height(span.acknowledged - span.lost),
-            lost_px=height(span.lost),
-            failed_px=height(span.failed),
-            title=f"{shown(span.start_seconds)} to {shown(span.end_seconds)} s: {_writes_words([span])}",
-        )
-        for span in writes
-    )
-    return WritesLane(
-        detail=_writes_words(writes),
-        y=y,
-        baseline_y=y + most_up * px,
-        bars=bars,
-        lost=sum(span.lost for span in writes),
-        lost_right=max((axis.percent(span.end_seconds) for span in writes if span.lost), default=0.0),
-    )
-
-
-def _writes_words(writes: Iterable[LedgerSpan]) -> str:
-    spans = list(writes)
-    acknowledged, failed, lost = (
-        sum(getattr(span, what) for span in spans) for what in ("acknowledged", "failed", "lost")
-    )
-    return f"{acknowledged:,} acknowledged, {failed:,} failed, {lost:,} lost"
-
-
-def _in_words(drill: DrillResult) -> str:
-    """The drawing for those who can't see it."""
-    sentences = [f"Seconds are counted from {drill.zero}."]
-    for span in drill.roles:
-        sentences.append(
-            f"{span.region} is {span.role} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
-        )
-    for span in drill.dns:
-        answer = span.region or "nothing"
-        sentences.append(
-            f"{span.name} answers {answer} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
-        )
-    if drill.writes:
-        sentences.append(f"The client's writes: {_writes_words(drill.writes)}.")
-    return " ".join([*sentences, "The numbered events are listed below."])
-
-
 # JSON
 
 
@@ -728,7 +340,7 @@ def _event_json(event: TimelineEvent) -> dict[str, Any]:
 
 def _lanes_json(drill: DrillResult) -> list[dict[str, Any]]:
     lanes: list[dict[str, Any]] = []
-    for cluster_id, region in _clusters(drill):
+    for cluster_id, region in drill.clusters:
         spans = [_span_json(span, role=str(span.role)) for span in drill.roles if span.cluster_id == cluster_id]
         lanes.append({"lane": "role", "cluster_id": cluster_id, "region": region, "spans": spans})
     for name in dict.fromkeys(span.name for span in drill.dns):
@@ -744,13 +356,3 @@ def _lanes_json(drill: DrillResult) -> list[dict[str, Any]]:
 
 def _span_json(span: RoleSpan | DnsSpan | LedgerSpan, **what: str | int | None) -> dict[str, Any]:
     return {"start_seconds": span.start_seconds, "end_seconds": span.end_seconds, **what}
-
-
-def _write_at_once(path: Path, contents: str) -> None:
-    """Write beside the file, then put it in its place; a write that fails leaves nothing behind."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(contents, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

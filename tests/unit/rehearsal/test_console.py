@@ -11,7 +11,8 @@ import pytest
 import rich.console
 
 from rehearsal.console import Console, plain_console, wants_plain_lines
-from rehearsal.report import Assertion, DrillResult, EventKind, Report, ReportPaths, Role, TimeScale
+from rehearsal.report import Assertion, DrillResult, EventKind, Report, Role, TimeScale
+from rehearsal.report_files import ReportPaths
 
 PATHS = ReportPaths(json=Path("rehearsal-report/report.json"), html=Path("rehearsal-report/report.html"))
 

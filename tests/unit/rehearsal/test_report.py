@@ -11,15 +11,12 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from rehearsal.report import (
-    LAYOUTS,
     Assertion,
-    Axis,
     DnsSpan,
     DrillResult,
     EventKind,
     LedgerSpan,
     Report,
-    ResourceTable,
     Role,
     RoleSpan,
     TimelineEvent,
@@ -27,12 +24,11 @@ from rehearsal.report import (
     WriteOutcome,
     bucket_writes,
     dns_spans,
-    draw,
-    measurement_words,
-    render_html,
     role_spans,
-    write_report,
 )
+from rehearsal.report_files import ResourceTable, render_html, write_report
+from rehearsal.timeline import LAYOUTS, Axis, draw
+from rehearsal.wording import measurement_words
 
 HOME, AWAY = "us-east-1", "eu-west-1"
 NAME = "writer.payments.internal"
