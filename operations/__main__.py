@@ -1,0 +1,6 @@
+"""Start the operator's command line: `python -m operations`."""
+
+from .cli import app
+
+if __name__ == "__main__":
+    app(prog_name="python -m operations")

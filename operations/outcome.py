@@ -1,0 +1,55 @@
+"""How a command can end: exit codes, and the errors that lead to them.
+
+Owns the codes' meaning and the form of an error: what happened, and the cure. Does not own how they are shown
+(`screen.py`). Invariant: after 2 and 3 nothing was changed by us; after 4 nothing was, unless the message says
+that it may have been; 5 means that something was done and something was not.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a script can tell from a command's end."""
+
+    DONE = 0
+    USAGE = 2
+    REFUSED = 3
+    AWS = 4
+    PARTLY = 5
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused: the state does not allow it, or nobody confirmed; "
+    "4 AWS did not answer in time or answered with an error; 5 partly done: the message says what is missing."
+)
+
+
+class OperationError(Exception):
+    """A command can't do what it was asked: why, and what would help."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, what: str, *, cure: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+
+
+class UsageProblemError(OperationError):
+    """An option, a file or the stack's outputs can't be used as they are."""
+
+    exit_code = ExitCode.USAGE
+
+
+class RefusedError(OperationError):
+    """The state does not allow it, or nobody confirmed: nothing was changed."""
+
+
+class ConflictError(RefusedError):
+    """Somebody else wrote first: nothing was changed by us."""
+
+
+class AwsError(OperationError):
+    """AWS did not answer in time, or answered with an error; a write may or may not have taken effect."""
+
+    exit_code = ExitCode.AWS

@@ -1,0 +1,258 @@
+"""The operator's commands against an embedded AWS, as a person runs them, and read back by the controller's own code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.failover_controller.aws import DynamoDb
+from functions.failover_controller.model import Pending, Reason, Side, State
+from functions.failover_controller.store import SWITCH, TableStore
+from operations.aws import connect_to
+from operations.deployment import read_deployment
+from operations.outcome import ConflictError
+from operations.ports import Change
+from rehearsal.aws import Clients
+from rehearsal.emulator import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
+from rehearsal.faults import ApiFault, ApiFaults
+
+ROOT = Path(__file__).resolve().parents[2]
+EAST, WEST = "us-east-1", "eu-west-1"
+TABLE, CONTROLLER, GLOBAL = "payments-failover-dev", "payments-failover-controller-dev", "payments-global-dev"
+ENGINE = {"Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.0"}
+
+
+@dataclass(kw_only=True)
+class Site:
+    """Two regions of a small deployment, and the operator's terminal in the standby's."""
+
+    clients: Clients
+    faults: ApiFaults
+    outputs: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command as a person does."""
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-m", "operations", *arguments, "--outputs", str(self.outputs)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={
+                **inherited,
+                "AWS_ENDPOINT_URL": self.faults.endpoint(WEST),
+                "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
+                "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "NO_PROXY": "*",
+                "COLUMNS": "200",
+            },
+        )
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """Run one command; return its result."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def store(self, region: str) -> TableStore:
+        """Return the controller's own store on a region's table."""
+        return TableStore(DynamoDb(self.clients("dynamodb", region), TABLE))
+
+    def ask(self, decision_id: str) -> None:
+        """Let the standby's controller have a decision that waits."""
+        now = datetime.now(UTC)
+        state = self.store(WEST).read(None).state or State()
+        pending = Pending(id=decision_id, verdict=Reason.REGION_LOST, asked_at=now - timedelta(seconds=20))
+        self.store(WEST).write_state(
+            State(version=state.version, beat_at=now, writer=Side.PEER, pending=pending, dead_since=now)
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Give two regions with a table, a cluster and a controller each; the writer is in us-east-1."""
+    with Emulator() as emulator, ApiFaults(upstream=emulator.url, regions=(EAST, WEST)) as faults:
+        clients = Clients(emulator.url)
+        clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier=GLOBAL, **ENGINE)
+        regions = {name: _region(clients, region) for name, region in (("primary", EAST), ("secondary", WEST))}
+        outputs = tmp_path_factory.mktemp("operations") / "outputs.json"
+        outputs.write_text(json.dumps({"global_cluster_id": GLOBAL, "regions": regions}))
+        yield Site(clients=clients, faults=faults, outputs=outputs)
+        clients.close()
+
+
+@pytest.fixture
+def site(deployed: Site) -> Iterator[Site]:
+    """The two regions with empty tables and no fault."""
+    yield deployed
+    deployed.faults.clear()
+    deployed.faults.lighten(EAST)
+    for region in (EAST, WEST):
+        table = deployed.clients("dynamodb", region)
+        for item in table.scan(TableName=TABLE)["Items"]:
+            table.delete_item(TableName=TABLE, Key={"item": item["item"], "sort": item["sort"]})
+
+
+def _region(clients: Clients, region: str) -> dict[str, str]:
+    """Make what the commands speak to in one region; return its outputs."""
+    clients("dynamodb", region).create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "item", "KeyType": "HASH"}, {"AttributeName": "sort", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("item", "sort")],
+    )
+    master = {"MasterUsername": "admin", "MasterUserPassword": "correct-horse"} if region == EAST else {}
+    cluster = clients("rds", region).create_db_cluster(
+        DBClusterIdentifier=f"payments-{region}-dev", GlobalClusterIdentifier=GLOBAL, **ENGINE, **master
+    )["DBCluster"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context):\n    return None\n")
+    clients("lambda", region).create_function(
+        FunctionName=CONTROLLER,
+        Runtime="python3.13",
+        Handler="index.handler",
+        Role=f"arn:aws:iam::{ACCOUNT_ID}:role/none",
+        Code={"ZipFile": code.getvalue()},
+        Environment={"Variables": {"MODE": "approve", "BEAT_SECONDS": "10"}},
+    )
+    return {
+        "region": region,
+        "cluster_arn": cluster["DBClusterArn"],
+        "table_name": TABLE,
+        "failover_controller_function_name": CONTROLLER,
+    }
+
+
+def test_disarm_and_arm_are_what_the_controller_reads(site: Site) -> None:
+    """In both regions, with the end of the window, and a second time nothing changes."""
+    assert site.run("disarm", "--reason", "upgrade", "--for", "2h", "--yes").returncode == 0
+    for region in (EAST, WEST):
+        records = site.store(region).read(None)
+        assert records.failures == {}
+        assert records.switch is not None
+        assert (records.switch.armed, records.switch.reason) == (False, "upgrade")
+        assert records.switch.expires_at is not None
+        left = records.switch.expires_at - datetime.now(UTC)
+        assert timedelta(minutes=118) < left <= timedelta(hours=2)
+    assert site.json("arm", "--reason", "done", "--yes")["changed"] == [WEST, EAST]
+    assert site.json("arm", "--reason", "done", "--yes")["changed"] == []
+    switch = site.store(WEST).read(None).switch
+    assert switch is not None
+    assert (switch.armed, switch.expires_at) == (True, None)
+
+
+def test_nobody_confirms(site: Site) -> None:
+    """In a script without --yes it is refused, and nothing is written."""
+    assert site.run("disarm", "--reason", "upgrade").returncode == 3
+    assert site.store(WEST).read(None).switch is None
+
+
+def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
+    """With every call to the writer's region hanging: status, disarm and history end in time, from the standby alone."""
+    site.faults.darken(EAST)
+    started = time.monotonic()
+    status = site.json("status")
+    looked_seconds = time.monotonic() - started
+    disarmed = site.run("disarm", "--reason", "region lost, by hand from here", "--yes")
+    told_seconds = time.monotonic() - started - looked_seconds
+    assert (status["roles"]["standby"], status["controller"]["mode"], status["not_read"]) == (WEST, "approve", {})
+    assert disarmed.returncode == 5
+    assert "us-east-1 could not be told" in disarmed.stdout
+    switch = site.store(WEST).read(None).switch
+    assert switch is not None
+    assert switch.armed is False
+    assert "operator-disarm" in site.run("history").stdout
+    assert looked_seconds < 5
+    assert told_seconds < 12
+
+
+def test_a_write_that_loses_its_answer_is_repeated_without_harm(site: Site) -> None:
+    """The first answer never comes; the repetition, or the look afterwards, finds it written once."""
+    site.faults.add(
+        ApiFault(service="dynamodb", operation="TransactWriteItems", target_region=WEST, lose_answer=True, times=1)
+    )
+    assert site.run("disarm", "--reason", "upgrade", "--region", WEST, "--yes").returncode == 0
+    history = site.run("history", "--json").stdout.splitlines()
+    assert [json.loads(line)["reason"] for line in history] == ["operator-disarm"]
+
+
+def test_an_error_of_aws_in_the_middle_changes_nothing(site: Site) -> None:
+    """The standby's table refuses the write: exit code 4, and the other region is left alone."""
+    site.faults.add(
+        ApiFault(
+            service="dynamodb",
+            operation="TransactWriteItems",
+            target_region=WEST,
+            error_code="AccessDeniedException",
+            error_status=400,
+        )
+    )
+    result = site.run("disarm", "--reason", "upgrade", "--yes")
+    assert result.returncode == 4
+    assert "nothing was changed so far" in result.stderr
+    assert site.store(EAST).read(None).switch is None
+
+
+def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody read, somebody else wrote: the table itself refuses the first one's write, trace included."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", site.faults.endpoint(WEST))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+    deployment = read_deployment(json.loads(site.outputs.read_text()))
+    api = connect_to(deployment)(deployment.place(WEST))
+    for theirs, window in (("first", "1d"), ("second", "2d")):
+        read = api.read_items([SWITCH])[SWITCH]
+        assert (read is None) == (theirs == "first")
+        assert site.run("disarm", "--reason", theirs, "--for", window, "--yes").returncode == 0
+        late = Change(
+            key=SWITCH, attributes={"armed": True, "version": 9}, over=read, trace_key=("history", "late"), trace={}
+        )
+        with pytest.raises(ConflictError):
+            api.write(late)
+        found = api.read_items([SWITCH, late.trace_key])
+        assert (found[SWITCH] or {})["reason"] == theirs
+        assert found[late.trace_key] is None
+
+
+def test_an_approval_is_what_the_controller_reads(site: Site) -> None:
+    """Only for the exact id, only once."""
+    site.ask("d-1")
+    assert site.run("approve", "d-2", "--yes").returncode == 3
+    approved = site.run("approve", "d-1", "--yes")
+    assert approved.returncode == 0
+    assert "verdict: region-lost" in approved.stderr
+    approval = site.store(WEST).read("d-1").approval
+    assert approval is not None
+    assert (approval.id, approval.approved) == ("d-1", True)
+    assert approval.by.startswith("arn:aws:")
+    again = site.run("approve", "d-1", "--yes")
+    assert again.returncode == 3
+    assert "answered already: approved by arn:aws:" in again.stderr
+
+
+def test_status_takes_less_than_two_seconds(site: Site) -> None:
+    """From the shell's prompt to the screen, best of two."""
+    site.ask("d-1")
+    seconds = []
+    for _ in range(2):
+        started = time.monotonic()
+        result = site.run("status")
+        seconds.append(time.monotonic() - started)
+        assert result.returncode == 0
+        assert "d-1: region-lost" in result.stdout
+    assert min(seconds) < 2
