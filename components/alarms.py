@@ -29,16 +29,31 @@ class Alarm:
     notifies: bool = True
 
 
-# The two that DNS follows: one minute, one datapoint, no metric math, standard resolution. Missing data stays missing:
-# the health checks then keep their last status. Source: CLOUDWATCH_METRIC health checks, Route 53 developer guide.
+# The three that DNS follows: one minute, one datapoint, no metric math, standard resolution. Route 53 watches their
+# data, never their state. Of an alarm it copies metric, statistic, period, periods, comparison and threshold; what to
+# make of missing data is said at each health check instead. So the alarms leave missing data missing: then it is
+# missing by either rule. Source: CloudWatchAlarmConfiguration, Route 53 API reference.
+# Of the two that tell the role, one is always on: they notify nobody.
 WRITER_ROLE = Alarm(
     thing="writer-role",
-    says="This region's cluster is the writer. A role, not a fault: DNS follows it.",
+    says="This region's cluster is the writer. A role, not a fault: DNS follows it, and nobody is told.",
     metric="WriterRole",
     source="controller",
     statistic="Maximum",
     threshold=1,
     comparison="GreaterThanOrEqualToThreshold",
+    minutes=1,
+    missing="missing",
+    notifies=False,
+)
+READER_ROLE = Alarm(
+    thing="reader-role",
+    says="This region's cluster is not the writer. A role, not a fault: DNS follows it, and nobody is told.",
+    metric="WriterRole",
+    source="controller",
+    statistic="Maximum",
+    threshold=1,
+    comparison="LessThanThreshold",
     minutes=1,
     missing="missing",
     notifies=False,
@@ -65,6 +80,7 @@ def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
     at_least = "GreaterThanOrEqualToThreshold"
     return (
         WRITER_ROLE,
+        READER_ROLE,
         PEER_REGION_LOST,
         Alarm(
             thing="no-writer",

@@ -20,6 +20,7 @@ from components.site import Site
 
 METRIC_NAMESPACE = "AuroraFailover"
 THING = "failover-controller"
+EVENT_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,22 +122,29 @@ class FailoverController(pulumi.ComponentResource):
                 package=lambda_package("failover_controller"),
                 environment=self._environment(table),
                 timeout_seconds=150,
-                memory_mb=256,
+                # A beat runs five calls side by side, TLS and all, within 3 s: processor time comes with memory, one vCPU
+                # with 1,769 MB; 256 MB would be a seventh. Source: Configure Lambda function memory.
+                memory_mb=512,
                 key_arn=args.key_arn,
                 log_retention_days=args.log_retention_days,
                 statements=_statements(args, table.arn),
-                # One beats, its successor takes over: a third has nothing to do.
+                # One beats, and for a moment beside its successor; between two hand-overs the second place is free for
+                # an event of RDS, which takes it for less than a second.
                 reserved_concurrency=2,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # A start that is refused or fails is not repeated: the next one comes within a minute, and late ones would only
-        # crowd it out.
+        # A start that fails is not repeated: the next one comes within a minute. One that finds both places taken is
+        # throttled, which is no failure: it waits in Lambda's queue and is tried again after 1 s, 2 s, 4 s and so on until
+        # its age is over, whatever the number of retries. A hand-over in the middle of a failover call can take half a
+        # minute, and an event of RDS that comes then must outlive it: with 60 s its last try would be the one after 31 s.
+        # A schedule's start that comes minutes late does no harm: it takes the lease over like any other.
+        # Source: How Lambda handles errors and retries with asynchronous invocation.
         aws.lambda_.FunctionEventInvokeConfig(
             f"{self._name}-once",
             function_name=function.function_name,
             maximum_retry_attempts=0,
-            maximum_event_age_in_seconds=60,
+            maximum_event_age_in_seconds=EVENT_AGE_SECONDS,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return function

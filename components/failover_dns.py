@@ -3,25 +3,39 @@
 Owns: the private zone, its records and health checks, and the alarms on those. Does not own: the alarms that the
 checks follow (`monitoring`).
 Invariant: nobody edits a record during an outage. Route 53's control plane may be gone with its region; its data
-plane is global. The records follow health checks, and the checks follow the role: the alarm "this region is the
-writer" as the other region sees itself. So the name moves when a promotion is done, stays when the old region comes
-back as a reader, and returns on a switchover.
+plane is global. The records follow health checks, and the checks follow the role, as each region sees its own. So the
+name moves when a promotion is done, stays when the old region comes back as a reader, and returns on a switchover, or
+when home is promoted because the other region was lost.
+
+The writer's name leads home while two of three votes are for home:
+| vote | against home | without data |
+|---|---|---|
+| writer-elsewhere-remembered | the other region says that it is the writer | as last known |
+| writer-elsewhere-heard      | the same data                               | for home      |
+| home-is-writer              | home says that it isn't the writer          | against home  |
+While the other region is heard, its two votes agree, and its word alone decides, whatever home claims. While it is
+silent, its votes agree if it wasn't the writer when last heard (home), and else home's own word decides. Three votes
+and no tree, for a calculated check can't watch calculated checks.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 
-from components.alarms import PEER_REGION_LOST, WRITER_ROLE, Alarm
+from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm
 from components.monitoring import Monitoring
 from components.region import Member
 from components.site import Site
 
 TTL_SECONDS = 5
+VOTES_FOR_HOME = 2
 # Route 53 publishes the status of its checks as metrics in this region only. Source: Monitoring health checks using
 # CloudWatch.
 HEALTH_METRICS_REGION = "us-east-1"
+
+WithoutData = Literal["Healthy", "Unhealthy", "LastKnownStatus"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +48,8 @@ class DnsMember:
     reader_endpoint: pulumi.Input[str]
     writer_role_alarm: pulumi.Input[str]
     """This region's alarm that is on while its cluster is the writer."""
+    reader_role_alarm: pulumi.Input[str]
+    """This region's alarm that is on while its cluster isn't the writer."""
     peer_region_lost_alarm: pulumi.Input[str]
     """This region's alarm that is on while the other region is gone."""
     topic_arn: pulumi.Input[str]
@@ -48,6 +64,7 @@ class DnsMember:
             writer_endpoint=member.cluster.writer_endpoint,
             reader_endpoint=member.cluster.reader_endpoint,
             writer_role_alarm=monitoring.writer_role_alarm,
+            reader_role_alarm=monitoring.reader_role_alarm,
             peer_region_lost_alarm=monitoring.peer_region_lost_alarm,
             topic_arn=member.foundation.topic_arn,
             provider=provider,
@@ -73,7 +90,7 @@ class FailoverDns(pulumi.ComponentResource):
     reader_name: pulumi.Output[str]
     """The name of the nearest reader."""
     health_check_ids: dict[str, pulumi.Output[str]]
-    """What is checked -> the health check's id."""
+    """What is checked -> the health check's id: those that a name follows, then the votes on the writer's."""
     alarm_arns: list[pulumi.Output[str]]
     """The alarms on the checks; none where neither region is us-east-1."""
 
@@ -82,24 +99,26 @@ class FailoverDns(pulumi.ComponentResource):
         self._name, self._args = name, args
         first, second = args.at_rest, args.otherwise
         self.zone_id = self._zone()
-        moved = self._check("writer", WRITER_ROLE, second.writer_role_alarm, second.site)
+        votes = self._votes()
+        home = self._majority(list(votes.values()))
         # Each region's readers are judged by the other: nobody reports that he himself is gone.
         first_lost, second_lost = (
             self._check(f"reader-{lost.site.region}", PEER_REGION_LOST, judge.peer_region_lost_alarm, judge.site)
             for lost, judge in ((first, second), (second, first))
         )
-        self.health_check_ids = {
-            "writer": moved.id,
+        followed = {
+            "writer": home.id,
             f"reader-{first.site.region}": first_lost.id,
             f"reader-{second.site.region}": second_lost.id,
         }
-        self.writer_name = self._writer_record("PRIMARY", first, moved).fqdn
+        self.health_check_ids = {**followed, **{what: vote.id for what, vote in votes.items()}}
+        self.writer_name = self._writer_record("PRIMARY", first, home).fqdn
         # Without a check of its own: with one, and both bad, Route 53 would answer with the primary, whatever its
         # state.
         self._writer_record("SECONDARY", second, None)
         self.reader_name = self._reader_record(first, first_lost).fqdn
         self._reader_record(second, second_lost)
-        self.alarm_arns = self._alarms()
+        self.alarm_arns = self._alarms(followed)
         self.register_outputs(
             {
                 "zone_id": self.zone_id,
@@ -130,15 +149,52 @@ class FailoverDns(pulumi.ComponentResource):
         )
         return zone.zone_id
 
-    def _check(self, what: str, alarm: Alarm, alarm_name: pulumi.Input[str], site: Site) -> aws.route53.HealthCheck:
-        """Make a check that is unhealthy while an alarm's metric is over its threshold."""
+    def _votes(self) -> dict[str, aws.route53.HealthCheck]:
+        """Make the checks that are healthy while they speak for home."""
+        home, other = self._args.at_rest, self._args.otherwise
+        votes: list[tuple[str, Alarm, pulumi.Input[str], Site, WithoutData]] = [
+            ("writer-elsewhere-remembered", WRITER_ROLE, other.writer_role_alarm, other.site, "LastKnownStatus"),
+            ("writer-elsewhere-heard", WRITER_ROLE, other.writer_role_alarm, other.site, "Healthy"),
+            ("home-is-writer", READER_ROLE, home.reader_role_alarm, home.site, "Unhealthy"),
+        ]
+        return {
+            what: self._check(what, alarm, alarm_name, site, without_data=without_data)
+            for what, alarm, alarm_name, site, without_data in votes
+        }
+
+    def _majority(self, votes: list[aws.route53.HealthCheck]) -> aws.route53.HealthCheck:
+        """Make the check that is healthy while the writer's name should lead home.
+
+        Source: Monitoring other health checks (calculated health checks), Route 53 developer guide.
+        """
+        return aws.route53.HealthCheck(
+            f"{self._name}-writer",
+            type="CALCULATED",
+            child_healthchecks=[vote.id for vote in votes],
+            child_health_threshold=VOTES_FOR_HOME,
+            tags=self._args.at_rest.site.tags("dns-writer"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _check(
+        self,
+        what: str,
+        alarm: Alarm,
+        alarm_name: pulumi.Input[str],
+        site: Site,
+        *,
+        without_data: WithoutData = "LastKnownStatus",
+    ) -> aws.route53.HealthCheck:
+        """Make a check that is unhealthy while an alarm's metric is beyond its threshold.
+
+        By default a region that falls silent moves nothing: the name stays where it was last known to be right.
+        """
         return aws.route53.HealthCheck(
             f"{self._name}-{what}",
             type="CLOUDWATCH_METRIC",
             cloudwatch_alarm_name=alarm_name,
             cloudwatch_alarm_region=site.region,
-            # A region that falls silent moves nothing: the names stay where they were last known to be right.
-            insufficient_data_health_status="LastKnownStatus",
+            insufficient_data_health_status=without_data,
             # Route 53 copies the alarm's settings when the check is written: what they are must be written with it.
             triggers={
                 "metric": f"{alarm.statistic} of {alarm.metric}",
@@ -176,7 +232,7 @@ class FailoverDns(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _alarms(self) -> list[pulumi.Output[str]]:
+    def _alarms(self, followed: dict[str, pulumi.Output[str]]) -> list[pulumi.Output[str]]:
         """Tell people when a name moves, from the one region where that can be seen and told."""
         members = (self._args.at_rest, self._args.otherwise)
         here = next((member for member in members if member.site.region == HEALTH_METRICS_REGION), None)
@@ -201,5 +257,5 @@ class FailoverDns(pulumi.ComponentResource):
                 tags=here.site.tags(f"dns-{what}"),
                 opts=pulumi.ResourceOptions(parent=self, provider=here.provider),
             ).arn
-            for what, check_id in self.health_check_ids.items()
+            for what, check_id in followed.items()
         ]

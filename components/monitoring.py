@@ -1,7 +1,7 @@
 """What people see of a region, and when they are called.
 
 Owns: the alarms on the metrics of the database and of the controller, the rule that passes AWS's own failover events
-on, and the dashboard.
+on to people and to the controller's audit trail, and the dashboard.
 Does not own: the topic (`notifications`), the alarms' thresholds (`alarms`), DNS and its alarms (`failover_dns`).
 Invariant: it is the same in both regions and looks at its own region only: lag metrics swap sides with the roles, so
 the alarms stand in both.
@@ -14,12 +14,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.alarms import PEER_REGION_LOST, WRITER_ROLE, Alarm
+from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm
 from components.json_text import json_text
 from components.site import Site
 
-# Switchover, failover, and writes blocked by a failover. Source: Amazon RDS event categories and event messages for
-# Aurora.
+# Switchover, failover, and writes blocked for either (these two are events of instances, the others of clusters).
+# Source: Amazon RDS event categories and event messages for Aurora.
 FAILOVER_EVENTS = [
     *(f"RDS-EVENT-{number:04}" for number in (*range(181, 188), *range(238, 242))),
     "RDS-EVENT-0390",
@@ -36,6 +36,7 @@ class MonitoringArgs:
     cluster_id: pulumi.Input[str]
     global_cluster_id: pulumi.Input[str]
     controller_name: pulumi.Input[str]
+    controller_arn: pulumi.Input[str]
     metric_namespace: str
     topic_arn: pulumi.Input[str]
     alarms: Sequence[Alarm]
@@ -48,6 +49,8 @@ class Monitoring(pulumi.ComponentResource):
     """Every alarm of this component."""
     writer_role_alarm: pulumi.Output[str]
     """The name of the alarm that is on while this region's cluster is the writer."""
+    reader_role_alarm: pulumi.Output[str]
+    """The name of the alarm that is on while it isn't."""
     peer_region_lost_alarm: pulumi.Output[str]
     """The name of the alarm that is on while this region sees nothing of the other."""
     dashboard_url: pulumi.Output[str]
@@ -59,6 +62,7 @@ class Monitoring(pulumi.ComponentResource):
         alarms = {alarm.thing: self._alarm(alarm) for alarm in args.alarms}
         self.alarm_arns = pulumi.Output.all(*[alarm.arn for alarm in alarms.values()])
         self.writer_role_alarm = alarms[WRITER_ROLE.thing].name
+        self.reader_role_alarm = alarms[READER_ROLE.thing].name
         self.peer_region_lost_alarm = alarms[PEER_REGION_LOST.thing].name
         self._event_rule()
         self.dashboard_url = self._dashboard(self.alarm_arns)
@@ -108,11 +112,29 @@ class Monitoring(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.cloudwatch.EventTarget(
-            f"{self._name}-failover-events",
+            f"{self._name}-failover-events-topic",
             rule=rule.name,
             target_id=site.name("failover"),
             arn=self._args.topic_arn,
             opts=pulumi.ResourceOptions(parent=self),
+        )
+        # Beside our own notices in the audit trail. Source: Using resource-based policies for EventBridge: AWS Lambda
+        # permissions.
+        permission = aws.lambda_.Permission(
+            f"{self._name}-failover-events",
+            statement_id=site.name("failover-events"),
+            action="lambda:InvokeFunction",
+            function=self._args.controller_name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.cloudwatch.EventTarget(
+            f"{self._name}-failover-events-record",
+            rule=rule.name,
+            target_id=site.name("failover-controller"),
+            arn=self._args.controller_arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
 
     def _dashboard(self, alarm_arns: pulumi.Output[list[str]]) -> pulumi.Output[str]:

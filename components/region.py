@@ -152,6 +152,7 @@ class Watch(pulumi.ComponentResource):
                 cluster_id=own.cluster.cluster_id,
                 global_cluster_id=args.global_cluster.global_cluster_id,
                 controller_name=self.controller.function_name,
+                controller_arn=self.controller.function_arn,
                 metric_namespace=METRIC_NAMESPACE,
                 topic_arn=base.topic_arn,
                 alarms=region_alarms(max_data_loss_seconds=args.policy.max_data_loss_seconds),

@@ -3,7 +3,7 @@
 Owns: FailoverGlobalCluster, SwitchoverGlobalCluster and ModifyVpcPeeringConnectionOptions; what AWS refuses of a cluster
 that joins a global one; the endpoints that RDS answers. Everything else passes through unchanged.
 Does not own: faults and darkness between callers and this API (faults.py), an operation's course (operation_runner.py),
-or the databases (stand_ins.py).
+what RDS tells EventBridge of it (rds_events.py), or the databases (stand_ins.py).
 Invariant: the databases change roles first and the metadata last, so that DescribeGlobalClusters never runs ahead of them.
 """
 
@@ -39,6 +39,7 @@ from .rds_answers import (
     operation_answer,
     rewrite,
 )
+from .rds_events import RdsEvents, ToldEvent
 from .stand_ins import StandIns
 from .upstream import Answer, Upstream
 
@@ -84,9 +85,13 @@ class ControlPlane:
         self._clock = clock
         self._upstream = Upstream(upstream)
         self._peering_options = PeeringOptions()
+        self._events = RdsEvents(
+            endpoint=lambda: self._upstream.url, is_dark=lambda region: region in network.dark_regions, clock=clock
+        )
         self._runner = OperationRunner(
             look_up=self._view,
             agree=self._agree,
+            tell=self._events.tell,
             databases=self.stand_ins,
             clock=clock,
             operation_seconds=operation_seconds,
@@ -153,6 +158,11 @@ class ControlPlane:
         return self._runner.records
 
     @property
+    def events(self) -> list[ToldEvent]:
+        """Every event that RDS told EventBridge of, oldest first."""
+        return self._events.told
+
+    @property
     def operation_seconds(self) -> float:
         """How long an operation takes that is accepted from now on."""
         return self._runner.operation_seconds
@@ -191,6 +201,7 @@ class ControlPlane:
         self._runner.abandon()
         await server.cleanup()
         await self._upstream.close()
+        self._events.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -1,20 +1,22 @@
 """Which record Route 53 answers with, and when it takes a resource for healthy.
 
-Owns: the choice among records (simple, failover, latency) and the status of a health check, given an alarm's state.
+Owns: the choice among records (simple, failover, latency) and the status of a health check, given an alarm's state or
+its children's statuses.
 Does not own: reading records, checks and metric data (route53.py), or an alarm's state (cloudwatch.py). Pure.
 Invariant: a name that has records always has an answer, however unhealthy all of them are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from .cloudwatch import AlarmRule, AlarmState, UnsupportedAlarm
+from .cloudwatch import AlarmRule, AlarmState, MissingData, UnsupportedAlarm
 
 STANDARD_RESOLUTION_SECONDS = 60
+MOST_CHILDREN = 255
 
 
 class HealthStatus(StrEnum):
@@ -30,6 +32,10 @@ class HealthStatus(StrEnum):
 
 class UnsupportedRecord(ValueError):
     """A record or health check of a kind that isn't covered here: an error, never a guess."""
+
+
+class RefusedHealthCheck(ValueError):
+    """A health check that Route 53 would not have created."""
 
 
 # --- Records ---------------------------------------------------------------------------------------------------------
@@ -150,6 +156,11 @@ class HealthCheck:
     children: tuple[str, ...] = ()
     threshold: int = 0
 
+    @property
+    def is_calculated(self) -> bool:
+        """Whether it counts other checks."""
+        return self.alarm_name is None
+
     @classmethod
     def from_description(cls, check: Mapping[str, Any]) -> HealthCheck:
         """Read one that GetHealthCheck answers.
@@ -192,6 +203,31 @@ def health_of_alarm(check: HealthCheck, state: AlarmState, last_known: HealthSta
             return last_known or HealthStatus.HEALTHY
 
 
+def health_of_children(check: HealthCheck, children: Iterable[HealthStatus]) -> HealthStatus:
+    """Return a calculated check's status before `Inverted` and `Disabled`, from the final statuses of its children.
+
+    A threshold of 0 is always reached, and one above the number of children never is.
+    Source: "How Amazon Route 53 determines whether a health check is healthy"; "HealthCheckConfig" in the API reference.
+    """
+    healthy_count = sum(status is HealthStatus.HEALTHY for status in children)
+    return HealthStatus.HEALTHY if healthy_count >= check.threshold else HealthStatus.UNHEALTHY
+
+
+def require_supported_children(check: HealthCheck, children: Iterable[HealthCheck]) -> None:
+    """Refuse a calculated check that Route 53 doesn't take.
+
+    Raises: RefusedHealthCheck. Source: "Values that you specify when you create or update health checks": a calculated
+    check can't monitor other calculated checks; "How Amazon Route 53 determines ...": up to 255 children.
+    """
+    if len(check.children) > MOST_CHILDREN:
+        raise RefusedHealthCheck(f"health check {check.id}: {len(check.children)} children, {MOST_CHILDREN} at most")
+    calculated = sorted(child.id for child in children if child.is_calculated)
+    if calculated:
+        raise RefusedHealthCheck(
+            f"health check {check.id} can't watch calculated health checks: {', '.join(calculated)}"
+        )
+
+
 def final_status(check: HealthCheck, status: HealthStatus) -> HealthStatus:
     """Apply `Disabled` (then it counts as healthy, whatever the data) and, after it, `Inverted`."""
     if check.disabled:
@@ -203,11 +239,18 @@ def require_supported_alarm(rule: AlarmRule) -> None:
     """Refuse an alarm (not scaled) on which Route 53 takes no health check.
 
     Raises: UnsupportedAlarm. Source: "Values that you specify when you create or update health checks": standard-resolution
-    metrics only, and no "M out of N".
+    metrics only, and no "M out of N". "CloudWatchAlarmConfiguration" in the API reference: how the alarm treats missing
+    data is not among what a check takes over. "Setting up the Route 53 health check for EventBridge global endpoints"
+    reads as if it were: so it must make no difference.
     """
     if rule.period_seconds < STANDARD_RESOLUTION_SECONDS:
         raise UnsupportedAlarm(f"{rule.name}: Route 53 takes periods of 60 s or more, not {rule.period_seconds:g} s")
     if rule.datapoints_to_alarm != rule.evaluation_periods:
         raise UnsupportedAlarm(
             f"{rule.name}: Route 53 takes no M out of N ({rule.datapoints_to_alarm} of {rule.evaluation_periods})"
+        )
+    if rule.missing_data is not MissingData.MISSING:
+        raise UnsupportedAlarm(
+            f"{rule.name}: whether a health check takes missing data for {rule.missing_data} is not documented; leave it"
+            " missing, and say at the check what it means"
         )

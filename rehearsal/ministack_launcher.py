@@ -1,6 +1,7 @@
 """Runs ministack as the rehearsal's child process (a script, not a module: emulator.py starts it by its path).
 
-Owns: that the child and its Lambda workers die with their parent, and the one condition key that ministack's IAM lacks.
+Owns: that the child and its Lambda workers die with their parent, the one condition key that ministack's IAM lacks, and
+that the control plane may publish RDS's events.
 Does not own: the child's environment (emulator.py). It imports nothing of this project.
 """
 
@@ -47,8 +48,25 @@ def know_metric_namespaces() -> None:
     iam_actions.request_tag_context = with_namespace
 
 
+def let_rds_publish() -> None:
+    """Take events of the source `aws.rds`: the control plane in front is RDS here. From a customer, AWS takes no `aws.` source.
+
+    Source: "PutEvents", EventBridge API reference: NotAuthorizedForSourceException.
+    """
+    from ministack.services import eventbridge
+
+    put_events: Callable[..., Any] = eventbridge._put_events
+
+    def with_rds(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
+        sources = {entry.get("Source") for entry in data.get("Entries", [])}
+        return put_events(data, allow_aws_source or sources == {"aws.rds"})
+
+    eventbridge._put_events = with_rds
+
+
 if __name__ == "__main__":
     die_with_parent()
     know_metric_namespaces()
+    let_rds_publish()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

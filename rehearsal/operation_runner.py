@@ -1,7 +1,8 @@
 """The course of failovers and switchovers in time: accepted, pending, under way, done or cancelled.
 
-Owns: which operation is under way, when the databases change roles, and a record of every call and every operation.
-Does not own: the rules (global_operations.py), the databases (stand_ins.py) or HTTP (control_plane.py).
+Owns: which operation is under way, when the databases change roles, a record of every call and every operation, and when
+RDS tells of one. Does not own: the rules (global_operations.py), the databases (stand_ins.py), what RDS tells (rds_events.py)
+or HTTP (control_plane.py).
 Invariant: an operation ends, and only when it has ended is the next one accepted. Runs in one event loop; `calls` and
 `records` may be read from any thread.
 """
@@ -9,7 +10,7 @@ Invariant: an operation ends, and only when it has ended is the next one accepte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from .global_operations import (
     RdsRefusal,
     check,
 )
+from .rds_events import Moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ class OperationRunner:
     Args:
         look_up: describes the global cluster of a request. Raises RdsRefusal.
         agree: makes the API's metadata say what the databases are; returns what went wrong with that, or None.
+        tell: lets RDS tell of what becomes of an operation; nobody waits for it.
         databases: whose roles change.
         clock: seconds since the epoch.
         operation_seconds: how long an operation takes; may be set at any time, for those accepted afterwards.
@@ -80,6 +83,7 @@ class OperationRunner:
         *,
         look_up: Callable[[OperationRequest], Awaitable[GlobalClusterView]],
         agree: Callable[[Operation], Awaitable[str | None]],
+        tell: Callable[[Operation, Moment], Coroutine[None, None, None]],
         databases: Databases,
         clock: Callable[[], float],
         operation_seconds: float,
@@ -88,6 +92,7 @@ class OperationRunner:
         self.operation_seconds = operation_seconds
         self._look_up = look_up
         self._agree = agree
+        self._tell = tell
         self._databases = databases
         self._clock = clock
         self._sleep = sleep
@@ -124,10 +129,13 @@ class OperationRunner:
             self._note(request, arrived_at, error=refusal.code)
             raise
         self._note(request, arrived_at, error=None)
-        task = asyncio.create_task(self._run(operation))
+        self._start(self._run(operation))
+        return operation
+
+    def _start(self, course: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(course)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return operation
 
     async def _accept(self, request: OperationRequest) -> Operation:
         view = await self._look_up(request)
@@ -151,6 +159,8 @@ class OperationRunner:
 
     async def _run(self, operation: Operation) -> None:
         outcome, cancelled, error = None, False, None
+        # Told beside the operation, which waits for nobody.
+        self._start(self._tell(operation, Moment.STARTED))
         try:
             await self._sleep(operation.seconds)
             try:
@@ -170,6 +180,7 @@ class OperationRunner:
                     operation=operation, finished_at=self._clock(), cancelled=cancelled, outcome=outcome, error=error
                 )
             )
+        self._start(self._tell(operation, Moment.CANCELLED if cancelled else Moment.COMPLETED))
 
     async def _cancel(self, operation: Operation) -> None:
         """Go back to what was before, which takes a while too."""

@@ -27,7 +27,9 @@ from .dns_rules import (
     choose,
     final_status,
     health_of_alarm,
+    health_of_children,
     require_supported_alarm,
+    require_supported_children,
 )
 
 ROUTE_53_REGION = "us-east-1"
@@ -94,7 +96,8 @@ class PrivateDns:
         """Answer a query from a region's VPC: from the one given, or from whichever of that region is associated.
 
         Raises:
-            UnsupportedRecord, UnsupportedAlarm, LookupError: the zone holds something that AWS or this module can't evaluate.
+            UnsupportedRecord, UnsupportedAlarm, RefusedHealthCheck, LookupError: the zone holds something that AWS or this
+                module can't evaluate.
         """
         with self._lock:
             self._read_again_when_old()
@@ -147,10 +150,9 @@ class PrivateDns:
 
     def _status(self, zone: _Zone, check_id: str, now: float) -> HealthStatus:
         check = zone.checks[check_id]
-        if check.alarm_name is None:
+        if check.is_calculated:
             children = [self._status(zone, child, now) for child in check.children]
-            is_healthy = children.count(HealthStatus.HEALTHY) >= check.threshold
-            return final_status(check, HealthStatus.HEALTHY if is_healthy else HealthStatus.UNHEALTHY)
+            return final_status(check, health_of_children(check, children))
         state = self._alarm_state(check, zone.alarms[check_id], now)
         status = health_of_alarm(check, state, self._last_known.get(check_id))
         if state is not AlarmState.INSUFFICIENT_DATA:
@@ -205,6 +207,8 @@ class PrivateDns:
                 check = HealthCheck.from_description(client.get_health_check(HealthCheckId=check_id)["HealthCheck"])
                 checks[check_id] = check
                 waiting.extend(check.children)
+        for check in checks.values():
+            require_supported_children(check, (checks[child] for child in check.children))
         return checks
 
     def _read_alarm(self, name: str, region: str) -> AlarmRule:

@@ -1,7 +1,7 @@
-"""The Lambda function: builds the controller once per sandbox, and lets it beat.
+"""The Lambda function: builds the controller once per sandbox, and lets it beat, or record what RDS says.
 
-Owns the wiring. Invariant: nothing happens at import; settings that are missing stop the first invocation with all
-their names.
+Owns the wiring, and telling the two apart. Invariant: nothing happens at import; settings that are missing stop the
+first invocation with all their names; an event of RDS takes no lease and does no beat.
 """
 
 import logging
@@ -22,6 +22,7 @@ from .environment import load
 from .model import Policy
 from .notices import Announcer
 from .observe import Observer
+from .rds_events import RdsEventRecorder, is_rds_event
 from .store import TableStore
 
 THREADS = 24
@@ -43,11 +44,17 @@ class Runtime(NamedTuple):
 
     cycle: Cycle
     policy: Policy
+    rds_events: RdsEventRecorder
 
 
 def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
-    """Beat until a successor takes over; `{"beats": n}` ends after n beats. Returns beats, last and ended."""
+    """Beat until a successor takes over; `{"beats": n}` ends after n beats. Returns beats, last and ended.
+
+    An event of RDS (`{"source": "aws.rds", "detail": {"EventID": ...}}`) is recorded instead; returns recorded.
+    """
     runtime = _runtime()
+    if is_rds_event(event):
+        return runtime.rds_events.record(event)
     limit = event.get("beats")
     return run_beats(
         runtime.cycle,
@@ -90,7 +97,15 @@ def _runtime() -> Runtime:
         clock=_now,
         new_id=_new_id,
     )
-    return Runtime(cycle, settings.policy)
+    rds_events = RdsEventRecorder(
+        store=store,
+        log=log,
+        region=settings.own.region,
+        cluster_ids=(settings.own.cluster_id, settings.peer.cluster_id),
+        sleep=time.sleep,
+        **identity,
+    )
+    return Runtime(cycle, settings.policy, rds_events)
 
 
 def _plain_log() -> logging.Logger:

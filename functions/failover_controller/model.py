@@ -107,6 +107,8 @@ class Reason(StrEnum):
     FAILOVER_ABANDONED = "failover-abandoned"
     FAILOVER_COMPLETED = "failover-completed"
     ROLES_CHANGED = "roles-changed"
+    # What RDS itself says; recorded, never decided on.
+    RDS_EVENT = "rds-event"
 
 
 @dataclass(frozen=True, kw_only=True)

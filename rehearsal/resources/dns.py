@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
+from ..dns_rules import HealthCheck, RefusedHealthCheck, require_supported_children
 from .convert import tag_list
 from .handler import Created, Handler, HandlerError, Request, own, provider_only, sent
 
@@ -73,8 +75,36 @@ _CHECK_PARAMETERS = {
 }
 
 
+_CHILD = re.compile(rb"<ChildHealthCheck>([^<]+)</ChildHealthCheck>")
+
+
+def _nest_children(params: dict[str, Any], **_event: Any) -> None:
+    """Write each child of a calculated check as the emulator reads it: it looks for the id one element too deep."""
+    params["body"] = _CHILD.sub(
+        rb"<ChildHealthCheck><ChildHealthCheck>\1</ChildHealthCheck></ChildHealthCheck>", params["body"]
+    )
+
+
+def _refuse_as_route_53_does(client: Any, config: dict[str, Any]) -> None:
+    """Refuse a calculated check whose children don't exist or are calculated, or that says no threshold."""
+    if config["Type"] != "CALCULATED":
+        return
+    if "HealthThreshold" not in config:
+        raise HandlerError("a calculated health check must say a threshold", property="childHealthThreshold")
+    ids = config.get("ChildHealthChecks", [])
+    children = [client.get_health_check(HealthCheckId=child_id)["HealthCheck"] for child_id in ids]
+    try:
+        require_supported_children(
+            HealthCheck.from_description({"Id": "(new)", "HealthCheckConfig": config}),
+            [HealthCheck.from_description(child) for child in children],
+        )
+    except RefusedHealthCheck as refusal:
+        raise HandlerError(str(refusal), property="childHealthchecks") from refusal
+
+
 def _create_health_check(request: Request) -> Created:
     client = request.client("route53")
+    client.meta.events.register("before-call.route53.CreateHealthCheck", _nest_children, unique_id="nest-children")
     config = {
         parameter: request.take(name) for name, parameter in _CHECK_PARAMETERS.items() if request.take(name) is not None
     }
@@ -83,6 +113,7 @@ def _create_health_check(request: Request) -> Created:
             "Name": request.take("cloudwatchAlarmName"),
             "Region": request.take("cloudwatchAlarmRegion"),
         }
+    _refuse_as_route_53_does(client, config)
     # CallerReference has 64 characters; the provider puts the reference name before something that never repeats.
     reference = f"{request.take('referenceName', 'pulumi')[:27]}-{uuid.uuid4()}"
     check_id = client.create_health_check(CallerReference=reference, HealthCheckConfig=config)["HealthCheck"]["Id"]

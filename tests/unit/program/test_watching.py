@@ -146,7 +146,7 @@ def test_the_set_up_runs_once_with_the_password_as_a_secret(dev: Run) -> None:
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])
 def test_every_region_has_the_same_alarms_and_people_hear_of_them(dev: Run, where: str) -> None:
-    """Lag swaps sides with the roles, so all of it is watched on both; only the role itself is no reason to call anybody."""
+    """Lag swaps sides with the roles, so all of it is watched on both; only a role is no reason to call anybody."""
     here = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{where}-")]
     there = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{OTHER[where]}-")]
     assert [r.inputs["name"] for r in here] == [r.inputs["name"] for r in there]
@@ -154,30 +154,55 @@ def test_every_region_has_the_same_alarms_and_people_hear_of_them(dev: Run, wher
     assert {"AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "NoWriter", "Beat", "Error"} <= watched
     assert {"CPUUtilization", "FreeableMemory", "DatabaseConnections", "Deadlocks", "LoginFailures"} <= watched
     silent = [r.inputs["name"] for r in here if r.inputs.get("alarmActions") != [dev.exports[f"{where}_topic_arn"]]]
-    assert silent == ["payments-writer-role-dev"]
+    assert silent == ["payments-reader-role-dev", "payments-writer-role-dev"]
     (beat,) = [r for r in here if r.inputs["metricName"] == "Beat"]
     assert beat.inputs["treatMissingData"] == "breaching"
 
 
 def test_dns_follows_the_role_as_the_region_that_took_it_sees_it(dev: Run) -> None:
-    """The writer's check stands on the standby's alarm; each region's readers are judged by the other region."""
+    """Each region speaks of its own role; each region's readers are judged by the other region."""
     checks = {
-        r.name: (r.inputs["cloudwatchAlarmName"], r.inputs["cloudwatchAlarmRegion"])
+        r.name: (
+            r.inputs["cloudwatchAlarmName"],
+            r.inputs["cloudwatchAlarmRegion"],
+            r.inputs["insufficientDataHealthStatus"],
+        )
         for r in dev.of("route53/healthCheck:HealthCheck")
+        if r.inputs["type"] == "CLOUDWATCH_METRIC"
     }
     assert checks == {
-        "dns-writer": ("payments-writer-role-dev", "eu-west-1"),
-        "dns-reader-us-east-1": ("payments-peer-region-lost-dev", "eu-west-1"),
-        "dns-reader-eu-west-1": ("payments-peer-region-lost-dev", "us-east-1"),
+        "dns-writer-elsewhere-remembered": ("payments-writer-role-dev", "eu-west-1", "LastKnownStatus"),
+        "dns-writer-elsewhere-heard": ("payments-writer-role-dev", "eu-west-1", "Healthy"),
+        "dns-home-is-writer": ("payments-reader-role-dev", "us-east-1", "Unhealthy"),
+        "dns-reader-us-east-1": ("payments-peer-region-lost-dev", "eu-west-1", "LastKnownStatus"),
+        "dns-reader-eu-west-1": ("payments-peer-region-lost-dev", "us-east-1", "LastKnownStatus"),
     }
+
+
+def test_the_writers_check_counts_three_votes(dev: Run) -> None:
+    """Two of them for home; no child is a calculated check, which Route 53 would refuse."""
+    votes = ("writer-elsewhere-remembered", "writer-elsewhere-heard", "home-is-writer")
+    (writer,) = [r.inputs for r in dev.of("route53/healthCheck:HealthCheck") if r.inputs["type"] == "CALCULATED"]
+    assert sorted(writer["childHealthchecks"]) == sorted(dev.exports["health_check_ids"][vote] for vote in votes)
+    assert writer["childHealthThreshold"] == 2
+
+
+def test_every_health_check_is_an_output(dev: Run) -> None:
+    """Under the name of what it checks: those that a name follows, and the votes."""
+    names = {r.name.removeprefix("dns-") for r in dev.of("route53/healthCheck:HealthCheck")}
+    assert set(dev.exports["health_check_ids"]) == names
+    assert len(set(dev.exports["health_check_ids"].values())) == len(names) == 6
 
 
 def test_a_check_is_written_again_when_its_alarm_is_another(dev: Run) -> None:
     """Route 53 copies the alarm's settings; the provider writes them again when a trigger changes."""
-    triggers = _check(dev, "dns-writer")["triggers"]
-    assert triggers == {
+    assert _check(dev, "dns-writer-elsewhere-heard")["triggers"] == {
         "metric": "Maximum of WriterRole",
         "condition": "GreaterThanOrEqualToThreshold 1 in 1 min",
+    }
+    assert _check(dev, "dns-home-is-writer")["triggers"] == {
+        "metric": "Maximum of WriterRole",
+        "condition": "LessThanThreshold 1 in 1 min",
     }
 
 
@@ -187,16 +212,21 @@ def _check(run: Run, name: str) -> dict[str, Any]:
 
 
 def test_the_alarms_that_dns_follows_are_of_the_kind_that_route_53_takes(dev: Run) -> None:
-    """Sixty seconds, one datapoint, a plain statistic, no metric math; the metric that the controller publishes."""
-    names = {"payments-writer-role-dev": "WriterRole", "payments-peer-region-lost-dev": "PeerRegionLost"}
-    alarms = [r.inputs for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.inputs["name"] in names]
-    assert len(alarms) == 4
+    """Sixty seconds, one datapoint, a plain statistic, no metric math; missing data left to the health check."""
+    at_least, below = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
+    expected = {
+        "payments-writer-role-dev": ("WriterRole", at_least),
+        "payments-reader-role-dev": ("WriterRole", below),
+        "payments-peer-region-lost-dev": ("PeerRegionLost", at_least),
+    }
+    alarms = [r.inputs for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.inputs["name"] in expected]
+    assert len(alarms) == 6
     for alarm in alarms:
-        assert alarm["metricName"] == names[alarm["name"]]
+        assert (alarm["metricName"], alarm["comparisonOperator"]) == expected[alarm["name"]]
         assert alarm["namespace"] == "AuroraFailover"
         assert alarm["dimensions"] == {"GlobalCluster": "payments-global-dev"}
         assert (alarm["statistic"], alarm["period"], alarm["evaluationPeriods"]) == ("Maximum", 60, 1)
-        assert (alarm["threshold"], alarm["comparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+        assert (alarm["threshold"], alarm["treatMissingData"]) == (1, "missing")
         assert "datapointsToAlarm" not in alarm
         assert "metricQueries" not in alarm
 
@@ -243,9 +273,48 @@ def test_awss_own_failover_events_reach_people(dev: Run, where: str) -> None:
     ids = pattern["detail"]["EventID"]
     assert (ids[0], ids[6], ids[7], ids[10]) == ("RDS-EVENT-0181", "RDS-EVENT-0187", "RDS-EVENT-0238", "RDS-EVENT-0241")
     assert ids[11:] == ["RDS-EVENT-0390", "RDS-EVENT-0391", "RDS-EVENT-0519"]
-    target = dev.one("cloudwatch/eventTarget:EventTarget", REGION[where]).inputs
+    target = dev.named(f"{where}-watch-monitoring-failover-events-topic").inputs
     assert target["arn"] == dev.exports[f"{where}_topic_arn"]
     assert "roleArn" not in target
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_awss_own_failover_events_reach_the_audit_trail(dev: Run, policy_of: Policy, where: str) -> None:
+    """The same rule starts the region's own controller, which may write its table and needs no more than before for it."""
+    rule = dev.one("cloudwatch/eventRule:EventRule", REGION[where])
+    function = dev.named(f"{where}-watch-controller-function")
+    target = dev.named(f"{where}-watch-monitoring-failover-events-record").inputs
+    assert (target["rule"], target["arn"]) == (
+        rule.inputs["name"],
+        dev.exports[f"{where}_failover_controller_function_arn"],
+    )
+    assert "roleArn" not in target
+    permission = dev.one("lambda/permission:Permission", REGION[where])
+    assert rule.urn in permission.dependencies
+    assert {
+        "action": "lambda:InvokeFunction",
+        "function": function.inputs["name"],
+        "principal": "events.amazonaws.com",
+        "statementId": "payments-failover-events-dev",
+    } == {name: value for name, value in permission.inputs.items() if name != "sourceArn"}
+    assert permission.inputs["sourceArn"].endswith(rule.name)
+    may = by_sid(policy_of(dev, f"{where}-watch-controller-permissions"))
+    assert may["OwnState"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_an_event_that_finds_the_controller_busy_waits_for_longer_than_a_hand_over(dev: Run, where: str) -> None:
+    """Throttled is not failed: Lambda tries again, at growing intervals, until the event's age is over."""
+    retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[where]).inputs
+    tries_at_seconds = [2**n - 1 for n in range(1, 9)]
+    hand_over_seconds = 22 + 10 + 3  # a call that hangs, a beat, an observation
+    assert [at for at in tries_at_seconds if hand_over_seconds < at <= retries["maximumEventAgeInSeconds"]]
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+def test_the_controller_has_the_processor_for_a_beat(dev: Run, where: str) -> None:
+    """Lambda gives processor time by memory: more than a quarter of one."""
+    assert dev.named(f"{where}-watch-controller-function").inputs["memorySize"] == 512
 
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])

@@ -36,6 +36,7 @@ from rehearsal.network import Network
 from rehearsal.operation_runner import OperationRunner
 from rehearsal.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.rds_answers import endpoint_hash, rewrite
+from rehearsal.rds_events import Moment, RdsEvents, event_entry, event_of
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
@@ -291,9 +292,11 @@ class Course:
     def __post_init__(self) -> None:
         self.agreed: list[list[str]] = []
         self.seen: list[FailoverStatus | None] = []
+        self.told: list[tuple[OperationKind, Moment, bool]] = []
         self.runner = OperationRunner(
             look_up=self.look_up,
             agree=self.agree,
+            tell=self.tell,
             databases=self.databases,
             clock=lambda: self.now,
             operation_seconds=8.0,
@@ -310,8 +313,13 @@ class Course:
         self.agreed.append(list(self.databases.done))
         return None
 
+    async def tell(self, operation: Operation, moment: Moment) -> None:
+        """Note what was told, and whether the operation was still under way then."""
+        self.told.append((operation.kind, moment, self.runner.under_way("payments") is not None))
+
     async def sleep(self, seconds: float) -> None:
-        """Jump."""
+        """Jump, after letting others run."""
+        await asyncio.sleep(0)
         under_way = self.runner.under_way("payments")
         self.seen.append(under_way.status(self.now + seconds / 2) if under_way else None)
         self.now += seconds
@@ -340,6 +348,26 @@ def test_databases_change_first_and_metadata_last(call: OperationRequest) -> Non
     )
     assert record.outcome is not None
     assert record.outcome.lag_seconds == 0.25
+
+
+@pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
+@pytest.mark.parametrize(("refuses", "end"), [("", Moment.COMPLETED), ("finish", Moment.CANCELLED)])
+def test_rds_tells_when_an_operation_starts_and_when_it_has_ended(
+    call: OperationRequest, refuses: str, end: Moment
+) -> None:
+    """Once each; the end only when nothing is under way any more."""
+    course = Course(FakeDatabases(refuses=refuses))
+    asyncio.run(course.play(call))
+
+    assert [(call.kind, Moment.STARTED, True), (call.kind, end, False)] == course.told
+
+
+def test_rds_tells_nothing_of_what_it_refuses() -> None:
+    """A call that is refused is no operation."""
+    course = Course(FakeDatabases(refuses="begin"))
+    asyncio.run(course.play(SWITCHOVER))
+
+    assert course.told == []
 
 
 def test_of_two_calls_at_the_same_moment_one_is_accepted() -> None:
@@ -677,6 +705,102 @@ def test_a_region_that_dies_during_a_switchover_cancels_it(payments: Chain) -> N
     assert payments.roles() == {"east": (True, "connected"), "west": (False, "connected")}
     assert payments.control_plane.operations[-1].cancelled
     assert not payments.control_plane.global_database("payments").cluster("east").read_only
+
+
+@pytest.fixture
+def event_queues(chain: Chain) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """A queue a region behind a rule on RDS's events, as the program's rule is one; gives what has arrived in it."""
+    pattern = {"source": ["aws.rds"], "detail": {"EventID": [{"prefix": "RDS-EVENT-"}]}}
+    urls = {}
+    for region in (EAST, WEST):
+        queues, events = chain.clients("sqs", region), chain.clients("events", region)
+        urls[region] = queues.create_queue(QueueName="rds-events")["QueueUrl"]
+        queue = queues.get_queue_attributes(QueueUrl=urls[region], AttributeNames=["QueueArn"])["Attributes"]
+        events.put_rule(Name="rds-events", EventPattern=json.dumps(pattern))
+        events.put_targets(Rule="rds-events", Targets=[{"Id": "queue", "Arn": queue["QueueArn"]}])
+
+    def arrived(region: str) -> list[dict[str, Any]]:
+        found = chain.clients("sqs", region).receive_message(QueueUrl=urls[region], MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+
+    yield arrived
+    for region in (EAST, WEST):
+        events = chain.clients("events", region)
+        events.remove_targets(Rule="rds-events", Ids=["queue"])
+        events.delete_rule(Name="rds-events")
+        chain.clients("sqs", region).delete_queue(QueueUrl=urls[region])
+
+
+EventQueues = Callable[[str], list[dict[str, Any]]]
+
+
+def test_a_switchover_is_told_in_both_regions(payments: Chain, event_queues: EventQueues) -> None:
+    """Through the emulator's EventBridge, in the form that AWS documents, of the region's own cluster."""
+    before = len(payments.control_plane.events)
+    payments.rds(EAST).switchover_global_cluster(
+        GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
+    )
+    wait_for(lambda: len(payments.control_plane.events) == before + 4)
+
+    assert [None] * 4 == [event.error for event in payments.control_plane.events[before:]]
+    for region, cluster in ((EAST, "east"), (WEST, "west")):
+        events = event_queues(region)
+        assert ["RDS-EVENT-0181", "RDS-EVENT-0185"] == [event["detail"]["EventID"] for event in events]
+        assert ("aws.rds", "RDS DB Cluster Event", region, [arn(region, cluster)], cluster) == (
+            events[0]["source"],
+            events[0]["detail-type"],
+            events[0]["region"],
+            events[0]["resources"],
+            events[0]["detail"]["SourceIdentifier"],
+        )
+
+
+def test_a_failover_is_told_in_the_region_that_lives(payments: Chain, event_queues: EventQueues) -> None:
+    """Nothing comes out of a dark region; AWS has no event for the start of a failover."""
+    before = len(payments.control_plane.events)
+    payments.network.darken(EAST)
+    fail_over(payments, WEST, "west")
+    wait_for(lambda: len(payments.control_plane.events) == before + 1)
+    payments.network.lighten(EAST)
+
+    assert [] == event_queues(EAST)
+    assert ["Global failover to DB cluster west in Region eu-west-1 completed."] == [
+        event["detail"]["Message"] for event in event_queues(WEST)
+    ]
+
+
+def test_a_customer_may_not_speak_for_aws(chain: Chain) -> None:
+    """The emulator takes RDS's events from the control plane; other `aws.` sources stay refused, as AWS refuses them."""
+    answer = chain.clients("events", WEST).put_events(
+        Entries=[{"Source": "aws.ec2", "DetailType": "Whatever", "Detail": "{}"}]
+    )
+    assert (1, "NotAuthorizedForSourceException") == (answer["FailedEntryCount"], answer["Entries"][0]["ErrorCode"])
+
+
+def test_the_form_of_an_event() -> None:
+    """As in AWS's own example of an event of a DB cluster; the message names the cluster that becomes the writer."""
+    event = event_of(operation(OperationKind.FAILOVER), Moment.COMPLETED)
+    assert event is not None
+    entry = event_entry(EAST_MEMBER, *event, at=1_800_000_000.25)
+    assert {
+        "EventCategories": ["global failover"],
+        "SourceType": "CLUSTER",
+        "SourceArn": EAST_MEMBER.arn,
+        "Date": "2027-01-15T08:00:00.250Z",
+        "Message": "Global failover to DB cluster west in Region eu-west-1 completed.",
+        "SourceIdentifier": "east",
+        "EventID": "RDS-EVENT-0238",
+    } == json.loads(entry["Detail"])
+
+
+def test_an_event_that_can_not_be_told_is_noted_and_stops_nothing() -> None:
+    """Nobody listens at the endpoint: the reason is on record."""
+    events = RdsEvents(endpoint=lambda: "http://127.0.0.1:9", is_dark=lambda region: region == EAST, clock=lambda: 1.0)
+    asyncio.run(events.tell(operation(OperationKind.SWITCHOVER), Moment.STARTED))
+    events.close()
+    (told,) = events.told
+    assert (WEST, "RDS-EVENT-0181") == (told.region, told.event_id)
+    assert told.error is not None and "127.0.0.1:9" in told.error
 
 
 def test_a_new_master_password_reaches_the_database(payments: Chain) -> None:

@@ -8,14 +8,18 @@ import pytest
 
 from rehearsal.cloudwatch import AlarmRule, AlarmState, MissingData, UnsupportedAlarm
 from rehearsal.dns_rules import (
+    MOST_CHILDREN,
     HealthCheck,
     HealthStatus,
     Record,
+    RefusedHealthCheck,
     UnsupportedRecord,
     choose,
     final_status,
     health_of_alarm,
+    health_of_children,
     require_supported_alarm,
+    require_supported_children,
 )
 from rehearsal.route53 import PrivateDns
 
@@ -145,9 +149,52 @@ def test_disabled_and_inverted(disabled: bool, inverted: bool, status: HealthSta
     assert expected == final_status(HealthCheck(id="h", disabled=disabled, inverted=inverted), status)
 
 
-@pytest.mark.parametrize(("period", "to_alarm", "words"), [(10.0, 1, "60 s or more"), (60.0, 2, "no M out of N")])
-def test_alarms_that_route_53_refuses_are_refused(period: float, to_alarm: int, words: str) -> None:
-    """High resolution, and M out of N."""
+@pytest.mark.parametrize(
+    ("statuses", "threshold", "expected"),
+    [
+        ([HEALTHY, HEALTHY, UNHEALTHY], 2, HEALTHY),
+        ([HEALTHY, UNHEALTHY, UNHEALTHY], 2, UNHEALTHY),
+        ([UNHEALTHY, UNHEALTHY], 0, HEALTHY),
+        ([HEALTHY, HEALTHY], 3, UNHEALTHY),
+        ([], 0, HEALTHY),
+        ([], 1, UNHEALTHY),
+    ],
+)
+def test_a_calculated_check_counts_its_healthy_children(
+    statuses: list[HealthStatus], threshold: int, expected: HealthStatus
+) -> None:
+    """A threshold of 0 is always reached, one above the number of children never."""
+    assert expected == health_of_children(HealthCheck(id="h", threshold=threshold), statuses)
+
+
+def test_a_calculated_check_can_t_watch_calculated_checks() -> None:
+    """Route 53 knows no tree of checks."""
+    alarm, calculated = HealthCheck(id="a", alarm_name="a"), HealthCheck(id="c")
+
+    with pytest.raises(RefusedHealthCheck, match="can't watch calculated health checks: c"):
+        require_supported_children(HealthCheck(id="h", children=("a", "c")), [alarm, calculated])
+
+
+def test_a_calculated_check_has_so_many_children_at_most() -> None:
+    """One more is refused."""
+    children = tuple(str(number) for number in range(MOST_CHILDREN + 1))
+
+    with pytest.raises(RefusedHealthCheck, match="256 children, 255 at most"):
+        require_supported_children(HealthCheck(id="h", children=children), [])
+
+
+@pytest.mark.parametrize(
+    ("period", "to_alarm", "missing", "words"),
+    [
+        (10.0, 1, MissingData.MISSING, "60 s or more"),
+        (60.0, 2, MissingData.MISSING, "no M out of N"),
+        (60.0, 1, MissingData.BREACHING, "missing data for breaching is not documented"),
+    ],
+)
+def test_alarms_that_route_53_refuses_are_refused(
+    period: float, to_alarm: int, missing: MissingData, words: str
+) -> None:
+    """High resolution, and M out of N; and what its documentation leaves open is used by nobody."""
     alarm = AlarmRule(
         name="a",
         namespace="n",
@@ -159,7 +206,7 @@ def test_alarms_that_route_53_refuses_are_refused(period: float, to_alarm: int, 
         datapoints_to_alarm=to_alarm,
         threshold=0,
         comparison="GreaterThanThreshold",
-        missing_data=MissingData.MISSING,
+        missing_data=missing,
     )
 
     with pytest.raises(UnsupportedAlarm, match=words):
@@ -188,7 +235,13 @@ class FakeAws:
 
     def __init__(self) -> None:
         self.points: dict[str, list[tuple[float, float]]] = {EAST: [], WEST: []}
-        self.check: dict[str, Any] = {"InsufficientDataHealthStatus": "LastKnownStatus"}
+        # Unhealthy while the secondary region's cluster is the writer.
+        self.check: dict[str, Any] = {
+            "Type": "CLOUDWATCH_METRIC",
+            "AlarmIdentifier": {"Name": "writer-role", "Region": WEST},
+            "InsufficientDataHealthStatus": "LastKnownStatus",
+        }
+        self.checks = {"h": self.check}
         self.zone_reads = 0
 
     def __call__(self, service: str, region: str) -> Any:
@@ -229,10 +282,24 @@ class FakeAws:
         vpcs = [{"VPCRegion": EAST, "VPCId": "vpc-e"}, {"VPCRegion": WEST, "VPCId": "vpc-w"}]
         return {"HostedZone": {"Name": "payments.internal."}, "VPCs": vpcs}
 
-    def get_health_check(self, **_request: Any) -> dict[str, Any]:
-        """Give the check: unhealthy once the secondary region's cluster is the writer."""
-        alarm = {"AlarmIdentifier": {"Name": "writer-moved", "Region": WEST}, "Type": "CLOUDWATCH_METRIC"}
-        return {"HealthCheck": {"Id": "h", "HealthCheckConfig": {**alarm, **self.check}}}
+    def get_health_check(self, **request: Any) -> dict[str, Any]:
+        """Give a check."""
+        check_id = request["HealthCheckId"]
+        return {"HealthCheck": {"Id": check_id, "HealthCheckConfig": self.checks[check_id]}}
+
+    def vote(self) -> None:
+        """Let the primary record follow three votes: the secondary region's word twice, and the primary's own."""
+        home = {
+            **self.check,
+            "AlarmIdentifier": {"Name": "reader-role", "Region": EAST},
+            "InsufficientDataHealthStatus": "Unhealthy",
+        }
+        self.checks = {
+            "h": {"Type": "CALCULATED", "ChildHealthChecks": ["remembered", "heard", "home"], "HealthThreshold": 2},
+            "remembered": self.check,
+            "heard": {**self.check, "InsufficientDataHealthStatus": "Healthy"},
+            "home": home,
+        }
 
 
 class FakeCloudWatch:
@@ -241,17 +308,21 @@ class FakeCloudWatch:
     def __init__(self, points: list[tuple[float, float]]) -> None:
         self.points = points
 
-    def describe_alarms(self, **_request: Any) -> dict[str, Any]:
-        """Give the alarm on the writer's role."""
+    def describe_alarms(self, **request: Any) -> dict[str, Any]:
+        """Give an alarm on the writer's role, or on its absence."""
+        (name,) = request["AlarmNames"]
         alarm = {
-            "AlarmName": "writer-moved",
+            "AlarmName": name,
             "Namespace": "AuroraFailover",
             "MetricName": "WriterRole",
             "Statistic": "Maximum",
             "Period": 60,
             "EvaluationPeriods": 1,
             "Threshold": 1.0,
-            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "ComparisonOperator": {
+                "writer-role": "GreaterThanOrEqualToThreshold",
+                "reader-role": "LessThanThreshold",
+            }[name],
         }
         return {"MetricAlarms": [alarm]}
 
@@ -335,6 +406,49 @@ def test_data_of_a_dark_region_is_missing_from_then_on(aws: FakeAws, clock: Cloc
     clock.now = 640.0
 
     assert dns.resolve("writer.payments.internal", from_region=EAST).region == EAST
+
+
+def test_a_lost_writer_elsewhere_brings_the_name_home_once_home_is_promoted(aws: FakeAws, clock: Clock) -> None:
+    """Its region's silence alone moves nothing; nor does what it writes to itself, unheard; nor its return as a reader."""
+    aws.vote()
+    dark: set[str] = set()
+    dns = PrivateDns(aws, time_scale=10.0, clock=clock, dark=lambda: dark)
+    steps: list[tuple[float, float | None, str]] = [
+        # Home says, the other region says, the name leads to. Each step is one period of 6 s.
+        (1, 0, EAST),
+        (0, 1, WEST),
+        (0, None, WEST),
+        (0, None, WEST),
+        (0, None, WEST),
+        (0, None, WEST),
+        (1, None, EAST),
+        (1, 0, EAST),
+    ]
+    answers = []
+    for home, elsewhere, _expected in steps:
+        aws.points[EAST].append((clock.now, home))
+        if elsewhere is None:
+            dark.add(WEST)
+            dns.resolve("writer.payments.internal", from_region=EAST)
+        else:
+            dark.clear()
+        aws.points[WEST].append((clock.now, 1.0 if elsewhere is None else elsewhere))
+        clock.now += 6
+        answers.append(dns.resolve("writer.payments.internal", from_region=EAST).region)
+
+    assert [expected for _home, _elsewhere, expected in steps] == answers
+
+
+def test_a_check_that_route_53_would_have_refused_is_an_error(aws: FakeAws, clock: Clock) -> None:
+    """A calculated check that watches a calculated one never gets as far as an answer."""
+    aws.checks = {
+        "h": {"Type": "CALCULATED", "ChildHealthChecks": ["c"], "HealthThreshold": 1},
+        "c": {"Type": "CALCULATED", "ChildHealthChecks": ["a"], "HealthThreshold": 1},
+        "a": aws.check,
+    }
+
+    with pytest.raises(RefusedHealthCheck, match="h can't watch calculated health checks: c"):
+        PrivateDns(aws, clock=clock).resolve("writer.payments.internal", from_region=EAST)
 
 
 @pytest.mark.parametrize(

@@ -141,4 +141,33 @@ def attempt(**changes: Any) -> Attempt:
     )
 
 
-__all__ = ["Mode", "after", "attempt", "down", "healthy", "lost", "policy", "settings", "third_beat"]
+RDS_MESSAGE = "Global failover to DB cluster payments-eu-west-1-dev in Region eu-west-1 completed."
+
+
+def rds_event(**changes: Any) -> dict[str, Any]:
+    """An event as AWS documents it ("Overview of events for Aurora"), with changes in its detail."""
+    arn = "arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-dev"
+    detail = {
+        "EventCategories": ["global failover"],
+        "SourceType": "CLUSTER",
+        "SourceArn": arn,
+        "Date": "2026-11-24T03:01:30.882Z",
+        "Message": RDS_MESSAGE,
+        "SourceIdentifier": "payments-eu-west-1-dev",
+        "EventID": "RDS-EVENT-0238",
+        **changes,
+    }
+    return {
+        "version": "0",
+        "id": "844e2571-85d4-695f-b930-0153b71dcb42",
+        "detail-type": "RDS DB Cluster Event",
+        "source": "aws.rds",
+        "account": "123456789012",
+        "time": "2026-11-24T03:01:30Z",
+        "region": "eu-west-1",
+        "resources": [arn],
+        "detail": {name: value for name, value in detail.items() if value is not None},
+    }
+
+
+__all__ = ["Mode", "after", "attempt", "down", "healthy", "lost", "policy", "rds_event", "settings", "third_beat"]

@@ -1,0 +1,33 @@
+"""Which pages there are, and where each stands.
+
+Owns: the list. Does not own: what a page says (a module each). Invariant: a page depends on the code alone, so that whoever
+makes it gets the same text.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from documentation.decisions import decisions_page
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PAGES: Mapping[str, Callable[[], str]] = {"docs/reference/decisions.md": decisions_page}
+"""Path below the project -> what makes its text."""
+
+
+def outdated() -> list[str]:
+    """Return the pages whose files don't say what the code says."""
+    return [path for path, make in PAGES.items() if _read(ROOT / path) != make()]
+
+
+def write() -> list[str]:
+    """Write the pages that are outdated; return their paths."""
+    changed = outdated()
+    for path in changed:
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(PAGES[path](), encoding="utf-8")
+    return changed
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

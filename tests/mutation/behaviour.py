@@ -1,0 +1,107 @@
+"""The tests of the decision, collected once and called in this process, over and over, on one changed table after another.
+
+Owns: collecting, calling and stopping at the first that fails. Does not own: the tests. Invariant: the table is the real one
+again after each run. Tests of the table's shape are told apart from those of its behaviour: a shape says nothing of a decision.
+"""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from functions.failover_controller import decide
+from functions.failover_controller.decide import RULES
+from tests.mutation.mutants import Table
+
+SOURCES = (
+    "tests/unit/functions/failover_controller/test_decide.py",
+    # The slow ones last: few mutants get as far.
+    "tests/unit/functions/failover_controller/test_decide_invariants.py",
+)
+SHAPE = frozenset(
+    {
+        "test_the_last_row_holds_whatever_comes",
+        "test_every_row_has_its_own_reason_and_says_why_it_stands_there",
+        "test_only_the_two_verdicts_act_and_they_stand_last",
+    }
+)
+LEFT_OUT = frozenset({"test_a_decision_takes_less_than_50_microseconds"})
+"""It measures time, and would notice a mutant by chance only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectedTest:
+    """One test with its parameters."""
+
+    name: str
+    call: Callable[[], Any]
+    module: Any
+
+    @property
+    def is_of_shape(self) -> bool:
+        """Whether it looks at the table rather than at decisions."""
+        return self.name.split("[")[0] in SHAPE
+
+
+class _Collector:
+    """A pytest plugin that keeps what was collected."""
+
+    def __init__(self) -> None:
+        self.tests: list[CollectedTest] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            assert isinstance(item, pytest.Function)
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            self.tests.append(
+                CollectedTest(
+                    name=item.name,
+                    call=lambda item=item, parameters=parameters: item.obj(**parameters),
+                    module=item.module,
+                )
+            )
+
+
+def collect() -> list[CollectedTest]:
+    """Return the tests of the decision.
+
+    Raises:
+        RuntimeError: they could not be collected, or one fails on the real table.
+    """
+    collector = _Collector()
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        status = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *SOURCES], plugins=[collector])
+    tests = [test for test in collector.tests if test.name not in LEFT_OUT]
+    missing = SHAPE - {test.name for test in tests}
+    if status != 0 or missing:
+        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{told.getvalue()}")
+    failing = first_failing(tests, RULES)
+    if failing is not None:
+        raise RuntimeError(f"fails on the table as it is: {failing}")
+    return tests
+
+
+def first_failing(tests: Sequence[CollectedTest], table: Table) -> str | None:
+    """Return the name of the first test that fails on a table."""
+    with _in_place(table, tests):
+        for test in tests:
+            try:
+                test.call()
+            except Exception:  # noqa: BLE001 - whatever a test raises, it has noticed
+                return test.name
+    return None
+
+
+@contextlib.contextmanager
+def _in_place(table: Table, tests: Sequence[CollectedTest]) -> Iterator[None]:
+    modules = [decide, *{id(test.module): test.module for test in tests if hasattr(test.module, "RULES")}.values()]
+    try:
+        for module in modules:
+            module.RULES = table
+        yield
+    finally:
+        for module in modules:
+            module.RULES = RULES

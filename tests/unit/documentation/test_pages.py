@@ -1,0 +1,45 @@
+"""The generated pages are current, and say everything."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from documentation import decisions, pages
+from functions.failover_controller.decide import RULES
+from functions.failover_controller.model import Reason
+
+
+@pytest.mark.parametrize("path", pages.PAGES)
+def test_a_generated_page_says_what_the_code_says(path: str) -> None:
+    """Whoever changes the code makes the page anew."""
+    current = (pages.ROOT / path).read_text(encoding="utf-8")
+    assert pages.PAGES[path]() == current, f"{path} is outdated: run `python -m documentation` (or `make docs`)"
+
+
+def test_every_reason_stands_on_the_page_once() -> None:
+    """In the order of the table, with its row's words."""
+    rows = [line for line in decisions.decisions_page().splitlines() if line.startswith("| ") and "`" in line]
+    assert list(Reason) == [Reason(line.split("`")[1]) for line in rows]
+    assert [rule.when for rule in RULES] == [line.split(" | ")[4] for line in rows[: len(RULES)]]
+
+
+def test_a_reason_that_nobody_described_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be told to people who find it nowhere."""
+    described: Mapping[Reason, str] = decisions.FROM_THE_CYCLE
+    fewer = {reason: when for reason, when in described.items() if reason is not Reason.RDS_EVENT}
+    monkeypatch.setattr(decisions, "FROM_THE_CYCLE", {**fewer, Reason.HEALTHY: "again"})
+    with pytest.raises(ValueError, match="described nowhere: rds-event; described twice: healthy"):
+        decisions.decisions_page()
+
+
+def test_a_page_that_is_missing_or_old_is_written_and_a_current_one_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice in a row: the second time there is nothing to do."""
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    every: list[Any] = list(pages.PAGES)
+    assert (every, []) == (pages.write(), pages.write())
+    (tmp_path / every[0]).write_text("old")
+    assert [every[0]] == pages.write()
