@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test rehearse clean
+.PHONY: help setup check format test rehearse docs mutants benchmark clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -31,6 +31,15 @@ test: $(STAMP) ## Run every test
 
 rehearse: $(STAMP) ## Deploy both regions on the embedded AWS and fail the database over
 	$(BIN)/python -m rehearsal $(ARGS)
+
+docs: $(STAMP) ## Write the pages that are made from the code
+	$(BIN)/python -m documentation
+
+mutants: $(STAMP) ## Change the decision table row by row: do the tests notice? (a minute)
+	$(BIN)/python -m tests.mutation
+
+benchmark: $(STAMP) ## Simulate 10,000 region-years of trouble, and compare with what people use today
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and everything generated
 	rm -rf $(VENV) rehearsal-report .pytest_cache .ruff_cache

@@ -1,0 +1,96 @@
+"""The benchmark's command line: `python -m benchmarks`.
+
+Owns: options, exit codes, progress. Does not own: what is simulated (simulate.py) or shown (report.py).
+Exit codes: 0 every target was met; 1 one was not; 2 usage.
+"""
+
+import json
+import os
+import shlex
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from .figures import figures, targets
+from .report import Run, as_json, show, write_page
+from .simulate import Outcome, run
+from .timing import decide_microseconds
+
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.command(epilog="Exit codes: 0 every target was met; 1 one was not; 2 usage.")
+def benchmark(
+    region_years: Annotated[int, typer.Option(min=1, help="How many region-years to simulate.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same result, however many workers.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; by default one a core.")] = os.cpu_count() or 1,
+    chart: Annotated[Path | None, typer.Option(help="Draw the chart here (PNG).")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the page for the docs here (Markdown).")] = None,
+    as_json_text: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Simulate years of trouble, and compare our rules with what people use today on the same histories."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # in a log or a file the tables need not fold
+    microseconds = decide_microseconds()
+    started, worked = time.monotonic(), _processor_seconds()
+    outcome = _simulated(region_years, seed, workers, Console(stderr=True))
+    took = (time.monotonic() - started, _processor_seconds() - worked)
+    result = _run(outcome, seed=seed, workers=workers, took=took, microseconds=microseconds)
+    if chart is not None:
+        from .chart import draw  # matplotlib takes a second to import
+
+        draw(result.figures, chart, f"{region_years:,} simulated region-years, the same for all (seed {seed})")
+    if page is not None:
+        write_page(result, page, chart.name if chart is not None else "benchmark.png")
+    if as_json_text:
+        typer.echo(json.dumps(as_json(result), indent=2))
+    else:
+        show(result, console)
+    raise typer.Exit(0 if all(target.is_met for target in result.targets) else 1)
+
+
+def _simulated(region_years: int, seed: int, workers: int, console: Console) -> Outcome:
+    columns = (TextColumn("region-years"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=region_years)
+        return run(
+            region_years=region_years,
+            seed=seed,
+            workers=workers,
+            advance=lambda years: progress.advance(task, years),
+        )
+
+
+def _processor_seconds() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _run(outcome: Outcome, *, seed: int, workers: int, took: tuple[float, float], microseconds: float) -> Run:
+    found = figures(outcome)
+    return Run(
+        command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        day=datetime.now(UTC).date(),
+        seed=seed,
+        region_years=outcome.years,
+        workers=workers,
+        seconds=took[0],
+        processor_seconds=took[1],
+        episodes=outcome.episodes,
+        isolations=outcome.isolations,
+        beats=outcome.tallies[found[0].name].beats,
+        decide_microseconds=microseconds,
+        figures=found,
+        targets=targets(found[0], microseconds),
+    )
+
+
+if __name__ == "__main__":
+    app()

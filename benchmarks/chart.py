@@ -1,0 +1,75 @@
+"""Draws the chart: how soon each detector calls, and how often it is wrong.
+
+Owns the drawing. Does not own any figure. Invariant: what is drawn is what the tables show.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from .figures import Figures
+from .world import Cause
+
+COLOURS = (
+    "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#1b9e77", "#d4a6c8",
+    "#222222", "#7f7f7f", "#17becf", "#bcbd22", "#aec7e8", "#98df8a", "#c49c94"
+)  # fmt: skip
+TOGETHER = "several at once"
+
+
+def draw(all_figures: Sequence[Figures], path: Path, title: str) -> None:
+    """Write the chart as PNG."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot  # after the backend was chosen
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5.4), layout="constrained")
+    _draw_times(left, all_figures)
+    _draw_wrong(right, all_figures)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def _draw_times(axes: Any, all_figures: Sequence[Figures]) -> None:
+    for row, detector in enumerate(all_figures):
+        times = detector.times["region loss"]
+        if times.p50 is None or times.p99 is None or times.longest is None:
+            continue
+        colour = "#59a14f" if row == 0 else "#8c8c8c"
+        axes.plot([times.p50, times.longest], [row, row], color=colour, linewidth=2)
+        axes.plot([times.p50], [row], "o", color=colour, markersize=8)
+        axes.plot([times.p99], [row], "|", color=colour, markersize=18, markeredgewidth=2.5)
+        share = f", misses {times.missed:,} of {times.outages:,}" if times.missed else ""
+        axes.text(times.longest * 1.15, row, f"p99 {times.p99:,.0f} s{share}", va="center", fontsize=9)
+    axes.set_xscale("log")
+    axes.set_xlim(10, 120_000)
+    axes.set_yticks(range(len(all_figures)), [detector.name for detector in all_figures])
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds from region loss to failover call (log): dot p50, bar p99, line to the longest")
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _draw_wrong(axes: Any, all_figures: Sequence[Figures]) -> None:
+    labels = [str(cause) for cause in Cause if any(str(cause) in detector.wrong for detector in all_figures)]
+    labels.append(TOGETHER)
+    left = [0.0] * len(all_figures)
+    for index, label in enumerate(labels):
+        widths = [_rate(detector, label) for detector in all_figures]
+        if any(widths):
+            axes.barh(range(len(all_figures)), widths, left=left, color=COLOURS[index % len(COLOURS)], label=label)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    for row, detector in enumerate(all_figures):
+        axes.text(left[row] + max(left) * 0.01, row, f"{detector.wrong_in_all:,.0f}", va="center", fontsize=9)
+    axes.set_xlim(0, max(1.0, *left) * 1.12)
+    axes.set_yticks([])
+    axes.invert_yaxis()
+    axes.set_xlabel("wrong failovers per 1,000 region-years, by what was going on")
+
+
+def _rate(detector: Figures, label: str) -> float:
+    if label != TOGETHER:
+        return detector.wrong.get(label, 0.0)
+    return sum(rate for name, rate in detector.wrong.items() if " + " in name or name not in set(Cause))

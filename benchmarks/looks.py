@@ -1,0 +1,178 @@
+"""What the standby's controller sees at one instant: its three paths, the RDS view, and how long looking took.
+
+Owns the translation of `Paths` into the controller's own `Observation`, and the heartbeats on their way. Does not own any rule. Invariant:
+a look sees only what its paths would really show; the truth (`writer_down` seen from inside) reaches it through them alone.
+"""
+
+from datetime import UTC, datetime, timedelta
+from math import comb, floor
+from random import Random
+
+from functions.failover_controller.model import Observation, Operation, Peer, Policy, Port, Records, Side
+
+from .assumptions import CLOCK_DRIFT, NOISE_PER_CALL, USUAL_LAG_SECONDS
+from .world import CALM, Episode, Paths
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+PROBE_EXCHANGES = 8
+"""TLS, log-in and four statements, after the connection is open."""
+_NOTHING_WRONG = Records()
+_SWITCHING = Operation(status="switching-over", to_own=None, allows_data_loss=False)
+
+
+def moment(seconds: float) -> datetime:
+    """Return the instant `seconds` after the year began."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def probe_fails(loss: float) -> float:
+    """Return the probability that a probe is late at this one-way packet loss.
+
+    The deadline of 2.1 s leaves room for one lost SYN (1 s) and one other loss, or for three other losses (200 to 400 ms each).
+    """
+    lost = 1 - (1 - loss) ** 2
+    return 1 - (1 - lost) * _at_most(3, lost) - lost * (1 - lost) * _at_most(1, lost)
+
+
+def call_fails(loss: float) -> float:
+    """Return the probability that a call over an open connection gets no answer: within 3 s there are four tries."""
+    return (1 - (1 - loss) ** 2) ** 4
+
+
+def stream_stalls(loss: float) -> float:
+    """Return the probability that nothing new arrives within a beat: five tries of TCP, with growing pauses, fit into 10 s."""
+    return (1 - (1 - loss) ** 2) ** 5
+
+
+def _at_most(losses: int, chance: float) -> float:
+    return sum(
+        comb(PROBE_EXCHANGES, count) * chance**count * (1 - chance) ** (PROBE_EXCHANGES - count)
+        for count in range(losses + 1)
+    )
+
+
+class Looks:
+    """The eyes of one controller during one episode."""
+
+    def __init__(self, episode: Episode, policy: Policy, rng: Random) -> None:
+        self._episode = episode
+        self._deadline = policy.observation_deadline_seconds
+        self._rng = rng
+        self._newest = 0.0
+        self._written_by_us: list[float] = []
+        # The writer's region has a controller too: its probe writes a heartbeat at each of its beats.
+        self._period = policy.beat_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
+        self._phase = rng.random() * self._period
+        self._looked_until = float("-inf")
+        self._stream_until = float("inf")
+        self._call_fails = False
+
+    def fail_a_call(self) -> None:
+        """Say that one of the three calls of the next look fails by itself."""
+        self._call_fails = True
+
+    def forget_until(self, seconds: float) -> None:
+        """Say that the time until then was calm or unchanged: heartbeats came as they do."""
+        self._looked_until = seconds - self._period
+        self._written_by_us.clear()
+
+    def calm_look(self, at: float) -> tuple[Observation, float]:
+        """Return what is seen when all is well and every call succeeds."""
+        return self._look(at, CALM, noise=3.0)
+
+    def look(self, at: float, paths: Paths) -> tuple[Observation, float]:
+        """Return what is seen at `at` (seconds), and how many seconds looking took."""
+        noise = self._rng.random() * (3 if self._call_fails else 1 / NOISE_PER_CALL)
+        self._call_fails = False
+        return self._look(at, paths, noise)
+
+    def _look(self, at: float, paths: Paths, noise: float) -> tuple[Observation, float]:
+        """`noise` below 1, 2, 3: the own function, the other region's, or a heartbeat of the other region's controller fails by itself."""
+        own_answers = not (paths.own_function_dead or noise < 1 or self._happens(paths.slow_function))
+        own_port = Port.DEAD if paths.own_network_dead else Port.ALIVE
+        peer_port = self._peer_port(paths)
+        peer = Peer.SILENT if 1 <= noise < 2 else self._peer(paths)
+        self._receive(at, paths, writes_missed=2 <= noise < 3)
+        if peer_port is Port.ALIVE or peer is Peer.FINE:
+            self._written_by_us.append(at + 0.1)
+        is_seen = own_answers and own_port is Port.ALIVE
+        lag_ms = 1000 * (paths.lag_seconds or USUAL_LAG_SECONDS)
+        observation = Observation(
+            at=moment(at),
+            records=_NOTHING_WRONG,
+            rds_failure="no answer" if paths.rds_blind else None,
+            writer=Side.UNKNOWN if paths.rds_blind else Side.OWN if paths.swapped else Side.PEER,
+            operation=_SWITCHING if paths.operation and not paths.rds_blind else None,
+            synchronization="connected",
+            standby_status=None if paths.rds_blind else "available",
+            standby_instances=None if paths.rds_blind else 2,
+            own_function_failure=None if own_answers else "no answer",
+            own_port=own_port if own_answers else Port.UNKNOWN,
+            own_read_only=not paths.swapped if is_seen else None,
+            peer_port=peer_port if own_answers else Port.UNKNOWN,
+            peer_read_only=bool(paths.swapped) if peer_port is Port.ALIVE and own_answers else None,
+            peer=peer,
+            heartbeat=f"{self._newest:.3f}" if is_seen else None,
+            lag_ms=lag_ms if is_seen else None,
+        )
+        hangs = peer is Peer.SILENT or not own_answers or paths.rds_blind
+        took = self._deadline if hangs else 0.7 * self._deadline + 0.2 if peer_port is Port.DEAD else 0.4
+        return observation, took
+
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and (chance >= 1 or self._rng.random() < chance)
+
+    def _peer_port(self, paths: Paths) -> Port:
+        if paths.writer_down or paths.peering_cut or paths.own_network_dead:
+            return Port.DEAD
+        loss = max(paths.loss, paths.backbone_loss)
+        if loss and self._happens(probe_fails(loss)):
+            return Port.DEAD
+        if self._happens(paths.slow_peering) or self._happens(paths.slow_login):
+            return Port.DEAD
+        return Port.UNUSABLE if self._happens(paths.slow_query) else Port.ALIVE
+
+    def _peer(self, paths: Paths) -> Peer:
+        if paths.api_unreachable or (paths.backbone_loss and self._happens(call_fails(paths.backbone_loss))):
+            return Peer.SILENT
+        if self._happens(paths.api_errors):
+            return Peer.UNKNOWN
+        if self._happens(paths.api_silent):
+            return Peer.SILENT
+        if paths.writer_down or self._happens(paths.slow_login):
+            return Peer.DOWN
+        return Peer.UNKNOWN if self._happens(paths.slow_query) else Peer.FINE
+
+    def _receive(self, at: float, paths: Paths, *, writes_missed: bool) -> None:
+        """Take in the heartbeats that arrived until `at`."""
+        if paths.stream_cut:
+            if self._stream_until == float("inf"):
+                self._stream_until = self._episode.segment_at(at).start
+        else:
+            self._stream_until = float("inf")
+            if paths.backbone_loss and self._happens(stream_stalls(paths.backbone_loss)):
+                return
+        horizon = min(at, self._stream_until) - (paths.lag_seconds or USUAL_LAG_SECONDS)
+        arrived = [written for written in self._written_by_us if written <= horizon]
+        self._written_by_us = [written for written in self._written_by_us if written > horizon]
+        if horizon <= self._looked_until:
+            return
+        foreign = None if writes_missed else self._last_foreign_write(horizon)
+        self._looked_until = horizon
+        self._newest = max(self._newest, *arrived, foreign or 0.0)
+
+    def _last_foreign_write(self, horizon: float) -> float | None:
+        """Return the last heartbeat that the writer's region wrote itself, up to `horizon` and since the look before."""
+        beat = floor((horizon - self._phase) / self._period)
+        while (written := self._phase + beat * self._period) > self._looked_until:
+            if self._writes_inside(self._episode.paths_at(written)):
+                return written
+            beat -= 1
+        return None
+
+    def _writes_inside(self, paths: Paths) -> bool:
+        if paths.writer_down or paths.swapped:
+            return False
+        return not any(
+            self._happens(chance) for chance in (paths.api_silent, paths.api_errors, paths.slow_login, paths.slow_query)
+        )

@@ -1,0 +1,177 @@
+"""Shows a run: tables on the terminal, one JSON object, or the page for the docs.
+
+Owns the layout. Does not own any figure. Invariant: the three show the same numbers.
+"""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .assumptions import ASSUMPTIONS
+from .figures import KINDS, Figures, Target, fastest_as_careful, ratio, seconds_text
+from .tally import MISSED_AFTER_SECONDS
+from .world import GRACE_SECONDS, Cause
+
+TEMPLATE = Path(__file__).with_name("page.md.in")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run: how it was made, and what it gave."""
+
+    command: str
+    day: date
+    seed: int
+    region_years: int
+    workers: int
+    seconds: float
+    processor_seconds: float
+    episodes: int
+    isolations: int
+    beats: int
+    """Beats that ran the real rules."""
+    decide_microseconds: float
+    figures: Sequence[Figures]
+    targets: Sequence[Target]
+
+
+def as_json(run: Run) -> dict[str, object]:
+    """Return the run as plain values."""
+    careful = fastest_as_careful(run.figures)
+    return {
+        **asdict(run),
+        "day": run.day.isoformat(),
+        "machine": machine(),
+        "grace_seconds": GRACE_SECONDS,
+        "missed_after_seconds": MISSED_AFTER_SECONDS,
+        "fastest_as_careful": None if careful is None else careful.name,
+        "ratio_of_p99": None if careful is None else ratio(run.figures[0], careful),
+    }
+
+
+def machine() -> str:
+    """Return what the run was made on."""
+    model = ""
+    cpu = Path("/proc/cpuinfo")
+    if cpu.is_file():
+        lines = (line for line in cpu.read_text().splitlines() if line.startswith("model name"))
+        model = next(lines, ":").split(":", 1)[1].strip()
+    return (
+        f"{os.cpu_count()} cores {model or platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    )
+
+
+def show(run: Run, console: Console) -> None:
+    """Print the tables."""
+    for title, header, rows in tables(run):
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for index, name in enumerate(header):
+            table.add_column(name, justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    for line in summary(run):
+        console.print(line, highlight=False)
+    for target in run.targets:
+        mark = "[green]met   [/]" if target.is_met else "[red]MISSED[/]"
+        console.print(f"{mark} {target.text}: {target.measured}", highlight=False)
+
+
+def tables(run: Run) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Return the result tables: title, header, rows."""
+    return [*(_times_table(run, kind) for kind in KINDS), _wrong_table(run)]
+
+
+def summary(run: Run) -> list[str]:
+    """Return the lines under the tables."""
+    ours = run.figures[0]
+    careful = fastest_as_careful(run.figures)
+    lines = [_isolation_line(run)]
+    if careful is None or (share := ratio(ours, careful)) is None:
+        lines.append("No baseline makes as few wrong failovers as ours.")
+    else:
+        missed = careful.times["region loss"]
+        lines.append(
+            f"Fastest baseline with no more wrong failovers than ours: {careful.name}; our p99 is {share:.4f} of its p99 "
+            f"(1/{1 / share:.0f}), and it misses {missed.missed} of {missed.outages} region losses."
+        )
+    lines.append(
+        f"{run.region_years:,} region-years, {run.episodes:,} episodes, {run.beats:,} beats of the real rules "
+        f"in {run.seconds:.1f} s on {run.workers} workers ({run.processor_seconds:.0f} s of processor time); "
+        f"one decide takes {run.decide_microseconds:.1f} microseconds; seed {run.seed}."
+    )
+    return lines
+
+
+def write_page(run: Run, path: Path, chart: str) -> None:
+    """Write the page for the docs."""
+    results = "\n\n".join(f"### {title}\n{_markdown(header, rows)}" for title, header, rows in tables(run))
+    assumed = [[str(item.cause), f"{item.per_year:g}", item.lasts, item.does, f"{item.source}"] for item in ASSUMPTIONS]
+    kept = [[target.text, target.measured, "met" if target.is_met else "**missed**"] for target in run.targets]
+    page = TEMPLATE.read_text().format(
+        command=run.command,
+        day=run.day.isoformat(),
+        machine=machine(),
+        chart=chart,
+        summary="\n".join(summary(run)),
+        targets=_markdown(["target", "measured", ""], kept),
+        results=results,
+        assumptions=_markdown(["trouble", "a region-year", "lasts", "does", "source"], assumed),
+        grace=f"{GRACE_SECONDS:g}",
+        missed_after=f"{MISSED_AFTER_SECONDS / 60:g}",
+    )
+    path.write_text(page)
+
+
+def _times_table(run: Run, kind: str) -> tuple[str, list[str], list[list[str]]]:
+    header = ["detector", "p50", "p99", "longest", "outages", "missed", "asked"]
+    rows = [
+        [
+            detector.name,
+            seconds_text(times.p50),
+            seconds_text(times.p99),
+            seconds_text(times.longest),
+            f"{times.outages:,}",
+            f"{times.missed:,}",
+            f"{times.asked:,}",
+        ]
+        for detector in run.figures
+        for times in [detector.times[kind]]
+    ]
+    return f"From outage to call: {kind}", header, rows
+
+
+def _wrong_table(run: Run) -> tuple[str, list[str], list[list[str]]]:
+    found = {label for detector in run.figures for label in detector.wrong}
+    order = {str(cause): index for index, cause in enumerate(Cause)}
+    alone = sorted((label for label in found if label in order), key=order.__getitem__)
+    ours = sorted(label for label in run.figures[0].wrong if label not in order)
+    rows = [[label, *(f"{detector.wrong.get(label, 0):,.1f}" for detector in run.figures)] for label in [*alone, *ours]]
+    rest = found - {*alone, *ours}
+    if rest:
+        sums = (sum(rate for label, rate in detector.wrong.items() if label in rest) for detector in run.figures)
+        rows.append(["other troubles at once", *(f"{rate:,.1f}" for rate in sums)])
+    rows.append(["all", *(f"{detector.wrong_in_all:,.1f}" for detector in run.figures)])
+    names = [detector.name for detector in run.figures]
+    return "Wrong failovers per 1,000 region-years", ["what was going on", *names], rows
+
+
+def _isolation_line(run: Run) -> str:
+    ours = sum(count for label, count in run.figures[0].wrong_calls.items() if str(Cause.ISOLATION) in label)
+    if not run.isolations:
+        return "No full isolation was drawn."
+    return (
+        f"Full isolation can't be told from a region loss from outside: ours failed over in {ours} of {run.isolations} of them "
+        f"({ours / run.isolations:.0%}); whoever expects r of them a region-year adds {1000 * ours / run.isolations:.0f} x r to the sum."
+    )
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---", *["---:" if len(header) > 5 else "---" for _ in header[1:]]], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,45 @@
+"""How long one real `decide` takes, at the rows that it reaches last.
+
+Owns the measurement. Invariant: the case that is timed ends in REGION_LOST, so that every row but the last one is tried.
+"""
+
+from random import Random
+from statistics import median
+from time import perf_counter
+
+from functions.failover_controller.decide import decide
+from functions.failover_controller.follow import follow
+from functions.failover_controller.model import Reason, State
+
+from .controller import POLICY
+from .looks import Looks, moment
+from .world import DARK, Cause, Effect, Episode
+
+ROUNDS = 7
+DECISIONS_A_ROUND = 3000
+
+
+def decide_microseconds() -> float:
+    """Return the median over some rounds of a decision's mean time, in microseconds.
+
+    Raises:
+        RuntimeError: the case does not end where it should, so the time would say nothing.
+    """
+    loss = Episode([Effect(start=0.0, end=600.0, cause=Cause.REGION_LOSS, paths=DARK)])
+    looks = Looks(loss, POLICY, Random(0))
+    seen, _ = looks.calm_look(-5.0)
+    state, _ = follow(State(), seen, POLICY)
+    for beat in range(3):
+        seen, _ = looks.look(5.0 + 10 * beat, DARK)
+        state, _ = follow(state, seen, POLICY)
+    now = moment(28.0)
+    reason = decide(seen, state, POLICY, now).reason
+    if reason is not Reason.REGION_LOST:
+        raise RuntimeError(f"the timed case ends in {reason}")
+    rounds: list[float] = []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        for _ in range(DECISIONS_A_ROUND):
+            decide(seen, state, POLICY, now)
+        rounds.append((perf_counter() - started) / DECISIONS_A_ROUND * 1e6)
+    return median(rounds)
