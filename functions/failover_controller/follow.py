@@ -151,6 +151,10 @@ def _follow_life(state: State, seen: Observation, policy: Policy, *, counts: boo
     if arrived and seen.heartbeat is not None:
         heartbeats = (*state.heartbeats, seen.heartbeat)[-HEARTBEATS_KEPT:]
         state = replace(state, heartbeats=heartbeats, heartbeat_seen_at=seen.at)
+        # One that comes with the first failing beat was on its way before. A later one was written by a writer that lives:
+        # without this, the count of a long partition would leave no beats of protection when the heartbeat falters.
+        if state.silent_beats > 1:
+            state = replace(state, silent_beats=0)
     # A lag measured at the first failing beat may already be the outage's own: it is not taken.
     if seen.lag_ms is not None and (writer_shows_life(seen) or (arrived and was_dead)):
         state = replace(state, lag_ms=seen.lag_ms, lag_at=seen.at)
@@ -171,5 +175,7 @@ def _count(state: State, seen: Observation, step: int) -> State:
             dead_beats=state.dead_beats + step,
             dead_since=state.dead_since or seen.at,
         )
-    # Unknown: neither a failing beat nor a good one. The run is broken; since when nobody saw the writer stands.
-    return replace(state, silent_beats=0, dead_beats=0)
+    # Unknown: neither a failing beat nor a good one. The run is broken; since when nobody saw the writer stands, and begins
+    # with a dead port: a region that dies gradually answers with errors first.
+    since = state.dead_since or (seen.at if seen.peer_port is Port.DEAD else None)
+    return replace(state, silent_beats=0, dead_beats=0, dead_since=since)

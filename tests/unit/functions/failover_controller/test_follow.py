@@ -60,6 +60,41 @@ def test_failing_beats_are_counted_in_a_row() -> None:
     assert (state.silent_beats, state.dead_beats, state.dead_since) == (3, 3, NOW)
 
 
+def test_a_heartbeat_that_comes_late_in_the_silence_begins_the_count_anew() -> None:
+    """Written by a writer that lives: from here three whole beats without a sign of life are needed again."""
+    partition = [lost(at=after(beat), heartbeat=f"h{beat}") for beat in range(1, 9)]
+    state = followed(standing(), *partition)
+    silence = followed(state, lost(at=after(9), heartbeat="h8"), lost(at=after(10), heartbeat="h8"))
+    assert (state.silent_beats, silence.silent_beats, state.dead_since) == (0, 2, after(1))
+
+
+def test_a_heartbeat_at_the_first_failing_beat_was_on_its_way_and_costs_no_time() -> None:
+    """The region was lost after it was written: the third failing beat still acts."""
+    state = followed(standing(), lost(at=NOW, heartbeat="h1"), *(lost(at=after(n), heartbeat="h1") for n in (1, 2)))
+    assert state.silent_beats == 3
+
+
+def test_a_second_look_that_sees_a_new_heartbeat_begins_the_count_anew() -> None:
+    """Between decision and call a sign of life came: the two decisions differ, and nothing is called."""
+    state = followed(standing(), *(lost(at=after(n), heartbeat="h0") for n in range(3)))
+    again, _ = follow(state, lost(at=after(2.4), heartbeat="h1"), POLICY, counts=False)
+    assert (state.silent_beats, again.silent_beats) == (3, 0)
+
+
+def test_the_death_begins_while_the_other_region_still_errs() -> None:
+    """A region that dies gradually answers with errors first: the lag measured before them is the lag before the outage."""
+    state = followed(
+        standing(), lost(at=NOW, peer=Peer.UNKNOWN), lost(at=after(1), peer=Peer.UNKNOWN), lost(at=after(2))
+    )
+    assert (state.silent_beats, state.dead_since) == (1, NOW)
+
+
+def test_an_unknown_port_begins_no_death() -> None:
+    """What was not seen is no failing beat, and no beginning of one."""
+    state = followed(standing(), lost(at=NOW, peer_port=Port.UNKNOWN, peer=Peer.UNKNOWN))
+    assert state.dead_since is None
+
+
 def test_a_writer_that_is_said_to_be_down_breaks_the_silence_but_not_the_death() -> None:
     """The other region answered: it is not silent; its writer is still dead."""
     state = followed(standing(), lost(at=NOW), down(at=after(1)))
@@ -104,8 +139,8 @@ def test_a_beat_that_comes_too_early_does_not_count() -> None:
 def test_after_a_long_gap_the_count_starts_anew() -> None:
     """Beats are consecutive only when there is no hole of more than five between them."""
     assert (
-        followed(standing(beat_at=after(-5), silent_beats=2, dead_beats=2), lost()).silent_beats,
-        followed(standing(beat_at=after(-5.1), silent_beats=2, dead_beats=2), lost()).silent_beats,
+        followed(standing(beat_at=after(-5), silent_beats=2, dead_beats=2), lost(heartbeat="h0")).silent_beats,
+        followed(standing(beat_at=after(-5.1), silent_beats=2, dead_beats=2), lost(heartbeat="h0")).silent_beats,
     ) == (3, 1)
 
 
