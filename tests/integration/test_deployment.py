@@ -24,8 +24,6 @@ INVOCATION = "aws:lambda/invocation:Invocation"
 PEERING_OPTIONS = "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions"
 # With an address to write to, so that the program has a subscription, too.
 CONFIG = stack_config(ROOT, "dev", {"notifications": {"emails": ["on-call@example.com"]}})
-# Of no use to our program, but of the same services: `rehearsal` can create them for whoever extends it.
-UNUSED = {"aws:lambda/permission:Permission"}
 
 
 def without_control_plane() -> dict[str, Handler]:
@@ -100,7 +98,7 @@ def test_the_whole_program_is_created_well_under_twenty_seconds(deployed: Deploy
 
 def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:
     """A handler that the program does not need would be code that nothing proves."""
-    assert set(HANDLERS) - {each.type for each in deployed.deployment.resources} == UNUSED
+    assert set(HANDLERS) - {each.type for each in deployed.deployment.resources} == set()
 
 
 def test_both_regions_get_the_same_kinds_of_things(deployed: Deployed) -> None:

@@ -256,7 +256,19 @@ def _run(run: Run, config: Mapping[str, object], cloud: "_Cloud", program: Calla
         {f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     )
     monitor = RecordingMonitor(run, cloud)
-    mocks.set_mocks(cloud, project=PROJECT, stack="test", preview=cloud.is_preview, monitor=monitor, logger=_Log(run))
+    # What `mocks.set_mocks` does, but for the root stack, which `run_in_stack` makes: a second one would never be awaited.
+    settings.configure(
+        mocks.MockSettings(
+            monitor=monitor,
+            monitor_features=set(monitor.GetDeploymentInfo(None).supportedFeatures),
+            engine=mocks.MockEngine(_Log(run)),
+            project=PROJECT,
+            stack="test",
+            dry_run=cloud.is_preview,
+            organization=None,
+            callbacks=None,
+        )
+    )
     settings.SETTINGS.outputs = set()  # pyright: ignore[reportAttributeAccessIssue]
     settings.ROOT.set(None)
     loops: list[asyncio.AbstractEventLoop] = []
