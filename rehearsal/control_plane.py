@@ -175,6 +175,11 @@ class ControlPlane:
         """Return what stands behind a global cluster. Raises KeyError when it has no member."""
         return self.stand_ins.database(global_cluster_id)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no operation runs, and what RDS tells of the last one has been told."""
+        return self._runner.is_idle
+
     def writer_region(self, global_cluster_id: str) -> str:
         """Return the region that a global cluster's databases take writes in."""
         return self.global_database(global_cluster_id).writer.region

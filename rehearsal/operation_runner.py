@@ -111,6 +111,11 @@ class OperationRunner:
         """Every operation that has ended, oldest first."""
         return list(self._records)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no operation runs and nothing is left to be told of one."""
+        return not self._tasks
+
     def under_way(self, global_cluster_id: str) -> Operation | None:
         """Return the operation that a global cluster has under way."""
         return self._under_way.get(global_cluster_id)

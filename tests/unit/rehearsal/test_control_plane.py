@@ -500,8 +500,8 @@ class Chain:
         }
 
     def wait_until_idle(self) -> None:
-        """Wait for the operation under way."""
-        wait_for(lambda: not self.described().get("FailoverState"))
+        """Wait for the operation under way, and for what is told of it: a late event would reach the next test."""
+        wait_for(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
