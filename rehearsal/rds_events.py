@@ -110,9 +110,10 @@ class RdsEvents:
             return
         if self._clients is None:
             self._clients = Clients(self._endpoint())
-        for member in (operation.target, operation.source):
-            if not self._is_dark(member.region):
-                await asyncio.to_thread(self._put, self._clients, member, *event)
+        # Who lives is asked once: a region that comes back while the others are told was dark at that moment.
+        living = [member for member in (operation.target, operation.source) if not self._is_dark(member.region)]
+        for member in living:
+            await asyncio.to_thread(self._put, self._clients, member, *event)
 
     def close(self) -> None:
         """Close the connections."""
