@@ -17,7 +17,7 @@ from settings import SettingsError
 
 from .console import Console
 from .deployment import DeploymentError
-from .drills import DRILLS, chosen
+from .drills import DRILLS, chosen, failover_overrides
 from .emulator import EmulatorError
 from .rehearse import OPERATION_SECONDS, Rehearsal
 from .report_files import write_report
@@ -35,6 +35,7 @@ def rehearse(
             "--drill", metavar="NAME", help="Play this drill (and what must come before it); may be repeated."
         ),
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Play every drill: some minutes instead of one.")] = False,
     list_drills: Annotated[bool, typer.Option("--list", help="List the drills and leave.")] = False,
     beat: Annotated[
         float,
@@ -52,15 +53,20 @@ def rehearse(
     """Deploy both regions on an embedded AWS and fail the database over, on this machine, without an AWS account."""
     if list_drills:
         for each in DRILLS:
-            typer.echo(f"{each.name:<20} {each.description}")
+            typer.echo(f"{each.name:<28}{'' if each.default else '(--all) '}{each.description}")
         return
     try:
-        drills = chosen(tuple(drill or ()))
+        drills = chosen(tuple(drill or ()), everything)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--drill") from error
     with Console.for_process(progress_to_stderr=as_json) as console:
         try:
-            with World(stack=stack, beat_seconds=beat, operation_seconds=OPERATION_SECONDS) as world:
+            with World(
+                stack=stack,
+                beat_seconds=beat,
+                operation_seconds=OPERATION_SECONDS,
+                failover_overrides=failover_overrides(drills),
+            ) as world:
                 found = Rehearsal(world=world, drills=drills, console=console).run()
                 console.summary(found, write_report(found, report))
                 if as_json:

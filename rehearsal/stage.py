@@ -27,7 +27,7 @@ from .report import (
     dns_spans,
     role_spans,
 )
-from .watch import Watch
+from .watch import Notice, Watch
 from .world import RegionFacts, World
 
 POLL_SECONDS = 0.02
@@ -130,6 +130,19 @@ class Stage:
             lambda: _paced(look, self.beat_seconds / 4),
             seconds=self._patience(count),
         )
+
+    def let_pass(self, beats: float) -> None:
+        """Let so many beats of time pass, whoever beats meanwhile."""
+        time.sleep(beats * self.beat_seconds)
+
+    def wait_for_notice(self, reason: str, region: RegionFacts, *, seconds: float) -> Notice:
+        """Wait until people were told of a reason by a region's controller, since zero."""
+
+        def look() -> Notice | None:
+            told = self.watch.notices_since(self.zero, region=region.name)
+            return next((one for one in told if one.reason == reason), None)
+
+        return self.wait_for(f"people are told of {reason} in {region.name}", look, seconds=seconds)
 
     def _patience(self, beats: int) -> float:
         return beats * self.beat_seconds * 2 + 10

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .report import EventKind, Role
@@ -76,6 +77,9 @@ class Watch:
         self._failing_beats: dict[str, int] = {}
         self.seen: list[Seen] = []
         self.roles: dict[str, list[tuple[float, Role]]] = {}
+        self.takers: list[tuple[float, frozenset[str]]] = []
+        """The ids of the clusters that took writes, by the data plane: when that changed, oldest first."""
+        self.looks = 0
         self.dns: list[tuple[float, str | None]] = []
         self.dns_answers: list[tuple[float, str | None]] = []
         self.notices: list[Notice] = []
@@ -112,16 +116,41 @@ class Watch:
 
     def beats(self, region: RegionFacts, *, since: float) -> int:
         """How many beats a region's controller has reported to CloudWatch since then."""
+        return round(sum(self._datapoints(region, "Beat", "Sum", since=since)))
+
+    def metric(self, region: RegionFacts, name: str, statistic: str, *, since: float) -> float | None:
+        """The Minimum or Maximum of a metric that a region's controller reported since then; None without data."""
+        points = self._datapoints(region, name, statistic, since=since)
+        return {"Minimum": min, "Maximum": max}[statistic](points, default=None)
+
+    def _datapoints(self, region: RegionFacts, name: str, statistic: str, *, since: float) -> list[float]:
         answer = self._world.clients("cloudwatch", region.name).get_metric_statistics(
             Namespace=METRIC_NAMESPACE,
-            MetricName="Beat",
+            MetricName=name,
             Dimensions=[{"Name": "GlobalCluster", "Value": self._world.global_cluster_id}],
             StartTime=datetime.fromtimestamp(since, UTC),
             EndTime=datetime.fromtimestamp(self._clock() + 1, UTC),
             Period=1,
-            Statistics=["Sum"],
+            Statistics=[statistic],
         )
-        return round(sum(point["Sum"] for point in answer["Datapoints"] if point["Timestamp"].timestamp() >= since))
+        return [point[statistic] for point in answer["Datapoints"] if point["Timestamp"].timestamp() >= since]
+
+    def state(self, region: RegionFacts) -> dict[str, Any]:
+        """The state that a region's controller keeps in its table; empty before its first beat."""
+        return self.item(region, "state")
+
+    def item(self, region: RegionFacts, name: str) -> dict[str, Any]:
+        """The current item of that name in a region's table, as plain values; empty when there is none."""
+        item = (
+            self._world.clients("dynamodb", region.name)
+            .get_item(
+                TableName=region.table_name,
+                Key={"item": {"S": name}, "sort": {"S": "current"}},
+                ConsistentRead=True,
+            )
+            .get("Item", {})
+        )
+        return {attribute: TypeDeserializer().deserialize(value) for attribute, value in item.items()}
 
     def notices_since(self, at: float, *, region: str | None = None) -> list[Notice]:
         """The notices that arrived since then, from one region or from both."""
@@ -133,6 +162,7 @@ class Watch:
             self._stop.wait(pause)
 
     def _look_at_roles(self) -> None:
+        self._look_at_takers()
         dark = self._world.network.dark_regions
         for region in self._world.regions:
             cluster = self._world.cluster(region)
@@ -141,20 +171,33 @@ class Watch:
             if changes and changes[-1][1] is role:
                 continue
             previous = changes[-1][1] if changes else None
+            lit = next((one for _at, one in reversed(changes) if one is not Role.DARK), None)
             now = self._clock()
             changes.append((now, role))
             self._audience.role(region.cluster_id, region.name, role)
-            if previous is not None and role is Role.WRITER:
+            if previous is Role.DARK and role is lit is Role.WRITER:
+                self.record(f"{region.cluster_id} is back, still the writer", EventKind.REJOIN, region.name, at=now)
+            elif previous is not None and role is Role.WRITER:
                 self.record(f"{region.cluster_id} is the writer", EventKind.PROMOTION, region.name, at=now)
             elif previous is Role.DARK and role is Role.STANDBY:
                 self.record(f"{region.cluster_id} is back, as a reader", EventKind.REJOIN, region.name, at=now)
         self._look_at_calls()
 
+    def _look_at_takers(self) -> None:
+        """Which clusters take writes: asked of all at one moment, under the data plane's own lock."""
+        database = self._world.database
+        with database.locked():
+            taking = frozenset(one.id for one in database.clusters if one.running and not one.read_only)
+        self.looks += 1
+        if not self.takers or self.takers[-1][1] != taking:
+            self.takers.append((self._clock(), taking))
+
     def _look_at_calls(self) -> None:
         calls = self._world.control_plane.calls
         for call in calls[self._calls_seen :]:
             outcome = "accepted" if call.accepted else f"refused: {call.error}"
-            self.record(f"{call.operation} to {call.target} {outcome}", EventKind.CALL, call.region, at=call.at)
+            cluster_id = call.target.rsplit(":", 1)[-1]
+            self.record(f"{call.operation} to {cluster_id} {outcome}", EventKind.CALL, call.region, at=call.at)
         self._calls_seen = len(calls)
 
     def _look_at_dns(self) -> None:
@@ -179,16 +222,7 @@ class Watch:
                 self.record(f"the rehearsal could not look at {region.name}: {error}", EventKind.NOTE, region.name)
 
     def _look_at_failing_beats(self, region: RegionFacts) -> None:
-        item = (
-            self._world.clients("dynamodb", region.name)
-            .get_item(
-                TableName=region.table_name,
-                Key={"item": {"S": "state"}, "sort": {"S": "current"}},
-                ConsistentRead=True,
-            )
-            .get("Item")
-        )
-        beats = int(item.get("dead_beats", {}).get("N", 0)) if item else 0
+        beats = int(self.state(region).get("dead_beats", 0))
         if beats > self._failing_beats.get(region.name, 0):
             self.record(f"failing beat {beats}: the writer's port is dead", EventKind.VERDICT, region.name)
         self._failing_beats[region.name] = beats
@@ -218,6 +252,7 @@ class Watch:
             self._take_notice(region, json.loads(message["Body"])["Message"])
 
     def _take_notice(self, region: RegionFacts, text: str) -> None:
+        message: dict[str, Any]
         try:
             message = json.loads(text)
         except json.JSONDecodeError:
@@ -226,6 +261,10 @@ class Watch:
             self.record(
                 f"alarm {message['AlarmName']} is {message.get('NewStateValue')}", EventKind.NOTICE, region.name
             )
+            return
+        if message.get("source") == "aws.rds":
+            detail = message.get("detail", {})
+            self.record(f"RDS says {detail.get('EventID')}: {detail.get('Message')}", EventKind.NOTICE, region.name)
             return
         notice = Notice(
             at=self._clock(),

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from settings import settings_of
+from settings import FailoverSettings, settings_of
 
 from .aurora import Cluster, GlobalDatabase
 from .aws import Clients
@@ -76,13 +76,22 @@ class World:
         stack: whose settings are deployed (Pulumi.<stack>.yaml).
         beat_seconds: the controller's beat; every period of the program shrinks with it.
         operation_seconds: how long a failover or switchover takes in the control plane; an assumption, not a measurement of AWS.
+        failover_overrides: settings of `failover` that are not the stack's own, nor shrunk with the beat.
     """
 
-    def __init__(self, *, stack: str, beat_seconds: float, operation_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        stack: str,
+        beat_seconds: float,
+        operation_seconds: float,
+        failover_overrides: Mapping[str, object] | None = None,
+    ) -> None:
         self.stack = stack
         self.beat_seconds = beat_seconds
         self.time_scale = max(1.0, DEPLOYED_BEAT_SECONDS / beat_seconds)
         self._operation_seconds = operation_seconds
+        self._failover_overrides = dict(failover_overrides or {})
         self._exit = ExitStack()
         self._deployment: Deployment | None = None
         self._regions: dict[str, RegionFacts] = {}
@@ -144,6 +153,7 @@ class World:
                 "beat_seconds": self.beat_seconds,
                 "in_region_grace_seconds": max(1, round(120 / scale)),
                 "cooldown_seconds": max(1, round(900 / scale)),
+                **self._failover_overrides,
             }
         }
 
@@ -177,16 +187,20 @@ class World:
     def start_controllers(self) -> None:
         """Start each region's controller as its schedule would: the emulator's scheduler first fires a minute after creation."""
         for region in self._regions.values():
-            schedules = self.clients("scheduler", region.name).list_schedules()["Schedules"]
-            for summary in schedules:
-                schedule = self.clients("scheduler", region.name).get_schedule(
-                    Name=summary["Name"], GroupName=summary.get("GroupName", "default")
-                )
-                self.clients("lambda", region.name).invoke(
-                    FunctionName=schedule["Target"]["Arn"],
-                    InvocationType="Event",
-                    Payload=schedule["Target"].get("Input", "{}").encode(),
-                )
+            self.start_controller(region)
+
+    def start_controller(self, region: RegionFacts) -> None:
+        """Start one region's controller as its schedule does every minute."""
+        schedules = self.clients("scheduler", region.name).list_schedules()["Schedules"]
+        for summary in schedules:
+            schedule = self.clients("scheduler", region.name).get_schedule(
+                Name=summary["Name"], GroupName=summary.get("GroupName", "default")
+            )
+            self.clients("lambda", region.name).invoke(
+                FunctionName=schedule["Target"]["Arn"],
+                InvocationType="Event",
+                Payload=schedule["Target"].get("Input", "{}").encode(),
+            )
 
     @property
     def deployment(self) -> Deployment:
@@ -199,6 +213,11 @@ class World:
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs."""
         return self.deployment.exports
+
+    @property
+    def policy(self) -> FailoverSettings:
+        """When the deployed controllers may act."""
+        return settings_of(self.config).failover
 
     @property
     def global_cluster_id(self) -> str:
