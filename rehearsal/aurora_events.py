@@ -71,7 +71,9 @@ def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) ->
 
 def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExecution]:
     """Return what is due later than `after` and not later than `until` (seconds since the epoch), in order."""
-    sql = 'SELECT definer, event_schema, body, starts_at, interval_value FROM "aurora.events" WHERE status = \'ENABLED\''
+    sql = (
+        "SELECT definer, event_schema, body, starts_at, interval_value FROM \"aurora.events\" WHERE status = 'ENABLED'"
+    )
     due: list[DueExecution] = []
     for definer, database, body, starts_at, interval in volume.query(sql, (), ExecutionContext(at=until))[1]:
         start, seconds = float(str(starts_at)), int(str(interval))
@@ -125,9 +127,7 @@ def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> 
     return _change(context, 'INSERT INTO "aurora.events" VALUES (?, ?, ?, ?, ?, ?, ?, ?)', row)
 
 
-def _permitted(
-    database: str | None, name: str, context: ExecutionContext, volume: Volume
-) -> tuple[str, str]:
+def _permitted(database: str | None, name: str, context: ExecutionContext, volume: Volume) -> tuple[str, str]:
     chosen = database or context.database
     if not chosen:
         raise SqlError(1046, "3D000", "No database selected")

@@ -198,7 +198,7 @@ class Volume:
             "mysql_rand": (0, lambda: self._random.random()),
             "mysql_variable": (1, self._variable),
             "mysql_context": (1, self._session_value),
-            "unix_timestamp": (1, lambda text: parse_moment(text).timestamp()),
+            "unix_timestamp": (1, lambda text: None if text is None else parse_moment(text).timestamp()),
         }
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
