@@ -4,6 +4,7 @@ Owns the translation of `Paths` into the controller's own `Observation`, and the
 a look sees only what its paths would really show; the truth (`writer_down` seen from inside) reaches it through them alone.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import comb, floor
 from random import Random
@@ -13,6 +14,8 @@ from functions.failover_controller.model import Observation, Operation, Peer, Po
 from .assumptions import CLOCK_DRIFT, NOISE_PER_CALL, USUAL_LAG_SECONDS
 from .world import CALM, Episode, Paths
 
+DATABASE_HEARTBEAT_SECONDS = 1.0
+"""The writer's database writes a heartbeat by itself this often (the event that functions/database_setup makes; a test compares)."""
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 PROBE_EXCHANGES = 8
 """TLS, log-in and four statements, after the connection is open."""
@@ -60,9 +63,10 @@ class Looks:
         self._rng = rng
         self._newest = 0.0
         self._written_by_us: list[float] = []
-        # The writer's region has a controller too: its probe writes a heartbeat at each of its beats.
+        # The writer's database writes a heartbeat each second; its region has a controller too, whose probe writes one at each beat.
         self._period = policy.beat_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
         self._phase = rng.random() * self._period
+        self._database_phase = rng.random() * DATABASE_HEARTBEAT_SECONDS
         self._looked_until = float("-inf")
         self._stream_until = float("inf")
         self._call_fails = False
@@ -157,20 +161,25 @@ class Looks:
         self._written_by_us = [written for written in self._written_by_us if written > horizon]
         if horizon <= self._looked_until:
             return
-        foreign = None if writes_missed else self._last_foreign_write(horizon)
+        probed = None if writes_missed else self._last_write(horizon, self._phase, self._period, self._probe_writes)
+        by_itself = self._last_write(horizon, self._database_phase, DATABASE_HEARTBEAT_SECONDS, self._database_writes)
         self._looked_until = horizon
-        self._newest = max(self._newest, *arrived, foreign or 0.0)
+        self._newest = max(self._newest, *arrived, probed or 0.0, by_itself or 0.0)
 
-    def _last_foreign_write(self, horizon: float) -> float | None:
-        """Return the last heartbeat that the writer's region wrote itself, up to `horizon` and since the look before."""
-        beat = floor((horizon - self._phase) / self._period)
-        while (written := self._phase + beat * self._period) > self._looked_until:
-            if self._writes_inside(self._episode.paths_at(written)):
+    def _last_write(self, horizon: float, phase: float, period: float, writes: Callable[[Paths], bool]) -> float | None:
+        """Return the last heartbeat that was written in the writer's region, up to `horizon` and since the look before."""
+        beat = floor((horizon - phase) / period)
+        while (written := phase + beat * period) > self._looked_until:
+            if writes(self._episode.paths_at(written)):
                 return written
             beat -= 1
         return None
 
-    def _writes_inside(self, paths: Paths) -> bool:
+    def _database_writes(self, paths: Paths) -> bool:
+        """Whether the database's own event commits: it needs no Lambda, no network, no log-in; it may be as late as a probe's statement."""
+        return not (paths.writer_down or paths.swapped or self._happens(paths.slow_query))
+
+    def _probe_writes(self, paths: Paths) -> bool:
         if paths.writer_down or paths.swapped:
             return False
         return not any(

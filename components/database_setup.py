@@ -1,4 +1,4 @@
-"""The database users and the heartbeat table, made once per deployment.
+"""The database users, the heartbeat table and the event that writes it, made once per deployment.
 
 Owns: the function in the VPC that makes them, and its invocation with the master password.
 Does not own: the password (`credentials`). Invariant: nothing that runs later ever holds that password; it is a
@@ -18,8 +18,8 @@ from components.lambda_package import lambda_package
 from components.regional_cluster import MasterUser
 from components.site import Site
 
-WORK = "1"
-"""Which users, rights and tables there are to be: count it up when functions/database_setup makes other ones."""
+WORK = "2"
+"""Which users, rights, tables and events there are to be: count it up when functions/database_setup makes other ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class DatabaseSetup(pulumi.ComponentResource):
             LambdaFunctionArgs(
                 site=args.site,
                 thing="database-setup",
-                description="Makes the health check's database user and the heartbeat table",
+                description="Makes the health check's database user, the heartbeat table, and its event",
                 package=lambda_package("database_setup", speaks_mysql=True),
                 environment={"HEALTH_CHECK_USER": DATABASE_USER, "HEARTBEAT_DATABASE": HEARTBEAT_DATABASE},
                 timeout_seconds=60,

@@ -131,11 +131,15 @@ class RegionalCluster(pulumi.ComponentResource):
             f"{self._name}-cluster-parameters",
             name=site.name("cluster"),
             family="aurora-mysql8.0",
-            description="TLS required, binary log off, log-ins and changes of rights and tables audited",
+            description="TLS required, binary log off, events on, log-ins and changes of rights and tables audited",
             parameters=[
                 parameter(name="require_secure_transport", value="ON", apply_method="immediate"),
                 # Static: Aurora refuses to apply it at once.
                 parameter(name="binlog_format", value="OFF", apply_method="pending-reboot"),
+                # The database writes a heartbeat by itself (functions/database_setup), which no trouble of Lambda or of the
+                # peering stops. Dynamic, and in version 3 settable only here, for the whole cluster; readers have it too, so
+                # that whichever cluster is promoted goes on. Source: Aurora MySQL configuration parameters.
+                parameter(name="event_scheduler", value="ON", apply_method="immediate"),
                 parameter(name="server_audit_logging", value="1", apply_method="immediate"),
                 parameter(name="server_audit_events", value="CONNECT,QUERY_DCL,QUERY_DDL", apply_method="immediate"),
             ],

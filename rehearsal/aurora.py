@@ -6,7 +6,9 @@ whom (network.py), what a statement does (aurora_session.py and what it stands o
 Invariant: at most one cluster takes commits; a commit that was acknowledged is in the log, in order, exactly once, until a
 failover loses it, and then it is in `lost_transactions`.
 
-Replication runs without a thread: whoever looks at a cluster first applies what is old enough by then. The stream between
+Replication and MySQL's event scheduler run without a thread: whoever looks at a cluster first makes the writer commit what
+was due by then (aurora_events.py), each at its own time, and applies what is old enough. Whatever changes roles, lag or
+running holds the lock in the same way, so between two looks nothing else changes. The stream between
 two regions is AWS's own network, so it doesn't suffer from a cut peering; it stops when the writer or the reader stops.
 """
 
@@ -18,6 +20,7 @@ from datetime import UTC, datetime
 
 from .aurora_accounts import SUPERUSER, master_statements
 from .aurora_cluster import Cluster
+from .aurora_events import due_executions, execute_due
 from .aurora_log import FailoverOutcome, Lag, LogEntry, MasterUser, OperationRefusedError, Statement, Transaction
 from .aurora_sql import SqlError
 from .aurora_volume import Change, ExecutionContext, format_moment
@@ -46,6 +49,7 @@ class GlobalDatabase:
         self._log: deque[LogEntry] = deque()
         self._sequence = 0
         self._committed_at: float | None = None
+        self._events_run_until = clock()
         self._lost: list[Transaction] = []
 
     @property
@@ -217,15 +221,19 @@ class GlobalDatabase:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock, with replication as far as it is by now."""
+        """Hold the lock, with events and replication as far as they are by now."""
         with self._lock:
-            self._replicate(self.clock())
+            now = self.clock()
+            self._run_events(now)
+            self._replicate(now)
             yield
 
-    def log_commit(self, cluster: Cluster, user: str, work: Sequence[tuple[str, Change]]) -> None:
-        """Put a commit of the writer into the log. Cluster.commit calls this."""
+    def log_commit(
+        self, cluster: Cluster, user: str, work: Sequence[tuple[str, Change]], *, at: float | None = None
+    ) -> None:
+        """Put a commit of the writer into the log, as of now or of `at`. Cluster.commit calls this."""
         self._sequence += 1
-        self._committed_at = max(self.clock(), self._committed_at or 0.0)
+        self._committed_at = max(self.clock() if at is None else at, self._committed_at or 0.0)
         transaction = Transaction(
             sequence=self._sequence,
             committed_at=self._committed_at,
@@ -266,6 +274,17 @@ class GlobalDatabase:
             cluster.incarnation += 1  # a change of role restarts the engine: its connections are gone
         self.writer_id = target.id
         self._replicate(self.clock())
+
+    def _run_events(self, now: float) -> None:
+        """Make the writer commit what became due since the last look; while it takes no commits, nothing runs."""
+        after, self._events_run_until = self._events_run_until, max(now, self._events_run_until)
+        writer = self._clusters.get(self.writer_id or "")
+        if writer is None or not writer.running or writer.fenced:
+            return
+        for execution in due_executions(writer.volume, after=after, until=now):
+            change = execute_due(writer.volume, execution)
+            if change is not None:
+                self.log_commit(writer, execution.definer, [(execution.sql, change)], at=execution.at)
 
     def _replicate(self, now: float) -> None:
         """Apply what is old enough on every reader whose stream is up, and measure its lag."""

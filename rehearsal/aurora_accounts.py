@@ -49,7 +49,15 @@ _TABLE_PRIVILEGES = (
     "REFERENCES",
     "TRIGGER",
 )
-_GLOBAL_PRIVILEGES = ("CREATE USER", "PROCESS", "RELOAD", "REPLICATION CLIENT", "REPLICATION SLAVE", "SHOW DATABASES")
+_GLOBAL_PRIVILEGES = (
+    "CREATE USER",
+    "EVENT",  # also on one database, never on a table
+    "PROCESS",
+    "RELOAD",
+    "REPLICATION CLIENT",
+    "REPLICATION SLAVE",
+    "SHOW DATABASES",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from pymysql.converters import escape_item
 from sqlglot import exp
 
 from .aurora_accounts import check_privileges, is_account_statement, may_use, plan_account_statement
+from .aurora_events import is_event_statement, plan_event_statement
 from .aurora_sql import ColumnSource, Kind, Plan, SqlError, TableName, parse, plan, unsupported
 from .aurora_volume import Change, ChangeOutcome, ExecutionContext
 
@@ -42,6 +43,7 @@ _STATIC_VARIABLES: dict[str, object] = {
     "transaction_isolation": "READ-COMMITTED",
     "require_secure_transport": True,
     "innodb_lock_wait_timeout": 50,
+    "event_scheduler": True,
 }
 _SETTABLE = {"autocommit", "wait_timeout", "sql_mode", "time_zone", "innodb_lock_wait_timeout", "max_execution_time"}
 _READ_ONLY = "The MySQL server is running with the --read-only option so it cannot execute this statement"
@@ -131,6 +133,8 @@ class Session:
     def _dispatch(self, sql: str) -> Result:
         if is_account_statement(sql):
             return self._run_account_statement(sql)
+        if is_event_statement(sql):
+            return self._run_event_statement(sql)
         shown = _SHOW.fullmatch(sql)
         if shown:
             return self._show(shown[1].upper(), shown[2], shown[3] or shown[4])
@@ -238,6 +242,14 @@ class Session:
         self._refuse_if_read_only()
         if planned.statements:
             change = Change(statements=planned.statements, context=self._context())
+            self.cluster.commit(self.user, [(sql, change)])
+        return Result()
+
+    def _run_event_statement(self, sql: str) -> Result:
+        change = plan_event_statement(sql, self._context(), self.cluster.volume)
+        self._commit()
+        self._refuse_if_read_only()
+        if change is not None:
             self.cluster.commit(self.user, [(sql, change)])
         return Result()
 

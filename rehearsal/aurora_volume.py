@@ -39,6 +39,8 @@ CREATE TABLE "aurora.columns" (table_schema TEXT, table_name TEXT, column_name T
   data_type TEXT, numeric_scale INTEGER, PRIMARY KEY (table_schema, table_name, column_name));
 CREATE TABLE "aurora.grants" (user TEXT, host TEXT, privilege TEXT, table_schema TEXT, table_name TEXT,
   PRIMARY KEY (user, host, privilege, table_schema, table_name));
+CREATE TABLE "aurora.events" (event_schema TEXT, event_name TEXT, definer TEXT, body TEXT, starts_at REAL,
+  interval_value INTEGER, status TEXT, on_completion TEXT, PRIMARY KEY (event_schema, event_name));
 CREATE TABLE "mysql.user" (host TEXT, user TEXT, plugin TEXT NOT NULL, authentication_string TEXT, ssl_type TEXT NOT NULL,
   PRIMARY KEY (host, user));
 CREATE VIEW "information_schema.schemata" AS
@@ -47,6 +49,10 @@ CREATE VIEW "information_schema.tables" AS
   SELECT table_schema, table_name, 'BASE TABLE' AS table_type, 'InnoDB' AS engine FROM "aurora.tables";
 CREATE VIEW "information_schema.columns" AS
   SELECT table_schema, table_name, column_name, ordinal_position, data_type FROM "aurora.columns";
+CREATE VIEW "information_schema.events" AS
+  SELECT event_schema, event_name, definer || '@%' AS definer, body AS event_definition, 'RECURRING' AS event_type,
+    CAST(interval_value AS TEXT) AS interval_value, 'SECOND' AS interval_field, datetime(starts_at, 'unixepoch') AS starts,
+    status, on_completion FROM "aurora.events";
 """
 
 
@@ -192,7 +198,7 @@ class Volume:
             "mysql_rand": (0, lambda: self._random.random()),
             "mysql_variable": (1, self._variable),
             "mysql_context": (1, self._session_value),
-            "unix_timestamp": (1, lambda text: parse_moment(text).timestamp()),
+            "unix_timestamp": (1, lambda text: None if text is None else parse_moment(text).timestamp()),
         }
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)

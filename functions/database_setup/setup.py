@@ -1,6 +1,6 @@
 """Makes what health_check needs in the database: each piece is looked for first, then made.
 
-Owns: the heartbeat's database and table, the least-privileged user, its grants.
+Owns: the heartbeat's database and table, the event that writes it, the least-privileged user, its grants.
 Does not own: the connection (connection.py).
 Invariant: running it again changes nothing; a user of that name that isn't ours is never taken over.
 """
@@ -15,6 +15,11 @@ from .model import SetupReport
 
 IAM_PLUGIN = "AWSAuthenticationPlugin"
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
+EVENT = "heartbeat_of_the_database"
+EVENT_SOURCE = "database"
+"""What the event writes where health_check writes its region."""
+EVENT_SECONDS = 1
+"""A fixed period: the controller's beat may be shorter or longer, it only asks whether a new heartbeat came."""
 
 
 class SetupError(RuntimeError):
@@ -59,9 +64,14 @@ def prepare(cursor: Cursor, *, heartbeat_database: str, health_check_user: str) 
 def pieces(database: str, user: str) -> tuple[Piece, ...]:
     """Return what must be in place, each after what it stands on.
 
-    Source: "Creating a database account using IAM authentication" (Amazon Aurora user guide).
+    The event is what keeps the third path independent: it writes as long as the database lives, whatever becomes of Lambda
+    and of the peering. It runs with the rights of whoever makes it, the master user, and only on the writer.
+
+    Source: "Creating a database account using IAM authentication" (Amazon Aurora user guide); "CREATE EVENT Statement"
+    and "The Event Scheduler and MySQL Privileges" (MySQL 8.0 reference manual).
     """
     table = f"`{database}`.`heartbeat`"
+    event = f"`{database}`.`{EVENT}`"
     account = f"'{user}'@'%'"
     return (
         Piece(
@@ -78,6 +88,24 @@ def pieces(database: str, user: str) -> tuple[Piece, ...]:
                 f"CREATE TABLE IF NOT EXISTS {table} "
                 "(source_region VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
             ),
+        ),
+        Piece(
+            name=f"event {database}.{EVENT}",
+            is_there=lambda cursor: _event_is_there(cursor, database),
+            make=(
+                f"CREATE EVENT IF NOT EXISTS {event} ON SCHEDULE EVERY {EVENT_SECONDS} SECOND ON COMPLETION PRESERVE ENABLE "
+                f"DO INSERT INTO {table} (source_region, written_at) VALUES ('{EVENT_SOURCE}', UTC_TIMESTAMP(6)) "
+                "ON DUPLICATE KEY UPDATE written_at = UTC_TIMESTAMP(6)"
+            ),
+        ),
+        Piece(
+            name=f"schedule of {database}.{EVENT}",
+            is_there=lambda cursor: _found(
+                cursor,
+                "SELECT 1 FROM information_schema.events "
+                f"WHERE event_schema = '{database}' AND event_name = '{EVENT}' AND status = 'ENABLED'",
+            ),
+            make=f"ALTER EVENT {event} ENABLE",
         ),
         Piece(
             name=f"user {user}",
@@ -118,6 +146,17 @@ def _table_is_there(cursor: Cursor, database: str) -> bool:
     if columns and not {"source_region", "written_at"} <= columns:
         raise SetupError(f"{database}.heartbeat is another table: it has the columns {', '.join(sorted(columns))}")
     return bool(columns)
+
+
+def _event_is_there(cursor: Cursor, database: str) -> bool:
+    cursor.execute(
+        "SELECT event_definition FROM information_schema.events "
+        f"WHERE event_schema = '{database}' AND event_name = '{EVENT}'"
+    )
+    body = _one(cursor)
+    if body is not None and f"'{EVENT_SOURCE}'" not in str(body):
+        raise SetupError(f"{database}.{EVENT} is another event: drop it, or rename it")
+    return body is not None
 
 
 def _user_is_there(cursor: Cursor, user: str) -> bool:

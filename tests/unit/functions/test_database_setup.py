@@ -2,9 +2,11 @@
 
 import json
 import logging
+import math
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ from rehearsal.mysql_server import Fault
 ALL = [
     "database failover",
     "table failover.heartbeat",
+    "event failover.heartbeat_of_the_database",
     "user health_check",
     "grants of health_check",
 ]
-WITH_TLS = [*ALL[:3], "TLS for health_check", ALL[3]]
+BY_THE_WAY = ["schedule of failover.heartbeat_of_the_database", "TLS for health_check"]
+EVERYTHING = [*ALL[:3], BY_THE_WAY[0], ALL[3], BY_THE_WAY[1], ALL[4]]
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct-horse_battery%staple"
 
@@ -48,28 +52,42 @@ class TestPreparing:
     """What it does to a database."""
 
     def test_empty_database(self, world: Any) -> None:
-        """On an empty database it makes everything; CREATE USER already requires TLS."""
+        """On an empty database it makes everything; CREATE USER already requires TLS, CREATE EVENT already enables."""
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": ALL, "already_there": ["TLS for health_check"], "read_only": False}
+        assert answer == {"created": ALL, "already_there": BY_THE_WAY, "read_only": False}
+
+    def test_the_database_writes_heartbeats_by_itself(self, world: Any) -> None:
+        """From then on a heartbeat is written each second on the writer, with nobody connected, and reaches the reader."""
+        handler(event(world.writer_listener.port), None)
+        second = math.ceil(time.time())
+        world.global_database.clock = lambda: second + 7.5
+        written = [world.writer, world.reader]
+        for cluster in written:
+            rows = cluster.execute("SELECT source_region, UNIX_TIMESTAMP(written_at) FROM failover.heartbeat")
+            assert rows == [("database", second + 7.0)]
 
     def test_second_run_changes_nothing(self, world: Any) -> None:
         """A second run finds everything in place and commits nothing."""
         handler(event(world.writer_listener.port), None)
+        now = time.time()
+        world.global_database.clock = lambda: now  # no heartbeat becomes due
+        world.writer.execute("SELECT 1")
         position = world.writer.applied_sequence
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": [], "already_there": WITH_TLS, "read_only": False}
+        assert answer == {"created": [], "already_there": EVERYTHING, "read_only": False}
         assert world.writer.applied_sequence == position
 
     def test_interrupted_run_is_finished(self, world: Any) -> None:
         """A run that was interrupted at any point is finished by the next one."""
-        for done in range(4):
+        for undo in (
+            "DROP TABLE failover.heartbeat",
+            "DROP EVENT failover.heartbeat_of_the_database",
+            "ALTER EVENT failover.heartbeat_of_the_database DISABLE",
+            "DROP USER 'health_check'@'%'",
+            "REVOKE UPDATE ON failover.heartbeat FROM 'health_check'@'%'",
+            "ALTER USER 'health_check'@'%' REQUIRE NONE",
+        ):
             handler(event(world.writer_listener.port), None)
-            undo = [
-                "DROP TABLE failover.heartbeat",
-                "DROP USER 'health_check'@'%'",
-                "REVOKE UPDATE ON failover.heartbeat FROM 'health_check'@'%'",
-                "ALTER USER 'health_check'@'%' REQUIRE NONE",
-            ][done]
             world.writer.execute(undo)
             handler(event(world.writer_listener.port), None)
             answer = handler(event(world.writer_listener.port), None)
@@ -90,7 +108,7 @@ class TestPreparing:
         """On a reader where all has arrived it succeeds and says that it is one."""
         handler(event(world.writer_listener.port), None)
         answer = handler(event(world.reader_listener.port), None)
-        assert answer == {"created": [], "already_there": WITH_TLS, "read_only": True}
+        assert answer == {"created": [], "already_there": EVERYTHING, "read_only": True}
 
     def test_reader_with_something_missing(self, world: Any) -> None:
         """On a reader where something is missing it fails and names all of it."""
@@ -112,6 +130,16 @@ class TestPreparing:
         world.writer.execute("CREATE TABLE failover.heartbeat (id INT PRIMARY KEY)")
         with pytest.raises(SetupError, match="is another table: it has the columns id"):
             handler(event(world.writer_listener.port), None)
+
+    def test_foreign_event_is_not_used(self, world: Any) -> None:
+        """An event of that name that does something else is somebody else's: it fails, and leaves the event as it is."""
+        world.writer.execute("CREATE DATABASE failover")
+        world.writer.execute("CREATE TABLE failover.log (id INT PRIMARY KEY)")
+        body = "DELETE FROM failover.log"
+        world.writer.execute(f"CREATE EVENT failover.heartbeat_of_the_database ON SCHEDULE EVERY 60 SECOND DO {body}")
+        with pytest.raises(SetupError, match="is another event"):
+            handler(event(world.writer_listener.port), None)
+        assert world.writer.execute("SELECT event_definition FROM information_schema.events") == [(body,)]
 
 
 class TestSecrecy:

@@ -116,6 +116,7 @@ def test_the_database_is_encrypted_audited_and_takes_tls_only(any_run: Run) -> N
         parameters = {p["name"]: p["value"] for p in group.inputs["parameters"]}
         assert parameters["require_secure_transport"] == "ON"
         assert parameters["binlog_format"] == "OFF"
+        assert parameters["event_scheduler"] == "ON"
         assert parameters["server_audit_logging"] == "1"
     for instance in any_run.of("rds/clusterInstance:ClusterInstance"):
         assert instance.inputs["publiclyAccessible"] is False

@@ -627,6 +627,173 @@ class TestPrivileges:
         assert refusal(reader, "INSERT INTO ledger.payments VALUES (1, 1)") == 1290
 
 
+HEARTBEAT = (
+    "CREATE EVENT IF NOT EXISTS ledger.pulse ON SCHEDULE EVERY 1 SECOND ON COMPLETION PRESERVE ENABLE DO "
+    "INSERT INTO ledger.beats (source, written_at) VALUES ('database', UTC_TIMESTAMP(6)) "
+    "ON DUPLICATE KEY UPDATE written_at = UTC_TIMESTAMP(6)"
+)
+
+
+class TestEvents:
+    """What the writer's database runs by itself. The fixture's lag is one second, and its clock begins at a whole one."""
+
+    @pytest.fixture
+    def beating(self, region: Region) -> Region:
+        """A global database whose event is on both clusters; `began` is when it was made."""
+        region.east.execute(
+            "CREATE TABLE ledger.beats (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
+        )
+        region.east.execute(HEARTBEAT)
+        return region
+
+    def beat(self, cluster: Cluster) -> float | None:
+        """Return the newest heartbeat of a cluster, in seconds since the event was made, or None."""
+        rows = cluster.execute("SELECT UNIX_TIMESTAMP(MAX(written_at)) FROM ledger.beats")
+        return None if rows[0][0] is None else float(str(rows[0][0])) - (START + 100)
+
+    def test_runs_each_second_and_replicates(self, beating: Region) -> None:
+        """Each execution has its due time, whenever somebody looks, and is on the reader when it is as old as the lag."""
+        beating.clock.now += 10.3
+        assert (self.beat(beating.west), self.beat(beating.east)) == (9.0, 10.0)
+        beating.clock.now += 0.8
+        assert (self.beat(beating.west), self.beat(beating.east)) == (10.0, 11.0)
+
+    def test_who_looks_and_how_often_changes_nothing(self) -> None:
+        """A database that is looked at all the time has committed the same transactions as one that nobody looked at."""
+        lost: list[list[tuple[float, str]]] = []
+        for looks in (1, 40):
+            region = make_region(3600.0)
+            region.east.execute(
+                "CREATE TABLE ledger.beats (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
+            )
+            region.east.execute(HEARTBEAT)
+            for _ in range(looks):
+                region.clock.now += 10 / looks
+                region.west.newest_commit_at()
+            region.database.stop(EAST)
+            outcome = region.database.failover(WEST)
+            lost.append([(each.committed_at - START, each.statements[0].sql[:6]) for each in outcome.lost_transactions])
+            region.database.close()
+        assert lost[0] == lost[1]
+        assert [at for at, verb in lost[0] if verb == "INSERT"] == [100.0 + second for second in range(1, 11)]
+
+    def test_stopped_means_silent_and_nothing_is_made_up(self, beating: Region) -> None:
+        """A stopped writer runs nothing; back unchallenged it goes on with the next second, and makes up for none."""
+        beating.clock.now += 3.5
+        beating.database.stop(EAST)
+        beating.clock.now += 60
+        assert self.beat(beating.west) == 2.0
+        position = beating.east.applied_sequence
+        beating.database.start(EAST)
+        assert beating.east.applied_sequence == position
+        beating.clock.now += 1
+        assert (self.beat(beating.east), beating.east.applied_sequence) == (64.0, position + 1)
+
+    def test_fenced_means_silent(self, beating: Region) -> None:
+        """A fenced writer runs nothing; unfenced it goes on."""
+        beating.clock.now += 2.5
+        beating.database.fence(EAST)
+        beating.clock.now += 10
+        assert (self.beat(beating.east), self.beat(beating.west)) == (2.0, 2.0)
+        beating.database.unfence(EAST)
+        beating.clock.now += 1
+        assert self.beat(beating.east) == 13.0
+
+    def test_the_promoted_cluster_runs_it(self, beating: Region) -> None:
+        """After a failover the new writer beats, and the old one, back as a copy, follows it without beating itself."""
+        beating.clock.now += 5.5
+        beating.database.stop(EAST)
+        beating.clock.now += 30
+        outcome = beating.database.failover(WEST)
+        assert [each.committed_at - (START + 100) for each in outcome.lost_transactions] == [5.0]
+        assert self.beat(beating.west) == 4.0
+        beating.clock.now += 1
+        assert self.beat(beating.west) == 36.0
+        beating.database.start(EAST)
+        beating.clock.now += 10
+        assert (self.beat(beating.west), self.beat(beating.east)) == (46.0, 45.0)
+
+    def test_switchover_moves_it(self, beating: Region) -> None:
+        """A switchover loses no heartbeat, and there is one line of them, not two."""
+        beating.clock.now += 5.5
+        beating.database.switchover(WEST)
+        assert (self.beat(beating.west), beating.database.lost_transactions) == (5.0, ())
+        before = beating.west.applied_sequence
+        beating.clock.now += 10
+        assert (self.beat(beating.west), self.beat(beating.east)) == (15.0, 14.0)
+        assert beating.west.applied_sequence == before + 10
+
+    def test_lost_heartbeats_are_not_lost_rows(self, beating: Region) -> None:
+        """Heartbeats stand among the lost transactions, and not among the rows that another table lost."""
+        beating.database.replication_lag_seconds = 60.0
+        beating.pay(1)
+        beating.clock.now += 3
+        beating.database.stop(EAST)
+        lost = beating.database.failover(WEST).lost_transactions
+        assert [row["id"] for each in lost for row in each.inserted_rows("ledger.payments")] == [1]
+        assert [row["source"] for each in lost for row in each.inserted_rows("ledger.beats")] == ["database"] * 3
+
+    def test_a_long_lag_is_the_lag_of_its_heartbeats(self, beating: Region) -> None:
+        """A reader's RPO lag is the age of the oldest commit that it lacks, heartbeats included."""
+        beating.database.replication_lag_seconds = 10.0
+        beating.clock.now += 30.5
+        rows = beating.west.execute(
+            "SELECT rpo_lag_in_milliseconds FROM information_schema.aurora_global_db_status WHERE aws_region = 'eu-west-1'"
+        )
+        assert (rows, self.beat(beating.west)) == ([(9500.0,)], 20.0)
+
+    def test_seen_made_changed_dropped(self, beating: Region) -> None:
+        """information_schema shows it; IF NOT EXISTS leaves it; DISABLE stops it, ENABLE and DROP do what they say."""
+        query = "SELECT event_schema, event_name, interval_value, status, on_completion FROM information_schema.EVENTS"
+        assert beating.east.execute(query) == [("ledger", "pulse", "1", "ENABLED", "PRESERVE")]
+        beating.east.execute(HEARTBEAT)
+        beating.east.execute("ALTER EVENT ledger.pulse DISABLE")
+        beating.clock.now += 10
+        assert (self.beat(beating.east), beating.west.execute(query)[0][3]) == (None, "DISABLED")
+        beating.east.execute("ALTER EVENT ledger.pulse ENABLE")
+        beating.clock.now += 1
+        assert self.beat(beating.east) == 11.0
+        beating.east.execute("DROP EVENT ledger.pulse")
+        assert beating.east.execute(query) == []
+
+    @pytest.mark.parametrize(
+        ("sql", "number"),
+        [
+            (HEARTBEAT.replace("IF NOT EXISTS ", ""), 1537),
+            ("ALTER EVENT ledger.nobody ENABLE", 1539),
+            ("DROP EVENT ledger.nobody", 1539),
+            (HEARTBEAT.replace("ledger.pulse", "nowhere.pulse"), 1049),
+            (HEARTBEAT.replace("ledger.pulse", "pulse"), 1046),
+            ("CREATE EVENT ledger.x ON SCHEDULE AT NOW() DO SELECT 1", 1235),
+            ("CREATE EVENT ledger.x ON SCHEDULE EVERY 1 SECOND DO SELECT 1", 1235),
+            ("CREATE EVENT ledger.x ON SCHEDULE EVERY 0 SECOND DO DELETE FROM ledger.beats", 1542),
+        ],
+    )
+    def test_refusals(self, beating: Region, sql: str, number: int) -> None:
+        """What MySQL refuses, and what the stand-in doesn't do, is refused by number."""
+        assert refusal(beating.east, sql) == number
+
+    def test_reader_refuses(self, beating: Region) -> None:
+        """On a reader no event is made."""
+        beating.clock.now += 5
+        assert refusal(beating.west, HEARTBEAT) == 1290
+
+    def test_runs_with_its_definers_rights(self, beating: Region) -> None:
+        """Making one takes EVENT on its database; an execution that its definer has no right to does nothing."""
+        beating.east.execute("CREATE USER 'app'@'%' IDENTIFIED BY 'x'")
+        beating.east.execute("GRANT SELECT ON ledger.beats TO 'app'@'%'")
+        mine = "CREATE EVENT ledger.mine ON SCHEDULE EVERY 1 SECOND DO INSERT INTO ledger.payments VALUES (7, 7)"
+        session = beating.east.session("app")
+        assert refusal(session, mine) == 1044
+        beating.east.execute("GRANT EVENT ON ledger.* TO 'app'@'%'")
+        session.execute(mine)
+        beating.clock.now += 3
+        assert beating.paid(beating.east) == []
+        beating.east.execute("GRANT INSERT ON ledger.payments TO 'app'@'%'")
+        beating.clock.now += 3
+        assert beating.paid(beating.east) == [7]
+
+
 def test_threads_do_not_mix(region: Region) -> None:
     """Sessions of many threads, beside switchovers, lose no acknowledged row and keep no refused one."""
     acknowledged: list[int] = []
