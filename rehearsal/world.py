@@ -253,6 +253,16 @@ class World:
         """The data plane of a region's cluster."""
         return self.database.cluster(region.cluster_id)
 
+    def crash_databases(self, region: RegionFacts) -> None:
+        """Let the database engine of a region die while the region lives: its ports refuse, and it writes nothing any more."""
+        self.network.database_down(region.cluster_id)
+        self.database.stop(region.cluster_id)
+
+    def heal_databases(self, region: RegionFacts) -> None:
+        """Undo `crash_databases`, also where there was no crash."""
+        self.database.start(region.cluster_id)
+        self.network.database_up(region.cluster_id)
+
     @property
     def writer(self) -> RegionFacts:
         """The region whose cluster is the writer now."""

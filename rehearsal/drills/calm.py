@@ -62,6 +62,8 @@ def mend(stage: Stage) -> None:
     for region in sorted(world.network.dark_regions):
         world.network.lighten(region)
     world.network.restore_peering()
+    for region in world.regions:
+        world.heal_databases(region)
     world.network.clear_port_faults()
     world.faults.clear()
 

@@ -38,7 +38,7 @@ def play_writer_down(stage: Stage) -> None:
     """The writer's databases are down while its region lives: Aurora gets the grace, then the standby takes over."""
     world = stage.world
     grace_seconds = world.policy.in_region_grace_seconds
-    outage = observe_outage(stage, "the crash", lambda lost: world.network.database_down(lost.cluster_id))
+    outage = observe_outage(stage, "the crash", world.crash_databases)
     stage.happened(
         f"{outage.lost.cluster_id} refuses connections; its region lives", EventKind.OUTAGE, outage.lost.name
     )

@@ -25,7 +25,7 @@ from .outcome import lose_region
 from .standby_instances import delete_instances, put_back
 
 BLIP_BEATS = 1.5
-"""Touches two beats at most, however it falls: one beat looks for 0.4 of a beat."""
+"""Touches two beats at most, however it falls: one beat looks for 0.35 of a beat."""
 HELD_BEATS = 5
 """Two more than it takes to act."""
 HELD_BEATS_ONCE_TOLD = 3
@@ -138,12 +138,12 @@ def play_writer_heals(stage: Stage) -> None:
     world = stage.world
     writer, standby = world.writer, world.standby
     stage.mark_zero("the crash")
-    world.network.database_down(writer.cluster_id)
+    world.crash_databases(writer)
     stage.happened(f"{writer.cluster_id} refuses connections; its region lives", EventKind.OUTAGE, writer.name)
     stage.wait_for_notice("in-region-grace", standby, seconds=10 * stage.beat_seconds)
     stage.let_pass(0.5 * world.policy.in_region_grace_seconds / stage.beat_seconds - HELD_BEATS)
     stage.wait_beats_in(standby, HELD_BEATS - 2)
-    world.network.database_up(writer.cluster_id)
+    world.heal_databases(writer)
     down_seconds = stage.measure_since_zero("down_seconds", time.time())
     stage.happened(f"{writer.cluster_id} serves again", EventKind.RECOVERY, writer.name)
     stage.wait_beats(3)
