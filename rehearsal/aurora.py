@@ -282,7 +282,7 @@ class GlobalDatabase:
         if writer is None or not writer.running or writer.fenced:
             return
         for execution in due_executions(writer.volume, after=after, until=now):
-            change = execute_due(writer.volume, execution)
+            change = execute_due(writer.volume, execution, clock_skew_seconds=writer.clock_skew_seconds)
             if change is not None:
                 self.log_commit(writer, execution.definer, [(execution.sql, change)], at=execution.at)
 

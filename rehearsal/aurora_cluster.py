@@ -30,6 +30,8 @@ class Cluster:
         self.incarnation = 1
         self.fenced = False
         self.must_rejoin = False
+        self.clock_skew_seconds = 0.0
+        """How far this engine's own clock is ahead: what its SQL takes for now. The log keeps true times."""
         self.applied_sequence = 0
         self.applied_at: float | None = None
         self.last_lag = Lag(measured_at=0.0, durability_ms=0.0, rpo_ms=0.0)
@@ -89,8 +91,8 @@ class Cluster:
         return outcomes
 
     def now(self) -> float:
-        """Return the clock, in seconds since the epoch."""
-        return self.global_database.clock()
+        """Return the engine's own clock, in seconds since the epoch."""
+        return self.global_database.clock() + self.clock_skew_seconds
 
     @contextmanager
     def locked(self) -> Iterator[None]:

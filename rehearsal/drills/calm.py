@@ -64,6 +64,7 @@ def mend(stage: Stage) -> None:
     world.network.restore_peering()
     for region in world.regions:
         world.heal_databases(region)
+        world.cluster(region).clock_skew_seconds = 0.0
     world.network.clear_port_faults()
     world.faults.clear()
 

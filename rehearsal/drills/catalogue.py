@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from ..stage import Stage
 from .calm import from_calm_to_calm
-from .delayed import play_disarmed, play_flapping, play_lag_too_high, play_throttled, play_writer_down
+from .delayed import (
+    play_clock_skew,
+    play_disarmed,
+    play_flapping,
+    play_lag_too_high,
+    play_throttled,
+    play_writer_down,
+)
 from .first_walk import (
     STEADY_BEATS,
     play_old_region_returns,
@@ -222,6 +229,14 @@ DRILLS: tuple[Drill, ...] = (
         "It comes and goes every few beats, before and after the failover: one failover, and none back.",
         play_flapping,
         "absences",
+        "outage_to_call_seconds",
+    ),
+    _further(
+        "clock-skew",
+        "The writer's clock is wrong",
+        "Heartbeats look too old, then too new: nothing moves, and the loss of the region is called in time.",
+        play_clock_skew,
+        "heartbeat_age_with_clock_behind_ms",
         "outage_to_call_seconds",
     ),
     _further(

@@ -32,6 +32,8 @@ HELD_BEATS_ONCE_TOLD = 3
 MOST_BEATS_AFTERWARDS = 3
 """From the end of what held it to the call: one beat to see it, one that was under way, one to spare."""
 HIGH_LAG_SHARE = 1.3
+CLOCK_SKEW_SECONDS = 5.0
+"""More than twice what a heartbeat must be quiet for: whoever compared two machines' clocks would be wrong either way."""
 
 
 def play_writer_down(stage: Stage) -> None:
@@ -103,6 +105,30 @@ def play_disarmed(stage: Stage) -> None:
     _follow_held_failover(stage, outage, armed_at, "arming")
     expect_no_write_in_the_dark(stage, outage.at, outage.lost)
     _expect_one_clean_failover(stage, outage, ("disarmed", "region-lost", "failover-completed"))
+
+
+def play_clock_skew(stage: Stage) -> None:
+    """The writer's clock is behind, so that heartbeats look old, then ahead, so that they look new: neither changes a thing."""
+    world = stage.world
+    lost, standby = world.writer, world.standby
+    for skew_seconds, words in ((-CLOCK_SKEW_SECONDS, "behind"), (CLOCK_SKEW_SECONDS, "ahead")):
+        since = time.time()
+        world.cluster(lost).clock_skew_seconds = skew_seconds
+        stage.happened(f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {words}", EventKind.OUTAGE, lost.name)
+        stage.wait_beats(HELD_BEATS)
+        age_ms = stage.watch.metric(standby, "HeartbeatAge", "Maximum", since=since)
+        stage.measure(f"heartbeat_age_with_clock_{words}_ms", age_ms or 0.0)
+        calls = stage.calls_since(since)
+        stage.expect(f"nothing was called while the clock was {words}", not calls, f"{len(calls)} calls")
+    outage = lose_region(stage)
+    call = wait_for_call(stage, beats=20)
+    call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
+    follow_failover(stage, call, outage.standby)
+    world.cluster(lost).clock_skew_seconds = 0.0
+    stage.happened(f"{lost.cluster_id}'s clock is set right", EventKind.RECOVERY, lost.name)
+    expect_call_in_time(stage, call_seconds, most_beats=MOST_BEATS_TO_CALL)
+    expect_no_write_in_the_dark(stage, outage.at, outage.lost)
+    _expect_one_clean_failover(stage, outage, ("region-lost", "failover-completed"))
 
 
 def play_throttled(stage: Stage) -> None:

@@ -75,6 +75,20 @@ def refusal(session: Session | Cluster, sql: str, *args: object) -> int:
     return caught.value.code
 
 
+class TestClockSkew:
+    """An engine whose own clock is wrong."""
+
+    def test_sql_takes_the_wrong_clock_and_the_log_the_true_one(self, region: Region) -> None:
+        """UTC_TIMESTAMP is ahead by the skew; the commit is as old as it is, so lag and loss stay true."""
+        region.east.clock_skew_seconds = 5.0
+        skewed = str(region.east.execute("SELECT UNIX_TIMESTAMP(UTC_TIMESTAMP(6))")[0][0])
+        region.pay(1)
+        assert (region.clock.now + 5.0, region.clock.now) == (
+            pytest.approx(float(skewed)),
+            region.east.newest_commit_at(),
+        )
+
+
 class TestReplication:
     """What reaches the reader, and when."""
 
