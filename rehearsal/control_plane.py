@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl
@@ -323,11 +323,13 @@ class ControlPlane:
 
     async def _start_operation(self, call: _Call) -> web.StreamResponse:
         request = OperationRequest.from_parameters(call.action, call.parameters, region=call.scope.region)
-        await self._runner.accept(request)
+        accepted = await self._runner.accept(request)
         answer = await self._describe(
             request.region, "DescribeGlobalClusters", GlobalClusterIdentifier=request.global_cluster_id
         )
-        return answer.to_response(operation_answer(call.action, rewrite(answer.body, self._known())))
+        # Of the moment of acceptance, however long the answer takes to write.
+        known = replace(self._known(), now=accepted.accepted_at, operation_of=lambda _identifier: accepted)
+        return answer.to_response(operation_answer(call.action, rewrite(answer.body, known)))
 
     async def _view(self, request: OperationRequest) -> GlobalClusterView:
         _described, view = await self._look_up(request.global_cluster_id, request.region)
