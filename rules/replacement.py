@@ -176,6 +176,11 @@ def _by_aws(pulumi_type: str, cloudformation_type: str) -> set[str]:
     return found - {""}
 
 
+def input_of(pulumi_type: str, cloudformation_property: str) -> str | None:
+    """Return the input by which a Pulumi type knows a property of CloudFormation's; None if it isn't another word."""
+    return _RENAMED.get((pulumi_type.partition(":")[2].partition(":")[0], cloudformation_property))
+
+
 def camel_case(name: str) -> str:
     """Return CloudFormation's name of a property as Pulumi writes it: `DBSubnetGroupName` -> `dbSubnetGroupName`."""
     return re.sub(r"^[A-Z]+(?=[A-Z][a-z]|$)|^[A-Z]", lambda start: start.group().lower(), name)
