@@ -59,7 +59,7 @@ def keys_obey_their_account(stack: Stack) -> Iterator[Finding]:
             s
             for s in _statements(policy)
             if s.get("Effect") == "Allow"
-            and str((s.get("Principal") or {}).get("AWS", "")).endswith(":root")
+            and str(_principal(s).get("AWS", "")).endswith(":root")
             and "kms:*" in as_list(s.get("Action"))
         ]
         if not for_root:
@@ -77,7 +77,7 @@ def keys_let_their_log_groups_encrypt(stack: Stack) -> Iterator[Finding]:
             patterns = [
                 str(pattern)
                 for s in _statements(policy)
-                if (s.get("Principal") or {}).get("Service") == f"logs.{group.region}.amazonaws.com"
+                if _principal(s).get("Service") == f"logs.{group.region}.amazonaws.com"
                 for condition in (s.get("Condition") or {}).values()
                 for pattern in as_list(condition.get("kms:EncryptionContext:aws:logs:arn"))
             ]
@@ -99,10 +99,10 @@ def keys_let_publishers_of_their_topics_encrypt(stack: Stack) -> Iterator[Findin
                 service
                 for s in _statements(using)
                 if "kms:GenerateDataKey*" in as_list(s.get("Action"))
-                for service in as_list((s.get("Principal") or {}).get("Service"))
+                for service in as_list(_principal(s).get("Service"))
             }
             for s in _statements(publishing):
-                for service in as_list((s.get("Principal") or {}).get("Service")):
+                for service in as_list(_principal(s).get("Service")):
                     if service not in may_use:
                         yield broken(topic, "kmsMasterKeyId", f"{service} may publish, but not encrypt")
 
@@ -237,8 +237,12 @@ def _statements(policy: Any) -> list[Mapping[str, Any]]:
 
 
 def _services(statement: Mapping[str, Any]) -> list[Any]:
+    return as_list(_principal(statement).get("Service"))
+
+
+def _principal(statement: Mapping[str, Any]) -> Mapping[str, Any]:
     principal = statement.get("Principal")
-    return as_list(principal.get("Service")) if isinstance(principal, Mapping) else []
+    return principal if isinstance(principal, Mapping) else {}
 
 
 def _tail(pattern: str) -> str:

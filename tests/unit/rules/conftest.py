@@ -1,5 +1,6 @@
 """Real stacks to try the rules on, made once."""
 
+import gc
 import time
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ class Tried:
 
 
 @pytest.fixture(scope="session")
-def tried() -> Tried:
+def tried(request: pytest.FixtureRequest) -> Tried:
     """The stacks in the files and every variation of the settings, deployed and previewed."""
     configurations = {
         "dev": stack_file("dev"),
@@ -29,6 +30,10 @@ def tried() -> Tried:
         **{str(pack): pack.config for pack in packed()},
     }
     found = Tried()
+    # What other tests left on the heap is not these stacks' to be searched through.
+    gc.collect()
+    gc.freeze()
+    request.addfinalizer(gc.unfreeze)
     for name, config in configurations.items():
         for preview in (False, True):
             started = time.process_time()
