@@ -58,3 +58,7 @@ class AwsError(OperationError):
     """AWS did not answer in time, or answered with an error; a write may or may not have taken effect."""
 
     exit_code = ExitCode.AWS
+
+
+class NotThereError(AwsError):
+    """AWS answered that there is no such thing."""
