@@ -65,7 +65,7 @@ class AwsQuestions:
             answer = getattr(self._client(service), operation)(**parameters)
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, service, operation) from error
-        return _with_payload(answer) if (service, operation) == ("lambda", "invoke") else answer
+        return _plain(service, operation, answer)
 
     def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
         """Return the items of all pages. Raises NotThereError, AwsError."""
@@ -103,6 +103,15 @@ class AwsQuestions:
                 make: Any = self._session.client
                 self._clients[key] = make(service, region_name=self._region, config=config)
             return self._clients[key]
+
+
+def _plain(service: str, operation: str, answer: Mapping[str, Any]) -> Answer:
+    """Return the answer with its payload parsed, and without what nobody may see."""
+    if (service, operation) == ("lambda", "invoke"):
+        return _with_payload(answer)
+    if (service, operation) == ("secretsmanager", "get_secret_value"):
+        return {"VersionId": answer.get("VersionId"), "IsReadable": bool(answer.get("SecretString"))}
+    return answer
 
 
 def _with_payload(answer: Mapping[str, Any]) -> Answer:

@@ -51,12 +51,13 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One promise, and how to look at it."""
+    """One look at AWS, and the promises that it decides."""
 
-    name: str
+    promises: tuple[str, ...]
+    """The names of its findings: each becomes unknown when the look fails."""
     where: str
     look: Callable[[], Sequence[Finding]]
-    """Ask and judge; a check may look at several things. An OperationError makes the whole of it unknown."""
+    """Ask and judge. Raises OperationError when it can't be looked."""
 
 
 def judged(name: str, where: str, *, problems: Iterable[str], evidence: str, cure: str) -> Finding:

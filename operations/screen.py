@@ -6,7 +6,9 @@ only; and nothing that was read from AWS can command the terminal: its control c
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .outcome import OperationError
@@ -66,6 +68,17 @@ class Screen:
         for row in rows:
             table.add_row(*(_safe(cell) for cell in row))
         _console().print(table)
+
+    @contextmanager
+    def progress(self, doing: str, total: int) -> Iterator[Callable[[], None]]:
+        """Show people how far it is, while it lasts; each call of what is given counts one further."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = _console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(_safe(doing), total=total)
+            yield partial(bar.advance, task)
 
     def error(self, error: OperationError) -> None:
         """Say what went wrong and the cure; as JSON too, when that was asked for."""
