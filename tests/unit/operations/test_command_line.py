@@ -46,7 +46,7 @@ def test_every_command_documents_its_exit_codes_and_has_the_common_options(world
     for option in ("--json", "--region", "--stack", "--outputs"):
         assert option in text
     assert "Default: " in text
-    assert ("--yes" in text) == (command in ("disarm", "arm", "approve"))
+    assert ("--confirm" in text) == (command in ("disarm", "arm", "approve"))
 
 
 def test_the_documented_codes_are_the_real_ones() -> None:
