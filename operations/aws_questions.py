@@ -16,8 +16,8 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .aws import translated
-from .outcome import NotThereError, UsageProblemError
+from .aws import NO_ANSWER, translated
+from .outcome import AwsError, NotThereError, UsageProblemError
 from .questions import QUESTIONS, Answer, AskIn
 
 CONNECT_TIMEOUT_SECONDS = 2
@@ -87,6 +87,11 @@ class AwsQuestions:
         what = f"{service} of {self._region}, {operation}"
         if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in NOT_THERE:
             return NotThereError(f"{what}: there is none", cure="Is the stack up, in this account?")
+        if isinstance(error, NO_ANSWER):
+            return AwsError(
+                f"{what}: no answer",
+                cure=f"{self._region}, or the way to it, may be down: look at it from the other region.",
+            )
         return translated(error, what)
 
     def _client(self, service: str) -> Any:

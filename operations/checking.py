@@ -31,9 +31,15 @@ def show_findings(screen: Screen, title: str, findings: Sequence[Finding], more:
     code = exit_code(findings)
     values = {**more, "counts": counts(findings), "findings": [each.to_json() for each in findings]}
     worst_first = sorted(findings, key=lambda each: _ORDER.index(each.verdict))
-    screen.table(title, HEADINGS, (each.row() for each in worst_first))
+    screen.table(title, HEADINGS, _rows(worst_first))
     screen.result({**values, "exit_code": int(code)}, [summary(findings)])
     return code
+
+
+def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
+    """Return the lines of the table; a cure that stands on the line above is not repeated."""
+    above = ["", *(each.cure for each in findings)]
+    return [each.row(with_cure=each.cure != cure) for each, cure in zip(findings, above, strict=False)]
 
 
 def _looked(check: Check, advance: Callable[[], None]) -> Sequence[Finding]:

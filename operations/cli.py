@@ -39,20 +39,6 @@ app = typer.Typer(
 
 
 @app.command(epilog=EXIT_CODES)
-def status(
-    context: typer.Context,
-    region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show roles, controller, switch, pending decision, failover under way and the last notices. Changes nothing."""
-    from .look import show_status
-
-    run(context, stack, outputs, as_json, lambda session: show_status(session, region))
-
-
-@app.command(epilog=EXIT_CODES)
 def disarm(
     context: typer.Context,
     reason: ReasonOption,
@@ -160,3 +146,6 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
     if end <= now:
         raise UsageProblemError(f"--until: {moments.utc_text(end)} is over", cure="Give a time to come, in UTC.")
     return end
+
+
+from . import cli_checks  # noqa: E402, F401 - registers its commands on `app`, which has to exist by then

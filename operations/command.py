@@ -7,6 +7,7 @@ that is another's is refused before anything is called.
 
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from .screen import Screen, is_interactive
 
 if TYPE_CHECKING:
     from .ports import ConnectTo
+    from .questions import AskIn
     from .session import Session
 
 _ARGUMENTS = "operations.arguments"
@@ -44,9 +46,11 @@ class Surroundings:
 
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
+    ask_in: "AskIn"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
+    sleep: Callable[[float], None]
 
 
 RegionOption = Annotated[
@@ -94,18 +98,22 @@ def run(
     from .session import Session
 
     screen = Screen(as_json=as_json)
-    around = context.obj if isinstance(context.obj, Surroundings) else _real_surroundings()
+    around = surroundings(context)
     try:
         if stack is not None and outputs is not None:
             raise UsageProblemError("--stack and --outputs were both given", cure="Give one of them.")
-        deployment = read_deployment(around.load_outputs(outputs, stack))
+        loaded = around.load_outputs(outputs, stack)
+        deployment = read_deployment(loaded)
         _check_confirmation(confirm, deployment.global_cluster_id)
         session = Session(
             deployment=deployment,
+            outputs=loaded,
             connect=around.connect_to(deployment),
+            ask_in=around.ask_in,
             screen=screen,
             now=around.now,
             new_id=around.new_id,
+            sleep=around.sleep,
             confirm=partial(_confirm, around, _command_line(context), deployment.global_cluster_id, confirm),
         )
         code = command(session)
@@ -115,16 +123,24 @@ def run(
     raise typer.Exit(code)
 
 
+def surroundings(context: typer.Context) -> Surroundings:
+    """Return what a command stands in: a test's, or the real ones."""
+    return context.obj if isinstance(context.obj, Surroundings) else _real_surroundings()
+
+
 def _real_surroundings() -> Surroundings:
     from .aws import connect_to
+    from .aws_questions import asking
     from .deployment import load_outputs
 
     return Surroundings(
         load_outputs=load_outputs,
         connect_to=connect_to,
+        ask_in=asking(),
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         is_interactive=is_interactive,
+        sleep=time.sleep,
     )
 
 

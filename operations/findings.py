@@ -43,9 +43,9 @@ class Finding:
             "cure": self.cure or None,
         }
 
-    def row(self) -> tuple[str, str, str, str]:
+    def row(self, *, with_cure: bool) -> tuple[str, str, str, str]:
         """Return the finding as a line of a table."""
-        evidence = f"{self.evidence}\nCure: {self.cure}" if self.cure else self.evidence
+        evidence = f"{self.evidence}\nCure: {self.cure}" if self.cure and with_cure else self.evidence
         return self.check, self.where, str(self.verdict), evidence
 
 

@@ -5,12 +5,11 @@ is written but the heartbeat that the functions write all the time; a function t
 unknown, or, where its answer is the promise, failed.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
-
-import json
 
 from .findings import Check, Finding, judged, unknown
 from .outcome import AwsError
@@ -132,11 +131,11 @@ def judge_across(here: str, there: str, written: Mapping[str, Any], read: Mappin
     at, seen = written["heartbeat_at"], read.get("heartbeat_at")
     if not _is_as_new(seen, at):
         why = read.get("failure") or f"the newest there is of {seen or 'never'}"
-        return judged("replication", "both", problems=[f"{there} has not the heartbeat of {at}: {why}"], evidence="", cure=cure)
+        return judged(
+            "replication", "both", problems=[f"{there} has not the heartbeat of {at}: {why}"], evidence="", cure=cure
+        )
     lag = "" if read.get("replication_lag_ms") is None else f"; lag {read['replication_lag_ms']:g} ms"
-    evidence = (
-        f"written in {here} in {written['heartbeat_write_ms']:g} ms at {at}, read in {there} as of {seen}{lag}"
-    )
+    evidence = f"written in {here} in {written['heartbeat_write_ms']:g} ms at {at}, read in {there} as of {seen}{lag}"
     return judged("replication", "both", problems=[], evidence=evidence, cure=cure)
 
 

@@ -55,7 +55,10 @@ def _cluster_look(surface: Surface, here: RegionSurface, ask_in: AskIn, now: dat
         clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
         cluster: Answer = clusters[0] if clusters else {}
         instances = ask.ask_all(
-            "rds", "describe_db_instances", "DBInstances", Filters=[{"Name": "db-cluster-id", "Values": [here.cluster_id]}]
+            "rds",
+            "describe_db_instances",
+            "DBInstances",
+            Filters=[{"Name": "db-cluster-id", "Values": [here.cluster_id]}],
         )
         parameters = ask.ask_all(
             "rds",
@@ -150,7 +153,9 @@ def judge_protection(here: RegionSurface, cluster: Answer, *, is_production: boo
 
 def judge_private(here: RegionSurface, instances: Sequence[Answer]) -> Finding:
     """Return whether no instance can be reached from outside."""
-    public = [str(each.get("DBInstanceIdentifier")) for each in instances if each.get("PubliclyAccessible") is not False]
+    public = [
+        str(each.get("DBInstanceIdentifier")) for each in instances if each.get("PubliclyAccessible") is not False
+    ]
     problems = [f"publicly accessible, or not said not to be: {', '.join(public)}"] if public else []
     if not instances:
         return unknown("private", here.region, why="there is no instance", cure="See the finding on availability.")
@@ -220,7 +225,10 @@ def version_check(surface: Surface, ask_in: AskIn) -> Check:
             ask = ask_in(here.region)
             if not versions:
                 (world,) = ask.ask_all(
-                    "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=surface.global_cluster_id
+                    "rds",
+                    "describe_global_clusters",
+                    "GlobalClusters",
+                    GlobalClusterIdentifier=surface.global_cluster_id,
                 )
                 versions["global cluster"] = str(world.get("EngineVersion"))
             (cluster,) = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)

@@ -26,6 +26,7 @@ ROUTE_53_REGION = "us-east-1"
 LAG_ALARMS = ("replication-lag", "rpo-lag")
 """The metrics that only the standby's region has. Source: Monitoring an Amazon Aurora global database."""
 HEALTH_MINUTES = 5
+DATA_WITHIN = timedelta(minutes=15)
 
 
 def watch_checks(
@@ -38,7 +39,7 @@ def watch_checks(
         looks: list[tuple[tuple[str, ...], Any]] = [
             (("controller", "armed"), partial(_look_at_controller, here, apis[here.region], now)),
             (("schedule",), partial(_look_at_schedule, here, ask)),
-            (("alarms",), partial(_look_at_alarms, here, ask, writer)),
+            (("alarms", "alarm data"), partial(_look_at_alarms, here, ask, writer, now)),
             (("secret",), partial(_look_at_secret, here, ask)),
             (("state table",), partial(_look_at_table, here, ask, surface.is_production)),
             (("topic",), partial(_look_at_topic, here, ask)),
@@ -104,26 +105,67 @@ def judge_schedule(where: str, schedule: Answer, controller: str) -> Finding:
     return judged("schedule", where, problems=problems, evidence=evidence, cure=DRIFT)
 
 
-def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None) -> list[Finding]:
+def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
     names = list(here.alarm_names)
     found = ask.ask_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names)
-    return [judge_alarms(here.region, names, found, is_writer=None if writer is None else writer == here.region)]
+    queries = [
+        {
+            "Id": f"m{number}",
+            "MetricStat": {
+                "Metric": {name: alarm[name] for name in ("Namespace", "MetricName", "Dimensions")},
+                "Period": 60,
+                "Stat": "SampleCount",
+            },
+        }
+        for number, alarm in enumerate(found)
+    ]
+    results = ask.ask_all(
+        "cloudwatch",
+        "get_metric_data",
+        "MetricDataResults",
+        MetricDataQueries=queries,
+        StartTime=now - DATA_WITHIN,
+        EndTime=now,
+    )
+    filled = {each["Id"] for each in results if each.get("Values")}
+    silent = [alarm for number, alarm in enumerate(found) if f"m{number}" not in filled]
+    return [
+        judge_alarms(here.region, names, found),
+        judge_alarm_data(here.region, silent, len(found), now, may_lack_lag=writer in (None, here.region)),
+    ]
 
 
-def judge_alarms(where: str, names: Sequence[str], found: Sequence[Answer], *, is_writer: bool | None) -> Finding:
-    """Return whether every alarm exists, acts and has data, and none is on that is no role."""
+def judge_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> Finding:
+    """Return whether every alarm exists and acts, and none is on that is no role."""
     states = {str(each["AlarmName"]): each for each in found}
     problems = [f"{name} does not exist" for name in names if name not in states]
     for name, alarm in states.items():
-        state = alarm.get("StateValue")
-        if state == "ALARM" and not tells_a_role(name):
+        if alarm.get("StateValue") == "ALARM" and not tells_a_role(name):
             problems.append(f"{name} is on: {alarm.get('StateReason') or 'no reason given'}")
-        if state == "INSUFFICIENT_DATA" and not (is_writer is not False and is_about_lag(name)):
-            problems.append(f"{name} has no data")
         if alarm.get("ActionsEnabled") is False:
             problems.append(f"{name} tells nobody: its actions are off")
-    cure = "An alarm that is on has a page in the runbook; one without data fills within minutes of `pulumi up`, or is wrong."
-    return judged("alarms", where, problems=problems, evidence=f"{len(states)} alarms, all with data, none on", cure=cure)
+    cure = "An alarm that is on has a page in the runbook; one that is missing or mute: `pulumi up`."
+    evidence = f"{len(states)} alarms, none on but the role's"
+    return judged("alarms", where, problems=problems, evidence=evidence, cure=cure)
+
+
+def judge_alarm_data(where: str, silent: Sequence[Answer], count: int, now: datetime, *, may_lack_lag: bool) -> Finding:
+    """Return whether the metrics behind the alarms have data: an alarm on a metric that nobody publishes is never on.
+
+    `silent` are the alarms whose metric had none in `DATA_WITHIN`; those that are younger than that can't be told yet.
+    """
+    wanting = [each for each in silent if not (may_lack_lag and is_about_lag(str(each["AlarmName"])))]
+    old = [each for each in wanting if now - each.get("AlarmConfigurationUpdatedTimestamp", now) > DATA_WITHIN]
+    minutes = DATA_WITHIN.total_seconds() / 60
+    cure = (
+        "A new stack needs some minutes; after that, the metric's name or dimensions are wrong, or nobody publishes it."
+    )
+    if wanting and not old:
+        names = ", ".join(str(each["AlarmName"]) for each in wanting)
+        why = f"no data yet behind {names}: the alarms are younger than {minutes:g} minutes"
+        return unknown("alarm data", where, why=why, cure=cure)
+    problems = [f"nothing behind {each['AlarmName']} in {minutes:g} minutes" for each in old]
+    return judged("alarm data", where, problems=problems, evidence=f"all {count} have data", cure=cure)
 
 
 def tells_a_role(alarm_name: str) -> bool:
@@ -176,7 +218,9 @@ def judge_replica(surface: Surface, versions: Mapping[str, str | None], replicas
         problems.append(f"the replica in {away} is {status.get('Status') or 'not there'}{_said(status)}")
     if None in versions.values() or len(set(versions.values())) != 1:
         problems.append(f"the current versions differ: {', '.join(f'{k} {v}' for k, v in versions.items())}")
-    cure = "Secrets Manager repeats a replication by itself; if not: `replicate-secret-to-regions` with the region's key."
+    cure = (
+        "Secrets Manager repeats a replication by itself; if not: `replicate-secret-to-regions` with the region's key."
+    )
     return judged("secret replica", "both", problems=problems, evidence=f"{away} is in sync, same version", cure=cure)
 
 
@@ -272,7 +316,9 @@ def judge_health_checks(
     Readers' checks are healthy while their region lives; the writer's and its votes are healthy while the writer is home.
     """
     if writer is None:
-        return unknown("health checks", "global", why="nobody says who is the writer", cure=f"Look at `status`. {DRIFT}")
+        return unknown(
+            "health checks", "global", why="nobody says who is the writer", cure=f"Look at `status`. {DRIFT}"
+        )
     is_home = writer == surface.home.region
     problems = [f"{what} is disabled, and so counts as healthy" for what in disabled]
     for what, value in health.items():

@@ -14,6 +14,7 @@ Answer = Mapping[str, Any]
 QUESTIONS: Mapping[tuple[str, str], str] = {
     ("account", "get_region_opt_status"): "account:GetRegionOptStatus",
     ("cloudwatch", "describe_alarms"): "cloudwatch:DescribeAlarms",
+    ("cloudwatch", "get_metric_data"): "cloudwatch:GetMetricData",
     ("cloudwatch", "get_metric_statistics"): "cloudwatch:GetMetricStatistics",
     ("dynamodb", "describe_table"): "dynamodb:DescribeTable",
     ("dynamodb", "list_tags_of_resource"): "dynamodb:ListTagsOfResource",

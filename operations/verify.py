@@ -4,8 +4,6 @@ Owns which promises there are, and the order. Does not own any judgement (`promi
 but heartbeats; a region that is gone makes its promises unknown or failed within the deadline of one check.
 """
 
-from collections.abc import Callable
-
 from .checking import run_checks, show_findings
 from .deadline import side_by_side
 from .findings import Finding, judged
@@ -14,14 +12,14 @@ from .ports import Roles
 from .promises_data import data_checks
 from .promises_database import database_checks, version_check
 from .promises_watch import watch_checks
-from .questions import AskIn
 from .seats import Seats, agreed, seats_by_rds
 from .session import Session
-from .surface import Surface
+from .surface import read_surface
 
 
-def verify(session: Session, surface: Surface, ask_in: AskIn, pause: Callable[[float], None]) -> ExitCode:
+def verify(session: Session) -> ExitCode:
     """Check everything in both regions, and show what was found."""
+    surface, ask_in = read_surface(session.outputs), session.ask_in
     seats, findings = _roles(session)
     writer = None if seats.writer is None else seats.writer.region
     apis = {place.region: session.connect(place) for place in session.deployment.places}
@@ -29,7 +27,7 @@ def verify(session: Session, surface: Surface, ask_in: AskIn, pause: Callable[[f
         *database_checks(surface, ask_in, session.now()),
         version_check(surface, ask_in),
         *watch_checks(surface, ask_in, apis, writer, session.now()),
-        *data_checks(surface, ask_in, writer, pause),
+        *data_checks(surface, ask_in, writer, session.sleep),
     ]
     findings += run_checks(checks, session.screen, "Checking the promises")
     title = f"{surface.global_cluster_id}, verified at {session.now():%Y-%m-%d %H:%M:%S} UTC"
