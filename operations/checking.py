@@ -1,7 +1,8 @@
 """Checks side by side, with progress, and their findings as a table.
 
 Owns the deadline that a check has, and how findings are shown. Does not own what is checked. Invariant: every promise of
-every check has a finding at the end; one that hangs or fails is unknown and delays no other.
+every check has a finding at the end; one that hangs or meets an error is unknown and delays no other, and what AWS says
+not to be there has failed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +10,8 @@ from functools import partial
 from itertools import chain
 
 from .deadline import side_by_side
-from .findings import Check, Finding, Verdict, counts, exit_code, summary, unknown
-from .outcome import ExitCode, OperationError
+from .findings import Check, Finding, Verdict, counts, exit_code, judged, summary, unknown
+from .outcome import ExitCode, NotThereError, OperationError
 from .screen import Screen
 
 CHECK_SECONDS = 20.0
@@ -50,6 +51,8 @@ def _looked(check: Check, advance: Callable[[], None]) -> Sequence[Finding]:
 
 
 def _taken(check: Check, end: Sequence[Finding] | OperationError) -> Sequence[Finding]:
+    if isinstance(end, NotThereError):
+        return [judged(each, check.where, problems=[end.what], evidence="", cure=end.cure) for each in check.promises]
     if isinstance(end, OperationError):
         return [unknown(promise, check.where, why=end.what, cure=end.cure) for promise in check.promises]
     return end

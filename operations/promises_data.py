@@ -68,9 +68,14 @@ def invoke(ask_in: AskIn, here: RegionSurface, request: Mapping[str, object]) ->
 
 
 def probe(ask_in: AskIn, here: RegionSurface, *targets: Mapping[str, object]) -> list[Mapping[str, Any]]:
-    """Return what a region's health_check says of these targets. Raises AwsError."""
+    """Return what a region's health_check says of these targets, one for each. Raises AwsError."""
     answer = invoke(ask_in, here, {"targets": list(targets), "deadline_ms": PROBE_DEADLINE_MS})
-    return list(answer.get("probes", []))
+    probes = list(answer.get("probes", []))
+    if len(probes) != len(targets):
+        raise AwsError(
+            f"{here.health_check} of {here.region}: {len(probes)} of {len(targets)} answers", cure=PROBE_CURE
+        )
+    return probes
 
 
 def target(cluster: RegionSurface, *, is_writer: bool, sources: bool = False) -> dict[str, object]:
@@ -95,8 +100,6 @@ def judge_paths(where: str, probes: Sequence[Mapping[str, Any]]) -> Finding:
     problems += [
         f"{each['cluster']}: not reachable" for each in probes if not each.get("failure") and not each.get("reachable")
     ]
-    if len(probes) != 2:
-        problems.append(f"{len(probes)} answers for two databases")
     evidence = ", ".join(f"{each['cluster']} in {each.get('connect_ms')} ms" for each in probes)
     return judged("probes", where, problems=problems, evidence=evidence, cure=PROBE_CURE)
 
