@@ -13,6 +13,7 @@ from .deadline import bounded
 from .deployment import Deployment, Place
 from .outcome import AwsError, ConflictError, OperationError
 from .ports import Change, Connect, Item, RegionApi
+from .questions import AskIn
 from .screen import Screen
 
 
@@ -21,12 +22,17 @@ class Session:
     """Everything that one run of a command has."""
 
     deployment: Deployment
+    outputs: object
+    """The stack's outputs as they were loaded, for what `deployment` does not hold (`surface.py`)."""
     connect: Connect
+    ask_in: AskIn
     screen: Screen
     now: Callable[[], datetime]
     new_id: Callable[[], str]
-    confirm: Callable[[str], bool]
-    """Whether the person says yes; raises RefusedError when there is nobody to ask."""
+    sleep: Callable[[float], None]
+    """Waits so many seconds."""
+    confirm: Callable[[str], None]
+    """Return when the person confirms; raises RefusedError when not, or when there is nobody to ask."""
 
 
 def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item | None], str]) -> None:
