@@ -1,5 +1,6 @@
 """The decision, case by case: each reason by the situation that it stands for, and the shape of the table."""
 
+import time
 import timeit
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from functions.failover_controller.model import (
     State,
     Switch,
 )
+from tests.patience import least
 from tests.unit.functions.failover_controller.builders import (
     NOW,
     OWN_ARN,
@@ -502,5 +504,8 @@ def test_only_the_two_verdicts_act_and_they_stand_last() -> None:
 def test_a_decision_takes_less_than_50_microseconds() -> None:
     """The longest way through the table, all rows, is quick."""
     seen, state = lost(), third_beat()
-    seconds = min(timeit.repeat(lambda: decide(seen, state, POLICY, NOW), number=200, repeat=7)) / 200
-    assert seconds < 50e-6
+
+    def measure() -> float:
+        return timeit.timeit(lambda: decide(seen, state, POLICY, NOW), timer=time.process_time, number=1000) / 1000
+
+    assert least(measure, enough=50e-6) < 50e-6
