@@ -1,16 +1,18 @@
 """Faults between callers and AWS, seen through boto3 clients in front of a small upstream on loopback."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.test_utils import make_mocked_request
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from rehearsal.aws import Clients, credential_scope
-from rehearsal.faults import ApiFault, ApiFaults
+from rehearsal.faults import ApiFault, ApiFaults, _CallerProxy
 from rehearsal.loop_thread import LoopThread, serve_on_loopback
 from tests.patience import PATIENCE_SECONDS, wait_until
 
@@ -177,6 +179,28 @@ def test_latency_delays_a_call_that_then_passes(upstream: Upstream, faults: ApiF
     callers.rds(WEST, EAST).describe_events()
     assert time.monotonic() - started >= 0.06
     assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_caller_that_gave_up_is_no_failure(is_gone: bool) -> None:
+    """An answer that nobody waits for any more is dropped; a reset under a caller that still waits is an error."""
+
+    async def reset(_request: web.BaseRequest) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    async def handle() -> int:
+        proxy = _CallerProxy(WEST, "http://127.0.0.1:1")
+        proxy.burst.handle_proxy = reset  # pyright: ignore[reportAttributeAccessIssue]
+        request = make_mocked_request("POST", "/", headers={"Host": "127.0.0.1"})
+        assert request.transport is not None
+        request.transport.is_closing.return_value = is_gone  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
+        return (await proxy._handle(request)).status
+
+    if is_gone:
+        assert asyncio.run(handle()) == 499
+    else:
+        with pytest.raises(ClientConnectionResetError):
+            asyncio.run(handle())
 
 
 def test_a_hanging_call_has_no_effect(upstream: Upstream, faults: ApiFaults, hasty: Callers) -> None:

@@ -273,6 +273,20 @@ class TestLogIn:
                     continue
         assert tls.version() == "TLSv1.3"
 
+    def test_a_client_that_hangs_up_in_its_log_in_is_no_failure(
+        self, app: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As a probe does whose time is over: the server's own log is for the server's own faults."""
+
+        def give_up(*_: object) -> None:
+            raise OSError("no time left")
+
+        monkeypatch.setattr(pymysql.Connection, "_process_auth", give_up)
+        with pytest.raises((pymysql.OperationalError, OSError)):
+            app.connect(user="app", password=token())
+        assert wait_until(lambda: app.listener.connection_count == 0)
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
 
 class TestTokens:
     """The check of a token's other properties."""

@@ -337,7 +337,7 @@ def test_a_region_that_errs_for_longer_than_the_grace_is_asked_about_once_and_ac
     assert (rig.world.told(), rig.world.calls) == (["peer-unknown"], [])
     rig.beats(10)
     assert (rig.world.told(), rig.world.calls) == (["peer-unknown", "region-unclear"], [])
-    assert {"id", "asked_at", "verdict"} <= set(pending := rig.table.items[STATE]["pending"])
+    pending: Any = rig.table.items[STATE]["pending"]
     assert pending["verdict"] == "region-impaired"
     put(rig, ("approval", pending["id"]), approved=True, by="ada")
     assert rig.beats(1) == ["region-impaired"]
@@ -356,7 +356,8 @@ def test_a_region_that_errs_in_some_beats_is_acted_on_when_approved() -> None:
     rig.steps.interrupt = flicker
     rig.beats(30)
     assert (rig.world.told()[-1], rig.world.calls) == ("region-unclear", [])
-    put(rig, ("approval", rig.table.items[STATE]["pending"]["id"]), approved=True, by="ada")
+    pending: Any = rig.table.items[STATE]["pending"]
+    put(rig, ("approval", pending["id"]), approved=True, by="ada")
     rig.beats(3)
     assert rig.world.effects == 1
 
