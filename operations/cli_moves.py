@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import moments
-from .command import ConfirmOption, JsonOption, OutputsOption, StackOption, checked_reason, run
+from .command import ConfirmOption, JsonOption, OutputsOption, ReasonOption, StackOption, checked_reason, run
 from .outcome import ExitCode, UsageProblemError
 
 if TYPE_CHECKING:
@@ -56,11 +56,51 @@ def switchover(
     """
 
     def go(session: "Session") -> ExitCode:
-        from .switchover import Course, switch_over
+        from .moving import Course
+        from .switchover import switch_over
 
         course = Course(timeout_seconds=_seconds(timeout), with_dns=dns)
         why = checked_reason(reason)
         return switch_over(session, to=to, max_lag_ms=max_lag_ms, only_resume=resume, reason=why, course=course)
+
+    run(context, stack, outputs, as_json, go, confirm=confirm)
+
+
+def failover(
+    context: typer.Context,
+    reason: ReasonOption,
+    accept_data_loss: Annotated[
+        bool, typer.Option("--accept-data-loss", help="Whoever owns the data accepts to lose the last moments.")
+    ] = False,
+    even_if_the_writer_answers: Annotated[
+        bool, typer.Option("--even-if-the-writer-answers", help="Do it although something says that the writer lives.")
+    ] = False,
+    timeout: TimeoutOption = "60m",
+    dns: DnsOption = True,
+    resume: ResumeOption = False,
+    confirm: ConfirmOption = None,
+    stack: StackOption = None,
+    outputs: OutputsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the standby the writer by hand, losing what was not replicated: when its controller can't or may not.
+
+    Shows the evidence, and refuses while something says that the writer lives, or a failover is under way.
+    A planned move that loses nothing is `switchover`.
+    """
+
+    def go(session: "Session") -> ExitCode:
+        from .failover import fail_over
+        from .moving import Course
+
+        return fail_over(
+            session,
+            accepts_data_loss=accept_data_loss,
+            even_if_alive=even_if_the_writer_answers,
+            only_resume=resume,
+            reason=checked_reason(reason),
+            course=Course(timeout_seconds=_seconds(timeout), with_dns=dns),
+        )
 
     run(context, stack, outputs, as_json, go, confirm=confirm)
 
@@ -72,4 +112,4 @@ def _seconds(timeout: str) -> float:
         raise UsageProblemError(f"--timeout: {error}", cure="See --help.") from error
 
 
-COMMANDS = (switchover,)
+COMMANDS = (switchover, failover)

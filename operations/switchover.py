@@ -1,6 +1,6 @@
 """The command `switchover`: what would be done, what forbids it, the call, and its way to the end.
 
-Owns the gates and the plan (pure), and the steps. Does not own the reading (`survey.py`) or the following
+Owns the gates and the plan. Does not own the reading (`survey.py`), the steps (`moving.py`) or the following
 (`following.py`). Invariant: nothing is called before every gate is open and the plan was confirmed; an operation that
 is under way is followed, never called a second time.
 
@@ -8,54 +8,37 @@ The controllers are not told: while RDS shows an operation they hold (`operation
 starts their cooldown. To disarm them would only leave something to be forgotten.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
-from .deadline import bounded
-from .deployment import Place
 from .following import Following
-from .journey import Journey
-from .moments import age_text, utc_text
-from .moves import AwsRefusedError, GlobalSight
-from .outcome import AwsError, ExitCode, OperationError, RefusedError
-from .ports import Change
-from .records import Trace, is_armed, trace_of
-from .session import Session, write
+from .moments import utc_text
+from .moving import (
+    AVAILABLE,
+    Course,
+    Moved,
+    Obstacle,
+    arrive,
+    begin,
+    cluster_obstacles,
+    cluster_words,
+    controller_words,
+    follow_what_is_under_way,
+    journey_to,
+    record,
+    refuse_if,
+)
+from .outcome import ExitCode, RefusedError
+from .records import Trace
+from .session import Session
 from .survey import RegionSurvey, Survey, survey
 
-AVAILABLE, CONNECTED = "available", "connected"
+CONNECTED = "connected"
 LAG_FRESH_SECONDS = 120.0
-CALL_DEADLINE_SECONDS = 40.0
 WHAT_AWS_SAYS = (
     "AWS says that the database is unavailable for a short time while the roles change, and names no number; "
     "expect seconds to minutes"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Obstacle:
-    """Why a move must not be called now, and what would help."""
-
-    what: str
-    cure: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """How far a move is followed, and for how long."""
-
-    timeout_seconds: float
-    with_dns: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """A move that has arrived: seconds from the call to the end of each leg."""
-
-    origin: Place
-    target: Place
-    seconds: dict[str, float]
 
 
 def switch_over(
@@ -65,7 +48,7 @@ def switch_over(
     found = survey(session)
     target = found.standby.place if to is None else session.deployment.place(to)
     if found.world.operation is not None:
-        return _follow_what_is_under_way(session, found, None if to is None else target, course)
+        return follow_what_is_under_way(session, found, None if to is None else target, course, _say_moved)
     if only_resume or target == found.writer.place:
         return _say_nothing_to_do(session, found, to, only_resume=only_resume)
     moved = move(session, found, max_lag_ms=max_lag_ms, reason=reason, course=course)
@@ -82,16 +65,12 @@ def move(session: Session, found: Survey, *, max_lag_ms: float, reason: str, cou
     """
     obstacles = list(obstacles_of(found, max_lag_ms=max_lag_ms, now=session.now().timestamp()))
     say_plan(session, found, obstacles)
-    if obstacles:
-        raise RefusedError(
-            "; ".join(each.what for each in obstacles) + ". Nothing was called",
-            cure=" ".join(dict.fromkeys(each.cure for each in obstacles)),
-        )
+    refuse_if(obstacles)
     session.confirm(f"Switch over to {found.standby.place.region}?")
     record(session, found.standby.place, Trace.SWITCHOVER, {"why": reason, "from": found.writer.place.region})
     started_at = session.now()
     origin, target = found.writer.place, found.standby.place
-    journey = _journey(session, target, course)
+    journey = journey_to(session, target, course)
     call = partial(session.moves(origin).switch_over, target.cluster_arn)
     with journey.followed():
         begin(session, target, call, journey)
@@ -99,37 +78,6 @@ def move(session: Session, found: Survey, *, max_lag_ms: float, reason: str, cou
         arrive(following, course)
         following.until_the_other_follows()
     return Moved(origin=origin, target=target, seconds=journey.seconds)
-
-
-def begin(session: Session, target: Place, call: Callable[[], None], journey: Journey) -> None:
-    """Make the call once. An answer that never came is looked after: RDS may have begun.
-
-    Raises:
-        AwsRefusedError: RDS answered no.
-        AwsError: no answer, and no operation to be seen.
-    """
-    try:
-        bounded(call, seconds=CALL_DEADLINE_SECONDS)
-    except AwsRefusedError as error:
-        raise RefusedError(f"{error.what}. AWS refused: nothing was changed", cure=error.cure) from error
-    except AwsError as error:
-        world = _quiet(partial(bounded, session.moves(target).read_global))
-        if world is None or (world.operation is None and world.writer_arn != target.cluster_arn):
-            raise AwsError(
-                f"{error.what}. No operation is to be seen: RDS may have taken the call, or not",
-                cure="Run the command again: it follows what is under way, and calls nothing twice.",
-            ) from error
-        journey.note("no answer to the call, but RDS has begun")
-    else:
-        journey.note(f"accepted: {target.region} becomes the writer")
-
-
-def arrive(following: Following, course: Course) -> None:
-    """Follow a move until clients can write."""
-    following.until_promoted()
-    following.until_it_writes()
-    if course.with_dns:
-        following.until_the_name_leads_there()
 
 
 def obstacles_of(found: Survey, *, max_lag_ms: float, now: float) -> Iterator[Obstacle]:
@@ -143,7 +91,7 @@ def obstacles_of(found: Survey, *, max_lag_ms: float, now: float) -> Iterator[Ob
     if found.world.status != AVAILABLE:
         yield Obstacle(what=f"the global cluster is {found.world.status}", cure="Wait until it is available.")
     for region in (writer, standby):
-        yield from _cluster_obstacles(region)
+        yield from cluster_obstacles(region)
     versions = [region.cluster.engine_version for region in (writer, standby) if region.cluster is not None]
     if len(set(versions)) > 1:
         yield Obstacle(
@@ -195,56 +143,6 @@ def say_plan(session: Session, found: Survey, obstacles: list[Obstacle]) -> None
         note(f"  OBSTACLE     {each.what}")
 
 
-def cluster_words(region: RegionSurvey) -> str:
-    """Return a cluster in words."""
-    if region.cluster is None:
-        return f"NOT READ: {region.failures.get('cluster', 'there is no such cluster')}"
-    cluster = region.cluster
-    return f"{cluster.identifier}, {cluster.status}, {len(cluster.instance_ids)} instance(s), {cluster.engine_version}"
-
-
-def controller_words(region: RegionSurvey, session: Session) -> str:
-    """Return a controller in words."""
-    state, switch = region.remembered, region.switch
-    mode = f"mode {(region.environment or {}).get('MODE', 'unknown')}"
-    if region.state is None or switch is None:
-        return f"{mode}; NOT READ: {region.failures.get('table', '')}"
-    armed = "switch unreadable" if switch.problem else "armed" if is_armed(switch.value, session.now()) else "disarmed"
-    if state is None or state.beat_at is None:
-        return f"{mode}, {armed}; has never beaten"
-    return f"{mode}, {armed}; last beat {age_text((session.now() - state.beat_at).total_seconds())} ago"
-
-
-def record(session: Session, place: Place, trace: Trace, evidence: dict[str, object]) -> str:
-    """Leave a trace of what a person is about to do in a region's audit trail; return its id. Raises as `write`."""
-    api, change_id, at = session.connect(place), session.new_id(), session.now()
-    told = {"by": bounded(api.caller), **evidence}
-    key, item = trace_of(
-        trace,
-        global_cluster_id=session.deployment.global_cluster_id,
-        region=place.region,
-        at=at,
-        change_id=change_id,
-        evidence=told,
-    )
-    attributes = {"kind": str(trace), "at": at.isoformat(), "change_id": change_id}
-    change = Change(key=("move", change_id), attributes=attributes, over=None, trace_key=key, trace=item)
-    write(api, change, place, lambda _theirs: "an item of the same id")
-    return change_id
-
-
-def _cluster_obstacles(region: RegionSurvey) -> Iterator[Obstacle]:
-    where, cluster = region.place.region, region.cluster
-    if cluster is None:
-        why = region.failures.get("cluster", "there is no such cluster")
-        yield Obstacle(what=f"the cluster of {where} can't be read: {why}", cure="Try again when that region answers.")
-        return
-    if cluster.status != AVAILABLE:
-        yield Obstacle(what=f"the cluster of {where} is {cluster.status}", cure="Wait until it is available.")
-    if not cluster.instance_ids:
-        yield Obstacle(what=f"the cluster of {where} has no instance", cure="Add an instance, as `pulumi up` does.")
-
-
 def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
     where, state = standby.place.region, standby.remembered
     if standby.state is None or standby.state.problem is not None:
@@ -271,26 +169,6 @@ def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
         )
 
 
-def _follow_what_is_under_way(session: Session, found: Survey, wanted: Place | None, course: Course) -> ExitCode:
-    operation = found.world.operation
-    if operation is None:
-        raise RefusedError("no operation is under way", cure="Look at `status`.")
-    targets = [place for place in session.deployment.places if place.cluster_arn == operation.target_arn]
-    if not targets or (wanted is not None and wanted != targets[0]):
-        raise RefusedError(
-            f"another operation is under way: {operation.word} to {operation.target_arn}, {operation.status}",
-            cure="Wait until it has ended; follow it with `status`. Then decide anew.",
-        )
-    target = targets[0]
-    session.screen.note(f"A {operation.word} to {target.region} is under way: nothing is called, it is followed")
-    journey = _journey(session, target, course)
-    with journey.followed():
-        following = Following(session=session, target=target, journey=journey, started_at=session.now())
-        arrive(following, course)
-    _say_moved(session, Moved(origin=session.deployment.other(target), target=target, seconds=journey.seconds))
-    return ExitCode.DONE
-
-
 def _say_nothing_to_do(session: Session, found: Survey, to: str | None, *, only_resume: bool) -> ExitCode:
     writer = found.writer.place.region
     if only_resume and to not in (None, writer):
@@ -313,25 +191,3 @@ def _say_moved(session: Session, moved: Moved) -> None:
             f"Back: python -m operations switchover --to {moved.origin.region}",
         ],
     )
-
-
-def _journey(session: Session, target: Place, course: Course) -> Journey:
-    return Journey(
-        session,
-        timeout_seconds=course.timeout_seconds,
-        goes_on=f"AWS carries on with the move to {target.region} by itself, and the controllers hold meanwhile.",
-        resume=_resume_line(session.command_line, target),
-    )
-
-
-def _resume_line(command_line: str, target: Place) -> str:
-    """Return the command that goes on; it names the target, for without one it would go back when all is over."""
-    target_option = "" if " --to" in command_line else f" --to {target.region}"
-    return f"{command_line}{target_option}{'' if ' --resume' in command_line else ' --resume'}"
-
-
-def _quiet(read: Callable[[], GlobalSight]) -> GlobalSight | None:
-    try:
-        return read()
-    except OperationError:
-        return None
