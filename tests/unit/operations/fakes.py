@@ -139,6 +139,7 @@ class World:
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
+        self.outputs = outputs()
         self.on_sleep: Callable[[], None] | None = None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
@@ -188,7 +189,7 @@ class World:
 
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
-        return outputs()
+        return self.outputs
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -12,7 +12,7 @@ from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = ("status", "disarm", "arm", "approve", "history")
-ACTING = ("switchover", "failover")
+ACTING = ("switchover", "failover", "rewind")
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
