@@ -77,7 +77,7 @@ class FailoverDnsArgs:
     zone_name: str
     at_rest: DnsMember
     otherwise: DnsMember
-    record_ttl_seconds: int
+    record_ttl_seconds: int = 5
     """How long a client may go on with an answer."""
 
 
