@@ -187,7 +187,8 @@ def test_what_the_emulator_forgets_is_listed(varied: Varied) -> None:
 def test_people_can_log_in_after_the_password_was_rotated_and_not_once_they_are_taken_out(varied: Varied) -> None:
     """As the runbook rotates it, and as the next `pulumi up` invokes the function: new people, the first day's input."""
     world, cluster = varied.world, varied.world.cluster(varied.world.primary)
-    assert ("AWSAuthenticationPlugin", True) == (cluster.account("ann").plugin, cluster.account("ann").requires_tls)
+    ann = cluster.account("ann")
+    assert ann is not None and ("AWSAuthenticationPlugin", True) == (ann.plugin, ann.requires_tls)
     secret_id = world.outputs["primary_secret_arn"]
     secrets = world.clients("secretsmanager", PRIMARY)
     first_day = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
