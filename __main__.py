@@ -11,6 +11,7 @@ from pulumi import ResourceOptions
 
 from components.account import availability_zones, site_in
 from components.alarms import AlarmThresholds
+from components.cluster_options import ClusterOptions
 from components.credentials import Credentials, CredentialsArgs
 from components.database_setup import DatabaseSetup, DatabaseSetupArgs
 from components.database_users import DatabaseUsers, DatabaseUsersArgs, IamCluster
@@ -22,7 +23,7 @@ from components.health_check import HealthCheck, HealthCheckArgs
 from components.network import DatabaseClients
 from components.network_peering import NetworkPeering, NetworkPeeringArgs
 from components.region import Foundation, FoundationArgs, Member, RegionOutputs, Watch, WatchArgs
-from components.regional_cluster import ClusterOptions, InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
+from components.regional_cluster import InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
 from settings import SettingsError, stack_settings
 
 try:
