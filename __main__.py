@@ -7,7 +7,6 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-from pulumi import ResourceOptions
 
 from components.account import availability_zones, site_in
 from components.alarms import AlarmThresholds
@@ -39,7 +38,7 @@ peers = {"primary": "secondary", "secondary": "primary"}
 # A provider for each region: nothing is left to a default one.
 tags = aws.ProviderDefaultTagsArgs(tags=settings.default_tags)
 providers = {name: aws.Provider(name, region=place.region, default_tags=tags) for name, place in places.items()}
-inside = {name: ResourceOptions(provider=provider) for name, provider in providers.items()}
+inside = {name: pulumi.ResourceOptions(provider=provider) for name, provider in providers.items()}
 sites = {name: site_in(place.region, providers[name], **settings.stack_names) for name, place in places.items()}
 
 # What the databases stand on: networks, keys and topics; the peering; the password, kept in both regions.
