@@ -70,3 +70,9 @@ def test_ci_runs_what_the_readme_says() -> None:
     """CI calls the same three commands that people call."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert ["make check", "make test", "make rehearse"] == re.findall(r"^make \w+$", script, re.MULTILINE)
+
+
+def test_ci_requires_what_a_laptop_may_skip() -> None:
+    """The tests in a browser are skipped where there is none; in CI that is a failure."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert script.index("export REQUIRE_CHROMIUM=1") < script.index("make test")

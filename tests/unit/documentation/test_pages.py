@@ -1,5 +1,6 @@
 """The generated pages are current, and say everything."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from documentation import decisions, pages
+from documentation import decisions, pages, report
 from documentation import settings as settings_page
 from functions.failover_controller.decide import RULES
 from functions.failover_controller.model import Reason
@@ -46,6 +47,17 @@ def test_a_page_that_is_missing_or_old_is_written_and_a_current_one_left_alone(
     assert (every, []) == (pages.write(), pages.write())
     (tmp_path / every[0]).write_text("old")
     assert [every[0]] == pages.write()
+
+
+def test_a_definition_that_nothing_uses_stops_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be shown as a part of the report that no report has."""
+    schema = json.loads(report.SCHEMA.read_text(encoding="utf-8"))
+    schema["$defs"]["forgotten"] = {"properties": {}, "required": []}
+    changed = tmp_path / "schema.json"
+    changed.write_text(json.dumps(schema), encoding="utf-8")
+    monkeypatch.setattr(report, "SCHEMA", changed)
+    with pytest.raises(ValueError, match="defines what nothing uses: forgotten"):
+        report.report_page()
 
 
 def settings_rows() -> list[str]:
