@@ -59,7 +59,7 @@ def in_words(detail: ErrorDetails, model: type[BaseModel]) -> str:
         limit, direction = (context["ge"], "more") if "ge" in context else (context["le"], "less")
         return f"{given} is out of range; give {limit:g} or {direction}"
     if kind == "too_long":
-        return f"{context['actual_length']} are too many; give {context['max_length']} or fewer"
+        return f"{len(given)} are too many; give {context['max_length']} or fewer"
     if kind == "literal_error":
         return f"{given!r} won't do; give {context['expected']}"
     if kind in ("model_type", "dict_type"):
@@ -96,14 +96,16 @@ def without(
 ) -> dict[str, object]:
     """Return a copy of the configuration in which the settings at the given places are left out.
 
-    A mistake inside a list or a map of texts drops the whole of it: its neighbours mean nothing alone. One that is missing
-    drops its section, which means nothing without it.
+    A mistake inside a list or a map of texts drops the whole of it: its neighbours mean nothing alone. One in a setting that
+    its section can't do without drops the section.
     """
     clean = _copied(config)
     for place in wrong:
-        *parents, last = place[: depth_in_sections(model, place)]
-        if not _removed(clean, [str(part) for part in parents], str(last)) and parents:
-            _removed(clean, [str(part) for part in parents[:-1]], str(parents[-1]))
+        *parents, last = [str(part) for part in place[: depth_in_sections(model, place)]]
+        field = _section_at(model, parents).model_fields.get(last)
+        if field and field.is_required():
+            *parents, last = parents
+        _remove(clean, parents, last)
     return clean
 
 
@@ -111,11 +113,9 @@ def _copied(value: Mapping[str, object]) -> dict[str, object]:
     return {key: _copied(item) if isinstance(item, Mapping) else item for key, item in value.items()}
 
 
-def _removed(config: dict[str, object], parents: list[str], name: str) -> bool:
+def _remove(config: dict[str, object], parents: list[str], name: str) -> None:
     section: object = config
     for parent in parents:
         section = section.get(parent) if isinstance(section, dict) else None
-    if not isinstance(section, dict) or name not in section:
-        return False
-    del section[name]
-    return True
+    if isinstance(section, dict):
+        section.pop(name, None)

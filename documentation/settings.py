@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from documentation.tables import table
+from documentation.markdown import table
 from setting_errors import section_of
 from settings import Settings
 
 UNSET = {
     "availability_zones": "asked from AWS",
-    "zone_name": "`<project>-<environment>.internal`",
+    "zone_name": "<project>-<environment>.internal",
     "maintenance_window": "chosen by AWS",
     "backup_window": "chosen by AWS",
     "route_table_ids": "the VPC's main one",
@@ -42,7 +42,8 @@ NOT_SETTINGS = """\
   No other stack has, so that any other can be destroyed.
 - TLS, encryption, IAM log-ins, the event scheduler, the audit log's switch: always on; the failover or the audit rests on each.
 - The master password: generated, and kept in Secrets Manager in both regions.
-  It is [rotated](../runbook.md#rotate-the-master-password) without this program.
+  It is [rotated](../runbook/rotate-the-password.md) without this program.
+- Rights within the database beyond the two levels of `database.iam_users` ([how people get access](../runbook/give-people-access.md)).
 """
 
 

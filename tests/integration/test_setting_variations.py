@@ -6,14 +6,21 @@ parameters. The monitor itself compares what is sent with what is held, property
 
 from __future__ import annotations
 
+import html
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import rich.console
 
+from rehearsal.console import Console
 from rehearsal.deployment import DeploymentError, deploy, stack_config
+from rehearsal.rehearse import Rehearsal
+from rehearsal.report import Report
+from rehearsal.report_files import render_html
 from rehearsal.world import PROGRAM_DIRECTORY, World
 
 PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
@@ -58,6 +65,11 @@ class Varied:
     world: World
     vpc: TheirVpc
     vpcs_before: set[str]
+    report: Report
+    printed: str
+    """What people saw on the terminal."""
+    first_day: dict[str, str]
+    """The master user's name and password as they were generated."""
 
     def cluster(self, region: str) -> dict[str, Any]:
         """Return the cluster in a region as RDS describes it."""
@@ -95,10 +107,23 @@ def varied() -> Iterator[Varied]:
             "logs": {"exports": LOGS, "retention_days": 90},
             "dns": {"record_ttl_seconds": 15},
             "alarms": {"connections_percent": 50},
+            "failover": {"beat_seconds": 1.0},
         }
         world.config = stack_config(PROGRAM_DIRECTORY, "dev", variation)
-        world.deploy()
-        yield Varied(world=world, vpc=vpc, vpcs_before=before)
+        terminal = io.StringIO()
+        output = rich.console.Console(file=terminal, width=200)
+        console = Console(output=output, errors=output, live=False)
+        report = Rehearsal(world=world, drills=(), console=console).run()
+        assert report.errors == ()
+        secret = world.clients("secretsmanager", PRIMARY).get_secret_value(SecretId=world.outputs["primary_secret_arn"])
+        yield Varied(
+            world=world,
+            vpc=vpc,
+            vpcs_before=before,
+            report=report,
+            printed=terminal.getvalue(),
+            first_day=json.loads(secret["SecretString"]),
+        )
 
 
 def test_a_serverless_region_scales_between_its_capacities(varied: Varied) -> None:
@@ -184,21 +209,45 @@ def test_what_the_emulator_forgets_is_listed(varied: Varied) -> None:
     assert set() == forgotten & {"serverlessv2ScalingConfiguration", "preferredBackupWindow", "policy"}
 
 
+def test_the_master_password_is_in_no_log_no_output_and_no_report(varied: Varied) -> None:
+    """Not in any log group, not on the terminal, not in the outputs or the record of what was made, not in the report.
+
+    What database_setup itself writes to its log is looked through in its own tests: the emulator keeps no INFO lines.
+    """
+    password = varied.first_day["password"]
+    assert 32 == len(password)
+    logs = [event["message"] for region in (PRIMARY, SECONDARY) for event in every_event(varied.world, region)]
+    said = {
+        "logs": "\n".join(logs),
+        "terminal": varied.printed,
+        "deployment": repr(varied.world.deployment),
+        "report.json": json.dumps(varied.report.to_json()),
+        "report.html": html.unescape(render_html(varied.report)),
+    }
+    assert [] == [where for where, text in said.items() if password in text or not text]
+
+
+def every_event(world: World, region: str) -> Iterator[dict[str, Any]]:
+    """Yield every log event of a region."""
+    logs = world.clients("logs", region)
+    for group in logs.describe_log_groups()["logGroups"]:
+        yield from logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+
+
 def test_people_can_log_in_after_the_password_was_rotated_and_not_once_they_are_taken_out(varied: Varied) -> None:
     """As the runbook rotates it, and as the next `pulumi up` invokes the function: new people, the first day's input."""
     world, cluster = varied.world, varied.world.cluster(varied.world.primary)
     ann = cluster.account("ann")
-    assert ann is not None and ("AWSAuthenticationPlugin", True) == (ann.plugin, ann.requires_tls)
+    assert ann and ("AWSAuthenticationPlugin", True) == (ann.plugin, ann.requires_tls)
     secret_id = world.outputs["primary_secret_arn"]
     secrets = world.clients("secretsmanager", PRIMARY)
-    first_day = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
     rotated = "rotated-Since-Then-0123456789-abcd"
     world.clients("rds", PRIMARY).modify_db_cluster(
         DBClusterIdentifier=world.outputs["primary_cluster_id"], MasterUserPassword=rotated, ApplyImmediately=True
     )
-    secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({**first_day, "password": rotated}))
+    secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({**varied.first_day, "password": rotated}))
 
-    answer = invoke_setup(world, {"bob": "read_only"}, first_day)
+    answer = invoke_setup(world, {"bob": "read_only"}, varied.first_day)
 
     assert {"created": ["IAM user bob"], "removed": ["IAM user ann"]} == {
         name: answer[name] for name in ("created", "removed")

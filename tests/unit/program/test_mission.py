@@ -14,11 +14,11 @@ from tests.unit.program.harness import Run, run_program
 SECRET = "generated-"
 
 
-def test_point_1_the_program_makes_its_own_networks_and_asks_for_nobody_elses(any_run: Run) -> None:
+def test_point_1_the_program_makes_its_own_networks_and_asks_for_nobody_elses(dev: Run) -> None:
     """An empty account will do: all it asks AWS for is the account, its partition and the zones."""
-    assert len(any_run.of("ec2/vpc:Vpc")) == 2
-    assert len(any_run.of("ec2/subnet:Subnet")) == 6
-    assert {invoke for invoke, _ in any_run.invokes} == {
+    assert len(dev.of("ec2/vpc:Vpc")) == 2
+    assert len(dev.of("ec2/subnet:Subnet")) == 6
+    assert {invoke for invoke, _ in dev.invokes} == {
         "aws:index/getAvailabilityZones:getAvailabilityZones",
         "aws:index/getCallerIdentity:getCallerIdentity",
         "aws:index/getPartition:getPartition",

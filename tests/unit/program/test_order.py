@@ -86,7 +86,7 @@ def test_log_groups_exist_before_those_who_would_make_them_unencrypted(any_run: 
             for r in any_run.of("cloudwatch/logGroup:LogGroup", cluster.region)
             if r.inputs["name"].startswith(f"/aws/rds/cluster/{cluster.inputs['clusterIdentifier']}/")
         ]
-        assert len(groups) == 3
+        assert len(groups) == len(cluster.inputs["enabledCloudwatchLogsExports"])
         assert all(comes_before(any_run, group, cluster) for group in groups)
     for function in any_run.of("lambda/function:Function"):
         name = f"/aws/lambda/{function.inputs['name']}"
