@@ -19,7 +19,7 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
-from .outcome import ExitCode, OperationError, RefusedError, UsageProblemError
+from .outcome import ExitCode, OperationError, RefusedError, StoppedError, UsageProblemError
 from .screen import Screen, is_interactive
 
 if TYPE_CHECKING:
@@ -126,6 +126,10 @@ def run(
     except OperationError as error:
         screen.error(error)
         raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        stopped = StoppedError("stopped", cure="Nothing was begun but what is said above. Look at `status`.")
+        screen.error(stopped)
+        raise typer.Exit(stopped.exit_code) from error
     raise typer.Exit(code)
 
 
