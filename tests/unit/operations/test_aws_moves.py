@@ -128,6 +128,17 @@ def test_a_cluster_is_read_with_the_settings_that_a_copy_is_restored_with(api: S
     assert (found.backtrack_window_seconds, found.is_encrypted) == (60, True)
 
 
+def test_capacity_and_storage_are_the_copy_s_too(api: Stubbed) -> None:
+    """A serverless cluster keeps its limits, without what only a description has; an I/O-optimised one its storage."""
+    capacity = {"MinCapacity": 8.0, "MaxCapacity": 64.0, "SecondsUntilAutoPause": 300}
+    found = cluster(ServerlessV2ScalingConfiguration=capacity, StorageType="aurora-iopt1")
+    api.stub("rds").add_response("describe_db_clusters", {"DBClusters": [found]})
+    read = api.read_cluster(LIVE)
+    assert read is not None
+    assert read.settings["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 8.0, "MaxCapacity": 64.0}
+    assert read.settings["StorageType"] == "aurora-iopt1"
+
+
 def test_a_cluster_that_is_not_there_is_none_and_no_error(api: Stubbed) -> None:
     """But any other error is one."""
     stub = api.stub("rds")
