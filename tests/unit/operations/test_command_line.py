@@ -11,8 +11,8 @@ from operations.outcome import EXIT_CODES, ExitCode
 from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify")
-WITHOUT_REGION = ("verify",)
+COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", "preflight")
+WITHOUT_REGION = ("verify", "preflight")
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
