@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 import aiohttp
 from aiohttp import web
 
+from . import rds_offers
 from .aurora import GlobalDatabase, MasterUser
 from .aws import CredentialScope, credential_scope
 from .emulator import ACCOUNT_ID
@@ -103,6 +104,7 @@ class ControlPlane:
             ("rds", "FailoverGlobalCluster"): self._start_operation,
             ("rds", "SwitchoverGlobalCluster"): self._start_operation,
             ("rds", "CreateDBCluster"): self._create_cluster,
+            ("rds", rds_offers.ACTION): self._offer,
             ("ec2", "ModifyVpcPeeringConnectionOptions"): self._modify_peering_options,
             ("ec2", "DescribeVpcPeeringConnections"): self._describe_peerings,
         }
@@ -345,6 +347,10 @@ class ControlPlane:
             AllowDataLoss="true",
         )
         return None if answer.status == 200 else answer.body.decode(errors="replace")
+
+    async def _offer(self, call: _Call) -> web.StreamResponse:
+        answer = rds_offers.offers_answer(call.parameters, region=call.scope.region)
+        return web.Response(content_type=XML, body=answer)
 
     # --- Peering -----------------------------------------------------------------------------------------------------
 
