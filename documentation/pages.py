@@ -7,11 +7,15 @@ makes it gets the same text.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from documentation.cost import cost_page
 from documentation.decisions import decisions_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/reference/decisions.md": decisions_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/cost.md": cost_page,
+    "docs/reference/decisions.md": decisions_page,
+}
 """Path below the project -> what makes its text."""
 
 

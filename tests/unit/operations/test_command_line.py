@@ -12,8 +12,8 @@ from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
 ACTING = ("switchover", "failover", "drill", "rewind")
-COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", *ACTING)
-WITHOUT_REGION = ("verify", *ACTING)
+COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", "preflight", *ACTING)
+WITHOUT_REGION = ("verify", "preflight", *ACTING)
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
@@ -38,6 +38,13 @@ def test_help_imports_nothing_of_aws() -> None:
     """The clients are loaded when a command runs, not before."""
     code = f"import sys, operations.cli; print([name for name in {NEVER_FOR_HELP!r} if name in sys.modules])"
     assert start("-c", code).stdout.strip() == "[]"
+
+
+def test_the_cost_command_asks_for_no_stack_that_is_up(world: World) -> None:
+    """It has --stack and --json, and nothing that speaks to AWS."""
+    text = world.run("cost", "--help").stdout
+    assert [option in text for option in ("--stack", "--json", "--outputs", "--region")] == [True, True, False, False]
+    assert "Exit codes: 0 done" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
