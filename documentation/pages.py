@@ -7,6 +7,7 @@ makes it gets the same text.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from documentation.cost import cost_page
 from documentation.decisions import decisions_page
 from documentation.report import report_page
 from documentation.settings import settings_page
@@ -14,6 +15,7 @@ from documentation.settings import settings_page
 ROOT = Path(__file__).resolve().parents[1]
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/cost.md": cost_page,
     "docs/reference/decisions.md": decisions_page,
     "docs/reference/report.md": report_page,
     "docs/reference/settings.md": settings_page,

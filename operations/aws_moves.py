@@ -40,6 +40,7 @@ CALL_TIMEOUT_SECONDS = 30
 METRIC_NAMESPACE, WRITER_ROLE = "AuroraFailover", "WriterRole"
 METRIC_PERIOD_SECONDS = 60
 PROBE_MS = 2500
+IO_OPTIMIZED = "aurora-iopt1"
 _SERVER_FAULT = 500
 _CLUSTER_SETTINGS = {
     "DBSubnetGroup": "DBSubnetGroupName",
@@ -256,6 +257,8 @@ def _cluster(found: Mapping[str, Any]) -> ClusterSight:
     settings = {theirs: found[name] for name, theirs in _CLUSTER_SETTINGS.items() if found.get(name) is not None}
     groups = [each["VpcSecurityGroupId"] for each in found.get("VpcSecurityGroups", [])]
     logs = found.get("EnabledCloudwatchLogsExports", [])
+    capacity = found.get("ServerlessV2ScalingConfiguration") or {}
+    serverless = {name: capacity[name] for name in ("MinCapacity", "MaxCapacity") if name in capacity}
     return ClusterSight(
         identifier=found["DBClusterIdentifier"],
         arn=found["DBClusterArn"],
@@ -270,6 +273,9 @@ def _cluster(found: Mapping[str, Any]) -> ClusterSight:
             **settings,
             **({"VpcSecurityGroupIds": groups} if groups else {}),
             **({"EnableCloudwatchLogsExports": logs} if logs else {}),
+            # Without it a serverless instance can't be created; without the type the copy would be on the other storage.
+            **({"ServerlessV2ScalingConfiguration": serverless} if serverless else {}),
+            **({"StorageType": IO_OPTIMIZED} if found.get("StorageType") == IO_OPTIMIZED else {}),
         },
         tags={tag["Key"]: tag["Value"] for tag in found.get("TagList", [])},
         instance_ids=[each["DBInstanceIdentifier"] for each in found.get("DBClusterMembers", [])],

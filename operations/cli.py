@@ -150,4 +150,5 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
 
 for _command in cli_moves.COMMANDS:
     app.command(epilog=EXIT_CODES)(_command)
+
 from . import cli_checks  # noqa: E402, F401 - registers its commands on `app`, which has to exist by then

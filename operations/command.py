@@ -19,7 +19,7 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
-from .outcome import ExitCode, OperationError, RefusedError, UsageProblemError
+from .outcome import ExitCode, OperationError, RefusedError, StoppedError, UsageProblemError
 from .screen import Screen, is_interactive
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Surroundings:
 
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
-    ask_in: "AskIn"
     moves_to: "MovesTo"
+    ask_in: "AskIn"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
@@ -126,6 +126,10 @@ def run(
     except OperationError as error:
         screen.error(error)
         raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        stopped = StoppedError("stopped", cure="Nothing was begun but what is said above. Look at `status`.")
+        screen.error(stopped)
+        raise typer.Exit(stopped.exit_code) from error
     raise typer.Exit(code)
 
 
@@ -156,8 +160,8 @@ def _real_surroundings() -> Surroundings:
     return Surroundings(
         load_outputs=load_outputs,
         connect_to=connect_to,
-        ask_in=asking(),
         moves_to=moves_to,
+        ask_in=asking(),
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         is_interactive=is_interactive,

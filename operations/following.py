@@ -15,9 +15,9 @@ from .moves import ProbeTarget
 from .outcome import AwsError, FailedError
 from .session import Session
 
-UNSEEN_LOOKS = 6
-"""So many looks may find neither an operation nor the new roles before the move counts as given up: RDS may show an
-operation late."""
+UNSEEN_SECONDS = 120.0
+"""For so long RDS may show neither an operation nor the new roles before the move counts as given up: an operation, or
+its end, is seen later in one region than in the other."""
 PROMOTED, WRITES, NAME, FOLLOWS = "promotion", "first heartbeat", "DNS", "replication back"
 HOME = "primary"
 """The configured region whose cluster the writer's name leads to at rest (components/failover_dns.py)."""
@@ -32,7 +32,7 @@ class Following:
     journey: Journey
     started_at: datetime
     """When the call was made, or the move was found."""
-    _unseen: int = field(default=0)
+    _unseen_since: float | None = field(default=None)
     _environment: Mapping[str, str] | None = field(default=None)
 
     def until_promoted(self) -> None:
@@ -59,12 +59,13 @@ class Following:
         world = self.session.moves(self.target).read_global()
         region = self.target.region
         if world.operation is not None:
-            self._unseen = 0
+            self._unseen_since = None
             return Sign(done=False, words=f"{region}: RDS says {world.operation.status}")
         if world.writer_arn == self.target.cluster_arn:
             return Sign(done=True, words=f"{region}: RDS names it the writer")
-        self._unseen += 1
-        if self._unseen >= UNSEEN_LOOKS:
+        now = self.session.stopwatch()
+        self._unseen_since = now if self._unseen_since is None else self._unseen_since
+        if now - self._unseen_since >= UNSEEN_SECONDS:
             raise FailedError(
                 f"RDS shows no operation any more, and {world.writer_arn or 'no single cluster'} is the writer",
                 cure=f"The events of the clusters say why: aws rds describe-events --source-type db-cluster --region {region}. "

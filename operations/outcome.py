@@ -70,10 +70,6 @@ class AwsError(OperationError):
     exit_code = ExitCode.AWS
 
 
-class NotThereError(AwsError):
-    """AWS answered that there is no such thing."""
-
-
 class FailedError(OperationError):
     """What was started has ended, and not as it should."""
 
@@ -95,3 +91,7 @@ class StoppedError(OperationError):
     def word(self) -> str:
         """The end in one word."""
         return "STOPPED"
+
+
+class NotThereError(AwsError):
+    """AWS answered that there is no such thing."""

@@ -17,7 +17,9 @@ from .screen import Screen
 from .stack_settings import names_of, read_settings
 
 PREFLIGHT_SECONDS = 60.0
-"""A hundred questions, some of them paged, side by side on a slow line."""
+"""A hundred questions, some of them paged, on a slow line."""
+AT_ONCE = 16
+"""More at a time, and IAM and RDS begin to throttle."""
 
 
 def preflight(screen: Screen, ask_in: AskIn, stack: str) -> ExitCode:
@@ -39,7 +41,11 @@ def preflight(screen: Screen, ask_in: AskIn, stack: str) -> ExitCode:
         *permission_checks(settings, ask_in, arn, account),
     ]
     who = Finding(check="credentials", where="global", verdict=Verdict.PASSED, evidence=f"{arn} in account {account}")
-    findings = [who, stack_finding, *run_checks(checks, screen, "Checking the account", PREFLIGHT_SECONDS)]
+    findings = [
+        who,
+        stack_finding,
+        *run_checks(checks, screen, "Checking the account", seconds=PREFLIGHT_SECONDS, at_once=AT_ONCE),
+    ]
     regions = f"{home} and {settings.secondary.region}"
     title = f"Stack {stack} in account {account}, {regions}"
     return show_findings(screen, title, findings, {"stack": stack, "account": account, "caller": arn, "is_up": is_up})

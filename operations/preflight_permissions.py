@@ -49,7 +49,7 @@ def _look(
 ) -> list[Finding]:
     name = f"permissions: {service}"
     if caller_arn.endswith(":root"):
-        why = f"{caller_arn} is the account's root, which IAM can't simulate; {NOT_SEEN}"
+        why = "IAM can't simulate the account's root"
         return [unknown(name, where, why=why, cure="Deploy with a role instead of root.")]
     results = ask.ask_all(
         "iam",

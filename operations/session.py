@@ -35,8 +35,6 @@ class Session:
     command_line: str
     """What was typed, for a person to run again."""
     moves: Moves
-    sleep: Callable[[float], None]
-    """Waits so many seconds."""
     stopwatch: Callable[[], float]
     """Seconds that only go forward."""
 

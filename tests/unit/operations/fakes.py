@@ -158,8 +158,8 @@ class World:
         self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
-        self.moves: Moves = _no_moves
         self.outputs: Any = outputs()
+        self.moves: Moves = _no_moves
         self.ask_in: AskIn = _nobody_asked
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
@@ -176,12 +176,6 @@ class World:
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
         """Let something happen when the call arrives, every time."""
         self._events[region, call] = event
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass, and let happen what was ordered."""
-        self.slept.append(seconds)
-        self.now += timedelta(seconds=seconds)
-        self.on_sleep()
 
     def meet(self, place: Place, call: str) -> None:
         """Note the call, and let happen what was ordered."""
@@ -205,7 +199,7 @@ class World:
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
             moves_to=lambda deployment: self.moves,
-            sleep=self.sleep,
+            sleep=self._sleep,
             stopwatch=lambda: self.now.timestamp(),
         )
         return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
@@ -213,6 +207,11 @@ class World:
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
         return self.outputs
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+        self.on_sleep()
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -11,9 +11,9 @@ from tests.patience import PATIENCE_SECONDS, in_child_processes, least
 from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify")
-WITHOUT_REGION = ("verify",)
-ACTING = ("switchover", "failover", "rewind")
+ACTING = ("switchover", "failover", "drill", "rewind")
+COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", "preflight", *ACTING)
+WITHOUT_REGION = ("verify", "preflight", *ACTING)
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
@@ -44,14 +44,20 @@ def test_help_imports_nothing_of_aws() -> None:
     assert start("-c", code).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", COMMANDS + ACTING)
+def test_the_cost_command_asks_for_no_stack_that_is_up(world: World) -> None:
+    """It has --stack and --json, and nothing that speaks to AWS."""
+    text = world.run("cost", "--help").stdout
+    assert [option in text for option in ("--stack", "--json", "--outputs", "--region")] == [True, True, False, False]
+    assert "Exit codes: 0 done" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_documents_its_exit_codes_and_has_the_common_options(world: World, command: str) -> None:
     """Whoever scripts it finds the codes in --help."""
     text = " ".join(world.run(command, "--help").stdout.split())
     assert "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused" in text
-    without_region = (*WITHOUT_REGION, *ACTING)
     for option in ("--json", "--region", "--stack", "--outputs"):
-        assert (option in text) == (option != "--region" or command not in without_region)
+        assert (option in text) == (option != "--region" or command not in WITHOUT_REGION)
     assert "Default: " in text
     assert ("--confirm" in text) == (command in ("disarm", "arm", "approve", *ACTING))
 

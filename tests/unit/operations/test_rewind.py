@@ -11,7 +11,7 @@ from operations.moves import AwsRefusedError
 from operations.outcome import AwsError, ExitCode
 from operations.ports import Roles
 from operations.rewind_plan import copy_id, flaws_of, instance_id
-from tests.unit.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, after
+from tests.unit.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, after, outputs
 from tests.unit.operations.moving import MovingWorld
 
 TO = "2026-11-23T10:15:00Z"
@@ -303,7 +303,7 @@ def test_drop_goes_on_where_it_stopped(world: MovingWorld) -> None:
 @pytest.fixture
 def backtracking(world: MovingWorld) -> MovingWorld:
     """A stack whose setting is `rewind.method: backtrack`, with a window of a day."""
-    world.outputs = {**world.outputs, "rewind_method": "backtrack", "backtrack_window": 86_400}
+    world.outputs = {**outputs(), "rewind_method": "backtrack", "backtrack_window": 86_400}
     world.moving[EAST].set_cluster(backtrack_window_seconds=86_400)
     return world
 

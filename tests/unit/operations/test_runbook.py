@@ -59,7 +59,18 @@ def test_every_command_parses_against_the_real_command_line(line: str) -> None:
 def test_the_runbook_shows_every_command() -> None:
     """No command is without a page that uses it."""
     shown = {line.removeprefix(PROGRAM).split()[0] for line in commands()}
-    assert shown == {"status", "disarm", "arm", "approve", "history", "switchover", "failover", "rewind"}
+    assert shown == {
+        "status",
+        "disarm",
+        "arm",
+        "approve",
+        "history",
+        "switchover",
+        "failover",
+        "drill",
+        "rewind",
+        "verify",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)

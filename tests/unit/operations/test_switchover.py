@@ -12,7 +12,7 @@ from operations.outcome import AwsError, ExitCode
 from operations.ports import Roles
 from operations.records import STATE
 from tests.unit.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, ME, WEST, WEST_PLACE, after, ill
-from tests.unit.operations.moving import MovingWorld
+from tests.unit.operations.moving import Course, MovingWorld
 
 GO = ("switchover", "--reason", "game day", "--confirm", GLOBAL_CLUSTER)
 
@@ -187,6 +187,34 @@ def test_ctrl_c_says_what_goes_on_and_the_command_that_follows_it(world: MovingW
     assert f"--confirm {GLOBAL_CLUSTER} --to eu-west-1 --resume" in result.stderr
     world.on_sleep = lambda: None
     assert world.run(*GO, "--to", WEST, "--resume").exit_code == ExitCode.DONE
+    assert world.called("switch_over") == [EAST]
+
+
+def test_ctrl_c_before_anything_was_called_says_so(world: MovingWorld) -> None:
+    """130 too, and nothing was begun."""
+    world.on(WEST, "read_global", interrupt)
+    result = world.run(*GO)
+    assert result.exit_code == 130
+    assert "Nothing was begun but what is said above" in result.stderr
+    assert world.called("switch_over") == []
+
+
+def test_an_operation_that_is_seen_late_is_no_failure(world: MovingWorld) -> None:
+    """In the other region RDS may show it a minute later: only two minutes without any sign are an end."""
+    world.operation_seconds = 180
+    hidden: list[Course] = []
+
+    def blind() -> None:
+        if world.course is not None and world.now < after(90):
+            course, world.course = world.course, None
+            hidden.append(course)
+        elif hidden:
+            world.course = hidden.pop()
+
+    world.on(WEST, "read_global", blind)
+    result = world.run(*GO)
+    assert result.exit_code == ExitCode.DONE
+    assert "RDS shows no operation and no change of roles yet" in result.stderr
     assert world.called("switch_over") == [EAST]
 
 
