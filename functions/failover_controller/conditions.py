@@ -88,12 +88,12 @@ def region_is_unclear(case: Case) -> bool:
 
     Unclear is an answer that tells nothing, now or within the last beats: a run of silence, or of "it is down", is clear.
     """
-    if case.seen.peer_port is not Port.DEAD or case.seen.peer is Peer.FINE:
+    seen, state, policy = case.seen, case.state, case.policy
+    is_unclear = seen.peer is Peer.UNKNOWN or state.dead_beats < policy.failures_to_act
+    if not is_unclear or seen.peer is Peer.FINE or seen.peer_port is not Port.DEAD:
         return False
     lifeless = _lifeless_seconds(case)
-    is_unclear = case.seen.peer is Peer.UNKNOWN or case.state.dead_beats < case.policy.failures_to_act
-    enough = max(case.policy.in_region_grace_seconds, case.policy.quiet_seconds)
-    return is_unclear and lifeless is not None and lifeless >= enough
+    return lifeless is not None and lifeless >= max(policy.in_region_grace_seconds, policy.quiet_seconds)
 
 
 def peer_is_unknown(case: Case) -> bool:

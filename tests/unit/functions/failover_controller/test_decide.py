@@ -1,5 +1,6 @@
 """The decision, case by case: each reason by the situation that it stands for, and the shape of the table."""
 
+import sys
 import time
 import timeit
 from dataclasses import replace
@@ -579,6 +580,11 @@ def test_a_decision_takes_less_than_50_microseconds() -> None:
     seen, state = lost(), third_beat()
 
     def measure() -> float:
-        return timeit.timeit(lambda: decide(seen, state, POLICY, NOW), timer=time.process_time, number=1000) / 1000
+        tracer = sys.gettrace()  # under coverage it would be the tracing that is measured
+        sys.settrace(None)
+        try:
+            return timeit.timeit(lambda: decide(seen, state, POLICY, NOW), timer=time.process_time, number=1000) / 1000
+        finally:
+            sys.settrace(tracer)
 
     assert least(measure, enough=50e-6) < 50e-6
