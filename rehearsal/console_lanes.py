@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from rehearsal.report import DrillResult, LedgerSpan, Role
-from rehearsal.timeline import Axis
+from rehearsal.timeline_axis import Axis
 from rehearsal.wording import MINUS
 
 ROLE_STYLES = {
