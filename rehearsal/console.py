@@ -234,6 +234,7 @@ class Console:
             self._stop_live()
             self._view = replace(self._view, heading="")
             for line in drill_lanes(result, width=min(self._output.width - 2, LANES_WIDTH), name_width=REGION_WIDTH):
+                line.rstrip()
                 self._print(Text.assemble("  ", line))
             held = f"{held_words(result)} assertions held"
             ended = f"; ended early: {one_line(result.error)}" if result.error else ""

@@ -15,7 +15,7 @@ from rehearsal.wording import MINUS
 
 ROLE_STYLES = {
     Role.WRITER: "bold white on blue",
-    Role.STANDBY: "blue",
+    Role.STANDBY: "bright_blue",
     Role.DARK: "bold white on red",
     Role.REJOINING: "black on yellow",
 }
