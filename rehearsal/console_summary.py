@@ -91,6 +91,6 @@ def failures(report: Report) -> Iterator[RenderableType]:
 
 
 def _indented(word: str, text: str, evidence: str = "") -> Iterator[RenderableType]:
-    yield Padding(Text.assemble((f"{word}  ", "bold red"), text), (0, 0, 0, 2))
+    yield Padding(Text.assemble((f"{word}  ", "bold red"), text), (0, 0, 0, 2), expand=False)
     for line in evidence.splitlines():
-        yield Padding(Text(line, style="dim"), (0, 0, 0, 2 + len(word) + 2))
+        yield Padding(Text(line, style="dim"), (0, 0, 0, 2 + len(word) + 2), expand=False)
