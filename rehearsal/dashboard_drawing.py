@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rehearsal.report import DrillResult, Report
 from rehearsal.report_dashboards import AlarmHistory, Dashboard, Series, Widget
-from rehearsal.timeline import Axis
+from rehearsal.timeline_axis import Axis
 from rehearsal.wording import shown
 
 PATH_WIDTH = 1000

@@ -21,7 +21,8 @@ from rehearsal.dashboard_drawing import PATH_WIDTH, STATE_WORDS, draw_boards
 from rehearsal.report import Report
 from rehearsal.report_phases import phases
 from rehearsal.report_summary import key_figures, summary_sentences
-from rehearsal.timeline import LAYOUTS, draw
+from rehearsal.timeline import draw
+from rehearsal.timeline_axis import LAYOUTS
 from rehearsal.wording import clock_words, duration_words, measurement_words, setting_words, shown
 
 JSON_NAME = "report.json"

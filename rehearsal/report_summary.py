@@ -22,6 +22,8 @@ class KeyFigure:
     drill: str = ""
 
 
+MOST_TITLES = 4
+"""More are counted, not named."""
 CALL = "outage_to_call_seconds"
 STEPS = {
     "promoted_seconds": "the standby was the writer after {} s",
@@ -51,9 +53,9 @@ def _sentences(report: Report) -> Iterator[str]:
     yield from _switchover_sentences(report.drills)
     still = [drill for drill in report.drills if drill.passed and not _moved(drill)]
     if still:
-        yield (
-            f"Where nothing was to move, nothing moved: no cluster changed its role in {', '.join(one.title for one in still)}."
-        )
+        titles = ", ".join(one.title for one in still)
+        where = titles if len(still) <= MOST_TITLES else f"{counted(len(still), 'drill')}, such as {still[0].title}"
+        yield f"Where nothing was to move, nothing moved: no cluster changed its role in {where}."
 
 
 def _failover_sentences(called: Sequence[DrillResult]) -> Iterator[str]:

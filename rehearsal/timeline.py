@@ -1,61 +1,25 @@
 """A drill's timeline, to scale: where everything stands that the report page draws.
 
 Along it places are in percent of the plot, so that text keeps its size on every screen; across it in pixels.
-Owns: the geometry. Does not own: the facts (`report`, `report_phases`), or the look (`page/`).
-Invariant: no marker's words touch another's or are struck through by a line; what finds no room keeps its place in the list
-of events below the drawing.
+Owns: the lanes. Does not own: the facts (`report`, `report_phases`), time's place (`timeline_axis`), the markers' rows
+(`timeline_markers`), the look (`page/`).
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rehearsal.report import DnsSpan, DrillResult, EventKind, LedgerSpan, RoleSpan, TimelineEvent
+from rehearsal.report import DnsSpan, DrillResult, EventKind, LedgerSpan, RoleSpan
 from rehearsal.report_phases import phases
-from rehearsal.wording import MINUS, shown
+from rehearsal.timeline_axis import LETTER_PX, Axis, Layout
+from rehearsal.timeline_markers import DOT_ROW_PX, FLAG_ROW_PX, Flag, place_flags, stack_dots
+from rehearsal.wording import shown
 
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """One way to draw a timeline: what fits on the narrowest plot that it is shown on.
-
-    With a gutter the lanes' headings stand left of the plot, else above each lane.
-    """
-
-    name: str
-    plot_px: float
-    gutter_px: float
-    right_px: float
-    ticks: int
-    words: bool
-    flag_rows: int = 7
-
-
-LAYOUTS = (
-    Layout(name="broad", plot_px=680, gutter_px=172, right_px=26, ticks=14, words=True),
-    Layout(name="wide", plot_px=448, gutter_px=172, right_px=26, ticks=10, words=True),
-    Layout(name="narrow", plot_px=300, gutter_px=0, right_px=8, ticks=6, words=False),
-)
-LETTER_PX = 6.6  # of the page's 12 px labels, on the wide side
-FLAG_RADIUS_PX, FLAG_ROW_PX = 9, 22
-HEADING_PX, LANE_PX, GAP_PX, WRITES_PX, DOT_ROW_PX = 18, 28, 10, 64, 20
-DOT_ROWS = 3
+HEADING_PX, LANE_PX, GAP_PX, WRITES_PX = 18, 28, 10, 64
 DOT_LANES = (
     ("Controllers", "what they judge", frozenset((EventKind.VERDICT, EventKind.HELD))),
     ("People", "what they are told", frozenset((EventKind.NOTICE,))),
 )
 IN_LANES = frozenset().union(*(kinds for _, _, kinds in DOT_LANES))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flag:
-    """An event's numbered marker; without `y` when there is no room for it. `flipped`: its words stand left of it."""
-
-    number: int
-    event: TimelineEvent
-    left: float
-    y: float | None
-    flipped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,39 +90,6 @@ class Drawing:
     axis_y: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Axis:
-    """The stretch of time that is drawn."""
-
-    start_seconds: float
-    end_seconds: float
-
-    @classmethod
-    def of(cls, drill: DrillResult) -> "Axis | None":
-        """From the first to the last thing that the drill knows of; None when it knows of nothing that takes time."""
-        spans = (*drill.roles, *drill.dns, *drill.writes)
-        moments = [event.seconds for event in drill.timeline]
-        moments += [second for span in spans for second in (span.start_seconds, span.end_seconds)]
-        if not moments or min(moments) == max(moments):
-            return None
-        return cls(start_seconds=min(moments), end_seconds=max(moments))
-
-    def percent(self, seconds: float) -> float:
-        """How far along the plot."""
-        return round(100 * (seconds - self.start_seconds) / (self.end_seconds - self.start_seconds), 3)
-
-    def ticks(self, most: int) -> tuple[tuple[float, str], ...]:
-        """Round seconds, at most so many, each with its place and label."""
-        span = self.end_seconds - self.start_seconds
-        power = 10 ** math.floor(math.log10(span / most))
-        step = next(one * power for one in (1, 2, 5, 10) if span / (one * power) <= most)
-        first, last = math.ceil(self.start_seconds / step - 1e-9), math.floor(self.end_seconds / step + 1e-9)
-        return tuple(
-            (self.percent(index * step), shown(round(index * step, 6)).replace("-", MINUS))
-            for index in range(first, last + 1)
-        )
-
-
 @dataclass(kw_only=True)
 class _Sheet:
     """The lanes as they are laid under each other."""
@@ -184,15 +115,14 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
     if axis is None:
         return None
     events = list(enumerate(sorted(drill.timeline, key=lambda event: event.seconds), start=1))
-    flags = _place_flags([(number, event) for number, event in events if event.kind not in IN_LANES], axis, layout)
+    flags = place_flags([(number, event) for number, event in events if event.kind not in IN_LANES], axis, layout)
     lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 6
     sheet = _Sheet(layout=layout, y=lanes_y)
     lanes = [_phase_lane(drill, axis, sheet)] if phases(drill) else []
     dots: list[Flag] = []
     for name, detail, kinds in DOT_LANES:
-        dots += _lay_dots(
-            [(number, event) for number, event in events if event.kind in kinds], name, detail, axis, sheet
-        )
+        stack = stack_dots([(number, event) for number, event in events if event.kind in kinds], axis, layout)
+        dots += _in_lane(stack, sheet, name, detail) if stack else ()
     for name, detail, bars in _bar_lanes(drill, axis, layout):
         lanes.append(Lane(y=sheet.lay(LANE_PX, name, detail), bars=bars))
     writes = None
@@ -212,77 +142,13 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Placed:
-    """A marker in a row, in pixels: its line goes down from `x`, its words stand on one side of it."""
-
-    row: int
-    x: float
-    words_px: float
-    flipped: bool
-
-    @property
-    def left(self) -> float:
-        """Where what it takes of its row begins."""
-        return self.x - FLAG_RADIUS_PX - 2 - (self.words_px if self.flipped else 0)
-
-    @property
-    def right(self) -> float:
-        """Where it ends."""
-        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.words_px)
-
-    def is_clear_of(self, other: "_Placed") -> bool:
-        """Whether neither touches the other, nor strikes through its words; behind its marker a line may pass."""
-        upper, lower = (self, other) if self.row <= other.row else (other, self)
-        if upper.row == lower.row:
-            return upper.right < lower.left or lower.right < upper.left
-        return not lower.words_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
-
-
-def _place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
-    """Give each marker the highest row where it is clear of all others; what a word names goes before plain notes."""
-    placed: dict[int, _Placed] = {}
-    for number, event in sorted(events, key=lambda one: not one[1].marker):
-        x = axis.percent(event.seconds) / 100 * layout.plot_px
-        words_px = LETTER_PX * len(event.marker) + 6 if layout.words and event.marker else 0.0
-        flipped = x + FLAG_RADIUS_PX + words_px > layout.plot_px + layout.right_px
-        options = (_Placed(row=row, x=x, words_px=words_px, flipped=flipped) for row in range(layout.flag_rows))
-        clear = (one for one in options if all(one.is_clear_of(other) for other in placed.values()))
-        if (found := next(clear, None)) is not None:
-            placed[number] = found
-    return tuple(
-        Flag(
-            number=number,
-            event=event,
-            left=axis.percent(event.seconds),
-            y=placed[number].row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if number in placed else None,
-            flipped=number in placed and placed[number].flipped,
-        )
-        for number, event in events
-    )
-
-
-def _lay_dots(
-    events: Sequence[tuple[int, TimelineEvent]], name: str, detail: str, axis: Axis, sheet: _Sheet
-) -> Iterator[Flag]:
-    """A lane of numbered dots, in as many rows as they need; one that finds no room is a line without a number."""
-    rows: list[float] = []
-    places: list[int | None] = []
-    for _, event in events:
-        x = axis.percent(event.seconds) / 100 * sheet.layout.plot_px
-        row = next((row for row, last in enumerate(rows) if x - last > 2 * FLAG_RADIUS_PX), None)
-        if row is None and len(rows) < DOT_ROWS:
-            rows.append(x)
-            row = len(rows) - 1
-        elif row is not None:
-            rows[row] = x
-        places.append(row)
-    if events:
-        height = max(LANE_PX, DOT_ROW_PX * len(rows))
-        first = sheet.lay(height, name, detail) + (height - DOT_ROW_PX * len(rows)) / 2 + DOT_ROW_PX / 2
-        for (number, event), row in zip(events, places, strict=True):
-            y = None if row is None else first + row * DOT_ROW_PX
-            yield Flag(number=number, event=event, left=axis.percent(event.seconds), y=y)
+def _in_lane(stack: Sequence[Flag], sheet: _Sheet, name: str, detail: str) -> Iterator[Flag]:
+    """Dots in the middle of a lane of their own."""
+    height = max(dot.y for dot in stack if dot.y is not None) + DOT_ROW_PX / 2
+    lane_px = max(LANE_PX, height)
+    top = sheet.lay(lane_px, name, detail) + (lane_px - height) / 2
+    for dot in stack:
+        yield replace(dot, y=None if dot.y is None else top + dot.y)
 
 
 def _bar(axis: Axis, layout: Layout, style: str, labels: Sequence[str], span: RoleSpan | DnsSpan) -> Bar:

@@ -13,7 +13,7 @@ from rehearsal.report_files import render_html
 from rehearsal.wording import measurement_words
 from tests.unit.rehearsal.sample_report import NAME, at, region_lost, sample_report, steady, switchover_home
 
-VOID = {"meta", "link", "wbr"}
+VOID = {"meta", "link", "wbr", "br"}
 
 
 class Page(HTMLParser):
@@ -219,6 +219,7 @@ def test_a_failed_drill_is_seen_at_the_top_and_at_its_place() -> None:
     report = replace(sample_report(), drills=(steady(), switchover_home(passed=False)))
     text = Page(render_html(report)).text
     assert "Failed 1 of 2 drills failed: Switchover home . 1 of 5 assertions did not hold." in text
+    assert "Switchover home Did not hold: No acknowledged row is lost 70 of 70 rows read back" in text
     assert "Failed No acknowledged row is lost 70 of 70 rows read back" in text
 
 

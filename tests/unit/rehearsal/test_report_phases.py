@@ -50,3 +50,13 @@ def test_what_was_before_the_zero_is_no_part_of_it() -> None:
     """A call that belongs to the way into the drill."""
     earlier = at(-8.0, EventKind.CALL, "switchover accepted", AWAY)
     assert 3.3 == phases(replace(region_lost(), timeline=(earlier, *region_lost().timeline)))[0].end_seconds
+
+
+def test_a_client_that_wrote_before_the_watch_looked_ends_the_dns_phase() -> None:
+    """The name led there when it wrote: the whole is the time to the first write, not to a later look."""
+    timeline = tuple(
+        replace(one, seconds=8.9) if one.kind is EventKind.CLIENT and one.region == AWAY else one
+        for one in region_lost().timeline
+    )
+    found = phases(replace(region_lost(), timeline=timeline))
+    assert [("deciding", 3.3), ("promoting", 5.4), ("DNS", 8.9)] == [(one.word, one.end_seconds) for one in found]

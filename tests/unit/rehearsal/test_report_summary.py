@@ -63,3 +63,10 @@ def test_the_figures_are_those_that_were_reached() -> None:
         ("Rows lost, planned", "0", "of 70", home.title),
         ("Assertions held", "5", "of 6", ""),
     ] == [(one.label, one.number, one.unit, one.drill) for one in figures]
+
+
+def test_many_drills_are_counted_instead_of_named() -> None:
+    """The summary of all drills stays a summary."""
+    drills = tuple(replace(steady(), name=f"steady-{number}") for number in range(5))
+    sentences = summary_sentences(replace(sample_report(), drills=drills))
+    assert sentences[-1].endswith("no cluster changed its role in 5 drills, such as Steady state.")

@@ -7,7 +7,9 @@ import pytest
 
 from rehearsal.report import EventKind, LedgerSpan, Role
 from rehearsal.report_lanes import dns_spans, role_spans
-from rehearsal.timeline import FLAG_ROW_PX, LAYOUTS, Axis, Drawing, Flag, Layout, draw
+from rehearsal.timeline import Drawing, draw
+from rehearsal.timeline_axis import LAYOUTS, Axis, Layout
+from rehearsal.timeline_markers import FLAG_ROW_PX, Flag
 from tests.unit.rehearsal.sample_report import AWAY, HOME, NAME, at, region_lost, steady
 
 BROAD, WIDE, NARROW = LAYOUTS
