@@ -7,11 +7,10 @@ none stops the making of it.
 
 from collections.abc import Mapping
 
+from documentation.markdown import table
 from functions.failover_controller.decide import RULES, Rule
 from functions.failover_controller.model import Action, Reason
 from functions.failover_controller.notices import NEXT_STEPS
-
-from .table import table
 
 FROM_THE_CYCLE: Mapping[Reason, str] = {
     Reason.DECISIONS_DIFFER: "the second look, with the lock taken, led to a failover for another reason than the first",
@@ -82,7 +81,7 @@ def decisions_page() -> str:
     acting = [f"`{rule.reason}`" for rule in RULES if rule.action is Action.FAIL_OVER]
     return "".join(
         [
-            HEAD.format(rows=len(RULES), acting=" and ".join(acting)),
+            HEAD.format(rows=len(RULES), acting=f"{', '.join(acting[:-1])} and {acting[-1]}"),
             *(f"- `{action}` {meaning}.\n" for action, meaning in ACTIONS.items()),
             GUARDS,
             "\n## The table\n\n",

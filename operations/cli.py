@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import moments
+from . import cli_moves, moments
 from .command import (
     Commands,
     ConfirmOption,
@@ -148,4 +148,6 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
     return end
 
 
+for _command in cli_moves.COMMANDS:
+    app.command(epilog=EXIT_CODES)(_command)
 from . import cli_checks  # noqa: E402, F401 - registers its commands on `app`, which has to exist by then

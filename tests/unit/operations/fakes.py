@@ -19,6 +19,7 @@ from functions.failover_controller.model import Action, Notice, Reason, Side, St
 from operations.cli import app
 from operations.command import Surroundings
 from operations.deployment import Deployment, Place, read_deployment
+from operations.moves import Moves, MovesApi
 from operations.outcome import AwsError, ConflictError
 from operations.ports import Change, Item, Key, Roles
 from operations.questions import AskIn, Questions
@@ -157,6 +158,7 @@ class World:
         self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
+        self.moves: Moves = _no_moves
         self.outputs: object = outputs()
         self.ask_in: AskIn = _nobody_asked
         self.slept: list[float] = []
@@ -174,6 +176,12 @@ class World:
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
         """Let something happen when the call arrives, every time."""
         self._events[region, call] = event
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and let happen what was ordered."""
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+        self.on_sleep()
 
     def meet(self, place: Place, call: str) -> None:
         """Note the call, and let happen what was ordered."""
@@ -196,18 +204,15 @@ class World:
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
-            sleep=self._sleep,
+            moves_to=lambda deployment: self.moves,
+            sleep=self.sleep,
+            stopwatch=lambda: self.now.timestamp(),
         )
         return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
 
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
         return self.outputs
-
-    def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += timedelta(seconds=seconds)
-        self.on_sleep()
 
     def _new_id(self) -> str:
         self._ids += 1
@@ -235,6 +240,10 @@ def ill(world: World, **changes: Any) -> State:
     )
     world.west.put_state(state)
     return state
+
+
+def _no_moves(place: Place) -> MovesApi:
+    raise AssertionError(f"nothing moves in this test, and {place.region} was asked")
 
 
 def _no_answer(region: str, call: str) -> Callable[[], None]:
