@@ -30,7 +30,12 @@ FREE = frozenset(
         *("aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/securityGroup:SecurityGroup"),
         *("aws:ec2/vpcPeeringConnection:VpcPeeringConnection",),
         *("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",),
-        *("aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
+        *(
+            "aws:iam/policy:Policy",
+            "aws:iam/role:Role",
+            "aws:iam/rolePolicy:RolePolicy",
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        ),
         *("aws:kms/alias:Alias", "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"),
         *(
             "aws:lambda/invocation:Invocation",
@@ -174,7 +179,11 @@ _Wanted = Iterator[tuple[str, float, str, bool]]
 
 def _fixed(settings: Settings, place: RegionSettings, hours: float) -> _Wanted:
     there = counts(settings)
-    yield f"aurora-mysql instance {place.instance_class}", place.instance_count * hours, "hour", False
+    if place.serverless:
+        least_acu_hours = place.instance_count * place.serverless.min_acu * hours
+        yield "aurora-mysql serverless v2 at its least", least_acu_hours, "ACU-hour", False
+    else:
+        yield f"aurora-mysql instance {place.instance_class}", place.instance_count * hours, "hour", False
     for kind, (what, unit) in PRICED.items():
         if count := there.get((kind, place.region), 0):
             yield what, count, unit, False

@@ -39,24 +39,31 @@ def _more_in_primary(each: int, more: int) -> Callable[[Where], int]:
     return lambda where: each + (more if where.is_primary else 0)
 
 
+def _own_network(count: int) -> Callable[[Where], int]:
+    """Nothing of it is made where an existing VPC is used."""
+    return lambda where: 0 if where.place.existing_vpc else count
+
+
 COUNTS: Mapping[str, Callable[[Where], int]] = {
     "aws:cloudwatch/dashboard:Dashboard": _one,
     "aws:cloudwatch/eventRule:EventRule": _one,
     "aws:cloudwatch/eventTarget:EventTarget": lambda _: 2,
-    "aws:cloudwatch/logGroup:LogGroup": _more_in_primary(5, 1),
+    # One a function, and one a log that the cluster exports.
+    "aws:cloudwatch/logGroup:LogGroup": lambda where: 2 + where.is_primary + len(where.settings.logs.exports),
     # The region's own alarms, and three on the health checks.
     "aws:cloudwatch/metricAlarm:MetricAlarm": lambda where: 16 + 3 * (where.place.region == HEALTH_METRICS_REGION),
     "aws:dynamodb/table:Table": _one,
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": _one,
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": _own_network(1),
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": _one,
     "aws:ec2/route:Route": _one,
-    "aws:ec2/routeTable:RouteTable": _one,
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": lambda _: 3,
+    "aws:ec2/routeTable:RouteTable": _own_network(1),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": _own_network(3),
     "aws:ec2/securityGroup:SecurityGroup": _more_in_primary(2, 1),
-    "aws:ec2/subnet:Subnet": lambda _: 3,
-    "aws:ec2/vpc:Vpc": _one,
+    "aws:ec2/subnet:Subnet": _own_network(3),
+    "aws:ec2/vpc:Vpc": _own_network(1),
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": _primary_only(1),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": lambda where: 0 if where.is_primary else 1,
+    "aws:iam/policy:Policy": lambda where: len(where.settings.database.iam_users) if where.is_primary else 0,
     "aws:iam/role:Role": _more_in_primary(4, 1),
     "aws:iam/rolePolicy:RolePolicy": _more_in_primary(4, 2),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _one,
@@ -83,7 +90,9 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
     "aws:sns/topicPolicy:TopicPolicy": _one,
     "aws:sns/topicSubscription:TopicSubscription": lambda where: len(where.settings.notifications.emails),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _more_in_primary(2, 2),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": lambda _: 2,
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": lambda where: (
+        2 + len(where.place.client_cidrs) + len(where.place.client_security_groups)
+    ),
 }
 """Resource type -> how many of it a region has."""
 

@@ -113,6 +113,16 @@ ACTIONS: Actions = {
         "ec2:CreateTags",
         "ec2:DescribeVpcPeeringConnections",
     ),
+    "aws:iam/policy:Policy": (
+        "iam:CreatePolicy",
+        "iam:CreatePolicyVersion",
+        "iam:DeletePolicy",
+        "iam:DeletePolicyVersion",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:ListPolicyVersions",
+        "iam:TagPolicy",
+    ),
     "aws:iam/role:Role": (
         "iam:CreateRole",
         "iam:DeleteRole",
@@ -283,7 +293,10 @@ STACK_ARNS: Mapping[str, tuple[str, ...]] = {
     "dynamodb": ("dynamodb:{region}:{account}:table/{project}-failover-{environment}",),
     "ec2": ("ec2:{region}:{account}:vpc/*", "ec2:{region}:{account}:security-group/*"),
     "events": ("events:{region}:{account}:rule/{project}-failover-events-{environment}",),
-    "iam": ("iam::{account}:role/{project}-failover-controller-{region}-{environment}",),
+    "iam": (
+        "iam::{account}:role/{project}-failover-controller-{region}-{environment}",
+        "iam::{account}:policy/{project}-*",
+    ),
     "kms": ("kms:{region}:{account}:key/*", "kms:{region}:{account}:alias/{project}-database-{environment}"),
     "lambda": ("lambda:{region}:{account}:function:{project}-failover-controller-{environment}",),
     "logs": ("logs:{region}:{account}:log-group:/aws/lambda/{project}-failover-controller-{environment}:*",),

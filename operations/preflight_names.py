@@ -15,7 +15,6 @@ from .findings import Check, Finding, judged, unknown
 from .outcome import NotThereError
 from .questions import Answer, AskIn, Questions
 from .stack_settings import names_of
-from .surface import CLUSTER_LOGS
 
 TAKEN = "Give the stack another `project` or `environment`, or remove what has the name; `pulumi import` adopts it."
 Tags = Mapping[str, str]
@@ -58,7 +57,7 @@ def name_kinds(settings: Settings, place: RegionSettings, account: str | None) -
     is_primary = region == settings.primary.region
     functions = [names.of(thing) for thing in names.functions(is_primary=is_primary)]
     groups = [f"/aws/lambda/{name}" for name in functions]
-    groups += [f"/aws/rds/cluster/{names.cluster(region)}/{log}" for log in CLUSTER_LOGS]
+    groups += [f"/aws/rds/cluster/{names.cluster(region)}/{log}" for log in settings.logs.exports]
     instances = [names.instance(region, number) for number in range(1, place.instance_count + 1)]
     kinds = [
         NameKind(kind="global cluster", names=[names.of("global")], find=_global_cluster),

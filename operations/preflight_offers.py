@@ -87,14 +87,14 @@ def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
 def _look_at_class(ask: Questions, place: RegionSettings, version: str) -> list[Finding]:
     asked = {"Engine": ENGINE, "EngineVersion": version}
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
-    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=place.instance_class)
+    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=place.database_class)
     any_class = bool(found) or bool(ask.ask("rds", operation, **asked, MaxRecords=20).get(items))
     return [judge_class(place, found, lists_any=any_class)]
 
 
 def judge_class(place: RegionSettings, found: Sequence[Answer], *, lists_any: bool) -> Finding:
     """Return whether the class can be had in three zones, or in the three that are configured."""
-    name, where = place.instance_class, place.region
+    name, where = place.database_class, place.region
     cure = "Choose another `instance_class`, or region."
     if not lists_any:
         return unknown("instance class", where, why="AWS lists no class at all for this engine version", cure=cure)
@@ -123,7 +123,9 @@ def judge_network(place: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping
     overlapping = [
         f"{vpc['VpcId']} ({vpc['CidrBlock']})"
         for vpc in vpcs
-        if own.overlaps(ipaddress.IPv4Network(vpc["CidrBlock"])) and _is_foreign(vpc, wanted)
+        if own.overlaps(ipaddress.IPv4Network(vpc["CidrBlock"]))
+        and not (place.existing_vpc and vpc["VpcId"] == place.existing_vpc.vpc_id)
+        and _is_foreign(vpc, wanted)
     ]
     if overlapping:
         why = f"{place.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"

@@ -39,7 +39,13 @@ class Quota:
 
 
 QUOTAS = (
-    Quota(name="VPCs", service="vpc", code="L-F678F1CE", question=("ec2", "describe_vpcs", "Vpcs"), needed=lambda _: 1),
+    Quota(
+        name="VPCs",
+        service="vpc",
+        code="L-F678F1CE",
+        question=("ec2", "describe_vpcs", "Vpcs"),
+        needed=lambda place: 0 if place.existing_vpc else 1,
+    ),
     Quota(
         name="DB clusters",
         service="rds",

@@ -264,7 +264,9 @@ def judge_topic(here: RegionSurface, attributes: Mapping[str, str]) -> Finding:
 
 def _look_at_logs(here: RegionSurface, ask: Any) -> list[Finding]:
     groups = {}
-    for name in here.log_groups:
+    clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
+    exports = clusters[0].get("EnabledCloudwatchLogsExports", []) if clusters else []
+    for name in here.log_groups(exports):
         found = ask.ask_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
         groups[name] = next((each for each in found if each.get("logGroupName") == name), None)
     return [judge_logs(here, groups)]

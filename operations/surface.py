@@ -4,12 +4,11 @@ Owns reading the outputs that `status`, `verify` and `preflight --destroy` need 
 I/O. Invariant: a surface is complete; whatever is missing is named, all of it at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .outcome import UsageProblemError
 
-CLUSTER_LOGS = ("audit", "error", "slowquery")
 ROLE_ALARMS = ("writer-role", "reader-role")
 """The alarms that tell a role: one of the two is always on, and neither is a fault."""
 
@@ -33,11 +32,10 @@ class RegionSurface:
     controller: str
     alarm_names: tuple[str, ...]
 
-    @property
-    def log_groups(self) -> tuple[str, ...]:
-        """The log groups of this region's functions and cluster."""
+    def log_groups(self, exports: Sequence[str]) -> tuple[str, ...]:
+        """Return the log groups of this region's functions, and of the logs that its cluster exports."""
         functions = (f"/aws/lambda/{name}" for name in (self.health_check, self.controller))
-        return (*functions, *(f"/aws/rds/cluster/{self.cluster_id}/{log}" for log in CLUSTER_LOGS))
+        return (*functions, *(f"/aws/rds/cluster/{self.cluster_id}/{log}" for log in exports))
 
 
 @dataclass(frozen=True, kw_only=True)

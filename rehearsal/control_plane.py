@@ -109,9 +109,9 @@ class ControlPlane:
             ("rds", "FailoverGlobalCluster"): self._start_operation,
             ("rds", "SwitchoverGlobalCluster"): self._start_operation,
             ("rds", "CreateDBCluster"): self._create_cluster,
+            ("rds", rds_offers.ACTION): self._offer,
             ("rds", RESTORE): self._restore_cluster,
             ("rds", "CreateDBInstance"): self._create_instance,
-            ("rds", rds_offers.ACTION): self._offer,
             ("ec2", "ModifyVpcPeeringConnectionOptions"): self._modify_peering_options,
             ("ec2", "DescribeVpcPeeringConnections"): self._describe_peerings,
         }

@@ -138,6 +138,7 @@ class FakeAws:
                 {"DBInstanceIdentifier": name, "DBClusterParameterGroupStatus": "in-sync"} for name in instances
             ],
             "TagList": tags("dev"),
+            "EnabledCloudwatchLogsExports": ["audit", "error", "slowquery"],
         }
         self.set(region, "rds", "describe_db_clusters", {"DBClusters": [cluster]})
         described = [

@@ -38,6 +38,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "primary": {"region": "ap-southeast-1", "instance_count": 5},
         "secondary": {"region": "ap-northeast-1"},
     },
+    "serverless": {
+        "primary": {"serverless": {"min_acu": 8, "max_acu": 32}, "client_cidrs": ["192.168.0.0/24"]},
+        "secondary": {"serverless": {"min_acu": 8, "max_acu": 32}},
+    },
     "at-home": {"primary": {"region": "eu-west-1"}, "secondary": {"region": "us-east-1"}},
 }
 
@@ -106,6 +110,13 @@ def test_instances_are_billed_by_the_hour() -> None:
     assert amount(found(), "aurora-mysql instance db.r6g.large", EAST) == pytest.approx(2 * 730 * 0.26)
     three = found({"primary": {"instance_count": 3}})
     assert amount(three, "aurora-mysql instance db.r6g.large", EAST) == pytest.approx(3 * 730 * 0.26)
+
+
+def test_serverless_is_billed_by_its_least_capacity_at_least() -> None:
+    """Count times minimum times hours; what it scales up to comes on top."""
+    place = {"serverless": {"min_acu": 8, "max_acu": 32}}
+    of = found({"primary": place, "secondary": place})
+    assert amount(of, "aurora-mysql serverless v2 at its least", EAST) == pytest.approx(2 * 8 * 730 * 0.12)
 
 
 def test_the_controller_runs_all_the_time() -> None:

@@ -351,7 +351,8 @@ NAMED_BY = {
 @pytest.fixture(scope="module")
 def registered() -> Any:
     """What the program registers with the defaults and somebody who hears of alarms."""
-    run = run_program({"notifications": {"emails": ["on-call@bank.internal"]}})
+    people = {"notifications": {"emails": ["on-call@bank.internal"]}, "database": {"iam_users": {"alice": "read_only"}}}
+    run = run_program(people)
     assert run.error is None
     return run
 
