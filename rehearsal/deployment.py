@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import runpy
 import sys
@@ -118,6 +119,7 @@ def deploy(
     try:
         failure = _run(program_dir, settings, dict(config))
     finally:
+        gc.enable()  # The program turns it off, for its process ends with it; ours goes on.
         own_clients.close()
     _raise_errors(monitor, engine, failure)
     return Deployment(
