@@ -65,8 +65,10 @@ def deployed() -> Iterator[Deployed]:
     """Deploy the real program once for the tests of this module."""
     announced: list[Resource] = []
     with Emulator(enforce_permissions=True) as emulator:
-        deployment = deploy(ROOT, CONFIG, emulator.url, announced.append, handlers=without_control_plane())
         clients = Clients(emulator.url)
+        deployment = deploy(
+            ROOT, CONFIG, emulator.url, announced.append, handlers=without_control_plane(), clients=clients
+        )
         yield Deployed(deployment=deployment, announced=announced, clients=clients, url=emulator.url)
         clients.close()
 
@@ -94,6 +96,26 @@ def test_the_whole_program_is_created_well_under_twenty_seconds(deployed: Deploy
     assert deployed.deployment.seconds < 20
     assert len(deployed.deployment.resources) > 140
     assert len({each.urn for each in deployed.announced}) == len(deployed.deployment.resources)
+
+
+def test_every_call_of_a_deployment_is_within_awss_models(deployed: Deployed) -> None:
+    """Words, patterns, lengths and ranges of every parameter: one that is beyond them would have stopped the deployment."""
+    checked = deployed.clients.model_check.checked
+    creating = {name for name in checked if ":Create" in name or ":Put" in name}
+    assert {"rds:CreateDBCluster", "lambda:CreateFunction", "cloudwatch:PutMetricAlarm", "kms:CreateKey"} <= creating
+    assert checked.total() > len(deployed.deployment.resources)
+
+
+def test_a_value_that_awss_model_does_not_take_is_an_error_with_the_resource_s_name(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """The emulator would take it, and botocore lets it pass."""
+    with pytest.raises(DeploymentError, match=r"(?s)tight.*2561 is outside 90 to 2560"):
+        run(
+            tmp_path,
+            emulator,
+            'aws.kms.Key("tight", enable_key_rotation=True, rotation_period_in_days=2561, opts=east)\n',
+        )
 
 
 def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:
