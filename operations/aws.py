@@ -36,7 +36,8 @@ READ_TIMEOUT_SECONDS = 3
 ATTEMPTS = 2
 """Writes carry a token that makes a repetition harmless. Source: Amazon DynamoDB API Reference, TransactWriteItems."""
 CALLER_LENGTH = 256
-_NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
+NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
+"""boto3's errors that say that nobody answered."""
 _NO_LOGIN = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _CURES = {
     "ExpiredToken": "Log in to AWS again.",
@@ -152,7 +153,7 @@ class AwsRegion:
         try:
             answer = self._call("sts", "STS", lambda client: client.get_caller_identity())
         except AwsError as error:
-            key = _access_key(self._session) if isinstance(error.__cause__, _NO_ANSWER) else None
+            key = _access_key(self._session) if isinstance(error.__cause__, NO_ANSWER) else None
             if key is None:
                 raise
             return f"access key {key}; STS gave no answer"
@@ -206,7 +207,7 @@ class AwsRegion:
         try:
             return call(self._client(service))
         except (ClientError, BotoCoreError) as error:
-            raise _translated(error, f"{what} of {self._place.region}") from error
+            raise translated(error, f"{what} of {self._place.region}") from error
 
     def _client(self, service: str) -> Client:
         # Making a client is not thread-safe, and looks for credentials, which may take long.
@@ -224,7 +225,8 @@ class AwsRegion:
             return self._clients[service]
 
 
-def _translated(error: ClientError | BotoCoreError, what: str) -> OperationError:
+def translated(error: ClientError | BotoCoreError, what: str) -> OperationError:
+    """Return our error for one of boto3's: what was asked, what AWS said, and the cure."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):
@@ -233,7 +235,7 @@ def _translated(error: ClientError | BotoCoreError, what: str) -> OperationError
         return AwsError(f"{what}: {code}: {message}", cure=_CURES.get(code, "Look at `status`, then try again."))
     if isinstance(error, _NO_LOGIN):
         return AwsError(f"{what}: {error}", cure="Log in to AWS, or set AWS_PROFILE.")
-    if isinstance(error, _NO_ANSWER):
+    if isinstance(error, NO_ANSWER):
         return AwsError(f"{what}: no answer: {error}", cure="Try again, or pick the other region with --region.")
     return AwsError(f"{what}: {error}", cure="Check the AWS configuration of this machine.")
 

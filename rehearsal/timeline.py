@@ -1,45 +1,61 @@
 """A drill's timeline, to scale: where everything stands that the report page draws.
 
 Along it places are in percent of the plot, so that text keeps its size on every screen; across it in pixels.
-Owns: the geometry. Does not own: the facts (`report`), or the look (`report.html.j2`).
+Owns: the geometry. Does not own: the facts (`report`, `report_phases`), or the look (`page/`).
+Invariant: no marker's words touch another's or are struck through by a line; what finds no room keeps its place in the list
+of events below the drawing.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rehearsal.report import DnsSpan, DrillResult, LedgerSpan, RoleSpan, TimelineEvent
+from rehearsal.report import DnsSpan, DrillResult, EventKind, LedgerSpan, RoleSpan, TimelineEvent
+from rehearsal.report_phases import phases
 from rehearsal.wording import MINUS, shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One way to draw a timeline: what fits on the narrowest plot that it is shown on."""
+    """One way to draw a timeline: what fits on the narrowest plot that it is shown on.
+
+    With a gutter the lanes' headings stand left of the plot, else above each lane.
+    """
 
     name: str
     plot_px: float
+    gutter_px: float
+    right_px: float
     ticks: int
     words: bool
-    flag_rows: int = 9
+    flag_rows: int = 7
 
 
 LAYOUTS = (
-    Layout(name="wide", plot_px=560, ticks=12, words=True),
-    Layout(name="narrow", plot_px=280, ticks=6, words=False),
+    Layout(name="broad", plot_px=680, gutter_px=172, right_px=26, ticks=14, words=True),
+    Layout(name="wide", plot_px=448, gutter_px=172, right_px=26, ticks=10, words=True),
+    Layout(name="narrow", plot_px=300, gutter_px=0, right_px=8, ticks=6, words=False),
 )
 LETTER_PX = 6.6  # of the page's 12 px labels, on the wide side
 FLAG_RADIUS_PX, FLAG_ROW_PX = 9, 22
-HEADING_PX, LANE_PX, GAP_PX, WRITES_PX = 18, 26, 12, 64
+HEADING_PX, LANE_PX, GAP_PX, WRITES_PX, DOT_ROW_PX = 18, 28, 10, 64, 20
+DOT_ROWS = 3
+DOT_LANES = (
+    ("Controllers", "what they judge", frozenset((EventKind.VERDICT, EventKind.HELD))),
+    ("People", "what they are told", frozenset((EventKind.NOTICE,))),
+)
+IN_LANES = frozenset().union(*(kinds for _, _, kinds in DOT_LANES))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
-    """An event's numbered marker; without a row when there is no room for it."""
+    """An event's numbered marker; without `y` when there is no room for it. `flipped`: its words stand left of it."""
 
     number: int
     event: TimelineEvent
     left: float
     y: float | None
+    flipped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +71,8 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """A lane of bars under its heading."""
+    """A lane of bars."""
 
-    heading: str
-    detail: str
     y: float
     bars: tuple[Bar, ...]
 
@@ -79,12 +93,21 @@ class WriteBar:
 class WritesLane:
     """The lane of the client's writes; `lost_right` is where the last loss ends."""
 
-    detail: str
     y: float
     baseline_y: float
     bars: tuple[WriteBar, ...]
     lost: int
     lost_right: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """What a lane is, and of what, in lines that have room; `y` is the top of the lane, `words` the whole of it."""
+
+    name: str
+    details: tuple[str, ...]
+    y: float
+    words: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,16 +118,12 @@ class Drawing:
     description: str
     ticks: tuple[tuple[float, str], ...]
     flags: tuple[Flag, ...]
+    dots: tuple[Flag, ...]
+    headings: tuple[Heading, ...]
     lanes: tuple[Lane, ...]
     writes: WritesLane | None
     lanes_y: float
     axis_y: float
-
-    @property
-    def headings(self) -> list[tuple[str, str, float]]:
-        """The lanes' headings with their details and places."""
-        headings = [(lane.heading, lane.detail, lane.y - 6) for lane in self.lanes]
-        return headings + ([("Client", self.writes.detail, self.writes.y - 6)] if self.writes else [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,69 +159,183 @@ class Axis:
         )
 
 
+@dataclass(kw_only=True)
+class _Sheet:
+    """The lanes as they are laid under each other."""
+
+    layout: Layout
+    y: float
+    headings: list[Heading] = field(default_factory=list)
+
+    def lay(self, height_px: float, name: str, *details: str) -> float:
+        """Put a lane under the last one; return where its content begins."""
+        words, has_gutter = ", ".join(details), self.layout.gutter_px > 0
+        top = self.y + (0 if has_gutter else HEADING_PX)
+        room = int((self.layout.gutter_px - 12) / 6)
+        lines = tuple(_cut(line, room) for line in details) if has_gutter else (words,)
+        self.headings.append(Heading(name=name, details=lines, y=top, words=words))
+        self.y = top + height_px + GAP_PX
+        return top
+
+
 def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
     """Place a drill's timeline; None when there is nothing to draw."""
     axis = Axis.of(drill)
     if axis is None:
         return None
-    flags = _place_flags(sorted(drill.timeline, key=lambda event: event.seconds), axis, layout)
-    y = lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 4
-    lanes: list[Lane] = []
-    for heading, detail, bars in _bar_lanes(drill, axis, layout):
-        lanes.append(Lane(heading=heading, detail=detail, y=y + HEADING_PX, bars=bars))
-        y += HEADING_PX + LANE_PX + GAP_PX
-    writes = _writes_lane(drill.writes, axis, y + HEADING_PX) if drill.writes else None
+    events = list(enumerate(sorted(drill.timeline, key=lambda event: event.seconds), start=1))
+    flags = _place_flags([(number, event) for number, event in events if event.kind not in IN_LANES], axis, layout)
+    lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 6
+    sheet = _Sheet(layout=layout, y=lanes_y)
+    lanes = [_phase_lane(drill, axis, sheet)] if phases(drill) else []
+    dots: list[Flag] = []
+    for name, detail, kinds in DOT_LANES:
+        dots += _lay_dots(
+            [(number, event) for number, event in events if event.kind in kinds], name, detail, axis, sheet
+        )
+    for name, detail, bars in _bar_lanes(drill, axis, layout):
+        lanes.append(Lane(y=sheet.lay(LANE_PX, name, detail), bars=bars))
+    writes = None
+    if drill.writes:
+        writes = _writes_lane(drill.writes, axis, sheet.lay(WRITES_PX, "Client", *_writes_words(drill.writes)))
     return Drawing(
         layout=layout,
         description=_in_words(drill),
         ticks=axis.ticks(layout.ticks),
         flags=flags,
+        dots=tuple(dots),
+        headings=tuple(sheet.headings),
         lanes=tuple(lanes),
         writes=writes,
         lanes_y=lanes_y,
-        axis_y=y + HEADING_PX + WRITES_PX + GAP_PX if writes else y,
+        axis_y=sheet.y,
     )
 
 
-def _place_flags(events: Sequence[TimelineEvent], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
-    """Give each marker the highest row where it touches no other, and where no marker sits on an earlier one's line."""
-    flags: list[Flag] = []
-    taken: list[tuple[float, float, int]] = []  # right edge of the label, position, row
-    for number, event in enumerate(events, start=1):
-        left = axis.percent(event.seconds)
-        x = left / 100 * layout.plot_px
-        words_px = LETTER_PX * len(event.marker) + 6 if layout.words else 0
-        touched = {row for right, _, row in taken if x - FLAG_RADIUS_PX - 3 < right}
-        lowest = 1 + max((row for right, _, row in taken if x < right), default=-1)
-        row = next(row for row in range(lowest, lowest + len(touched) + 1) if row not in touched)
-        if row < layout.flag_rows:
-            taken.append((x + FLAG_RADIUS_PX + words_px, x, row))
-        y = row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if row < layout.flag_rows else None
-        flags.append(Flag(number=number, event=event, left=left, y=y))
-    return tuple(flags)
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    """A marker in a row, in pixels: its line goes down from `x`, its words stand on one side of it."""
+
+    row: int
+    x: float
+    words_px: float
+    flipped: bool
+
+    @property
+    def left(self) -> float:
+        """Where what it takes of its row begins."""
+        return self.x - FLAG_RADIUS_PX - 2 - (self.words_px if self.flipped else 0)
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.words_px)
+
+    def is_clear_of(self, other: "_Placed") -> bool:
+        """Whether neither touches the other, nor strikes through its words; behind its marker a line may pass."""
+        upper, lower = (self, other) if self.row <= other.row else (other, self)
+        if upper.row == lower.row:
+            return upper.right < lower.left or lower.right < upper.left
+        return not lower.words_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
+
+
+def _place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
+    """Give each marker the highest row where it is clear of all others; what a word names goes before plain notes."""
+    placed: dict[int, _Placed] = {}
+    for number, event in sorted(events, key=lambda one: not one[1].marker):
+        x = axis.percent(event.seconds) / 100 * layout.plot_px
+        words_px = LETTER_PX * len(event.marker) + 6 if layout.words and event.marker else 0.0
+        flipped = x + FLAG_RADIUS_PX + words_px > layout.plot_px + layout.right_px
+        options = (_Placed(row=row, x=x, words_px=words_px, flipped=flipped) for row in range(layout.flag_rows))
+        clear = (one for one in options if all(one.is_clear_of(other) for other in placed.values()))
+        if (found := next(clear, None)) is not None:
+            placed[number] = found
+    return tuple(
+        Flag(
+            number=number,
+            event=event,
+            left=axis.percent(event.seconds),
+            y=placed[number].row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if number in placed else None,
+            flipped=number in placed and placed[number].flipped,
+        )
+        for number, event in events
+    )
+
+
+def _lay_dots(
+    events: Sequence[tuple[int, TimelineEvent]], name: str, detail: str, axis: Axis, sheet: _Sheet
+) -> Iterator[Flag]:
+    """A lane of numbered dots, in as many rows as they need; one that finds no room is a line without a number."""
+    rows: list[float] = []
+    places: list[int | None] = []
+    for _, event in events:
+        x = axis.percent(event.seconds) / 100 * sheet.layout.plot_px
+        row = next((row for row, last in enumerate(rows) if x - last > 2 * FLAG_RADIUS_PX), None)
+        if row is None and len(rows) < DOT_ROWS:
+            rows.append(x)
+            row = len(rows) - 1
+        elif row is not None:
+            rows[row] = x
+        places.append(row)
+    if events:
+        height = max(LANE_PX, DOT_ROW_PX * len(rows))
+        first = sheet.lay(height, name, detail) + (height - DOT_ROW_PX * len(rows)) / 2 + DOT_ROW_PX / 2
+        for (number, event), row in zip(events, places, strict=True):
+            y = None if row is None else first + row * DOT_ROW_PX
+            yield Flag(number=number, event=event, left=axis.percent(event.seconds), y=y)
+
+
+def _bar(axis: Axis, layout: Layout, style: str, labels: Sequence[str], span: RoleSpan | DnsSpan) -> Bar:
+    """A bar with the first of the labels that it has room for."""
+    left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
+    title = f"{labels[0]}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
+    return Bar(
+        style=style, left=left, width=round(right - left, 3), label=_fitting(labels, right - left, layout), title=title
+    )
+
+
+def _fitting(labels: Sequence[str], percent: float, layout: Layout) -> str:
+    room_px = percent / 100 * layout.plot_px
+    return next((text for text in labels if LETTER_PX * len(text) + 10 <= room_px), "")
+
+
+def _phase_lane(drill: DrillResult, axis: Axis, sheet: _Sheet) -> Lane:
+    """How the time to the first write divides."""
+    found = phases(drill)
+    whole = f"{shown(found[-1].end_seconds - found[0].start_seconds)} s in all"
+    bars: list[Bar] = []
+    for index, phase in enumerate(found):
+        left, right = axis.percent(phase.start_seconds), axis.percent(phase.end_seconds)
+        seconds = f"{shown(round(phase.seconds, 2))} s"
+        bars.append(
+            Bar(
+                style=f"phase-{index % 2}",
+                left=left,
+                width=round(right - left, 3),
+                label=_fitting((f"{phase.word} {seconds}", seconds, phase.word), right - left, sheet.layout),
+                title=f"{phase.word}: {seconds}, {phase.sentence}",
+            )
+        )
+    return Lane(y=sheet.lay(LANE_PX, "Time to write again", whole), bars=tuple(bars))
 
 
 def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple[str, str, tuple[Bar, ...]]]:
-    """The lanes of the clusters' roles and of the names' answers: heading, detail, bars."""
-
-    def bar(style: str, label: str, short: str, span: RoleSpan | DnsSpan) -> Bar:
-        left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
-        room_px = (right - left) / 100 * layout.plot_px
-        fitting = next((text for text in (label, short) if LETTER_PX * len(text) + 10 <= room_px), "")
-        title = f"{label}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
-        return Bar(style=style, left=left, width=round(right - left, 3), label=fitting, title=title)
-
+    """The lanes of the clusters' roles and of the names' answers: name, detail, bars."""
     for cluster_id, region in drill.clusters:
         spans = [span for span in drill.roles if span.cluster_id == cluster_id]
-        yield region, cluster_id, tuple(bar(span.role, span.role, span.role[0].upper(), span) for span in spans)
+        bars = (_bar(axis, layout, span.role, (span.role, span.role[0].upper()), span) for span in spans)
+        yield region, cluster_id, tuple(bars)
     regions = list(dict.fromkeys(span.region for span in (*drill.roles, *drill.dns) if span.region))
     for name in dict.fromkeys(span.name for span in drill.dns):
         spans = [span for span in drill.dns if span.name == name]
         answers = [
             (f"answer-{regions.index(span.region) % 2}" if span.region else "answer-none", span) for span in spans
         ]
-        bars = (bar(style, span.region or "no answer", (span.region or "")[:2], span) for style, span in answers)
-        yield "DNS", f"{name} answers", tuple(bars)
+        bars = (
+            _bar(axis, layout, style, (span.region or "no answer", (span.region or "")[:2]), span)
+            for style, span in answers
+        )
+        yield "DNS", f"{name}", tuple(bars)
 
 
 def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLane:
@@ -219,12 +352,11 @@ def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLa
             kept_px=height(span.acknowledged - span.lost),
             lost_px=height(span.lost),
             failed_px=height(span.failed),
-            title=f"{shown(span.start_seconds)} to {shown(span.end_seconds)} s: {_writes_words([span])}",
+            title=f"{shown(span.start_seconds)} to {shown(span.end_seconds)} s: {', '.join(_writes_words([span]))}",
         )
         for span in writes
     )
     return WritesLane(
-        detail=_writes_words(writes),
         y=y,
         baseline_y=y + most_up * px,
         bars=bars,
@@ -233,17 +365,27 @@ def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLa
     )
 
 
-def _writes_words(writes: Iterable[LedgerSpan]) -> str:
+def _writes_words(writes: Iterable[LedgerSpan]) -> tuple[str, str, str]:
     spans = list(writes)
-    acknowledged, failed, lost = (
-        sum(getattr(span, what) for span in spans) for what in ("acknowledged", "failed", "lost")
+    return (
+        f"{sum(span.acknowledged for span in spans):,} acknowledged",
+        f"{sum(span.failed for span in spans):,} failed",
+        f"{sum(span.lost for span in spans):,} lost",
     )
-    return f"{acknowledged:,} acknowledged, {failed:,} failed, {lost:,} lost"
+
+
+def _cut(text: str, room: int) -> str:
+    """A name with its middle left out where it has no room: its ends tell it from others."""
+    if len(text) <= room:
+        return text
+    head = (room - 1) // 2
+    return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (room - 1 - head) :]}"
 
 
 def _in_words(drill: DrillResult) -> str:
     """The drawing for those who can't see it."""
     sentences = [f"Seconds are counted from {drill.zero}."]
+    sentences += [f"{phase.word} took {shown(round(phase.seconds, 2))} s, {phase.sentence}." for phase in phases(drill)]
     for span in drill.roles:
         sentences.append(
             f"{span.region} is {span.role} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
@@ -254,5 +396,5 @@ def _in_words(drill: DrillResult) -> str:
             f"{span.name} answers {answer} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
         )
     if drill.writes:
-        sentences.append(f"The client's writes: {_writes_words(drill.writes)}.")
+        sentences.append(f"The client's writes: {', '.join(_writes_words(drill.writes))}.")
     return " ".join([*sentences, "The numbered events are listed below."])

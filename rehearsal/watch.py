@@ -197,11 +197,12 @@ class Watch:
         for call in calls[self._calls_seen :]:
             outcome = "accepted" if call.accepted else f"refused: {call.error}"
             cluster_id = call.target.rsplit(":", 1)[-1]
-            self.record(f"{call.operation} to {cluster_id} {outcome}", EventKind.CALL, call.region, at=call.at)
+            kind = EventKind.CALL if call.accepted else EventKind.REFUSED
+            self.record(f"{call.operation} to {cluster_id} {outcome}", kind, call.region, at=call.at)
         self._calls_seen = len(calls)
 
     def _look_at_dns(self) -> None:
-        answer = self._world.ask_dns(self._world.writer_name, from_region=self._world.secondary.name)
+        answer = self._world.ask_dns(self._world.writer_name, from_region=self._world.client_region)
         region = self._world.region_behind(answer.values[0].rstrip(".")) if answer.values else None
         now = self._clock()
         self.dns_answers.append((now, region))

@@ -1,11 +1,11 @@
-"""IAM: roles, their inline policies, and AWS's managed ones attached to them."""
+"""IAM: roles, their inline policies, AWS's managed ones attached to them, and managed policies of our own."""
 
 from __future__ import annotations
 
 import json
 
 from .convert import tag_list
-from .handler import Created, Handler, HandlerError, Request, sent
+from .handler import Created, Handler, HandlerError, Removal, Request, sent
 
 
 def _create_role(request: Request) -> Created:
@@ -39,6 +39,16 @@ def _create_role_policy_attachment(request: Request) -> Created:
     return Created(id=f"{role}/{policy_arn}", outputs={}, held=held)
 
 
+def _create_policy(request: Request) -> Created:
+    iam = request.client("iam")
+    arn = iam.create_policy(**request.parameters())["Policy"]["Arn"]
+    held = dict(iam.get_policy(PolicyArn=arn)["Policy"])
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=held["DefaultVersionId"])
+    held["PolicyDocument"] = version["PolicyVersion"]["Document"]
+    held["Tags"] = iam.list_policy_tags(PolicyArn=arn)["Tags"]
+    return Created(id=arn, outputs={"arn": arn, "policyId": held["PolicyId"], "attachmentCount": 0}, held=held)
+
+
 def policy_document(text: str) -> str:
     """Send a policy as it is, after making sure that it is a JSON object with statements."""
     try:
@@ -50,9 +60,22 @@ def policy_document(text: str) -> str:
     return text
 
 
+def _delete_role(removal: Removal) -> None:
+    removal.client("iam").delete_role(RoleName=removal.id)
+
+
+def _delete_role_policy(removal: Removal) -> None:
+    removal.client("iam").delete_role_policy(RoleName=removal.inputs["role"], PolicyName=removal.inputs["name"])
+
+
+def _detach_role_policy(removal: Removal) -> None:
+    removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
+
+
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
+        delete=_delete_role,
         is_global=True,
         properties={
             "name": sent("RoleName"),
@@ -66,6 +89,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicy:RolePolicy": Handler(
         create=_create_role_policy,
+        delete=_delete_role_policy,
         is_global=True,
         properties={
             "name": sent("PolicyName"),
@@ -75,7 +99,19 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         create=_create_role_policy_attachment,
+        delete=_detach_role_policy,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
+    ),
+    "aws:iam/policy:Policy": Handler(
+        create=_create_policy,
+        is_global=True,
+        properties={
+            "name": sent("PolicyName"),
+            "path": sent("Path"),
+            "description": sent("Description"),
+            "policy": sent("PolicyDocument", convert=policy_document),
+            "tags": sent("Tags", convert=tag_list),
+        },
     ),
 }

@@ -16,30 +16,53 @@ from typer.testing import CliRunner, Result
 
 from functions.failover_controller.items import history_item, history_key, state_item
 from functions.failover_controller.model import Action, Notice, Reason, Side, State
-from operations.cli import Surroundings, app
+from operations.cli import app
+from operations.command import Surroundings
 from operations.deployment import Deployment, Place, read_deployment
+from operations.moves import Moves, MovesApi
 from operations.outcome import AwsError, ConflictError
 from operations.ports import Change, Item, Key, Roles
+from operations.questions import AskIn, Questions
 from operations.records import STATE, SWITCH
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EAST, WEST = "us-east-1", "eu-west-1"
+GLOBAL_CLUSTER = "payments-global-dev"
 ME = "arn:aws:sts::123456789012:assumed-role/operator/alice"
 
 
 def outputs() -> dict[str, object]:
-    """Return a stack's outputs: only what the commands need, and something that they don't."""
+    """Return a stack's outputs: what the commands need, and something that they don't."""
     regions = {
         name: {
             "region": region,
             "cluster_arn": f"arn:aws:rds:{region}:123456789012:cluster:payments-{region}-dev",
             "table_name": "payments-failover-dev",
             "failover_controller_function_name": "payments-failover-controller-dev",
+            "health_check_function_name": "payments-health-check-dev",
             "port": 3306,
+            "cluster_id": f"payments-{region}-dev",
+            "writer_endpoint": f"payments-{region}-dev.cluster-abc.{region}.rds.amazonaws.com",
+            "reader_endpoint": f"payments-{region}-dev.cluster-ro-abc.{region}.rds.amazonaws.com",
+            "key_arn": f"arn:aws:kms:{region}:123456789012:key/k",
+            "secret_arn": f"arn:aws:secretsmanager:{region}:123456789012:secret:payments-master-dev-AbCdEf",
+            "topic_arn": f"arn:aws:sns:{region}:123456789012:payments-failover-dev",
+            "alarm_arns": [
+                f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments-{thing}-dev"
+                for thing in ("writer-role", "reader-role", "controller-silent", "replication-lag", "cpu")
+            ],
         }
         for name, region in (("primary", EAST), ("secondary", WEST))
     }
-    return {"global_cluster_id": "payments-global-dev", "regions": regions, "database_name": "payments"}
+    return {
+        "global_cluster_id": GLOBAL_CLUSTER,
+        "regions": regions,
+        "database_name": "payments",
+        "environment": "dev",
+        "writer_dns_name": "writer.payments-dev.internal",
+        "reader_dns_name": "reader.payments-dev.internal",
+        "health_check_ids": {"writer": "check-1", f"reader-{EAST}": "check-2", f"reader-{WEST}": "check-3"},
+    }
 
 
 DEPLOYMENT: Deployment = read_deployment(outputs())
@@ -135,6 +158,11 @@ class World:
         self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
+        self.moves: Moves = _no_moves
+        self.outputs: object = outputs()
+        self.ask_in: AskIn = _nobody_asked
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
         self.regions = {place.region: Region(world=self, place=place) for place in DEPLOYMENT.places}
@@ -148,6 +176,12 @@ class World:
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
         """Let something happen when the call arrives, every time."""
         self._events[region, call] = event
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and let happen what was ordered."""
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+        self.on_sleep()
 
     def meet(self, place: Place, call: str) -> None:
         """Note the call, and let happen what was ordered."""
@@ -166,19 +200,27 @@ class World:
         around = Surroundings(
             load_outputs=self._load,
             connect_to=lambda deployment: lambda place: self.regions[place.region],
+            ask_in=self.ask_in,
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
+            moves_to=lambda deployment: self.moves,
+            sleep=self.sleep,
+            stopwatch=lambda: self.now.timestamp(),
         )
         return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
 
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
-        return outputs()
+        return self.outputs
 
     def _new_id(self) -> str:
         self._ids += 1
         return f"change-{self._ids}"
+
+
+def _nobody_asked(region: str) -> Questions:
+    raise AwsError(f"{region}: this test gave no answers", cure="Give it a FakeAws.")
 
 
 def ill(world: World, **changes: Any) -> State:
@@ -198,6 +240,10 @@ def ill(world: World, **changes: Any) -> State:
     )
     world.west.put_state(state)
     return state
+
+
+def _no_moves(place: Place) -> MovesApi:
+    raise AssertionError(f"nothing moves in this test, and {place.region} was asked")
 
 
 def _no_answer(region: str, call: str) -> Callable[[], None]:

@@ -12,18 +12,21 @@ from functions.failover_controller.model import Reason
 from operations.cli import app
 from operations.records import Trace
 
-RUNBOOK = (Path(__file__).resolve().parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+RUNBOOK = (DOCS / "runbook.md").read_text(encoding="utf-8")
+FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted((DOCS / "runbook").glob("*.md"))}
 HEADINGS = [line.lstrip("#").strip() for line in RUNBOOK.splitlines() if re.match(r"#{1,6} ", line)]
 REASONS = RUNBOOK.partition("# What a notice means")[2].partition("\n## ")[0]
 PROGRAM = "python -m operations "
-PAGES = ("Disarm for maintenance", "Arm again", "Approve a pending decision", "Read the history", "Fail over by hand")
+PAGES = ("Disarm for maintenance", "Arm again", "Approve a pending decision", "Read the history")
 FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong here"]
 
 
 def commands() -> list[str]:
     """Return every command line of ours that the runbook shows, in code blocks and within sentences."""
-    blocks = re.findall(rf"^\$ ({PROGRAM}.*)$", RUNBOOK, flags=re.MULTILINE)
-    inline = re.findall(rf"`({PROGRAM}[^`]*)`", RUNBOOK)
+    text = "\n".join([RUNBOOK, *FILES.values()])
+    blocks = re.findall(rf"^\$ ({PROGRAM}.*)$", text, flags=re.MULTILINE)
+    inline = re.findall(rf"`({PROGRAM}[^`]*)`", text)
     return sorted({*blocks, *inline})
 
 
@@ -56,7 +59,7 @@ def test_every_command_parses_against_the_real_command_line(line: str) -> None:
 def test_the_runbook_shows_every_command() -> None:
     """No command is without a page that uses it."""
     shown = {line.removeprefix(PROGRAM).split()[0] for line in commands()}
-    assert shown == {"status", "disarm", "arm", "approve", "history"}
+    assert shown == {"status", "disarm", "arm", "approve", "history", "switchover", "failover", "rewind"}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -64,6 +67,12 @@ def test_every_page_has_the_form(page: str) -> None:
     """When, which path, before, steps, verify, undo, what goes wrong: in this order."""
     text = RUNBOOK.partition(f"\n## {page}\n")[2].partition("\n## ")[0].partition("\n# ")[0]
     assert re.findall(r"^\*\*(.+?)\.\*\*", text, flags=re.MULTILINE) == FORM
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_has_the_form(name: str) -> None:
+    """A page of its own has the same parts in the same order."""
+    assert re.findall(r"^\*\*(.+?)\.\*\*", FILES[name], flags=re.MULTILINE) == FORM
 
 
 def test_every_link_leads_to_a_heading() -> None:

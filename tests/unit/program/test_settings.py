@@ -97,9 +97,9 @@ def test_a_rewind_longer_than_the_backups_is_refused() -> None:
     """The rule stands although today's limits (72 hours, 7 days at least) make it unreachable by settings alone."""
     settings = Settings.model_construct(**dict(Settings()))
     short = settings.database.model_copy(update={"backup_retention_days": 2})
-    from settings import _across
+    from setting_rules import broken_rules
 
-    broken = dict(_across(settings.model_copy(update={"database": short, "rewind": _rewind(72)})))
+    broken = dict(broken_rules(settings.model_copy(update={"database": short, "rewind": _rewind(72)})))
     assert broken == {
         ("rewind.window_hours", "database.backup_retention_days"): (
             "72 hours is longer than the backups are kept (2 days); give 48 or less"

@@ -138,9 +138,17 @@ def test_the_set_up_runs_once_with_the_password_as_a_secret(dev: Run) -> None:
     assert set(json.loads(invocation.inputs["input"])) == {"host", "port", "username", "password"}
     assert "input" in invocation.secret_inputs
     assert invocation.inputs["lifecycleScope"] == "CREATE_ONLY"
-    assert dev.named("database-setup-function").inputs["environment"]["variables"] == {
+    environment = dev.named("database-setup-function").inputs["environment"]["variables"]
+    assert json.loads(environment.pop("CLUSTERS")) == [
+        {"host": dev.exports[f"{where}_writer_endpoint"], "port": 3306, "region": dev.exports[f"{where}_region"]}
+        for where in ("primary", "secondary")
+    ]
+    assert environment == {
         "HEALTH_CHECK_USER": "health_check",
         "HEARTBEAT_DATABASE": "failover",
+        "OWN_USER": "database_setup",
+        "DATABASE": "payments",
+        "IAM_USERS": "{}",
     }
 
 

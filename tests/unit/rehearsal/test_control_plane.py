@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from rehearsal.operation_runner import OperationRunner
 from rehearsal.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.rds_answers import endpoint_hash, rewrite
 from rehearsal.rds_events import Moment, RdsEvents, event_entry, event_of
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
@@ -471,7 +473,7 @@ class FakeListener:
 def start_listener(cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> FakeListener:
     """Start no listener."""
     assert (endpoint_port, cluster.running) == (3307, True)
-    assert len(host_names) == 3
+    assert len(host_names) == (2 if cluster.id == "copy" else 3)  # a copy is in no global cluster
     return FakeListener()
 
 
@@ -501,15 +503,7 @@ class Chain:
 
     def wait_until_idle(self) -> None:
         """Wait for the operation under way, and for what is told of it: a late event would reach the next test."""
-        wait_for(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    """Poll, five seconds at most."""
-    end = time.monotonic() + 5
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+        assert wait_until(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
 
 
 @pytest.fixture(scope="module")
@@ -527,7 +521,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         control_plane.upstream = emulator.url
         network.attach(faults)
         network.attach(control_plane)
-        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=10)
+        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())
@@ -652,7 +646,7 @@ def test_errors_of_operations_come_as_the_models_exceptions(payments: Chain) -> 
 def test_a_switchover_passes_through_its_states_and_swaps_the_roles(payments: Chain) -> None:
     """The old writer is fenced at once; the global name moves with the role; nothing is lost."""
     # However slow the machine, some look falls between pending and done.
-    payments.control_plane.operation_seconds = 2.0
+    payments.control_plane.operation_seconds = 4.0
     database = payments.control_plane.global_database("payments")
     answer = payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
@@ -742,7 +736,7 @@ def test_a_switchover_is_told_in_both_regions(payments: Chain, event_queues: Eve
     payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
     )
-    wait_for(lambda: len(payments.control_plane.events) == before + 4)
+    assert wait_until(lambda: len(payments.control_plane.events) == before + 4)
 
     assert [None] * 4 == [event.error for event in payments.control_plane.events[before:]]
     for region, cluster in ((EAST, "east"), (WEST, "west")):
@@ -762,7 +756,7 @@ def test_a_failover_is_told_in_the_region_that_lives(payments: Chain, event_queu
     before = len(payments.control_plane.events)
     payments.network.darken(EAST)
     fail_over(payments, WEST, "west")
-    wait_for(lambda: len(payments.control_plane.events) == before + 1)
+    assert wait_until(lambda: len(payments.control_plane.events) == before + 1)
     payments.network.lighten(EAST)
 
     assert [] == event_queues(EAST)
@@ -904,6 +898,75 @@ def test_a_lambda_function_lives_in_its_own_regions_network(payments: Chain) -> 
         answers["inside"][writer],
     )
     assert "no way out of the VPC" in answers["inside"]["127.0.0.1"]
+
+
+# --- Copies as of a second -------------------------------------------------------------------------------------------
+
+
+def restore(chain: Chain, **changes: Any) -> dict[str, Any]:
+    """Ask for a copy of the writer's cluster, of the newest second unless said otherwise."""
+    newest = {} if "RestoreToTime" in changes else {"UseLatestRestorableTime": True}
+    asked = {"SourceDBClusterIdentifier": "east", "DBClusterIdentifier": "copy", **newest, **changes}
+    return chain.rds(EAST).restore_db_cluster_to_point_in_time(**asked)["DBCluster"]
+
+
+def drop(chain: Chain) -> None:
+    """Delete the copy."""
+    chain.rds(EAST).delete_db_cluster(DBClusterIdentifier="copy", SkipFinalSnapshot=True)
+
+
+def test_a_copy_holds_what_was_committed_until_its_second(payments: Chain) -> None:
+    """Beside the live cluster, which keeps everything; in no global database; encrypted with the same key."""
+    live = payments.control_plane.global_database("payments").cluster("east")
+    live.execute("CREATE TABLE pay.rows_of_copies (id BIGINT PRIMARY KEY)")
+    live.execute("INSERT INTO pay.rows_of_copies VALUES (1)")
+    between = datetime.fromtimestamp(time.time(), UTC)
+    live.execute("INSERT INTO pay.rows_of_copies VALUES (2)")
+    assert wait_until(lambda: restorable(payments)[1] > between + timedelta(milliseconds=1))
+    payments.control_plane.operation_seconds = 0.0
+    created = restore(payments, RestoreToTime=between, Port=3307)
+    assert (created["Status"], created["StorageEncrypted"], created["Port"]) == ("available", True, 3307)
+    assert "GlobalClusterIdentifier" not in created
+    copy = payments.control_plane.stand_ins.database(created["DBClusterArn"]).writer
+    query = "SELECT id FROM pay.rows_of_copies ORDER BY id"
+    assert (copy.execute(query), live.execute(query)) == ([(1,)], [(1,), (2,)])
+    live.execute("DROP TABLE pay.rows_of_copies")
+    drop(payments)
+
+
+def test_a_copy_is_being_created_before_it_takes_an_instance(payments: Chain) -> None:
+    """RDS refuses an instance meanwhile, and describes the copy as creating."""
+    payments.control_plane.operation_seconds = 30.0
+    assert restore(payments)["Status"] == "creating"
+    with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
+        payments.rds(EAST).create_db_instance(
+            DBInstanceIdentifier="copy-1",
+            DBClusterIdentifier="copy",
+            Engine="aurora-mysql",
+            DBInstanceClass="db.r6g.large",
+        )
+    drop(payments)
+
+
+def test_what_rds_refuses_of_a_copy(payments: Chain) -> None:
+    """A source that isn't there, a name in use, a second that is out of the window, none at all."""
+    earliest, latest = restorable(payments)
+    for changes, code in (
+        ({"SourceDBClusterIdentifier": "gone"}, "DBClusterNotFoundFault"),
+        ({"DBClusterIdentifier": "east"}, "DBClusterAlreadyExistsFault"),
+        ({"RestoreToTime": earliest - timedelta(seconds=5)}, "InvalidParameterValue"),
+        ({"RestoreToTime": latest + timedelta(hours=1)}, "InvalidParameterValue"),
+        ({"UseLatestRestorableTime": False}, "InvalidParameterCombination"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            restore(payments, **changes)
+        assert code == caught.value.response["Error"]["Code"]
+
+
+def restorable(chain: Chain) -> tuple[datetime, datetime]:
+    """Return between which moments the writer's cluster may be copied."""
+    found = chain.rds(EAST).describe_db_clusters(DBClusterIdentifier="east")["DBClusters"][0]
+    return found["EarliestRestorableTime"], found["LatestRestorableTime"]
 
 
 def test_a_request_without_a_signature_has_no_scope() -> None:
