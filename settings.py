@@ -186,7 +186,7 @@ class DnsSettings(_Section):
 
     zone_name: types.ZoneName | None = Field(default=None, description="the zone of `writer.` and `reader.`")
     record_ttl_seconds: int = Field(
-        default=5, ge=1, le=300, description="how long a client may remember an answer, 1 to 300"
+        default=5, ge=1, le=60, description="how long a client may remember an answer, 1 to 60"
     )
 
 

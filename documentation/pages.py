@@ -10,6 +10,7 @@ from pathlib import Path
 from documentation.cost import cost_page
 from documentation.decisions import decisions_page
 from documentation.report import report_page
+from documentation.rules import rules_page
 from documentation.settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/cost.md": cost_page,
     "docs/reference/decisions.md": decisions_page,
+    "docs/reference/rules.md": rules_page,
     "docs/reference/report.md": report_page,
     "docs/reference/settings.md": settings_page,
 }

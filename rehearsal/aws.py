@@ -16,6 +16,7 @@ import boto3.session
 from botocore.config import Config
 
 from .emulator import ACCOUNT_ID, SECRET_ACCESS_KEY
+from .service_model import ModelCheck
 
 ClientFactory = Callable[[str, str], Any]
 """Gives a boto3 client for (service, region)."""
@@ -62,6 +63,9 @@ class Clients:
         self._session = boto3.session.Session(
             aws_access_key_id=account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name="us-east-1"
         )
+        self.model_check = ModelCheck()
+        """What AWS's models say of each call; a call that is beyond them is refused where it is made."""
+        self.model_check.listen(self._session.events)
         self._config = Config(
             connect_timeout=connect_timeout_seconds,
             read_timeout=read_timeout_seconds,

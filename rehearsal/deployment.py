@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import runpy
 import sys
@@ -156,6 +157,7 @@ def deploy(
         if gone and not preview:
             _delete(gone, state, clients or own_clients, handlers)
     finally:
+        gc.enable()  # The program turns it off, for its process ends with it; ours goes on.
         own_clients.close()
     if not preview:
         state.config = dict(config)

@@ -22,7 +22,12 @@ BILLS: Mapping[str, tuple[Bill, str]] = {
             "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
             "ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",
             "ec2/peeringConnectionOptions:PeeringConnectionOptions",
-            *("iam/role:Role", "iam/rolePolicy:RolePolicy", "iam/rolePolicyAttachment:RolePolicyAttachment"),
+            *(
+                "iam/policy:Policy",
+                "iam/role:Role",
+                "iam/rolePolicy:RolePolicy",
+                "iam/rolePolicyAttachment:RolePolicyAttachment",
+            ),
             *("kms/alias:Alias", "sns/topicPolicy:TopicPolicy", "lambda/permission:Permission"),
             *("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "cloudwatch/eventRule:EventRule"),
             *("cloudwatch/eventTarget:EventTarget", "rds/subnetGroup:SubnetGroup", "rds/globalCluster:GlobalCluster"),

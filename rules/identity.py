@@ -14,9 +14,12 @@ from rules.resource import Finding, Resource, Stack, as_list
 from rules.rule import broken, rule
 
 ROLE, POLICY = "iam/role:Role", "iam/rolePolicy:RolePolicy"
+ALLOWING = (f"aws:{POLICY}", "aws:iam/policy:Policy")
+"""The types whose policies allow somebody something, rather than say who may use the resource."""
 DOCUMENTS: Mapping[str, tuple[str, int]] = {
     "iam/role:Role": ("assumeRolePolicy", 2048),
     "iam/rolePolicy:RolePolicy": ("policy", 10240),
+    "iam/policy:Policy": ("policy", 6144),
     "kms/key:Key": ("policy", 32768),
     "sns/topicPolicy:TopicPolicy": ("policy", 30720),
 }
@@ -55,7 +58,7 @@ def policies_name_actions_that_exist(stack: Stack) -> Iterator[Finding]:
 def no_role_may_do_everything(stack: Stack) -> Iterator[Finding]:
     """No role's policy allows an action with a star, or everything but something."""
     for r, name, policy in _documents(stack):
-        if r.type != f"aws:{POLICY}":
+        if r.type not in ALLOWING:
             continue
         for statement in _allowing(policy):
             stars = [action for action in as_list(statement.get("Action")) if "*" in action]
@@ -67,7 +70,7 @@ def no_role_may_do_everything(stack: Stack) -> Iterator[Finding]:
 def every_resource_is_allowed_only_where_it_must_be(stack: Stack) -> Iterator[Finding]:
     """`*` as a resource stands only with the actions of the list that says why; metrics only with their namespace."""
     for r, name, policy in _documents(stack):
-        if r.type != f"aws:{POLICY}":
+        if r.type not in ALLOWING:
             continue
         for statement in _allowing(policy):
             if "*" not in as_list(statement.get("Resource")):

@@ -77,9 +77,11 @@ def deployed() -> Iterator[Deployed]:
             return sum(map(processor_seconds_of, (os.getpid(), emulator.process_id)))
 
         before = processor_seconds()
-        deployment = deploy(ROOT, CONFIG, emulator.url, announced.append, handlers=without_control_plane())
-        taken = processor_seconds() - before
         clients = Clients(emulator.url)
+        deployment = deploy(
+            ROOT, CONFIG, emulator.url, announced.append, handlers=without_control_plane(), clients=clients
+        )
+        taken = processor_seconds() - before
         yield Deployed(
             deployment=deployment,
             processor_seconds=taken,
@@ -113,6 +115,26 @@ def test_the_whole_program_is_created_well_under_twenty_seconds(deployed: Deploy
     assert min(deployed.deployment.seconds, deployed.processor_seconds) < 20
     assert len(deployed.deployment.resources) > 140
     assert len({each.urn for each in deployed.announced}) == len(deployed.deployment.resources)
+
+
+def test_every_call_of_a_deployment_is_within_awss_models(deployed: Deployed) -> None:
+    """Words, patterns, lengths and ranges of every parameter: one that is beyond them would have stopped the deployment."""
+    checked = deployed.clients.model_check.checked
+    creating = {name for name in checked if ":Create" in name or ":Put" in name}
+    assert {"rds:CreateDBCluster", "lambda:CreateFunction", "cloudwatch:PutMetricAlarm", "kms:CreateKey"} <= creating
+    assert checked.total() > len(deployed.deployment.resources)
+
+
+def test_a_value_that_awss_model_does_not_take_is_an_error_with_the_resource_s_name(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """The emulator would take it, and botocore lets it pass."""
+    with pytest.raises(DeploymentError, match=r"(?s)tight.*2561 is outside 90 to 2560"):
+        run(
+            tmp_path,
+            emulator,
+            'aws.kms.Key("tight", enable_key_rotation=True, rotation_period_in_days=2561, opts=east)\n',
+        )
 
 
 def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:

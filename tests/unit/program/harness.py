@@ -8,6 +8,7 @@ URN) is refused here.
 
 import asyncio
 import contextvars
+import gc
 import importlib
 import json
 import logging
@@ -69,6 +70,8 @@ class Run:
     error: BaseException | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    ended_at_cpu_seconds: float = 0.0
+    """Processor time of this process, from its start to the last registration."""
 
     def of(self, kind: str, region: str | None = None) -> list[Registered]:
         """Return the resources of a type such as `rds/cluster:Cluster`, in one region or all."""
@@ -263,14 +266,15 @@ def run_program(
     zones: tuple[str, ...] = ("zone-a", "zone-b", "zone-c", "zone-d"),
     standby_says_its_endpoint: bool = True,
     program: Callable[[], None] | None = None,
+    imported_before: bool = True,
 ) -> Run:
     """Run `__main__.py` (or another program) with a stack's settings and return what it registered.
 
     `standby_says_its_endpoint`: whether AWS describes a standby's cluster endpoint (it has been seen not to).
     A failure of the program is kept in `error`, not raised. `seconds` is from the settings to the last registration,
-    the imports of SDK and components excluded.
+    the imports of SDK and components excluded, if they are `imported_before`.
     """
-    for module in _IMPORTED_BEFORE_THE_CLOCK:
+    for module in _IMPORTED_BEFORE_THE_CLOCK if imported_before else ():
         importlib.import_module(module)
     run = Run()
     cloud = _Cloud(zones, preview=preview, standby_says_its_endpoint=standby_says_its_endpoint)
@@ -308,7 +312,9 @@ def _run(run: Run, config: Mapping[str, object], cloud: "_Cloud", program: Calla
     except Exception as error:  # noqa: BLE001 - whatever the program raises is what the test looks at
         run.error = error
     finally:
-        run.seconds, run.cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        run.ended_at_cpu_seconds = time.process_time()
+        run.seconds, run.cpu_seconds = time.perf_counter() - started, run.ended_at_cpu_seconds - cpu_started
+        gc.enable()  # The program turns it off, for its process ends with it; ours goes on.
         # Registrations run concurrently, so the order in which they arrive is chance.
         run.resources.sort(key=lambda resource: (resource.type, resource.name))
         loop.run_until_complete(loop.shutdown_default_executor())

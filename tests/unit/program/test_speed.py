@@ -33,3 +33,9 @@ def test_the_program_takes_less_than_a_second_after_the_imports(
             f"{fastest.cpu_seconds:.2f} s of processor time, {fastest.seconds:.2f} s on the clock"
         )
     assert fastest.cpu_seconds < LIMIT_SECONDS
+
+
+def test_a_run_leaves_the_collector_on() -> None:
+    """The program turns it off, because its process ends with it; the process of the tests goes on."""
+    run_program(stack_file("dev"))
+    assert gc.isenabled()

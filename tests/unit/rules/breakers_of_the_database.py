@@ -1,6 +1,7 @@
 """What breaks each rule on places, names, the database and its life: one change of a real stack a rule."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from tests.unit.rules.breaking import GONE, Breaker, another, both, hurried, inputs, options, unlinked, within, without
 
@@ -14,6 +15,11 @@ PROVIDER, PASSWORD = "pulumi:providers:aws", "random:index/randomPassword:Random
 SECRET, VERSION = "secretsmanager/secret:Secret", "secretsmanager/secretVersion:SecretVersion"
 VPC, SUBNET, TOPIC, TABLE = "ec2/vpc:Vpc", "ec2/subnet:Subnet", "sns/topic:Topic", "dynamodb/table:Table"
 ACCIDENT = "Calling __str__ on an Output[T] is not supported."
+
+
+def _named(parameters: Any, name: str) -> Any:
+    return next(parameter for parameter in parameters if parameter["name"] == name)
+
 
 BREAKERS: Mapping[str, Breaker] = {
     "every-resource-has-a-provider-of-its-region": Breaker(
@@ -89,7 +95,12 @@ BREAKERS: Mapping[str, Breaker] = {
     ),
     "parameters-belong-to-the-engine": Breaker(change=inputs(PARAMETERS, family="aurora-mysql5.7")),
     "the-database-takes-tls-only-and-writes-its-heartbeat": Breaker(
-        change=within(PARAMETERS, "secondary", "parameters", lambda given: given[0].update(value="OFF"))
+        change=within(
+            PARAMETERS,
+            "secondary",
+            "parameters",
+            lambda given: _named(given, "require_secure_transport").update(value="OFF"),
+        )
     ),
     "a-subnet-group-spans-three-zones": Breaker(
         change=inputs(SUBNET, "primary-network-private-2", availabilityZone="zone-a")

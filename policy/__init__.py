@@ -1,0 +1,1 @@
+"""A CrossGuard policy pack: the rules of `rules/`, checked by every `pulumi preview --policy-pack policy`."""
