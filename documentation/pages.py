@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from documentation.decisions import decisions_page
+from documentation.settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/reference/decisions.md": decisions_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/reference/decisions.md": decisions_page,
+    "docs/reference/settings.md": settings_page,
+}
 """Path below the project -> what makes its text."""
 
 
