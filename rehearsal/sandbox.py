@@ -33,11 +33,22 @@ from .rehearse import OPERATION_SECONDS
 from .sandbox_client import FILE, OUTPUTS, Address, SandboxClient, SandboxError, announce, find, write_privately
 from .sandbox_server import SandboxServer
 from .state import StackState
-from .world import PROGRAM_DIRECTORY, World, shortened_config
+from .world import OUTSIDE, PROGRAM_DIRECTORY, World, shortened_config
 
 FAILED, REFUSED = 1, 3
 STOP_SECONDS = 30.0
 EXIT_CODES = "Exit codes: 0 done; 1 failed, or something is left after a destroy; 2 usage; 3 refused; 130 interrupted."
+FIRST_CALLS = (
+    ("sts", "get_caller_identity"),
+    ("rds", "describe_global_clusters"),
+    ("dynamodb", "list_tables"),
+    ("lambda", "list_functions"),
+    ("cloudwatch", "describe_alarms"),
+    ("sns", "list_topics"),
+    ("secretsmanager", "list_secrets"),
+    ("route53", "list_hosted_zones"),
+)
+"""What the controllers and the operator's commands speak to, each with a call that changes nothing."""
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -70,6 +81,7 @@ def start(
             World(stack=stack, beat_seconds=beat, operation_seconds=OPERATION_SECONDS) as world,
             SandboxServer(world=world, token=token) as server,
         ):
+            _warm_up(world)
             announce(directory, Address(url=server.url, token=token, pid=os.getpid()))
             try:
                 picture = find(directory).picture()
@@ -235,6 +247,16 @@ def _refuse_second(directory: Path) -> None:
     except SandboxError:
         return  # What a killed one left behind is written over.
     raise SandboxError(f"a sandbox runs here already, process {client.address.pid}: stop it first, or give --directory")
+
+
+def _warm_up(world: World) -> None:
+    """Make the first call to each service from each place: the proxies learn a service's calls then, which takes seconds."""
+    for place, endpoint in world.faults.endpoints.items():
+        clients = Clients(endpoint)
+        region = world.network.regions[0] if place == OUTSIDE else place
+        for service, operation in FIRST_CALLS:
+            getattr(clients(service, region), operation)()
+        clients.close()
 
 
 def _exports(url: str) -> str:
