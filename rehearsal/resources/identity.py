@@ -93,6 +93,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicy:RolePolicy": Handler(
         create=_create_role_policy,
+        update=_create_role_policy,
         delete=_delete_role_policy,
         is_global=True,
         properties={
