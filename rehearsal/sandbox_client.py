@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .sandbox_server import TOKEN_HEADER
-from .state import StackState
+if TYPE_CHECKING:
+    from .state import StackState
 
+TOKEN_HEADER = "X-Sandbox-Token"
 FILE = "sandbox.json"
 OUTPUTS = "outputs.json"
 TIMEOUT_SECONDS = 120.0
@@ -26,6 +27,10 @@ TIMEOUT_SECONDS = 120.0
 
 class SandboxError(Exception):
     """A command can't be done; the text says why, and the cure."""
+
+
+class RefusedError(SandboxError):
+    """A command would lose something, or can't be done now: nothing was changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,8 @@ class SandboxClient:
 
     def state(self) -> StackState:
         """Return the state of what is deployed; an empty one before."""
+        from .state import StackState  # With Pulumi, which takes its time: few commands need it.
+
         kept = self._ask("GET", "/state")["state"]
         return StackState() if kept is None else StackState.from_json(kept)
 

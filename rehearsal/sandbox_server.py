@@ -1,6 +1,6 @@
 """A sandbox while it runs: a world that lives on, and the loopback port by which its commands reach it.
 
-Owns: the port, its token, the state of what is deployed, and who may change it at a time.
+Owns: the port, its token, the state of what is deployed, who may change it at a time, and how long it lives.
 Does not own: the world (world.py), what the commands say to people (sandbox.py), or a deployment (it is made by the
 command `up`, in its own process, so that a changed program is what runs).
 Invariant: it listens on 127.0.0.1 alone, and answers nobody without the token; one engine at a time.
@@ -11,18 +11,38 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import secrets
+import signal
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from settings import SettingsError
+
+from .aws import Clients
+from .deployment import DeploymentError
+from .emulator import EmulatorError
 from .loop_thread import LoopThread, serve_on_loopback
+from .rehearse import OPERATION_SECONDS
+from .sandbox_client import FILE, OUTPUTS, TOKEN_HEADER, Address, SandboxError, announce
 from .world import OUTSIDE, World
 
-TOKEN_HEADER = "X-Sandbox-Token"
 MAX_BODY_BYTES = 64 * 1024**2
+FIRST_CALLS = (
+    ("sts", "get_caller_identity"),
+    ("rds", "describe_global_clusters"),
+    ("dynamodb", "list_tables"),
+    ("lambda", "list_functions"),
+    ("cloudwatch", "describe_alarms"),
+    ("sns", "list_topics"),
+    ("secretsmanager", "list_secrets"),
+    ("route53", "list_hosted_zones"),
+)
+"""What the controllers and the operator's commands speak to, each with a call that changes nothing."""
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -157,3 +177,49 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def host(stack: str, beat_seconds: float, directory: Path, *, say: Callable[[list[str], str, Path], None]) -> None:
+    """Start a world with its port, announce it in the directory, and stay until it is stopped.
+
+    `say` is told the regions, the operator's endpoint and the directory once all is up.
+    Raises: SandboxError when it can't start, or the emulator dies.
+    """
+    token = secrets.token_urlsafe(32)
+    try:
+        with (
+            World(stack=stack, beat_seconds=beat_seconds, operation_seconds=OPERATION_SECONDS) as world,
+            SandboxServer(world=world, token=token) as server,
+        ):
+            _warm_up(world)
+            announce(directory, Address(url=server.url, token=token, pid=os.getpid()))
+            try:
+                say(list(world.network.regions), world.faults.endpoint(OUTSIDE), directory)
+                _wait(server.stop_requested, world)
+            finally:
+                for name in (FILE, OUTPUTS):
+                    (directory / name).unlink(missing_ok=True)
+    except (SettingsError, DeploymentError, EmulatorError) as error:
+        raise SandboxError(str(error)) from error
+
+
+def _warm_up(world: World) -> None:
+    """Make the first call to each service from each place: the proxies learn a service's calls then, which takes seconds."""
+    for place, endpoint in world.faults.endpoints.items():
+        clients = Clients(endpoint)
+        region = world.network.regions[0] if place == OUTSIDE else place
+        for service, operation in FIRST_CALLS:
+            getattr(clients(service, region), operation)()
+        clients.close()
+
+
+def _wait(stop_requested: threading.Event, world: World) -> None:
+    """Wait for `stop`, for Ctrl-C, or for a signal to end; an emulator that dies ends it too."""
+    previous = signal.signal(signal.SIGTERM, lambda _number, _frame: stop_requested.set())
+    try:
+        while not stop_requested.wait(1.0):
+            world.emulator.check_alive()
+    except KeyboardInterrupt:
+        stop_requested.set()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
