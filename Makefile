@@ -29,7 +29,7 @@ format: $(STAMP) ## Rewrite the code in the house format
 test: $(STAMP) ## Run every test
 	$(BIN)/python -m pytest
 
-rehearse: $(STAMP) ## Deploy both regions on the embedded AWS and fail the database over
+rehearse: $(STAMP) ## Deploy both regions on the embedded AWS, fail the database over, destroy everything
 	$(BIN)/python -m rehearsal $(ARGS)
 
 docs: $(STAMP) ## Write the pages that are made from the code
@@ -42,4 +42,4 @@ benchmark: $(STAMP) ## Simulate 10,000 region-years of trouble, and compare with
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and everything generated
-	rm -rf $(VENV) rehearsal-report .pytest_cache .ruff_cache
+	rm -rf $(VENV) rehearsal-report .sandbox .pytest_cache .ruff_cache

@@ -17,13 +17,15 @@ from settings import SettingsError
 
 from .console import Console
 from .deployment import DeploymentError
-from .drills import DRILLS, chosen, failover_overrides
+from .drills import DRILLS, Drill, chosen, failover_overrides
 from .emulator import EmulatorError
 from .rehearse import OPERATION_SECONDS, Rehearsal
 from .report_files import write_report
 from .world import World
 
 REPORT_DIRECTORY = Path("rehearsal-report")
+HOME = "switchover-home"
+"""The drill that brings the writer home after those that lead it away."""
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
@@ -44,6 +46,14 @@ def rehearse(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything up afterwards, and say how to reach it.")
     ] = False,
+    destroys: Annotated[
+        bool | None,
+        typer.Option(
+            "--destroy/--no-destroy",
+            help="Delete everything in the end, and look whether both regions are empty. Done by default, but not after "
+            "--drill. With neither --drill nor --all, --destroy plays no drill.",
+        ),
+    ] = None,
     stack: Annotated[str, typer.Option("--stack", help="Whose settings to deploy: Pulumi.<STACK>.yaml.")] = "dev",
     report: Annotated[Path, typer.Option("--report", metavar="DIR", help="Where the report goes.")] = REPORT_DIRECTORY,
     as_json: Annotated[
@@ -55,8 +65,10 @@ def rehearse(
         for each in DRILLS:
             typer.echo(f"{each.name:<28}{'' if each.default else '(--all) '}{each.description}")
         return
+    if keep and destroys:
+        raise typer.BadParameter("it leaves nothing to keep; give one of --keep and --destroy", param_hint="--destroy")
     try:
-        drills = chosen(tuple(drill or ()), everything)
+        drills = _drills(tuple(drill or ()), everything, destroys)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--drill") from error
     with Console.for_process(progress_to_stderr=as_json) as console:
@@ -67,7 +79,8 @@ def rehearse(
                 operation_seconds=OPERATION_SECONDS,
                 failover_overrides=failover_overrides(drills),
             ) as world:
-                found = Rehearsal(world=world, drills=drills, console=console).run()
+                ends_empty = destroys if destroys is not None else not drill and not keep
+                found = Rehearsal(world=world, drills=drills, console=console, destroys=ends_empty).run()
                 console.summary(found, write_report(found, report))
                 if as_json:
                     typer.echo(json.dumps(found.to_json(), indent=2))
@@ -80,6 +93,17 @@ def rehearse(
             console.error("interrupted; everything that was started is stopped")
             raise typer.Exit(130) from None
     raise typer.Exit(0 if found.passed else 1)
+
+
+def _drills(names: tuple[str, ...], everything: bool, destroys: bool | None) -> tuple[Drill, ...]:
+    """The drills to play; before a destroy the writer must be at home. Raises ValueError for a name that is no drill's."""
+    if destroys and not names and not everything:
+        return ()
+    drills = chosen(names, everything)
+    home = next(each for each in DRILLS if each.name == HOME)
+    if destroys and {each.name for each in drills} & set(home.after):
+        return chosen((*names, HOME), everything)
+    return drills
 
 
 def _keep(world: World, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""One rehearsal from start to report: the world, the deployment, the drills in order.
+"""One rehearsal from start to report: the world, the deployment, the drills in order, the end of everything.
 
 Owns: the sequence, and that whatever goes wrong ends in the report. Does not own: the command line (__main__.py) or the drills.
 """
@@ -23,10 +23,12 @@ from .dashboard_reader import DashboardReader
 from .deployment import Deployment, DeploymentError, stack_config
 from .drills import Drill
 from .emulator import EmulatorError
+from .inventory import take_inventory
 from .ledger import Ledger
 from .report import DrillResult, Report, Role, Shortened, TimeScale, Unproven
 from .report_dashboards import Dashboard
 from .stage import DidNotHappenError, Stage
+from .teardown import NAME, TITLE, Teardown
 from .watch import Seen, Watch
 from .world import DEPLOYED_BEAT_SECONDS, PROGRAM_DIRECTORY, World
 
@@ -47,6 +49,8 @@ class Rehearsal:
     world: World
     drills: Sequence[Drill]
     console: Console
+    destroys: bool = False
+    """Whether everything is deleted in the end."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     results: list[DrillResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -59,7 +63,10 @@ class Rehearsal:
         started = time.monotonic()
         try:
             self._deploy()
-            self._play()
+            if self.drills:
+                self._play()
+            if self.destroys and all(result.error is None for result in self.results):
+                self._destroy()
         except (DeploymentError, *FAILURES) as error:
             self.errors.append(_words(error))
             self.console.error(_words(error))
@@ -123,6 +130,21 @@ class Rehearsal:
         return replace(
             result, started_seconds=round(stage.started_at - began, 3), zero_seconds=round(stage.zero - began, 3)
         )
+
+    def _destroy(self) -> None:
+        self.console.drill_started(NAME, TITLE)
+        regions = [region.name for region in self.world.regions]
+        teardown = Teardown(
+            state=self.world.deployment.state,
+            clients=self.world.clients,
+            look=lambda: take_inventory(self.world.clients, regions),
+            regions=regions,
+            is_production=self.world.is_production,
+            on_assertion=self.console.assertion,
+            on_event=self.console.event,
+        )
+        self.results.append(teardown.play())
+        self.console.drill_finished(self.results[-1])
 
     def saw(self, seen: Seen) -> None:
         """Show live what the watch saw, in seconds of the drill that is played."""

@@ -33,9 +33,9 @@ class KeptResource:
     region: str
     """The provider's region, or "global" for what no AWS provider makes."""
     id: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(repr=False)
     """Comparable, secrets unwrapped, default tags merged; ignored properties as they were when the resource was made."""
-    outputs: Mapping[str, Any]
+    outputs: Mapping[str, Any] = field(repr=False)
     secret_outputs: frozenset[str] = frozenset()
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()

@@ -36,8 +36,31 @@ from .network import Network, mysql_listeners
 from .route53 import Answer, PrivateDns
 
 PROGRAM_DIRECTORY = Path(__file__).resolve().parent.parent
+OUTSIDE = "outside"
+"""Where a caller is who is in neither region: an operator at a desk. What goes dark is out of reach from there too."""
 DEPLOYED_BEAT_SECONDS = 10.0
 """The beat that every other period of the design belongs to: the rehearsal shortens them all by the same factor."""
+
+
+def time_scale(beat_seconds: float) -> float:
+    """Return how many times shorter every period is than deployed, with a shorter beat; never longer."""
+    return max(1.0, DEPLOYED_BEAT_SECONDS / beat_seconds)
+
+
+def shortened_config(
+    stack: str, beat_seconds: float, failover_overrides: Mapping[str, object] | None = None
+) -> dict[str, str]:
+    """Return a stack's configuration with the beat, and the waits that are counted in seconds shortened by the same factor.
+
+    Raises: DeploymentError.
+    """
+    scale = time_scale(beat_seconds)
+    shortened = {
+        "beat_seconds": beat_seconds,
+        "in_region_grace_seconds": max(1, round(120 / scale)),
+        "cooldown_seconds": max(1, round(900 / scale)),
+    }
+    return stack_config(PROGRAM_DIRECTORY, stack, {"failover": {**shortened, **(failover_overrides or {})}})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +115,12 @@ class World:
     ) -> None:
         self.stack = stack
         self.beat_seconds = beat_seconds
-        self.time_scale = max(1.0, DEPLOYED_BEAT_SECONDS / beat_seconds)
+        self.time_scale = time_scale(beat_seconds)
         self._operation_seconds = operation_seconds
         self._failover_overrides = dict(failover_overrides or {})
         self._exit = ExitStack()
         self._deployment: Deployment | None = None
+        self._outputs: Mapping[str, Any] | None = None
         self._regions: dict[str, RegionFacts] = {}
         self._client_region: str | None = None
 
@@ -115,7 +139,7 @@ class World:
 
     def _start(self) -> None:
         """Start the layers from the databases outwards; the emulator is last because it must know where the others are."""
-        self.config = stack_config(PROGRAM_DIRECTORY, self.stack, self._overrides())
+        self.config = shortened_config(self.stack, self.beat_seconds, self._failover_overrides)
         regions = self._configured_regions()
         directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))
         self.authority = CertificateAuthority.create(directory)
@@ -130,7 +154,7 @@ class World:
         self.control_plane = self._exit.enter_context(
             ControlPlane(network=self.network, operation_seconds=self._operation_seconds)
         )
-        self.faults = self._exit.enter_context(ApiFaults(upstream=self.control_plane.url, regions=regions))
+        self.faults = self._exit.enter_context(ApiFaults(upstream=self.control_plane.url, regions=(*regions, OUTSIDE)))
         self.network.attach(self.faults)
         self.network.attach(self.control_plane)
         names = self._exit.enter_context(NameServer())
@@ -156,24 +180,10 @@ class World:
         """What a function in a region's VPC gets for a name of the private zone: an endpoint, or nothing."""
         try:
             values = self.dns.resolve(name, from_region=region).values
-        except (
-            LookupError,
-            ValueError,
-        ):  # what Route 53 would refuse is no answer, and the drills look at it themselves
+        # What Route 53 would refuse is no answer, and the drills look at it themselves.
+        except (LookupError, ValueError):
             return ""
         return values[0].rstrip(".") if values else ""
-
-    def _overrides(self) -> dict[str, object]:
-        """The beat, and the waits that are counted in seconds, shortened by the same factor."""
-        scale = self.time_scale
-        return {
-            "failover": {
-                "beat_seconds": self.beat_seconds,
-                "in_region_grace_seconds": max(1, round(120 / scale)),
-                "cooldown_seconds": max(1, round(900 / scale)),
-                **self._failover_overrides,
-            }
-        }
 
     def _configured_regions(self) -> tuple[str, ...]:
         settings = settings_of(self.config)
@@ -184,7 +194,13 @@ class World:
         self._deployment = deploy(
             PROGRAM_DIRECTORY, self.config, self.control_plane.url, on_resource, stack=self.stack, clients=self.clients
         )
-        facts = (RegionFacts.of(output) for output in self.outputs["regions"].values())
+        self.take_up(self._deployment.exports)
+        return self._deployment
+
+    def take_up(self, outputs: Mapping[str, Any]) -> None:
+        """Know what is deployed here, whoever deployed it. Raises KeyError naming an output that is missing."""
+        self._outputs = outputs
+        facts = (RegionFacts.of(output) for output in outputs["regions"].values())
         self._regions = {one.name: one for one in facts}
         in_vpc = [
             function["name"]
@@ -193,7 +209,11 @@ class World:
             if function["in_vpc"]
         ]
         self.network.set_vpc_functions(sorted(set(in_vpc)))
-        return self._deployment
+
+    def leave(self) -> None:
+        """Know of nothing that is deployed any more."""
+        self._outputs, self._regions = None, {}
+        self.network.set_vpc_functions([])
 
     def _functions(self, region: RegionFacts) -> list[dict[str, Any]]:
         functions = self.clients("lambda", region.name).list_functions()["Functions"]
@@ -229,8 +249,15 @@ class World:
 
     @property
     def outputs(self) -> Mapping[str, Any]:
-        """The stack's outputs."""
-        return self.deployment.exports
+        """The stack's outputs. Raises RuntimeError before anything is deployed."""
+        if self._outputs is None:
+            raise RuntimeError("nothing is deployed yet")
+        return self._outputs
+
+    @property
+    def is_production(self) -> bool:
+        """Whether what holds data is protected from deletion."""
+        return settings_of(self.config).is_production
 
     @property
     def policy(self) -> FailoverSettings:

@@ -21,20 +21,51 @@ def _create_function(request: Request) -> Created:
     package = zip_archive(request.take("code"), base=request.program_directory)
     client.create_function(Code={"ZipFile": package}, **request.parameters())
 
-    def configuration() -> Any:
-        return client.get_function_configuration(FunctionName=name)
+    _wait_until_active(client, name)
+    return _settled_function(request, package)
 
-    # A function that is still Pending answers an invocation with ResourceConflictException.
-    wait_until(
-        lambda: configuration()["State"] == "Active",
-        timeout_seconds=ACTIVE_TIMEOUT_SECONDS,
-        what=f"function {name} is active",
-    )
+
+def _update_function(request: Request) -> Created:
+    """Send the configuration, then the code, each after the function has settled, as Lambda demands.
+
+    Source: "Lambda function states": a function that is being updated takes no other update.
+    """
+    client = request.client("lambda")
+    package = zip_archive(request.take("code"), base=request.program_directory)
+    fixed = {"Publish", "Architectures", "Tags"}
+    parameters = {name: value for name, value in request.parameters().items() if name not in fixed}
+    client.update_function_configuration(**parameters)
+    _wait_until_active(client, request.id)
+    if {"code", "architectures"} & request.changed:
+        architectures = {"Architectures": request.inputs["architectures"]} if "architectures" in request.inputs else {}
+        client.update_function_code(FunctionName=request.id, ZipFile=package, **architectures)
+        _wait_until_active(client, request.id)
+    if "tags" in request.changed:
+        client.tag_resource(Resource=request.outputs["arn"], Tags=request.take("tags", {}))
+    if "reservedConcurrentExecutions" in request.changed and request.take("reservedConcurrentExecutions") is None:
+        client.delete_function_concurrency(FunctionName=request.id)
+    return _settled_function(request, package)
+
+
+def _wait_until_active(client: Any, name: str) -> None:
+    """Wait: a function that is still Pending answers an invocation with ResourceConflictException."""
+
+    def is_active() -> bool:
+        found = client.get_function_configuration(FunctionName=name)
+        return found["State"] == "Active" and found.get("LastUpdateStatus", "Successful") == "Successful"
+
+    wait_until(is_active, timeout_seconds=ACTIVE_TIMEOUT_SECONDS, what=f"function {name} is active")
+
+
+def _settled_function(request: Request, package: bytes) -> Created:
+    """Reserve what is to be reserved, and read the function back."""
+    client = request.client("lambda")
+    name = request.inputs["name"]
     reserved = request.take("reservedConcurrentExecutions")
     if reserved is not None:
         client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
     digest = base64.b64encode(hashlib.sha256(package).digest()).decode()
-    held = dict(configuration())
+    held = dict(client.get_function_configuration(FunctionName=name))
     if held["CodeSha256"] != digest:
         raise HandlerError(f"the emulator holds another package: {held['CodeSha256']}", property="code")
     concurrency = client.get_function_concurrency(FunctionName=name)
@@ -140,6 +171,7 @@ def _delete_schedule(removal: Removal) -> None:
 HANDLERS = {
     "aws:lambda/function:Function": Handler(
         create=_create_function,
+        update=_update_function,
         delete=_delete_function,
         properties={
             "name": sent("FunctionName"),
@@ -175,6 +207,7 @@ HANDLERS = {
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Handler(
         create=_create_event_invoke_config,
+        update=_create_event_invoke_config,
         delete=_delete_event_invoke_config,
         properties={
             "functionName": sent("FunctionName"),

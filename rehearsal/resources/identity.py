@@ -60,6 +60,10 @@ def policy_document(text: str) -> str:
     return text
 
 
+def _delete_policy(removal: Removal) -> None:
+    removal.client("iam").delete_policy(PolicyArn=removal.id)
+
+
 def _delete_role(removal: Removal) -> None:
     removal.client("iam").delete_role(RoleName=removal.id)
 
@@ -89,6 +93,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicy:RolePolicy": Handler(
         create=_create_role_policy,
+        update=_create_role_policy,
         delete=_delete_role_policy,
         is_global=True,
         properties={
@@ -105,6 +110,7 @@ HANDLERS = {
     ),
     "aws:iam/policy:Policy": Handler(
         create=_create_policy,
+        delete=_delete_policy,
         is_global=True,
         properties={
             "name": sent("PolicyName"),

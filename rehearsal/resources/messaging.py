@@ -102,6 +102,7 @@ HANDLERS = {
     ),
     "aws:sns/topicPolicy:TopicPolicy": Handler(
         create=_create_topic_policy,
+        update=_create_topic_policy,
         delete=_delete_topic_policy,
         properties={"arn": own(held="TopicArn"), "policy": own(held="Policy")},
     ),

@@ -23,6 +23,24 @@ def _create_log_group(request: Request) -> Created:
     return Created(id=name, outputs={"arn": arn}, held=held)
 
 
+def _update_log_group(request: Request) -> Created:
+    """Set how long the group keeps, and its tags; its name and class can't be changed."""
+    logs = request.client("logs")
+    name = request.id
+    if "retentionInDays" in request.changed:
+        retention_days = request.take("retentionInDays")
+        if retention_days:
+            logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
+        else:
+            logs.delete_retention_policy(logGroupName=name)
+    if "tags" in request.changed:
+        logs.tag_resource(resourceArn=request.outputs["arn"], tags=request.take("tags", {}))
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    held = next(dict(group) for group in groups if group["logGroupName"] == name)
+    held["tags"] = logs.list_tags_for_resource(resourceArn=request.outputs["arn"])["tags"]
+    return Created(id=name, outputs={}, held=held)
+
+
 def _create_alarm(request: Request) -> Created:
     cloudwatch = request.client("cloudwatch")
     name = request.inputs["name"]
@@ -30,6 +48,20 @@ def _create_alarm(request: Request) -> Created:
     held = dict(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0])
     held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
     return Created(id=name, outputs={"arn": held["AlarmArn"]}, held=held)
+
+
+def _update_alarm(request: Request) -> Created:
+    """Put it anew, whole: an alarm is written over. Tags of an existing one are set by a call of their own.
+
+    Source: PutMetricAlarm, CloudWatch API reference.
+    """
+    cloudwatch = request.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**{name: value for name, value in request.parameters().items() if name != "Tags"})
+    if "tags" in request.changed:
+        cloudwatch.tag_resource(ResourceARN=request.outputs["arn"], Tags=tag_list(request.take("tags", {})))
+    held = dict(cloudwatch.describe_alarms(AlarmNames=[request.id])["MetricAlarms"][0])
+    held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
+    return Created(id=request.id, outputs={}, held=held)
 
 
 def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
@@ -104,6 +136,7 @@ def _remove_event_target(removal: Removal) -> None:
 HANDLERS = {
     "aws:cloudwatch/logGroup:LogGroup": Handler(
         create=_create_log_group,
+        update=_update_log_group,
         delete=_delete_log_group,
         properties={
             "name": sent("logGroupName"),
@@ -116,6 +149,7 @@ HANDLERS = {
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
         create=_create_alarm,
+        update=_update_alarm,
         delete=_delete_alarm,
         properties={
             "name": sent("AlarmName"),
@@ -141,6 +175,7 @@ HANDLERS = {
     ),
     "aws:cloudwatch/dashboard:Dashboard": Handler(
         create=_create_dashboard,
+        update=_create_dashboard,
         delete=_delete_dashboard,
         properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
     ),
@@ -159,6 +194,7 @@ HANDLERS = {
     ),
     "aws:cloudwatch/eventTarget:EventTarget": Handler(
         create=_create_event_target,
+        update=_create_event_target,
         delete=_remove_event_target,
         properties={
             "rule": own(held="Rule"),

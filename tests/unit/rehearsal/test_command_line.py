@@ -24,7 +24,7 @@ def test_help_names_every_option_and_exit_code() -> None:
     options = set(re.findall(r"--[a-z]+", text))
     assert (0, True, True) == (
         code,
-        {"--drill", "--list", "--beat", "--keep", "--stack", "--report", "--json"} <= options,
+        {"--drill", "--list", "--beat", "--keep", "--destroy", "--stack", "--report", "--json"} <= options,
         "Exit codes" in text,
     )
 
@@ -51,3 +51,25 @@ def test_a_stack_without_settings_is_named_and_starts_nothing() -> None:
     """The file that is missing is in the message; the exit code says that it did not pass."""
     code, text = run("--stack", "nowhere")
     assert (1, True) == (code, "Pulumi.nowhere.yaml" in text)
+
+
+def test_nothing_can_be_kept_of_what_is_destroyed() -> None:
+    """The two options together are a usage error, before anything starts."""
+    assert 2 == run("--keep", "--destroy")[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "destroys", "played"),
+    [
+        ((), None, ("steady", "region-lost", "old-region-returns", "switchover-home")),
+        ((), True, ()),
+        (("region-lost",), None, ("region-lost",)),
+        (("region-lost",), True, ("region-lost", "old-region-returns", "switchover-home")),
+        (("blip",), True, ("blip",)),
+    ],
+)
+def test_a_destroy_is_preceded_by_the_way_home(
+    names: tuple[str, ...], destroys: bool | None, played: tuple[str, ...]
+) -> None:
+    """Alone it plays no drill; after a drill that leads the writer away it brings the writer home, or AWS would refuse."""
+    assert played == tuple(drill.name for drill in command_line._drills(names, False, destroys))

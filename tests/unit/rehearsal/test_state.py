@@ -55,6 +55,13 @@ def test_a_copy_is_another_state() -> None:
     assert (["a"], []) == (list(state.resources), list(copy.resources))
 
 
+def test_a_state_that_is_printed_by_mistake_shows_no_value() -> None:
+    """It holds the master password."""
+    state = StackState()
+    state.keep(kept("a", inputs={"password": "correct horse"}, outputs={"result": "correct horse"}))
+    assert "correct horse" not in repr(state)
+
+
 def archive(directory: Path, text: str) -> pulumi.AssetArchive:
     """Return an archive of one file in a directory, and one text."""
     directory.mkdir(exist_ok=True)

@@ -1,0 +1,87 @@
+"""What a later run changes in place is really changed on the emulator, and read back; the rest is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal.aws import Clients
+from rehearsal.deployment import DeploymentError, deploy
+from rehearsal.emulator import Emulator
+from rehearsal.plan import Change, counts
+from rehearsal.state import StackState
+
+PROGRAM = """
+import json, pulumi, pulumi_aws as aws
+east = pulumi.ResourceOptions(provider=aws.Provider("east", region="us-east-1"))
+value = pulumi.Config().require("value")
+trust = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}]}
+role = aws.iam.Role("r", name="r", assume_role_policy=json.dumps(trust), opts=east)
+aws.iam.RolePolicy("p", name="p", role=role.name, policy=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "s3:Get" + value, "Resource": "*"}]}), opts=east)
+code = pulumi.AssetArchive({"main.py": pulumi.StringAsset(f"def handler(event, context):\\n    return {value!r}\\n")})
+function = aws.lambda_.Function("f", name="f", role=role.arn, runtime="python3.13", handler="main.handler", code=code,
+    environment={"variables": {"VALUE": value}}, tags={"Value": value}, opts=east)
+aws.cloudwatch.LogGroup("l", name="l", retention_in_days=30 if value == "one" else 60, tags={"Value": value}, opts=east)
+aws.cloudwatch.MetricAlarm("a", name="a", namespace="N", metric_name="M", statistic="Sum", period=60,
+    evaluation_periods=1, comparison_operator="LessThanThreshold", threshold=1 if value == "one" else 2,
+    tags={"Value": value}, opts=east)
+if value == "one":
+    aws.cloudwatch.LogGroup("gone", name="gone", opts=east)
+if pulumi.Config().get("name"):
+    aws.sns.Topic("t", name="t", display_name=pulumi.Config().get("name"), opts=east)
+"""
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """Give an emulator."""
+    with Emulator(enforce_permissions=True) as running:
+        yield running
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Give the program's directory."""
+    (tmp_path / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def test_a_later_run_changes_in_place_and_deletes(emulator: Emulator, program: Path) -> None:
+    """Policy, code, environment, tags, retention and threshold are what the second run says; what it has no more is gone."""
+    state = StackState()
+    deploy(program, {"tiny:value": "one"}, emulator.url, state=state)
+    done = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
+    assert {"same": 1, "update": 4, "delete": 1} == counts(done.steps)
+    clients = Clients(emulator.url)
+    function = clients("lambda", "us-east-1").get_function(FunctionName="f")
+    assert ("two", {"Value": "two"}) == (
+        function["Configuration"]["Environment"]["Variables"]["VALUE"],
+        function["Tags"],
+    )
+    answer = clients("lambda", "us-east-1").invoke(FunctionName="f")["Payload"].read()
+    assert b'"two"' == answer
+    groups = clients("logs", "us-east-1").describe_log_groups()["logGroups"]
+    assert {"l": 60} == {
+        each["logGroupName"]: each["retentionInDays"] for each in groups if each["logGroupName"][0] != "/"
+    }
+    (alarm,) = clients("cloudwatch", "us-east-1").describe_alarms(AlarmNames=["a"])["MetricAlarms"]
+    assert 2.0 == alarm["Threshold"]
+    clients.close()
+    third = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
+    assert {Change.SAME} == {step.change for step in third.steps}
+
+
+def test_what_can_not_be_changed_here_is_refused_by_name(emulator: Emulator, program: Path) -> None:
+    """Never left as it was in silence."""
+    (program / "__main__.py").write_text(PROGRAM.split("role = ")[0] + PROGRAM[PROGRAM.index("if pulumi.Config") :])
+    state = StackState()
+    deploy(program, {"tiny:value": "x", "tiny:name": "first"}, emulator.url, state=state)
+    with pytest.raises(DeploymentError, match="property displayName: the rehearsal can't change it in place"):
+        deploy(program, {"tiny:value": "x", "tiny:name": "second"}, emulator.url, state=state)
+    kept = next(iter(state.resources.values()))
+    assert "first" == kept.inputs["displayName"]
