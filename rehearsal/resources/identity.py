@@ -72,6 +72,10 @@ def _detach_role_policy(removal: Removal) -> None:
     removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
 
 
+def _delete_policy(removal: Removal) -> None:
+    removal.client("iam").delete_policy(PolicyArn=removal.id)
+
+
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
@@ -105,6 +109,7 @@ HANDLERS = {
     ),
     "aws:iam/policy:Policy": Handler(
         create=_create_policy,
+        delete=_delete_policy,
         is_global=True,
         properties={
             "name": sent("PolicyName"),

@@ -131,6 +131,7 @@ def test_point_8_the_outputs_are_complete(any_run: Run) -> None:
         *("global_cluster_id", "global_cluster_arn", "global_writer_endpoint", "writer_dns_name", "reader_dns_name"),
         *("hosted_zone_id", "health_check_ids", "dns_alarm_arns", "database_name", "environment"),
         *("database_setup_function_name", "database_setup_function_arn", "iam_user_policy_arns"),
+        *("rewind_method", "backtrack_window"),
     }
     flat = {f"{where}_{output}" for where in ("primary", "secondary") for output in of_a_region}
     assert set(any_run.exports) == {"regions"} | single | flat
