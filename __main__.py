@@ -103,8 +103,7 @@ watches = {name: Watch(f"{name}-watch", WatchArgs(
 dns_ends = {name: DnsMember.of(members[name], watch.monitoring, providers[name]) for name, watch in watches.items()}
 dns = FailoverDns("dns", FailoverDnsArgs(
     zone_name=settings.zone_name, record_ttl_seconds=settings.dns.record_ttl_seconds,
-    at_rest=dns_ends["primary"], otherwise=dns_ends["secondary"],
-), opts=inside["primary"])  # fmt: skip
+    at_rest=dns_ends["primary"], otherwise=dns_ends["secondary"]), opts=inside["primary"])  # fmt: skip
 
 # For other stacks: grouped by region, and flat where people expect a single value.
 secrets = {"primary": credentials.secret_arn, "secondary": credentials.peer_secret_arn}
@@ -113,7 +112,7 @@ single = {
     "global_cluster_id": world.global_cluster_id, "global_cluster_arn": world.global_cluster_arn,
     "global_writer_endpoint": world.writer_endpoint, "writer_dns_name": dns.writer_name,
     "reader_dns_name": dns.reader_name, "hosted_zone_id": dns.zone_id, "health_check_ids": dns.health_check_ids,
-    "dns_alarm_arns": dns.alarm_arns, "database_name": database.name, "environment": settings.environment,
+    "dns_alarm_arns": dns.alarm_arns, "database_name": primary.database_name, "environment": settings.environment,
     "rewind_method": settings.rewind.method, "backtrack_window": settings.backtrack_seconds or 0,
     "database_setup_function_name": setup.function_name, "database_setup_function_arn": setup.function_arn,
     "iam_user_policy_arns": people.policy_arns,

@@ -68,7 +68,7 @@ class DatabaseSetup(pulumi.ComponentResource):
         )
 
     def _function(self) -> LambdaFunction:
-        args = self._args
+        args, first = self._args, next(iter(self._args.clusters.values()))
         clusters = [
             {"host": cluster.writer_endpoint, "port": cluster.port, "region": region}
             for region, cluster in args.clusters.items()
@@ -85,7 +85,7 @@ class DatabaseSetup(pulumi.ComponentResource):
                     "HEALTH_CHECK_USER": DATABASE_USER,
                     "HEARTBEAT_DATABASE": HEARTBEAT_DATABASE,
                     "OWN_USER": OWN_USER,
-                    "DATABASE": args.master.database_name,
+                    "DATABASE": first.database_name.apply(str),
                     "IAM_USERS": self._people(),
                     "CLUSTERS": json_text(clusters),
                 },

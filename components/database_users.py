@@ -7,7 +7,7 @@ Invariant: a policy opens one database user, in both clusters, whichever of them
 audit log, and a failover takes nobody's access away.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -51,8 +51,7 @@ class DatabaseUsersArgs:
 
     site: Site
     clusters: Sequence[IamCluster]
-    iam_users: Mapping[str, str]
-    """Person -> `read_only` or `read_write`."""
+    iam_users: Collection[str]
 
 
 class DatabaseUsers(pulumi.ComponentResource):
@@ -68,11 +67,12 @@ class DatabaseUsers(pulumi.ComponentResource):
             user: aws.iam.Policy(
                 f"{name}-{user}",
                 name=site.name(f"database-{user}"),
-                description=f"Log in to {site.name('global')} as {user} ({level})",
+                # Nothing that may change: AWS can't change a policy's description, and a second one can't have its name.
+                description=f"Log in to {site.name('global')} as {user}",
                 policy=document([connect_statement("LogIn", site, args.clusters, user)]),
                 tags=site.tags(f"database-{user}"),
                 opts=pulumi.ResourceOptions(parent=self),
             ).arn
-            for user, level in sorted(args.iam_users.items())
+            for user in sorted(args.iam_users)
         }
         self.register_outputs({"policy_arns": self.policy_arns})

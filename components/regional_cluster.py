@@ -99,6 +99,8 @@ class RegionalCluster(pulumi.ComponentResource):
     """The cluster's ARN."""
     resource_id: pulumi.Output[str]
     """The id by which IAM names the cluster's database users."""
+    database_name: pulumi.Output[str | None]
+    """The database that was created with the first member, whatever the settings say by now."""
     port: pulumi.Output[int]
     """The port of both endpoints."""
     writer_endpoint: pulumi.Output[str]
@@ -115,6 +117,9 @@ class RegionalCluster(pulumi.ComponentResource):
         cluster = self._cluster()
         self.cluster_id, self.cluster_arn, self.resource_id = cluster.id, cluster.arn, cluster.cluster_resource_id
         self.port, self.reader_endpoint = cluster.port, cluster.reader_endpoint
+        said = args.master.database_name if args.master else None
+        # A member that has become a secondary may be described without it.
+        self.database_name = cluster.database_name.apply(lambda name: name or said)
         self.writer_endpoint = pulumi.Output.all(cluster.endpoint, cluster.reader_endpoint).apply(_writer_endpoint)
         self.instances = self._instances(cluster)
         self.register_outputs(

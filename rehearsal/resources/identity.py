@@ -76,6 +76,10 @@ def _detach_role_policy(removal: Removal) -> None:
     removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
 
 
+def _delete_policy(removal: Removal) -> None:
+    removal.client("iam").delete_policy(PolicyArn=removal.id)
+
+
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
