@@ -5,8 +5,9 @@ are told to do (`notices.py`): those are quoted. Invariant: every Reason has exa
 none stops the making of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from documentation.markdown import table
 from functions.failover_controller.decide import RULES, Rule
 from functions.failover_controller.model import Action, Reason
 from functions.failover_controller.notices import NEXT_STEPS
@@ -84,13 +85,13 @@ def decisions_page() -> str:
             *(f"- `{action}` {meaning}.\n" for action, meaning in ACTIONS.items()),
             GUARDS,
             "\n## The table\n\n",
-            _table(
+            table(
                 ["#", "reason", "action", "guard", "when", "why here"],
                 (_row(number, rule) for number, rule in enumerate(RULES, start=1)),
             ),
             CYCLE,
             "\n",
-            _table(
+            table(
                 ["reason", "when", "what people are told"],
                 (
                     [f"`{reason}`", when, NO_NOTICE.get(reason) or _next_step(reason)]
@@ -118,13 +119,3 @@ def _check_complete() -> None:
         raise ValueError(
             f"described nowhere: {', '.join(missing) or 'none'}; described twice: {', '.join(twice) or 'none'}"
         )
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(_cell(text) for text in line) + " |\n" for line in lines)
-
-
-def _cell(text: str) -> str:
-    # A name like writer.<zone> would be taken for HTML.
-    return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")

@@ -7,11 +7,19 @@ makes it gets the same text.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from documentation.commands import commands_page
 from documentation.decisions import decisions_page
+from documentation.outputs import outputs_page
+from documentation.resources import resources_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/reference/decisions.md": decisions_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/reference/commands.md": commands_page,
+    "docs/reference/decisions.md": decisions_page,
+    "docs/reference/outputs.md": outputs_page,
+    "docs/reference/resources.md": resources_page,
+}
 """Path below the project -> what makes its text."""
 
 
