@@ -1,5 +1,6 @@
 """What the documents promise: headings that people rely on, settings as the model has them, links and commands that exist."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from documentation.graph import graph_of
 from rehearsal.__main__ import app
 from settings import Settings
 
@@ -85,3 +87,41 @@ def test_ci_runs_what_the_readme_says() -> None:
     """CI calls the same three commands that people call."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert ["make check", "make test", "make rehearse"] == re.findall(r"^make \w+$", script, re.MULTILINE)
+
+
+PULL_REQUESTS = (ROOT / "docs" / "pull-requests.md").read_text(encoding="utf-8")
+IAM_PREFIX = {"vpc": ("ec2",), "cloudwatch": ("cloudwatch", "logs", "events"), "random": ()}
+"""Pulumi's module -> the services that IAM knows its resources by, where the two differ."""
+
+
+def policies() -> list[dict[str, Any]]:
+    """The IAM policies that the page shows, whole ones only."""
+    shown = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PULL_REQUESTS, re.MULTILINE | re.DOTALL)]
+    return [policy for policy in shown if "Statement" in policy]
+
+
+def test_the_roles_for_github_cover_every_service_of_the_program() -> None:
+    """Deploying and reading: a new kind of resource is found missing here, and not by a deployment that fails halfway."""
+    needed = {prefix for node in graph_of().resources for prefix in IAM_PREFIX.get(node.service, (node.service,))}
+    _trust, deploy, preview = policies()
+    for policy in (deploy, preview):
+        actions = [action for statement in policy["Statement"] for action in _list(statement["Action"])]
+        assert set() == needed - {action.partition(":")[0] for action in actions}
+
+
+def test_the_preview_role_can_only_read() -> None:
+    """Decrypting is reading; nothing else is neither Describe, Get nor List."""
+    *_, preview = policies()
+    verbs = {action.partition(":")[2] for statement in preview["Statement"] for action in _list(statement["Action"])}
+    assert {"Decrypt"} == {verb for verb in verbs if not verb.startswith(("Describe", "Get", "List"))}
+
+
+def test_variables_of_the_workflows_are_explained() -> None:
+    """Each that a workflow reads has a row, and each row is read."""
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / ".github" / "workflows").glob("*.yml")]
+    read = {name for text in texts for name in re.findall(r"\bvars\.(\w+)", text)}
+    assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", PULL_REQUESTS, re.MULTILINE))
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
