@@ -53,9 +53,10 @@ def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
     if switch.problem is not None or not is_armed(switch.value, session.now()):
         session.screen.note(f"Note: the switch is {describe(switch, session.now())}. Nothing is promoted before `arm`.")
     by = bounded(api.caller)
-    session.screen.note(f"Yes means: {place.region} becomes the writer at the next beats, if the verdict still stands.")
-    if not session.confirm(f"Approve {pending.id} as {by}?"):
-        raise RefusedError("not confirmed: nothing was changed", cure="Answer yes, or give --yes.")
+    session.screen.note(
+        f"Confirmed, it means: {place.region} becomes the writer at the next beats, if the verdict still stands."
+    )
+    session.confirm(f"Approve {pending.id} as {by}?")
     change = approval_change(deployment, place, pending, by=by, at=session.now(), change_id=session.new_id())
     write(api, change, place, _tell_of)
     session.screen.result(

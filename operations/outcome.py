@@ -2,7 +2,8 @@
 
 Owns the codes' meaning and the form of an error: what happened, and the cure. Does not own how they are shown
 (`screen.py`). Invariant: after 2 and 3 nothing was changed by us; after 4 nothing was, unless the message says
-that it may have been; 5 means that something was done and something was not.
+that it may have been; 5 means that something was done and something was not; 6 that what was done or checked did not
+end well; 7 that the command stopped waiting: what it had started goes on by itself.
 """
 
 from enum import IntEnum
@@ -16,11 +17,15 @@ class ExitCode(IntEnum):
     REFUSED = 3
     AWS = 4
     PARTLY = 5
+    FAILED = 6
+    TIMED_OUT = 7
 
 
 EXIT_CODES = (
     "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused: the state does not allow it, or nobody confirmed; "
-    "4 AWS did not answer in time or answered with an error; 5 partly done: the message says what is missing."
+    "4 AWS did not answer in time or answered with an error; 5 partly done: the message says what is missing; "
+    "6 failed: it was done, or checked, and did not end well; "
+    "7 timed out: we stopped waiting, and AWS goes on by itself: the message says how to follow it."
 )
 
 

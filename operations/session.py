@@ -25,8 +25,8 @@ class Session:
     screen: Screen
     now: Callable[[], datetime]
     new_id: Callable[[], str]
-    confirm: Callable[[str], bool]
-    """Whether the person says yes; raises RefusedError when there is nobody to ask."""
+    confirm: Callable[[str], None]
+    """Return when the person confirms; raises RefusedError when not, or when there is nobody to ask."""
 
 
 def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item | None], str]) -> None:

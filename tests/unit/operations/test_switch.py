@@ -11,10 +11,10 @@ from functions.failover_controller.model import Attempt, AttemptStatus, Reason, 
 from operations.outcome import ExitCode
 from operations.ports import Roles
 from operations.records import SWITCH
-from tests.unit.operations.fakes import EAST, ME, NOW, WEST, WEST_PLACE, World, after, ill
+from tests.unit.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, World, after, ill
 
-DISARM = ("disarm", "--reason", "engine upgrade", "--yes")
-ARM = ("arm", "--reason", "upgrade done", "--yes")
+DISARM = ("disarm", "--reason", "engine upgrade", "--confirm", GLOBAL_CLUSTER)
+ARM = ("arm", "--reason", "upgrade done", "--confirm", GLOBAL_CLUSTER)
 
 
 def disarmed(by: str = "bob", **more: object) -> dict[str, object]:
@@ -76,7 +76,7 @@ def test_a_second_time_changes_nothing(world: World, command: tuple[str, ...]) -
     world.run(*DISARM)
     world.run(*command)
     before = (dict(world.east.items), dict(world.west.items))
-    again = ends(world, *command[:-1])
+    again = ends(world, *command[:-2])
     assert (again["changed"], again["told"], again["exit_code"]) == ([], [WEST, EAST], 0)
     assert (world.east.items, world.west.items) == before
 
@@ -242,19 +242,20 @@ def test_a_write_that_failed_on_the_other_region_is_partly_done(world: World) ->
 
 
 def test_nobody_confirms(world: World) -> None:
-    """Where nobody can be asked it is refused with the cure; a no, or nothing, is a no. The plan was shown."""
-    alone = world.run(*DISARM[:-1])
+    """Where nobody can be asked it is refused with the command to run; only the id is a yes. The plan was shown."""
+    alone = world.run(*DISARM[:-2])
     assert alone.exit_code == ExitCode.REFUSED
-    assert "give --yes" in alone.stderr
+    assert f"--confirm {GLOBAL_CLUSTER}" in alone.stderr
     assert "-> disarmed without end" in alone.stderr
-    for answer in ("n\n", "\n", ""):
-        assert world.run(*DISARM[:-1], answer=answer).exit_code == ExitCode.REFUSED
+    assert f"run: python -m operations disarm --reason 'engine upgrade' --confirm {GLOBAL_CLUSTER}" in alone.stderr
+    for answer in ("n\n", "y\n", "payments-global-prod\n", "\n", ""):
+        assert world.run(*DISARM[:-2], answer=answer).exit_code == ExitCode.REFUSED
     assert (world.west.switch, world.east.switch) == (None, None)
 
 
 def test_somebody_confirms(world: World) -> None:
-    """A typed yes does what --yes does; with --json the question is not in the result."""
-    assert ends(world, *DISARM[:-1], answer="y\n")["told"] == [WEST, EAST]
+    """The typed id does what --confirm does; with --json the question is not in the result."""
+    assert ends(world, *DISARM[:-2], answer=f"{GLOBAL_CLUSTER}\n")["told"] == [WEST, EAST]
 
 
 @pytest.mark.parametrize(
@@ -269,6 +270,7 @@ def test_somebody_confirms(world: World) -> None:
         ("--region", "eu-north-1"),
         ("--stack", "dev", "--outputs", "outputs.json"),
         ("--nonsense",),
+        ("--confirm", "payments-global-prod"),
     ],
 )
 def test_usage_is_checked_before_aws_is_called(world: World, options: tuple[str, ...]) -> None:
@@ -279,8 +281,8 @@ def test_usage_is_checked_before_aws_is_called(world: World, options: tuple[str,
 
 def test_a_reason_is_mandatory(world: World) -> None:
     """Nobody arms or disarms without saying why."""
-    assert world.run("disarm", "--yes").exit_code == ExitCode.USAGE
-    assert world.run("arm", "--yes").exit_code == ExitCode.USAGE
+    assert world.run("disarm", "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.USAGE
+    assert world.run("arm", "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.USAGE
 
 
 def test_what_a_person_should_know_before_is_said(world: World) -> None:
