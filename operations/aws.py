@@ -206,7 +206,7 @@ class AwsRegion:
         try:
             return call(self._client(service))
         except (ClientError, BotoCoreError) as error:
-            raise _translated(error, f"{what} of {self._place.region}") from error
+            raise translated(error, f"{what} of {self._place.region}") from error
 
     def _client(self, service: str) -> Client:
         # Making a client is not thread-safe, and looks for credentials, which may take long.
@@ -224,7 +224,8 @@ class AwsRegion:
             return self._clients[service]
 
 
-def _translated(error: ClientError | BotoCoreError, what: str) -> OperationError:
+def translated(error: ClientError | BotoCoreError, what: str) -> OperationError:
+    """Return our error for one of boto3's: what was asked, what AWS said, and the cure."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):

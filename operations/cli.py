@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import moments
+from . import cli_moves, moments
 from .command import (
     Commands,
     ConfirmOption,
@@ -160,3 +160,7 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
     if end <= now:
         raise UsageProblemError(f"--until: {moments.utc_text(end)} is over", cure="Give a time to come, in UTC.")
     return end
+
+
+for _command in cli_moves.COMMANDS:
+    app.command(epilog=EXIT_CODES)(_command)

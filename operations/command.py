@@ -7,6 +7,7 @@ that is another's is refused before anything is called.
 
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from .outcome import ExitCode, OperationError, RefusedError, UsageProblemError
 from .screen import Screen, is_interactive
 
 if TYPE_CHECKING:
+    from .moves import MovesTo
     from .ports import ConnectTo
     from .session import Session
 
@@ -44,9 +46,12 @@ class Surroundings:
 
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
+    moves_to: "MovesTo"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
+    sleep: Callable[[float], None]
+    stopwatch: Callable[[], float]
 
 
 RegionOption = Annotated[
@@ -106,6 +111,10 @@ def run(
             screen=screen,
             now=around.now,
             new_id=around.new_id,
+            command_line=_command_line(context),
+            moves=around.moves_to(deployment),
+            sleep=around.sleep,
+            stopwatch=around.stopwatch,
             confirm=partial(_confirm, around, _command_line(context), deployment.global_cluster_id, confirm),
         )
         code = command(session)
@@ -117,14 +126,18 @@ def run(
 
 def _real_surroundings() -> Surroundings:
     from .aws import connect_to
+    from .aws_moves import moves_to
     from .deployment import load_outputs
 
     return Surroundings(
         load_outputs=load_outputs,
         connect_to=connect_to,
+        moves_to=moves_to,
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         is_interactive=is_interactive,
+        sleep=time.sleep,
+        stopwatch=time.monotonic,
     )
 
 

@@ -25,19 +25,29 @@ EXIT_CODES = (
     "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused: the state does not allow it, or nobody confirmed; "
     "4 AWS did not answer in time or answered with an error; 5 partly done: the message says what is missing; "
     "6 failed: it was done, or checked, and did not end well; "
-    "7 timed out: we stopped waiting, and AWS goes on by itself: the message says how to follow it."
+    "7 timed out: we stopped waiting, and AWS goes on by itself: the message says how to follow it; "
+    "130 Ctrl-C, the same."
 )
+
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
 class OperationError(Exception):
     """A command can't do what it was asked: why, and what would help."""
 
-    exit_code = ExitCode.REFUSED
+    exit_code: int = ExitCode.REFUSED
 
     def __init__(self, what: str, *, cure: str) -> None:
         super().__init__(what)
         self.what = what
         self.cure = cure
+
+    @property
+    def word(self) -> str:
+        """The end in one word."""
+        return ExitCode(self.exit_code).name
 
 
 class UsageProblemError(OperationError):
@@ -58,3 +68,26 @@ class AwsError(OperationError):
     """AWS did not answer in time, or answered with an error; a write may or may not have taken effect."""
 
     exit_code = ExitCode.AWS
+
+
+class FailedError(OperationError):
+    """What was started has ended, and not as it should."""
+
+    exit_code = ExitCode.FAILED
+
+
+class TimedOutError(OperationError):
+    """We stopped waiting for what was started; it goes on by itself."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
+class StoppedError(OperationError):
+    """A person pressed Ctrl-C; what was started goes on by itself."""
+
+    exit_code = STOPPED
+
+    @property
+    def word(self) -> str:
+        """The end in one word."""
+        return "STOPPED"

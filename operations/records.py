@@ -30,6 +30,10 @@ class Trace(StrEnum):
     DISARM = "operator-disarm"
     ARM = "operator-arm"
     APPROVE = "operator-approve"
+    SWITCHOVER = "operator-switchover"
+    FAILOVER = "operator-failover"
+    DRILL = "operator-drill"
+    REWIND = "operator-rewind"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,7 @@ class Screen:
         if self._as_json:
             _write_json({"error": error.what, "cure": error.cure, "exit_code": int(error.exit_code)}, indent=2)
         console = _console(stderr=True)
-        console.print(f"[bold red]{type(error).exit_code.name}[/bold red] {_safe(error.what)}", soft_wrap=True)
+        console.print(f"[bold red]{error.word}[/bold red] {_safe(error.what)}", soft_wrap=True)
         console.print(f"Cure: {_safe(error.cure)}", soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from .deadline import bounded
 from .deployment import Deployment, Place
+from .moves import Moves
 from .outcome import AwsError, ConflictError, OperationError
 from .ports import Change, Connect, Item, RegionApi
 from .screen import Screen
@@ -27,6 +28,13 @@ class Session:
     new_id: Callable[[], str]
     confirm: Callable[[str], None]
     """Return when the person confirms; raises RefusedError when not, or when there is nobody to ask."""
+    command_line: str
+    """What was typed, for a person to run again."""
+    moves: Moves
+    sleep: Callable[[float], None]
+    """Waits so many seconds."""
+    stopwatch: Callable[[], float]
+    """Seconds that only go forward."""
 
 
 def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item | None], str]) -> None:

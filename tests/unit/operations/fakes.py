@@ -19,6 +19,7 @@ from functions.failover_controller.model import Action, Notice, Reason, Side, St
 from operations.cli import app
 from operations.command import Surroundings
 from operations.deployment import Deployment, Place, read_deployment
+from operations.moves import Moves, MovesApi
 from operations.outcome import AwsError, ConflictError
 from operations.ports import Change, Item, Key, Roles
 from operations.records import STATE, SWITCH
@@ -137,6 +138,8 @@ class World:
         self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
+        self.moves: Moves = _no_moves
+        self.on_sleep: Callable[[], None] | None = None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
         self.regions = {place.region: Region(world=self, place=place) for place in DEPLOYMENT.places}
@@ -150,6 +153,12 @@ class World:
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
         """Let something happen when the call arrives, every time."""
         self._events[region, call] = event
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and let happen what was ordered."""
+        self.now += timedelta(seconds=seconds)
+        if self.on_sleep is not None:
+            self.on_sleep()
 
     def meet(self, place: Place, call: str) -> None:
         """Note the call, and let happen what was ordered."""
@@ -171,6 +180,9 @@ class World:
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
+            moves_to=lambda deployment: self.moves,
+            sleep=self.sleep,
+            stopwatch=lambda: self.now.timestamp(),
         )
         return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
 
@@ -200,6 +212,10 @@ def ill(world: World, **changes: Any) -> State:
     )
     world.west.put_state(state)
     return state
+
+
+def _no_moves(place: Place) -> MovesApi:
+    raise AssertionError(f"nothing moves in this test, and {place.region} was asked")
 
 
 def _no_answer(region: str, call: str) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = ("status", "disarm", "arm", "approve", "history")
+ACTING = ("switchover", "failover")
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
@@ -38,15 +39,15 @@ def test_help_imports_nothing_of_aws() -> None:
     assert start("-c", code).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + ACTING)
 def test_every_command_documents_its_exit_codes_and_has_the_common_options(world: World, command: str) -> None:
     """Whoever scripts it finds the codes in --help."""
     text = " ".join(world.run(command, "--help").stdout.split())
     assert "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused" in text
-    for option in ("--json", "--region", "--stack", "--outputs"):
+    for option in ("--json", "--stack", "--outputs", *(() if command in ACTING else ("--region",))):
         assert option in text
     assert "Default: " in text
-    assert ("--confirm" in text) == (command in ("disarm", "arm", "approve"))
+    assert ("--confirm" in text) == (command in ("disarm", "arm", "approve", *ACTING))
 
 
 def test_the_documented_codes_are_the_real_ones() -> None:

@@ -1,0 +1,115 @@
+"""The command line of the commands that act on the database: `switchover`, `failover`, `drill`, `rewind`.
+
+Owns how they are called. Does not own what they do, which is imported, with boto3, only when a command runs.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import moments
+from .command import ConfirmOption, JsonOption, OutputsOption, ReasonOption, StackOption, checked_reason, run
+from .outcome import ExitCode, UsageProblemError
+
+if TYPE_CHECKING:
+    from .session import Session
+
+TimeoutOption = Annotated[
+    str,
+    typer.Option("--timeout", metavar="DURATION", help="Stop watching after this long; AWS goes on. Exit code 7."),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Call nothing: follow what is under way, and say where it stands.")
+]
+WhyOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit trail.")]
+DnsOption = Annotated[
+    bool,
+    typer.Option("--dns/--no-dns", help="Wait until the writer's name follows too: one to two minutes more."),
+]
+MaxLagOption = Annotated[
+    float,
+    typer.Option(
+        "--max-lag-ms", metavar="MS", min=0, help="Refuse above this replication lag: writes stand still meanwhile."
+    ),
+]
+
+
+def switchover(
+    context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="REGION", help="The new writer's region. Default: the other one.")
+    ] = None,
+    reason: WhyOption = "switchover",
+    max_lag_ms: MaxLagOption = 5000.0,
+    timeout: TimeoutOption = "30m",
+    dns: DnsOption = True,
+    resume: ResumeOption = False,
+    confirm: ConfirmOption = None,
+    stack: StackOption = None,
+    outputs: OutputsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the other region's cluster the writer, planned, without losing anything.
+
+    Shows the plan, and refuses while something stands in the way, or another operation is under way.
+    Called again, it follows what it began; when the region is the writer already, there is nothing to do.
+    """
+
+    def go(session: "Session") -> ExitCode:
+        from .moving import Course
+        from .switchover import switch_over
+
+        course = Course(timeout_seconds=_seconds(timeout), with_dns=dns)
+        why = checked_reason(reason)
+        return switch_over(session, to=to, max_lag_ms=max_lag_ms, only_resume=resume, reason=why, course=course)
+
+    run(context, stack, outputs, as_json, go, confirm=confirm)
+
+
+def failover(
+    context: typer.Context,
+    reason: ReasonOption,
+    accept_data_loss: Annotated[
+        bool, typer.Option("--accept-data-loss", help="Whoever owns the data accepts to lose the last moments.")
+    ] = False,
+    even_if_the_writer_answers: Annotated[
+        bool, typer.Option("--even-if-the-writer-answers", help="Do it although something says that the writer lives.")
+    ] = False,
+    timeout: TimeoutOption = "60m",
+    dns: DnsOption = True,
+    resume: ResumeOption = False,
+    confirm: ConfirmOption = None,
+    stack: StackOption = None,
+    outputs: OutputsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the standby the writer by hand, losing what was not replicated: when its controller can't or may not.
+
+    Shows the evidence, and refuses while something says that the writer lives, or a failover is under way.
+    A planned move that loses nothing is `switchover`.
+    """
+
+    def go(session: "Session") -> ExitCode:
+        from .failover import fail_over
+        from .moving import Course
+
+        return fail_over(
+            session,
+            accepts_data_loss=accept_data_loss,
+            even_if_alive=even_if_the_writer_answers,
+            only_resume=resume,
+            reason=checked_reason(reason),
+            course=Course(timeout_seconds=_seconds(timeout), with_dns=dns),
+        )
+
+    run(context, stack, outputs, as_json, go, confirm=confirm)
+
+
+def _seconds(timeout: str) -> float:
+    try:
+        return moments.parse_duration(timeout).total_seconds()
+    except ValueError as error:
+        raise UsageProblemError(f"--timeout: {error}", cure="See --help.") from error
+
+
+COMMANDS = (switchover, failover)
