@@ -19,7 +19,7 @@ from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 NOT_YET = ("preflight", "verify", "drill", "rewind")
 SHOWN_FOR_NOTHING = {"availability_zones": "asked from AWS", "zone_name": "<project>-<environment>.internal"}
 
@@ -72,10 +72,11 @@ def test_links_lead_to_files_that_exist(document: Path) -> None:
     assert [] == [target for target in missing if Path(target).stem not in NOT_YET]
 
 
-def test_make_targets_in_the_readme_exist() -> None:
-    """Every `make X` that the README shows is a target."""
+def test_make_targets_exist() -> None:
+    """Every `make X` that a document shows is a target."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^\$ |`)make ([a-z]+)", README, re.MULTILINE))
+    texts = [document.read_text(encoding="utf-8") for document in DOCUMENTS]
+    named = {name for text in texts for name in re.findall(r"(?:^\$ |`)make ([a-z]+)", text, re.MULTILINE)}
     assert named and [] == [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
 
 
