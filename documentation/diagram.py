@@ -17,32 +17,50 @@ class Box:
     frame: str = ""
 
 
-def flowchart(boxes: Sequence[Box], needs: Mapping[str, Iterable[str]], direction: str = "LR") -> str:
-    """Return a fenced flowchart, in the order of the boxes; `needs` says what each box (by key) needs first.
+@dataclass(frozen=True, kw_only=True)
+class Arrow:
+    """From one box to another, by their keys, with a word on it if it has one."""
+
+    start: str
+    end: str
+    word: str = ""
+
+
+def flowchart(boxes: Sequence[Box], arrows: Sequence[Arrow], direction: str = "LR") -> str:
+    """Return a fenced flowchart of boxes and arrows, in their order.
 
     Raises:
         ValueError: an arrow begins or ends at no box.
     """
     ids = {box.key: f"b{number}" for number, box in enumerate(boxes, start=1)}
-    frames = dict.fromkeys(box.frame for box in boxes)
-    lines = [f"flowchart {direction}"]
-    for number, frame in enumerate(frames, start=1):
-        inside = [f'{ids[box.key]}["{_label(box.lines)}"]' for box in boxes if box.frame == frame]
-        if frame:
-            lines += [
-                f'  subgraph f{number} ["{_text(frame)}"]',
-                f"    direction {direction}",
-                *(f"    {one}" for one in inside),
-            ]
-            lines.append("  end")
-        else:
-            lines += [f"  {one}" for one in inside]
-    unknown = sorted({key for pair in needs.items() for key in (pair[0], *pair[1])} - set(ids))
+    unknown = sorted({key for arrow in arrows for key in (arrow.start, arrow.end)} - set(ids))
     if unknown:
         raise ValueError(f"arrows to or from what is not drawn: {', '.join(unknown)}")
-    firsts = reduced(needs)
-    lines += [f"  {ids[one]} --> {ids[then]}" for then in ids for one in ids if one in firsts.get(then, ())]
+    lines = [f"flowchart {direction}"]
+    for number, frame in enumerate(dict.fromkeys(box.frame for box in boxes), start=1):
+        inside = [f'{ids[box.key]}["{_label(box.lines)}"]' for box in boxes if box.frame == frame]
+        if frame:
+            lines += [f'  subgraph f{number} ["{_text(frame)}"]', f"    direction {direction}"]
+            lines += [*(f"    {one}" for one in inside), "  end"]
+        else:
+            lines += [f"  {one}" for one in inside]
+    for arrow in arrows:
+        word = f' -- "{_text(arrow.word)}" -->' if arrow.word else " -->"
+        lines.append(f"  {ids[arrow.start]}{word} {ids[arrow.end]}")
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"
+
+
+def order(boxes: Sequence[Box], needs: Mapping[str, Iterable[str]], direction: str = "LR") -> str:
+    """Return a flowchart of what has to exist first; `needs` says what each box (by key) needs."""
+    firsts = reduced(needs)
+    keys = [box.key for box in boxes]
+    # Whatever no box stands for comes last, and is found there.
+    arrows = [
+        Arrow(start=first, end=then)
+        for then in [*keys, *sorted(set(firsts) - set(keys))]
+        for first in sorted(firsts.get(then, ()), key=lambda key: keys.index(key) if key in keys else len(keys))
+    ]
+    return flowchart(boxes, arrows, direction)
 
 
 def reduced(needs: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:

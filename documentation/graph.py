@@ -1,20 +1,21 @@
 """The graph of a stack, as the engine would be told of it: every resource, whose child it is, and what it waits for.
 
-Owns: one dry run of the unchanged program in this process, and what it registers (Pulumi's internals, so Pulumi is pinned).
-Does not own: what is written about it. Invariant: nothing is created and nobody is called; two runs give the same graph, in
-the same order.
+Owns: one run of the unchanged program in this process against a made-up cloud, and what it registers (Pulumi's internals, so
+Pulumi is pinned). Does not own: what is written about it. Invariant: nothing is created and nobody is called; two runs give
+the same graph, in the same order; whatever the cloud makes up about a resource ends in the resource's name.
 """
 
 import asyncio
 import contextvars
 import importlib
+import re
 import runpy
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ STACK = "dev"
 """Whose settings are drawn: the stack that everybody deploys first."""
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:aws"
+ROLE_POLICY_TYPE = "aws:iam/rolePolicy:RolePolicy"
 WITHOUT_A_REGION = ("iam", "route53", "random")
 """Services of the account, whatever the provider's region: IAM, Route 53; and what no cloud makes."""
 ANYWHERE = "no region"
@@ -52,6 +54,8 @@ class Node:
     needs: frozenset[str]
     """URNs of what must exist first, one step."""
     is_component: bool
+    policy: str = ""
+    """What a role's policy says, as JSON; its ARNs are made up (`named_by`)."""
 
     @property
     def service(self) -> str:
@@ -81,6 +85,12 @@ class Graph:
     def resources(self) -> tuple[Node, ...]:
         """What the cloud (or the random provider) is asked to make."""
         return tuple(node for node in self.nodes if not node.is_component)
+
+    def named_by(self, arn: str) -> Node | None:
+        """Return the resource that a made-up ARN is of; none for what is no resource of the stack, such as `*`."""
+        found = [node for node in self.resources if re.search(rf"[:-]{re.escape(node.name)}(?=$|[/:])", arn)]
+        # `x-log` is in the ARN of `primary-x-log` too: the longest name is meant.
+        return max(found, key=lambda node: len(node.name), default=None)
 
     def component(self, node: Node) -> Node:
         """Return the component that the stack itself has, and that a node is in, however deep."""
@@ -123,8 +133,14 @@ class GraphError(Exception):
     """The program failed; the text says how."""
 
 
+@cache
+def drawn_graph() -> Graph:
+    """Return the graph that the pages draw: one run of the program serves them all."""
+    return graph_of(STACK)
+
+
 def graph_of(stack: str = STACK) -> Graph:
-    """Run the program with a stack's settings, as `pulumi preview` would, and return its graph.
+    """Run the program with a stack's settings and return its graph.
 
     Raises:
         GraphError: the program raised an error or logged one.
@@ -153,8 +169,8 @@ def _leaves(needs: Iterable[str], below: Mapping[str, Node], resources: set[str]
             yield from _leaves((node.urn for node in below.values() if node.parent == urn), below, resources)
 
 
-class _NothingKnown(Mocks):
-    """A cloud that makes nothing: in a preview only the inputs are known."""
+class _MadeUp(Mocks):
+    """A cloud that makes nothing, and calls everything by its logical name."""
 
     def call(self, args: MockCallArgs) -> Any:
         return {
@@ -164,14 +180,16 @@ class _NothingKnown(Mocks):
         }[args.token]
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        return None, dict(args.inputs)
+        named = dict.fromkeys(("endpoint", "readerEndpoint", "zoneId", "fqdn", "keyId", "result"), args.name)
+        arn = f"arn:aws:service:region:123456789012:{args.name}"
+        return args.name, {**named, **args.inputs, "arn": arn, "clusterResourceId": f"cluster-{args.name}"}
 
 
 class _Recorder(MockMonitor):
     """Keeps what the program registers."""
 
     def __init__(self) -> None:
-        super().__init__(_NothingKnown())
+        super().__init__(_MadeUp())
         self.nodes: list[Node] = []
         self.outputs: list[str] = []
         self._regions: dict[str, str] = {}
@@ -202,6 +220,7 @@ class _Recorder(MockMonitor):
             region=ANYWHERE if service in WITHOUT_A_REGION else region,
             needs=frozenset(request.dependencies),
             is_component=not request.custom,
+            policy=rpc.deserialize_properties(request.object)["policy"] if request.type == ROLE_POLICY_TYPE else "",
         )
 
 
@@ -224,7 +243,7 @@ def _run(recorder: _Recorder, stack: str) -> Exception | None:
             engine=MockEngine(_Silent()),  # pyright: ignore[reportArgumentType]
             project=project_name(ROOT),
             stack=stack,
-            dry_run=True,
+            dry_run=False,
             organization=None,
             callbacks=None,
         )

@@ -6,13 +6,12 @@ exports and nobody explains stops the making of the page, and so does an explana
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 from components.failover_dns import FailoverDns
 from components.global_cluster import GlobalCluster
 from components.region import RegionOutputs
 from documentation.docstrings import attribute_docstrings
-from documentation.graph import graph_of
+from documentation.graph import drawn_graph
 from documentation.markdown import table
 
 PLACES = ("primary", "secondary")
@@ -89,13 +88,8 @@ def _regional(meanings: Mapping[str, str]) -> Iterable[list[str]]:
     return ([f"`{name}`", *(f"`{place}_{name}`" for place in PLACES), text] for name, text in meanings.items())
 
 
-@cache
-def _exported() -> tuple[str, ...]:
-    return graph_of().outputs
-
-
 def _check(explained: Mapping[str, str]) -> None:
-    exported = set(_exported()) - {"regions"}
+    exported = set(drawn_graph().outputs) - {"regions"}
     mute = sorted(name for name in exported if not explained.get(name))
     gone = sorted(set(explained) - exported)
     if mute or gone:

@@ -6,11 +6,11 @@ Invariant: every resource of the graph stands in the table once, under the compo
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from itertools import pairwise
 
-from documentation.diagram import Box, flowchart
-from documentation.graph import ANYWHERE, STACK, Graph, Node, graph_of
+from documentation.calls import calls
+from documentation.diagram import Box, order
+from documentation.graph import ANYWHERE, STACK, Graph, Node, drawn_graph
 from documentation.markdown import table
 
 HEAD = """\
@@ -24,6 +24,13 @@ With the settings of `Pulumi.{stack}.yaml` it deploys {resources} resources in {
 
 An arrow leads from what must exist first to what waits for it.
 Arrows that others imply are left out.
+
+"""
+CALLS = """
+## Who asks whom, while it runs
+
+Drawn from the roles: an arrow is a permission that names its target, or what a DNS record leads to and what its health check follows.
+Left out is what every function may do (its log, its key, its network interface), and questions that AWS ties to no resource.
 
 """
 IN_A_REGION = """
@@ -54,12 +61,7 @@ TABLE = """
 
 def resources_page() -> str:
     """Return the page."""
-    return page_of(_graph())
-
-
-@cache
-def _graph() -> Graph:
-    return graph_of(STACK)
+    return page_of(drawn_graph())
 
 
 def page_of(graph: Graph) -> str:
@@ -75,6 +77,8 @@ def page_of(graph: Graph) -> str:
             by_region=", ".join([*places, f"{counts[ANYWHERE]} that belong to no region"]),
         ),
         _components(graph),
+        CALLS,
+        calls(graph),
     ]
     for region in _regions(graph):
         parts += [IN_A_REGION.format(region=region), _region(graph, region)]
@@ -92,11 +96,11 @@ def _regions(graph: Graph) -> list[str]:
 def _components(graph: Graph) -> str:
     regions = _regions(graph)
     places = {graph.component(node).urn: _place(graph, graph.component(node)) for node in graph.resources}
-    order = sorted(places, key=lambda urn: (places[urn] not in regions, places[urn] != regions[0], places[urn], urn))
+    parts = sorted(places, key=lambda urn: (places[urn] not in regions, places[urn] != regions[0], places[urn], urn))
     boxes = [
-        Box(key=urn, lines=[graph.by_urn[urn].name, _class(graph.by_urn[urn])], frame=places[urn]) for urn in order
+        Box(key=urn, lines=[graph.by_urn[urn].name, _class(graph.by_urn[urn])], frame=places[urn]) for urn in parts
     ]
-    return flowchart(boxes, _needs(graph, graph.resources, lambda node: graph.component(node).urn))
+    return order(boxes, _needs(graph, graph.resources, lambda node: graph.component(node).urn))
 
 
 def _region(graph: Graph, region: str) -> str:
@@ -107,7 +111,7 @@ def _region(graph: Graph, region: str) -> str:
         kinds = Counter(node.kind for node in here if graph.owner(node).name == name)
         lines = [kind if count == 1 else f"{kind} ({count})" for kind, count in sorted(kinds.items())]
         boxes.append(Box(key=name, lines=[name, *lines], frame=frame))
-    return flowchart(boxes, _needs(graph, here, lambda node: graph.owner(node).name))
+    return order(boxes, _needs(graph, here, lambda node: graph.owner(node).name))
 
 
 def _needs(graph: Graph, nodes: Iterable[Node], box_of: Callable[[Node], str]) -> dict[str, set[str]]:
@@ -133,7 +137,7 @@ def _class(component: Node) -> str:
 
 def _chain(chain: Sequence[Node]) -> str:
     boxes = [Box(key=node.urn, lines=[node.name, node.kind]) for node in chain]
-    return flowchart(boxes, {then.urn: [first.urn] for first, then in pairwise(chain)}, "TB")
+    return order(boxes, {then.urn: [first.urn] for first, then in pairwise(chain)}, "TB")
 
 
 def _steps(graph: Graph) -> Iterable[str]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from typer.core import TyperGroup
 
 from documentation.commands import PROGRAMS
-from documentation.graph import graph_of
+from documentation.graph import drawn_graph
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,7 +154,7 @@ def policies() -> list[dict[str, Any]]:
 
 def test_the_roles_for_github_cover_every_service_of_the_program() -> None:
     """Deploying and reading: a new kind of resource is found missing here, and not by a deployment that fails halfway."""
-    needed = {prefix for node in graph_of().resources for prefix in IAM_PREFIX.get(node.service, (node.service,))}
+    needed = {prefix for node in drawn_graph().resources for prefix in IAM_PREFIX.get(node.service, (node.service,))}
     _trust, deploy, preview = policies()
     for policy in (deploy, preview):
         actions = [action for statement in policy["Statement"] for action in _list(statement["Action"])]

@@ -4,15 +4,12 @@ import re
 
 import pytest
 
-from documentation.diagram import Box, flowchart, reduced
+from documentation.diagram import Arrow, Box, flowchart, order, reduced
 
 
 def test_a_box_stands_in_its_frame_and_an_arrow_leads_from_what_is_needed() -> None:
     """The whole text of a small one."""
-    drawn = flowchart(
-        [Box(key="a", lines=["net", "Vpc"], frame="here"), Box(key="b", lines=["db"])],
-        {"b": ["a"]},
-    )
+    drawn = order([Box(key="a", lines=["net", "Vpc"], frame="here"), Box(key="b", lines=["db"])], {"b": ["a"]})
     assert (
         "```mermaid\n"
         "flowchart LR\n"
@@ -28,13 +25,13 @@ def test_a_box_stands_in_its_frame_and_an_arrow_leads_from_what_is_needed() -> N
 
 def test_what_means_something_to_mermaid_is_written_as_an_entity() -> None:
     """A quote would end the label."""
-    assert 'b1["a #quot;b#quot; #35;1"]' in flowchart([Box(key="a", lines=['a "b" #1'])], {})
+    assert 'b1["a #quot;b#quot; #35;1"]' in flowchart([Box(key="a", lines=['a "b" #1'])], [])
 
 
 def test_an_arrow_to_nowhere_is_an_error() -> None:
     """It would be drawn as a box of its own."""
     with pytest.raises(ValueError, match="what is not drawn: c, d"):
-        flowchart([Box(key="a", lines=["a"])], {"a": ["c"], "d": ["a"]})
+        order([Box(key="a", lines=["a"])], {"a": ["c"], "d": ["a"]})
 
 
 def test_an_implied_arrow_is_left_out() -> None:
@@ -52,6 +49,12 @@ def test_in_a_circle_every_arrow_stays() -> None:
 def test_the_same_boxes_make_the_same_text() -> None:
     """Whatever order a set has today."""
     boxes = [Box(key=key, lines=[key]) for key in "abcd"]
-    texts = {flowchart(boxes, {"d": set(order)}) for order in ("abc", "cba", "bca")}
+    texts = {order(boxes, {"d": list(firsts)}) for firsts in ("abc", "cba", "bca")}
     assert 1 == len(texts)
     assert ["b1 --> b4", "b2 --> b4", "b3 --> b4"] == re.findall(r"b\d --> b\d", texts.pop())
+
+
+def test_a_word_stands_on_its_arrow() -> None:
+    """Quoted, as whatever stands in it may mean something to Mermaid."""
+    drawn = flowchart([Box(key=key, lines=[key]) for key in "ab"], [Arrow(start="a", end="b", word="sns:Publish")])
+    assert '  b1 -- "sns:Publish" --> b2\n' in drawn

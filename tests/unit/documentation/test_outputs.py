@@ -6,6 +6,7 @@ import pytest
 
 from documentation import outputs
 from documentation.docstrings import attribute_docstrings
+from documentation.graph import Graph, drawn_graph
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ def test_an_attribute_has_the_docstring_below_it() -> None:
 def test_every_output_of_the_program_stands_on_the_page() -> None:
     """Of a region: in both its flat forms."""
     page = outputs.outputs_page()
-    assert [] == [name for name in outputs._exported() if f"`{name}`" not in page]  # pyright: ignore[reportPrivateUsage]
+    assert [] == [name for name in drawn_graph().outputs if f"`{name}`" not in page]
 
 
 def test_an_output_without_a_word_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """And so does a word about one that is gone."""
-    exported = tuple(name for name in outputs._exported() if name != "environment")  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(outputs, "_exported", lambda: (*exported, "brand_new"))
+    names = [name for name in drawn_graph().outputs if name != "environment"]
+    monkeypatch.setattr(outputs, "drawn_graph", lambda: Graph((), (*names, "brand_new")))
     with pytest.raises(ValueError, match="without an explanation: brand_new; not exported: environment"):
         outputs.outputs_page()
