@@ -111,6 +111,7 @@ single = {
     "global_writer_endpoint": world.writer_endpoint, "writer_dns_name": dns.writer_name,
     "reader_dns_name": dns.reader_name, "hosted_zone_id": dns.zone_id, "health_check_ids": dns.health_check_ids,
     "dns_alarm_arns": dns.alarm_arns, "database_name": database.name, "environment": settings.environment,
+    "rewind_method": settings.rewind.method, "backtrack_window": settings.backtrack_seconds or 0,
 }  # fmt: skip
 flat = {f"{name}_{output}": value for name, outputs in regions.items() for output, value in outputs.items()}
 for export, value in {"regions": regions, **flat, **single}.items():

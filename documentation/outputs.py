@@ -28,6 +28,8 @@ SINGLE: Mapping[str, tuple[type, str]] = {
 """Outputs of the whole stack -> the attribute that each is."""
 SETTINGS: Mapping[str, str] = {
     "database_name": "The database that was created with the primary cluster (the setting `database.name`).",
+    "rewind_method": "How the writer's data goes back: `point-in-time` or `backtrack` (the setting `rewind.method`).",
+    "backtrack_window": "How many seconds a backtrack may go back; 0 where the method is another.",
     "environment": "The end of every physical name (the setting `environment`).",
 }
 """Outputs of the whole stack that are settings -> what they are."""

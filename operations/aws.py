@@ -36,7 +36,8 @@ READ_TIMEOUT_SECONDS = 3
 ATTEMPTS = 2
 """Writes carry a token that makes a repetition harmless. Source: Amazon DynamoDB API Reference, TransactWriteItems."""
 CALLER_LENGTH = 256
-_NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
+NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
+"""boto3's errors that say that nobody answered."""
 _NO_LOGIN = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _CURES = {
     "ExpiredToken": "Log in to AWS again.",
@@ -152,7 +153,7 @@ class AwsRegion:
         try:
             answer = self._call("sts", "STS", lambda client: client.get_caller_identity())
         except AwsError as error:
-            key = _access_key(self._session) if isinstance(error.__cause__, _NO_ANSWER) else None
+            key = _access_key(self._session) if isinstance(error.__cause__, NO_ANSWER) else None
             if key is None:
                 raise
             return f"access key {key}; STS gave no answer"
@@ -234,7 +235,7 @@ def translated(error: ClientError | BotoCoreError, what: str) -> OperationError:
         return AwsError(f"{what}: {code}: {message}", cure=_CURES.get(code, "Look at `status`, then try again."))
     if isinstance(error, _NO_LOGIN):
         return AwsError(f"{what}: {error}", cure="Log in to AWS, or set AWS_PROFILE.")
-    if isinstance(error, _NO_ANSWER):
+    if isinstance(error, NO_ANSWER):
         return AwsError(f"{what}: no answer: {error}", cure="Try again, or pick the other region with --region.")
     return AwsError(f"{what}: {error}", cure="Check the AWS configuration of this machine.")
 

@@ -39,20 +39,6 @@ app = typer.Typer(
 
 
 @app.command(epilog=EXIT_CODES)
-def status(
-    context: typer.Context,
-    region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show roles, controller, switch, pending decision, failover under way and the last notices. Changes nothing."""
-    from .look import show_status
-
-    run(context, stack, outputs, as_json, lambda session: show_status(session, region))
-
-
-@app.command(epilog=EXIT_CODES)
 def disarm(
     context: typer.Context,
     reason: ReasonOption,
@@ -164,3 +150,5 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
 
 for _command in cli_moves.COMMANDS:
     app.command(epilog=EXIT_CODES)(_command)
+
+from . import cli_checks  # noqa: E402, F401 - registers its commands on `app`, which has to exist by then

@@ -105,6 +105,47 @@ def failover(
     run(context, stack, outputs, as_json, go, confirm=confirm)
 
 
+def rewind(
+    context: typer.Context,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Which second: 2026-11-23T10:15:00Z.")] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option("--drop", metavar="COPY_ID", help="Delete a copy that a rewind has made, and nothing else."),
+    ] = None,
+    reason: WhyOption = "rewind",
+    timeout: TimeoutOption = "3h",
+    confirm: ConfirmOption = None,
+    stack: StackOption = None,
+    outputs: OutputsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore the writer's cluster as of a second into a copy beside the live one; or drop such a copy.
+
+    The live cluster is not touched. The same --to again goes on with the copy that is being made.
+    With the setting `rewind.method: backtrack` it backtracks the live cluster instead, which AWS refuses in a global database.
+    """
+
+    def go(session: "Session") -> ExitCode:
+        from . import rewind as rewinding
+
+        why, seconds = checked_reason(reason), _seconds(timeout)
+        if (to is None) == (drop is None):
+            raise UsageProblemError("give --to or --drop, one of them", cure="See --help.")
+        if drop is not None:
+            return rewinding.drop(session, name=drop, reason=why, timeout_seconds=seconds)
+        try:
+            at = moments.parse_moment(str(to)).replace(microsecond=0)
+        except ValueError as error:
+            raise UsageProblemError(f"--to: {error}", cure="See --help.") from error
+        if at >= session.now():
+            raise UsageProblemError(
+                f"--to: {moments.utc_text(at)} is still to come", cure="Give a past second, in UTC."
+            )
+        return rewinding.rewind(session, to=at, reason=why, timeout_seconds=seconds)
+
+    run(context, stack, outputs, as_json, go, confirm=confirm)
+
+
 def _seconds(timeout: str) -> float:
     try:
         return moments.parse_duration(timeout).total_seconds()
@@ -112,4 +153,4 @@ def _seconds(timeout: str) -> float:
         raise UsageProblemError(f"--timeout: {error}", cure="See --help.") from error
 
 
-COMMANDS = (switchover, failover)
+COMMANDS = (switchover, failover, rewind)

@@ -25,6 +25,7 @@ from .screen import Screen, is_interactive
 if TYPE_CHECKING:
     from .moves import MovesTo
     from .ports import ConnectTo
+    from .questions import AskIn
     from .session import Session
 
 _ARGUMENTS = "operations.arguments"
@@ -47,6 +48,7 @@ class Surroundings:
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
     moves_to: "MovesTo"
+    ask_in: "AskIn"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
@@ -99,15 +101,18 @@ def run(
     from .session import Session
 
     screen = Screen(as_json=as_json)
-    around = context.obj if isinstance(context.obj, Surroundings) else _real_surroundings()
+    around = surroundings(context)
     try:
         if stack is not None and outputs is not None:
             raise UsageProblemError("--stack and --outputs were both given", cure="Give one of them.")
-        deployment = read_deployment(around.load_outputs(outputs, stack))
+        loaded = around.load_outputs(outputs, stack)
+        deployment = read_deployment(loaded)
         _check_confirmation(confirm, deployment.global_cluster_id)
         session = Session(
             deployment=deployment,
+            outputs=loaded,
             connect=around.connect_to(deployment),
+            ask_in=around.ask_in,
             screen=screen,
             now=around.now,
             new_id=around.new_id,
@@ -124,15 +129,22 @@ def run(
     raise typer.Exit(code)
 
 
+def surroundings(context: typer.Context) -> Surroundings:
+    """Return what a command stands in: a test's, or the real ones."""
+    return context.obj if isinstance(context.obj, Surroundings) else _real_surroundings()
+
+
 def _real_surroundings() -> Surroundings:
     from .aws import connect_to
     from .aws_moves import moves_to
+    from .aws_questions import asking
     from .deployment import load_outputs
 
     return Surroundings(
         load_outputs=load_outputs,
         connect_to=connect_to,
         moves_to=moves_to,
+        ask_in=asking(),
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         is_interactive=is_interactive,

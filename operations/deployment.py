@@ -36,6 +36,8 @@ class Deployment:
 
     global_cluster_id: str
     places: tuple[Place, ...]
+    rewind_method: str = "point-in-time"
+    """How a rewind is done: `point-in-time` or `backtrack`; outputs of an older program don't say it."""
 
     def place(self, region: str) -> Place:
         """Return the place in `region`.
@@ -73,7 +75,11 @@ def read_deployment(outputs: object) -> Deployment:
             "controller_name": _text(values, "failover_controller_function_name", f"regions.{name}", problems),
         }
         places.append(Place(name=name, **fields))
-    deployment = Deployment(global_cluster_id=_text(source, "global_cluster_id", "", problems), places=tuple(places))
+    deployment = Deployment(
+        global_cluster_id=_text(source, "global_cluster_id", "", problems),
+        places=tuple(places),
+        rewind_method=str(source.get("rewind_method", Deployment.rewind_method)),
+    )
     if problems:
         raise UsageProblemError(
             f"these outputs are missing or no text: {', '.join(problems)}",

@@ -10,7 +10,8 @@ from typing import Any
 
 from .deadline import bounded, side_by_side
 from .deployment import Place
-from .outcome import ExitCode, OperationError
+from .moments import utc_text
+from .outcome import AwsError, ExitCode, OperationError
 from .records import (
     OPERATOR,
     STATE,
@@ -25,21 +26,52 @@ from .records import (
 from .seats import choose, seats_by_rds
 from .session import Session
 from .status import Sight, exit_code, status_json, status_lines
+from .surface import Surface, read_surface
+from .vicinity import Vicinity, read_alarms, read_dns, read_lag
 
 NOTICES_SHOWN = 5
+NOTICES = "Last notices"
 
 _HEADINGS = ("At", "Reason", "Action", "What")
 
 
 def show_status(session: Session, region: str | None) -> ExitCode:
     """Show one region: the standby unless another is named."""
-    place = choose(session.deployment, session.connect, region)
-    sight = _look(session, place)
-    title = f"{session.deployment.global_cluster_id}, seen from {place.region} at {sight.at:%Y-%m-%d %H:%M:%S} UTC"
-    session.screen.labelled(status_json(session.deployment, sight), title, status_lines(session.deployment, sight))
+    sight = _look(session, choose(session.deployment, session.connect, region))
+    title, lines = _view(session, sight)
+    session.screen.labelled(status_json(session.deployment, sight), title, lines)
     if sight.entries:
-        session.screen.table("Last notices", _HEADINGS, _rows(sight.entries))
+        session.screen.table(NOTICES, _HEADINGS, _rows(sight.entries))
     return exit_code(sight)
+
+
+def watch_status(session: Session, region: str | None, every_seconds: float) -> ExitCode:
+    """Show one region again and again, until Ctrl-C; a look that fails is shown as such, and the next one is tried.
+
+    Without a named region it is the standby at each look: after a change of roles that is the other one.
+    """
+    with session.screen.live() as show:
+        try:
+            while True:
+                try:
+                    sight = _look(session, choose(session.deployment, session.connect, region))
+                    title, lines = _view(session, sight)
+                    notices = _rows(sight.entries or ())
+                    show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
+                except AwsError as error:
+                    values = {"at": utc_text(session.now()), "error": error.what, "cure": error.cure}
+                    show(values, f"{utc_text(session.now())}: {error.what}", [("Cure", error.cure)], "", (), [])
+                session.sleep(every_seconds)
+        except KeyboardInterrupt:
+            return ExitCode.DONE
+
+
+def _view(session: Session, sight: Sight) -> tuple[str, list[tuple[str, str]]]:
+    """Return the title and the lines that people see."""
+    title = (
+        f"{session.deployment.global_cluster_id}, seen from {sight.place.region} at {sight.at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    return title, status_lines(session.deployment, sight)
 
 
 def show_history(session: Session, region: str | None, limit: int) -> ExitCode:
@@ -74,8 +106,25 @@ def _look(session: Session, place: Place) -> Sight:
         api.read_policy,
         partial(api.read_history, NOTICES_SHOWN),
     ]
-    answers: dict[str, Any] = dict(zip(("table", "RDS", "mode", "history"), side_by_side(calls), strict=True))
+    parts = ["table", "RDS", "mode", "history"]
+    surface = _surface(session)
+    here = None if isinstance(surface, OperationError) else surface.in_region(place.region)
+    if here is not None and not isinstance(surface, OperationError):
+        ask_in = session.ask_in
+        parts += ["lag", "DNS", "alarms"]
+        calls += [
+            partial(read_lag, here, ask_in, session.now()),
+            partial(read_dns, surface, here, ask_in),
+            partial(read_alarms, here, ask_in),
+        ]
+    answers: dict[str, Any] = dict(zip(parts, side_by_side(calls), strict=True))
     failures = {name: answer.what for name, answer in answers.items() if isinstance(answer, OperationError)}
+    around = None
+    if isinstance(surface, OperationError):
+        failures["surroundings"] = surface.what
+    elif here is not None:
+        seen = {name: None if name in failures else answers[name] for name in ("lag", "DNS", "alarms")}
+        around = Vicinity(surface=surface, here=here, lag=seen["lag"], dns=seen["DNS"], alarms=seen["alarms"])
     items = None if "table" in failures else answers["table"]
     state = None if items is None else parse_state(items[STATE])
     answer = None
@@ -95,5 +144,14 @@ def _look(session: Session, place: Place) -> Sight:
         seats=None if "RDS" in failures else seats_by_rds(session.deployment, answers["RDS"]),
         policy=None if "mode" in failures else answers["mode"],
         entries=None if "history" in failures else [parse_entry(item) for item in answers["history"]],
+        around=around,
         failures=failures,
     )
+
+
+def _surface(session: Session) -> Surface | OperationError:
+    """Return what the outputs show; saved ones may be older than this command, and what matters most is in the table."""
+    try:
+        return read_surface(session.outputs)
+    except OperationError as error:
+        return error

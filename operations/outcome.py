@@ -91,3 +91,7 @@ class StoppedError(OperationError):
     def word(self) -> str:
         """The end in one word."""
         return "STOPPED"
+
+
+class NotThereError(AwsError):
+    """AWS answered that there is no such thing."""

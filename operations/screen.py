@@ -6,7 +6,9 @@ only; and nothing that was read from AWS can command the terminal: its control c
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .outcome import OperationError
@@ -14,6 +16,10 @@ from .outcome import OperationError
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+
+Show = Callable[..., None]
+"""Takes the values for machines; then title, lines, and a table's title, headings and rows, for people."""
 
 
 class Screen:
@@ -39,10 +45,7 @@ class Screen:
         if self._as_json:
             _write_json(values, indent=2)
             return
-        table = _table(title, (), bare=True)
-        for label, text in rows:
-            table.add_row(f"[bold]{label}[/bold]", _safe(text))
-        _console().print(table)
+        _console().print(_labelled(title, rows))
 
     def rows(
         self,
@@ -62,10 +65,46 @@ class Screen:
         """Show a table to people; nothing in JSON."""
         if self._as_json:
             return
-        table = _table(title, headings)
-        for row in rows:
-            table.add_row(*(_safe(cell) for cell in row))
-        _console().print(table)
+        _console().print(_filled(title, headings, rows))
+
+    @contextmanager
+    def progress(self, doing: str, total: int) -> Iterator[Callable[[], None]]:
+        """Show people how far it is, while it lasts; each call of what is given counts one further."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = _console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(_safe(doing), total=total)
+            yield partial(bar.advance, task)
+
+    @contextmanager
+    def live(self) -> Iterator["Show"]:
+        """Show a view that each further one replaces; in JSON each is a line, in a file each follows the other."""
+        if self._as_json:
+            yield lambda values, *_: _write_json(values)
+            return
+        from rich.console import Group
+        from rich.live import Live
+
+        console = _console()
+        with Live(console=console, auto_refresh=False) as live:
+
+            def show(
+                values: Mapping[str, object],
+                title: str,
+                lines: Iterable[tuple[str, str]],
+                heading: str,
+                headings: Sequence[str],
+                rows: Sequence[Sequence[str]],
+            ) -> None:
+                parts = [_labelled(title, lines), *([_filled(heading, headings, rows)] if rows else [])]
+                if console.is_terminal:
+                    live.update(Group(*parts), refresh=True)
+                else:
+                    console.print(*parts)
+
+            yield show
 
     def error(self, error: OperationError) -> None:
         """Say what went wrong and the cure; as JSON too, when that was asked for."""
@@ -85,6 +124,20 @@ def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, emoji=False)
+
+
+def _labelled(title: str, rows: Iterable[tuple[str, str]]) -> "Table":
+    table = _table(title, (), bare=True)
+    for label, text in rows:
+        table.add_row(f"[bold]{label}[/bold]", _safe(text))
+    return table
+
+
+def _filled(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    table = _table(title, headings)
+    for row in rows:
+        table.add_row(*(_safe(cell) for cell in row))
+    return table
 
 
 def _table(title: str, headings: Sequence[str], *, bare: bool = False) -> "Table":

@@ -14,6 +14,7 @@ from .deployment import Deployment, Place
 from .moves import Moves
 from .outcome import AwsError, ConflictError, OperationError
 from .ports import Change, Connect, Item, RegionApi
+from .questions import AskIn
 from .screen import Screen
 
 
@@ -22,17 +23,20 @@ class Session:
     """Everything that one run of a command has."""
 
     deployment: Deployment
+    outputs: object
+    """The stack's outputs as they were loaded, for what `deployment` does not hold (`surface.py`)."""
     connect: Connect
+    ask_in: AskIn
     screen: Screen
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    sleep: Callable[[float], None]
+    """Waits so many seconds."""
     confirm: Callable[[str], None]
     """Return when the person confirms; raises RefusedError when not, or when there is nobody to ask."""
     command_line: str
     """What was typed, for a person to run again."""
     moves: Moves
-    sleep: Callable[[float], None]
-    """Waits so many seconds."""
     stopwatch: Callable[[], float]
     """Seconds that only go forward."""
 

@@ -16,6 +16,7 @@ from .outcome import ExitCode
 from .records import Entry, Parsed, changed_at, is_armed
 from .seats import Seats, agreed, seats_by_state
 from .switch import describe
+from .vicinity import Vicinity, alarms_text, dns_text, endpoint_lines, lag_text, vicinity_json
 
 _SAID = ("verdict", "decision_id")
 """What of the evidence stands at the head of the line already."""
@@ -34,6 +35,8 @@ class Sight:
     seats: Seats | None
     policy: Mapping[str, str] | None
     entries: Sequence[Entry] | None
+    around: Vicinity | None
+    """What stands around the controller; None when the outputs don't say where that is."""
     failures: Mapping[str, str]
 
 
@@ -63,6 +66,8 @@ def status_json(deployment: Deployment, sight: Sight) -> dict[str, object]:
         "switch": _switch(sight),
         "pending": _pending(sight, state),
         "attempt": _attempt(state),
+        "lag": _lag(state),
+        **({} if sight.around is None else vicinity_json(sight.around)),
         "notices": None if sight.entries is None else [entry.to_json() for entry in sight.entries],
         "not_read": dict(sight.failures),
     }
@@ -70,14 +75,45 @@ def status_json(deployment: Deployment, sight: Sight) -> dict[str, object]:
 
 def status_lines(deployment: Deployment, sight: Sight) -> list[tuple[str, str]]:
     """Return the view for people: a label and a text each."""
+    seats = _seats(deployment, sight)
     return [
-        ("Roles", _roles_text(_seats(deployment, sight), sight.place)),
+        ("Roles", _roles_text(seats, sight.place)),
+        ("Lag", _lag_text(sight)),
+        *_around_lines(sight, seats),
         ("Controller", _controller_text(sight)),
         ("Switch", "unknown" if sight.switch is None else describe(sight.switch, sight.at)),
         ("Pending", _pending_text(sight)),
         ("Failover", _attempt_text(sight)),
         *(("Not read", f"{part}: {why}") for part, why in sight.failures.items()),
     ]
+
+
+def _around_lines(sight: Sight, seats: Seats) -> list[tuple[str, str]]:
+    if sight.around is None:
+        return []
+    writer = None if seats.writer is None else seats.writer.region
+    return [
+        ("DNS", dns_text(sight.around, writer)),
+        *endpoint_lines(sight.around),
+        ("Alarms", alarms_text(sight.around)),
+    ]
+
+
+def _lag(state: State | None) -> dict[str, object]:
+    return {
+        "seen_ms": None if state is None else state.lag_ms,
+        "seen_at": None if state is None or state.lag_at is None else utc_text(state.lag_at),
+    }
+
+
+def _lag_text(sight: Sight) -> str:
+    state = None if sight.state is None else sight.state.value
+    if state is None or state.lag_ms is None:
+        seen = "the controller has seen none"
+    else:
+        at = "" if state.lag_at is None else f", {age_text((sight.at - state.lag_at).total_seconds())} ago"
+        seen = f"{state.lag_ms:g} ms as the controller saw it last{at}"
+    return seen if sight.around is None else f"{seen}; {lag_text(sight.around)}"
 
 
 def _seats(deployment: Deployment, sight: Sight) -> Seats:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from .aurora_accounts import SUPERUSER, master_statements
 from .aurora_cluster import Cluster
 from .aurora_events import due_executions, execute_due
+from .aurora_journal import Journal
 from .aurora_log import FailoverOutcome, Lag, LogEntry, MasterUser, OperationRefusedError, Statement, Transaction
 from .aurora_sql import SqlError
 from .aurora_volume import Change, ExecutionContext, format_moment
@@ -51,6 +52,7 @@ class GlobalDatabase:
         self._committed_at: float | None = None
         self._events_run_until = clock()
         self._lost: list[Transaction] = []
+        self._journal = Journal(begun_at=clock())
 
     @property
     def replication_lag_seconds(self) -> float:
@@ -123,8 +125,32 @@ class GlobalDatabase:
             statements = master_statements(master.name, master.password) if master else ()
             if database:
                 statements = (*statements, ('INSERT INTO "aurora.schemata" (schema_name) VALUES (?)', (database,)))
-            cluster.volume.apply([Change(statements=statements, context=ExecutionContext(at=self.clock()))])
+            created = [Change(statements=statements, context=ExecutionContext(at=self.clock()))]
+            cluster.volume.apply(created)
+            self._journal.begin(created)
             return cluster
+
+    def add_restored_cluster(self, cluster_id: str, region: str, *, source: "GlobalDatabase", at: float) -> Cluster:
+        """Add the first cluster as a copy of what the writer of another global database was at `at`.
+
+        Raises:
+            OperationRefusedError: there is a cluster already, or the source keeps nothing from that long ago.
+        """
+        with source.locked(), self.locked():
+            if self._clusters:
+                raise OperationRefusedError("a restored cluster is one of its own")
+            cluster = Cluster(self, cluster_id, region)
+            source._journal.restore(cluster.volume, at)
+            self._journal.begin_as(cluster.volume)
+            self._clusters[cluster_id] = cluster
+            self.writer_id = cluster_id
+            return cluster
+
+    @property
+    def earliest_restorable_at(self) -> float:
+        """How far back a copy may go, in seconds since the epoch."""
+        with self._lock:
+            return self._journal.earliest_at
 
     def remove_cluster(self, cluster_id: str) -> None:
         """Delete a cluster and its volume. Raises OperationRefusedError for the writer while readers remain."""
@@ -189,6 +215,7 @@ class GlobalDatabase:
             kept = target.applied_at if target.applied_at is not None or not lost else lost[0].committed_at
             lag = lost[-1].committed_at - (kept or 0.0) if lost else 0.0
             self._lost.extend(lost)
+            self._journal.lose_after(target.applied_sequence)
             self._log.clear()
             for cluster in self._clusters.values():
                 cluster.must_rejoin = cluster is not target
@@ -218,6 +245,7 @@ class GlobalDatabase:
                 cluster.volume.close()
             self._clusters.clear()
             self.writer_id = None
+            self._journal.close()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -241,8 +269,10 @@ class GlobalDatabase:
             statements=tuple(Statement(sql=sql, database=change.context.database) for sql, change in work),
         )
         cluster.applied_sequence, cluster.applied_at = self._sequence, self._committed_at
+        entry = LogEntry(transaction=transaction, changes=tuple(change for _, change in work))
+        self._journal.record(entry)
         if len(self._clusters) > 1:
-            self._log.append(LogEntry(transaction=transaction, changes=tuple(change for _, change in work)))
+            self._log.append(entry)
 
     def status_rows(self) -> list[tuple[object, ...]]:
         """Return what information_schema.aurora_global_db_status shows, the writer first.

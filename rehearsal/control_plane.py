@@ -1,7 +1,7 @@
 """The AWS API of the rehearsal: the emulator, and in front of it what the emulator lacks.
 
-Owns: FailoverGlobalCluster, SwitchoverGlobalCluster and ModifyVpcPeeringConnectionOptions; what AWS refuses of a cluster
-that joins a global one; the endpoints that RDS answers. Everything else passes through unchanged.
+Owns: FailoverGlobalCluster, SwitchoverGlobalCluster, RestoreDBClusterToPointInTime and ModifyVpcPeeringConnectionOptions;
+what AWS refuses of a cluster that joins a global one; the endpoints that RDS answers. Everything else passes through unchanged.
 Does not own: faults and darkness between callers and this API (faults.py), an operation's course (operation_runner.py),
 what RDS tells EventBridge of it (rds_events.py), or the databases (stand_ins.py).
 Invariant: the databases change roles first and the metadata last, so that DescribeGlobalClusters never runs ahead of them.
@@ -40,6 +40,8 @@ from .rds_answers import (
     rewrite,
 )
 from .rds_events import RdsEvents, ToldEvent
+from .restores import ACTION as RESTORE
+from .restores import Restores
 from .stand_ins import StandIns
 from .upstream import Answer, Upstream
 
@@ -96,6 +98,9 @@ class ControlPlane:
             clock=clock,
             operation_seconds=operation_seconds,
         )
+        self._restores = Restores(
+            ask=self._describe, stand_ins=self.stand_ins, clock=clock, seconds=lambda: self.operation_seconds
+        )
         self._thread = LoopThread("control-plane")
         self._server: web.AppRunner | None = None
         self._url = ""
@@ -103,6 +108,8 @@ class ControlPlane:
             ("rds", "FailoverGlobalCluster"): self._start_operation,
             ("rds", "SwitchoverGlobalCluster"): self._start_operation,
             ("rds", "CreateDBCluster"): self._create_cluster,
+            ("rds", RESTORE): self._restore_cluster,
+            ("rds", "CreateDBInstance"): self._create_instance,
             ("ec2", "ModifyVpcPeeringConnectionOptions"): self._modify_peering_options,
             ("ec2", "DescribeVpcPeeringConnections"): self._describe_peerings,
         }
@@ -269,6 +276,8 @@ class ControlPlane:
             port_of=self.stand_ins.port_of,
             operation_of=self._runner.under_way,
             is_synchronized=self.stand_ins.is_synchronized,
+            restorable_of=self._restorable,
+            is_being_made=self._restores.is_being_made,
             now=self._clock(),
         )
 
@@ -299,6 +308,20 @@ class ControlPlane:
             database_name=database_name,
         )
         return answer.to_response(rewrite(answer.body, self._known()))
+
+    async def _restore_cluster(self, call: _Call) -> web.StreamResponse:
+        answer = await self._restores.restore(call.parameters, region=call.scope.region)
+        return web.Response(content_type=XML, body=rewrite(answer, self._known()))
+
+    async def _create_instance(self, call: _Call) -> web.StreamResponse:
+        cluster_id = call.parameters.get("DBClusterIdentifier")
+        if cluster_id:
+            self._restores.check_new_instance(self._cluster_arn(cluster_id, call.scope.region))
+        return await self._pass_rds(call)
+
+    def _restorable(self, cluster_arn: str) -> tuple[float, float] | None:
+        window = self._restores.window(cluster_arn)
+        return None if window is None else (window.earliest, window.latest)
 
     async def _look_up(self, global_cluster_id: str, region: str) -> tuple[DescribedGlobalCluster, GlobalClusterView]:
         """Ask the emulator for a global cluster and all its clusters, each in its own region."""

@@ -11,6 +11,7 @@ import hashlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -80,6 +81,9 @@ class DescribedCluster:
     port: int
     global_cluster_id: str
     instance_ids: tuple[str, ...]
+    is_encrypted: bool
+    kms_key_id: str
+    backup_retention_days: str
 
 
 def described_clusters(xml: bytes) -> list[DescribedCluster]:
@@ -95,6 +99,9 @@ def described_clusters(xml: bytes) -> list[DescribedCluster]:
             instance_ids=tuple(
                 _text(member, "DBInstanceIdentifier") for member in element.iter(_tag("DBClusterMember"))
             ),
+            is_encrypted=_text(element, "StorageEncrypted") == "true",
+            kms_key_id=_text(element, "KmsKeyId"),
+            backup_retention_days=_text(element, "BackupRetentionPeriod"),
         )
         for element in ElementTree.fromstring(xml).iter()
         if _is_cluster(element)
@@ -192,6 +199,10 @@ class KnownState:
     """The operation that a global cluster has under way."""
     is_synchronized: Callable[[str], bool]
     """Whether a cluster (by ARN) follows the writer."""
+    restorable_of: Callable[[str], tuple[float, float] | None]
+    """From when to when, in seconds since the epoch, a cluster (by ARN) may be copied."""
+    is_being_made: Callable[[str], bool]
+    """Whether a cluster (by ARN) is a copy that is still being created."""
     now: float
 
 
@@ -210,10 +221,20 @@ def rewrite(xml: bytes, known: KnownState) -> bytes:
             _set(element, "Endpoint", endpoints.writer)
             _set(element, "ReaderEndpoint", endpoints.reader)
             _set_port(element, known.port_of(arn))
+            _rewrite_backups(element, known, arn)
         elif _is_instance(element):
             found = True
             _rewrite_instance(element, known)
     return ElementTree.tostring(root, encoding="utf-8", default_namespace=NAMESPACE) if found else xml
+
+
+def _rewrite_backups(element: ElementTree.Element, known: KnownState, arn: str) -> None:
+    restorable = known.restorable_of(arn)
+    if restorable is not None:
+        for name, at in zip(("EarliestRestorableTime", "LatestRestorableTime"), restorable, strict=True):
+            _set(element, name, datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"))
+    if known.is_being_made(arn):
+        _set(element, "Status", "creating")
 
 
 def _rewrite_instance(element: ElementTree.Element, known: KnownState) -> None:
@@ -258,6 +279,13 @@ def _set(parent: ElementTree.Element, name: str, text: str) -> None:
 def _set_port(parent: ElementTree.Element, port: int | None) -> None:
     if port is not None:
         _set(parent, "Port", str(port))
+
+
+def refusal_in(xml: bytes, http_status: int) -> RdsRefusal:
+    """Read the refusal in an answer of RDS's query protocol."""
+    root = ElementTree.fromstring(xml)
+    texts = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
+    return RdsRefusal(texts.get("Code", "InternalFailure"), texts.get("Message", ""), http_status=http_status)
 
 
 def error_answer(refusal: RdsRefusal) -> bytes:

@@ -64,7 +64,6 @@ class StandIns:
     ) -> None:
         """Make the stand-in of a new cluster: the first of a global cluster is the writer, a later one its copy."""
         region, cluster_id = cluster_of_arn(arn)
-        endpoints = ClusterEndpoints.of(arn)
         with self._lock:
             group = global_cluster_id or arn
             is_first = group not in self._databases
@@ -81,14 +80,48 @@ class StandIns:
                 master=master if is_first else None,
                 database=database_name if is_first else None,
             )
-            everywhere = global_endpoint(self._account_id, global_cluster_id) if global_cluster_id else None
-            host_names = [endpoints.writer, endpoints.reader, *([everywhere] if everywhere else [])]
-            self._network.add_cluster(cluster, host_names=host_names, endpoint_port=port)
-            self._network.publish(endpoints.writer, cluster)
-            self._network.publish(endpoints.reader, cluster)
-            if everywhere and is_first:
-                self._network.publish(everywhere, cluster)
-            self._stand_ins[arn] = _StandIn(cluster=cluster, group=group, port=port)
+            self._publish(arn, cluster, group=group, port=port)
+            if global_cluster_id and is_first:
+                self._network.publish(global_endpoint(self._account_id, global_cluster_id), cluster)
+
+    def restore_cluster(self, arn: str, *, source_arn: str, at: float, port: int) -> None:
+        """Make the stand-in of a new cluster, in no global one, with what the source's writer held at `at`.
+
+        Raises:
+            KeyError: the source has no stand-in.
+            OperationRefusedError: that is longer ago than anything is kept.
+        """
+        region, cluster_id = cluster_of_arn(arn)
+        with self._lock:
+            source_group = self._stand_ins[source_arn].group
+            database = GlobalDatabase(clock=self._clock, replication_lag_seconds=self._replication_lag_seconds)
+            cluster = database.add_restored_cluster(cluster_id, region, source=self._databases[source_group], at=at)
+            self._databases[arn] = database
+            if source_group in self._masters:
+                self._masters[arn] = self._masters[source_group]
+            self._publish(arn, cluster, group=arn, port=port)
+
+    def master_of(self, cluster_arn: str) -> MasterUser | None:
+        """Return the master user that a cluster was created with, or restored from."""
+        with self._lock:
+            stand_in = self._stand_ins.get(cluster_arn)
+            return None if stand_in is None else self._masters.get(stand_in.group)
+
+    def earliest_restorable_at(self, cluster_arn: str) -> float | None:
+        """Return how far back a copy of a cluster may go, in seconds since the epoch; None for one that we don't know."""
+        with self._lock:
+            stand_in = self._stand_ins.get(cluster_arn)
+            return None if stand_in is None else self._databases[stand_in.group].earliest_restorable_at
+
+    def _publish(self, arn: str, cluster: Cluster, *, group: str, port: int) -> None:
+        endpoints = ClusterEndpoints.of(arn)
+        everywhere = [] if group == arn else [global_endpoint(self._account_id, group)]
+        self._network.add_cluster(
+            cluster, host_names=[endpoints.writer, endpoints.reader, *everywhere], endpoint_port=port
+        )
+        self._network.publish(endpoints.writer, cluster)
+        self._network.publish(endpoints.reader, cluster)
+        self._stand_ins[arn] = _StandIn(cluster=cluster, group=group, port=port)
 
     def remove_cluster(self, arn: str) -> None:
         """Take a cluster's stand-in away. Safe to call for one that isn't there."""

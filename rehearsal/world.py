@@ -29,6 +29,7 @@ from .faults import ApiFaults
 from .ledger import Credentials, Ledger, NameAnswer, WriteAttempt
 from .monitor import Resource
 from .mysql_server import MySQLServer
+from .name_server import NameServer
 from .network import Network, mysql_listeners
 from .route53 import Answer, PrivateDns
 
@@ -129,11 +130,13 @@ class World:
         self.faults = self._exit.enter_context(ApiFaults(upstream=self.control_plane.url, regions=regions))
         self.network.attach(self.faults)
         self.network.attach(self.control_plane)
+        names = self._exit.enter_context(NameServer())
         self.emulator = self._exit.enter_context(
             Emulator(
                 environment={
                     **self.network.environment(),
                     **self.faults.environment(),
+                    **names.environment(),
                     "CA_BUNDLE": str(self.authority.bundle),
                 },
                 enforce_permissions=True,
@@ -143,7 +146,19 @@ class World:
         self.clients = Clients(self.control_plane.url)
         self._exit.callback(self.clients.close)
         self.dns = PrivateDns(self.clients, time_scale=self.time_scale, dark=lambda: self.network.dark_regions)
+        names.resolve = self._endpoint_behind
         self.tls = ssl.create_default_context(cafile=str(self.authority.bundle))
+
+    def _endpoint_behind(self, name: str, region: str) -> str:
+        """What a function in a region's VPC gets for a name of the private zone: an endpoint, or nothing."""
+        try:
+            values = self.dns.resolve(name, from_region=region).values
+        except (
+            LookupError,
+            ValueError,
+        ):  # what Route 53 would refuse is no answer, and the drills look at it themselves
+            return ""
+        return values[0].rstrip(".") if values else ""
 
     def _overrides(self) -> dict[str, object]:
         """The beat, and the waits that are counted in seconds, shortened by the same factor."""

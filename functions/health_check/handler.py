@@ -11,7 +11,8 @@ import time
 
 from .deadline import ProbeRunner
 from .environment import Settings, load
-from .model import as_answer, parse_request
+from .model import NamesRequest, as_answer, as_names_answer, parse_request
+from .names import resolve
 from .probe import Prober, trusting
 from .token import token_signer
 
@@ -44,5 +45,8 @@ def handler(event: object, context: object) -> dict[str, object]:
     started_at = time.monotonic()
     request = parse_request(event)
     settings, runner = cold_start()
+    if isinstance(request, NamesRequest):
+        names = resolve(request.names, port=request.port, started_at=started_at, deadline_ms=request.deadline_ms)
+        return as_names_answer(settings.region, names)
     reports = runner.run(request.targets, started_at=started_at, deadline_ms=request.deadline_ms)
     return as_answer(settings.region, reports)

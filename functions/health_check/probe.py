@@ -120,9 +120,18 @@ class Prober:
         if isinstance(newest, datetime):
             age_ms = round(int(str(age_us)) / 1000, 3)
             attempt.note(heartbeat_at=newest.replace(tzinfo=UTC).isoformat(), heartbeat_age_ms=age_ms)
+        if attempt.target.sources:
+            self._ask_sources(cursor, attempt)
         attempt.complete()
         if read_only:
             self._ask_lag(cursor, attempt)
+
+    def _ask_sources(self, cursor: Cursor, attempt: Attempt) -> None:
+        """Note who wrote heartbeats: whether the database writes its own can't be told from the newest alone."""
+        attempt.enter("heartbeat sources")
+        cursor.execute(f"SELECT source_region, written_at FROM {self._heartbeat_table}")
+        rows = [row for row in cursor.fetchall() if isinstance(row[1], datetime)]
+        attempt.note(heartbeat_sources={str(who): at.replace(tzinfo=UTC).isoformat() for who, at in rows})
 
     def _ask_lag(self, cursor: Cursor, attempt: Attempt) -> None:
         """Note the lag columns of the target's own region. They are a bonus: without them the probe has not failed.

@@ -16,6 +16,7 @@ import socket
 import sys
 
 NAMES_VARIABLE = "AURORA_REHEARSAL_NAMES"
+RESOLVER_VARIABLE = "AURORA_REHEARSAL_RESOLVER"
 ENDPOINTS_VARIABLE = "AURORA_REHEARSAL_ENDPOINTS"
 RDS_SUFFIX = ".rds.amazonaws.com"
 
@@ -58,7 +59,19 @@ class Names:
         return self._addresses, self._in_vpc
 
 
-def resolver(names, function_name, original):
+def endpoint_behind(name, region, resolver_port):
+    """Return the endpoint that a name of the private zone leads to, as the rehearsal's Route 53 answers; "" for none."""
+    if not resolver_port:
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(5)
+        sock.connect(("127.0.0.1", int(resolver_port)))
+        sock.sendall(f"{region} {name}\n".encode())
+        with sock.makefile("r", encoding="utf-8") as answer:
+            return answer.readline().strip().lower()
+
+
+def resolver(names, function_name, original, region="", resolver_port=""):
     """Return a getaddrinfo that knows the published names, and for the rest asks the original one or fails."""
 
     def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
@@ -71,6 +84,10 @@ def resolver(names, function_name, original):
         if name.endswith(RDS_SUFFIX):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known: " + name)
         if in_vpc:
+            endpoint = endpoint_behind(name, region, resolver_port)
+            if endpoint in addresses:
+                target, target_port = addresses[endpoint]
+                return original(target, target_port, socket.AF_INET, type, proto, flags)
             # The VPC has no way out: no internet gateway, no NAT, no endpoint. In AWS this would hang until a time limit.
             raise socket.gaierror(socket.EAI_NONAME, f"no way out of the VPC: {function_name} asked for {name}:{port}")
         return original(host, port, family, type, proto, flags)
@@ -86,7 +103,8 @@ def install(environment):
         environment["AWS_ENDPOINT_URL"] = endpoints[region]
     function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
     names = Names(environment[NAMES_VARIABLE], region, function_name)
-    socket.getaddrinfo = resolver(names, function_name, socket.getaddrinfo)
+    port = environment.get(RESOLVER_VARIABLE, "")
+    socket.getaddrinfo = resolver(names, function_name, socket.getaddrinfo, region, port)
 
 
 run_hidden_sitecustomize()

@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,53 @@ class TestHandler:
             "rpo_lag_ms",
         }
 
+    def test_names_are_resolved_and_no_database_is_met(
+        self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a name leads to, with the port, and why another leads nowhere; each beside the other."""
+
+        def resolver(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+            if host != "writer.payments.internal":
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            return [(2, 1, 6, "", (address, port)) for address in ("10.0.0.9", "10.0.0.10", "10.0.0.9")]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
+        event = {"names": ["writer.payments.internal", "gone.internal"], "port": 3307}
+        found, gone = json.loads(json.dumps(handler(event, None)))["names"]
+        assert {
+            "name": "writer.payments.internal",
+            "addresses": ["10.0.0.10:3307", "10.0.0.9:3307"],
+            "failure": None,
+        } == found
+        assert (gone["addresses"], "not known" in gone["failure"]) == ([], True)
+
+    def test_a_resolver_that_hangs_costs_the_deadline_once(
+        self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The other name's answer is there, and the late one is said to be late."""
+        ended = threading.Event()
+
+        def resolver(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+            if host == "slow.internal":
+                ended.wait(30)
+            return [(2, 1, 6, "", ("10.0.0.9", port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
+        slow, quick = handler({"names": ["slow.internal", "quick.internal"], "deadline_ms": 200}, None)["names"]  # pyright: ignore[reportGeneralTypeIssues]
+        ended.set()
+        assert ("no answer within the deadline", None) == (slow["failure"], quick["failure"])
+
+    def test_who_wrote_heartbeats_is_said_when_asked_for(self, world: Any, lambda_environment: None) -> None:
+        """Each writer's newest: only so can the database's own be told from a probe's."""
+        world.prepare_heartbeat()
+        world.writer.execute(
+            "INSERT INTO failover.heartbeat (source_region, written_at) VALUES ('database', '2020-02-29 12:00:00')"
+        )
+        answer = handler({"targets": [{**world.target(world.writer), "sources": True}]}, None)
+        [probe] = json.loads(json.dumps(answer))["probes"]
+        assert probe["heartbeat_sources"]["database"] == "2020-02-29T12:00:00+00:00"
+        assert probe["heartbeat_sources"]["eu-west-1"] == probe["heartbeat_at"]
+
     def test_malformed_request_meets_no_database(self, lambda_environment: None) -> None:
         """A malformed request is refused, naming the field."""
         with pytest.raises(RequestError, match=r"targets\[0\].port: must be a port"):
@@ -88,6 +136,13 @@ class TestRequest:
             ({"targets": [{**TARGET, "cluster": 1}]}, r"targets\[0\].cluster"),
             ({"targets": [{**TARGET, "port": 0}]}, r"targets\[0\].port"),
             ({"targets": [{**TARGET, "port": True}]}, r"targets\[0\].port"),
+            ({"targets": [{**TARGET, "sources": 1}]}, r"targets\[0\].sources"),
+            ({"names": []}, "names"),
+            ({"names": "a"}, "names"),
+            ({"names": ["a"] * 11}, "names"),
+            ({"names": ["a", ""]}, "names"),
+            ({"names": ["a"], "port": 0}, "port"),
+            ({"names": ["a"], "deadline_ms": 0}, "deadline_ms"),
             ({"targets": [TARGET], "deadline_ms": "1"}, "deadline_ms"),
             ({"targets": [TARGET], "deadline_ms": 0}, "deadline_ms"),
             ({"targets": [TARGET], "deadline_ms": float("nan")}, "deadline_ms"),

@@ -2,10 +2,19 @@
 
 import pytest
 
+from tests.unit.operations.fake_aws import FakeAws
 from tests.unit.operations.fakes import World
 
 
 @pytest.fixture
-def world() -> World:
+def aws() -> FakeAws:
+    """What AWS says of a healthy stack, in the same world."""
+    return FakeAws()
+
+
+@pytest.fixture
+def world(aws: FakeAws) -> World:
     """Two healthy regions: us-east-1 is the writer's, eu-west-1 the standby's."""
-    return World()
+    world = World()
+    world.ask_in = aws
+    return world

@@ -22,6 +22,7 @@ from operations.deployment import Deployment, Place, read_deployment
 from operations.moves import Moves, MovesApi
 from operations.outcome import AwsError, ConflictError
 from operations.ports import Change, Item, Key, Roles
+from operations.questions import AskIn, Questions
 from operations.records import STATE, SWITCH
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -31,18 +32,37 @@ ME = "arn:aws:sts::123456789012:assumed-role/operator/alice"
 
 
 def outputs() -> dict[str, object]:
-    """Return a stack's outputs: only what the commands need, and something that they don't."""
+    """Return a stack's outputs: what the commands need, and something that they don't."""
     regions = {
         name: {
             "region": region,
             "cluster_arn": f"arn:aws:rds:{region}:123456789012:cluster:payments-{region}-dev",
             "table_name": "payments-failover-dev",
             "failover_controller_function_name": "payments-failover-controller-dev",
+            "health_check_function_name": "payments-health-check-dev",
             "port": 3306,
+            "cluster_id": f"payments-{region}-dev",
+            "writer_endpoint": f"payments-{region}-dev.cluster-abc.{region}.rds.amazonaws.com",
+            "reader_endpoint": f"payments-{region}-dev.cluster-ro-abc.{region}.rds.amazonaws.com",
+            "key_arn": f"arn:aws:kms:{region}:123456789012:key/k",
+            "secret_arn": f"arn:aws:secretsmanager:{region}:123456789012:secret:payments-master-dev-AbCdEf",
+            "topic_arn": f"arn:aws:sns:{region}:123456789012:payments-failover-dev",
+            "alarm_arns": [
+                f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments-{thing}-dev"
+                for thing in ("writer-role", "reader-role", "controller-silent", "replication-lag", "cpu")
+            ],
         }
         for name, region in (("primary", EAST), ("secondary", WEST))
     }
-    return {"global_cluster_id": GLOBAL_CLUSTER, "regions": regions, "database_name": "payments"}
+    return {
+        "global_cluster_id": GLOBAL_CLUSTER,
+        "regions": regions,
+        "database_name": "payments",
+        "environment": "dev",
+        "writer_dns_name": "writer.payments-dev.internal",
+        "reader_dns_name": "reader.payments-dev.internal",
+        "health_check_ids": {"writer": "check-1", f"reader-{EAST}": "check-2", f"reader-{WEST}": "check-3"},
+    }
 
 
 DEPLOYMENT: Deployment = read_deployment(outputs())
@@ -138,8 +158,11 @@ class World:
         self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
+        self.outputs: object = outputs()
         self.moves: Moves = _no_moves
-        self.on_sleep: Callable[[], None] | None = None
+        self.ask_in: AskIn = _nobody_asked
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
         self.regions = {place.region: Region(world=self, place=place) for place in DEPLOYMENT.places}
@@ -153,12 +176,6 @@ class World:
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
         """Let something happen when the call arrives, every time."""
         self._events[region, call] = event
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass, and let happen what was ordered."""
-        self.now += timedelta(seconds=seconds)
-        if self.on_sleep is not None:
-            self.on_sleep()
 
     def meet(self, place: Place, call: str) -> None:
         """Note the call, and let happen what was ordered."""
@@ -177,22 +194,32 @@ class World:
         around = Surroundings(
             load_outputs=self._load,
             connect_to=lambda deployment: lambda place: self.regions[place.region],
+            ask_in=self.ask_in,
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
             moves_to=lambda deployment: self.moves,
-            sleep=self.sleep,
+            sleep=self._sleep,
             stopwatch=lambda: self.now.timestamp(),
         )
         return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
 
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
-        return outputs()
+        return self.outputs
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+        self.on_sleep()
 
     def _new_id(self) -> str:
         self._ids += 1
         return f"change-{self._ids}"
+
+
+def _nobody_asked(region: str) -> Questions:
+    raise AwsError(f"{region}: this test gave no answers", cure="Give it a FakeAws.")
 
 
 def ill(world: World, **changes: Any) -> State:

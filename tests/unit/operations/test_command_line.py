@@ -11,8 +11,9 @@ from operations.outcome import EXIT_CODES, ExitCode
 from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("status", "disarm", "arm", "approve", "history")
-ACTING = ("switchover", "failover")
+ACTING = ("switchover", "failover", "rewind")
+COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", *ACTING)
+WITHOUT_REGION = ("verify", *ACTING)
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
@@ -39,13 +40,13 @@ def test_help_imports_nothing_of_aws() -> None:
     assert start("-c", code).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", COMMANDS + ACTING)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_documents_its_exit_codes_and_has_the_common_options(world: World, command: str) -> None:
     """Whoever scripts it finds the codes in --help."""
     text = " ".join(world.run(command, "--help").stdout.split())
     assert "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused" in text
-    for option in ("--json", "--stack", "--outputs", *(() if command in ACTING else ("--region",))):
-        assert option in text
+    for option in ("--json", "--region", "--stack", "--outputs"):
+        assert (option in text) == (option != "--region" or command not in WITHOUT_REGION)
     assert "Default: " in text
     assert ("--confirm" in text) == (command in ("disarm", "arm", "approve", *ACTING))
 

@@ -194,7 +194,7 @@ def test_ctrl_c_and_the_time_limit_leave_it_to_aws(lost: MovingWorld) -> None:
     stopped = lost.run(*GO)
     assert stopped.exit_code == 130
     assert "AWS carries on with the move to eu-west-1" in stopped.stderr
-    lost.on_sleep = None
+    lost.on_sleep = lambda: None
     assert lost.run(*GO, "--resume", "--timeout", "5s").exit_code == ExitCode.TIMED_OUT
     assert lost.run(*GO, "--resume").exit_code == ExitCode.DONE
     assert lost.called("fail_over") == [WEST]

@@ -185,7 +185,7 @@ def test_ctrl_c_says_what_goes_on_and_the_command_that_follows_it(world: MovingW
     assert result.exit_code == 130
     assert "AWS carries on with the move to eu-west-1 by itself" in result.stderr
     assert f"--confirm {GLOBAL_CLUSTER} --to eu-west-1 --resume" in result.stderr
-    world.on_sleep = None
+    world.on_sleep = lambda: None
     assert world.run(*GO, "--to", WEST, "--resume").exit_code == ExitCode.DONE
     assert world.called("switch_over") == [EAST]
 

@@ -68,6 +68,7 @@ def test_point_3_the_rewind_by_backtrack_is_24_hours_on_the_primary_with_a_warni
     """As the mission words it, and the preview says what AWS will answer."""
     assert backtrack.named("primary-database-cluster").inputs["backtrackWindow"] == 24 * 3600
     assert "backtrackWindow" not in backtrack.named("secondary-database-cluster").inputs
+    assert (backtrack.exports["rewind_method"], backtrack.exports["backtrack_window"]) == ("backtrack", 24 * 3600)
     (warning,) = backtrack.logged
     assert "Backtrack is not supported for global databases" in warning
 
@@ -130,6 +131,7 @@ def test_point_8_the_outputs_are_complete(any_run: Run) -> None:
     single = {
         *("global_cluster_id", "global_cluster_arn", "global_writer_endpoint", "writer_dns_name", "reader_dns_name"),
         *("hosted_zone_id", "health_check_ids", "dns_alarm_arns", "database_name", "environment"),
+        *("rewind_method", "backtrack_window"),
     }
     flat = {f"{where}_{output}" for where in ("primary", "secondary") for output in of_a_region}
     assert set(any_run.exports) == {"regions"} | single | flat

@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -471,7 +472,7 @@ class FakeListener:
 def start_listener(cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> FakeListener:
     """Start no listener."""
     assert (endpoint_port, cluster.running) == (3307, True)
-    assert len(host_names) == 3
+    assert len(host_names) == (2 if cluster.id == "copy" else 3)  # a copy is in no global cluster
     return FakeListener()
 
 
@@ -904,6 +905,75 @@ def test_a_lambda_function_lives_in_its_own_regions_network(payments: Chain) -> 
         answers["inside"][writer],
     )
     assert "no way out of the VPC" in answers["inside"]["127.0.0.1"]
+
+
+# --- Copies as of a second -------------------------------------------------------------------------------------------
+
+
+def restore(chain: Chain, **changes: Any) -> dict[str, Any]:
+    """Ask for a copy of the writer's cluster, of the newest second unless said otherwise."""
+    newest = {} if "RestoreToTime" in changes else {"UseLatestRestorableTime": True}
+    asked = {"SourceDBClusterIdentifier": "east", "DBClusterIdentifier": "copy", **newest, **changes}
+    return chain.rds(EAST).restore_db_cluster_to_point_in_time(**asked)["DBCluster"]
+
+
+def drop(chain: Chain) -> None:
+    """Delete the copy."""
+    chain.rds(EAST).delete_db_cluster(DBClusterIdentifier="copy", SkipFinalSnapshot=True)
+
+
+def test_a_copy_holds_what_was_committed_until_its_second(payments: Chain) -> None:
+    """Beside the live cluster, which keeps everything; in no global database; encrypted with the same key."""
+    live = payments.control_plane.global_database("payments").cluster("east")
+    live.execute("CREATE TABLE pay.rows_of_copies (id BIGINT PRIMARY KEY)")
+    live.execute("INSERT INTO pay.rows_of_copies VALUES (1)")
+    between = datetime.fromtimestamp(time.time(), UTC)
+    live.execute("INSERT INTO pay.rows_of_copies VALUES (2)")
+    wait_for(lambda: restorable(payments)[1] > between + timedelta(milliseconds=1))
+    payments.control_plane.operation_seconds = 0.0
+    created = restore(payments, RestoreToTime=between, Port=3307)
+    assert (created["Status"], created["StorageEncrypted"], created["Port"]) == ("available", True, 3307)
+    assert "GlobalClusterIdentifier" not in created
+    copy = payments.control_plane.stand_ins.database(created["DBClusterArn"]).writer
+    query = "SELECT id FROM pay.rows_of_copies ORDER BY id"
+    assert (copy.execute(query), live.execute(query)) == ([(1,)], [(1,), (2,)])
+    live.execute("DROP TABLE pay.rows_of_copies")
+    drop(payments)
+
+
+def test_a_copy_is_being_created_before_it_takes_an_instance(payments: Chain) -> None:
+    """RDS refuses an instance meanwhile, and describes the copy as creating."""
+    payments.control_plane.operation_seconds = 30.0
+    assert restore(payments)["Status"] == "creating"
+    with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
+        payments.rds(EAST).create_db_instance(
+            DBInstanceIdentifier="copy-1",
+            DBClusterIdentifier="copy",
+            Engine="aurora-mysql",
+            DBInstanceClass="db.r6g.large",
+        )
+    drop(payments)
+
+
+def test_what_rds_refuses_of_a_copy(payments: Chain) -> None:
+    """A source that isn't there, a name in use, a second that is out of the window, none at all."""
+    earliest, latest = restorable(payments)
+    for changes, code in (
+        ({"SourceDBClusterIdentifier": "gone"}, "DBClusterNotFoundFault"),
+        ({"DBClusterIdentifier": "east"}, "DBClusterAlreadyExistsFault"),
+        ({"RestoreToTime": earliest - timedelta(seconds=5)}, "InvalidParameterValue"),
+        ({"RestoreToTime": latest + timedelta(hours=1)}, "InvalidParameterValue"),
+        ({"UseLatestRestorableTime": False}, "InvalidParameterCombination"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            restore(payments, **changes)
+        assert code == caught.value.response["Error"]["Code"]
+
+
+def restorable(chain: Chain) -> tuple[datetime, datetime]:
+    """Return between which moments the writer's cluster may be copied."""
+    found = chain.rds(EAST).describe_db_clusters(DBClusterIdentifier="east")["DBClusters"][0]
+    return found["EarliestRestorableTime"], found["LatestRestorableTime"]
 
 
 def test_a_request_without_a_signature_has_no_scope() -> None:

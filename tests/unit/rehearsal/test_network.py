@@ -13,6 +13,7 @@ import pytest
 
 from rehearsal.aurora import Cluster, GlobalDatabase
 from rehearsal.mysql_server import Fault
+from rehearsal.name_server import NameServer
 from rehearsal.network import LAMBDA_SITE, Network, UnknownHost, write_atomically
 
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -311,6 +312,25 @@ def test_a_function_in_the_vpc_reaches_databases_and_nothing_else(network: Netwo
     assert ["127.0.0.1", network.address(EAST_WRITER, from_region=WEST)[1]] == found[EAST_WRITER]
     assert "no way out of the VPC" in str(found["127.0.0.1"])
     assert "no way out of the VPC" in str(found["lambda.eu-west-1.amazonaws.com"])
+
+
+def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(network: Network) -> None:
+    """`writer.<zone>` is what its records say at this moment, in the asker's region; a name without a record does not exist."""
+    network.set_vpc_functions(["payments-health-check-dev"])
+    asked: list[tuple[str, str]] = []
+
+    def resolve(name: str, region: str) -> str:
+        asked.append((name, region))
+        return EAST_WRITER if name == "writer.payments.internal" else ""
+
+    with NameServer() as server:
+        server.resolve = resolve
+        names = ("writer.payments.internal", "other.payments.internal")
+        found = worker(network.names_file, *names, environment=server.environment())
+
+    assert ["127.0.0.1", network.address(EAST_WRITER, from_region=WEST)[1]] == found[names[0]]
+    assert "no way out of the VPC" in str(found[names[1]])
+    assert [(name, WEST) for name in names] == asked
 
 
 @pytest.mark.parametrize("missing", ["AURORA_REHEARSAL_NAMES", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION"])

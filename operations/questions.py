@@ -1,0 +1,79 @@
+"""What may be asked of AWS by the commands that look, and how: the port of `verify`, `preflight` and `status`.
+
+Owns the list of questions, each with the IAM permission that it needs. Does not own any client (`aws_questions.py`) or
+what an answer means (`promises_*.py`, `preflight_*.py`). Invariant: nothing in the list changes anything, and nothing
+that is not in the list can be asked.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+Answer = Mapping[str, Any]
+"""A description as AWS gives it, in boto3's form."""
+
+QUESTIONS: Mapping[tuple[str, str], str] = {
+    ("account", "get_region_opt_status"): "account:GetRegionOptStatus",
+    ("cloudwatch", "describe_alarms"): "cloudwatch:DescribeAlarms",
+    ("cloudwatch", "get_metric_data"): "cloudwatch:GetMetricData",
+    ("cloudwatch", "get_metric_statistics"): "cloudwatch:GetMetricStatistics",
+    ("dynamodb", "describe_table"): "dynamodb:DescribeTable",
+    ("dynamodb", "list_tags_of_resource"): "dynamodb:ListTagsOfResource",
+    ("ec2", "describe_availability_zones"): "ec2:DescribeAvailabilityZones",
+    ("ec2", "describe_vpcs"): "ec2:DescribeVpcs",
+    ("iam", "get_account_summary"): "iam:GetAccountSummary",
+    ("iam", "get_role"): "iam:GetRole",
+    ("iam", "simulate_principal_policy"): "iam:SimulatePrincipalPolicy",
+    ("kms", "list_aliases"): "kms:ListAliases",
+    ("kms", "list_resource_tags"): "kms:ListResourceTags",
+    ("lambda", "get_account_settings"): "lambda:GetAccountSettings",
+    ("lambda", "get_function"): "lambda:GetFunction",
+    # The health check's own: it connects and reads, and writes nothing but its heartbeat.
+    ("lambda", "invoke"): "lambda:InvokeFunction",
+    ("logs", "describe_log_groups"): "logs:DescribeLogGroups",
+    ("logs", "list_tags_for_resource"): "logs:ListTagsForResource",
+    ("rds", "describe_db_cluster_parameters"): "rds:DescribeDBClusterParameters",
+    ("rds", "describe_db_cluster_snapshots"): "rds:DescribeDBClusterSnapshots",
+    ("rds", "describe_db_clusters"): "rds:DescribeDBClusters",
+    ("rds", "describe_db_engine_versions"): "rds:DescribeDBEngineVersions",
+    ("rds", "describe_db_instances"): "rds:DescribeDBInstances",
+    ("rds", "describe_db_cluster_parameter_groups"): "rds:DescribeDBClusterParameterGroups",
+    ("rds", "describe_db_subnet_groups"): "rds:DescribeDBSubnetGroups",
+    ("rds", "describe_global_clusters"): "rds:DescribeGlobalClusters",
+    ("rds", "describe_orderable_db_instance_options"): "rds:DescribeOrderableDBInstanceOptions",
+    ("rds", "list_tags_for_resource"): "rds:ListTagsForResource",
+    ("route53", "get_health_check"): "route53:GetHealthCheck",
+    ("route53", "list_health_checks"): "route53:ListHealthChecks",
+    ("scheduler", "get_schedule"): "scheduler:GetSchedule",
+    ("secretsmanager", "describe_secret"): "secretsmanager:DescribeSecret",
+    ("secretsmanager", "get_secret_value"): "secretsmanager:GetSecretValue",
+    ("service-quotas", "get_service_quota"): "servicequotas:GetServiceQuota",
+    ("sns", "get_topic_attributes"): "sns:GetTopicAttributes",
+    ("sns", "list_tags_for_resource"): "sns:ListTagsForResource",
+    ("sts", "get_caller_identity"): "sts:GetCallerIdentity",
+}
+"""(service, operation) as boto3 names them -> the permission. Source: Service Authorization Reference."""
+
+
+class Questions(Protocol):
+    """The questions that one region's APIs take. Every one is bounded in time."""
+
+    def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
+        """Return the answer.
+
+        Raises:
+            NotThereError: AWS says that there is no such thing.
+            AwsError: AWS refused, failed, or did not answer in time.
+        """
+        ...
+
+    def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
+        """Return what stands under `items` in the answer, on all its pages.
+
+        Raises:
+            As `ask`.
+        """
+        ...
+
+
+AskIn = Callable[[str], Questions]
+"""Gives the questions of a region by its code."""

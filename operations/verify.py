@@ -1,0 +1,54 @@
+"""The command that checks each promise of the system for real: verify.
+
+Owns which promises there are, and the order. Does not own any judgement (`promises_*.py`). Invariant: it changes nothing
+but heartbeats; a region that is gone makes its promises unknown or failed within the deadline of one check.
+"""
+
+from .checking import run_checks, show_findings
+from .deadline import side_by_side
+from .findings import Finding, judged
+from .outcome import ExitCode, OperationError
+from .ports import Roles
+from .promises_data import data_checks
+from .promises_database import database_checks, version_check
+from .promises_watch import watch_checks
+from .seats import Seats, agreed, seats_by_rds
+from .session import Session
+from .surface import read_surface
+
+
+def verify(session: Session) -> ExitCode:
+    """Check everything in both regions, and show what was found."""
+    surface, ask_in = read_surface(session.outputs), session.ask_in
+    seats, findings = _roles(session)
+    writer = None if seats.writer is None else seats.writer.region
+    apis = {place.region: session.connect(place) for place in session.deployment.places}
+    checks = [
+        *database_checks(surface, ask_in, session.now()),
+        version_check(surface, ask_in),
+        *watch_checks(surface, ask_in, apis, writer, session.now()),
+        *data_checks(surface, ask_in, writer, session.sleep),
+    ]
+    findings += run_checks(checks, session.screen, "Checking the promises")
+    title = f"{surface.global_cluster_id}, verified at {session.now():%Y-%m-%d %H:%M:%S} UTC"
+    return show_findings(
+        session.screen, title, findings, {"global_cluster": surface.global_cluster_id, "writer": writer}
+    )
+
+
+def _roles(session: Session) -> tuple[Seats, list[Finding]]:
+    """Ask both regions who is the writer: the promises that depend on roles need it before all others."""
+    places = session.deployment.places
+    answers = side_by_side([session.connect(place).read_roles for place in places])
+    known = [seats_by_rds(session.deployment, answer) for answer in answers if isinstance(answer, Roles)]
+    seats = agreed(known)
+    problems = [
+        f"{place.region}: {answer.what}"
+        for place, answer in zip(places, answers, strict=True)
+        if isinstance(answer, OperationError)
+    ]
+    if seats.writer is None:
+        problems.append(f"the writer is {seats.source}")
+    evidence = f"both regions name {seats.writer.region if seats.writer else None}"
+    cure = "A region that does not answer may be lost: `status` from the other one, and the runbook."
+    return seats, [judged("one writer", "both", problems=problems, evidence=evidence, cure=cure)]
