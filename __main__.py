@@ -10,23 +10,27 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from components.account import availability_zones, site_in
+from components.alarms import AlarmThresholds
 from components.credentials import Credentials, CredentialsArgs
 from components.database_setup import DatabaseSetup, DatabaseSetupArgs
+from components.database_users import DatabaseUsers, DatabaseUsersArgs, IamCluster
+from components.existing_vpc import existing_vpc
 from components.failover_controller import FailoverPolicy
 from components.failover_dns import DnsMember, FailoverDns, FailoverDnsArgs
 from components.global_cluster import GlobalCluster, GlobalClusterArgs
-from components.health_check import HealthCheck, HealthCheckArgs, ProbedCluster
-from components.network_peering import NetworkPeering, NetworkPeeringArgs, PeeredNetwork
+from components.health_check import HealthCheck, HealthCheckArgs
+from components.network import DatabaseClients
+from components.network_peering import NetworkPeering, NetworkPeeringArgs
 from components.region import Foundation, FoundationArgs, Member, RegionOutputs, Watch, WatchArgs
-from components.regional_cluster import InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
+from components.regional_cluster import ClusterOptions, InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
 from settings import SettingsError, stack_settings
 
 try:
     settings = stack_settings()
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from error
-if settings.backtrack_seconds:
-    pulumi.log.warn("rewind.method: AWS will refuse backtrack: 'Backtrack is not supported for global databases'")
+for warning in settings.warnings:
+    pulumi.log.warn(warning)
 database, kept_days = settings.database, settings.logs.retention_days
 places = {"primary": settings.primary, "secondary": settings.secondary}
 peers = {"primary": "secondary", "secondary": "primary"}
@@ -40,15 +44,12 @@ sites = {name: site_in(place.region, providers[name], **settings.stack_names) fo
 # What the databases stand on: networks, keys and topics; the peering; the password, kept in both regions.
 bases = {name: Foundation(name, FoundationArgs(
     site=sites[name], vpc_cidr=place.vpc_cidr, peer_cidr=places[peers[name]].vpc_cidr, database_port=database.port,
-    availability_zones=availability_zones(place.region, providers[name], place.availability_zones),
-    emails=settings.notifications.emails,
+    availability_zones=availability_zones(place, providers[name]), existing_vpc=existing_vpc(name, place, providers[name]),
+    clients=DatabaseClients.of(place), emails=settings.notifications.emails,
 ), opts=inside[name]) for name, place in places.items()}  # fmt: skip
-ends = {name: PeeredNetwork(
-    site=sites[name], network=bases[name].network, vpc_cidr=place.vpc_cidr, provider=providers[name],
-) for name, place in places.items()}  # fmt: skip
-peering = NetworkPeering("peering", NetworkPeeringArgs(
-    requester=ends["primary"], accepter=ends["secondary"],
-), opts=inside["primary"])  # fmt: skip
+ends = {name: base.as_peer(providers[name]) for name, base in bases.items()}
+peered = NetworkPeeringArgs(requester=ends["primary"], accepter=ends["secondary"])
+peering = NetworkPeering("peering", peered, opts=inside["primary"])
 credentials = Credentials("credentials", CredentialsArgs(
     site=sites["primary"], key_arn=bases["primary"].key_arn, username=database.master_username,
     peer_region=settings.secondary.region, peer_key_arn=bases["secondary"].key_arn,
@@ -56,8 +57,7 @@ credentials = Credentials("credentials", CredentialsArgs(
 
 # The database: the global cluster, then the primary with its instances, then the secondary with its own.
 world = GlobalCluster("global", GlobalClusterArgs(
-    site=sites["primary"], engine_version=database.engine_version,
-), opts=inside["primary"])  # fmt: skip
+    site=sites["primary"], engine_version=database.engine_version), opts=inside["primary"])  # fmt: skip
 master = MasterUser(username=database.master_username, password=credentials.password, database_name=database.name)
 
 
@@ -68,11 +68,9 @@ def member_cluster(name: str, **only_here: Any) -> RegionalCluster:
         site=sites[name], global_cluster_id=world.global_cluster_id, engine_version=database.engine_version,
         subnet_ids=base.network.subnet_ids, security_group_id=base.network.database_security_group_id,
         key_arn=base.key_arn, port=database.port, backup_retention_days=database.backup_retention_days,
-        instances=InstanceArgs(
-            instance_class=place.instance_class, count=place.instance_count, availability_zones=base.network.zones,
-            monitoring_interval_seconds=database.monitoring_interval_seconds,
-        ),
-        log_retention_days=kept_days, performance_insights_retention_days=database.insights_days, **only_here,
+        instances=InstanceArgs.of(database, place, base.network.zones), log_retention_days=kept_days,
+        options=ClusterOptions.of(database, place, settings.logs.exports),
+        performance_insights_retention_days=database.insights_days, **only_here,
     ), opts=inside[name])  # fmt: skip
 
 
@@ -81,26 +79,28 @@ secondary = member_cluster("secondary", source_region=settings.primary.region, c
 clusters = {"primary": primary, "secondary": secondary}
 
 # What watches it, the same in both regions, the user that it logs in as, and the names that follow the writer.
-probed = [ProbedCluster(region=place.region, resource_id=clusters[name].resource_id) for name, place in places.items()]
+logins = [IamCluster(region=place.region, resource_id=clusters[name].resource_id) for name, place in places.items()]
 checks = {name: HealthCheck(f"{name}-health-check", HealthCheckArgs(
-    site=sites[name], vpc=base.vpc_access, clusters=probed, key_arn=base.key_arn, log_retention_days=kept_days,
+    site=sites[name], vpc=base.vpc_access, clusters=logins, key_arn=base.key_arn, log_retention_days=kept_days,
 ), opts=inside[name]) for name, base in bases.items()}  # fmt: skip
 setup = DatabaseSetup("database-setup", DatabaseSetupArgs(
     site=sites["primary"], vpc=bases["primary"].vpc_access, key_arn=bases["primary"].key_arn, master=master,
-    host=primary.writer_endpoint, port=primary.port, cluster_resource_id=primary.resource_id,
+    clusters={places[name].region: cluster for name, cluster in clusters.items()}, iam_users=database.iam_users,
     log_retention_days=kept_days, created_after=[*primary.instances, *bases["primary"].network.database_rules],
 ), opts=inside["primary"])  # fmt: skip
-members = {name: Member(
-    site=sites[name], foundation=bases[name], cluster=clusters[name], health_check=checks[name],
-) for name in places}  # fmt: skip
+people = DatabaseUsers("people", DatabaseUsersArgs(
+    site=sites["primary"], clusters=logins, iam_users=database.iam_users), opts=inside["primary"])  # fmt: skip
+members = {name: Member(site=sites[name], foundation=bases[name], cluster=clusters[name], health_check=check)
+           for name, check in checks.items()}  # fmt: skip
 watches = {name: Watch(f"{name}-watch", WatchArgs(
     own=member, peer=members[peers[name]], global_cluster=world, database_port=database.port,
-    policy=FailoverPolicy(**settings.failover.model_dump()), log_retention_days=kept_days,
-    started_after=[setup.invocation, *secondary.instances, *peering.routes],
+    policy=FailoverPolicy(**settings.failover.model_dump()), thresholds=AlarmThresholds.of(settings, places[name]),
+    log_retention_days=kept_days, started_after=[setup.invocation, *secondary.instances, *peering.routes],
 ), opts=inside[name]) for name, member in members.items()}  # fmt: skip
 dns_ends = {name: DnsMember.of(members[name], watch.monitoring, providers[name]) for name, watch in watches.items()}
 dns = FailoverDns("dns", FailoverDnsArgs(
-    zone_name=settings.zone_name, at_rest=dns_ends["primary"], otherwise=dns_ends["secondary"],
+    zone_name=settings.zone_name, record_ttl_seconds=settings.dns.record_ttl_seconds,
+    at_rest=dns_ends["primary"], otherwise=dns_ends["secondary"],
 ), opts=inside["primary"])  # fmt: skip
 
 # For other stacks: grouped by region, and flat where people expect a single value.
@@ -112,6 +112,8 @@ single = {
     "reader_dns_name": dns.reader_name, "hosted_zone_id": dns.zone_id, "health_check_ids": dns.health_check_ids,
     "dns_alarm_arns": dns.alarm_arns, "database_name": database.name, "environment": settings.environment,
     "rewind_method": settings.rewind.method, "backtrack_window": settings.backtrack_seconds or 0,
+    "database_setup_function_name": setup.function_name, "database_setup_function_arn": setup.function_arn,
+    "iam_user_policy_arns": people.policy_arns,
 }  # fmt: skip
 flat = {f"{name}_{output}": value for name, outputs in regions.items() for output, value in outputs.items()}
 for export, value in {"regions": regions, **flat, **single}.items():

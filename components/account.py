@@ -1,6 +1,7 @@
 """What is asked of AWS rather than guessed: the account, its partition, a region's availability zones.
 
-Owns: the program's only invokes, each with an explicit provider. Does not own: any resource.
+Owns: what every stack asks, each time with an explicit provider. Does not own: any resource; what is asked of an existing VPC
+(`existing_vpc`).
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import pulumi_aws as aws
 
 from components.network import SUBNETS
 from components.site import Site
+from settings import RegionSettings
 
 
 def site_in(region: str, provider: aws.Provider, *, project: str, environment: str, is_production: bool) -> Site:
@@ -25,19 +27,22 @@ def site_in(region: str, provider: aws.Provider, *, project: str, environment: s
     )
 
 
-def availability_zones(region: str, provider: aws.Provider, given: Sequence[str] | None) -> Sequence[pulumi.Input[str]]:
+def availability_zones(place: RegionSettings, provider: aws.Provider) -> Sequence[pulumi.Input[str]]:
     """Return the zones that the settings give, or the first three that AWS offers this account in the region.
 
+    None for an existing VPC, whose subnets are where they are.
     Zones that one has to opt into (local and wavelength zones) can't hold a database and are left out.
     Raises: pulumi.RunError, when the answer comes, if the region offers fewer than three.
     """
-    if given:
-        return given
+    if place.existing_vpc:
+        return ()
+    if place.availability_zones:
+        return place.availability_zones
     names = aws.get_availability_zones_output(
         state="available",
         filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
         opts=pulumi.InvokeOutputOptions(provider=provider),
-    ).names.apply(lambda names: _first_three(region, names))
+    ).names.apply(lambda names: _first_three(place.region, names))
     return [names[index] for index in range(SUBNETS)]
 
 

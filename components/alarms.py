@@ -1,11 +1,14 @@
 """The alarms of one region, as data: what is watched, when it is too much, and what people should make of it.
 
-Owns: the table. Does not own: the alarm resources (`monitoring`). A row's `thing` is the alarm's name without project
-and environment.
+Owns: the table, and what a share of an instance's memory or connections comes to. Does not own: the alarm resources
+(`monitoring`). A row's `thing` is the alarm's name without project and environment.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+from settings import RegionSettings, Settings
 
 MissingData = Literal["breaching", "notBreaching", "missing"]
 RUNBOOK = "docs/runbook/alarms.md"
@@ -82,7 +85,61 @@ PEER_REGION_LOST = Alarm(
 )
 
 
-def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
+@dataclass(frozen=True, kw_only=True)
+class AlarmThresholds:
+    """When it is too much, for a region's instances."""
+
+    max_data_loss_seconds: int
+    replication_lag_ms: float
+    cpu_percent: float
+    free_memory_percent: float
+    """Of an instance's memory."""
+    connections_percent: float
+    """Of the connections that an instance takes."""
+    deadlocks_per_second: float
+    failed_logins_per_second: float
+    volume_left_tib: float
+    memory_gib: float
+    """An instance's memory."""
+    max_connections: int | None = None
+    """The connections that an instance takes, if they aren't those that its memory gives it."""
+
+    @classmethod
+    def of(cls, settings: Settings, place: RegionSettings) -> "AlarmThresholds":
+        """Return what the settings say, for the instances of one region."""
+        database, parameter = settings.database, "max_connections"
+        said = database.instance_parameters.get(parameter) or database.cluster_parameters.get(parameter) or ""
+        return cls(
+            max_data_loss_seconds=settings.failover.max_data_loss_seconds,
+            memory_gib=place.memory_gib,
+            # A formula instead of a number is left to Aurora; the default is then the best guess.
+            max_connections=int(said) if said.isdecimal() else None,
+            **settings.alarms.model_dump(),
+        )
+
+    @property
+    def free_memory_bytes(self) -> float:
+        """How little free memory is too little."""
+        return float(int(self.memory_gib * (1 << 30) * self.free_memory_percent / 100))
+
+    @property
+    def connections(self) -> float:
+        """How many connections are too many."""
+        most = self.max_connections or default_max_connections(self.memory_gib)
+        return float(int(most * self.connections_percent / 100))
+
+
+def default_max_connections(memory_gib: float) -> int:
+    """Return the connections that Aurora MySQL lets an instance with this memory take, unless a parameter says otherwise.
+
+    The default is log2(DBInstanceClassMemory / 8187281408) * 1000, and a class leaves the database 15.25 of each 16 GiB.
+    Serverless v2 counts with its greatest capacity, whatever it has just now.
+    Source: Maximum connections to an Aurora MySQL DB instance; Maximum connections for Aurora Serverless v2.
+    """
+    return int(1000 * math.log2(memory_gib / 8))
+
+
+def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
     """Return the alarms that every region has, whichever role it plays.
 
     The lag metrics exist only where the standby is, so their absence is no alarm.
@@ -146,11 +203,11 @@ def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
         ),
         Alarm(
             thing="replication-lag",
-            says="The standby is more than a second behind.",
+            says=f"The standby is more than {thresholds.replication_lag_ms:g} ms behind.",
             metric="AuroraGlobalDBReplicationLag",
             source="cluster",
             statistic="Maximum",
-            threshold=1000,
+            threshold=thresholds.replication_lag_ms,
         ),
         Alarm(
             thing="rpo-lag",
@@ -158,7 +215,7 @@ def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
             metric="AuroraGlobalDBRPOLag",
             source="cluster",
             statistic="Maximum",
-            threshold=max(1, max_data_loss_seconds) * 1000,
+            threshold=max(1, thresholds.max_data_loss_seconds) * 1000,
             minutes=1,
         ),
         Alarm(
@@ -167,24 +224,24 @@ def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
             metric="CPUUtilization",
             source="cluster",
             statistic="Maximum",
-            threshold=80,
+            threshold=thresholds.cpu_percent,
         ),
         Alarm(
             thing="free-memory",
-            says="An instance has less than 1 GiB of memory left.",
+            says=f"An instance has less than {thresholds.free_memory_percent:g} % of its memory left.",
             metric="FreeableMemory",
             source="cluster",
             statistic="Minimum",
-            threshold=float(1 << 30),
+            threshold=thresholds.free_memory_bytes,
             comparison="LessThanThreshold",
         ),
         Alarm(
             thing="connections",
-            says="An instance nears the connections that its class takes (1000 for db.r6g.large).",
+            says=f"An instance has {thresholds.connections_percent:g} % of the connections that it takes.",
             metric="DatabaseConnections",
             source="cluster",
             statistic="Maximum",
-            threshold=800,
+            threshold=thresholds.connections,
         ),
         Alarm(
             thing="deadlocks",
@@ -192,7 +249,7 @@ def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
             metric="Deadlocks",
             source="cluster",
             statistic="Average",
-            threshold=0.1,
+            threshold=thresholds.deadlocks_per_second,
         ),
         Alarm(
             thing="failed-logins",
@@ -200,15 +257,15 @@ def region_alarms(*, max_data_loss_seconds: int) -> tuple[Alarm, ...]:
             metric="LoginFailures",
             source="cluster",
             statistic="Average",
-            threshold=0.5,
+            threshold=thresholds.failed_logins_per_second,
         ),
         Alarm(
             thing="volume",
-            says="Less than 10 TiB are left of the 128 TiB that a cluster volume can grow to.",
+            says=f"Less than {thresholds.volume_left_tib:g} TiB are left of the 128 TiB that a cluster volume can grow to.",
             metric="AuroraVolumeBytesLeftTotal",
             source="cluster",
             statistic="Minimum",
-            threshold=float(10 << 40),
+            threshold=thresholds.volume_left_tib * (1 << 40),
             comparison="LessThanThreshold",
         ),
     )

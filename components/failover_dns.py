@@ -29,7 +29,6 @@ from components.monitoring import Monitoring
 from components.region import Member
 from components.site import Site
 
-TTL_SECONDS = 5
 VOTES_FOR_HOME = 2
 # Route 53 publishes the status of its checks as metrics in this region only. Source: Monitoring health checks using
 # CloudWatch.
@@ -78,6 +77,8 @@ class FailoverDnsArgs:
     zone_name: str
     at_rest: DnsMember
     otherwise: DnsMember
+    record_ttl_seconds: int = 5
+    """How long a client may go on with an answer."""
 
 
 class FailoverDns(pulumi.ComponentResource):
@@ -210,7 +211,7 @@ class FailoverDns(pulumi.ComponentResource):
             zone_id=self.zone_id,
             name=f"writer.{self._args.zone_name}",
             type="CNAME",
-            ttl=TTL_SECONDS,
+            ttl=self._args.record_ttl_seconds,
             records=[member.writer_endpoint],
             set_identifier=member.site.region,
             failover_routing_policies=[aws.route53.RecordFailoverRoutingPolicyArgs(type=role)],
@@ -224,7 +225,7 @@ class FailoverDns(pulumi.ComponentResource):
             zone_id=self.zone_id,
             name=f"reader.{self._args.zone_name}",
             type="CNAME",
-            ttl=TTL_SECONDS,
+            ttl=self._args.record_ttl_seconds,
             records=[member.reader_endpoint],
             set_identifier=member.site.region,
             latency_routing_policies=[aws.route53.RecordLatencyRoutingPolicyArgs(region=member.site.region)],

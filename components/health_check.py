@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.database_users import IamCluster, connect_statement
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, VpcAccess
 from components.lambda_package import lambda_package
 from components.site import Site
@@ -19,20 +20,12 @@ DATABASE_USER = "health_check"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbedCluster:
-    """A cluster as IAM names its database users."""
-
-    region: str
-    resource_id: pulumi.Input[str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class HealthCheckArgs:
     """From where, and at what, it looks."""
 
     site: Site
     vpc: VpcAccess
-    clusters: Sequence[ProbedCluster]
+    clusters: Sequence[IamCluster]
     key_arn: pulumi.Input[str]
     log_retention_days: int
 
@@ -61,14 +54,7 @@ class HealthCheck(pulumi.ComponentResource):
                 memory_mb=256,
                 key_arn=args.key_arn,
                 log_retention_days=args.log_retention_days,
-                statements=[
-                    {
-                        "Sid": "LogInAsHealthCheck",
-                        "Effect": "Allow",
-                        "Action": "rds-db:connect",
-                        "Resource": [_database_user(args.site, cluster) for cluster in args.clusters],
-                    }
-                ],
+                statements=[connect_statement("LogInAsHealthCheck", args.site, args.clusters, DATABASE_USER)],
                 vpc=args.vpc,
             ),
             opts=pulumi.ResourceOptions(parent=self),
@@ -83,19 +69,3 @@ class HealthCheck(pulumi.ComponentResource):
                 "security_group_id": self.security_group_id,
             }
         )
-
-
-def _database_user(site: Site, cluster: ProbedCluster) -> pulumi.Output[str]:
-    """Return the ARN of the health check's user in a cluster.
-
-    Source: Creating and using an IAM policy for IAM database access.
-    """
-    return pulumi.Output.concat(
-        "arn:",
-        site.partition,
-        f":rds-db:{cluster.region}:",
-        site.account_id,
-        ":dbuser:",
-        cluster.resource_id,
-        f"/{DATABASE_USER}",
-    )

@@ -64,8 +64,8 @@ class NetworkPeering(pulumi.ComponentResource):
         for side, end in (("requester", asks), ("accepter", accepts)):
             self._resolve_names(f"{name}-{side}-dns", side, end)
         self.routes = [
-            self._route(f"{name}-from-requester", asks, accepts),
-            self._route(f"{name}-from-accepter", accepts, asks),
+            *self._routes(f"{name}-from-requester", asks, accepts),
+            *self._routes(f"{name}-from-accepter", accepts, asks),
         ]
         self.register_outputs({"connection_id": self.connection_id})
 
@@ -83,11 +83,14 @@ class NetworkPeering(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, provider=end.provider),
         )
 
-    def _route(self, name: str, source: PeeredNetwork, target: PeeredNetwork) -> pulumi.Resource:
-        return aws.ec2.Route(
-            name,
-            route_table_id=source.network.route_table_id,
-            destination_cidr_block=target.vpc_cidr,
-            vpc_peering_connection_id=self.connection_id,
-            opts=pulumi.ResourceOptions(parent=self, provider=source.provider),
-        )
+    def _routes(self, name: str, source: PeeredNetwork, target: PeeredNetwork) -> list[pulumi.Resource]:
+        return [
+            aws.ec2.Route(
+                f"{name}{suffix}",
+                route_table_id=route_table_id,
+                destination_cidr_block=target.vpc_cidr,
+                vpc_peering_connection_id=self.connection_id,
+                opts=pulumi.ResourceOptions(parent=self, provider=source.provider),
+            )
+            for suffix, route_table_id in source.network.route_tables.items()
+        ]

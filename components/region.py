@@ -6,12 +6,14 @@ its peer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
+import pulumi_aws as aws
 
-from components.alarms import region_alarms
+from components.alarms import AlarmThresholds, region_alarms
 from components.encryption import EncryptionKey, EncryptionKeyArgs
+from components.existing_vpc import ExistingVpc
 from components.failover_controller import (
     METRIC_NAMESPACE,
     FailoverController,
@@ -23,7 +25,8 @@ from components.global_cluster import GlobalCluster
 from components.health_check import HealthCheck
 from components.lambda_function import VpcAccess
 from components.monitoring import Monitoring, MonitoringArgs
-from components.network import Network, NetworkArgs
+from components.network import DatabaseClients, Network, NetworkArgs
+from components.network_peering import PeeredNetwork
 from components.notifications import Notifications, NotificationsArgs
 from components.regional_cluster import RegionalCluster
 from components.site import Site
@@ -39,6 +42,10 @@ class FoundationArgs:
     availability_zones: Sequence[pulumi.Input[str]]
     database_port: int
     emails: Sequence[str]
+    existing_vpc: ExistingVpc | None = None
+    """Used instead of a VPC of ours."""
+    clients: DatabaseClients = field(default_factory=DatabaseClients)
+    """Who else reaches the database."""
 
 
 class Foundation(pulumi.ComponentResource):
@@ -64,6 +71,8 @@ class Foundation(pulumi.ComponentResource):
                 peer_cidr=args.peer_cidr,
                 availability_zones=args.availability_zones,
                 database_port=args.database_port,
+                existing_vpc=args.existing_vpc,
+                clients=args.clients,
             ),
             opts=inside,
         )
@@ -79,7 +88,13 @@ class Foundation(pulumi.ComponentResource):
             database_cidrs={"own": args.vpc_cidr, "peer": args.peer_cidr},
             database_port=args.database_port,
         )
+        self._args = args
         self.register_outputs({"key_arn": self.key_arn, "topic_arn": self.topic_arn})
+
+    def as_peer(self, provider: aws.Provider) -> PeeredNetwork:
+        """Return the region's network as one end of the peering, which needs each region's provider."""
+        args = self._args
+        return PeeredNetwork(site=args.site, network=self.network, vpc_cidr=args.vpc_cidr, provider=provider)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +125,7 @@ class WatchArgs:
     peer: Member
     global_cluster: GlobalCluster
     policy: FailoverPolicy
+    thresholds: AlarmThresholds
     database_port: int
     log_retention_days: int
     started_after: Sequence[pulumi.Resource]
@@ -155,7 +171,7 @@ class Watch(pulumi.ComponentResource):
                 controller_arn=self.controller.function_arn,
                 metric_namespace=METRIC_NAMESPACE,
                 topic_arn=base.topic_arn,
-                alarms=region_alarms(max_data_loss_seconds=args.policy.max_data_loss_seconds),
+                alarms=region_alarms(args.thresholds),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -6,16 +6,18 @@ AWS's and the controller's, and this program neither undoes nor follows them.
 Invariant: a change of roles by AWS never makes this program replace, detach or promote a cluster (`OWNED_BY_AWS`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
+from components.database_parameters import DatabaseParameter, cluster_parameters, instance_parameters
 from components.policy import trust
 from components.site import Site
+from settings import DatabaseSettings, RegionSettings
 
-LOGS = ("audit", "error", "slowquery")
+DEFAULT_LOGS = ("audit", "error", "slowquery")
 # What a failover, a switchover or an upgrade of the global cluster changes under us. A provider that "repairs" one of
 # them promotes the standby to a database of its own (replicationSourceIdentifier), takes the cluster out of the global
 # database (globalClusterIdentifier), upgrades it out of step (engineVersion), resets a rotated password, or replaces
@@ -49,6 +51,61 @@ class InstanceArgs:
     availability_zones: Sequence[pulumi.Input[str]]
     monitoring_interval_seconds: int
 
+    @classmethod
+    def of(
+        cls, database: DatabaseSettings, place: RegionSettings, zones: Sequence[pulumi.Input[str]]
+    ) -> "InstanceArgs":
+        """Return what the settings say."""
+        return cls(
+            instance_class=place.database_class,
+            count=place.instance_count,
+            availability_zones=zones,
+            monitoring_interval_seconds=database.monitoring_interval_seconds,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """Between which capacities Serverless v2 scales an instance, in Aurora capacity units."""
+
+    min_acu: float
+    max_acu: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """What a stack may choose of a cluster, and may leave as it is."""
+
+    log_exports: Sequence[str] = DEFAULT_LOGS
+    cluster_parameters: Mapping[str, str] = field(default_factory=dict)
+    instance_parameters: Mapping[str, str] = field(default_factory=dict)
+    storage_type: str = "aurora"
+    write_forwarding: bool = False
+    database_insights: str = "standard"
+    ca_certificate: str = "rds-ca-rsa2048-g1"
+    serverless: Capacity | None = None
+    """Given for instances of the class db.serverless."""
+    backup_window: str | None = None
+    maintenance_window: str | None = None
+    """None: AWS chooses."""
+
+    @classmethod
+    def of(cls, database: DatabaseSettings, place: RegionSettings, log_exports: Sequence[str]) -> "ClusterOptions":
+        """Return what the settings say."""
+        capacity = place.serverless
+        return cls(
+            log_exports=log_exports,
+            cluster_parameters=database.cluster_parameters,
+            instance_parameters=database.instance_parameters,
+            storage_type=database.storage_type,
+            write_forwarding=database.write_forwarding,
+            database_insights=database.database_insights,
+            ca_certificate=database.ca_certificate,
+            serverless=Capacity(min_acu=capacity.min_acu, max_acu=capacity.max_acu) if capacity else None,
+            backup_window=place.backup_window,
+            maintenance_window=place.maintenance_window,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegionalClusterArgs:
@@ -71,6 +128,7 @@ class RegionalClusterArgs:
     source_region: str | None = None
     """Where the first member is, for the one that joins it."""
     backtrack_window_seconds: int | None = None
+    options: ClusterOptions = field(default_factory=ClusterOptions)
     created_after: Sequence[pulumi.Resource] = ()
     """What must exist before the cluster: for a secondary, the primary's instances."""
 
@@ -125,7 +183,6 @@ class RegionalCluster(pulumi.ComponentResource):
         )
 
     def _cluster_parameters(self) -> aws.rds.ClusterParameterGroup:
-        parameter = aws.rds.ClusterParameterGroupParameterArgs
         site = self._args.site
         return aws.rds.ClusterParameterGroup(
             f"{self._name}-cluster-parameters",
@@ -133,31 +190,23 @@ class RegionalCluster(pulumi.ComponentResource):
             family="aurora-mysql8.0",
             description="TLS required, binary log off, events on, log-ins and changes of rights and tables audited",
             parameters=[
-                parameter(name="require_secure_transport", value="ON", apply_method="immediate"),
-                # Static: Aurora refuses to apply it at once.
-                parameter(name="binlog_format", value="OFF", apply_method="pending-reboot"),
-                # The database writes a heartbeat by itself (functions/database_setup), which no trouble of Lambda or of the
-                # peering stops. Dynamic, and in version 3 settable only here, for the whole cluster; readers have it too, so
-                # that whichever cluster is promoted goes on. Source: Aurora MySQL configuration parameters.
-                parameter(name="event_scheduler", value="ON", apply_method="immediate"),
-                parameter(name="server_audit_logging", value="1", apply_method="immediate"),
-                parameter(name="server_audit_events", value="CONNECT,QUERY_DCL,QUERY_DDL", apply_method="immediate"),
+                aws.rds.ClusterParameterGroupParameterArgs(**_parameter(each))
+                for each in cluster_parameters(self._args.options.cluster_parameters)
             ],
             tags=site.tags("cluster"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _instance_parameters(self) -> aws.rds.ParameterGroup:
-        parameter = aws.rds.ParameterGroupParameterArgs
-        site = self._args.site
+        site, options = self._args.site, self._args.options
         return aws.rds.ParameterGroup(
             f"{self._name}-instance-parameters",
             name=site.name("instance"),
             family="aurora-mysql8.0",
             description="Queries of a second and more are logged",
             parameters=[
-                parameter(name="slow_query_log", value="1", apply_method="immediate"),
-                parameter(name="long_query_time", value="1", apply_method="immediate"),
+                aws.rds.ParameterGroupParameterArgs(**_parameter(each))
+                for each in instance_parameters(options.instance_parameters, options.log_exports)
             ],
             tags=site.tags("instance"),
             opts=pulumi.ResourceOptions(parent=self),
@@ -175,11 +224,12 @@ class RegionalCluster(pulumi.ComponentResource):
                 tags=args.site.tags(f"database-{log}"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for log in LOGS
+            for log in args.options.log_exports
         ]
 
     def _cluster(self) -> aws.rds.Cluster:
         args, site, master = self._args, self._args.site, self._args.master
+        options = args.options
         insights_days = args.performance_insights_retention_days
         return aws.rds.Cluster(
             f"{self._name}-cluster",
@@ -203,11 +253,19 @@ class RegionalCluster(pulumi.ComponentResource):
             kms_key_id=args.key_arn,
             iam_database_authentication_enabled=True,
             backup_retention_period=args.backup_retention_days,
+            preferred_backup_window=options.backup_window,
+            preferred_maintenance_window=options.maintenance_window,
             backtrack_window=args.backtrack_window_seconds,
+            # The provider knows Aurora's own by no name.
+            storage_type=options.storage_type if options.storage_type != "aurora" else None,
+            serverlessv2_scaling_configuration=_scaling(options.serverless),
+            # On both members: a writer makes no use of it until it is demoted. Source: CreateDBCluster,
+            # EnableGlobalWriteForwarding.
+            enable_global_write_forwarding=options.write_forwarding or None,
             copy_tags_to_snapshot=True,
-            enabled_cloudwatch_logs_exports=list(LOGS),
+            enabled_cloudwatch_logs_exports=list(options.log_exports),
             # Aurora's instances take these from their cluster. Source: Considerations for Database Insights, Aurora.
-            database_insights_mode="standard",
+            database_insights_mode=options.database_insights,
             performance_insights_enabled=insights_days is not None,
             performance_insights_kms_key_id=args.key_arn if insights_days else None,
             performance_insights_retention_period=insights_days,
@@ -248,7 +306,7 @@ class RegionalCluster(pulumi.ComponentResource):
         parameters: aws.rds.ParameterGroup,
         after: list[pulumi.Resource],
     ) -> aws.rds.ClusterInstance:
-        site, instances = self._args.site, self._args.instances
+        site, instances, options = self._args.site, self._args.instances, self._args.options
         zones = instances.availability_zones
         return aws.rds.ClusterInstance(
             f"{self._name}-instance-{number}",
@@ -264,7 +322,8 @@ class RegionalCluster(pulumi.ComponentResource):
             auto_minor_version_upgrade=False,  # All members must have one version, or no failover is possible.
             monitoring_interval=instances.monitoring_interval_seconds,
             monitoring_role_arn=monitoring_role.arn,
-            ca_cert_identifier="rds-ca-rsa2048-g1",
+            ca_cert_identifier=options.ca_certificate,
+            preferred_maintenance_window=options.maintenance_window,
             copy_tags_to_snapshot=True,
             apply_immediately=not site.is_production,
             tags={"Name": site.instance_id(number)},
@@ -296,6 +355,18 @@ class RegionalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         return role, permission
+
+
+def _parameter(each: DatabaseParameter) -> dict[str, str]:
+    return {"name": each.name, "value": each.value, "apply_method": each.apply_method}
+
+
+def _scaling(capacity: Capacity | None) -> aws.rds.ClusterServerlessv2ScalingConfigurationArgs | None:
+    if capacity is None:
+        return None
+    return aws.rds.ClusterServerlessv2ScalingConfigurationArgs(
+        min_capacity=capacity.min_acu, max_capacity=capacity.max_acu
+    )
 
 
 def _writer_endpoint(endpoints: Sequence[str]) -> str:

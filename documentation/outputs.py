@@ -7,12 +7,14 @@ exports and nobody explains stops the making of the page, and so does an explana
 
 from collections.abc import Iterable, Mapping
 
+from components.database_setup import DatabaseSetup
+from components.database_users import DatabaseUsers
 from components.failover_dns import FailoverDns
 from components.global_cluster import GlobalCluster
 from components.region import RegionOutputs
 from documentation.docstrings import attribute_docstrings
 from documentation.graph import drawn_graph
-from documentation.markdown import table
+from documentation.tables import table
 
 PLACES = ("primary", "secondary")
 SINGLE: Mapping[str, tuple[type, str]] = {
@@ -24,6 +26,9 @@ SINGLE: Mapping[str, tuple[type, str]] = {
     "hosted_zone_id": (FailoverDns, "zone_id"),
     "health_check_ids": (FailoverDns, "health_check_ids"),
     "dns_alarm_arns": (FailoverDns, "alarm_arns"),
+    "database_setup_function_name": (DatabaseSetup, "function_name"),
+    "database_setup_function_arn": (DatabaseSetup, "function_arn"),
+    "iam_user_policy_arns": (DatabaseUsers, "policy_arns"),
 }
 """Outputs of the whole stack -> the attribute that each is."""
 SETTINGS: Mapping[str, str] = {

@@ -12,6 +12,7 @@ from documentation.decisions import decisions_page
 from documentation.outputs import outputs_page
 from documentation.readme import readme_page
 from documentation.resources import resources_page
+from documentation.settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,6 +22,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/decisions.md": decisions_page,
     "docs/reference/outputs.md": outputs_page,
     "docs/reference/resources.md": resources_page,
+    "docs/reference/settings.md": settings_page,
 }
 """Path below the project -> what makes its text."""
 

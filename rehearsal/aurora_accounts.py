@@ -214,22 +214,29 @@ def _drop(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
 
 
 def _grant(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
-    _require(volume, user, "GRANT OPTION")
     groups = found.groups()
     database = "*" if found[3] == "*" else _first(groups[3:7])
     table = "*" if (found[8] or "*") == "*" else _first(groups[8:12])
+    if table == "*":
+        # A database's name is a pattern here, and \_ its underscore. Source: "GRANT Statement", MySQL manual.
+        database = database.replace("\\_", "_")
     name, host = _first(groups[12:16]), _first(groups[16:20]) or "%"
     if found[3] != "*" and found[8] is None:
         raise unsupported("GRANT on a table without its database")
+    privileges = [_privilege(part) for part in found[2].split(",")]
+    if privileges == ["ALL"]:
+        privileges = [*_TABLE_PRIVILEGES, *(_GLOBAL_PRIVILEGES if database == "*" else ())]
+    # Who hands on a privilege must hold it there, and the right to hand it on.
+    level = TableName(database=database, name="" if table == "*" and database != "*" else table)
+    check_privileges(
+        volume, user, [Need(privilege=each, table=level) for each in ("GRANT OPTION", *privileges) if each != "USAGE"]
+    )
     if not _exists(volume, name, host):
         raise SqlError(1410, "42000", "You are not allowed to create a user with GRANT")
     if table != "*":
         sql = 'SELECT 1 FROM "aurora.tables" WHERE table_schema = ? AND table_name = ?'
         if not volume.query(sql, (database, table), ExecutionContext(at=0.0))[1]:
             raise SqlError(1146, "42S02", f"Table '{database}.{table}' doesn't exist")
-    privileges = [_privilege(part) for part in found[2].split(",")]
-    if privileges == ["ALL"]:
-        privileges = [*_TABLE_PRIVILEGES, *(_GLOBAL_PRIVILEGES if database == "*" else ())]
     if found[21]:
         privileges.append("GRANT OPTION")
     if found[1].upper() == "GRANT":
@@ -270,7 +277,8 @@ def _show_grants(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan
     order = (*_TABLE_PRIVILEGES, *_GLOBAL_PRIVILEGES)
     rows: list[tuple[str, ...]] = []
     for (database, table), privileges in sorted(levels.items()):
-        level = ".".join(part if part == "*" else f"`{part}`" for part in (database, table))
+        pattern = database.replace("_", "\\_") if table == "*" else database
+        level = ".".join(part if part == "*" else f"`{part}`" for part in (pattern, table))
         listed = ", ".join(each for each in order if each in privileges) or "USAGE"
         option = " WITH GRANT OPTION" if "GRANT OPTION" in privileges else ""
         rows.append((f"GRANT {listed} ON {level} TO {account}{option}",))

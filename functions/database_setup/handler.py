@@ -12,10 +12,10 @@ import ssl
 
 import pymysql
 
-from .connection import connect, trusting, worded
+from .connection import connect_to_writer, trusting, worded
 from .environment import Settings, load
-from .model import parse_request
-from .setup import SetupError, prepare
+from .model import SetupError, parse_request
+from .setup import prepare
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
@@ -42,16 +42,19 @@ def handler(event: object, context: object) -> dict[str, object]:
     """
     request = parse_request(event)
     settings, tls = cold_start()
-    connection = connect(request, tls)
+    connection = connect_to_writer(request, settings.clusters, settings.own_user, tls)
     try:
         with connection, connection.cursor() as cursor:
             report = prepare(
                 cursor,
                 heartbeat_database=settings.heartbeat_database,
                 health_check_user=settings.health_check_user,
+                own_user=settings.own_user,
+                database=settings.database,
+                iam_users=settings.iam_users,
             )
     except (pymysql.MySQLError, OSError) as error:
-        raise SetupError(f"{request.host}:{request.port}: {worded(error, request)}") from None
+        raise SetupError(f"{connection.host}:{connection.port}: {worded(error, request)}") from None
     answer = report.as_answer()
-    logger.info(json.dumps({"event": "database-prepared", "host": request.host, **answer}))
+    logger.info(json.dumps({"event": "database-prepared", "host": connection.host, **answer}))
     return answer

@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
+class SetupError(RuntimeError):
+    """The database can't be brought into the wanted state; the message says why, and holds no secret."""
+
+
 class RequestError(ValueError):
     """The request is malformed; the message names the field and never its value."""
 
@@ -24,16 +28,31 @@ class SetupRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A cluster's writer endpoint, and the region that its tokens are signed for."""
+
+    host: str
+    port: int
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetupReport:
-    """What was made, what was found in place, and whether the database was a reader."""
+    """What was made and removed, what was found in place, and whether the database was a reader."""
 
     created: tuple[str, ...]
     already_there: tuple[str, ...]
     read_only: bool
+    removed: tuple[str, ...] = ()
 
     def as_answer(self) -> dict[str, object]:
         """Return it in the types that JSON has."""
-        return {"created": list(self.created), "already_there": list(self.already_there), "read_only": self.read_only}
+        return {
+            "created": list(self.created),
+            "already_there": list(self.already_there),
+            "removed": list(self.removed),
+            "read_only": self.read_only,
+        }
 
 
 def parse_request(event: object) -> SetupRequest:

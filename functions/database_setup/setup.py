@@ -1,29 +1,25 @@
-"""Makes what health_check needs in the database: each piece is looked for first, then made.
+"""Makes what health_check and people need in the database: each piece is looked for first, then made.
 
-Owns: the heartbeat's database and table, the event that writes it, the least-privileged user, its grants.
-Does not own: the connection (connection.py).
+Owns: the heartbeat's database and table, the event that writes it, the least-privileged users and their grants: of
+health_check, and of this function itself.
+Does not own: the connection (connection.py), or which people there are to be (people.py).
 Invariant: running it again changes nothing; a user of that name that isn't ours is never taken over.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pymysql.cursors import Cursor
 
-from .model import SetupReport
+from .model import SetupError, SetupReport
+from .people import IAM_PLUGIN, PRIVILEGES, TABLE, granted, look, plan_changes, whole_database
 
-IAM_PLUGIN = "AWSAuthenticationPlugin"
-PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
+HEARTBEAT_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
 EVENT = "heartbeat_of_the_database"
 EVENT_SOURCE = "database"
 """What the event writes where health_check writes its region."""
 EVENT_SECONDS = 1
 """A fixed period: the controller's beat may be shorter or longer, it only asks whether a new heartbeat came."""
-
-
-class SetupError(RuntimeError):
-    """The database can't be brought into the wanted state; the message says why, and holds no secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +31,16 @@ class Piece:
     make: str  # the statement
 
 
-def prepare(cursor: Cursor, *, heartbeat_database: str, health_check_user: str) -> SetupReport:
-    """Make what is missing, and report.
+def prepare(
+    cursor: Cursor,
+    *,
+    heartbeat_database: str,
+    health_check_user: str,
+    own_user: str,
+    database: str,
+    iam_users: Mapping[str, str],
+) -> SetupReport:
+    """Make what is missing, remove the users that are no longer wanted, and report.
 
     Raises:
         SetupError: the database is a reader and something is missing, or a user of that name isn't ours.
@@ -47,7 +51,8 @@ def prepare(cursor: Cursor, *, heartbeat_database: str, health_check_user: str) 
     created: list[str] = []
     already_there: list[str] = []
     missing: list[str] = []
-    for piece in pieces(heartbeat_database, health_check_user):
+    removed: list[str] = []
+    for piece in pieces(heartbeat_database, health_check_user, own_user, database):
         # On a reader nothing can be made, so a later piece may stand on one that is missing: it is missing too.
         if not missing and piece.is_there(cursor):
             already_there.append(piece.name)
@@ -56,12 +61,24 @@ def prepare(cursor: Cursor, *, heartbeat_database: str, health_check_user: str) 
         else:
             cursor.execute(piece.make)
             created.append(piece.name)
+    places = {"database": database, "heartbeat_database": heartbeat_database}
+    changes = () if missing else plan_changes(iam_users, look(cursor, iam_users, **places), **places)
+    for change in changes:
+        name = f"{'removal of ' if change.removes else ''}IAM user {change.user}"
+        if read_only:
+            missing.append(name)
+            continue
+        for statement in change.statements:
+            cursor.execute(statement)
+        (removed if change.removes else created).append(f"IAM user {change.user}")
     if missing:
         raise SetupError(f"the database is a reader, and these are missing: {', '.join(missing)}; ask the writer")
-    return SetupReport(created=tuple(created), already_there=tuple(already_there), read_only=read_only)
+    return SetupReport(
+        created=tuple(created), already_there=tuple(already_there), removed=tuple(removed), read_only=read_only
+    )
 
 
-def pieces(database: str, user: str) -> tuple[Piece, ...]:
+def pieces(database: str, user: str, own_user: str, application: str) -> tuple[Piece, ...]:
     """Return what must be in place, each after what it stands on.
 
     The event is what keeps the third path independent: it writes as long as the database lives, whatever becomes of Lambda
@@ -72,7 +89,6 @@ def pieces(database: str, user: str) -> tuple[Piece, ...]:
     """
     table = f"`{database}`.`heartbeat`"
     event = f"`{database}`.`{EVENT}`"
-    account = f"'{user}'@'%'"
     return (
         Piece(
             name=f"database {database}",
@@ -107,23 +123,55 @@ def pieces(database: str, user: str) -> tuple[Piece, ...]:
             ),
             make=f"ALTER EVENT {event} ENABLE",
         ),
+        *_user(user),
+        _grant(user, table, HEARTBEAT_PRIVILEGES),
         Piece(
-            name=f"user {user}",
-            is_there=lambda cursor: _user_is_there(cursor, user),
-            make=f"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS' REQUIRE SSL",
-        ),
-        Piece(
-            name=f"TLS for {user}",
+            name=f"table {database}.{TABLE}",
             is_there=lambda cursor: _found(
-                cursor, f"SELECT 1 FROM mysql.user WHERE user = '{user}' AND host = '%' AND ssl_type <> ''"
+                cursor,
+                f"SELECT 1 FROM information_schema.tables WHERE table_schema = '{database}' AND table_name = '{TABLE}'",
             ),
-            make=f"ALTER USER {account} REQUIRE SSL",
+            make=f"CREATE TABLE IF NOT EXISTS `{database}`.`{TABLE}` (user VARCHAR(32) PRIMARY KEY)",
         ),
-        Piece(
-            name=f"grants of {user}",
-            is_there=lambda cursor: set(PRIVILEGES) <= _granted(cursor, user, database),
-            make=f"GRANT {', '.join(PRIVILEGES)} ON {table} TO {account}",
+        *_user(own_user),
+        *_rights_of_its_own(own_user, database, application),
+    )
+
+
+def _user(user: str) -> Iterator[Piece]:
+    account = f"'{user}'@'%'"
+    yield Piece(
+        name=f"user {user}",
+        is_there=lambda cursor: _user_is_there(cursor, user),
+        make=f"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS' REQUIRE SSL",
+    )
+    yield Piece(
+        name=f"TLS for {user}",
+        is_there=lambda cursor: _found(
+            cursor, f"SELECT 1 FROM mysql.user WHERE user = '{user}' AND host = '%' AND ssl_type <> ''"
         ),
+        make=f"ALTER USER {account} REQUIRE SSL",
+    )
+
+
+def _rights_of_its_own(user: str, heartbeat_database: str, application: str) -> Iterator[Piece]:
+    """Yield what the function's own user needs to do all of this again: it can hand on what it has, and nothing else.
+
+    Source: "GRANT Statement", "SHOW GRANTS Statement" (MySQL 8.0 reference manual).
+    """
+    yield _grant(user, "*.*", ("CREATE USER",))
+    yield _grant(user, "`mysql`.*", ("SELECT",))  # which users there are, and their grants
+    of_people = PRIVILEGES["read_write"]
+    yield _grant(user, whole_database(heartbeat_database), (*of_people, "CREATE", "EVENT"), hands_on=True)
+    yield _grant(user, whole_database(application), of_people, hands_on=True)
+
+
+def _grant(user: str, level: str, privileges: tuple[str, ...], *, hands_on: bool = False) -> Piece:
+    wanted = {*privileges, *(("GRANT OPTION",) if hands_on else ())}
+    return Piece(
+        name=f"grants of {user} on {level.replace('`', '').replace(chr(92), '')}",
+        is_there=lambda cursor: wanted <= granted(cursor, user, level),
+        make=f"GRANT {', '.join(privileges)} ON {level} TO '{user}'@'%'{' WITH GRANT OPTION' if hands_on else ''}",
     )
 
 
@@ -167,15 +215,3 @@ def _user_is_there(cursor: Cursor, user: str) -> bool:
             f"the user {user} exists and logs in by {plugin}, so it isn't ours: remove it, or choose another"
         )
     return plugin is not None
-
-
-def _granted(cursor: Cursor, user: str, database: str) -> set[str]:
-    """Return the privileges on the heartbeat table, as SHOW GRANTS lists them."""
-    cursor.execute(f"SHOW GRANTS FOR '{user}'@'%'")
-    wanted = re.compile(rf"GRANT (.+) ON `{re.escape(database)}`\.`heartbeat` TO ", re.IGNORECASE)
-    privileges: set[str] = set()
-    for row in cursor.fetchall():
-        found = wanted.match(str(row[0]))
-        if found:
-            privileges.update(part.strip().upper() for part in found[1].split(","))
-    return privileges

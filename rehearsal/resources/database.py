@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .convert import tag_list
+from .convert import pascal, tag_list
 from .handler import Created, Handler, Request, not_held, own, provider_only, sent, wait_until
 
 AVAILABLE_TIMEOUT_SECONDS = 30.0
@@ -223,10 +223,14 @@ HANDLERS = {
             "dbClusterParameterGroupName": sent("DBClusterParameterGroupName", held="DBClusterParameterGroup"),
             "vpcSecurityGroupIds": sent("VpcSecurityGroupIds"),
             "availabilityZones": sent("AvailabilityZones"),
-            "storageType": sent("StorageType"),
+            "storageType": not_held("StorageType", "ministack 1.5.33 has no storage type on a cluster"),
             "storageEncrypted": sent("StorageEncrypted"),
             "kmsKeyId": sent("KmsKeyId"),
             "sourceRegion": sent("SourceRegion", held=""),
+            "serverlessv2ScalingConfiguration": sent("ServerlessV2ScalingConfiguration", convert=pascal),
+            "enableGlobalWriteForwarding": not_held(
+                "EnableGlobalWriteForwarding", "ministack 1.5.33 always describes write forwarding as disabled"
+            ),
             "backupRetentionPeriod": sent("BackupRetentionPeriod"),
             "backtrackWindow": not_held("BacktrackWindow", _NO_BACKTRACK),
             "preferredBackupWindow": sent("PreferredBackupWindow"),

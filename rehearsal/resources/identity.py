@@ -1,4 +1,4 @@
-"""IAM: roles, their inline policies, and AWS's managed ones attached to them."""
+"""IAM: roles, their inline policies, AWS's managed ones attached to them, and managed policies of our own."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def _create_role_policy_attachment(request: Request) -> Created:
     return Created(id=f"{role}/{policy_arn}", outputs={}, held=held)
 
 
+def _create_policy(request: Request) -> Created:
+    iam = request.client("iam")
+    arn = iam.create_policy(**request.parameters())["Policy"]["Arn"]
+    held = dict(iam.get_policy(PolicyArn=arn)["Policy"])
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=held["DefaultVersionId"])
+    held["PolicyDocument"] = version["PolicyVersion"]["Document"]
+    held["Tags"] = iam.list_policy_tags(PolicyArn=arn)["Tags"]
+    return Created(id=arn, outputs={"arn": arn, "policyId": held["PolicyId"], "attachmentCount": 0}, held=held)
+
+
 def policy_document(text: str) -> str:
     """Send a policy as it is, after making sure that it is a JSON object with statements."""
     try:
@@ -77,5 +87,16 @@ HANDLERS = {
         create=_create_role_policy_attachment,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
+    ),
+    "aws:iam/policy:Policy": Handler(
+        create=_create_policy,
+        is_global=True,
+        properties={
+            "name": sent("PolicyName"),
+            "path": sent("Path"),
+            "description": sent("Description"),
+            "policy": sent("PolicyDocument", convert=policy_document),
+            "tags": sent("Tags", convert=tag_list),
+        },
     ),
 }

@@ -51,6 +51,47 @@ def _partition(arguments: Mapping[str, Any], clients: ClientFactory, region: str
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
 
 
+def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "id")
+    ec2, vpc_id = clients("ec2", region), arguments["id"]
+    described = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]
+    attributes = {
+        name: ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)[f"{name[:1].upper()}{name[1:]}"]["Value"]
+        for name in ("enableDnsSupport", "enableDnsHostnames")
+    }
+    main = [{"Name": "association.main", "Values": ["true"]}, {"Name": "vpc-id", "Values": [vpc_id]}]
+    tables = ec2.describe_route_tables(Filters=main)["RouteTables"]
+    if len(tables) != 1:
+        raise HandlerError(f"{vpc_id} has {len(tables)} main route tables", property="id")
+    return {
+        **attributes,
+        "id": vpc_id,
+        "region": region,
+        "cidrBlock": described["CidrBlock"],
+        "ownerId": described["OwnerId"],
+        "mainRouteTableId": tables[0]["RouteTableId"],
+    }
+
+
+def _subnet(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "id")
+    described = clients("ec2", region).describe_subnets(SubnetIds=[arguments["id"]])["Subnets"][0]
+    return {
+        "id": arguments["id"],
+        "region": region,
+        "vpcId": described["VpcId"],
+        "cidrBlock": described["CidrBlock"],
+        "availabilityZone": described["AvailabilityZone"],
+    }
+
+
+def _route_tables(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "filters")
+    filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments["filters"]]
+    tables = clients("ec2", region).describe_route_tables(Filters=filters)["RouteTables"]
+    return {**arguments, "id": region, "region": region, "ids": sorted(table["RouteTableId"] for table in tables)}
+
+
 def _region(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
     _only(arguments)
     described = clients("ec2", region).describe_regions(RegionNames=[region])["Regions"][0]
@@ -68,4 +109,7 @@ LOOKUPS: dict[str, Lookup] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getRegion:getRegion": _region,
+    "aws:ec2/getVpc:getVpc": _vpc,
+    "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getRouteTables:getRouteTables": _route_tables,
 }

@@ -22,8 +22,12 @@ PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"
 INVOCATION = "aws:lambda/invocation:Invocation"
 PEERING_OPTIONS = "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions"
-# With an address to write to, so that the program has a subscription, too.
-CONFIG = stack_config(ROOT, "dev", {"notifications": {"emails": ["on-call@example.com"]}})
+# With an address to write to and a person who logs in, so that the program has a subscription and a policy, too.
+CONFIG = stack_config(
+    ROOT,
+    "dev",
+    {"notifications": {"emails": ["on-call@example.com"]}, "database": {"iam_users": {"ann": "read_only"}}},
+)
 
 
 def without_control_plane() -> dict[str, Handler]:

@@ -3,44 +3,22 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
-from pydantic import BaseModel
 from typer.core import TyperGroup
 
 from documentation.commands import PROGRAMS
 from documentation.graph import drawn_graph
-from settings import Settings
+from documentation.settings import sections, shown_default
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 NOT_YET = ("preflight", "verify", "drill")
-SHOWN_FOR_NOTHING = {"availability_zones": "asked from AWS", "zone_name": "<project>-<environment>.internal"}
-
-
-def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting below a model, by its configuration key, with its default."""
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from leaves(field.annotation, f"{prefix}{name}.")
-        else:
-            yield prefix + name, field.get_default(call_default_factory=True)
-
-
-def shown(key: str, default: Any) -> str:
-    """A default as the settings table shows it."""
-    name = key.rsplit(".", 1)[-1]
-    if default in (None, (), {}):
-        return SHOWN_FOR_NOTHING.get(name, "none")
-    if isinstance(default, bool):
-        return str(default).lower()
-    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def test_mission_point_7_readme_says_how_to_wait_verify_test_a_failover_and_roll_back() -> None:
@@ -50,12 +28,19 @@ def test_mission_point_7_readme_says_how_to_wait_verify_test_a_failover_and_roll
         assert len(section.strip()) > 200, heading
 
 
-def test_settings_table_is_the_model() -> None:
-    """The table has every setting, no other, with the default that the model has."""
-    rows = re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]+)`? \|", README.split("## Settings", 1)[1], re.MULTILINE)
-    assert {key: shown(key, default) for key, default in leaves(Settings)} == {
-        key: default.strip() for key, default in rows
+def test_settings_table_is_of_the_model() -> None:
+    """The few settings that people set first are the model's, with its defaults; the page that has all is linked."""
+    section = README.split("## Settings", 1)[1].split("\n## ", 1)[0]
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]+)`? \|", section, re.MULTILINE))
+    model = {
+        each.path + name: shown_default(each.path + name, field).strip("`")
+        for each in sections()
+        for name, field in each.own_fields()
     }
+    shown = {key: "none" if model[key] == "needed" else model[key] for key in rows}
+    assert shown == {key: default.strip() for key, default in rows.items()}
+    assert 10 <= len(rows) <= 16
+    assert "(docs/reference/settings.md)" in section
 
 
 def test_rewind_is_told_in_three_lines() -> None:

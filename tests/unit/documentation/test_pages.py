@@ -1,14 +1,17 @@
 """The generated pages are current, and say everything."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from documentation import decisions, pages
+from documentation import settings as settings_page
 from functions.failover_controller.decide import RULES
 from functions.failover_controller.model import Reason
+from settings import Settings
 
 
 @pytest.mark.parametrize("path", pages.PAGES)
@@ -43,3 +46,37 @@ def test_a_page_that_is_missing_or_old_is_written_and_a_current_one_left_alone(
     assert (every, []) == (pages.write(), pages.write())
     (tmp_path / every[0]).write_text("old")
     assert [every[0]] == pages.write()
+
+
+def settings_rows() -> list[str]:
+    """Return the names in the tables of the settings' page, in their order."""
+    page = settings_page.settings_page()
+    return [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every setting below a model by its key, found through the JSON schema and not as the page finds it."""
+    schema = model.model_json_schema()
+
+    def below(node: dict[str, Any], path: str) -> Iterator[str]:
+        for name, child in node["properties"].items():
+            (reference,) = [one["$ref"] for one in [child, *child.get("anyOf", [])] if "$ref" in one] or [None]
+            if reference:
+                yield from below(schema["$defs"][reference.rsplit("/", 1)[-1]], f"{path}{name}.")
+            else:
+                yield path + name
+
+    yield from below(schema, prefix)
+
+
+def test_every_setting_stands_on_the_page_once() -> None:
+    """Also those of sections that may be left out, in both regions."""
+    assert sorted(keys(Settings)) == sorted(settings_rows())
+    assert {"primary.serverless.min_acu", "secondary.existing_vpc.route_table_ids"} <= set(settings_rows())
+
+
+def test_a_setting_that_nobody_described_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People would have to guess what it is."""
+    monkeypatch.setattr(Settings.model_fields["team"], "description", None)
+    with pytest.raises(ValueError, match="team: has no description"):
+        settings_page.settings_page()

@@ -94,6 +94,7 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch, authority: CertificateAu
         "DATABASE_USER": "health_check",
         "HEALTH_CHECK_USER": "health_check",
         "HEARTBEAT_DATABASE": "failover",
+        "DATABASE": "pay_ments",
         "CA_BUNDLE": str(authority.bundle),
     }.items():
         monkeypatch.setenv(name, value)

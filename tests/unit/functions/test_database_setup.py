@@ -17,8 +17,7 @@ import pytest
 from functions.database_setup.connection import PATIENCE_SECONDS, connect, trusting
 from functions.database_setup.environment import EnvironmentProblemError, load
 from functions.database_setup.handler import cold_start, handler
-from functions.database_setup.model import RequestError, SetupRequest, parse_request
-from functions.database_setup.setup import SetupError
+from functions.database_setup.model import RequestError, SetupError, SetupRequest, parse_request
 from rehearsal.certificates import CertificateAuthority
 from rehearsal.mysql_server import Fault
 
@@ -27,10 +26,20 @@ ALL = [
     "table failover.heartbeat",
     "event failover.heartbeat_of_the_database",
     "user health_check",
-    "grants of health_check",
+    "grants of health_check on failover.heartbeat",
+    "table failover.iam_users",
+    "user database_setup",
+    "grants of database_setup on *.*",
+    "grants of database_setup on mysql.*",
+    "grants of database_setup on failover.*",
+    "grants of database_setup on pay_ments.*",
 ]
-BY_THE_WAY = ["schedule of failover.heartbeat_of_the_database", "TLS for health_check"]
-EVERYTHING = [*ALL[:3], BY_THE_WAY[0], ALL[3], BY_THE_WAY[1], ALL[4]]
+BY_THE_WAY = [
+    "schedule of failover.heartbeat_of_the_database",
+    "TLS for health_check",
+    "TLS for database_setup",
+]
+EVERYTHING = [*ALL[:3], BY_THE_WAY[0], ALL[3], BY_THE_WAY[1], *ALL[4:7], BY_THE_WAY[2], *ALL[7:]]
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct-horse_battery%staple"
 
@@ -54,7 +63,7 @@ class TestPreparing:
     def test_empty_database(self, world: Any) -> None:
         """On an empty database it makes everything; CREATE USER already requires TLS, CREATE EVENT already enables."""
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": ALL, "already_there": BY_THE_WAY, "read_only": False}
+        assert answer == {"created": ALL, "already_there": BY_THE_WAY, "removed": [], "read_only": False}
 
     def test_the_database_writes_heartbeats_by_itself(self, world: Any) -> None:
         """From then on a heartbeat is written each second on the writer, with nobody connected, and reaches the reader."""
@@ -74,7 +83,7 @@ class TestPreparing:
         world.writer.execute("SELECT 1")
         position = world.writer.applied_sequence
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": [], "already_there": EVERYTHING, "read_only": False}
+        assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": False}
         assert world.writer.applied_sequence == position
 
     def test_interrupted_run_is_finished(self, world: Any) -> None:
@@ -86,6 +95,9 @@ class TestPreparing:
             "DROP USER 'health_check'@'%'",
             "REVOKE UPDATE ON failover.heartbeat FROM 'health_check'@'%'",
             "ALTER USER 'health_check'@'%' REQUIRE NONE",
+            "DROP TABLE failover.iam_users",
+            "DROP USER 'database_setup'@'%'",
+            "REVOKE CREATE USER ON *.* FROM 'database_setup'@'%'",
         ):
             handler(event(world.writer_listener.port), None)
             world.writer.execute(undo)
@@ -108,7 +120,7 @@ class TestPreparing:
         """On a reader where all has arrived it succeeds and says that it is one."""
         handler(event(world.writer_listener.port), None)
         answer = handler(event(world.reader_listener.port), None)
-        assert answer == {"created": [], "already_there": EVERYTHING, "read_only": True}
+        assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": True}
 
     def test_reader_with_something_missing(self, world: Any) -> None:
         """On a reader where something is missing it fails and names all of it."""
@@ -237,10 +249,13 @@ class TestRequestAndSettings:
     def test_every_problem_is_listed(self) -> None:
         """One error lists every variable that is missing or malformed."""
         with pytest.raises(EnvironmentProblemError) as caught:
-            load({"HEARTBEAT_DATABASE": "a b"})
+            load({"HEARTBEAT_DATABASE": "a b", "IAM_USERS": '{"ann": "owner"}', "CLUSTERS": '[{"host": "h"}]'})
         assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
             "HEARTBEAT_DATABASE",
             "HEALTH_CHECK_USER",
+            "DATABASE",
+            "IAM_USERS",
+            "CLUSTERS",
         ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.program.harness import PROGRAM, PROJECT, Run, run_program
+from tests.unit.program.harness import PROGRAM, PROJECT, THEIR_VPC, Run, run_program
 
 
 def stack_file(stack: str) -> dict[str, Any]:
@@ -68,13 +68,59 @@ def elsewhere() -> Run:
     )
 
 
-@pytest.fixture(scope="session", params=["dev", "dev_preview", "prod", "prod_preview", "backtrack", "elsewhere"])
+VARIED: dict[str, object] = {
+    "primary": {
+        "serverless": {"min_acu": 8, "max_acu": 64},
+        "maintenance_window": "sun:04:00-sun:05:00",
+        "backup_window": "02:00-02:45",
+        "client_cidrs": ["10.50.0.0/16"],
+        "client_security_groups": ["sg-0123456789abcdef0"],
+    },
+    "secondary": {
+        "vpc_cidr": "10.99.0.0/20",
+        "existing_vpc": {**THEIR_VPC, "route_table_ids": ["rtb-0000000a"]},
+        "instance_class": "db.x2g.4xlarge",
+        "maintenance_window": "tue:04:00-tue:05:00",
+    },
+    "database": {
+        "iam_users": {"bob": "read_write", "ann": "read_only"},
+        "storage_type": "aurora-iopt1",
+        "write_forwarding": True,
+        "cluster_parameters": {"time_zone": "UTC", "innodb_autoinc_lock_mode": 2, "server_audit_events": "QUERY"},
+        "instance_parameters": {"max_connections": 500, "long_query_time": 0.5, "slow_query_log": True},
+        "ca_certificate": "rds-ca-ecc384-g1",
+        "performance_insights_retention_days": 465,
+        "database_insights": "advanced",
+    },
+    "logs": {"exports": ["audit", "error", "general", "slowquery"]},
+    "dns": {"record_ttl_seconds": 15},
+    "alarms": {"replication_lag_ms": 500, "cpu_percent": 70, "connections_percent": 50, "free_memory_percent": 10},
+}
+"""Every setting that changes the shape of what is made, or that the defaults leave out."""
+
+
+@pytest.fixture(scope="session")
+def varied() -> Run:
+    """Serverless v2 in one region, somebody's own VPC in the other, people, clients, windows, parameters."""
+    return _done(run_program(VARIED))
+
+
+@pytest.fixture(scope="session")
+def varied_preview() -> Run:
+    """The same, previewed."""
+    return _done(run_program(VARIED, preview=True))
+
+
+@pytest.fixture(
+    scope="session",
+    params=["dev", "dev_preview", "prod", "prod_preview", "backtrack", "elsewhere", "varied", "varied_preview"],
+)
 def any_run(request: pytest.FixtureRequest) -> Run:
     """Every run, one after the other: what holds for all."""
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=["dev", "prod", "backtrack", "elsewhere"])
+@pytest.fixture(scope="session", params=["dev", "prod", "backtrack", "elsewhere", "varied"])
 def any_deployment(request: pytest.FixtureRequest) -> Run:
     """Every run that is no preview."""
     return request.getfixturevalue(request.param)

@@ -187,7 +187,25 @@ class _Cloud(mocks.Mocks):
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "id": ACCOUNT},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
         }
-        return answers[args.token]
+        return answers[args.token] if args.token in answers else _their_vpc(args.token, args.args)
+
+
+THEIR_VPC = {
+    "vpc_id": "vpc-0123456789abcdef0",
+    "subnet_ids": ["subnet-0000000a", "subnet-0000000b", "subnet-0000000c"],
+}
+"""A VPC that is there already, of 10.99.0.0/20; its subnets use the route table of their own, rtb-0000000a."""
+
+
+def _their_vpc(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    vpc_id = THEIR_VPC["vpc_id"]
+    if token == "aws:ec2/getVpc:getVpc":
+        answer = {"cidrBlock": "10.99.0.0/20", "mainRouteTableId": "rtb-0000000f"}
+        return {**answer, "id": vpc_id, "enableDnsSupport": True, "enableDnsHostnames": True}
+    if token == "aws:ec2/getSubnet:getSubnet":
+        return {"id": arguments["id"], "vpcId": vpc_id, "availabilityZone": f"zone-{arguments['id'][-1]}"}
+    assert token == "aws:ec2/getRouteTables:getRouteTables", token
+    return {"id": "tables", "ids": ["rtb-0000000a"]}
 
 
 def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:

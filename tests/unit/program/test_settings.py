@@ -6,9 +6,10 @@ from typing import Any
 import pydantic
 import pytest
 
+from setting_types import windows_overlap
 from settings import Settings, SettingsError, load_settings
 from tests.unit.program.conftest import stack_file
-from tests.unit.program.harness import run_program
+from tests.unit.program.harness import THEIR_VPC, run_program
 
 
 def mistakes(config: dict[str, Any]) -> list[str]:
@@ -79,6 +80,137 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"secondary": {"regoin": "x"}}, "secondary.regoin", "no such setting; did you mean secondary.region?"),
     ({"primary.region": "x"}, "primary.region", "no such setting; did you mean primary?"),
     ({"zzz": 1}, "zzz", "give one of environment, project"),
+    (
+        {"primary": {"serverless": {"min_acu": 4, "max_acu": 16}}},
+        "primary.serverless.min_acu",
+        "4 is out of range; give 8 or more",
+    ),
+    ({"primary": {"serverless": {"min_acu": 8, "max_acu": 257}}}, "primary.serverless.max_acu", "give 256 or less"),
+    ({"primary": {"serverless": {"min_acu": 8.3, "max_acu": 16}}}, "primary.serverless.min_acu", "give 8 or 8.5"),
+    ({"primary": {"serverless": {"min_acu": 16, "max_acu": 8}}}, "primary.serverless.max_acu", "less than min_acu 16"),
+    (
+        {"primary": {"serverless": {"min_acu": 8}}},
+        "primary.serverless.max_acu",
+        "missing; give the greatest capacity, up to 256",
+    ),
+    (
+        {"primary": {"serverless": {"min_acu": 8, "max_acu": 16}, "instance_class": "db.r6g.large"}},
+        "primary.instance_class",
+        "db.r6g.large and serverless are alternatives; leave one of them out",
+    ),
+    ({"primary": {"instance_class": "db.serverless"}}, "primary.instance_class", "give serverless.min_acu"),
+    (
+        {"primary": {"existing_vpc": {"vpc_id": "vpc-0123456789abcdef0"}, "vpc_cidr": "10.1.0.0/16"}},
+        "primary.existing_vpc.subnet_ids",
+        "missing; give three private subnets, one in each of three zones",
+    ),
+    (
+        {"primary": {"existing_vpc": {**THEIR_VPC, "subnet_ids": ["subnet-0000000a"] * 3}, "vpc_cidr": "10.1.0.0/16"}},
+        "primary.existing_vpc.subnet_ids",
+        "1 different subnets given; give three",
+    ),
+    (
+        {"primary": {"existing_vpc": {**THEIR_VPC, "route_table_ids": []}, "vpc_cidr": "10.1.0.0/16"}},
+        "primary.existing_vpc.route_table_ids",
+        "an empty list; give at least one, or leave it out",
+    ),
+    (
+        {"primary": {"existing_vpc": {**THEIR_VPC, "vpc_id": "my-vpc"}, "vpc_cidr": "10.1.0.0/16"}},
+        "primary.existing_vpc.vpc_id",
+        "'my-vpc' won't do; give a VPC's id, such as vpc-",
+    ),
+    ({"primary": {"existing_vpc": THEIR_VPC}}, "primary.vpc_cidr", "missing, and the other region needs it"),
+    (
+        {
+            "primary": {
+                "existing_vpc": THEIR_VPC,
+                "vpc_cidr": "10.1.0.0/28",
+                "availability_zones": ["us-east-1a", "us-east-1b", "us-east-1c"],
+            }
+        },
+        "primary.availability_zones",
+        "those of existing_vpc.subnet_ids are taken; leave it out",
+    ),
+    ({"primary": {"client_cidrs": ["0.0.0.0/0"]}}, "primary.client_cidrs.0", "0.0.0.0/0 is nearly everybody"),
+    ({"primary": {"client_cidrs": ["10.1.0.1/16"]}}, "primary.client_cidrs.0", "has host bits set"),
+    ({"primary": {"client_cidrs": ["10.1.0.0/16"] * 2}}, "primary.client_cidrs", "10.1.0.0/16 given twice"),
+    (
+        {"primary": {"client_cidrs": ["10.20.0.0/16"]}},
+        "primary.client_cidrs",
+        "10.20.0.0/16 always reaches the database",
+    ),
+    ({"primary": {"client_security_groups": ["web"]}}, "primary.client_security_groups.0", "a security group's id"),
+    (
+        {where: {"client_security_groups": ["sg-0123456789abcdef0"]} for where in ("primary", "secondary")},
+        "secondary.client_security_groups",
+        "given for the primary too, and a group is of one region",
+    ),
+    ({"primary": {"backup_window": "3:00-03:30"}}, "primary.backup_window", "such as 03:00-03:30"),
+    ({"primary": {"backup_window": "23:50-00:10"}}, "primary.backup_window", "lasts 20 minutes; give 30 or more"),
+    ({"primary": {"maintenance_window": "Sun:04:00-Sun:05:00"}}, "primary.maintenance_window", "sun:04:00-sun:04:30"),
+    ({"primary": {"maintenance_window": "sun:23:50-mon:00:10"}}, "primary.maintenance_window", "lasts 20 minutes"),
+    ({"primary": {"maintenance_window": "mon:04:00-wed:04:00"}}, "primary.maintenance_window", "longer than a day"),
+    (
+        {"primary": {"maintenance_window": "sun:23:30-mon:00:30", "backup_window": "00:15-00:45"}},
+        "primary.backup_window",
+        "00:15-00:45 overlaps maintenance_window sun:23:30-mon:00:30, which AWS refuses",
+    ),
+    (
+        {
+            "primary": {"maintenance_window": "sun:04:00-sun:05:00"},
+            "secondary": {"maintenance_window": "sun:04:30-sun:05:30"},
+        },
+        "secondary.maintenance_window",
+        "overlaps the primary's sun:04:00-sun:05:00, and no region would stand",
+    ),
+    ({"database": {"storage_type": "io1"}}, "database.storage_type", "give 'aurora' or 'aurora-iopt1'"),
+    ({"database": {"ca_certificate": "rds-ca-2019"}}, "database.ca_certificate", "give 'rds-ca-rsa2048-g1'"),
+    ({"database": {"database_insights": "advanced"}}, "database.database_insights", "with a retention of 465 days"),
+    (
+        {"database": {"cluster_parameters": {"require_secure_transport": "OFF"}}},
+        "database.cluster_parameters.require_secure_transport",
+        "is set by the program, and the failover or the audit rests on it; leave it out",
+    ),
+    (
+        {"database": {"instance_parameters": {"event_scheduler": "OFF"}}},
+        "database.instance_parameters.event_scheduler",
+        "is set by the program",
+    ),
+    (
+        {"database": {"cluster_parameters": {"Time Zone": "UTC"}}},
+        "database.cluster_parameters.Time Zone",
+        "is no parameter's name",
+    ),
+    (
+        {"database": {"cluster_parameters": {"sql_mode": "x"}, "instance_parameters": {"sql_mode": "y"}}},
+        "database.instance_parameters",
+        "sql_mode in cluster_parameters too, and this one would win",
+    ),
+    ({"database": {"iam_users": {"ann": "owner"}}}, "database.iam_users.ann", "give 'read_only' or 'read_write'"),
+    ({"database": {"iam_users": {"Ann'; --": "read_only"}}}, "database.iam_users.Ann'; --", "give up to 32 of a-z"),
+    (
+        {"database": {"iam_users": {"health_check": "read_only"}}},
+        "database.iam_users.health_check",
+        "is taken by MySQL",
+    ),
+    ({"database": {"iam_users": {"dbadmin": "read_only"}}}, "database.iam_users.dbadmin", "is the master user"),
+    (
+        {"database": {"iam_users": {f"user{i}": "read_only" for i in range(51)}}},
+        "database.iam_users",
+        "51 are too many; give 50 or fewer",
+    ),
+    ({"database": {"master_username": "database_setup"}}, "database.master_username", "is taken by"),
+    ({"logs": {"exports": ["audit", "audit"]}}, "logs.exports", "audit given twice"),
+    ({"logs": {"exports": ["binlog"]}}, "logs.exports.0", "give 'audit', 'error', 'general', 'iam-db-auth-error'"),
+    ({"dns": {"record_ttl_seconds": 0}}, "dns.record_ttl_seconds", "give 1 or more"),
+    ({"alarms": {"cpu_percent": 101}}, "alarms.cpu_percent", "give 100 or less"),
+    ({"alarms": {"cpu_percents": 80}}, "alarms.cpu_percents", "did you mean alarms.cpu_percent?"),
+    (
+        {"environment": "prod", "owner": "o", "primary": {"instance_count": 1}},
+        "primary.instance_count",
+        "1 can't heal inside its region, and production must; give 2 or more",
+    ),
+    ({"environment": "prod", "owner": "o", "logs": {"exports": ["error"]}}, "logs.exports", "give audit too"),
 ]
 
 
@@ -97,9 +229,9 @@ def test_a_rewind_longer_than_the_backups_is_refused() -> None:
     """The rule stands although today's limits (72 hours, 7 days at least) make it unreachable by settings alone."""
     settings = Settings.model_construct(**dict(Settings()))
     short = settings.database.model_copy(update={"backup_retention_days": 2})
-    from settings import _across
+    from setting_rules import broken_rules
 
-    broken = dict(_across(settings.model_copy(update={"database": short, "rewind": _rewind(72)})))
+    broken = dict(broken_rules(settings.model_copy(update={"database": short, "rewind": _rewind(72)})))
     assert broken == {
         ("rewind.window_hours", "database.backup_retention_days"): (
             "72 hours is longer than the backups are kept (2 days); give 48 or less"
@@ -175,6 +307,40 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 def test_numbers_may_come_as_text_as_pulumi_config_set_path_stores_them() -> None:
     """`pulumi config set --path failover.beat_seconds 0.5` stores a text."""
     assert load_settings({"failover": {"beat_seconds": "0.5"}}).failover.beat_seconds == 0.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("sun:04:00-sun:05:00", "03:00-04:00", False),
+        ("sun:04:00-sun:05:00", "03:30-04:01", True),
+        ("sun:23:30-mon:00:30", "00:30-01:00", False),
+        ("sun:23:30-mon:00:30", "23:00-23:30", False),
+        ("sun:23:30-mon:00:30", "23:15-23:45", True),
+        ("wed:00:00-wed:01:00", "23:40-00:10", True),
+        ("mon:00:00-mon:01:00", "23:40-00:10", True),
+        ("mon:04:00-mon:05:00", "tue:04:00-tue:05:00", False),
+        ("sun:23:30-mon:00:30", "mon:00:00-mon:01:00", True),
+    ],
+)
+def test_windows_that_meet_across_midnight_and_across_the_week_overlap(one: str, other: str, overlap: bool) -> None:
+    """Backups are daily, maintenance is weekly, and a week ends where it begins."""
+    assert windows_overlap(one, other) is overlap
+    assert windows_overlap(other, one) is overlap
+
+
+def test_mistakes_that_leave_out_a_section_do_not_hide_the_others() -> None:
+    """A half-said section, a wrong name in a map and a wrong value elsewhere: each is told."""
+    config = {
+        "primary": {"serverless": {"min_acu": 8}, "vpc_cidr": "10.20.0.0/16"},
+        "database": {"cluster_parameters": {"binlog_format": "ROW"}, "port": 1},
+    }
+    assert [line.partition(": ")[0] for line in mistakes(config)] == [
+        "primary.serverless.max_acu",
+        "database.port",
+        "database.cluster_parameters.binlog_format",
+        "secondary.vpc_cidr",
+    ]
 
 
 def test_settings_cannot_be_changed_after_they_were_checked() -> None:

@@ -122,10 +122,13 @@ def test_functions_in_the_network_reach_the_databases_and_nothing_else(any_run: 
     """Out: the database port of both networks. In: nothing. The database: in from both networks, nothing out."""
     out = any_run.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule")
     into = any_run.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")
-    assert (len(out), len(into)) == (6, 4)
+    assert len(out) == 6
+    networks = {any_run.exports[f"{where}_vpc_cidr"] for where in ("primary", "secondary")}
+    from_networks = [rule for rule in into if rule.name.endswith(("-own", "-peer"))]
+    assert len(from_networks) == 4
     for rule in [*out, *into]:
         assert (rule.inputs["ipProtocol"], rule.inputs["fromPort"], rule.inputs["toPort"]) == ("tcp", 3306, 3306)
-        assert rule.inputs["cidrIpv4"] in {r.inputs["cidrBlock"] for r in any_run.of("ec2/vpc:Vpc")}
+    assert {rule.inputs["cidrIpv4"] for rule in [*out, *from_networks]} == networks
     assert {name for r in any_run.of("ec2/securityGroup:SecurityGroup") for name in r.inputs} & {
         "ingress",
         "egress",
@@ -138,9 +141,17 @@ def test_the_set_up_runs_once_with_the_password_as_a_secret(dev: Run) -> None:
     assert set(json.loads(invocation.inputs["input"])) == {"host", "port", "username", "password"}
     assert "input" in invocation.secret_inputs
     assert invocation.inputs["lifecycleScope"] == "CREATE_ONLY"
-    assert dev.named("database-setup-function").inputs["environment"]["variables"] == {
+    environment = dev.named("database-setup-function").inputs["environment"]["variables"]
+    assert json.loads(environment.pop("CLUSTERS")) == [
+        {"host": dev.exports[f"{where}_writer_endpoint"], "port": 3306, "region": dev.exports[f"{where}_region"]}
+        for where in ("primary", "secondary")
+    ]
+    assert environment == {
         "HEALTH_CHECK_USER": "health_check",
         "HEARTBEAT_DATABASE": "failover",
+        "OWN_USER": "database_setup",
+        "DATABASE": "payments",
+        "IAM_USERS": "{}",
     }
 
 
