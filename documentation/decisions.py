@@ -7,7 +7,7 @@ none stops the making of it.
 
 from collections.abc import Mapping
 
-from documentation.tables import table
+from documentation.markdown import table
 from functions.failover_controller.decide import RULES, Rule
 from functions.failover_controller.model import Action, Reason
 from functions.failover_controller.notices import NEXT_STEPS

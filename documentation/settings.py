@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from documentation.tables import table
+from documentation.markdown import table
 from setting_errors import section_of
 from settings import Settings
 
 UNSET = {
     "availability_zones": "asked from AWS",
-    "zone_name": "`<project>-<environment>.internal`",
+    "zone_name": "<project>-<environment>.internal",
     "maintenance_window": "chosen by AWS",
     "backup_window": "chosen by AWS",
     "route_table_ids": "the VPC's main one",

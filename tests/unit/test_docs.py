@@ -1,5 +1,6 @@
 """What the documents promise: headings that people rely on, settings as the model has them, links and commands that exist."""
 
+import html
 import json
 import re
 import shlex
@@ -31,7 +32,7 @@ def test_mission_point_7_readme_says_how_to_wait_verify_test_a_failover_and_roll
 def test_settings_table_is_of_the_model() -> None:
     """The few settings that people set first are the model's, with its defaults; the page that has all is linked."""
     section = README.split("## Settings", 1)[1].split("\n## ", 1)[0]
-    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]+)`? \|", section, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]+)`? \|", html.unescape(section), re.MULTILINE))
     model = {
         each.path + name: shown_default(each.path + name, field).strip("`")
         for each in sections()
