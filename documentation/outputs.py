@@ -14,7 +14,7 @@ from components.global_cluster import GlobalCluster
 from components.region import RegionOutputs
 from documentation.docstrings import attribute_docstrings
 from documentation.graph import drawn_graph
-from documentation.tables import table
+from documentation.markdown import table
 
 PLACES = ("primary", "secondary")
 SINGLE: Mapping[str, tuple[type, str]] = {

@@ -11,7 +11,7 @@ from itertools import pairwise
 from documentation.calls import calls
 from documentation.diagram import Box, order
 from documentation.graph import ANYWHERE, STACK, Graph, Node, drawn_graph
-from documentation.tables import table
+from documentation.markdown import table
 
 HEAD = """\
 # Resources

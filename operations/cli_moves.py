@@ -105,6 +105,45 @@ def failover(
     run(context, stack, outputs, as_json, go, confirm=confirm)
 
 
+def drill(
+    context: typer.Context,
+    one_way: Annotated[
+        bool, typer.Option("--one-way", help="Stay there; coming home is a switchover, when you choose.")
+    ] = False,
+    reason: WhyOption = "drill",
+    max_lag_ms: MaxLagOption = 5000.0,
+    timeout: TimeoutOption = "30m",
+    dns: DnsOption = True,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the drill that was interrupted, and bring the writer home.")
+    ] = False,
+    confirm: ConfirmOption = None,
+    stack: StackOption = None,
+    outputs: OutputsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rehearse on the real thing: switch over there, verify every promise, and home again, each step timed.
+
+    Nothing is lost; clients reconnect twice. --timeout is for each way.
+    A promise that is broken over there is reported (exit code 6), and the writer comes home all the same.
+    """
+
+    def go(session: "Session") -> ExitCode:
+        from . import drill as drilling
+        from .moving import Course
+        from .verify import check_promises
+
+        terms = drilling.Terms(
+            one_way=one_way,
+            max_lag_ms=max_lag_ms,
+            reason=checked_reason(reason),
+            course=Course(timeout_seconds=_seconds(timeout), with_dns=dns),
+        )
+        return drilling.drill(session, terms, only_resume=resume, verify=check_promises)
+
+    run(context, stack, outputs, as_json, go, confirm=confirm)
+
+
 def rewind(
     context: typer.Context,
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Which second: 2026-11-23T10:15:00Z.")] = None,
@@ -153,4 +192,4 @@ def _seconds(timeout: str) -> float:
         raise UsageProblemError(f"--timeout: {error}", cure="See --help.") from error
 
 
-COMMANDS = (switchover, failover, rewind)
+COMMANDS = (switchover, failover, drill, rewind)

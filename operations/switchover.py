@@ -56,8 +56,10 @@ def switch_over(
     return ExitCode.DONE
 
 
-def move(session: Session, found: Survey, *, max_lag_ms: float, reason: str, course: Course) -> Moved:
-    """Switch over to the standby, after the gates, the plan and the confirmation; follow it to the end.
+def move(
+    session: Session, found: Survey, *, max_lag_ms: float, reason: str, course: Course, asking: bool = True
+) -> Moved:
+    """Switch over to the standby, after the gates, the plan and, when `asking`, the confirmation; follow it to the end.
 
     Raises:
         RefusedError: a gate is closed, or nobody confirmed; nothing was called.
@@ -66,7 +68,17 @@ def move(session: Session, found: Survey, *, max_lag_ms: float, reason: str, cou
     obstacles = list(obstacles_of(found, max_lag_ms=max_lag_ms, now=session.now().timestamp()))
     say_plan(session, found, obstacles)
     refuse_if(obstacles)
-    session.confirm(f"Switch over to {found.standby.place.region}?")
+    if asking:
+        session.confirm(f"Switch over to {found.standby.place.region}?")
+    return go_over(session, found, reason=reason, course=course)
+
+
+def go_over(session: Session, found: Survey, *, reason: str, course: Course) -> Moved:
+    """Record it, call it, follow it to the end; the gates were open, and a person has confirmed.
+
+    Raises:
+        OperationError: from the call, or on the way.
+    """
     record(session, found.standby.place, Trace.SWITCHOVER, {"why": reason, "from": found.writer.place.region})
     started_at = session.now()
     origin, target = found.writer.place, found.standby.place

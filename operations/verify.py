@@ -19,6 +19,14 @@ from .surface import read_surface
 
 def verify(session: Session) -> ExitCode:
     """Check everything in both regions, and show what was found."""
+    findings, writer = check_promises(session)
+    identity = session.deployment.global_cluster_id
+    title = f"{identity}, verified at {session.now():%Y-%m-%d %H:%M:%S} UTC"
+    return show_findings(session.screen, title, findings, {"global_cluster": identity, "writer": writer})
+
+
+def check_promises(session: Session) -> tuple[list[Finding], str | None]:
+    """Check everything in both regions; return what was found, and the writer's region if it is known."""
     surface, ask_in = read_surface(session.outputs), session.ask_in
     seats, findings = _roles(session)
     writer = None if seats.writer is None else seats.writer.region
@@ -29,11 +37,7 @@ def verify(session: Session) -> ExitCode:
         *watch_checks(surface, ask_in, apis, writer, session.now()),
         *data_checks(surface, ask_in, writer, session.sleep),
     ]
-    findings += run_checks(checks, session.screen, "Checking the promises")
-    title = f"{surface.global_cluster_id}, verified at {session.now():%Y-%m-%d %H:%M:%S} UTC"
-    return show_findings(
-        session.screen, title, findings, {"global_cluster": surface.global_cluster_id, "writer": writer}
-    )
+    return [*findings, *run_checks(checks, session.screen, "Checking the promises")], writer
 
 
 def _roles(session: Session) -> tuple[Seats, list[Finding]]:

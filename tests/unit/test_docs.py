@@ -19,7 +19,7 @@ from documentation.settings import sections, shown_default
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-NOT_YET = ("preflight", "verify", "drill")
+NOT_YET = ("preflight", "verify")
 
 
 def test_mission_point_7_readme_says_how_to_wait_verify_test_a_failover_and_roll_back() -> None:

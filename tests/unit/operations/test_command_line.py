@@ -11,7 +11,7 @@ from operations.outcome import EXIT_CODES, ExitCode
 from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
-ACTING = ("switchover", "failover", "rewind")
+ACTING = ("switchover", "failover", "drill", "rewind")
 COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", *ACTING)
 WITHOUT_REGION = ("verify", *ACTING)
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")

@@ -20,7 +20,7 @@ CATALOGUES = ("reasons", "alarms")
 """Pages that have a section, and not a page, for each thing."""
 PAGES = [name for name in FILES if name not in ("README", *CATALOGUES)]
 FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong here"]
-NOT_YET = ("preflight", "verify", "drill")
+NOT_YET = ("preflight", "verify")
 EVERYWHERE = "dns-reader"
 """One section for the alarms that differ by their region alone."""
 
