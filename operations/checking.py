@@ -8,6 +8,7 @@ not to be there has failed.
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from threading import BoundedSemaphore
 
 from .deadline import side_by_side
 from .findings import Check, Finding, Verdict, counts, exit_code, judged, summary, unknown
@@ -15,15 +16,26 @@ from .outcome import ExitCode, NotThereError, OperationError
 from .screen import Screen
 
 CHECK_SECONDS = 20.0
-"""How long one check may take: time for a call that hangs to its own limit, and for heartbeats to arrive."""
+"""How long checks may take that all look at once: time for a call that hangs to its own limit, and for heartbeats to arrive."""
 HEADINGS = ("Check", "Where", "Verdict", "Evidence")
 _ORDER = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.PASSED)
 
 
-def run_checks(checks: Sequence[Check], screen: Screen, doing: str, seconds: float = CHECK_SECONDS) -> list[Finding]:
-    """Return the findings of all checks, in their order; what can't be looked at is unknown, with the reason."""
+def run_checks(
+    checks: Sequence[Check],
+    screen: Screen,
+    doing: str,
+    *,
+    seconds: float = CHECK_SECONDS,
+    at_once: int | None = None,
+) -> list[Finding]:
+    """Return the findings of all checks, in their order; what can't be looked at is unknown, with the reason.
+
+    `seconds` is for all of them together; `at_once` bounds how many look at a time, None: all.
+    """
+    turns = BoundedSemaphore(at_once or max(1, len(checks)))
     with screen.progress(doing, len(checks)) as advance:
-        ends = side_by_side([partial(_looked, check, advance) for check in checks], seconds)
+        ends = side_by_side([partial(_looked, check, turns, advance) for check in checks], seconds)
     return list(chain.from_iterable(_taken(check, end) for check, end in zip(checks, ends, strict=True)))
 
 
@@ -43,9 +55,10 @@ def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
     return [each.row(with_cure=each.cure != cure) for each, cure in zip(findings, above, strict=False)]
 
 
-def _looked(check: Check, advance: Callable[[], None]) -> Sequence[Finding]:
+def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[Finding]:
     try:
-        return check.look()
+        with turns:
+            return check.look()
     finally:
         advance()
 

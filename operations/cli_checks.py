@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .cli import app
-from .command import JsonOption, OutputsOption, RegionOption, StackOption, run
-from .outcome import EXIT_CODES, ExitCode
+from .command import JsonOption, OutputsOption, RegionOption, StackOption, Surroundings, run, run_without_outputs
+from .outcome import EXIT_CODES, ExitCode, UsageProblemError
+from .screen import Screen
 
 if TYPE_CHECKING:
     from .session import Session
+
+DEFAULT_STACK = "dev"
 
 
 @app.command(epilog=EXIT_CODES)
@@ -55,3 +58,35 @@ def verify(
     from .verify import verify as check_all
 
     run(context, stack, outputs, as_json, check_all)
+
+
+@app.command(epilog=EXIT_CODES)
+def preflight(
+    context: typer.Context,
+    destroy: Annotated[
+        bool, typer.Option("--destroy", help="Before `pulumi destroy` instead: who writes, what protects what.")
+    ] = False,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="NAME", help="Whose Pulumi.NAME.yaml is read. Default: dev.")
+    ] = None,
+    outputs: OutputsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an account before `pulumi up`: log-in, regions, quotas, offers, names, permissions. Changes nothing.
+
+    What can't be looked at is said to be unknown, with the reason. Default: the settings of the stack `dev`.
+    With --destroy it reads the stack's outputs, and says what to run next.
+    """
+    if destroy:
+        from .teardown import preflight_destroy
+
+        run(context, stack, outputs, as_json, preflight_destroy)
+        return
+    from .preflight import preflight as check_account
+
+    def check(screen: Screen, around: Surroundings) -> ExitCode:
+        if outputs is not None:
+            raise UsageProblemError("--outputs: is read with --destroy only", cure="Leave it out, or add --destroy.")
+        return check_account(screen, around.ask_in, stack or DEFAULT_STACK)
+
+    run_without_outputs(context, as_json, check)

@@ -129,6 +129,19 @@ def run(
     raise typer.Exit(code)
 
 
+def run_without_outputs(
+    context: typer.Context, as_json: bool, command: Callable[[Screen, Surroundings], ExitCode]
+) -> None:
+    """Run a command that needs no stack which is up, and end with its exit code."""
+    screen = Screen(as_json=as_json)
+    try:
+        code = command(screen, surroundings(context))
+    except OperationError as error:
+        screen.error(error)
+        raise typer.Exit(error.exit_code) from error
+    raise typer.Exit(code)
+
+
 def surroundings(context: typer.Context) -> Surroundings:
     """Return what a command stands in: a test's, or the real ones."""
     return context.obj if isinstance(context.obj, Surroundings) else _real_surroundings()

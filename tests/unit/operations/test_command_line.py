@@ -12,8 +12,8 @@ from tests.unit.operations.fakes import World
 
 ROOT = Path(__file__).resolve().parents[3]
 ACTING = ("switchover", "failover", "drill", "rewind")
-COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", *ACTING)
-WITHOUT_REGION = ("verify", *ACTING)
+COMMANDS = ("status", "disarm", "arm", "approve", "history", "verify", "preflight", *ACTING)
+WITHOUT_REGION = ("verify", "preflight", *ACTING)
 NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
