@@ -49,6 +49,8 @@ class Figures:
     wrong: dict[str, float]
     wrong_calls: dict[str, int]
     right_calls: int
+    vain_questions: dict[str, float]
+    """Episodes with a question whose yes would have been wrong, per 1,000 region-years, by the troubles at the question."""
 
     @property
     def wrong_in_all(self) -> float:
@@ -86,6 +88,7 @@ def _figures(name: str, tally: Tally, years: int) -> Figures:
         wrong={label: 1000 * count / years for label, count in by_weight.items()},
         wrong_calls=by_weight,
         right_calls=tally.right,
+        vain_questions={label: 1000 * count / years for label, count in tally.vain.most_common()},
     )
 
 

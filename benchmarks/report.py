@@ -101,6 +101,7 @@ def summary(run: Run) -> list[str]:
             f"Fastest baseline with no more wrong failovers than ours: {careful.name}; our p99 is {share:.4f} of its p99 "
             f"(1/{1 / share:.0f}), and it misses {missed.missed} of {missed.outages} region losses."
         )
+    lines.append(_questions_line(run))
     lines.append(
         f"{run.region_years:,} region-years, {run.episodes:,} episodes, {run.beats:,} beats of the real rules "
         f"in {run.seconds:.1f} s on {run.workers} workers ({run.processor_seconds:.0f} s of processor time); "
@@ -160,6 +161,15 @@ def _wrong_table(run: Run) -> tuple[str, list[str], list[list[str]]]:
     rows.append(["all", *(f"{detector.wrong_in_all:,.1f}" for detector in run.figures)])
     names = [detector.name for detector in run.figures]
     return "Wrong failovers per 1,000 region-years", ["what was going on", *names], rows
+
+
+def _questions_line(run: Run) -> str:
+    half_lost, vain = run.figures[0].times["half-lost region"], run.figures[0].vain_questions
+    by_cause = f" ({'; '.join(f'{per_year:.1f} in {label}' for label, per_year in vain.items())})" if vain else ""
+    return (
+        f"Of {half_lost.outages} half-lost regions ours called for {half_lost.outages - half_lost.missed} by itself and asked a person "
+        f"about {half_lost.asked} of the others; it asked in vain {sum(vain.values()):.1f} times per 1,000 region-years{by_cause}."
+    )
 
 
 def _isolation_line(run: Run) -> str:

@@ -32,6 +32,8 @@ class Tally:
     missed: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
     """Of the missed ones: a person was asked during the outage, as the policy wants it."""
+    vain: Counter[str] = field(default_factory=Counter)
+    """The troubles at the question -> episodes in which a person was asked while a yes would have been a wrong failover."""
     void: Counter[str] = field(default_factory=Counter)
     """Outages after an earlier call in the same episode: what the detector would have done is unknown."""
     beats: int = 0
@@ -46,6 +48,9 @@ class Tally:
             else:
                 causes = episode.causes_between(called_at - memory_seconds, called_at)
                 self.wrong[" + ".join(causes) or "calm", watch.reason or ""] += 1
+        vain = [asked for asked in watch.asked_at if not is_right(outages, asked)]
+        if vain:
+            self.vain[" + ".join(episode.causes_between(vain[0] - memory_seconds, vain[0])) or "calm"] += 1
         for outage in outages:
             if outage.seconds > MISSED_AFTER_SECONDS:
                 self._take_outage(outage, watch)
@@ -57,6 +62,7 @@ class Tally:
         for mine, theirs in (
             (self.missed, other.missed),
             (self.asked, other.asked),
+            (self.vain, other.vain),
             (self.void, other.void),
         ):
             mine.update(theirs)

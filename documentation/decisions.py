@@ -81,7 +81,7 @@ def decisions_page() -> str:
     acting = [f"`{rule.reason}`" for rule in RULES if rule.action is Action.FAIL_OVER]
     return "".join(
         [
-            HEAD.format(rows=len(RULES), acting=" and ".join(acting)),
+            HEAD.format(rows=len(RULES), acting=f"{', '.join(acting[:-1])} and {acting[-1]}"),
             *(f"- `{action}` {meaning}.\n" for action, meaning in ACTIONS.items()),
             GUARDS,
             "\n## The table\n\n",

@@ -139,6 +139,10 @@ class _CallerProxy:
         self.in_flight[task] = (request, _target_region(request))
         try:
             return await self.burst.handle_proxy(request.clone(headers=headers))
+        except ConnectionResetError:
+            if request.transport is not None and not request.transport.is_closing():
+                raise
+            return web.Response(status=499)  # the caller gave up while its answer was on the way: nobody reads this
         finally:
             del self.in_flight[task]
 

@@ -27,6 +27,8 @@ INSERT_ROW = (
     "ON DUPLICATE KEY UPDATE amount_cents = VALUES(amount_cents)"
 )
 SELECT_IDS = f"SELECT id FROM {ROW_TABLE}"
+LOOK_SECONDS = 5.0
+"""What a look at a database that should answer may take at least, however busy the machine is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,7 @@ class Ledger:
 
     def present_rows(self, endpoint: str) -> set[int]:
         """The row ids that the database behind an endpoint holds now. Raises pymysql.Error or OSError when it can't be read."""
-        connection = self._open(endpoint, seconds=max(5.0, self.attempt_seconds))
+        connection = self._open(endpoint, seconds=max(LOOK_SECONDS, self.attempt_seconds))
         try:
             with connection.cursor() as cursor:
                 cursor.execute(SELECT_IDS)
@@ -141,7 +143,7 @@ class Ledger:
     def read_only(self, endpoint: str) -> bool | None:
         """`@@innodb_read_only` behind an endpoint, asked over a connection of its own; None when it can't be asked."""
         try:
-            connection = self._open(endpoint, seconds=self.attempt_seconds)
+            connection = self._open(endpoint, seconds=max(LOOK_SECONDS, self.attempt_seconds))
         except (OSError, pymysql.Error):
             return None
         try:

@@ -22,6 +22,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from mysql_mimic.stream import ConnectionClosed
+
 from .aurora import Cluster
 from .iam_tokens import TokenAudience
 from .loop_thread import LoopThread
@@ -285,7 +287,7 @@ class MySQLListener:
         except asyncio.CancelledError:
             if not client.is_parked:
                 raise
-        except (ClientGoneError, OSError, ssl.SSLError) as error:
+        except (ClientGoneError, ConnectionClosed, OSError, ssl.SSLError) as error:
             logger.debug("a client of %s is gone: %s", self.cluster.id, error)
             if self.cluster.running:
                 client.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from .control_plane import OperationCall
@@ -130,6 +131,19 @@ class Stage:
             lambda: _paced(look, self.beat_seconds / 4),
             seconds=self._patience(count),
         )
+
+    def wait_for_middle(self, region: RegionFacts) -> None:
+        """Wait until half a beat after a beat of one region's controller began: as far from the last one as from the next."""
+        since = time.time()
+
+        def look() -> float | None:
+            begun = self.watch.state(region).get("beat_at")
+            begun_at = datetime.fromisoformat(begun).timestamp() if begun else 0.0
+            return begun_at if begun_at >= since else None
+
+        begun_at = self.wait_for(f"a beat in {region.name}", look, seconds=self._patience(1))
+        middle = begun_at + self.beat_seconds / 2
+        time.sleep(max(0.0, middle - time.time()))
 
     def let_pass(self, beats: float) -> None:
         """Let so many beats of time pass, whoever beats meanwhile."""

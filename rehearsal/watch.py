@@ -201,7 +201,7 @@ class Watch:
         self._calls_seen = len(calls)
 
     def _look_at_dns(self) -> None:
-        answer = self._world.ask_dns(self._world.writer_name, from_region=self._world.secondary.name)
+        answer = self._world.ask_dns(self._world.writer_name, from_region=self._world.client_region)
         region = self._world.region_behind(answer.values[0].rstrip(".")) if answer.values else None
         now = self._clock()
         self.dns_answers.append((now, region))

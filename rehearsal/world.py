@@ -96,6 +96,7 @@ class World:
         self._exit = ExitStack()
         self._deployment: Deployment | None = None
         self._regions: dict[str, RegionFacts] = {}
+        self._client_region: str | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -268,6 +269,15 @@ class World:
         """The data plane of a region's cluster."""
         return self.database.cluster(region.cluster_id)
 
+    @property
+    def client_region(self) -> str:
+        """Where the writing client sits, and asks Route 53: in the secondary region, unless a drill moves it."""
+        return self._client_region or self.secondary.name
+
+    def move_client(self, region: RegionFacts) -> None:
+        """Let the client sit in another region: its next connection comes from there."""
+        self._client_region = region.name
+
     def crash_databases(self, region: RegionFacts) -> None:
         """Let the database engine of a region die while the region lives: its ports refuse, and it writes nothing any more."""
         self.network.database_down(region.cluster_id)
@@ -297,14 +307,14 @@ class World:
         return self.network.cluster_of(endpoint).region
 
     def new_ledger(self, *, on_attempt: Callable[[WriteAttempt], None] | None = None) -> Ledger:
-        """A client in the secondary region that writes through `writer.<zone>` with the secret that this region holds."""
+        """A client that writes through `writer.<zone>` from `client_region`, with the secret that the secondary region holds."""
         home = self.secondary
         secret = json.loads(
             self.clients("secretsmanager", home.name).get_secret_value(SecretId=home.secret_arn)["SecretString"]
         )
 
         def resolve(name: str) -> NameAnswer:
-            answer = self.ask_dns(name, from_region=home.name)
+            answer = self.ask_dns(name, from_region=self.client_region)
             if not answer.values:
                 raise OSError(f"no answer for {name}: {answer.reason}")
             return NameAnswer(endpoint=answer.values[0].rstrip("."), ttl_seconds=answer.ttl_seconds / self.time_scale)
@@ -315,10 +325,10 @@ class World:
                 username=secret["username"], password=secret["password"], database=self.outputs["database_name"]
             ),
             resolve=resolve,
-            address=lambda endpoint: self.network.address(endpoint, from_region=home.name),
+            address=lambda endpoint: self.network.address(endpoint, from_region=self.client_region),
             tls=self.tls,
             pace_seconds=0.05,
-            attempt_seconds=max(0.3, 0.5 * self.beat_seconds),
+            attempt_seconds=max(1.0, 0.5 * self.beat_seconds),
             clock=time.time,
             on_attempt=on_attempt,
         )

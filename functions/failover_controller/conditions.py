@@ -73,13 +73,38 @@ def _heartbeat_arrives(case: Case) -> bool:
     return case.state.heartbeat_seen_at > since and quiet < case.policy.quiet_seconds
 
 
+def is_locked_out(case: Case) -> bool:
+    """Whether neither region can use the writer's port, while the database itself goes on writing heartbeats."""
+    return case.seen.peer_port is Port.DEAD and case.seen.peer is Peer.DOWN and _heartbeat_arrives(case)
+
+
 def is_partitioned(case: Case) -> bool:
     """Whether the port is dead while the writer shows life by another path."""
     return case.seen.peer_port is Port.DEAD and (case.seen.peer is Peer.FINE or _heartbeat_arrives(case))
 
 
+def region_is_unclear(case: Case) -> bool:
+    """Whether nobody saw the dead writer alive for longer than the grace, and the other region says nothing clear all the while.
+
+    Unclear is an answer that tells nothing, now or within the last beats: a run of silence, or of "it is down", is clear.
+    """
+    seen, state, policy = case.seen, case.state, case.policy
+    is_unclear = seen.peer is Peer.UNKNOWN or state.dead_beats < policy.failures_to_act
+    if not is_unclear or seen.peer is Peer.FINE or seen.peer_port is not Port.DEAD:
+        return False
+    lifeless = _lifeless_seconds(case)
+    return lifeless is not None and lifeless >= max(policy.in_region_grace_seconds, policy.quiet_seconds)
+
+
+def peer_is_unknown(case: Case) -> bool:
+    """Whether the other region's answer tells nothing, and has not yet done so for so long that a person is asked."""
+    return case.seen.peer is Peer.UNKNOWN and not region_is_unclear(case)
+
+
 def is_only_suspected(case: Case) -> bool:
     """Whether the run of failing beats, or the quiet of the heartbeat, is still too short."""
+    if region_is_unclear(case):
+        return False
     beats = case.state.silent_beats if case.seen.peer is Peer.SILENT else case.state.dead_beats
     quiet = heartbeat_quiet_seconds(case)
     return beats < case.policy.failures_to_act or (quiet is not None and quiet < case.policy.quiet_seconds)
@@ -89,11 +114,16 @@ def is_in_region_grace(case: Case) -> bool:
     """Whether Aurora still has time to heal a dead writer inside a living region."""
     if case.seen.peer is not Peer.DOWN:
         return False
+    lifeless = _lifeless_seconds(case)
+    return lifeless is None or lifeless < case.policy.in_region_grace_seconds
+
+
+def _lifeless_seconds(case: Case) -> float | None:
+    """Seconds since anybody saw the dead writer alive, or a new heartbeat came; `None` while it is not known to be dead."""
     since = case.state.dead_since
     if since is None:
-        return True
-    last_life = max(since, case.state.heartbeat_seen_at or since)
-    return seconds_between(last_life, case.now) < case.policy.in_region_grace_seconds
+        return None
+    return seconds_between(max(since, case.state.heartbeat_seen_at or since), case.now)
 
 
 def is_in_cooldown(case: Case) -> bool:
@@ -119,9 +149,13 @@ def standby_has_no_instance(case: Case) -> bool:
 
 
 def standby_is_not_synchronized(case: Case) -> bool:
-    """Whether RDS names a synchronization other than `connected`."""
+    """Whether RDS names a synchronization other than `connected`, and nobody approved it."""
+    return not _is_synchronized(case) and not is_approved(case)
+
+
+def _is_synchronized(case: Case) -> bool:
     # Absent is unknown: then the lag, which must have been measured shortly before the outage, has to speak.
-    return case.seen.synchronization not in (None, "connected")
+    return case.seen.synchronization in (None, "connected")
 
 
 def standby_is_unreachable(case: Case) -> bool:
@@ -134,7 +168,7 @@ def standby_is_not_ready(case: Case) -> bool:
     return (
         standby_is_not_available(case)
         or standby_has_no_instance(case)
-        or standby_is_not_synchronized(case)
+        or not _is_synchronized(case)
         or standby_is_unreachable(case)
     )
 

@@ -1,10 +1,10 @@
 """The decision: an ordered table of rules, first match wins, the last row holds.
 
 Owns every verdict and every guard, each with the reason why it stands where it stands; `docs/reference/decisions.md`
-is made from `RULES`. Does no I/O, reads no clock, knows no AWS type. Invariant: FAIL_OVER comes only from the two
+is made from `RULES`. Does no I/O, reads no clock, knows no AWS type. Invariant: FAIL_OVER comes only from the three
 rows near the end, and to get there the writer's port must be dead, the other region silent or saying that its writer
 is down, for enough beats, the heartbeat known and stopped, and every guard out of the way. Whatever is unknown ends
-in a row above them.
+in a row above them, unless a person who was asked approved it.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,15 @@ from .conditions import (
     is_disarmed,
     is_in_cooldown,
     is_in_region_grace,
+    is_locked_out,
     is_only_suspected,
     is_partitioned,
     is_under_way,
     lag_before_outage_ms,
     lag_is_too_high,
     lock_is_held,
+    peer_is_unknown,
+    region_is_unclear,
     standby_has_no_instance,
     standby_is_not_available,
     standby_is_not_ready,
@@ -131,6 +134,14 @@ RULES: tuple[Rule, ...] = (
         why_here="What we can't see we don't judge: from here on the state of the writer's port is known.",
     ),
     Rule(
+        reason=Reason.WRITER_LOCKED_OUT,
+        action=Action.TELL,
+        applies=is_locked_out,
+        when="neither region can use the writer's port, but the database goes on writing heartbeats, which still arrive",
+        why_here="No partition, which it would be taken for: the database runs and nobody gets in. A person can restart it or "
+        "switch over, and lose nothing.",
+    ),
+    Rule(
         reason=Reason.NETWORK_PARTITION,
         action=Action.TELL,
         applies=is_partitioned,
@@ -154,9 +165,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         reason=Reason.PEER_UNKNOWN,
         action=Action.TELL,
-        applies=lambda case: case.seen.peer is Peer.UNKNOWN,
-        when="the other region's Lambda API answers with an error, or its health_check with nothing usable",
-        why_here="An answer, even an error, means that the region is not silent: below it is silent, down or fine.",
+        applies=peer_is_unknown,
+        when="the other region's Lambda API answers with an error, or its health_check with nothing usable; with a dead port, "
+        "for less than in_region_grace",
+        why_here="An answer, even an error, means that the region is not silent. Below it is silent, down or fine, or has been "
+        "unclear for so long that a person is asked.",
     ),
     Rule(
         reason=Reason.PEER_SILENT,
@@ -219,14 +232,6 @@ RULES: tuple[Rule, ...] = (
         guard=True,
     ),
     Rule(
-        reason=Reason.STANDBY_NOT_SYNCHRONIZED,
-        action=Action.TELL,
-        applies=standby_is_not_synchronized,
-        when="RDS says that the standby's synchronization is not `connected`",
-        why_here="Its volume may be far behind, whatever the last lag was.",
-        guard=True,
-    ),
-    Rule(
         reason=Reason.STANDBY_UNREACHABLE,
         action=Action.TELL,
         applies=standby_is_unreachable,
@@ -270,8 +275,26 @@ RULES: tuple[Rule, ...] = (
         reason=Reason.OBSERVE_ONLY,
         action=Action.TELL,
         applies=lambda case: case.policy.mode is Mode.OBSERVE,
-        when="`mode: observe`: it would fail over now, and says so",
+        when="`mode: observe`: it would fail over, or ask, now, and says so",
         why_here="Before the rows that ask: in this mode no approval counts.",
+        guard=True,
+    ),
+    Rule(
+        reason=Reason.REGION_UNCLEAR,
+        action=Action.ASK,
+        applies=lambda case: region_is_unclear(case) and not is_approved(case),
+        when="the port is dead, no heartbeat came and nobody saw the writer alive for longer than in_region_grace, but the other "
+        "region answers nothing clear, and no person approved",
+        why_here="Regions rarely fall silent: they err. Whether this one is lost is a person's judgement, which comes before its price.",
+        guard=True,
+    ),
+    Rule(
+        reason=Reason.STANDBY_NOT_SYNCHRONIZED,
+        action=Action.ASK,
+        applies=standby_is_not_synchronized,
+        when="RDS says that the standby's synchronization is not `connected`, and no person approved",
+        why_here="Its volume may be far behind, whatever the last lag was. AWS doesn't say what the word means in an outage, so that "
+        "it holds nothing for ever.",
         guard=True,
     ),
     Rule(
@@ -297,6 +320,13 @@ RULES: tuple[Rule, ...] = (
         when="`mode: approve`, and no person approved the pending decision",
         why_here="The last guard: whoever is asked is asked about an act that nothing else would stop.",
         guard=True,
+    ),
+    Rule(
+        reason=Reason.REGION_IMPAIRED,
+        action=Action.FAIL_OVER,
+        applies=lambda case: region_is_unclear(case) and is_approved(case),
+        when="the writer has been dead for longer than in_region_grace, the other region answers nothing clear, and a person approved",
+        why_here="Before the two that need no person: what it takes for unclear would be clear to them.",
     ),
     Rule(
         reason=Reason.WRITER_DOWN,

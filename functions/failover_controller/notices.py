@@ -21,6 +21,7 @@ _CALLED = (
     "The failover is called now; failover-completed follows, usually within minutes. Do not call another one by hand."
 )
 NEXT_STEPS = {
+    Reason.REGION_IMPAIRED: _CALLED,
     Reason.REGION_LOST: _CALLED,
     Reason.WRITER_DOWN: _CALLED,
     Reason.FAILOVER_COMPLETED: (
@@ -69,8 +70,9 @@ class Announcer:
             return state
         state = replace(state, troubled_beats=state.troubled_beats + 1, calm_beats=0)
         if decision.action is Action.ASK and state.pending is None:
-            verdict = Reason.WRITER_DOWN if peer is Peer.DOWN else Reason.REGION_LOST
-            state = replace(state, pending=Pending(id=self._new_id(), verdict=verdict, asked_at=at))
+            state = replace(
+                state, pending=Pending(id=self._new_id(), verdict=_verdict_behind(decision, peer), asked_at=at)
+            )
         lasts = state.troubled_beats >= self._policy.failures_to_act
         if decision.action is Action.HOLD or not lasts or decision.reason in state.told:
             return state
@@ -119,3 +121,10 @@ class Announcer:
                 "Nothing is promoted until then, and the approval counts only while the verdict stands."
             )
         return NEXT_STEPS.get(event.reason, f"See the runbook, heading `{event.reason}`.")
+
+
+def _verdict_behind(question: Decision, peer: Peer) -> Reason:
+    """What would be done on a yes to this question."""
+    if question.reason is Reason.REGION_UNCLEAR:
+        return Reason.REGION_IMPAIRED
+    return Reason.WRITER_DOWN if peer is Peer.DOWN else Reason.REGION_LOST

@@ -27,7 +27,7 @@ def from_calm_to_calm(play: Callable[[Stage], None]) -> Callable[[Stage], None]:
     """Return the play between a wait for calm and the way back to it, which has assertions of its own."""
 
     def play_between(stage: Stage) -> None:
-        stage.wait_for("a calm world to begin with", lambda: _is_calm(stage), seconds=_patience(stage))
+        wait_for_calm(stage, "a calm world to begin with", writer=stage.world.primary)
         play(stage)
         settle(stage)
 
@@ -45,8 +45,7 @@ def settle(stage: Stage) -> None:
             set_switch(stage, region, armed=True, reason="the drill is over")
     if world.writer.name != world.primary.name:
         _go_home(stage)
-    calm_at = time.time()
-    stage.wait_for("a calm world at the end", lambda: _is_calm(stage, since=calm_at), seconds=_patience(stage))
+    wait_for_calm(stage, "a calm world at the end", writer=world.primary, since=time.time())
     primary, secondary = world.primary, world.secondary
     roles = {region.name: role_by_protocol(stage, region) for region in world.regions}
     stage.expect(
@@ -54,6 +53,11 @@ def settle(stage: Stage) -> None:
         roles == {primary.name: False, secondary.name: True},
         ", ".join(f"{region}: read_only={read_only}" for region, read_only in roles.items()),
     )
+
+
+def wait_for_calm(stage: Stage, words: str, *, writer: RegionFacts, since: float | None = None) -> None:
+    """Wait until nobody has anything left to tell, to do or to wait for, with that region as the writer."""
+    stage.wait_for(words, lambda: _is_calm(stage, writer, since=since), seconds=_patience(stage))
 
 
 def mend(stage: Stage) -> None:
@@ -67,6 +71,7 @@ def mend(stage: Stage) -> None:
         world.cluster(region).clock_skew_seconds = 0.0
     world.network.clear_port_faults()
     world.faults.clear()
+    world.move_client(world.secondary)
 
 
 def _go_home(stage: Stage) -> None:
@@ -81,17 +86,16 @@ def _go_home(stage: Stage) -> None:
     wait_until_writer(stage, home)
 
 
-def _is_calm(stage: Stage, *, since: float | None = None) -> bool | None:
-    """Whether the client writes at home, and both controllers have counted enough calm beats, with nothing left to do."""
+def _is_calm(stage: Stage, writer: RegionFacts, *, since: float | None = None) -> bool | None:
+    """Whether the client writes there, and both controllers have counted enough calm beats, with nothing left to do."""
     world = stage.world
-    home = world.primary
     recent = time.time() - stage.beat_seconds
     writes = [one for one in stage.attempts_since(max(recent, since or 0.0)) if one.acknowledged]
-    if world.writer.name != home.name or not writes or writes[-1].endpoint != home.writer_endpoint:
+    if world.writer.name != writer.name or not writes or writes[-1].endpoint != writer.writer_endpoint:
         return None
-    if stage.dns_answers_since(recent)[-1:] != [home.name]:
+    if stage.dns_answers_since(recent)[-1:] != [writer.name]:
         return None
-    if all(_has_settled(stage, region) for region in world.regions):
+    if all(_has_settled(stage, region, measures_lag=region.name != writer.name) for region in world.regions):
         return True
     # Each look is two calls to an API that everybody shares.
     time.sleep(stage.beat_seconds / 5)
@@ -119,13 +123,13 @@ def has_settled(
     )
 
 
-def _has_settled(stage: Stage, region: RegionFacts) -> bool:
+def _has_settled(stage: Stage, region: RegionFacts, *, measures_lag: bool) -> bool:
     return has_settled(
         stage.watch.state(region),
         stage.world.policy,
         now=time.time(),
         beat_seconds=stage.beat_seconds,
-        measures_lag=region.name == stage.world.secondary.name,
+        measures_lag=measures_lag,
     )
 
 

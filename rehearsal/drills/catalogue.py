@@ -16,6 +16,7 @@ from .delayed import (
     play_disarmed,
     play_flapping,
     play_lag_too_high,
+    play_region_errs,
     play_throttled,
     play_writer_down,
 )
@@ -27,6 +28,7 @@ from .first_walk import (
     play_switchover_home,
 )
 from .interrupted import play_answer_lost, play_controller_killed, play_two_controllers
+from .second_failover import play_second_failover
 from .unmoved import (
     play_blip,
     play_both_regions_lost,
@@ -177,6 +179,15 @@ DRILLS: tuple[Drill, ...] = (
         "lost_rows",
     ),
     _further(
+        "region-errs",
+        "The region errs instead of falling silent",
+        "Its database is gone and its Lambda API answers with errors: it asks after the grace, and acts on a person's approval.",
+        play_region_errs,
+        "asked_seconds",
+        "released_to_call_seconds",
+        "lost_rows",
+    ),
+    _further(
         "standby-without-instances",
         "The standby has no instance",
         "Nothing could serve there: told in calm, held when the writer's region is lost.",
@@ -238,6 +249,16 @@ DRILLS: tuple[Drill, ...] = (
         play_clock_skew,
         "heartbeat_age_with_clock_behind_ms",
         "outage_to_call_seconds",
+    ),
+    _further(
+        "second-failover",
+        "The region that had taken over is lost",
+        "The writer sits in the secondary region, and that region is lost: home takes over by itself, and DNS comes home.",
+        play_second_failover,
+        "outage_to_call_seconds",
+        "promoted_seconds",
+        "dns_moved_seconds",
+        "lost_rows",
     ),
     _further(
         "both-regions-lost",

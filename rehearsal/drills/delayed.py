@@ -10,6 +10,7 @@ import time
 from ..faults import ApiFault
 from ..report import EventKind
 from ..stage import Stage
+from ..watch import Notice
 from ..world import RegionFacts
 from .expectations import (
     MOST_BEATS_TO_CALL,
@@ -72,22 +73,59 @@ def play_lag_too_high(stage: Stage) -> None:
     stage.measure_since_zero("asked_seconds", notice.at)
     stage.wait_beats_in(standby, HELD_BEATS_ONCE_TOLD)
     _expect_held(stage, "no person had approved")
-    decision_id = str(notice.message["evidence"].get("decision_id", ""))
-    pending = stage.watch.state(standby).get("pending", {})
+    lag_ms = notice.message["evidence"]["lag_before_outage_ms"]
     stage.expect(
-        "the notice names the decision that is pending, and the loss that is to be decided",
-        bool(decision_id)
-        and decision_id == pending.get("id")
-        and notice.message["evidence"]["lag_before_outage_ms"] > most_seconds * 1000,
-        f"asked for {decision_id}, pending {pending.get('id')}, lag {notice.message['evidence']['lag_before_outage_ms']} ms",
+        "the notice names the loss that is to be decided",
+        lag_ms > most_seconds * 1000,
+        f"lag {lag_ms} ms, may lose {most_seconds:g} s",
     )
-    approved_at = time.time()
-    approve(stage, standby, decision_id)
+    approved_at = _approve_what_was_asked(stage, standby, notice)
     _follow_held_failover(stage, outage, approved_at, "the approval")
     expect_no_write_in_the_dark(stage, outage.at, outage.lost)
     expect_loss_within_lag(stage, outage)
     expect_loss_was_possible(stage, outage)
     _expect_one_clean_failover(stage, outage, ("lag-too-high", "region-lost", "failover-completed"), check_loss=False)
+
+
+def play_region_errs(stage: Stage) -> None:
+    """Database and replication are gone, and the region's Lambda API errs instead of falling silent: a person is asked."""
+    world = stage.world
+    standby = world.standby
+    grace_seconds = world.policy.in_region_grace_seconds
+
+    def begin(lost: RegionFacts) -> None:
+        world.crash_databases(lost)
+        world.faults.add(
+            ApiFault(
+                service="lambda",
+                caller_region=standby.name,
+                target_region=lost.name,
+                error_code="ServiceException",
+                error_message="Internal Error",
+                error_status=500,
+            )
+        )
+
+    outage = observe_outage(stage, "the outage", begin)
+    stage.happened(
+        f"{outage.lost.name} is half lost: its database is gone, its Lambda API errs",
+        EventKind.OUTAGE,
+        outage.lost.name,
+    )
+    notice = stage.wait_for_notice("region-unclear", standby, seconds=grace_seconds + 10 * stage.beat_seconds)
+    asked_seconds = stage.measure_since_zero("asked_seconds", notice.at)
+    stage.expect(
+        "nobody was asked within the grace",
+        asked_seconds >= grace_seconds,
+        f"asked {asked_seconds:.2f} s after the outage; grace {grace_seconds} s",
+    )
+    stage.wait_beats_in(standby, HELD_BEATS_ONCE_TOLD)
+    _expect_held(stage, "no person had approved")
+    approved_at = _approve_what_was_asked(stage, standby, notice)
+    _follow_held_failover(stage, outage, approved_at, "the approval")
+    _expect_one_clean_failover(
+        stage, outage, ("peer-unknown", "region-unclear", "region-impaired", "failover-completed")
+    )
 
 
 def play_disarmed(stage: Stage) -> None:
@@ -204,6 +242,20 @@ def _follow_held_failover(stage: Stage, outage: Outage, released_at: float, rele
     failover = follow_failover(stage, call, outage.standby)
     expect_call_in_time(stage, waited_seconds, most_beats=MOST_BEATS_AFTERWARDS, since=released_by)
     expect_dns_after_promotion(stage, failover)
+
+
+def _approve_what_was_asked(stage: Stage, standby: RegionFacts, notice: Notice) -> float:
+    """Approve the decision that a notice names, which must be the pending one; return when."""
+    decision_id = str(notice.message["evidence"].get("decision_id", ""))
+    pending = stage.watch.state(standby).get("pending", {})
+    stage.expect(
+        "the notice names the decision that is pending",
+        bool(decision_id) and decision_id == pending.get("id"),
+        f"asked for {decision_id}, pending {pending.get('id')}: {pending.get('verdict')}",
+    )
+    approved_at = time.time()
+    approve(stage, standby, decision_id)
+    return approved_at
 
 
 def _expect_held(stage: Stage, because: str) -> None:

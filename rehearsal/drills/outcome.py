@@ -47,8 +47,12 @@ def lose_region(stage: Stage, words: str = "the outage") -> Outage:
 
 
 def observe_outage(stage: Stage, words: str, begin: Callable[[RegionFacts], None]) -> Outage:
-    """Begin an outage of the writer's region, and note what there was to lose. The drill counts from here."""
+    """Begin an outage of the writer's region, and note what there was to lose. The drill counts from here.
+
+    It begins half-way between two beats of the standby: as far from the beat that sees it first as an outage is in the mean.
+    """
     lost, standby = stage.world.writer, stage.world.standby
+    stage.wait_for_middle(standby)
     acknowledged, lost_before = stage.ledger.acknowledged_rows(), lost_rows(stage)
     stage.mark_zero(words)
     begin(lost)

@@ -8,25 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rehearsal.aws import Clients
 from rehearsal.emulator import ACCOUNT_ID, Emulator, EmulatorError
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
-    """Tell whether something becomes so in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def is_running(process_id: int) -> bool:
@@ -51,13 +41,15 @@ def children_of(group: int) -> list[int]:
 
 
 def test_answers_as_the_one_account_in_every_region() -> None:
-    """A client of any region is that account, and the emulator was ready in a few seconds."""
+    """A client of any region is that account; how long the start took was measured."""
+    started = time.monotonic()
     with Emulator() as emulator:
+        elapsed_seconds = time.monotonic() - started
         clients = Clients(emulator.url)
         accounts = {clients("sts", region).get_caller_identity()["Account"] for region in ("us-east-1", "eu-west-1")}
         clients.close()
         assert accounts == {ACCOUNT_ID}
-        assert 0 < emulator.start_seconds < 20
+        assert 0 < emulator.start_seconds < elapsed_seconds
         assert (emulator.resident_bytes() or 0) > 10_000_000
 
 
@@ -87,11 +79,11 @@ def test_this_machine_s_credentials_do_not_reach_the_emulator(monkeypatch: pytes
 
 
 def test_an_early_death_is_reported_with_the_log() -> None:
-    """A ministack that can't start says why in the error, and at once."""
+    """A ministack that can't start says why in the error, long before the time that it had is over."""
     started = time.monotonic()
     with pytest.raises(EmulatorError, match=r"died with status 1[\s\S]*ValueError"):
-        Emulator(environment={"GATEWAY_PORT": "no-number"}).start()
-    assert time.monotonic() - started < 15
+        Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * PATIENCE_SECONDS).start()
+    assert time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_a_later_death_is_noticed() -> None:
@@ -107,7 +99,7 @@ def test_a_later_death_is_noticed() -> None:
                 return "died with status -9" in str(error)
             return False
 
-        assert eventually(is_noticed)
+        assert wait_until(is_noticed)
 
 
 def test_it_dies_with_us_however_we_die() -> None:
@@ -126,4 +118,4 @@ def test_it_dies_with_us_however_we_die() -> None:
     finished = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == -signal.SIGKILL
     group = int(finished.stdout)
-    assert eventually(lambda: children_of(group) == [])
+    assert wait_until(lambda: children_of(group) == [])

@@ -37,6 +37,7 @@ EXCLUSIVE: Mapping[tuple[Reason, Reason], str] = {
     (Reason.PEER_UNKNOWN, Reason.PEER_SILENT): "the other region answers something, or nothing",
     (Reason.PEER_SILENT, Reason.PEER_PROBE_FAILS): "the other region answers nothing, or that its writer is down",
     (Reason.LAG_UNKNOWN, Reason.LAG_TOO_HIGH): "the lag is unknown, or a number",
+    (Reason.APPROVAL_NEEDED, Reason.REGION_IMPAIRED): "a person approved, or did not",
     (Reason.WRITER_DOWN, Reason.REGION_LOST): "the other region says that its writer is down, or is silent",
 }
 """Neighbours that never both apply -> why: their order decides nothing."""
@@ -50,6 +51,8 @@ NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
             Reason.WRITER_UNJUDGED,
             Reason.PEER_UNKNOWN,
             Reason.HEALTHY,
+            Reason.REGION_UNCLEAR,
+            Reason.REGION_IMPAIRED,
             Reason.WRITER_DOWN,
             Reason.REGION_LOST,
         ),

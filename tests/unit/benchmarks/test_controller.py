@@ -139,6 +139,21 @@ def test_a_lag_above_the_limit_asks_a_person() -> None:
     assert [round(asked - START - 300) for asked in watch.asked_at] == [28]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_half_lost_region_asks_a_person_after_the_grace(seed: int) -> None:
+    """Its API answers with nothing but errors: one question soon after 120 s, and no call."""
+    gone = effect(Cause.HALF_LOSS, 900, writer_down=1, peering_cut=1, stream_cut=1, api_errors=1)
+    watch = Controller().watch(episode(gone), Random(seed))
+    assert (watch.called_at, len(watch.asked_at)) == (None, 1)
+    assert 120 <= watch.asked_at[0] - START < 145
+
+
+def test_a_partition_beside_a_lambda_that_errs_asks_nobody() -> None:
+    """The database's own heartbeat still arrives."""
+    seen = episode(effect(Cause.PARTITION, 7200, peering_cut=1), effect(Cause.BROWN_OUT, 7080, after=120, api_errors=1))
+    assert [Controller().watch(seen, Random(seed)).asked_at for seed in range(10)] == [()] * 10
+
+
 def test_a_loss_after_a_jump_is_called_as_soon_as_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jumping over the beats of a long partition changes nothing but the number of beats."""
     seen = episode(

@@ -64,6 +64,17 @@ def test_a_loss_without_a_call_is_missed_and_a_question_in_it_counts() -> None:
     ]
 
 
+def test_a_question_is_in_vain_when_a_yes_would_have_been_wrong() -> None:
+    """Once an episode, by the troubles at the first such question; one in a loss is not."""
+    troubles = effect(Cause.BROWN_OUT, 900, api_errors=1), effect(Cause.PARTITION, 900, after=60, peering_cut=1)
+    partition, loss = _tally(*troubles, asked_after=(200, 300)), _tally(LOSS, asked_after=(28,))
+    partition.add(loss)
+    assert partition.vain == Counter({"peering partition + API brown-out": 1})
+    assert figures(Outcome(2000, 2, 0, {"ours": partition}))[0].vain_questions == {
+        "peering partition + API brown-out": 0.5
+    }
+
+
 def test_a_call_that_came_after_the_outage_missed_it_and_was_wrong() -> None:
     """The database serves again."""
     tally = _tally(LOSS, effect(Cause.BLIP, 5, after=700), called_after=640)

@@ -16,6 +16,7 @@ import pytest
 from rehearsal.aurora import Cluster, GlobalDatabase, MasterUser
 from rehearsal.certificates import CertificateAuthority
 from rehearsal.mysql_server import MySQLListener, MySQLServer
+from tests.patience import PATIENCE_SECONDS
 
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "a/secret+key"
 MASTER = MasterUser(name="admin", password="correct-horse_battery%staple")
@@ -127,7 +128,7 @@ class RawServer:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self.threads:
-            thread.join(5)
+            thread.join(PATIENCE_SECONDS)
 
     def _run(self, function: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=function, args=args, name="raw-server", daemon=True)

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from rehearsal.operation_runner import OperationRunner
 from rehearsal.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.rds_answers import endpoint_hash, rewrite
 from rehearsal.rds_events import Moment, RdsEvents, event_entry, event_of
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
@@ -502,15 +502,7 @@ class Chain:
 
     def wait_until_idle(self) -> None:
         """Wait for the operation under way, and for what is told of it: a late event would reach the next test."""
-        wait_for(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    """Poll, five seconds at most."""
-    end = time.monotonic() + 5
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+        assert wait_until(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
 
 
 @pytest.fixture(scope="module")
@@ -528,7 +520,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         control_plane.upstream = emulator.url
         network.attach(faults)
         network.attach(control_plane)
-        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=10)
+        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())
@@ -653,7 +645,7 @@ def test_errors_of_operations_come_as_the_models_exceptions(payments: Chain) -> 
 def test_a_switchover_passes_through_its_states_and_swaps_the_roles(payments: Chain) -> None:
     """The old writer is fenced at once; the global name moves with the role; nothing is lost."""
     # However slow the machine, some look falls between pending and done.
-    payments.control_plane.operation_seconds = 2.0
+    payments.control_plane.operation_seconds = 4.0
     database = payments.control_plane.global_database("payments")
     answer = payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
@@ -743,7 +735,7 @@ def test_a_switchover_is_told_in_both_regions(payments: Chain, event_queues: Eve
     payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
     )
-    wait_for(lambda: len(payments.control_plane.events) == before + 4)
+    assert wait_until(lambda: len(payments.control_plane.events) == before + 4)
 
     assert [None] * 4 == [event.error for event in payments.control_plane.events[before:]]
     for region, cluster in ((EAST, "east"), (WEST, "west")):
@@ -763,7 +755,7 @@ def test_a_failover_is_told_in_the_region_that_lives(payments: Chain, event_queu
     before = len(payments.control_plane.events)
     payments.network.darken(EAST)
     fail_over(payments, WEST, "west")
-    wait_for(lambda: len(payments.control_plane.events) == before + 1)
+    assert wait_until(lambda: len(payments.control_plane.events) == before + 1)
     payments.network.lighten(EAST)
 
     assert [] == event_queues(EAST)

@@ -1,17 +1,20 @@
 """Faults between callers and AWS, seen through boto3 clients in front of a small upstream on loopback."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.test_utils import make_mocked_request
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from rehearsal.aws import Clients, credential_scope
-from rehearsal.faults import ApiFault, ApiFaults
+from rehearsal.faults import ApiFault, ApiFaults, _CallerProxy
 from rehearsal.loop_thread import LoopThread, serve_on_loopback
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 
@@ -58,7 +61,7 @@ class Upstream:
 
 
 class Callers:
-    """Clients in each region, with short patience."""
+    """Clients in each region, who wait that long for an answer."""
 
     def __init__(self, faults: ApiFaults, read_timeout_seconds: float) -> None:
         self.clients = {
@@ -79,6 +82,10 @@ class Callers:
             clients.close()
 
 
+PATIENT_SECONDS = 10 * PATIENCE_SECONDS
+"""Of callers whose request is ended from outside: nothing ends by their own time-out."""
+
+
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
     """A running upstream."""
@@ -97,7 +104,15 @@ def faults(upstream: Upstream) -> Iterator[ApiFaults]:
 
 @pytest.fixture
 def callers(faults: ApiFaults) -> Iterator[Callers]:
-    """Callers who wait 0.2 s."""
+    """Callers who wait for an answer that comes, however busy the machine is."""
+    running = Callers(faults, PATIENCE_SECONDS)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def hasty(faults: ApiFaults) -> Iterator[Callers]:
+    """Callers who wait 0.2 s for an answer that does not come."""
     running = Callers(faults, 0.2)
     yield running
     running.close()
@@ -166,32 +181,57 @@ def test_latency_delays_a_call_that_then_passes(upstream: Upstream, faults: ApiF
     assert len(upstream.seen) == 1
 
 
-def test_a_hanging_call_has_no_effect(upstream: Upstream, faults: ApiFaults, callers: Callers) -> None:
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_caller_that_gave_up_is_no_failure(is_gone: bool) -> None:
+    """An answer that nobody waits for any more is dropped; a reset under a caller that still waits is an error."""
+
+    async def reset(_request: web.BaseRequest) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    async def handle() -> int:
+        proxy = _CallerProxy(WEST, "http://127.0.0.1:1")
+        proxy.burst.handle_proxy = reset  # pyright: ignore[reportAttributeAccessIssue]
+        request = make_mocked_request("POST", "/", headers={"Host": "127.0.0.1"})
+        assert request.transport is not None
+        request.transport.is_closing.return_value = is_gone  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
+        return (await proxy._handle(request)).status
+
+    if is_gone:
+        assert asyncio.run(handle()) == 499
+    else:
+        with pytest.raises(ClientConnectionResetError):
+            asyncio.run(handle())
+
+
+def test_a_hanging_call_has_no_effect(upstream: Upstream, faults: ApiFaults, hasty: Callers) -> None:
     """The client runs out of time, and AWS never saw the request."""
-    faults.add(ApiFault(service="rds", hang=True))
+    injected = faults.add(ApiFault(service="rds", hang=True))
 
     with pytest.raises(ReadTimeoutError):
-        callers.rds(WEST, EAST).describe_events()
+        hasty.rds(WEST, EAST).describe_events()
+    assert wait_until(lambda: injected.fired_count == 1)
     assert upstream.seen == []
 
 
-def test_a_lost_answer_has_an_effect(upstream: Upstream, faults: ApiFaults, callers: Callers) -> None:
+def test_a_lost_answer_has_an_effect(upstream: Upstream, faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """The client runs out of time, but AWS did what it was asked to."""
     faults.add(ApiFault(service="rds", lose_answer=True, times=1))
 
     with pytest.raises(ReadTimeoutError):
-        callers.rds(WEST, EAST).describe_events()
-    assert len(upstream.seen) == 1
+        hasty.rds(WEST, EAST).describe_events()
+    assert wait_until(lambda: len(upstream.seen) == 1)
     callers.rds(WEST, EAST).describe_events()
 
 
-def test_darkness_silences_a_region_both_ways(upstream: Upstream, faults: ApiFaults, callers: Callers) -> None:
+def test_darkness_silences_a_region_both_ways(
+    upstream: Upstream, faults: ApiFaults, callers: Callers, hasty: Callers
+) -> None:
     """Nobody there reaches anything, nobody elsewhere reaches it; the living region goes on by itself."""
     faults.darken(EAST)
 
     for caller, target in ((EAST, EAST), (EAST, WEST), (WEST, EAST)):
         with pytest.raises(ReadTimeoutError):
-            callers.rds(caller, target).describe_events()
+            hasty.rds(caller, target).describe_events()
     callers.rds(WEST, WEST).describe_events()
     assert [(service, region) for service, region, _body in upstream.seen] == [("rds", WEST)]
     assert [(fired.caller_region, fired.target_region) for fired in faults.fired if fired.by_darkness] == [
@@ -201,21 +241,21 @@ def test_darkness_silences_a_region_both_ways(upstream: Upstream, faults: ApiFau
     ]
 
 
-def test_global_services_answer_living_regions_only(faults: ApiFaults, callers: Callers) -> None:
+def test_global_services_answer_living_regions_only(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """A service that signs for us-east-1 lives on for eu-west-1 when us-east-1 is dark, but not for the dark region."""
     faults.darken(EAST)
 
     callers.sts(WEST, EAST).get_caller_identity()
     with pytest.raises(ReadTimeoutError):
-        callers.sts(EAST, EAST).get_caller_identity()
+        hasty.sts(EAST, EAST).get_caller_identity()
 
 
-def test_darkness_outranks_single_faults(faults: ApiFaults, callers: Callers) -> None:
+def test_darkness_outranks_single_faults(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """A dark region doesn't answer so much as an error, and the single fault is back in force afterwards."""
     faults.add(ApiFault(service="rds", error_code="Throttling", error_status=400))
     faults.darken(EAST)
     with pytest.raises(ReadTimeoutError):
-        callers.rds(WEST, EAST).describe_events()
+        hasty.rds(WEST, EAST).describe_events()
     faults.lighten(EAST)
 
     with pytest.raises(ClientError):
@@ -224,14 +264,13 @@ def test_darkness_outranks_single_faults(faults: ApiFaults, callers: Callers) ->
 
 def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: ApiFaults) -> None:
     """A request of a patient caller dies when the region comes back: it never takes effect late."""
-    patient = Callers(faults, 30.0)
+    patient = Callers(faults, PATIENT_SECONDS)
     faults.darken(EAST)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(patient.rds(WEST, EAST).describe_events)
-        while not faults.fired:
-            time.sleep(0.005)
+        assert wait_until(lambda: faults.fired)
         faults.lighten(EAST)
-        error = call.exception(timeout=5)
+        error = call.exception(timeout=PATIENCE_SECONDS)
     patient.close()
 
     assert isinstance(error, ConnectionClosedError)
@@ -239,7 +278,7 @@ def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: Ap
     assert frozenset() == faults.dark_regions
 
 
-def test_two_dark_regions_come_back_one_by_one(faults: ApiFaults, callers: Callers) -> None:
+def test_two_dark_regions_come_back_one_by_one(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """Each region's darkness is its own."""
     faults.darken(EAST)
     faults.darken(WEST)
@@ -247,24 +286,23 @@ def test_two_dark_regions_come_back_one_by_one(faults: ApiFaults, callers: Calle
 
     callers.rds(WEST, WEST).describe_events()
     with pytest.raises(ReadTimeoutError):
-        callers.rds(WEST, EAST).describe_events()
+        hasty.rds(WEST, EAST).describe_events()
 
 
 def test_stopping_ends_held_requests_and_every_thread(upstream: Upstream) -> None:
     """A rehearsal that ends in the dark ends at once."""
     faults = ApiFaults(upstream=upstream.url, regions=(EAST, WEST)).start()
-    patient = Callers(faults, 30.0)
+    patient = Callers(faults, PATIENT_SECONDS)
     faults.darken(EAST)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(patient.rds(EAST, EAST).describe_events)
-        while not faults.fired:
-            time.sleep(0.005)
+        assert wait_until(lambda: faults.fired)
         started = time.monotonic()
         faults.stop()
         stopped_seconds = time.monotonic() - started
-        error = call.exception(timeout=5)
+        error = call.exception(timeout=PATIENCE_SECONDS)
     patient.close()
 
     assert isinstance(error, ConnectionClosedError)
-    assert stopped_seconds < 2
+    assert stopped_seconds < PATIENCE_SECONDS
     faults.stop()

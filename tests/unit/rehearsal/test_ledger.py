@@ -11,6 +11,7 @@ from rehearsal.aurora import GlobalDatabase, MasterUser
 from rehearsal.certificates import CertificateAuthority
 from rehearsal.ledger import Credentials, Ledger, NameAnswer, WriteAttempt
 from rehearsal.mysql_server import Fault, MySQLListener, MySQLServer
+from tests.patience import PATIENCE_SECONDS
 
 ENDPOINTS = {"one": "one.us-east-1.rds.amazonaws.com", "two": "two.eu-west-1.rds.amazonaws.com"}
 
@@ -18,7 +19,9 @@ ENDPOINTS = {"one": "one.us-east-1.rds.amazonaws.com", "two": "two.eu-west-1.rds
 class Stand:
     """Two clusters behind listeners, and a name that leads to one of them."""
 
-    def __init__(self, server: MySQLServer, authority: CertificateAuthority) -> None:
+    def __init__(
+        self, server: MySQLServer, authority: CertificateAuthority, attempt_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self.database = GlobalDatabase(clock=time.time, replication_lag_seconds=0.0)
         master = MasterUser(name="dbadmin", password="correct horse")
         clusters = {
@@ -42,7 +45,7 @@ class Stand:
             address=lambda endpoint: ("127.0.0.1", self.port(endpoint)),
             tls=authority.client_context(),
             pace_seconds=0.005,
-            attempt_seconds=0.2,
+            attempt_seconds=attempt_seconds,
             on_attempt=self.note,
         )
 
@@ -62,16 +65,22 @@ class Stand:
             self.attempted.notify_all()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait until the attempts so far satisfy a condition; fails after 10 s."""
+        """Wait until the attempts so far satisfy a condition."""
         with self.attempted:
-            assert self.attempted.wait_for(condition, timeout=10)
+            assert self.attempted.wait_for(condition, timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
+def attempt_seconds() -> float:
+    """How long the client waits for an answer: as long as it takes, where one comes."""
+    return PATIENCE_SECONDS
+
+
+@pytest.fixture
+def stand(tmp_path: Path, attempt_seconds: float) -> Iterator[Stand]:
     """A started stand whose client is stopped in the end."""
     with MySQLServer() as server:
-        stand = Stand(server, CertificateAuthority.create(tmp_path))
+        stand = Stand(server, CertificateAuthority.create(tmp_path), attempt_seconds)
         yield stand
         stand.ledger.stop()
         stand.database.close()
@@ -94,6 +103,7 @@ def test_the_client_follows_the_name(stand: Stand) -> None:
     stand.wait_for(lambda: any(one.acknowledged and one.endpoint == ENDPOINTS["two"] for one in stand.attempts))
 
 
+@pytest.mark.parametrize("attempt_seconds", [0.2])
 def test_a_hanging_database_costs_one_attempt_at_a_time_and_no_row(stand: Stand) -> None:
     """While nothing answers, attempts fail with a reason; afterwards the same row is written, and none is skipped."""
     stand.ledger.start()

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,7 @@ from rehearsal.aurora import Cluster, GlobalDatabase, MasterUser
 from rehearsal.certificates import CertificateAuthority
 from rehearsal.iam_tokens import TokenAudience, token_refusal
 from rehearsal.mysql_server import Fault, MySQLListener, MySQLServer
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 ENDPOINT = "payments.cluster-abc123.us-east-1.rds.amazonaws.com"
 LONG_NAME = f"{'a' * 63}.cluster-abc123.us-east-1.rds.amazonaws.com"
@@ -44,11 +45,11 @@ class Site:
             "user": user,
             "password": password,
             "ssl": self.authority.client_context(),
-            "read_timeout": 5,
+            "read_timeout": PATIENCE_SECONDS,
             **more,
         }
         connection = pymysql.Connection(host=host, port=self.listener.port, defer_connect=True, **arguments)  # type: ignore[arg-type]
-        connection.connect(socket.create_connection(("127.0.0.1", self.listener.port), 5))
+        connection.connect(socket.create_connection(("127.0.0.1", self.listener.port), PATIENCE_SECONDS))
         return connection
 
 
@@ -87,14 +88,6 @@ def token(user: str = "app", *, host: str = ENDPOINT, port: int = 3306, region: 
         request
     )
     return str(request.url).removeprefix("https://")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for the server's thread, for three seconds at most."""
-    until = time.monotonic() + 3
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 class TestAnswers:
@@ -243,7 +236,7 @@ class TestLogIn:
         """After a refusal the connection is closed: nothing is answered to who isn't logged in."""
         with pytest.raises(pymysql.OperationalError):
             app.connect(user="app", password="p")
-        wait_until(lambda: app.listener.connection_count == 0)
+        assert wait_until(lambda: app.listener.connection_count == 0)
 
     def test_tls_is_required(self, site: Site) -> None:
         """A client that doesn't ask for TLS is refused before its log-in is read."""
@@ -279,6 +272,20 @@ class TestLogIn:
                 except ssl.SSLWantReadError:
                     continue
         assert tls.version() == "TLSv1.3"
+
+    def test_a_client_that_hangs_up_in_its_log_in_is_no_failure(
+        self, app: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As a probe does whose time is over: the server's own log is for the server's own faults."""
+
+        def give_up(*_: object) -> None:
+            raise OSError("no time left")
+
+        monkeypatch.setattr(pymysql.Connection, "_process_auth", give_up)
+        with pytest.raises((pymysql.OperationalError, OSError)):
+            app.connect(user="app", password=token())
+        assert wait_until(lambda: app.listener.connection_count == 0)
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 class TestTokens:
@@ -337,7 +344,7 @@ class TestFaults:
         raw.sendall(b"\x09\x00\x00\x00\x03SELECT 1")
         with pytest.raises(TimeoutError):
             raw.recv(1)
-        with socket.create_connection(("127.0.0.1", site.listener.port), 1) as fresh:
+        with socket.create_connection(("127.0.0.1", site.listener.port), PATIENCE_SECONDS) as fresh:
             fresh.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 fresh.recv(1)
@@ -358,10 +365,10 @@ class TestFaults:
         """When the hang ends, the connections that it held are reset, and new ones are served."""
         connection = site.connect()
         site.listener.set_fault(Fault.HANG)
-        waiting = socket.create_connection(("127.0.0.1", site.listener.port), 5)
-        wait_until(lambda: site.listener.connection_count == 2)
+        waiting = socket.create_connection(("127.0.0.1", site.listener.port), PATIENCE_SECONDS)
+        assert wait_until(lambda: site.listener.connection_count == 2)
         site.listener.set_fault(Fault.NONE)
-        waiting.settimeout(5)
+        waiting.settimeout(PATIENCE_SECONDS)
         with pytest.raises(ConnectionResetError):
             while waiting.recv(1):
                 pass

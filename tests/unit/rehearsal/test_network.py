@@ -15,6 +15,7 @@ from rehearsal.aurora import Cluster, GlobalDatabase
 from rehearsal.mysql_server import Fault
 from rehearsal.name_server import NameServer
 from rehearsal.network import LAMBDA_SITE, Network, UnknownHost, write_atomically
+from tests.patience import PATIENCE_SECONDS
 
 EAST, WEST = "us-east-1", "eu-west-1"
 EAST_WRITER = "east.cluster-c1.us-east-1.rds.amazonaws.com"
@@ -277,7 +278,7 @@ def worker(
         check=True,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
     assert not started.stderr
     return json.loads(started.stdout)

@@ -4,6 +4,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pytest
+
 from functions.failover_controller.beats import run_beats
 from functions.failover_controller.cycle import Beat
 from functions.failover_controller.model import Action, Decision, Reason
@@ -178,3 +180,31 @@ def test_two_invocations_hand_over_without_a_pause_and_without_a_beat_too_many()
     clock.advance(-1)
     assert (after(1), ["healthy"]) == (second.cycle.last_beat_at, second.beats(1))
     assert before + 1 == len(world.metrics)
+
+
+@pytest.mark.parametrize("phase", [0.01, 0.25, 0.5, 0.75, 0.99])
+def test_a_lost_region_is_called_within_four_beats_whenever_it_is_lost(phase: float) -> None:
+    """The wait for the next beat, two beats more, and two looks that take their whole deadline: 3.7 beats at most."""
+    rig = Rig()
+    clock, beat = rig.clock, rig.settings.policy.beat_seconds
+    lost_at = after((2 + phase) * beat)
+
+    def look(count: int, name: str) -> None:
+        rig.world.region_is_dark = clock() >= lost_at
+        if name == "before peer health_check" and rig.world.region_is_dark:
+            clock.advance(rig.settings.policy.observation_deadline_seconds)
+
+    rig.steps.interrupt = look
+    run_beats(
+        rig.cycle,
+        holder="one",
+        policy=rig.settings.policy,
+        clock=clock,
+        sleep=clock.sleep,
+        remaining_seconds=lambda: 150.0,
+        limit=9,
+    )
+    [called_at] = rig.world.calls
+    beats = (called_at - lost_at).total_seconds() / beat
+    assert beats == pytest.approx((1 - phase) + 2 + 2 * 0.35)
+    assert beats < 4

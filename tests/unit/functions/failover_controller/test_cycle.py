@@ -323,6 +323,45 @@ def test_mode_approve_asks_once_and_acts_on_the_approval() -> None:
     assert rig.world.effects == 1
 
 
+def half_lost(**variables: str) -> Rig:
+    """After calm, the database is gone, and the other region's Lambda API answers with errors."""
+    rig = outage(**variables)
+    rig.world.region_is_dark, rig.world.writer_is_down, rig.world.peer_lambda = False, True, THROTTLED
+    return rig
+
+
+def test_a_region_that_errs_for_longer_than_the_grace_is_asked_about_once_and_acted_on_when_approved() -> None:
+    """Told at first, asked after the grace, with the verdict that a yes means; the yes acts."""
+    rig = half_lost()
+    rig.beats(19)
+    assert (rig.world.told(), rig.world.calls) == (["peer-unknown"], [])
+    rig.beats(10)
+    assert (rig.world.told(), rig.world.calls) == (["peer-unknown", "region-unclear"], [])
+    pending: Any = rig.table.items[STATE]["pending"]
+    assert pending["verdict"] == "region-impaired"
+    put(rig, ("approval", pending["id"]), approved=True, by="ada")
+    assert rig.beats(1) == ["region-impaired"]
+    assert rig.world.effects == 1
+
+
+def test_a_region_that_errs_in_some_beats_is_acted_on_when_approved() -> None:
+    """Errors in every other beat, silence in between, at the first look and at the second: the yes acts within a few beats."""
+    rig = half_lost()
+
+    def flicker(count: int, name: str) -> None:
+        if name == "before peer health_check":
+            rig.world.peer_lambda = None if rig.world.peer_lambda else THROTTLED
+            rig.world.region_is_dark = rig.world.peer_lambda is None
+
+    rig.steps.interrupt = flicker
+    rig.beats(30)
+    assert (rig.world.told()[-1], rig.world.calls) == ("region-unclear", [])
+    pending: Any = rig.table.items[STATE]["pending"]
+    put(rig, ("approval", pending["id"]), approved=True, by="ada")
+    rig.beats(3)
+    assert rig.world.effects == 1
+
+
 def test_a_pending_decision_ends_with_its_episode() -> None:
     """The yes to an old question is no yes to a new one."""
     rig = outage(MODE="approve")

@@ -1,5 +1,7 @@
 """The decision, case by case: each reason by the situation that it stands for, and the shape of the table."""
 
+import sys
+import time
 import timeit
 from dataclasses import replace
 from typing import Any
@@ -26,6 +28,7 @@ from functions.failover_controller.model import (
     State,
     Switch,
 )
+from tests.patience import least
 from tests.unit.functions.failover_controller.builders import (
     NOW,
     OWN_ARN,
@@ -103,6 +106,14 @@ def test_the_grace_is_not_over_when_its_start_is_unknown() -> None:
 def test_healthy_holds_quietly() -> None:
     """All good: nothing to do, nobody to tell."""
     assert reason(healthy(), State(writer=Side.PEER)) == (Reason.HEALTHY, Action.HOLD)
+
+
+def test_writer_locked_out_when_nobody_gets_in_and_the_database_runs() -> None:
+    """Both regions find the port dead, and heartbeats still come: told under its own name, and never acted on."""
+    state = third_beat(dead_since=after(-900), heartbeat_seen_at=after(-1), silent_beats=0)
+    approved = replace(down(), records=APPROVED)
+    assert reason(down(), state) == (Reason.WRITER_LOCKED_OUT, Action.TELL)
+    assert reason(approved, replace(state, pending=PENDING)) == (Reason.WRITER_LOCKED_OUT, Action.TELL)
 
 
 @pytest.mark.parametrize("peer_says", [Peer.FINE, Peer.SILENT, Peer.UNKNOWN])
@@ -224,6 +235,69 @@ def test_peer_unknown_when_its_api_answers_with_an_error(port: Port) -> None:
     assert reason(lost(peer_port=port, peer=Peer.UNKNOWN)) == (Reason.PEER_UNKNOWN, Action.TELL)
 
 
+UNCLEAR = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": after(-21), "silent_beats": 0}
+
+
+def errs(**changes: Any) -> Observation:
+    """An observation in which the writer's port is dead and the other region answers with errors."""
+    return lost(**{"peer": Peer.UNKNOWN, **changes})
+
+
+def test_region_unclear_asks_when_it_errs_for_the_grace() -> None:
+    """Port dead, heartbeat stopped, and nothing but errors for as long as Aurora has to heal itself: a person judges."""
+    decision = decided(errs(), third_beat(**UNCLEAR, dead_beats=0))
+    assert (
+        decision.reason,
+        decision.action,
+        decision.target,
+        decision.held,
+    ) == (Reason.REGION_UNCLEAR, Action.ASK, OWN_ARN, True)
+
+
+@pytest.mark.parametrize("change", [{"dead_since": after(-19.9)}, {"heartbeat_seen_at": after(-19.9)}])
+def test_peer_unknown_until_the_grace_is_over(change: dict[str, Any]) -> None:
+    """It runs from the first dead beat, or from the last heartbeat that came after it."""
+    state = third_beat(**{**UNCLEAR, "dead_since": after(-19.9), "dead_beats": 0, **change})
+    assert reason(errs(), state) == (Reason.PEER_UNKNOWN, Action.TELL)
+
+
+def test_a_grace_of_nothing_asks_nobody_before_the_heartbeat_is_quiet() -> None:
+    """With the shortest grace, the quiet that any verdict needs is what is waited for."""
+    rules, since = policy(in_region_grace_seconds=0.0), {"dead_since": after(-1.7), "heartbeat_seen_at": after(-1.7)}
+    assert reason(errs(), third_beat(**{**UNCLEAR, **since}), rules) == (Reason.PEER_UNKNOWN, Action.TELL)
+
+
+@pytest.mark.parametrize("peer_says", [Peer.SILENT, Peer.DOWN])
+def test_region_unclear_between_two_errors(peer_says: Peer) -> None:
+    """Silence or "down" in one beat of many that err is no clear word: the question stays the same."""
+    assert Reason.REGION_UNCLEAR is reason(errs(peer=peer_says), third_beat(**UNCLEAR, dead_beats=2))[0]
+
+
+def test_a_long_outage_that_is_clear_at_last_is_no_question() -> None:
+    """Three beats of silence, or of "down", after the grace: that is what the controller may act on by itself."""
+    silent = third_beat(**{**UNCLEAR, "silent_beats": 3})
+    assert reason(lost(), silent) == (Reason.REGION_LOST, Action.FAIL_OVER)
+    assert reason(down(), third_beat(**UNCLEAR)) == (Reason.WRITER_DOWN, Action.FAIL_OVER)
+
+
+def test_a_region_that_falls_silent_after_a_long_crash_is_counted_first() -> None:
+    """Its word was clear all the while, so that nobody is asked about what three beats will show."""
+    assert reason(lost(), third_beat(**{**UNCLEAR, "silent_beats": 1})) == (Reason.WRITER_SUSPECTED, Action.HOLD)
+
+
+@pytest.mark.parametrize("port", [Port.ALIVE, Port.UNUSABLE])
+def test_region_unclear_never_with_a_port_that_answers(port: Port) -> None:
+    """Something serves there, for however long the other region's API errs."""
+    assert Reason.REGION_UNCLEAR is not reason(errs(peer_port=port), third_beat(**UNCLEAR))[0]
+
+
+def test_region_impaired_fails_over_when_a_person_approved() -> None:
+    """Who was asked has looked by other ways: the yes to the pending question acts, whatever the errors do meanwhile."""
+    for peer_says, dead_beats in ((Peer.UNKNOWN, 0), (Peer.SILENT, 1), (Peer.DOWN, 1)):
+        seen, state = errs(peer=peer_says, records=APPROVED), third_beat(**UNCLEAR, dead_beats=dead_beats)
+        assert reason(seen, replace(state, pending=PENDING)) == (Reason.REGION_IMPAIRED, Action.FAIL_OVER)
+
+
 def test_peer_silent_while_the_writer_serves() -> None:
     """One path is lost; people should know before the others are."""
     assert reason(healthy(peer=Peer.SILENT)) == (Reason.PEER_SILENT, Action.TELL)
@@ -262,9 +336,12 @@ def test_standby_without_instance_holds(instances: int | None) -> None:
 
 
 @pytest.mark.parametrize("synchronization", ["pending-resync", "a-word-of-tomorrow"])
-def test_standby_not_synchronized_holds(synchronization: str) -> None:
-    """A standby that is being rebuilt is not promoted."""
-    assert reason(lost(synchronization=synchronization)) == (Reason.STANDBY_NOT_SYNCHRONIZED, Action.TELL)
+def test_standby_not_synchronized_asks(synchronization: str) -> None:
+    """A standby that is being rebuilt is not promoted, unless a person says so."""
+    decision = decided(lost(synchronization=synchronization))
+    approved = lost(synchronization=synchronization, records=APPROVED)
+    assert (decision.reason, decision.action, decision.held) == (Reason.STANDBY_NOT_SYNCHRONIZED, Action.ASK, True)
+    assert reason(approved, third_beat(pending=PENDING)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
 def test_an_absent_synchronization_leaves_the_word_to_the_lag() -> None:
@@ -436,6 +513,13 @@ LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": aft
         (Reason.WRITER_UNKNOWN, lost(writer=Side.UNKNOWN, operation=OPERATION), third_beat(), Mode.AUTOMATIC),
         (Reason.OPERATION_UNDER_WAY, lost(operation=OPERATION, own_function_failure="x"), third_beat(), Mode.AUTOMATIC),
         (Reason.PROBE_BLIND, lost(own_function_failure="x", peer=Peer.FINE), third_beat(), Mode.AUTOMATIC),
+        (
+            Reason.PROBE_BLIND,
+            down(own_function_failure="x"),
+            third_beat(heartbeat_seen_at=after(-1)),
+            Mode.AUTOMATIC,
+        ),
+        (Reason.WRITER_LOCKED_OUT, down(), third_beat(heartbeat_seen_at=after(-1)), Mode.AUTOMATIC),
         (Reason.NETWORK_PARTITION, lost(peer=Peer.UNKNOWN), third_beat(heartbeat_seen_at=after(-1)), Mode.AUTOMATIC),
         (Reason.WRITER_READ_ONLY, healthy(peer_read_only=True, peer=Peer.UNKNOWN), third_beat(), Mode.AUTOMATIC),
         (Reason.WRITER_UNJUDGED, lost(peer_port=Port.UNUSABLE, peer=Peer.UNKNOWN), third_beat(), Mode.AUTOMATIC),
@@ -444,18 +528,7 @@ LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": aft
         (Reason.WRITER_SUSPECTED, down(), third_beat(dead_beats=2), Mode.AUTOMATIC),
         (Reason.IN_REGION_GRACE, down(standby_status=None), third_beat(), Mode.AUTOMATIC),
         (Reason.STANDBY_NOT_AVAILABLE, lost(standby_status=None, standby_instances=0), third_beat(), Mode.AUTOMATIC),
-        (
-            Reason.STANDBY_WITHOUT_INSTANCE,
-            lost(standby_instances=0, synchronization="pending-resync"),
-            third_beat(),
-            Mode.AUTOMATIC,
-        ),
-        (
-            Reason.STANDBY_NOT_SYNCHRONIZED,
-            lost(synchronization="pending-resync", own_port=Port.DEAD),
-            third_beat(),
-            Mode.AUTOMATIC,
-        ),
+        (Reason.STANDBY_WITHOUT_INSTANCE, lost(standby_instances=0, own_port=Port.DEAD), third_beat(), Mode.AUTOMATIC),
         (Reason.STANDBY_UNREACHABLE, lost(own_port=Port.DEAD, heartbeat=None), third_beat(), Mode.AUTOMATIC),
         (
             Reason.HEARTBEAT_UNKNOWN,
@@ -466,7 +539,9 @@ LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": aft
         (Reason.DISARMED, with_records(switch=DISARMED), third_beat(roles_changed_at=after(-1)), Mode.AUTOMATIC),
         (Reason.COOLDOWN, with_records(lock=LOCKED), third_beat(roles_changed_at=after(-1)), Mode.AUTOMATIC),
         (Reason.LOCK_HELD, with_records(lock=LOCKED), third_beat(), Mode.OBSERVE),
-        (Reason.OBSERVE_ONLY, lost(), third_beat(lag_ms=None), Mode.OBSERVE),
+        (Reason.OBSERVE_ONLY, errs(), third_beat(**UNCLEAR), Mode.OBSERVE),
+        (Reason.REGION_UNCLEAR, errs(synchronization="pending-resync"), third_beat(**UNCLEAR), Mode.AUTOMATIC),
+        (Reason.STANDBY_NOT_SYNCHRONIZED, lost(synchronization="x"), third_beat(lag_ms=None), Mode.AUTOMATIC),
         (Reason.LAG_UNKNOWN, lost(), third_beat(lag_ms=None), Mode.APPROVE),
         (Reason.LAG_TOO_HIGH, lost(), third_beat(lag_ms=60_000.0), Mode.APPROVE),
         (Reason.APPROVAL_NEEDED, down(), third_beat(**LATE), Mode.APPROVE),
@@ -491,16 +566,25 @@ def test_every_row_has_its_own_reason_and_says_why_it_stands_there() -> None:
     assert [rule.reason for rule in RULES if not (rule.when and rule.why_here.endswith("."))] == []
 
 
-def test_only_the_two_verdicts_act_and_they_stand_last() -> None:
+def test_only_the_three_verdicts_act_and_they_stand_last() -> None:
     """Nothing can act before every guard was passed."""
     acting = [rule.reason for rule in RULES if rule.action is Action.FAIL_OVER]
-    assert ([Reason.WRITER_DOWN, Reason.REGION_LOST], acting) == ([rule.reason for rule in RULES[-3:-1]], acting)
+    verdicts = [Reason.REGION_IMPAIRED, Reason.WRITER_DOWN, Reason.REGION_LOST]
+    assert (verdicts, acting) == ([rule.reason for rule in RULES[-4:-1]], acting)
     guards = [index for index, rule in enumerate(RULES) if rule.guard]
-    assert list(range(guards[0], len(RULES) - 3)) == guards
+    assert list(range(guards[0], len(RULES) - 4)) == guards
 
 
 def test_a_decision_takes_less_than_50_microseconds() -> None:
     """The longest way through the table, all rows, is quick."""
     seen, state = lost(), third_beat()
-    seconds = min(timeit.repeat(lambda: decide(seen, state, POLICY, NOW), number=200, repeat=7)) / 200
-    assert seconds < 50e-6
+
+    def measure() -> float:
+        tracer = sys.gettrace()  # under coverage it would be the tracing that is measured
+        sys.settrace(None)
+        try:
+            return timeit.timeit(lambda: decide(seen, state, POLICY, NOW), timer=time.process_time, number=1000) / 1000
+        finally:
+            sys.settrace(tracer)
+
+    assert least(measure, enough=50e-6) < 50e-6

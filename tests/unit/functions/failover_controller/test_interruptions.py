@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.failover_controller.store import STATE
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.functions.failover_controller.builders import OWN_ARN
 from tests.unit.functions.failover_controller.fakes import Clock, Crash, MemoryTable, Steps, World, crash_at
 from tests.unit.functions.failover_controller.rig import Rig
@@ -99,7 +100,7 @@ class Turns:
     def wait(self, who: int) -> None:
         with self._changed:
             while self._next is not None and self._next != who and self._next not in self._ended:
-                assert self._changed.wait(timeout=10), "the order got stuck"
+                assert self._changed.wait(timeout=PATIENCE_SECONDS), "the order got stuck"
             self._next = next(self._order, None)
             self._changed.notify_all()
 
