@@ -255,3 +255,20 @@ def test_a_drill_goes_there_verifies_and_comes_home(site: Site) -> None:
     assert {"controller", "alarm data"} & set(verdicts) != set()
     assert {"replication", "encryption", "one writer", "secret replica"} & set(verdicts) == set()
     assert site.run("drill", "--resume").returncode == 3
+
+
+def test_with_the_controllers_beating_the_name_follows_and_they_hold_meanwhile(site: Site) -> None:
+    """The metric that DNS follows turns within beats; no controller calls anything of its own. The last test: they beat on."""
+    world, before = site.world, site.calls()
+    world.start_controllers()
+    state = {"item": {"S": "state"}, "sort": {"S": "current"}}
+
+    def beats() -> bool:
+        table = world.clients("dynamodb", world.secondary.name)
+        return "Item" in table.get_item(TableName=world.secondary.table_name, Key=state)
+
+    wait_for(beats)
+    told = site.moved("switchover", "--timeout", "3m")
+    assert list(told["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
+    assert world.writer == world.secondary
+    assert site.calls() == before + 1
