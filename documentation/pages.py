@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from documentation.commands import commands_page
+from documentation.cost import cost_page
 from documentation.decisions import decisions_page
 from documentation.outputs import outputs_page
 from documentation.readme import readme_page
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "README.md": readme_page,
+    "docs/cost.md": cost_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/decisions.md": decisions_page,
     "docs/reference/outputs.md": outputs_page,

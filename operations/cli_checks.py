@@ -1,4 +1,4 @@
-"""The commands that only look, on the command line: status, verify.
+"""The commands that only look, on the command line: status, verify, preflight, cost.
 
 Owns how they are called. Does not own what they do, which is imported when a command runs.
 """
@@ -90,3 +90,42 @@ def preflight(
         return check_account(screen, around.ask_in, stack or DEFAULT_STACK)
 
     run_without_outputs(context, as_json, check)
+
+
+@app.command(epilog=EXIT_CODES)
+def cost(
+    context: typer.Context,
+    stack: Annotated[
+        str, typer.Option("--stack", metavar="NAME", help="Whose Pulumi.NAME.yaml is read. Default: dev.")
+    ] = DEFAULT_STACK,
+    storage_gb: Annotated[float, typer.Option("--storage-gb", min=0, help="Data in the database.")] = 100,
+    io_millions: Annotated[float, typer.Option("--io-millions", min=0, help="Reads and writes of the writer.")] = 100,
+    writes_millions: Annotated[
+        float, typer.Option("--writes-millions", min=0, help="Writes among them, replicated to the other region.")
+    ] = 20,
+    replicated_gb: Annotated[
+        float, typer.Option("--replicated-gb", min=0, help="Data that the replication sends over.")
+    ] = 20,
+    backup_gb: Annotated[
+        float, typer.Option("--backup-gb", min=0, help="Backups beyond the data's own size, in each region.")
+    ] = 0,
+    log_gb: Annotated[float, typer.Option("--log-gb", min=0, help="Logs, in each region.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate what a stack costs a month, by type, from list prices. Asks nothing of AWS.
+
+    The amounts by use rest on the assumptions given here, each for a month.
+    Prices that nobody verified are marked, and so is what has no price.
+    """
+    from .cost import Usage
+    from .cost_view import cost as show_cost
+
+    usage = Usage(
+        storage_gb=storage_gb,
+        io_millions=io_millions,
+        replicated_write_millions=writes_millions,
+        replicated_gb=replicated_gb,
+        backup_gb=backup_gb,
+        log_gb=log_gb,
+    )
+    run_without_outputs(context, as_json, lambda screen, around: show_cost(screen, stack, usage))

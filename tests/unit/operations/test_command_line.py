@@ -44,6 +44,13 @@ def test_help_imports_nothing_of_aws() -> None:
     assert start("-c", code).stdout.strip() == "[]"
 
 
+def test_the_cost_command_asks_for_no_stack_that_is_up(world: World) -> None:
+    """It has --stack and --json, and nothing that speaks to AWS."""
+    text = world.run("cost", "--help").stdout
+    assert [option in text for option in ("--stack", "--json", "--outputs", "--region")] == [True, True, False, False]
+    assert "Exit codes: 0 done" in " ".join(text.split())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_documents_its_exit_codes_and_has_the_common_options(world: World, command: str) -> None:
     """Whoever scripts it finds the codes in --help."""
