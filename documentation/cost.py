@@ -4,11 +4,10 @@ Owns: the page's words around the numbers. Does not own: the estimate (`operatio
 amount stands beside the date and the source of its price.
 """
 
+from documentation.markdown import table
 from operations.cost import Estimate, Usage, estimate, read_prices
 from operations.cost_view import HEADINGS, assumptions, by_type, rows, totals, unit_price
 from operations.stack_settings import read_settings
-
-from .table import table
 
 STACKS = ("dev", "prod")
 HEAD = """\

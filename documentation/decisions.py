@@ -12,8 +12,6 @@ from functions.failover_controller.decide import RULES, Rule
 from functions.failover_controller.model import Action, Reason
 from functions.failover_controller.notices import NEXT_STEPS
 
-from .table import table
-
 FROM_THE_CYCLE: Mapping[Reason, str] = {
     Reason.DECISIONS_DIFFER: "the second look, with the lock taken, led to a failover for another reason than the first",
     Reason.STATE_CONFLICT: "another invocation wrote the state, or took the lease, since the first look: it decides",
