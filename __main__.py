@@ -7,10 +7,10 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-from pulumi import ResourceOptions
 
 from components.account import availability_zones, site_in
 from components.alarms import AlarmThresholds
+from components.cluster_options import ClusterOptions
 from components.credentials import Credentials, CredentialsArgs
 from components.database_setup import DatabaseSetup, DatabaseSetupArgs
 from components.database_users import DatabaseUsers, DatabaseUsersArgs, IamCluster
@@ -22,7 +22,7 @@ from components.health_check import HealthCheck, HealthCheckArgs
 from components.network import DatabaseClients
 from components.network_peering import NetworkPeering, NetworkPeeringArgs
 from components.region import Foundation, FoundationArgs, Member, RegionOutputs, Watch, WatchArgs
-from components.regional_cluster import ClusterOptions, InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
+from components.regional_cluster import InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
 from settings import SettingsError, stack_settings
 
 try:
@@ -38,7 +38,7 @@ peers = {"primary": "secondary", "secondary": "primary"}
 # A provider for each region: nothing is left to a default one.
 tags = aws.ProviderDefaultTagsArgs(tags=settings.default_tags)
 providers = {name: aws.Provider(name, region=place.region, default_tags=tags) for name, place in places.items()}
-inside = {name: ResourceOptions(provider=provider) for name, provider in providers.items()}
+inside = {name: pulumi.ResourceOptions(provider=provider) for name, provider in providers.items()}
 sites = {name: site_in(place.region, providers[name], **settings.stack_names) for name, place in places.items()}
 
 # What the databases stand on: networks, keys and topics; the peering; the password, kept in both regions.

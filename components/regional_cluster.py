@@ -6,18 +6,18 @@ AWS's and the controller's, and this program neither undoes nor follows them.
 Invariant: a change of roles by AWS never makes this program replace, detach or promote a cluster (`OWNED_BY_AWS`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
+from components.cluster_options import ClusterOptions
 from components.database_parameters import DatabaseParameter, cluster_parameters, instance_parameters
 from components.policy import trust
 from components.site import Site
 from settings import DatabaseSettings, RegionSettings
 
-DEFAULT_LOGS = ("audit", "error", "slowquery")
 # What a failover, a switchover or an upgrade of the global cluster changes under us. A provider that "repairs" one of
 # them promotes the standby to a database of its own (replicationSourceIdentifier), takes the cluster out of the global
 # database (globalClusterIdentifier), upgrades it out of step (engineVersion), resets a rotated password, or replaces
@@ -61,49 +61,6 @@ class InstanceArgs:
             count=place.instance_count,
             availability_zones=zones,
             monitoring_interval_seconds=database.monitoring_interval_seconds,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """Between which capacities Serverless v2 scales an instance, in Aurora capacity units."""
-
-    min_acu: float
-    max_acu: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterOptions:
-    """What a stack may choose of a cluster, and may leave as it is."""
-
-    log_exports: Sequence[str] = DEFAULT_LOGS
-    cluster_parameters: Mapping[str, str] = field(default_factory=dict)
-    instance_parameters: Mapping[str, str] = field(default_factory=dict)
-    storage_type: str = "aurora"
-    write_forwarding: bool = False
-    database_insights: str = "standard"
-    ca_certificate: str = "rds-ca-rsa2048-g1"
-    serverless: Capacity | None = None
-    """Given for instances of the class db.serverless."""
-    backup_window: str | None = None
-    maintenance_window: str | None = None
-    """None: AWS chooses."""
-
-    @classmethod
-    def of(cls, database: DatabaseSettings, place: RegionSettings, log_exports: Sequence[str]) -> "ClusterOptions":
-        """Return what the settings say."""
-        capacity = place.serverless
-        return cls(
-            log_exports=log_exports,
-            cluster_parameters=database.cluster_parameters,
-            instance_parameters=database.instance_parameters,
-            storage_type=database.storage_type,
-            write_forwarding=database.write_forwarding,
-            database_insights=database.database_insights,
-            ca_certificate=database.ca_certificate,
-            serverless=Capacity(min_acu=capacity.min_acu, max_acu=capacity.max_acu) if capacity else None,
-            backup_window=place.backup_window,
-            maintenance_window=place.maintenance_window,
         )
 
 
@@ -258,7 +215,7 @@ class RegionalCluster(pulumi.ComponentResource):
             backtrack_window=args.backtrack_window_seconds,
             # The provider knows Aurora's own by no name.
             storage_type=options.storage_type if options.storage_type != "aurora" else None,
-            serverlessv2_scaling_configuration=_scaling(options.serverless),
+            serverlessv2_scaling_configuration=options.scaling,
             # On both members: a writer makes no use of it until it is demoted. Source: CreateDBCluster,
             # EnableGlobalWriteForwarding.
             enable_global_write_forwarding=options.write_forwarding or None,
@@ -359,14 +316,6 @@ class RegionalCluster(pulumi.ComponentResource):
 
 def _parameter(each: DatabaseParameter) -> dict[str, str]:
     return {"name": each.name, "value": each.value, "apply_method": each.apply_method}
-
-
-def _scaling(capacity: Capacity | None) -> aws.rds.ClusterServerlessv2ScalingConfigurationArgs | None:
-    if capacity is None:
-        return None
-    return aws.rds.ClusterServerlessv2ScalingConfigurationArgs(
-        min_capacity=capacity.min_acu, max_capacity=capacity.max_acu
-    )
 
 
 def _writer_endpoint(endpoints: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The entry point that Lambda calls, once per deployment: parse, connect, prepare, answer.
+"""The entry point that Lambda calls when a stack is deployed and its people change: parse, connect, prepare, answer.
 
 Owns: the process-wide state. Does not own: every step, which is in its own module.
 Invariant: the password is neither logged nor answered, and outlives no invocation.

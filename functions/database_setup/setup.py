@@ -82,7 +82,8 @@ def pieces(database: str, user: str, own_user: str, application: str) -> tuple[P
     """Return what must be in place, each after what it stands on.
 
     The event is what keeps the third path independent: it writes as long as the database lives, whatever becomes of Lambda
-    and of the peering. It runs with the rights of whoever makes it, the master user, and only on the writer.
+    and of the peering. It runs with the rights of whoever makes it (on the first day the master user), and only on the
+    writer.
 
     Source: "Creating a database account using IAM authentication" (Amazon Aurora user guide); "CREATE EVENT Statement"
     and "The Event Scheduler and MySQL Privileges" (MySQL 8.0 reference manual).

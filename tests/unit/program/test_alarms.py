@@ -13,7 +13,7 @@ from settings import load_settings
     [(16, 1000), (32, 2000), (64, 3000), (128, 4000), (256, 5000), (512, 6000), (768, 6584)],
 )
 def test_connections_by_memory_are_those_that_aws_publishes(memory_gib: float, connections: int) -> None:
-    """db.r5.large to 16xlarge, and Serverless v2 of 8 to 256 ACU; AWS's table rounds the sizes between them up."""
+    """db.r5.large to db.r5.16xlarge; AWS's table rounds the 24xlarge, which lies between two of them, up to 7000."""
     assert default_max_connections(memory_gib) == connections
 
 
