@@ -57,7 +57,7 @@ class Emulator:
         *,
         environment: Mapping[str, str] | None = None,
         enforce_permissions: bool = False,
-        start_timeout_seconds: float = 30.0,
+        start_timeout_seconds: float = 90.0,
     ) -> None:
         self._environment = {"AUTH": "true" if enforce_permissions else "false", **(environment or {})}
         self._start_timeout_seconds = start_timeout_seconds

@@ -41,7 +41,7 @@ class LoopThread:
         self._thread.start()
         ready.wait()
 
-    def run(self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = 30.0) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = 60.0) -> T:
         """Run a coroutine in the loop and wait for its result. Never call it from inside the loop."""
         if self._loop is None:
             coroutine.close()

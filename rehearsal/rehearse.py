@@ -31,7 +31,7 @@ from .world import DEPLOYED_BEAT_SECONDS, World
 OPERATION_SECONDS = 2.0
 """How long the control plane takes for a failover or switchover: an assumption. AWS says minutes, and promises no number."""
 FIRST_BEATS = 2
-FIRST_BEATS_SECONDS = 20.0
+FIRST_BEATS_SECONDS = 60.0
 FAILURES = (DidNotHappenError, EmulatorError, ClientError, BotoCoreError, pymysql.Error, OSError)
 """What may end a drill early: the report says so, and what was seen until then."""
 VERSIONED_PACKAGES = ("pulumi", "pulumi-aws", "ministack", "microburst", "mysql-mimic", "boto3")

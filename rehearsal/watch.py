@@ -64,7 +64,10 @@ class Audience(Protocol):
 
 
 class Watch:
-    """Looks at the world from threads of its own until it is stopped; a drill reads the records."""
+    """Looks at the world from threads of its own until it is stopped; a drill reads the records.
+
+    A look that the emulator is too busy to answer is noted, and the next one sees what it missed.
+    """
 
     def __init__(self, world: World, audience: Audience, *, clock: Callable[[], float] = time.time) -> None:
         self._world = world
@@ -158,7 +161,11 @@ class Watch:
 
     def _loop(self, look: Callable[[], None], pause: float) -> None:
         while not self._stop.is_set():
-            look()
+            try:
+                look()
+            except (ClientError, BotoCoreError) as error:
+                if not self._stop.is_set():
+                    self.record(f"the rehearsal could not look: {error}", EventKind.NOTE)
             self._stop.wait(pause)
 
     def _look_at_roles(self) -> None:
@@ -213,13 +220,9 @@ class Watch:
                 self.record(f"{self._world.writer_name} answers {region or 'nothing'}", EventKind.DNS, region, at=now)
 
     def _look_at_controller(self, region: RegionFacts) -> None:
-        """Its notices and the failing beats that it counts; the emulator may be busy, then the next look sees it."""
-        try:
-            self._receive_notices(region)
-            self._look_at_failing_beats(region)
-        except (ClientError, BotoCoreError) as error:
-            if not self._stop.is_set():
-                self.record(f"the rehearsal could not look at {region.name}: {error}", EventKind.NOTE, region.name)
+        """Its notices and the failing beats that it counts."""
+        self._receive_notices(region)
+        self._look_at_failing_beats(region)
 
     def _look_at_failing_beats(self, region: RegionFacts) -> None:
         beats = int(self.state(region).get("dead_beats", 0))

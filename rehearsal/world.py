@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from settings import FailoverSettings, settings_of
 
 from .aurora import Cluster, GlobalDatabase
@@ -314,7 +316,10 @@ class World:
         )
 
         def resolve(name: str) -> NameAnswer:
-            answer = self.ask_dns(name, from_region=self.client_region)
+            try:
+                answer = self.ask_dns(name, from_region=self.client_region)
+            except (ClientError, BotoCoreError) as error:
+                raise OSError(f"no answer for {name}: {error}") from error
             if not answer.values:
                 raise OSError(f"no answer for {name}: {answer.reason}")
             return NameAnswer(endpoint=answer.values[0].rstrip("."), ttl_seconds=answer.ttl_seconds / self.time_scale)

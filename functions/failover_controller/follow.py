@@ -36,6 +36,7 @@ def follow(
     """Return the state after `observation`, and what happened; `counts=False` for a second look within one beat."""
     state, ended = _follow_attempt(state, observation, policy)
     state, changed = _follow_roles(state, observation)
+    state = _follow_question(state, observation)
     state = _follow_life(state, observation, policy, counts=counts)
     if counts:
         state = replace(state, beat_at=observation.at)
@@ -137,6 +138,14 @@ def _follow_roles(state: State, seen: Observation) -> tuple[State, tuple[Event, 
     }
     event = Event(reason=Reason.ROLES_CHANGED, action=Action.TELL, evidence=evidence)
     return replace(state, roles_changed_at=seen.at, pending=None, dead_since=None), (event,)
+
+
+def _follow_question(state: State, seen: Observation) -> State:
+    """Close a question that was answered with yes when the writer shows life: the yes was to an outage that is over."""
+    approval, pending = seen.records.approval, state.pending
+    if approval is None or pending is None or not approval.approved or approval.id != pending.id:
+        return state
+    return replace(state, pending=None) if writer_shows_life(seen) else state
 
 
 def _follow_life(state: State, seen: Observation, policy: Policy, *, counts: bool) -> State:

@@ -69,13 +69,16 @@ class Announcer:
         if decision.reason is Reason.FAILOVER_UNDER_WAY:
             return state
         state = replace(state, troubled_beats=state.troubled_beats + 1, calm_beats=0)
-        if decision.action is Action.ASK and state.pending is None:
+        is_new_question = decision.action is Action.ASK and state.pending is None
+        if is_new_question:
             state = replace(
                 state, pending=Pending(id=self._new_id(), verdict=_verdict_behind(decision, peer), asked_at=at)
             )
         lasts = state.troubled_beats >= self._policy.failures_to_act
-        if decision.action is Action.HOLD or not lasts or decision.reason in state.told:
+        if decision.action is Action.HOLD or not lasts:
             return state
+        if is_new_question:  # whoever answered an earlier one in this episode must hear of it
+            state = replace(state, told=tuple(reason for reason in state.told if reason is not decision.reason))
         return self.announce(state, decision, at)
 
     def announce(self, state: State, decision: Decision, at: datetime) -> State:

@@ -7,7 +7,7 @@ from typing import Any
 from .convert import pascal, tag_list
 from .handler import Created, Handler, Request, not_held, own, provider_only, sent, wait_until
 
-AVAILABLE_TIMEOUT_SECONDS = 30.0
+AVAILABLE_TIMEOUT_SECONDS = 60.0
 
 _APPLY_IMMEDIATELY = provider_only("ModifyDBCluster and ModifyDBInstance take it, on update")
 

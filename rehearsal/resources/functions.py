@@ -11,7 +11,7 @@ from .archives import zip_archive
 from .convert import pascal
 from .handler import Created, Handler, HandlerError, Request, own, provider_only, sent, wait_until
 
-ACTIVE_TIMEOUT_SECONDS = 30.0
+ACTIVE_TIMEOUT_SECONDS = 60.0
 LOG_TAIL_LINES = 15
 
 

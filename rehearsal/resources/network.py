@@ -195,7 +195,7 @@ def _create_peering_accepter(request: Request) -> Created:
 
     if request.take("autoAccept"):
         wait_until(
-            lambda: description()["Status"]["Code"] == "active", timeout_seconds=10, what=f"{peering_id} is active"
+            lambda: description()["Status"]["Code"] == "active", timeout_seconds=60, what=f"{peering_id} is active"
         )
     tags = request.take("tags")
     if tags:

@@ -7,7 +7,7 @@ from typing import Any
 from .convert import pascal, tag_list
 from .handler import Created, Handler, Request, own, sent, wait_until
 
-ACTIVE_TIMEOUT_SECONDS = 30.0
+ACTIVE_TIMEOUT_SECONDS = 60.0
 
 
 def _attributes(attributes: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ or another one run, before or after any of it.
 """
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime, timedelta
@@ -111,9 +112,10 @@ class InlineThreads:
 
 
 class MemoryTable:
-    """A table with the conditions of DynamoDB that the store uses, and its types."""
+    """A table with the conditions of DynamoDB that the store uses, and its types. Each call is one: nothing happens in its midst."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.items: dict[Key, dict[str, object]] = {}
         self.fails_to_read = False
         self.fails_to_write: Callable[[Key], bool] = lambda key: False
@@ -123,7 +125,10 @@ class MemoryTable:
     def read(self, keys: list[Key]) -> dict[Key, dict[str, object] | None]:
         if self.fails_to_read:
             raise UnavailableError("table: InternalServerError")
-        return {key: dict(self.items[key]) if key in self.items else None for key in keys if not self.throttles(key)}
+        with self._lock:
+            return {
+                key: dict(self.items[key]) if key in self.items else None for key in keys if not self.throttles(key)
+            }
 
     def write(
         self,
@@ -135,9 +140,10 @@ class MemoryTable:
     ) -> None:
         if self.fails_to_write(key):
             raise UnavailableError("table: ThrottlingException")
-        if condition is not None and not holds(condition, self.items.get(key), values or {}):
-            raise ConflictError(f"{key}: condition")
-        self.items[key] = as_stored({"item": key[0], "sort": key[1], **attributes})
+        with self._lock:
+            if condition is not None and not holds(condition, self.items.get(key), values or {}):
+                raise ConflictError(f"{key}: condition")
+            self.items[key] = as_stored({"item": key[0], "sort": key[1], **attributes})
         if self.loses_answer_of(key):
             raise UnavailableError("table: read timed out")
 

@@ -375,6 +375,39 @@ def test_a_pending_decision_ends_with_its_episode() -> None:
     assert (rig.world.told(), rig.world.calls) == (["approval-needed", "healthy", "approval-needed"], [])
 
 
+def test_a_yes_ends_with_a_sign_of_life_and_the_next_outage_is_a_new_question() -> None:
+    """Approved, but held by the off-switch; the writer is back for one beat, and lost again: a yes to the past is none."""
+    rig = outage(MODE="approve")
+    rig.beats(4)
+    old = line(rig, 0)["evidence"]["decision_id"]
+    put(rig, SWITCH, armed=False, reason="wait", by="ada")
+    put(rig, ("approval", old), approved=True, by="ada")
+    rig.beats(2)
+    rig.world.region_is_dark = False
+    rig.beats(1)
+    del rig.table.items[SWITCH]
+    rig.world.region_is_dark = True
+    rig.beats(6)
+    assert (rig.world.told(), rig.world.calls) == (["approval-needed", "disarmed", "approval-needed"], [])
+    new = line(rig, -1)["evidence"]["decision_id"]
+    assert new != old
+    put(rig, ("approval", new), approved=True, by="ada")
+    rig.beats(1)
+    assert rig.world.effects == 1
+
+
+def test_a_question_without_an_answer_outlasts_a_sign_of_life() -> None:
+    """A flapping region asks once, not at every absence."""
+    rig = outage(MODE="approve")
+    rig.beats(4)
+    for _ in range(3):
+        rig.world.region_is_dark = False
+        rig.beats(1)
+        rig.world.region_is_dark = True
+        rig.beats(4)
+    assert (rig.world.told(), rig.world.calls) == (["approval-needed"], [])
+
+
 def test_mode_observe_says_once_what_it_would_do() -> None:
     """And does nothing."""
     rig = outage(MODE="observe")
