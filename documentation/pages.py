@@ -12,6 +12,7 @@ from documentation.cost import cost_page
 from documentation.decisions import decisions_page
 from documentation.outputs import outputs_page
 from documentation.readme import readme_page
+from documentation.report import report_page
 from documentation.resources import resources_page
 from documentation.settings import settings_page
 
@@ -25,6 +26,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/outputs.md": outputs_page,
     "docs/reference/resources.md": resources_page,
     "docs/reference/settings.md": settings_page,
+    "docs/reference/report.md": report_page,
 }
 """Path below the project -> what makes its text."""
 

@@ -146,13 +146,14 @@ class AlarmRule:
         for sample in samples:
             if start <= sample.at < end:
                 buckets[int((sample.at - start) // self.period_seconds)].append(sample)
-        return [_statistic(bucket, self.statistic) for bucket in buckets]
+        return [statistic_of(bucket, self.statistic) for bucket in buckets]
 
     def _range_end(self, now: float) -> float:
         return math.floor(now / self.period_seconds) * self.period_seconds
 
 
-def _statistic(samples: Sequence[Sample], statistic: str) -> float | None:
+def statistic_of(samples: Sequence[Sample], statistic: str) -> float | None:
+    """Return a statistic (SampleCount, Sum, Minimum, Maximum, else Average) of a period's samples; None without any."""
     if not samples:
         return None
     count = sum(sample.count for sample in samples)
@@ -207,6 +208,43 @@ def _evaluate_missing_as_missing(
     return AlarmState.ALARM if all(recent) and is_old_enough else AlarmState.OK
 
 
+MOST_DATAPOINTS = 1440
+"""What one call of GetMetricStatistics returns at most. Source: GetMetricStatistics, CloudWatch API reference."""
+
+
+def metric_samples(
+    client: Any, *, namespace: str, metric_name: str, dimensions: Mapping[str, str], start: float, end: float
+) -> list[Sample]:
+    """Return what was reported of a metric from the whole second of `start` to `end` (since the epoch), second by second.
+
+    One second is the finest that CloudWatch's API gives; a period of whole seconds loses nothing by it.
+    """
+    samples: dict[float, Sample] = {}
+    start = math.floor(start)
+    while start < end:
+        until = min(end, start + MOST_DATAPOINTS - 2)
+        answer = client.get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric_name,
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            StartTime=datetime.fromtimestamp(start, tz=UTC),
+            EndTime=datetime.fromtimestamp(until, tz=UTC) + timedelta(seconds=1),
+            Period=SMALLEST_PERIOD_SECONDS,
+            Statistics=["SampleCount", "Sum", "Minimum", "Maximum"],
+        )
+        for point in answer["Datapoints"]:
+            at = point["Timestamp"].timestamp()  # the last second of a call is the first of the next, whole by then
+            samples[at] = Sample(
+                at=at,
+                count=point["SampleCount"],
+                total=point["Sum"],
+                minimum=point["Minimum"],
+                maximum=point["Maximum"],
+            )
+        start = until
+    return list(samples.values())
+
+
 class AlarmReader:
     """Alarm definitions and metric data as the emulator holds them, through CloudWatch's public API.
 
@@ -248,25 +286,14 @@ class AlarmReader:
 
         One second is the finest that CloudWatch's API gives; a period of whole seconds loses nothing by it.
         """
-        answer = self._clients("cloudwatch", region).get_metric_statistics(
-            Namespace=rule.namespace,
-            MetricName=rule.metric_name,
-            Dimensions=[{"Name": name, "Value": value} for name, value in rule.dimensions.items()],
-            StartTime=datetime.fromtimestamp(rule.range_start(now), tz=UTC),
-            EndTime=datetime.fromtimestamp(now, tz=UTC) + timedelta(seconds=1),
-            Period=SMALLEST_PERIOD_SECONDS,
-            Statistics=["SampleCount", "Sum", "Minimum", "Maximum"],
+        return metric_samples(
+            self._clients("cloudwatch", region),
+            namespace=rule.namespace,
+            metric_name=rule.metric_name,
+            dimensions=rule.dimensions,
+            start=rule.range_start(now),
+            end=now,
         )
-        return [
-            Sample(
-                at=point["Timestamp"].timestamp(),
-                count=point["SampleCount"],
-                total=point["Sum"],
-                minimum=point["Minimum"],
-                maximum=point["Maximum"],
-            )
-            for point in answer["Datapoints"]
-        ]
 
     def state(self, rule: AlarmRule, region: str, *, now: float, previous: AlarmState) -> AlarmState:
         """Evaluate an alarm at a moment (seconds since the epoch)."""

@@ -1,7 +1,7 @@
 """What a person sees while the rehearsal runs: a live picture on a terminal, one line an event anywhere else.
 
-Owns: the words and the look of the progress and the summary; what goes to stdout and what to stderr.
-Does not own: what happened (`drills`), what passed (`report`).
+Owns: the words and the look of the progress; what goes to stdout and what to stderr. Does not own: what happened (`drills`),
+what passed (`report`), the lanes in letters (`console_lanes`), the summary's words (`console_summary`).
 Invariant: any thread may call any method. What the live region draws is a frozen view that is swapped whole, so that
 its refreshing thread never waits for a caller, nor a caller for it.
 """
@@ -11,48 +11,50 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 import rich.console
-from rich import box
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rehearsal.report import (
-    Assertion,
-    DrillResult,
-    EventKind,
-    Report,
-    Role,
+from rehearsal.console_lanes import ROLE_STYLES, Stretch, answer_stretch, drill_lanes, lane, role_stretch
+from rehearsal.console_summary import (
+    WIDE_COLUMNS,
+    failures,
+    held_words,
+    key_number_rows,
+    one_line,
+    summary_table,
+    verdict,
 )
+from rehearsal.report import Assertion, DrillResult, EventKind, Report, Role
 from rehearsal.report_files import ReportPaths
-from rehearsal.wording import duration_words, measurement_words
+from rehearsal.report_lanes import stretches
+from rehearsal.wording import duration_words
 
 KIND_STYLES = {
     EventKind.OUTAGE: "bold red",
     EventKind.RECOVERY: "green",
     EventKind.HELD: "yellow",
     EventKind.CALL: "bold",
+    EventKind.REFUSED: "red",
     EventKind.PROMOTION: "bold cyan",
     EventKind.DNS: "magenta",
     EventKind.CLIENT: "cyan",
     EventKind.NOTE: "dim",
 }
-ROLE_STYLES = {
-    Role.WRITER: "bold white on blue",
-    Role.STANDBY: "blue",
-    Role.DARK: "bold white on red",
-    Role.REJOINING: "black on yellow",
-}
 KIND_WIDTH = max(len(kind.words) for kind in EventKind)
 REGION_WIDTH = 14
 PLAIN_WIDTH = 120
+LANES_WIDTH = 100
+"""Longer lanes are no easier to read."""
+Changes = tuple[tuple[float, Role | str | None], ...]
 
 
 class CreatedResource(Protocol):
@@ -88,8 +90,15 @@ class View:
     total: int | None = None
     created: Mapping[str, int] = field(default_factory=dict)
     newest: str = ""
-    roles: Mapping[str, tuple[str, Role]] = field(default_factory=dict)  # by cluster id: region and role
-    answers: Mapping[str, str | None] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)  # by cluster id
+    roles: Mapping[str, Changes] = field(default_factory=dict)  # by cluster id: when it took which
+    answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: when it led where
+
+    def begun(self, heading: str, now: float) -> Self:
+        """A drill begins: of what was before, only the last states stay."""
+        roles = {cluster_id: ((now, changes[-1][1]),) for cluster_id, changes in self.roles.items()}
+        answers = {name: ((now, changes[-1][1]),) for name, changes in self.answers.items()}
+        return replace(self, heading=heading, since=now, roles=roles, answers=answers)
 
 
 def wants_plain_lines(output: TextIO, environment: Mapping[str, str]) -> bool:
@@ -176,14 +185,14 @@ class Console:
         with self._lock:
             self._stop_live()
             self._view = replace(self._view, heading="", total=None, created={}, newest="")
-            self._line(seconds, "deployed", "", f"{count} resources", style="green")
+            self._line(seconds, "deployed", None, f"{count} resources", style="green")
 
     # The drills
 
     def drill_started(self, name: str, title: str) -> None:
         """A drill begins."""
         with self._lock:
-            self._view = replace(self._view, heading=title, since=self._clock())
+            self._view = self._view.begun(title, self._clock())
             self._heading(title, name)
             self._start_live()
 
@@ -195,29 +204,42 @@ class Console:
     def cluster_role(self, cluster_id: str, region: str, role: Role) -> None:
         """A cluster has this role now; the live region shows it, the drill's own event tells it."""
         with self._lock:
-            self._view = replace(self._view, roles={**self._view.roles, cluster_id: (region, role)})
+            changes = (*self._view.roles.get(cluster_id, ()), (self._clock(), role))
+            self._view = replace(
+                self._view,
+                regions={**self._view.regions, cluster_id: region},
+                roles={**self._view.roles, cluster_id: changes},
+            )
 
     def dns_answer(self, name: str, region: str | None) -> None:
         """A name points there now, None for nowhere; the live region shows it."""
         with self._lock:
-            self._view = replace(self._view, answers={**self._view.answers, name: region})
+            changes = (*self._view.answers.get(name, ()), (self._clock(), region))
+            self._view = replace(self._view, answers={**self._view.answers, name: changes})
 
     def assertion(self, assertion: Assertion) -> None:
         """Something that must hold was checked."""
         with self._lock:
             word, style = ("held", "green") if assertion.passed else ("NOT HELD", "bold red")
-            detail = f" ({_one_line(assertion.detail)})" if assertion.detail else ""
-            self._line(None, word, "", assertion.text + detail, style=style)
+            detail = f" ({one_line(assertion.detail)})" if assertion.detail else ""
+            if not self._wants_live:
+                self._line(None, word, "", assertion.text + detail)
+                return
+            text = Text.assemble(one_line(assertion.text), (detail, "dim"))
+            self._columns(("", Text(word, style=style), text), (1, KIND_WIDTH))
 
     def drill_finished(self, result: DrillResult) -> None:
-        """A drill is over."""
+        """A drill is over: its lanes to scale, and whether it passed."""
         with self._lock:
             self._stop_live()
             self._view = replace(self._view, heading="")
-            held = f"{len(result.assertions) - len(result.failures)} of {len(result.assertions)} assertions held"
-            ended = f"; ended early: {_one_line(result.error)}" if result.error else ""
-            word, style = _verdict(result.passed)
-            self._line(result.seconds, word, "", f"{result.title}: {held}{ended}", style=style)
+            for line in drill_lanes(result, width=min(self._output.width - 2, LANES_WIDTH), name_width=REGION_WIDTH):
+                line.rstrip()
+                self._print(Text.assemble("  ", line))
+            held = f"{held_words(result)} assertions held"
+            ended = f"; ended early: {one_line(result.error)}" if result.error else ""
+            word, style = verdict(result.passed)
+            self._line(result.seconds, word, None, f"{result.title}: {held}{ended}", style=style)
 
     # The end, and anything else
 
@@ -226,22 +248,25 @@ class Console:
         with self._lock:
             self._stop_live()
             self._heading("Summary", report.time_scale.words)
-            self._output.print(_summary_table(report))
-            for drill in report.drills:
-                for failure in drill.failures:
-                    detail = f": {_one_line(failure.detail)}" if failure.detail else ""
-                    self._print(Text(f"{drill.name}: NOT HELD: {failure.text}{detail}", style="red"))
-                if drill.error:
-                    self._print(Text(f"{drill.name}: ended early: {_one_line(drill.error)}", style="red"))
-            word, style = _verdict(report.passed)
+            width = self._output.width
+            self._print(Text(""))
+            self._output.print(summary_table(report, width=width))
+            if width < WIDE_COLUMNS:
+                for row in key_number_rows(report):
+                    self._output.print(row)
+            self._print(Text(""))
+            for line in failures(report):
+                self._output.print(line)
+            word, style = verdict(report.passed)
             self._print(Text(f"Rehearsal {word} after {duration_words(report.seconds)}", style=style))
             for path in (paths.html, paths.json):
-                self._output.print(Text(f"  {path}"), soft_wrap=True)  # never broken: it is copied
+                link = f"link {path.resolve().as_uri()}" if self._wants_live else ""
+                self._output.print(Text(f"  {path}", style=link), soft_wrap=True)  # never broken: it is copied
 
     def note(self, text: str) -> None:
         """A word that belongs to no drill."""
         with self._lock:
-            self._print(Text(_one_line(text), style="dim"))
+            self._print(Text(one_line(text), style="dim"))
 
     def error(self, text: str) -> None:
         """What went wrong, line by line as it is, to stderr."""
@@ -258,18 +283,25 @@ class Console:
         self._print(Text(""))
         self._print(Text.assemble((title, "bold"), (f"  {detail}" if detail else "", "dim")))
 
-    def _line(self, seconds: float | None, word: str, region: str, text: str, *, style: str = "") -> None:
-        """One event: seconds right-aligned, what sort, where, what."""
+    def _line(self, seconds: float | None, word: str, region: str | None, text: str, *, style: str = "") -> None:
+        """One event: seconds right-aligned, what sort, where (None: of no place, and none is left for it), what."""
         time_words = f"{seconds:8.2f} s" if seconds is not None else " " * 10
-        prefix = f"{time_words}  {word:<{KIND_WIDTH}}  {region:<{REGION_WIDTH}}  "
+        prefix = f"{time_words}  {word:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
         if not self._wants_live:
-            self._print(Text(f"{prefix}{_one_line(text)}".rstrip()))
+            self._print(Text(f"{prefix}{one_line(text)}".rstrip()))
             return
-        columns = Table.grid(padding=(0, 2))  # a long text goes on under itself
-        for width in (10, KIND_WIDTH, REGION_WIDTH):
+        place: list[Text] = [] if region is None else [Text(region, style="dim")]
+        region_width = max((len(one) for one in (*self._view.regions.values(), region or "")), default=0)
+        cells = (time_words, Text(word, style=style), *place, Text(one_line(text)))
+        self._columns(cells, (10, KIND_WIDTH, region_width)[: len(cells) - 1])
+
+    def _columns(self, cells: Sequence[str | Text], widths: Sequence[int]) -> None:
+        """Cells beside each other; the last takes what is left, and goes on under itself."""
+        columns = Table.grid(padding=(0, 1))
+        for width in widths:
             columns.add_column(width=width, no_wrap=True)
         columns.add_column(overflow="fold")
-        columns.add_row(time_words, Text(word, style=style), Text(region, style="dim"), Text(_one_line(text)))
+        columns.add_row(*cells)
         self._output.print(columns)
 
     def _print(self, text: Text) -> None:
@@ -300,13 +332,28 @@ class Console:
         elapsed = f"{self._clock() - view.since:.0f} s"
         if view.created or view.total:
             return _deployment_picture(view, elapsed)
-        picture = Table.grid(padding=(0, 2))
-        for cluster_id, (region, role) in view.roles.items():
-            picture.add_row(Text(region), Text(f" {role} ", style=ROLE_STYLES[role]), Text(cluster_id, style="dim"))
-        for name, region in view.answers.items():
-            picture.add_row(Text("DNS"), Text(region or "no answer"), Text(name, style="dim"))
         heading = Text.assemble((view.heading, "bold"), (f"  {elapsed}", "dim"))
-        return rich.console.Group(Rule(style="dim"), heading, picture)
+        return rich.console.Group(Rule(style="dim"), heading, self._lanes(view))
+
+    def _lanes(self, view: View) -> Table:
+        """What every cluster and name was since the drill began; each lane ends with what it is now."""
+        now = max(self._clock(), view.since + 1.0)
+        width = max(20, min(self._output.width, LANES_WIDTH) - 2 * REGION_WIDTH)
+        picture = Table.grid(padding=(0, 1))
+
+        def strip(changes: Changes, stretch: Callable[[Any, float, float], Stretch]) -> Text:
+            found = (stretch(state, start, end) for state, start, end in stretches(changes, now))
+            return lane(found, start=view.since, end=now, width=width)
+
+        for cluster_id, changes in view.roles.items():
+            role = Role(str(changes[-1][1]))
+            style = ROLE_STYLES[role]
+            picture.add_row(
+                Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch)
+            )
+        for changes in view.answers.values():
+            picture.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
+        return picture
 
 
 def plain_console(stream: TextIO) -> rich.console.Console:
@@ -324,28 +371,3 @@ def _deployment_picture(view: View, elapsed: str) -> rich.console.RenderableType
     picture.add_row(Text(f"{counted} resources", style="bold"), bar, Text(elapsed, style="dim"))
     by_region = "   ".join(f"{region} {number}" for region, number in sorted(view.created.items()))
     return rich.console.Group(Rule(style="dim"), picture, Text(by_region), Text(view.newest, style="dim", no_wrap=True))
-
-
-def _summary_table(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Drill", no_wrap=True)
-    table.add_column("Result", no_wrap=True)
-    table.add_column("Held", justify="right", no_wrap=True)
-    table.add_column("Seconds", justify="right", no_wrap=True)
-    table.add_column("Key numbers")
-    for drill in report.drills:
-        word, style = _verdict(drill.passed)
-        numbers = [" ".join(measurement_words(name, value)).rstrip() for name, value in drill.key_numbers.items()]
-        held = f"{len(drill.assertions) - len(drill.failures)} of {len(drill.assertions)}"
-        table.add_row(Text(drill.name), Text(word, style=style), held, f"{drill.seconds:.1f}", Text(", ".join(numbers)))
-    return table
-
-
-def _verdict(passed: bool) -> tuple[str, str]:
-    """The word that tells without colour, and its style."""
-    return ("passed", "bold green") if passed else ("FAILED", "bold red")
-
-
-def _one_line(text: str) -> str:
-    """An event is one line, whatever a server put into its message."""
-    return " ".join(text.split())

@@ -5,28 +5,30 @@ Owns: the sequence, and that whatever goes wrong ends in the report. Does not ow
 
 from __future__ import annotations
 
-import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Any
 
 import pymysql
 from botocore.exceptions import BotoCoreError, ClientError
 
+from settings import settings_of
+
+from . import provenance
 from .console import Console
-from .deployment import Deployment, DeploymentError
+from .dashboard_reader import DashboardReader
+from .deployment import Deployment, DeploymentError, stack_config
 from .drills import Drill
 from .emulator import EmulatorError
 from .ledger import Ledger
-from .report import DrillResult, Report, Role, TimeScale
+from .report import DrillResult, Report, Role, Shortened, TimeScale, Unproven
+from .report_dashboards import Dashboard
 from .stage import DidNotHappenError, Stage
 from .watch import Seen, Watch
-from .world import DEPLOYED_BEAT_SECONDS, World
+from .world import DEPLOYED_BEAT_SECONDS, PROGRAM_DIRECTORY, World
 
 OPERATION_SECONDS = 2.0
 """How long the control plane takes for a failover or switchover: an assumption. AWS says minutes, and promises no number."""
@@ -34,7 +36,8 @@ FIRST_BEATS = 2
 FIRST_BEATS_SECONDS = 60.0
 FAILURES = (DidNotHappenError, EmulatorError, ClientError, BotoCoreError, pymysql.Error, OSError)
 """What may end a drill early: the report says so, and what was seen until then."""
-VERSIONED_PACKAGES = ("pulumi", "pulumi-aws", "ministack", "microburst", "mysql-mimic", "boto3")
+ALARM_PERIOD_SECONDS = 60.0
+"""The period of every alarm and dashboard line that is deployed."""
 
 
 @dataclass(kw_only=True)
@@ -48,6 +51,7 @@ class Rehearsal:
     results: list[DrillResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _deployment: Deployment | None = None
+    _shortened: tuple[Shortened, ...] = ()
     _current: Stage | None = None
 
     def run(self) -> Report:
@@ -65,6 +69,7 @@ class Rehearsal:
         self.console.deployment_started(None)
         self._deployment = deployment = self.world.deploy(self.console.resource_created)
         self.console.deployment_finished(len(deployment.resources), deployment.seconds)
+        self._shortened = self._periods()
         for warning in deployment.warnings:
             self.console.note(warning)
 
@@ -107,12 +112,16 @@ class Rehearsal:
         except FAILURES as failure:
             error = _words(failure)
             self.console.error(error)
-        return stage.result(
+        result = stage.result(
             name=drill.name,
             title=drill.title,
             description=drill.description,
             key_measurements=drill.key_measurements,
             error=error,
+        )
+        began = self.started_at.timestamp()
+        return replace(
+            result, started_seconds=round(stage.started_at - began, 3), zero_seconds=round(stage.zero - began, 3)
         )
 
     def saw(self, seen: Seen) -> None:
@@ -130,26 +139,64 @@ class Rehearsal:
         self.console.dns_answer(name, region)
 
     def _report(self, deployment: Deployment | None, *, seconds: float) -> Report:
+        deployed = deployment is not None
         return Report(
             started_at=self.started_at,
             seconds=round(seconds, 3),
-            subject="" if deployment is None else self.world.global_cluster_id,
+            subject=self.world.global_cluster_id if deployed else "",
             time_scale=TimeScale(beat_seconds=self.world.beat_seconds, deployed_beat_seconds=DEPLOYED_BEAT_SECONDS),
-            settings=self._settings(),
-            versions=_versions(),
-            resources={} if deployment is None else deployment.counts(),
-            deployment_seconds=0.0 if deployment is None else round(deployment.seconds, 3),
+            commit=provenance.commit_of(PROGRAM_DIRECTORY),
+            machine=provenance.machine(),
+            versions=provenance.versions(),
+            settings=settings_of(self.world.config).model_dump(mode="json"),
+            shortened=self._shortened,
+            resources=deployment.counts() if deployed else {},
+            deployment_seconds=round(deployment.seconds, 3) if deployed else 0.0,
             drills=tuple(self.results),
-            notes=self._notes(deployment),
+            dashboards=self._dashboards() if deployed else (),
+            notes=self._notes(),
+            not_held=tuple(
+                Unproven(type=one.type, property=one.property, reason=one.reason) for one in deployment.not_held
+            )
+            if deployed
+            else (),
             errors=tuple(self.errors),
         )
 
-    def _settings(self) -> Mapping[str, Any]:
-        return {
-            key.split(":", 1)[1]: value for key, value in self.world.config.items() if not key.startswith("pulumi:")
-        }
+    def _periods(self) -> tuple[Shortened, ...]:
+        """What is shorter than the stack's own settings and AWS's clocks, by the time scale or for a drill."""
+        world = self.world
+        ttl_seconds = world.ask_dns(world.writer_name, from_region=world.primary.name).ttl_seconds
+        return provenance.shortened(
+            deployed=settings_of(stack_config(PROGRAM_DIRECTORY, world.stack)).failover,
+            here=world.policy,
+            periods={
+                "period of alarms, dashboards and Route 53's checks of alarms": (
+                    ALARM_PERIOD_SECONDS,
+                    ALARM_PERIOD_SECONDS / world.time_scale,
+                ),
+                f"how long a client keeps the answer for {world.writer_name}": (
+                    float(ttl_seconds),
+                    ttl_seconds / world.time_scale,
+                ),
+            },
+        )
 
-    def _notes(self, deployment: Deployment | None) -> tuple[str, ...]:
+    def _dashboards(self) -> tuple[Dashboard, ...]:
+        """The dashboards that were deployed, with what was published; the emulator may be gone, then the report says so."""
+        reader = DashboardReader(
+            clients=self.world.clients,
+            time_scale=self.world.time_scale,
+            start=self.started_at.timestamp(),
+            end=time.time(),
+        )
+        try:
+            return tuple(one for region in self.world.regions for one in reader.dashboards(region.name))
+        except (ClientError, BotoCoreError) as error:
+            self.errors.append(f"the dashboards could not be read: {_words(error)}")
+            return ()
+
+    def _notes(self) -> tuple[str, ...]:
         notes = [
             f"A failover or switchover takes {OPERATION_SECONDS:g} s in the emulated control plane. That is an assumption: "
             "AWS takes minutes and promises no number, so the times from the call on say how our part behaves, not AWS.",
@@ -160,8 +207,6 @@ class Rehearsal:
             notes.append(
                 f"Memory at the end: emulator and functions {memory / 1e6:.0f} MB, the rehearsal itself {own / 1e6:.0f} MB."
             )
-        if deployment is not None:
-            notes += [f"The emulator does not hold {one}" for one in deployment.not_held]
         return tuple(notes)
 
 
@@ -169,7 +214,3 @@ def _words(error: Exception) -> str:
     """An error for people; one of a library says its kind too, or nobody understands it."""
     known = isinstance(error, DeploymentError | DidNotHappenError | EmulatorError)
     return str(error) if known else f"{type(error).__name__}: {error}"
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED_PACKAGES}}

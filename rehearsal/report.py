@@ -1,17 +1,19 @@
 """What a rehearsal found, as frozen facts, and their JSON.
 
-Owns: the report's types, what follows from them (passed or not), and how report.json spells them.
-Does not own: what is measured or asserted (`drills`), the drawn timeline (`timeline`), the files (`report_files`).
+Owns: the report's types, what follows from them (passed or not), and how report.json spells them (`report.schema.json`
+says it to others). Does not own: what is measured or asserted (`drills`), how lanes come of changes (`report_lanes`), the
+dashboards' facts (`report_dashboards`), any drawing, the files (`report_files`).
 Invariant: nothing here says "passed" by itself; it follows from the assertions alone, and no assertions is not passed.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
+from rehearsal.report_dashboards import Dashboard
 from rehearsal.wording import shown
 
 
@@ -22,7 +24,8 @@ class EventKind(StrEnum):
     RECOVERY = "recovery"  # the rehearsal mends it
     VERDICT = "verdict"  # a controller's decision of a beat
     HELD = "held"  # a rule wanted to act, a guard held it
-    CALL = "call"  # a failover or switchover call to the RDS API
+    CALL = "call"  # a failover or switchover call that the RDS API accepted
+    REFUSED = "refused"  # one that it refused
     PROMOTION = "promotion"  # a cluster became the writer
     REJOIN = "rejoin"  # a cluster came back as a reader
     DNS = "dns"  # a name answers something else
@@ -147,8 +150,9 @@ class TimeScale:
 class DrillResult:
     """One drill: what happened, what was measured, what had to hold.
 
-    `zero` says in words what second 0 is. `key_measurements` name the numbers for the summary (else the first three).
-    `error` is what ended the drill before its assertions were all checked.
+    `zero` says in words what second 0 is, `zero_seconds` when that was, `started_seconds` when the drill began: both since
+    the rehearsal's start. `key_measurements` name the numbers for the summary (else the first three). `error` is what ended
+    the drill before its assertions were all checked.
 
     Raises:
         ValueError: a measurement isn't a finite number (leave out what was never reached), or a key names none.
@@ -160,6 +164,8 @@ class DrillResult:
     timeline: tuple[TimelineEvent, ...]
     measurements: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    started_seconds: float = 0.0
+    zero_seconds: float = 0.0
     zero: str = "the start of the drill"
     description: str = ""
     roles: tuple[RoleSpan, ...] = ()
@@ -203,21 +209,56 @@ class DrillResult:
             "passed": self.passed,
             "error": self.error,
             "seconds": self.seconds,
+            "started_seconds": self.started_seconds,
+            "zero_seconds": self.zero_seconds,
             "zero": self.zero,
             "assertions": [{"text": one.text, "passed": one.passed, "detail": one.detail} for one in self.assertions],
             "timeline": [_event_json(one) for one in sorted(self.timeline, key=lambda event: event.seconds)],
             "measurements": dict(self.measurements),
+            "key_measurements": list(self.key_numbers),
             "lanes": _lanes_json(self),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """The code that was rehearsed: a git commit, and whether files differed from it."""
+
+    id: str
+    modified: bool
+
+    @property
+    def words(self) -> str:
+        """The commit for people."""
+        return f"{self.id[:12]}, with changes that are not committed" if self.modified else self.id[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortened:
+    """A period that was shorter here than it is when deployed."""
+
+    what: str
+    deployed_seconds: float
+    here_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Unproven:
+    """A property that was sent, and that the emulator does not hold: right or wrong on AWS, nothing here proves it."""
+
+    type: str
+    property: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """A whole rehearsal.
 
-    `subject` names what was rehearsed (the global cluster). `started_at` is aware. `resources` counts by region (or
-    "global") and type. `notes` say what the emulator doesn't hold and what was shrunk. `errors` are what ended the
-    rehearsal outside a drill, such as a failed deployment.
+    `subject` names what was rehearsed (the global cluster). `started_at` is aware. `settings` are all that were in force,
+    defaults too. `resources` counts by region (or "global") and type. `notes` say what a rehearsal can't show, `not_held`
+    which properties the emulator forgets. `dashboards` are those that were deployed, with the data that they would show.
+    `commit` is None where no git can tell. `errors` are what ended the rehearsal outside a drill, such as a failed deployment.
 
     Raises:
         ValueError: `started_at` isn't aware.
@@ -234,6 +275,11 @@ class Report:
     drills: tuple[DrillResult, ...]
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    commit: Commit | None = None
+    machine: str = ""
+    shortened: tuple[Shortened, ...] = ()
+    not_held: tuple[Unproven, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
 
     def __post_init__(self) -> None:
         if self.started_at.tzinfo is None:
@@ -262,72 +308,19 @@ class Report:
                 "deployed_beat_seconds": self.time_scale.deployed_beat_seconds,
                 "words": self.time_scale.words,
             },
+            "commit": None if self.commit is None else {"id": self.commit.id, "modified": self.commit.modified},
+            "machine": self.machine,
+            "shortened": [asdict(one) for one in self.shortened],
             "settings": dict(self.settings),
             "versions": dict(self.versions),
             "resources": {region: dict(types) for region, types in self.resources.items()},
             "deployment": {"seconds": self.deployment_seconds, "resources": self.resource_count},
             "drills": [drill.to_json() for drill in self.drills],
+            "dashboards": [one.to_json() for one in self.dashboards],
+            "not_held": [asdict(one) for one in self.not_held],
             "notes": list(self.notes),
             "errors": list(self.errors),
         }
-
-
-# What the drills record, turned into what the report holds
-
-
-def role_spans(
-    *, cluster_id: str, region: str, changes: Iterable[tuple[float, Role]], end_seconds: float
-) -> tuple[RoleSpan, ...]:
-    """A cluster's lane from its changes of role `(seconds, role)`; the last one lasts until `end_seconds`."""
-    return tuple(
-        RoleSpan(cluster_id=cluster_id, region=region, role=role, start_seconds=start, end_seconds=end)
-        for role, start, end in _stretches(changes, end_seconds)
-    )
-
-
-def dns_spans(*, name: str, changes: Iterable[tuple[float, str | None]], end_seconds: float) -> tuple[DnsSpan, ...]:
-    """A name's lane from its changes of answer `(seconds, region)`; the last one lasts until `end_seconds`."""
-    return tuple(
-        DnsSpan(name=name, region=region, start_seconds=start, end_seconds=end)
-        for region, start, end in _stretches(changes, end_seconds)
-    )
-
-
-def bucket_writes(
-    writes: Iterable[tuple[float, WriteOutcome]], *, width_seconds: float = 0.5
-) -> tuple[LedgerSpan, ...]:
-    """Count the client's writes `(seconds, outcome)` in stretches of `width_seconds`; empty ones are left out."""
-    counts: dict[int, dict[WriteOutcome, int]] = {}
-    for seconds, outcome in writes:
-        bucket = counts.setdefault(math.floor(seconds / width_seconds), dict.fromkeys(WriteOutcome, 0))
-        bucket[outcome] += 1
-    return tuple(
-        LedgerSpan(
-            start_seconds=index * width_seconds,
-            end_seconds=(index + 1) * width_seconds,
-            acknowledged=count[WriteOutcome.ACKNOWLEDGED] + count[WriteOutcome.LOST],
-            failed=count[WriteOutcome.FAILED],
-            lost=count[WriteOutcome.LOST],
-        )
-        for index, count in sorted(counts.items())
-    )
-
-
-Changed = TypeVar("Changed")
-
-
-def _stretches(changes: Iterable[tuple[float, Changed]], end_seconds: float) -> Iterator[tuple[Changed, float, float]]:
-    """Each state with its start and end; one announced again goes on, one that lasted no time is left out."""
-    ordered: list[tuple[float, Changed]] = []
-    for seconds, state in sorted(changes, key=lambda change: change[0]):
-        if ordered and ordered[-1][0] == seconds:
-            ordered.pop()
-        if not ordered or ordered[-1][1] != state:
-            ordered.append((seconds, state))
-    ends = [seconds for seconds, _ in ordered[1:]] + [end_seconds]
-    for (start, state), end in zip(ordered, ends, strict=False):
-        if end > start:
-            yield state, start, end
 
 
 # JSON

@@ -1,6 +1,7 @@
 """The two files that say what a rehearsal found: report.json for machines, report.html for people.
 
-Owns: their writing, and the page's rendering. Does not own: the facts (`report`), the drawing's geometry (`timeline`).
+Owns: their writing, and the page's rendering (its templates and style are in `page/`). Does not own: the facts (`report`), the
+words at the top (`report_summary`), the drawings' geometry (`timeline`, `dashboard_drawing`).
 Invariant: a reader finds the old pair or the new one, never a part of one.
 """
 
@@ -14,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from rehearsal.dashboard_drawing import PATH_WIDTH, STATE_WORDS, draw_boards
 from rehearsal.report import Report
-from rehearsal.timeline import LAYOUTS, draw
+from rehearsal.report_phases import phases
+from rehearsal.report_summary import key_figures, summary_sentences
+from rehearsal.timeline import draw
+from rehearsal.timeline_axis import LAYOUTS
 from rehearsal.wording import clock_words, duration_words, measurement_words, setting_words, shown
 
 JSON_NAME = "report.json"
@@ -53,7 +58,7 @@ def write_report(report: Report, directory: Path) -> ReportPaths:
 def render_html(report: Report) -> str:
     """The page: one self-contained file, everything from outside escaped."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).parent / "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -65,17 +70,48 @@ def render_html(report: Report) -> str:
         "settled": setting_words,
         "clock": clock_words,
         "breakable": lambda words: Markup("<wbr>").join(re.split(r"(?<=[:/._])", words)),  # long names on a phone
+        "unbroken": _unbroken,
         "moment": lambda moment: f"{moment.day} {moment:%B %Y, %H:%M} UTC",
     }
+    environment.globals |= {"measured": measurement_words, "path_width": PATH_WIDTH, "state_words": STATE_WORDS}
     drawings = [[drawing for layout in LAYOUTS if (drawing := draw(drill, layout))] for drill in report.drills]
     return environment.get_template(f"{HTML_NAME}.j2").render(
         report=report,
         started_at=report.started_at.astimezone(UTC),
-        drills=list(zip(report.drills, drawings, strict=True)),
-        settings=dict(_flattened(report.settings)),
+        sentences=summary_sentences(report),
+        figures=key_figures(report),
+        drills=[(drill, drawn, phases(drill)) for drill, drawn in zip(report.drills, drawings, strict=True)],
+        boards=draw_boards(report),
+        settings=_grouped(report.settings),
         resources=ResourceTable.of(report.resources),
-        measured=measurement_words,
     )
+
+
+HYPHENATED = re.compile(r"[A-Za-z0-9.]+(?:-[A-Za-z0-9.]+)+")
+LONGEST_UNBROKEN = 26
+"""Letters that fit beside everything else on a phone."""
+
+
+def _unbroken(text: str) -> Markup:
+    """Keep names such as eu-west-1 on one line: browsers break after hyphens."""
+    parts: list[Markup] = []
+    at = 0
+    for match in HYPHENATED.finditer(text):
+        if len(match[0]) <= LONGEST_UNBROKEN:
+            parts += [escape(text[at : match.start()]), Markup('<span class="nb">{}</span>').format(match[0])]
+            at = match.end()
+    return Markup("").join([*parts, escape(text[at:])])
+
+
+def _grouped(settings: Mapping[str, Any]) -> dict[str, dict[str, object]]:
+    """The settings by the section that they stand in; those of no section come first, under the empty name."""
+    sections: dict[str, dict[str, object]] = {
+        name: dict(_flattened(value)) for name, value in settings.items() if value and isinstance(value, Mapping)
+    }
+    own: dict[str, object] = {
+        name: () if value == {} else value for name, value in settings.items() if name not in sections
+    }
+    return ({"": own} if own else {}) | sections
 
 
 def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -24,10 +24,8 @@ from .report import (
     RoleSpan,
     TimelineEvent,
     WriteOutcome,
-    bucket_writes,
-    dns_spans,
-    role_spans,
 )
+from .report_lanes import bucket_writes, dns_spans, role_spans
 from .watch import Notice, Watch
 from .world import RegionFacts, World
 

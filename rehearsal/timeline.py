@@ -1,45 +1,25 @@
 """A drill's timeline, to scale: where everything stands that the report page draws.
 
 Along it places are in percent of the plot, so that text keeps its size on every screen; across it in pixels.
-Owns: the geometry. Does not own: the facts (`report`), or the look (`report.html.j2`).
+Owns: the lanes. Does not own: the facts (`report`, `report_phases`), time's place (`timeline_axis`), the markers' rows
+(`timeline_markers`), the look (`page/`).
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from rehearsal.report import DnsSpan, DrillResult, LedgerSpan, RoleSpan, TimelineEvent
-from rehearsal.wording import MINUS, shown
+from rehearsal.report import DnsSpan, DrillResult, EventKind, LedgerSpan, RoleSpan
+from rehearsal.report_phases import phases
+from rehearsal.timeline_axis import LETTER_PX, Axis, Layout
+from rehearsal.timeline_markers import DOT_ROW_PX, FLAG_ROW_PX, Flag, place_flags, stack_dots
+from rehearsal.wording import shown
 
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """One way to draw a timeline: what fits on the narrowest plot that it is shown on."""
-
-    name: str
-    plot_px: float
-    ticks: int
-    words: bool
-    flag_rows: int = 9
-
-
-LAYOUTS = (
-    Layout(name="wide", plot_px=560, ticks=12, words=True),
-    Layout(name="narrow", plot_px=280, ticks=6, words=False),
+HEADING_PX, LANE_PX, GAP_PX, WRITES_PX = 18, 28, 10, 64
+DOT_LANES = (
+    ("Controllers", "what they judge", frozenset((EventKind.VERDICT, EventKind.HELD))),
+    ("People", "what they are told", frozenset((EventKind.NOTICE,))),
 )
-LETTER_PX = 6.6  # of the page's 12 px labels, on the wide side
-FLAG_RADIUS_PX, FLAG_ROW_PX = 9, 22
-HEADING_PX, LANE_PX, GAP_PX, WRITES_PX = 18, 26, 12, 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flag:
-    """An event's numbered marker; without a row when there is no room for it."""
-
-    number: int
-    event: TimelineEvent
-    left: float
-    y: float | None
+IN_LANES = frozenset().union(*(kinds for _, _, kinds in DOT_LANES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +35,8 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """A lane of bars under its heading."""
+    """A lane of bars."""
 
-    heading: str
-    detail: str
     y: float
     bars: tuple[Bar, ...]
 
@@ -79,12 +57,21 @@ class WriteBar:
 class WritesLane:
     """The lane of the client's writes; `lost_right` is where the last loss ends."""
 
-    detail: str
     y: float
     baseline_y: float
     bars: tuple[WriteBar, ...]
     lost: int
     lost_right: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """What a lane is, and of what, in lines that have room; `y` is the top of the lane, `words` the whole of it."""
+
+    name: str
+    details: tuple[str, ...]
+    y: float
+    words: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,49 +82,31 @@ class Drawing:
     description: str
     ticks: tuple[tuple[float, str], ...]
     flags: tuple[Flag, ...]
+    dots: tuple[Flag, ...]
+    headings: tuple[Heading, ...]
     lanes: tuple[Lane, ...]
     writes: WritesLane | None
     lanes_y: float
     axis_y: float
 
-    @property
-    def headings(self) -> list[tuple[str, str, float]]:
-        """The lanes' headings with their details and places."""
-        headings = [(lane.heading, lane.detail, lane.y - 6) for lane in self.lanes]
-        return headings + ([("Client", self.writes.detail, self.writes.y - 6)] if self.writes else [])
 
+@dataclass(kw_only=True)
+class _Sheet:
+    """The lanes as they are laid under each other."""
 
-@dataclass(frozen=True, kw_only=True)
-class Axis:
-    """The stretch of time that is drawn."""
+    layout: Layout
+    y: float
+    headings: list[Heading] = field(default_factory=list)
 
-    start_seconds: float
-    end_seconds: float
-
-    @classmethod
-    def of(cls, drill: DrillResult) -> "Axis | None":
-        """From the first to the last thing that the drill knows of; None when it knows of nothing that takes time."""
-        spans = (*drill.roles, *drill.dns, *drill.writes)
-        moments = [event.seconds for event in drill.timeline]
-        moments += [second for span in spans for second in (span.start_seconds, span.end_seconds)]
-        if not moments or min(moments) == max(moments):
-            return None
-        return cls(start_seconds=min(moments), end_seconds=max(moments))
-
-    def percent(self, seconds: float) -> float:
-        """How far along the plot."""
-        return round(100 * (seconds - self.start_seconds) / (self.end_seconds - self.start_seconds), 3)
-
-    def ticks(self, most: int) -> tuple[tuple[float, str], ...]:
-        """Round seconds, at most so many, each with its place and label."""
-        span = self.end_seconds - self.start_seconds
-        power = 10 ** math.floor(math.log10(span / most))
-        step = next(one * power for one in (1, 2, 5, 10) if span / (one * power) <= most)
-        first, last = math.ceil(self.start_seconds / step - 1e-9), math.floor(self.end_seconds / step + 1e-9)
-        return tuple(
-            (self.percent(index * step), shown(round(index * step, 6)).replace("-", MINUS))
-            for index in range(first, last + 1)
-        )
+    def lay(self, height_px: float, name: str, *details: str) -> float:
+        """Put a lane under the last one; return where its content begins."""
+        words, has_gutter = ", ".join(details), self.layout.gutter_px > 0
+        top = self.y + (0 if has_gutter else HEADING_PX)
+        room = int((self.layout.gutter_px - 12) / 6)
+        lines = tuple(_cut(line, room) for line in details) if has_gutter else (words,)
+        self.headings.append(Heading(name=name, details=lines, y=top, words=words))
+        self.y = top + height_px + GAP_PX
+        return top
 
 
 def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
@@ -145,64 +114,94 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
     axis = Axis.of(drill)
     if axis is None:
         return None
-    flags = _place_flags(sorted(drill.timeline, key=lambda event: event.seconds), axis, layout)
-    y = lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 4
-    lanes: list[Lane] = []
-    for heading, detail, bars in _bar_lanes(drill, axis, layout):
-        lanes.append(Lane(heading=heading, detail=detail, y=y + HEADING_PX, bars=bars))
-        y += HEADING_PX + LANE_PX + GAP_PX
-    writes = _writes_lane(drill.writes, axis, y + HEADING_PX) if drill.writes else None
+    events = list(enumerate(sorted(drill.timeline, key=lambda event: event.seconds), start=1))
+    flags = place_flags([(number, event) for number, event in events if event.kind not in IN_LANES], axis, layout)
+    lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 6
+    sheet = _Sheet(layout=layout, y=lanes_y)
+    lanes = [_phase_lane(drill, axis, sheet)] if phases(drill) else []
+    dots: list[Flag] = []
+    for name, detail, kinds in DOT_LANES:
+        stack = stack_dots([(number, event) for number, event in events if event.kind in kinds], axis, layout)
+        dots += _in_lane(stack, sheet, name, detail) if stack else ()
+    for name, detail, bars in _bar_lanes(drill, axis, layout):
+        lanes.append(Lane(y=sheet.lay(LANE_PX, name, detail), bars=bars))
+    writes = None
+    if drill.writes:
+        writes = _writes_lane(drill.writes, axis, sheet.lay(WRITES_PX, "Client", *_writes_words(drill.writes)))
     return Drawing(
         layout=layout,
         description=_in_words(drill),
         ticks=axis.ticks(layout.ticks),
         flags=flags,
+        dots=tuple(dots),
+        headings=tuple(sheet.headings),
         lanes=tuple(lanes),
         writes=writes,
         lanes_y=lanes_y,
-        axis_y=y + HEADING_PX + WRITES_PX + GAP_PX if writes else y,
+        axis_y=sheet.y,
     )
 
 
-def _place_flags(events: Sequence[TimelineEvent], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
-    """Give each marker the highest row where it touches no other, and where no marker sits on an earlier one's line."""
-    flags: list[Flag] = []
-    taken: list[tuple[float, float, int]] = []  # right edge of the label, position, row
-    for number, event in enumerate(events, start=1):
-        left = axis.percent(event.seconds)
-        x = left / 100 * layout.plot_px
-        words_px = LETTER_PX * len(event.marker) + 6 if layout.words else 0
-        touched = {row for right, _, row in taken if x - FLAG_RADIUS_PX - 3 < right}
-        lowest = 1 + max((row for right, _, row in taken if x < right), default=-1)
-        row = next(row for row in range(lowest, lowest + len(touched) + 1) if row not in touched)
-        if row < layout.flag_rows:
-            taken.append((x + FLAG_RADIUS_PX + words_px, x, row))
-        y = row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if row < layout.flag_rows else None
-        flags.append(Flag(number=number, event=event, left=left, y=y))
-    return tuple(flags)
+def _in_lane(stack: Sequence[Flag], sheet: _Sheet, name: str, detail: str) -> Iterator[Flag]:
+    """Dots in the middle of a lane of their own."""
+    height = max(dot.y for dot in stack if dot.y is not None) + DOT_ROW_PX / 2
+    lane_px = max(LANE_PX, height)
+    top = sheet.lay(lane_px, name, detail) + (lane_px - height) / 2
+    for dot in stack:
+        yield replace(dot, y=None if dot.y is None else top + dot.y)
+
+
+def _bar(axis: Axis, layout: Layout, style: str, labels: Sequence[str], span: RoleSpan | DnsSpan) -> Bar:
+    """A bar with the first of the labels that it has room for."""
+    left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
+    title = f"{labels[0]}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
+    return Bar(
+        style=style, left=left, width=round(right - left, 3), label=_fitting(labels, right - left, layout), title=title
+    )
+
+
+def _fitting(labels: Sequence[str], percent: float, layout: Layout) -> str:
+    room_px = percent / 100 * layout.plot_px
+    return next((text for text in labels if LETTER_PX * len(text) + 10 <= room_px), "")
+
+
+def _phase_lane(drill: DrillResult, axis: Axis, sheet: _Sheet) -> Lane:
+    """How the time to the first write divides."""
+    found = phases(drill)
+    whole = f"{shown(found[-1].end_seconds - found[0].start_seconds)} s in all"
+    bars: list[Bar] = []
+    for index, phase in enumerate(found):
+        left, right = axis.percent(phase.start_seconds), axis.percent(phase.end_seconds)
+        seconds = f"{shown(round(phase.seconds, 2))} s"
+        bars.append(
+            Bar(
+                style=f"phase-{index % 2}",
+                left=left,
+                width=round(right - left, 3),
+                label=_fitting((f"{phase.word} {seconds}", seconds, phase.word), right - left, sheet.layout),
+                title=f"{phase.word}: {seconds}, {phase.sentence}",
+            )
+        )
+    return Lane(y=sheet.lay(LANE_PX, "Time to write again", whole), bars=tuple(bars))
 
 
 def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple[str, str, tuple[Bar, ...]]]:
-    """The lanes of the clusters' roles and of the names' answers: heading, detail, bars."""
-
-    def bar(style: str, label: str, short: str, span: RoleSpan | DnsSpan) -> Bar:
-        left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
-        room_px = (right - left) / 100 * layout.plot_px
-        fitting = next((text for text in (label, short) if LETTER_PX * len(text) + 10 <= room_px), "")
-        title = f"{label}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
-        return Bar(style=style, left=left, width=round(right - left, 3), label=fitting, title=title)
-
+    """The lanes of the clusters' roles and of the names' answers: name, detail, bars."""
     for cluster_id, region in drill.clusters:
         spans = [span for span in drill.roles if span.cluster_id == cluster_id]
-        yield region, cluster_id, tuple(bar(span.role, span.role, span.role[0].upper(), span) for span in spans)
+        bars = (_bar(axis, layout, span.role, (span.role, span.role[0].upper()), span) for span in spans)
+        yield region, cluster_id, tuple(bars)
     regions = list(dict.fromkeys(span.region for span in (*drill.roles, *drill.dns) if span.region))
     for name in dict.fromkeys(span.name for span in drill.dns):
         spans = [span for span in drill.dns if span.name == name]
         answers = [
             (f"answer-{regions.index(span.region) % 2}" if span.region else "answer-none", span) for span in spans
         ]
-        bars = (bar(style, span.region or "no answer", (span.region or "")[:2], span) for style, span in answers)
-        yield "DNS", f"{name} answers", tuple(bars)
+        bars = (
+            _bar(axis, layout, style, (span.region or "no answer", (span.region or "")[:2]), span)
+            for style, span in answers
+        )
+        yield "DNS", f"{name}", tuple(bars)
 
 
 def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLane:
@@ -219,12 +218,11 @@ def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLa
             kept_px=height(span.acknowledged - span.lost),
             lost_px=height(span.lost),
             failed_px=height(span.failed),
-            title=f"{shown(span.start_seconds)} to {shown(span.end_seconds)} s: {_writes_words([span])}",
+            title=f"{shown(span.start_seconds)} to {shown(span.end_seconds)} s: {', '.join(_writes_words([span]))}",
         )
         for span in writes
     )
     return WritesLane(
-        detail=_writes_words(writes),
         y=y,
         baseline_y=y + most_up * px,
         bars=bars,
@@ -233,17 +231,27 @@ def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLa
     )
 
 
-def _writes_words(writes: Iterable[LedgerSpan]) -> str:
+def _writes_words(writes: Iterable[LedgerSpan]) -> tuple[str, str, str]:
     spans = list(writes)
-    acknowledged, failed, lost = (
-        sum(getattr(span, what) for span in spans) for what in ("acknowledged", "failed", "lost")
+    return (
+        f"{sum(span.acknowledged for span in spans):,} acknowledged",
+        f"{sum(span.failed for span in spans):,} failed",
+        f"{sum(span.lost for span in spans):,} lost",
     )
-    return f"{acknowledged:,} acknowledged, {failed:,} failed, {lost:,} lost"
+
+
+def _cut(text: str, room: int) -> str:
+    """A name with its middle left out where it has no room: its ends tell it from others."""
+    if len(text) <= room:
+        return text
+    head = (room - 1) // 2
+    return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (room - 1 - head) :]}"
 
 
 def _in_words(drill: DrillResult) -> str:
     """The drawing for those who can't see it."""
     sentences = [f"Seconds are counted from {drill.zero}."]
+    sentences += [f"{phase.word} took {shown(round(phase.seconds, 2))} s, {phase.sentence}." for phase in phases(drill)]
     for span in drill.roles:
         sentences.append(
             f"{span.region} is {span.role} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
@@ -254,5 +262,5 @@ def _in_words(drill: DrillResult) -> str:
             f"{span.name} answers {answer} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
         )
     if drill.writes:
-        sentences.append(f"The client's writes: {_writes_words(drill.writes)}.")
+        sentences.append(f"The client's writes: {', '.join(_writes_words(drill.writes))}.")
     return " ".join([*sentences, "The numbered events are listed below."])

@@ -204,7 +204,8 @@ class Watch:
         for call in calls[self._calls_seen :]:
             outcome = "accepted" if call.accepted else f"refused: {call.error}"
             cluster_id = call.target.rsplit(":", 1)[-1]
-            self.record(f"{call.operation} to {cluster_id} {outcome}", EventKind.CALL, call.region, at=call.at)
+            kind = EventKind.CALL if call.accepted else EventKind.REFUSED
+            self.record(f"{call.operation} to {cluster_id} {outcome}", kind, call.region, at=call.at)
         self._calls_seen = len(calls)
 
     def _look_at_dns(self) -> None:

@@ -13,6 +13,11 @@ def shown(value: float) -> str:
     return f"{value:.2g}" if abs(value) < 0.1 else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def counted(number: float, noun: str) -> str:
+    """How many of something: `1 row`, `1,204 rows`."""
+    return f"{shown(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def duration_words(seconds: float) -> str:
     """A duration for people: `12.3 s`, or `1 min 43 s` from two minutes on."""
     if seconds < 120:

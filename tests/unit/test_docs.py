@@ -181,3 +181,9 @@ def test_variables_of_the_workflows_are_explained() -> None:
 
 def _list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+def test_ci_requires_what_a_laptop_may_skip() -> None:
+    """The tests in a browser are skipped where there is none; in CI that is a failure."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert script.index("export REQUIRE_CHROMIUM=1") < script.index("make test")

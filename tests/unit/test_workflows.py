@@ -199,3 +199,5 @@ def test_every_push_runs_what_people_run() -> None:
         re.findall(r"^make (\w+)$", script, re.MULTILINE) == job("tests.yml", "tests")["strategy"]["matrix"]["target"]
     )
     assert {"push", "pull_request"} == triggers("tests.yml")
+    (step,) = [step for step in steps("tests.yml", "tests") if "run" in step]
+    assert "1" == step["env"]["REQUIRE_CHROMIUM"]

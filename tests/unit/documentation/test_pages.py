@@ -1,5 +1,6 @@
 """The generated pages are current, and say everything."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from documentation import decisions, pages
+from documentation import decisions, pages, report
 from documentation import settings as settings_page
 from functions.failover_controller.decide import RULES
 from functions.failover_controller.model import Reason
@@ -80,3 +81,14 @@ def test_a_setting_that_nobody_described_stops_the_page(monkeypatch: pytest.Monk
     monkeypatch.setattr(Settings.model_fields["team"], "description", None)
     with pytest.raises(ValueError, match="team: has no description"):
         settings_page.settings_page()
+
+
+def test_a_definition_that_nothing_uses_stops_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be shown as a part of the report that no report has."""
+    schema = json.loads(report.SCHEMA.read_text(encoding="utf-8"))
+    schema["$defs"]["forgotten"] = {"properties": {}, "required": []}
+    changed = tmp_path / "schema.json"
+    changed.write_text(json.dumps(schema), encoding="utf-8")
+    monkeypatch.setattr(report, "SCHEMA", changed)
+    with pytest.raises(ValueError, match="defines what nothing uses: forgotten"):
+        report.report_page()

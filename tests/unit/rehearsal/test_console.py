@@ -197,14 +197,49 @@ def test_the_summary_has_a_row_a_drill_the_failures_the_verdict_and_the_paths(pl
     """Everything that one needs after having looked away."""
     plain.console.summary(report(replace(drill(), name="steady"), drill(passed=False)), PATHS)
     rows = [" ".join(line.split()) for line in plain.lines]
-    assert rows[3:] == [
+    assert rows[1:] == [
+        "Drill Result Held Seconds Key numbers",
         "steady passed 2 of 2 14.2 Detection 3 s, Lost 3 rows",
         "region-lost FAILED 1 of 2 14.2 Detection 3 s, Lost 3 rows",
-        "region-lost: NOT HELD: DNS moved: still us-east-1",
+        "region-lost: The writer's region is lost",
+        "NOT HELD DNS moved",
+        "still",
+        "us-east-1",
         "Rehearsal FAILED after 71.3 s",
         "rehearsal-report/report.html",
         "rehearsal-report/report.json",
     ]
+
+
+def test_the_summary_tells_what_ended_early_and_what_proved_nothing(plain: Plain) -> None:
+    """No failed drill is without a reason; nor is a rehearsal that failed outside its drills."""
+    ended = replace(drill(error="TimeoutError:\nno beat"), name="steady")
+    empty = replace(drill(), name="blip", assertions=())
+    plain.console.summary(replace(report(ended, empty), errors=("the emulator ended",)), PATHS)
+    rows = [" ".join(line.split()) for line in plain.lines]
+    assert rows[4:9] == [
+        "steady: The writer's region is lost",
+        "ended early TimeoutError: no beat",
+        "blip: The writer's region is lost",
+        "NOT HELD nothing was asserted, so nothing is proved",
+        "error the emulator ended",
+    ]
+
+
+def test_the_summary_fits_eighty_columns_and_keeps_numbers_beside_their_units() -> None:
+    """The key numbers stand under the table then; a path is never broken."""
+    out = io.StringIO()
+    narrow = rich.console.Console(file=out, width=80, force_terminal=False, color_system=None)
+    numbers = {f"a_rather_long_measurement_number_{index}_seconds": 12.25 for index in range(9)}
+    long = replace(
+        drill(passed=False), name="a-long-name-for-a-drill", measurements=numbers, key_measurements=tuple(numbers)
+    )
+    paths = ReportPaths(json=Path("directory" * 20) / "report.json", html=Path("report.html"))
+    Console(output=narrow, errors=narrow, live=False).summary(report(long), paths)
+    table = out.getvalue().split("\n\n", 1)[1].splitlines()
+    assert [] == [line for line in table if len(line) > 80 and "directory" not in line]
+    assert 9 == out.getvalue().count("12.25\N{NO-BREAK SPACE}s")
+    assert f"  {paths.json}" in table
 
 
 def test_the_summary_says_the_time_scale(plain: Plain) -> None:
@@ -279,12 +314,24 @@ def test_the_live_region_shows_drill_elapsed_roles_and_dns() -> None:
         console.dns_answer("writer.payments.internal", None)
         living.now = 7.0
         rows = [" ".join(line.split()) for line in living.picture().splitlines()]
-    assert rows[1:] == [
-        "The writer's region is lost 7 s",
-        "us-east-1 dark payments-us-east-1-dev",
-        "eu-west-1 standby payments-eu-west-1-dev",
-        "DNS no answer writer.payments.internal",
-    ]
+    assert rows[1] == "The writer's region is lost 7 s"
+    assert [row.split()[:2] for row in rows[2:]] == [["us-east-1", "dark"], ["eu-west-1", "standby"], ["DNS", "no"]]
+
+
+def test_the_live_lanes_grow_to_scale_and_begin_anew_with_each_drill() -> None:
+    """Dark for the second half of the time; of the drill before only the last state stays."""
+    living = Living()
+    with living.console as console:
+        console.drill_started("region-lost", "The writer's region is lost")
+        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
+        living.now = 10.0
+        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.DARK)
+        living.now = 20.0
+        halves = living.picture().splitlines()[2].split("dark", 1)[1].strip()
+        console.drill_started("old-region-returns", "The old region returns")
+        living.now = 30.0
+        anew = living.picture().splitlines()[2].split("dark", 1)[1].strip()
+    assert (f"writer {'=' * 29}dark {'x' * 31}", f"dark {'x' * 67}") == (halves, anew)
 
 
 def test_the_live_region_counts_resources() -> None:

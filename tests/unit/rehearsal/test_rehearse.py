@@ -1,0 +1,126 @@
+"""Tests of a rehearsal's own conditions in its report, also when the rehearsal itself fails."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from jsonschema import Draft202012Validator
+
+from rehearsal import rehearse
+from rehearsal.console import Console, plain_console
+from rehearsal.deployment import Deployment, DeploymentError, stack_config
+from rehearsal.emulator import EmulatorError
+from rehearsal.report import Report, Shortened, Unproven
+from rehearsal.resources.outcome import NotHeld
+from rehearsal.world import PROGRAM_DIRECTORY, World
+from settings import FailoverSettings, settings_of
+from tests.unit.rehearsal.test_report import SCHEMA
+
+
+def unreachable(service: str, region: str) -> Any:
+    """An emulator that is gone."""
+    raise EndpointConnectionError(endpoint_url=f"http://{service}.{region}")
+
+
+@dataclass(kw_only=True)
+class BrokenWorld:
+    """A world whose deployment fails, or whose emulator ends right after it."""
+
+    deploys: bool
+    stack: str = "dev"
+    beat_seconds: float = 1.0
+    time_scale: float = 10.0
+    writer_name: str = "writer.payments-dev.internal"
+    global_cluster_id: str = "payments-global-dev"
+    clients: Callable[[str, str], Any] = unreachable
+    regions: tuple[SimpleNamespace, ...] = (SimpleNamespace(name="us-east-1"),)
+    emulator: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(resident_bytes=lambda: 5_000_000))
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """The stack's own, with a shorter beat."""
+        return stack_config(PROGRAM_DIRECTORY, self.stack, {"failover": {"beat_seconds": self.beat_seconds}})
+
+    @property
+    def policy(self) -> FailoverSettings:
+        """What was deployed."""
+        return settings_of(self.config).failover
+
+    @property
+    def primary(self) -> SimpleNamespace:
+        """The only region."""
+        return self.regions[0]
+
+    def deploy(self, _on_resource: object) -> Deployment:
+        """Fail, or forget a property."""
+        if not self.deploys:
+            raise DeploymentError("aws:rds/cluster:Cluster: unknown property x")
+        return Deployment(
+            project="p",
+            stack="dev",
+            exports={},
+            secret_exports=frozenset(),
+            resources=(),
+            not_held=(NotHeld(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),),
+            warnings=(),
+            seconds=1.5,
+            preview=False,
+        )
+
+    def ask_dns(self, _name: str, *, from_region: str) -> SimpleNamespace:
+        """A record of 5 s."""
+        return SimpleNamespace(ttl_seconds=5, region=from_region)
+
+    def new_ledger(self) -> SimpleNamespace:
+        """A client that never starts."""
+        return SimpleNamespace(stop=lambda: None)
+
+    def start_controllers(self) -> None:
+        """The emulator is gone."""
+        raise EmulatorError("the emulator ended")
+
+
+def rehearsed(world: BrokenWorld) -> Report:
+    """The report of a rehearsal in it."""
+    quiet = plain_console(io.StringIO())
+    console = Console(output=quiet, errors=quiet, live=False)
+    return rehearse.Rehearsal(world=cast(World, world), drills=(), console=console).run()
+
+
+def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_under() -> None:
+    """The error, every setting in force with its default, the versions; nothing that was never deployed."""
+    report = rehearsed(BrokenWorld(deploys=False))
+    assert ("aws:rds/cluster:Cluster: unknown property x",) == report.errors
+    assert (False, {}, (), ()) == (report.passed, report.resources, report.dashboards, report.shortened)
+    assert (1.0, 7) == (
+        report.settings["failover"]["beat_seconds"],
+        report.settings["database"]["backup_retention_days"],
+    )
+    assert {"python", "pulumi", "ministack"} <= set(report.versions)
+    assert [] == list(Draft202012Validator(SCHEMA).iter_errors(report.to_json()))
+
+
+def test_an_emulator_that_is_gone_leaves_a_report_without_dashboards_that_says_so() -> None:
+    """What was deployed and shortened is still told."""
+    report = rehearsed(BrokenWorld(deploys=True))
+    assert "the emulator ended" == report.errors[0]
+    assert report.errors[1].startswith("the dashboards could not be read: EndpointConnectionError")
+    assert (Unproven(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),) == report.not_held
+    assert [("failover.beat_seconds", 10, 1), 60, 5] == [
+        (report.shortened[0].what, report.shortened[0].deployed_seconds, report.shortened[0].here_seconds),
+        *(one.deployed_seconds for one in report.shortened[1:]),
+    ]
+    assert Shortened(what=report.shortened[2].what, deployed_seconds=5, here_seconds=0.5) == report.shortened[2]
+
+
+def test_the_commit_is_that_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the directory in which somebody stands."""
+    asked: list[Path] = []
+    monkeypatch.setattr(rehearse.provenance, "commit_of", asked.append)
+    rehearsed(BrokenWorld(deploys=False))
+    assert [PROGRAM_DIRECTORY] == asked
