@@ -38,6 +38,8 @@ def preflight_destroy(session: Session) -> ExitCode:
         Check(promises=("table protection",), where=here.region, look=partial(_look_at_table, here, session.ask_in))
         for here in surface.regions
     ]
+    world = partial(_look_at_global, surface, session.ask_in)
+    checks.append(Check(promises=("global protection",), where="both", look=world))
     findings += run_checks(checks, session.screen, "Checking what is in the way")
     commands = next_commands(surface, findings)
     more = {"global_cluster": surface.global_cluster_id, "writer": _region_of(seats), "commands": commands}
@@ -108,6 +110,22 @@ def _look_at_database(surface: Surface, here: RegionSurface, ask_in: AskIn) -> l
         judge_other_users(here, clusters),
         judge_snapshots(surface, here, _snapshots(ask, here)),
     ]
+
+
+def _look_at_global(surface: Surface, ask_in: AskIn) -> list[Finding]:
+    found = ask_in(surface.home.region).ask_all(
+        "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=surface.global_cluster_id
+    )
+    return [judge_global_protection(surface, found)]
+
+
+def judge_global_protection(surface: Surface, found: Sequence[Answer]) -> Finding:
+    """Return whether the global cluster can be deleted."""
+    name = surface.global_cluster_id
+    problems = [f"{name} is protected from deletion"] if found and found[0].get("DeletionProtection") else []
+    cure = f"{_unprotect_global(surface)}, deliberately."
+    evidence = "off" if found else "the global cluster is gone already"
+    return judged("global protection", "both", problems=problems, evidence=evidence, cure=cure)
 
 
 def _snapshots(ask: Questions, here: RegionSurface) -> list[Answer]:
@@ -193,6 +211,8 @@ def next_commands(surface: Surface, findings: Sequence[Finding]) -> list[str]:
     commands.append(
         f'python -m operations disarm --reason "destroy" --confirm {surface.global_cluster_id}',
     )
+    if ("global protection", "both") in failed:
+        commands.append(_unprotect_global(surface).strip("`"))
     for here in surface.regions:
         if ("deletion protection", here.region) in failed:
             commands.append(_unprotect_cluster(here).strip("`"))
@@ -201,6 +221,13 @@ def next_commands(surface: Surface, findings: Sequence[Finding]) -> list[str]:
     if surface.is_production:
         commands.append(f"pulumi state unprotect --all --stack {surface.environment}")
     return [*commands, f"pulumi destroy --stack {surface.environment}"]
+
+
+def _unprotect_global(surface: Surface) -> str:
+    return (
+        f"`aws rds modify-global-cluster --region {surface.home.region} "
+        f"--global-cluster-identifier {surface.global_cluster_id} --no-deletion-protection`"
+    )
 
 
 def _unprotect_cluster(here: RegionSurface) -> str:

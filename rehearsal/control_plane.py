@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 import aiohttp
 from aiohttp import web
 
+from . import rds_offers
 from .aurora import GlobalDatabase, MasterUser
 from .aws import CredentialScope, credential_scope
 from .emulator import ACCOUNT_ID
@@ -110,6 +111,7 @@ class ControlPlane:
             ("rds", "CreateDBCluster"): self._create_cluster,
             ("rds", RESTORE): self._restore_cluster,
             ("rds", "CreateDBInstance"): self._create_instance,
+            ("rds", rds_offers.ACTION): self._offer,
             ("ec2", "ModifyVpcPeeringConnectionOptions"): self._modify_peering_options,
             ("ec2", "DescribeVpcPeeringConnections"): self._describe_peerings,
         }
@@ -368,6 +370,10 @@ class ControlPlane:
             AllowDataLoss="true",
         )
         return None if answer.status == 200 else answer.body.decode(errors="replace")
+
+    async def _offer(self, call: _Call) -> web.StreamResponse:
+        answer = rds_offers.offers_answer(call.parameters, region=call.scope.region)
+        return web.Response(content_type=XML, body=answer)
 
     # --- Peering -----------------------------------------------------------------------------------------------------
 

@@ -90,7 +90,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier=GLOBAL, **ENGINE)
         regions = {name: _region(clients, region) for name, region in (("primary", EAST), ("secondary", WEST))}
         outputs = tmp_path_factory.mktemp("operations") / "outputs.json"
-        outputs.write_text(json.dumps({"global_cluster_id": GLOBAL, "regions": regions}))
+        names = {"writer_dns_name": "writer.payments-dev.internal", "reader_dns_name": "reader.payments-dev.internal"}
+        whole = {"global_cluster_id": GLOBAL, "environment": "dev", "health_check_ids": {}, **names, "regions": regions}
+        outputs.write_text(json.dumps(whole))
         yield Site(clients=clients, faults=faults, outputs=outputs)
         clients.close()
 
@@ -107,7 +109,15 @@ def site(deployed: Site) -> Iterator[Site]:
             table.delete_item(TableName=TABLE, Key={"item": item["item"], "sort": item["sort"]})
 
 
-def _region(clients: Clients, region: str) -> dict[str, str]:
+HEALTH_CHECK = "payments-health-check-dev"
+# Names only: the function itself is tried in test_verify, where a database answers.
+RESOLVER = """
+def handler(event, context):
+    return {"names": [{"name": name, "addresses": ["10.0.0.1:3306"], "failure": None} for name in event["names"]]}
+"""
+
+
+def _region(clients: Clients, region: str) -> dict[str, Any]:
     """Make what the commands speak to in one region; return its outputs."""
     clients("dynamodb", region).create_table(
         TableName=TABLE,
@@ -119,22 +129,33 @@ def _region(clients: Clients, region: str) -> dict[str, str]:
     cluster = clients("rds", region).create_db_cluster(
         DBClusterIdentifier=f"payments-{region}-dev", GlobalClusterIdentifier=GLOBAL, **ENGINE, **master
     )["DBCluster"]
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", "def handler(event, context):\n    return None\n")
-    clients("lambda", region).create_function(
-        FunctionName=CONTROLLER,
-        Runtime="python3.13",
-        Handler="index.handler",
-        Role=f"arn:aws:iam::{ACCOUNT_ID}:role/none",
-        Code={"ZipFile": code.getvalue()},
-        Environment={"Variables": {"MODE": "approve", "BEAT_SECONDS": "10"}},
-    )
+    idle = "def handler(event, context):\n    return None\n"
+    for name, code in ((CONTROLLER, idle), (HEALTH_CHECK, RESOLVER)):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.writestr("index.py", code)
+        clients("lambda", region).create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="index.handler",
+            Role=f"arn:aws:iam::{ACCOUNT_ID}:role/none",
+            Code={"ZipFile": archive.getvalue()},
+            Environment={"Variables": {"MODE": "approve", "BEAT_SECONDS": "10"}},
+        )
     return {
         "region": region,
+        "cluster_id": cluster["DBClusterIdentifier"],
         "cluster_arn": cluster["DBClusterArn"],
+        "writer_endpoint": f"payments.cluster-abc.{region}.rds.amazonaws.com",
+        "reader_endpoint": f"payments.cluster-ro-abc.{region}.rds.amazonaws.com",
+        "port": 3306,
+        "key_arn": f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/k",
+        "secret_arn": f"arn:aws:secretsmanager:{region}:{ACCOUNT_ID}:secret:s",
+        "topic_arn": f"arn:aws:sns:{region}:{ACCOUNT_ID}:t",
+        "alarm_arns": [f"arn:aws:cloudwatch:{region}:{ACCOUNT_ID}:alarm:payments-cpu-dev"],
         "table_name": TABLE,
         "failover_controller_function_name": CONTROLLER,
+        "health_check_function_name": HEALTH_CHECK,
     }
 
 

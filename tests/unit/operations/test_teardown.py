@@ -66,11 +66,21 @@ def test_production_says_everything_that_protects_it(world: World, aws: FakeAws)
     for region in (EAST, WEST):
         aws.change(region, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].update(DeletionProtection=True))
         aws.change(region, "dynamodb", "describe_table", lambda a: a["Table"].update(DeletionProtectionEnabled=True))
+    aws.change(
+        EAST, "rds", "describe_global_clusters", lambda a: a["GlobalClusters"][0].update(DeletionProtection=True)
+    )
     found = checked(world)
-    protected = {(what, where) for what in ("deletion protection", "table protection") for where in (EAST, WEST)}
+    protected = {("global protection", "both")} | {
+        (what, where) for what in ("deletion protection", "table protection") for where in (EAST, WEST)
+    }
     assert verdicts(found, Verdict.FAILED) == protected
     assert verdicts(found, Verdict.UNKNOWN) == {("pulumi's protection", "both")}
-    words = ["disarm", "modify-db-cluster --region eu-west-1", "update-table --region eu-west-1"]
+    words = [
+        "disarm",
+        "modify-global-cluster --region us-east-1",
+        "modify-db-cluster --region eu-west-1",
+        "update-table --region eu-west-1",
+    ]
     words += ["modify-db-cluster --region us-east-1", "update-table --region us-east-1"]
     words += ["pulumi state unprotect --all --stack prod", "pulumi destroy --stack prod"]
     assert [word in command for word, command in zip(words, found["commands"], strict=True)] == [True] * len(words)
