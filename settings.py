@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import pulumi.runtime.config as pulumi_config
+from pulumi.runtime.settings import get_stack
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import setting_types as types
@@ -22,6 +23,8 @@ from setting_rules import broken_rules, doubts
 __all__ = ["PROJECT_NAMESPACE", "Settings", "SettingsError", "load_settings", "settings_of", "stack_settings"]
 
 PROJECT_NAMESPACE = "aurora-global-database"
+PRODUCTION = "prod"
+"""The environment that is protected, and the name of a stack that must be in it."""
 _VPC_CIDR = "the private network, /16 to /22; must not overlap the other region's; with `existing_vpc` the CIDR that this one has"
 
 
@@ -245,7 +248,7 @@ class Settings(_Section):
     @property
     def is_production(self) -> bool:
         """Whether what holds data is protected from deletion; any other stack can always be destroyed."""
-        return self.environment == "prod"
+        return self.environment == PRODUCTION
 
     @property
     def stack_names(self) -> dict[str, Any]:
@@ -304,9 +307,16 @@ def load_settings(config: Mapping[str, object]) -> Settings:
 def stack_settings() -> Settings:
     """Return the settings of the stack that is being deployed, from Pulumi's configuration of this project.
 
-    Raises: SettingsError, also for a nested setting that isn't an object.
+    Raises: SettingsError, also for a nested setting that isn't an object, and for a stack named prod that isn't production:
+    the engine allows to replace in the same run that takes the protection away.
     """
-    return settings_of({**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()})
+    settings = settings_of({**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()})
+    if get_stack() == PRODUCTION and not settings.is_production:
+        wrong = (
+            f"{settings.environment!r}, but the stack is named {PRODUCTION}, and all that holds data would be replaced"
+        )
+        raise SettingsError([f"environment: {wrong}; give {PRODUCTION}, or deploy another stack"])
+    return settings
 
 
 def settings_of(stored: Mapping[str, Any]) -> Settings:

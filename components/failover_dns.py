@@ -138,8 +138,9 @@ class FailoverDns(pulumi.ComponentResource):
             vpcs=[aws.route53.ZoneVpcArgs(vpc_id=first.vpc_id, vpc_region=first.site.region)],
             force_destroy=not first.site.is_production,
             tags={"Name": self._args.zone_name},
-            # The second network is attached by the association below; the zone must not detach it again.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["vpcs"]),
+            # The second network is attached by the association below; the zone must not detach it again. Whoever knows
+            # the names loses them with it: a changed name is refused in production.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["vpcs"], protect=first.site.is_production),
         )
         aws.route53.ZoneAssociation(
             f"{self._name}-{second.site.region}",

@@ -101,7 +101,8 @@ class Network(pulumi.ComponentResource):
             enable_dns_support=True,  # Private hosted zones and the databases' names need both.
             enable_dns_hostnames=True,
             tags=args.site.tags("vpc"),
-            opts=pulumi.ResourceOptions(parent=self),
+            # A new network can't take the database along: a changed vpc_cidr is refused before anything is touched.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.site.is_production),
         )
         self.vpc_id, self.vpc_cidr = vpc.id, vpc.cidr_block
         route_table = aws.ec2.RouteTable(
@@ -127,7 +128,12 @@ class Network(pulumi.ComponentResource):
             tags=args.site.tags(f"private-{number}"),
             # AWS may list its zones in another order tomorrow: a subnet, and the database in it, must not be replaced
             # for that.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availabilityZone"], custom_timeouts=ENI_RELEASE),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.site.is_production,
+                ignore_changes=["availabilityZone"],
+                custom_timeouts=ENI_RELEASE,
+            ),
         )
         aws.ec2.RouteTableAssociation(
             f"{self._name}-private-{number}",

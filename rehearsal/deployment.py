@@ -1,7 +1,7 @@
-"""Run a Pulumi program in this process, unchanged, and create all its resources at one AWS endpoint.
+"""Run a Pulumi program in this process, unchanged, and make all its resources real at one AWS endpoint.
 
-Owns: the stack's configuration as the CLI would hand it over, the run itself, and what came of it.
-Does not own: how resources are created (monitor.py, resources/).
+Owns: the stack's configuration as the CLI would hand it over, the run itself (a deployment or a preview, on an earlier
+run's state or on none), and what came of it. Does not own: how resources are made (monitor.py, reconciler.py, resources/).
 Invariant: a run leaves nothing behind in this process; two runs in a row do not know of each other.
 """
 
@@ -14,7 +14,7 @@ import runpy
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -28,11 +28,16 @@ from pulumi.runtime.mocks import MockSettings
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import run_in_stack
 
+from rules.replacement import create_only_properties
+
 from .aws import ClientFactory, Clients
+from .destruction import DestroyError, DestroyRefusedError, destroy
 from .monitor import CreatingMonitor, Engine, RecordedFailure
+from .plan import Step, left_alone_text, plan_deletion, refusal_text, replacement_text
 from .resources import registry
 from .resources.handler import Handler
 from .resources.outcome import NotHeld, Resource, ResourceError
+from .state import KeptResource, StackState, changed_settings
 
 THREADS = 16
 """How many registrations run at a time: 118 resources of 0.1 s took 1.4 s with 16 threads, 12 s with one."""
@@ -57,13 +62,34 @@ class Deployment:
     secret_exports: frozenset[str]
     """Names of the exports that are secret: never show their values."""
     resources: tuple[Resource, ...]
-    """In the order in which they were made; secrets are masked."""
+    """What was made or changed, in that order; secrets are masked."""
+    steps: tuple[Step, ...]
+    """What this run did to each resource, or would do, sorted by URN; deletions last."""
+    state: StackState
+    """What there is after it: what the next run is compared with. Not to be shown: it holds secrets."""
+    settings_changed: tuple[tuple[str, str, str], ...] = ()
+    """(setting, what it was, what it is) since the run before."""
     not_held: tuple[NotHeld, ...]
     """What was sent and the emulator forgets."""
     warnings: tuple[str, ...]
     """What the program warned of by `pulumi.warn`."""
     seconds: float
     preview: bool
+
+    @property
+    def refused(self) -> str:
+        """What the engine or AWS would refuse of it, and the cure; empty when nothing."""
+        return refusal_text(self.steps, self.settings_changed) if any(step.refusal for step in self.steps) else ""
+
+    @property
+    def replaces(self) -> str:
+        """What it would replace and why, loudly; empty when nothing."""
+        return replacement_text(self.steps, self.settings_changed)
+
+    @property
+    def left_alone(self) -> str:
+        """Where changed settings meet inputs that only the first deployment decides; empty when nowhere."""
+        return left_alone_text(self.steps, self.settings_changed)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Count the resources by region ("global" for what has none) and type."""
@@ -84,22 +110,29 @@ def deploy(
     preview: bool = False,
     clients: ClientFactory | None = None,
     handlers: Mapping[str, Handler] = registry.HANDLERS,
+    state: StackState | None = None,
+    create_only: Callable[[str], Collection[str]] = create_only_properties,
 ) -> Deployment:
-    """Run the program in `program_dir` with a stack's configuration, creating everything at `endpoint_url`.
+    """Run the program in `program_dir` with a stack's configuration, making everything real at `endpoint_url`.
 
     `config` is flat, as `stack_config` returns it: full keys, objects as JSON texts. `on_resource` is called for each
-    resource as soon as it exists, never by two threads at once. A preview creates nothing; outputs are unknown.
+    resource as soon as it is made or changed, never by two threads at once. `state` is what an earlier run left: what is
+    there stays, is changed in place, or is deleted when the program has it no more; it is brought up to date as each is
+    done, also when the run fails. Nothing is ever replaced. A preview does nothing; new resources' outputs are unknown.
 
     Raises:
         DeploymentError: with every error that was met. What depends on a failed resource is not tried, the rest is.
     """
     own_clients = Clients(endpoint_url)
+    state = StackState() if state is None else state
     monitor = CreatingMonitor(
         clients=clients or own_clients,
         program_directory=program_dir,
         preview=preview,
         handlers=handlers,
         on_resource=on_resource,
+        state=state,
+        create_only=create_only,
     )
     engine = Engine()
     project = project_name(program_dir)
@@ -115,11 +148,17 @@ def deploy(
         callbacks=None,
     )
     started = time.monotonic()
+    before = state.copy()
     try:
         failure = _run(program_dir, settings, dict(config))
+        _raise_errors(monitor, engine, failure)
+        gone = [each for urn, each in before.resources.items() if urn not in monitor.reconciler.matched]
+        if gone and not preview:
+            _delete(gone, state, clients or own_clients, handlers)
     finally:
         own_clients.close()
-    _raise_errors(monitor, engine, failure)
+    if not preview:
+        state.config = dict(config)
     return Deployment(
         project=project,
         stack=stack,
@@ -127,10 +166,22 @@ def deploy(
         secret_exports=monitor.record.secret_exports,
         resources=tuple(monitor.record.resources),
         not_held=tuple(sorted(monitor.record.not_held)),
+        steps=(*sorted(monitor.reconciler.steps, key=lambda step: step.urn), *(plan_deletion(each) for each in gone)),
+        state=state,
+        settings_changed=tuple(changed_settings(before.config, config)) if before.config else (),
         warnings=engine.at(engine_pb2.WARNING),
         seconds=time.monotonic() - started,
         preview=preview,
     )
+
+
+def _delete(
+    gone: Sequence[KeptResource], state: StackState, clients: ClientFactory, handlers: Mapping[str, Handler]
+) -> None:
+    try:
+        destroy(state, clients, only=gone, handlers=handlers)
+    except (DestroyRefusedError, DestroyError) as error:
+        raise DeploymentError(str(error)) from error
 
 
 def project_name(program_dir: Path) -> str:

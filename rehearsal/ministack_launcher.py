@@ -1,7 +1,7 @@
 """Runs ministack as the rehearsal's child process (a script, not a module: emulator.py starts it by its path).
 
-Owns: that the child and its Lambda workers die with their parent, the one condition key that ministack's IAM lacks, and
-that the control plane may publish RDS's events.
+Owns: that the child and its Lambda workers die with their parent, the one condition key that ministack's IAM lacks, the
+one call that its Secrets Manager lacks, and that the control plane may publish RDS's events.
 Does not own: the child's environment (emulator.py). It imports nothing of this project.
 """
 
@@ -64,9 +64,41 @@ def let_rds_publish() -> None:
     eventbridge._put_events = with_rds
 
 
+def know_removal_of_replicas() -> None:
+    """Answer RemoveRegionsFromReplication, without which a secret with a replica can't be deleted as on AWS.
+
+    Source: "RemoveRegionsFromReplication", AWS Secrets Manager API Reference.
+    """
+    from ministack.core.responses import error_response_json, json_response
+    from ministack.services import secretsmanager
+
+    handle_request: Callable[..., Any] = secretsmanager.handle_request
+
+    async def with_removal(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
+        if headers.get("x-amz-target", "") != "secretsmanager.RemoveRegionsFromReplication":
+            return await handle_request(method, path, headers, body, query_params)
+        asked = json.loads(body)
+        _key, secret = secretsmanager._resolve(asked["SecretId"])
+        if not secret:
+            return error_response_json(
+                "ResourceNotFoundException", "Secrets Manager can't find the specified secret.", 400
+            )
+        leaving = set(asked["RemoveReplicaRegions"])
+        statuses = secret.get("ReplicationStatus", [])
+        # Ministack removes the replicas of whatever statuses a secret has.
+        secretsmanager._delete_replicas(
+            {**secret, "ReplicationStatus": [s for s in statuses if s["Region"] in leaving]}
+        )
+        secret["ReplicationStatus"] = [status for status in statuses if status["Region"] not in leaving]
+        return json_response({"ARN": secret["ARN"], "ReplicationStatus": secret["ReplicationStatus"]})
+
+    secretsmanager.handle_request = with_removal
+
+
 if __name__ == "__main__":
     die_with_parent()
     know_metric_namespaces()
+    know_removal_of_replicas()
     let_rds_publish()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

@@ -1,9 +1,9 @@
-"""The resource monitor that a Pulumi program talks to: it creates every resource for real, through boto3 at one URL.
+"""The resource monitor that a Pulumi program talks to: it makes every resource real, through boto3 at one URL.
 
 Owns: everything that touches Pulumi's internals (pulumi is pinned exactly for this file and deployment.py): decoding of
-registrations, providers and their default tags, URNs, failure of one resource without losing the others, stack exports.
-Does not own: how a resource type is created (resources/), or running the program (deployment.py).
-Invariant: a registration creates the whole resource, or is recorded as an error that names URN, type and property.
+registrations, providers and their default tags, failure of one resource without losing the others, stack exports.
+Does not own: what is done for a resource (reconciler.py, resources/), or running the program (deployment.py).
+Invariant: a registration is carried out whole, or is recorded as an error that names URN, type and property.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,17 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 from pulumi.runtime.settings import get_project, get_stack
 from pulumi.runtime.sync_await import _ensure_event_loop
 
-from .aws import ClientFactory
-from .resources import lookups, registry
-from .resources.handler import (
-    Created,
-    Handler,
-    HandlerError,
-    Request,
-    Treatment,
-    disagreements,
-    unknown_properties,
-    untouched_properties,
-)
-from .resources.outcome import GLOBAL, NotHeld, Record, Resource, ResourceError
-from .resources.values import MASKED, InputValues, decode, secret, secret_texts
+from rules.replacement import create_only_properties
 
-STACK_TYPE = "pulumi:pulumi:Stack"
+from .aliases import STACK_TYPE, alias_urns, make_urn
+from .aws import ClientFactory
+from .reconciler import Answer, DisagreementError, Reconciler, Registration
+from .resources import lookups, registry
+from .resources.handler import Handler, HandlerError, unknown_properties
+from .resources.outcome import GLOBAL, Record, Resource, ResourceError
+from .resources.values import MASKED, InputValues, decode, secret, secret_texts
+from .state import StackState
+
 AWS_PROVIDER_TYPE = "pulumi:providers:aws"
 
 # What a provider may be configured with; anything else would change what the deployment means. The SDK sets the skips by
@@ -107,16 +102,25 @@ class CreatingMonitor(MockMonitor):
         preview: bool = False,
         handlers: Mapping[str, Handler] = registry.HANDLERS,
         on_resource: Callable[[Resource], None] | None = None,
+        state: StackState | None = None,
+        create_only: Callable[[str], Collection[str]] = create_only_properties,
     ) -> None:
         super().__init__(_NoMocks())
         self.record = Record()
+        self.reconciler = Reconciler(
+            state=StackState() if state is None else state,
+            record=self.record,
+            clients=clients,
+            program_directory=program_directory,
+            create_only=create_only,
+            on_resource=on_resource,
+        )
         self._clients = clients
-        self._program_directory = program_directory
         self._preview = preview
         self._handlers = handlers
-        self._on_resource = on_resource
         self._lock = threading.Lock()
         self._seen: set[str] = set()
+        self._aliases: dict[str, tuple[str, ...]] = {}
         self._unusable: set[str] = set()
         self._providers: dict[str, _Provider] = {}
         self._secrets: set[str] = set()
@@ -125,13 +129,17 @@ class CreatingMonitor(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         """Create one resource; a failure is recorded and answered as such: what does not depend on it goes on."""
-        urn = self.make_urn(request.parent, request.type, request.name)
+        urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         _ensure_event_loop()
         started = time.monotonic()
         try:
             return self._register(urn, request, started)
+        except DisagreementError as error:
+            for name, difference in error.further:
+                self._failed(urn, request.type, difference, name)
+            return self._failed(urn, request.type, str(error), error.property or "")
         except HandlerError as error:
             return self._failed(urn, request.type, str(error), error.property or "")
         except (ClientError, BotoCoreError) as error:
@@ -176,7 +184,7 @@ class CreatingMonitor(MockMonitor):
 
     def ReadResource(self, request: Any) -> Any:
         """Refuse `.get()`: the program brings everything that it needs, nothing exists beforehand."""
-        urn = self.make_urn(request.parent, request.type, request.name)
+        urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
         self._failed(urn, request.type, f"the program reads {request.id}, and nothing exists before it")
         raise RecordedFailure(urn)
 
@@ -185,12 +193,6 @@ class CreatingMonitor(MockMonitor):
         information = super().GetDeploymentInfo(request)
         supported = [each for each in information.supportedFeatures if each not in NOT_RUN]
         return resource_pb2.DeploymentInfo(supportedFeatures=supported)
-
-    def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """Build the URN as the engine does: the types of all parents but the stack, then this one."""
-        chain = parent.split("::")[2] if parent else ""
-        qualified = type_ if chain in ("", STACK_TYPE) else f"{chain}${type_}"
-        return f"urn:pulumi:{get_stack()}::{get_project()}::{qualified}::{name}"
 
     def redact(self, text: str) -> str:
         """Replace every secret that the program has sent so far."""
@@ -205,15 +207,17 @@ class CreatingMonitor(MockMonitor):
     def _register(self, urn: str, request: Any, started: float) -> Any:
         with self._lock:
             duplicate, _ = urn in self._seen, self._seen.add(urn)
+            aliases = alias_urns(request, stack=get_stack(), project=get_project(), parent_aliases=self._aliases)
+            self._aliases[urn] = aliases
         if duplicate:
             raise HandlerError("another resource has the same URN; give them different names")
         if request.type == AWS_PROVIDER_TYPE:
             return self._register_provider(urn, request)
         if not request.custom:
             return self._register_component(urn, request)
-        return self._register_custom(urn, request, started)
+        return self._register_custom(urn, request, aliases, started)
 
-    def _register_custom(self, urn: str, request: Any, started: float) -> Any:
+    def _register_custom(self, urn: str, request: Any, aliases: tuple[str, ...], started: float) -> Any:
         inputs = self._inputs(request)
         handler = self._handler(request)
         self._refuse_unknown(urn, request.type, handler, inputs.plain)
@@ -223,74 +227,38 @@ class CreatingMonitor(MockMonitor):
                 self.record.skipped.append(urn)
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         provider = self._provider(request.provider) if request.type.startswith("aws:") else None
-        if self._preview:
-            # Nothing is created, so nothing but the inputs is known.
-            return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
-        for name in inputs.unknown:
-            raise HandlerError("it comes from an output that the rehearsal's handler does not give", property=name)
-        tags = _merged_tags(handler, provider, inputs.plain)
-        creation = Request(
+        registration = Registration(
             urn=urn,
             type=request.type,
             name=request.name,
             region=provider.region if provider else GLOBAL,
-            inputs={**inputs.plain, **tags},
-            properties=handler.properties,
-            clients=self._clients,
-            program_directory=self._program_directory,
+            handler=handler,
+            inputs=inputs,
+            merged={**inputs.plain, **_merged_tags(handler, provider, inputs.plain)},
+            protect=request.protect,
+            ignore_changes=tuple(request.ignoreChanges),
+            dependencies=tuple(request.dependencies),
+            aliases=aliases,
         )
-        created = self._create(creation, handler)
-        self._keep(creation, created, handler, inputs, started)
-        outputs = {**created.outputs, **({"tagsAll": tags["tags"]} if tags else {})}
+        if not self._preview:
+            answer = self.reconciler.reconcile(registration, started)
+        elif (foretold := self.reconciler.foretell(registration)) is not None:
+            answer = foretold
+        else:
+            # Nothing is created, so nothing but the inputs is known.
+            return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+        with self._lock:
+            for name in answer.secret_outputs:
+                self._secrets.update(secret_texts(answer.outputs[name]))
         # `unknown`: an output that is not in the state stays unknown, so that its use is an error and not a silent None.
         return resource_pb2.RegisterResourceResponse(
-            urn=urn, id=created.id, object=_state(request, created, outputs), unknown=True
+            urn=urn, id=answer.id, object=_state(request, answer), unknown=True
         )
 
     def _waits_for_failed(self, request: Any) -> bool:
         provider_urn = request.provider.rpartition("::")[0]
         with self._lock:
             return not self._unusable.isdisjoint({*request.dependencies, provider_urn})
-
-    def _create(self, creation: Request, handler: Handler) -> Created:
-        created = handler.create(creation)
-        forgotten = untouched_properties(creation)
-        if forgotten:
-            raise HandlerError("the rehearsal's handler never used it", property=", ".join(forgotten))
-        different = disagreements(creation, created)
-        for name, difference in different[1:]:
-            self._failed(creation.urn, creation.type, difference, name)
-        if different:
-            raise HandlerError(different[0][1], property=different[0][0])
-        return created
-
-    def _keep(self, creation: Request, created: Created, handler: Handler, inputs: InputValues, started: float) -> None:
-        with self._lock:
-            for name in created.secret_outputs:
-                self._secrets.update(secret_texts(created.outputs[name]))
-        resource = Resource(
-            urn=creation.urn,
-            type=creation.type,
-            name=creation.name,
-            region=GLOBAL if handler.is_global else creation.region,
-            id=created.id,
-            inputs={**inputs.masked, **({"tags": creation.inputs["tags"]} if "tags" in creation.inputs else {})},
-            outputs={
-                name: MASKED if name in created.secret_outputs else value for name, value in created.outputs.items()
-            },
-            seconds=time.monotonic() - started,
-        )
-        forgotten = {
-            NotHeld(type=creation.type, property=name, reason=handler.properties[name].reason)
-            for name in creation.inputs
-            if handler.properties[name].treatment is Treatment.NOT_HELD
-        }
-        with self._lock:
-            self.record.resources.append(resource)
-            self.record.not_held |= forgotten
-            if self._on_resource is not None:
-                # Under the lock: whoever shows the progress need not think of threads.
-                self._on_resource(resource)
 
     def _register_provider(self, urn: str, request: Any) -> Any:
         inputs = self._inputs(request).plain
@@ -358,14 +326,20 @@ def _merged_tags(handler: Handler, provider: _Provider | None, inputs: Mapping[s
     return {"tags": merged} if merged else {}
 
 
-def _state(request: Any, created: Created, outputs: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Return the inputs as they came, secrets in their envelopes, and the outputs beside them."""
+def _state(request: Any, answer: Answer) -> struct_pb2.Struct:
+    """Return the inputs as they came, secrets in their envelopes, what is held back of them, and the outputs beside them."""
     state = struct_pb2.Struct()
     state.CopyFrom(request.object)
+    given = rpc.deserialize_properties(request.object, keep_unknowns=True)
+    for name, value in answer.held_back.items():
+        if name in given and not rpc.is_rpc_secret(given[name]):
+            del state[name]
+        if value is not None and not rpc.is_rpc_secret(given.get(name)):
+            state.update({name: value})
     state.update(
         {
-            name: secret(value) if name in created.secret_outputs else value
-            for name, value in outputs.items()
+            name: secret(value) if name in answer.secret_outputs else value
+            for name, value in answer.outputs.items()
             if value is not None
         }
     )

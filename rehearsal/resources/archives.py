@@ -5,6 +5,7 @@ Invariant: the same files give the same bytes (sorted, with a fixed date and mod
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -31,6 +32,18 @@ def zip_archive(archive: object, *, base: Path) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, content)
     return buffer.getvalue()
+
+
+def content_hash(archive: object, *, base: Path) -> str:
+    """Return a hash of what is in an archive, file by file; relative paths are taken from `base`.
+
+    Raises: HandlerError, as `zip_archive`.
+    """
+    digest = hashlib.sha256()
+    for name, content in sorted(_entries("", archive, base).items()):
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _entries(name: str, asset: object, base: Path) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 from .convert import pascal, tag_list
-from .handler import Created, Handler, HandlerError, Request, own, provider_only, sent
+from .handler import Created, Handler, HandlerError, Removal, Request, left_alone, own, provider_only, sent
 
 # What random_password takes when `overrideSpecial` is not given. Source: registry page of random.RandomPassword.
 DEFAULT_SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
@@ -87,9 +87,25 @@ def _create_secret_version(request: Request) -> Created:
     return Created(id=f"{arn}|{version_id}", outputs=outputs, held=held)
 
 
+def _delete_secret(removal: Removal) -> None:
+    """Delete the replicas, then the secret: at once without a recovery window, else after it.
+
+    Source: aws_secretsmanager_secret in terraform-provider-aws; "DeleteSecret": a primary with replicas can't be deleted.
+    """
+    client = removal.client("secretsmanager")
+    replicas = [replica["region"] for replica in removal.inputs.get("replicas", [])]
+    if replicas:
+        client.remove_regions_from_replication(SecretId=removal.id, RemoveReplicaRegions=replicas)
+    window_days = removal.inputs.get("recoveryWindowInDays", 30)
+    how = {"RecoveryWindowInDays": window_days} if window_days else {"ForceDeleteWithoutRecovery": True}
+    client.delete_secret(SecretId=removal.id, **how)
+
+
 HANDLERS = {
     "random:index/randomPassword:RandomPassword": Handler(
         create=_create_password,
+        # It is in the state alone.
+        delete=left_alone,
         is_global=True,
         properties={
             "length": own(),
@@ -100,6 +116,7 @@ HANDLERS = {
     ),
     "aws:secretsmanager/secret:Secret": Handler(
         create=_create_secret,
+        delete=_delete_secret,
         properties={
             "name": sent("Name"),
             "description": sent("Description"),
@@ -112,6 +129,8 @@ HANDLERS = {
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": Handler(
         create=_create_secret_version,
+        # The current version can't be removed: it goes with its secret. Source: UpdateSecretVersionStage.
+        delete=left_alone,
         properties={"secretId": sent("SecretId"), "secretString": sent("SecretString")},
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .convert import pascal, tag_list
-from .handler import Created, Handler, Request, not_held, own, provider_only, sent, wait_until
+from .handler import Created, Handler, HandlerError, Removal, Request, not_held, own, provider_only, sent, wait_until
 
 AVAILABLE_TIMEOUT_SECONDS = 60.0
 
@@ -162,9 +162,75 @@ _NO_LOG_EXPORTS = "ministack 1.5.33 always describes an empty list; the log grou
 _NO_INSIGHTS = "ministack 1.5.33 has no such field on a cluster"
 _NO_BACKTRACK = "ministack 1.5.33 has no backtracking; AWS refuses it in a global database (docs/decisions.md)"
 
+
+def _delete_global_cluster(removal: Removal) -> None:
+    if removal.inputs.get("forceDestroy"):
+        raise HandlerError("the rehearsal makes no standalone databases of the members", property="forceDestroy")
+    removal.client("rds").delete_global_cluster(GlobalClusterIdentifier=removal.id)
+
+
+def _delete_subnet_group(removal: Removal) -> None:
+    removal.client("rds").delete_db_subnet_group(DBSubnetGroupName=removal.id)
+
+
+def _delete_cluster_parameter_group(removal: Removal) -> None:
+    removal.client("rds").delete_db_cluster_parameter_group(DBClusterParameterGroupName=removal.id)
+
+
+def _delete_parameter_group(removal: Removal) -> None:
+    removal.client("rds").delete_db_parameter_group(DBParameterGroupName=removal.id)
+
+
+def _delete_cluster(removal: Removal) -> None:
+    """Take the cluster out of its global cluster, then delete it, with or without a final snapshot.
+
+    Source: resourceClusterDelete, internal/service/rds/cluster.go, terraform-provider-aws: it detaches only a cluster
+    whose state names a global cluster.
+    """
+    rds = removal.client("rds")
+    arn, inputs = removal.outputs["arn"], removal.inputs
+    if inputs.get("globalClusterIdentifier") and _global_cluster_of(rds, arn):
+        rds.remove_from_global_cluster(
+            GlobalClusterIdentifier=inputs["globalClusterIdentifier"], DbClusterIdentifier=arn
+        )
+        wait_until(
+            lambda: _global_cluster_of(rds, arn) is None,
+            timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+            what=f"{removal.id} has left its global cluster",
+        )
+    skips = bool(inputs.get("skipFinalSnapshot"))
+    if not skips and not inputs.get("finalSnapshotIdentifier"):
+        raise HandlerError("a final snapshot needs a name", property="finalSnapshotIdentifier")
+    snapshot = {} if skips else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
+    rds.delete_db_cluster(
+        DBClusterIdentifier=removal.id,
+        SkipFinalSnapshot=skips,
+        DeleteAutomatedBackups=bool(inputs.get("deleteAutomatedBackups", True)),
+        **snapshot,
+    )
+    clusters = [{"Name": "db-cluster-id", "Values": [removal.id]}]
+    wait_until(
+        lambda: not rds.describe_db_clusters(Filters=clusters)["DBClusters"],
+        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+        what=f"cluster {removal.id} is gone",
+    )
+
+
+def _delete_instance(removal: Removal) -> None:
+    rds = removal.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier=removal.id)
+    instances = [{"Name": "db-instance-id", "Values": [removal.id]}]
+    wait_until(
+        lambda: not rds.describe_db_instances(Filters=instances)["DBInstances"],
+        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+        what=f"instance {removal.id} is gone",
+    )
+
+
 HANDLERS = {
     "aws:rds/globalCluster:GlobalCluster": Handler(
         create=_create_global_cluster,
+        delete=_delete_global_cluster,
         properties={
             "globalClusterIdentifier": sent("GlobalClusterIdentifier"),
             "engine": sent("Engine"),
@@ -179,6 +245,7 @@ HANDLERS = {
     ),
     "aws:rds/subnetGroup:SubnetGroup": Handler(
         create=_create_subnet_group,
+        delete=_delete_subnet_group,
         properties={
             "name": sent("DBSubnetGroupName"),
             "description": sent("DBSubnetGroupDescription"),
@@ -188,6 +255,7 @@ HANDLERS = {
     ),
     "aws:rds/clusterParameterGroup:ClusterParameterGroup": Handler(
         create=_create_cluster_parameter_group,
+        delete=_delete_cluster_parameter_group,
         properties={
             "name": sent("DBClusterParameterGroupName"),
             "family": sent("DBParameterGroupFamily"),
@@ -198,6 +266,7 @@ HANDLERS = {
     ),
     "aws:rds/parameterGroup:ParameterGroup": Handler(
         create=_create_parameter_group,
+        delete=_delete_parameter_group,
         properties={
             "name": sent("DBParameterGroupName"),
             "family": sent("DBParameterGroupFamily"),
@@ -208,6 +277,7 @@ HANDLERS = {
     ),
     "aws:rds/cluster:Cluster": Handler(
         create=_create_cluster,
+        delete=_delete_cluster,
         properties={
             "clusterIdentifier": sent("DBClusterIdentifier"),
             "globalClusterIdentifier": sent("GlobalClusterIdentifier"),
@@ -257,6 +327,7 @@ HANDLERS = {
     ),
     "aws:rds/clusterInstance:ClusterInstance": Handler(
         create=_create_instance,
+        delete=_delete_instance,
         properties={
             "identifier": sent("DBInstanceIdentifier"),
             "clusterIdentifier": sent("DBClusterIdentifier"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..dns_rules import HealthCheck, RefusedHealthCheck, require_supported_children
 from .convert import tag_list
-from .handler import Created, Handler, HandlerError, Request, own, provider_only, sent
+from .handler import Created, Handler, HandlerError, Removal, Request, own, provider_only, sent
 
 
 def _create_zone(request: Request) -> Created:
@@ -176,9 +176,47 @@ def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]
     raise HandlerError("the zone does not list the record")
 
 
+def _delete_zone(removal: Removal) -> None:
+    """Delete the zone; with `forceDestroy` the provider takes away its records first, which Route 53 demands."""
+    client = removal.client("route53")
+    if removal.inputs.get("forceDestroy"):
+        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=removal.id)
+        for record in [each for page in pages for each in page["ResourceRecordSets"]]:
+            if record["Type"] not in ("NS", "SOA"):
+                _delete_record_set(client, removal.id, record)
+    client.delete_hosted_zone(Id=removal.id)
+
+
+def _delete_record_set(client: Any, zone_id: str, record: dict[str, Any]) -> None:
+    changes = [{"Action": "DELETE", "ResourceRecordSet": record}]
+    client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
+
+
+def _dissociate_zone(removal: Removal) -> None:
+    zone_id, vpc_id, vpc_region = removal.id.split(":")
+    vpc = {"VPCId": vpc_id, "VPCRegion": vpc_region}
+    removal.client("route53").disassociate_vpc_from_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
+
+
+def _delete_health_check(removal: Removal) -> None:
+    removal.client("route53").delete_health_check(HealthCheckId=removal.id)
+
+
+def _delete_record(removal: Removal) -> None:
+    """Delete a record as the zone lists it: Route 53 wants to be told every value of what it is to delete."""
+    client = removal.client("route53")
+    zone_id, name = removal.inputs["zoneId"], removal.outputs["fqdn"]
+    wanted = (name, removal.inputs["type"], removal.inputs.get("setIdentifier"))
+    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+    for each in [each for page in pages for each in page["ResourceRecordSets"]]:
+        if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted:
+            _delete_record_set(client, zone_id, each)
+
+
 HANDLERS = {
     "aws:route53/zone:Zone": Handler(
         create=_create_zone,
+        delete=_delete_zone,
         is_global=True,
         properties={
             "name": sent("Name"),
@@ -190,6 +228,7 @@ HANDLERS = {
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": Handler(
         create=_create_zone_association,
+        delete=_dissociate_zone,
         is_global=True,
         properties={
             "zoneId": own(held="ZoneId"),
@@ -199,6 +238,7 @@ HANDLERS = {
     ),
     "aws:route53/healthCheck:HealthCheck": Handler(
         create=_create_health_check,
+        delete=_delete_health_check,
         is_global=True,
         properties={
             **{name: own(held=parameter) for name, parameter in _CHECK_PARAMETERS.items()},
@@ -211,6 +251,7 @@ HANDLERS = {
     ),
     "aws:route53/record:Record": Handler(
         create=_create_record,
+        delete=_delete_record,
         is_global=True,
         properties={
             "zoneId": own(held="ZoneId"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .convert import kms_tag_list
-from .handler import Created, Handler, Request, own, provider_only, sent
+from .handler import Created, Handler, Removal, Request, own, provider_only, sent
 
 
 def _create_key(request: Request) -> Created:
@@ -33,9 +33,20 @@ def _create_alias(request: Request) -> Created:
     return Created(id=name, outputs=outputs, held=held)
 
 
+def _delete_key(removal: Removal) -> None:
+    """Schedule the deletion: AWS deletes no key at once. Source: ScheduleKeyDeletion, AWS KMS API Reference."""
+    window_days = removal.inputs.get("deletionWindowInDays", 30)
+    removal.client("kms").schedule_key_deletion(KeyId=removal.id, PendingWindowInDays=window_days)
+
+
+def _delete_alias(removal: Removal) -> None:
+    removal.client("kms").delete_alias(AliasName=removal.id)
+
+
 HANDLERS = {
     "aws:kms/key:Key": Handler(
         create=_create_key,
+        delete=_delete_key,
         properties={
             "description": sent("Description"),
             "policy": sent("Policy"),
@@ -48,6 +59,8 @@ HANDLERS = {
         },
     ),
     "aws:kms/alias:Alias": Handler(
-        create=_create_alias, properties={"name": sent("AliasName"), "targetKeyId": sent("TargetKeyId")}
+        create=_create_alias,
+        delete=_delete_alias,
+        properties={"name": sent("AliasName"), "targetKeyId": sent("TargetKeyId")},
     ),
 }

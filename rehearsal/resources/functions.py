@@ -9,7 +9,7 @@ from typing import Any
 
 from .archives import zip_archive
 from .convert import pascal
-from .handler import Created, Handler, HandlerError, Request, own, provider_only, sent, wait_until
+from .handler import Created, Handler, HandlerError, Removal, Request, own, provider_only, sent, wait_until
 
 ACTIVE_TIMEOUT_SECONDS = 60.0
 LOG_TAIL_LINES = 15
@@ -114,9 +114,33 @@ def _create_schedule(request: Request) -> Created:
     return Created(id=f"{held['GroupName']}/{name}", outputs={"arn": held["Arn"]}, held=held)
 
 
+def _delete_function(removal: Removal) -> None:
+    removal.client("lambda").delete_function(FunctionName=removal.id)
+
+
+def _delete_event_invoke_config(removal: Removal) -> None:
+    removal.client("lambda").delete_function_event_invoke_config(FunctionName=removal.id)
+
+
+def _remove_permission(removal: Removal) -> None:
+    removal.client("lambda").remove_permission(FunctionName=removal.inputs["function"], StatementId=removal.id)
+
+
+def _forget_invocation(removal: Removal) -> None:
+    """Do nothing: what was done was done. With another scope than CREATE_ONLY the provider would invoke once more."""
+    if removal.inputs.get("lifecycleScope", "CREATE_ONLY") != "CREATE_ONLY":
+        raise HandlerError("the rehearsal invokes nothing on destroy", property="lifecycleScope")
+
+
+def _delete_schedule(removal: Removal) -> None:
+    group, _, name = removal.id.partition("/")
+    removal.client("scheduler").delete_schedule(GroupName=group, Name=name)
+
+
 HANDLERS = {
     "aws:lambda/function:Function": Handler(
         create=_create_function,
+        delete=_delete_function,
         properties={
             "name": sent("FunctionName"),
             "description": sent("Description"),
@@ -140,6 +164,7 @@ HANDLERS = {
     ),
     "aws:lambda/invocation:Invocation": Handler(
         create=_create_invocation,
+        delete=_forget_invocation,
         properties={
             "functionName": sent("FunctionName", held=""),
             "input": sent("Payload", held=""),
@@ -150,6 +175,7 @@ HANDLERS = {
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Handler(
         create=_create_event_invoke_config,
+        delete=_delete_event_invoke_config,
         properties={
             "functionName": sent("FunctionName"),
             "maximumRetryAttempts": sent("MaximumRetryAttempts"),
@@ -158,6 +184,7 @@ HANDLERS = {
     ),
     "aws:lambda/permission:Permission": Handler(
         create=_create_permission,
+        delete=_remove_permission,
         properties={
             "function": sent("FunctionName", held=""),
             "statementId": sent("StatementId", held=""),
@@ -169,6 +196,7 @@ HANDLERS = {
     ),
     "aws:scheduler/schedule:Schedule": Handler(
         create=_create_schedule,
+        delete=_delete_schedule,
         properties={
             "name": sent("Name"),
             "groupName": sent("GroupName"),

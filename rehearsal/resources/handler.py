@@ -1,6 +1,6 @@
-"""What a resource handler is: a creating function, and a table that accounts for every input property.
+"""What a resource handler is: functions that create, change and delete, and a table that accounts for every input property.
 
-Owns: the table's vocabulary, the request that a handler gets, the comparison of what was sent with what is held.
+Owns: the table's vocabulary, the requests that a handler gets, the comparison of what was sent with what is held.
 Does not own: any resource type (the modules beside this one), or Pulumi (monitor.py).
 Invariant: an input property is sent and read back, or it is named with the reason why not. Nothing is dropped silently.
 """
@@ -112,17 +112,21 @@ class Created:
 
 @dataclass(frozen=True, kw_only=True)
 class Handler:
-    """A resource type: its creating function and the account of its properties."""
+    """A resource type: its functions and the account of its properties."""
 
     create: Callable[[Request], Created]
     properties: Mapping[str, Property]
+    delete: Callable[[Removal], None] | None = None
+    """Delete it as the real provider does; None: the rehearsal can't."""
+    update: Callable[[Request], Created] | None = None
+    """Change in place what `Request.changed` names; None: the rehearsal can't."""
     is_global: bool = False
     """The service has no region (IAM, Route 53)."""
 
 
 @dataclass(kw_only=True)
 class Request:
-    """One resource to create, with its inputs unwrapped: no secrets' envelopes, whole numbers as ints."""
+    """One resource to create or change, with its inputs unwrapped: no secrets' envelopes, whole numbers as ints."""
 
     urn: str
     type: str
@@ -136,6 +140,12 @@ class Request:
     account_id: str = ACCOUNT_ID
     touched: set[str] = field(default_factory=set)
     """The properties that the handler has sent or taken so far."""
+    id: str = ""
+    """Of the resource that is to be changed; empty for one that is to be created."""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """Of the resource that is to be changed."""
+    changed: frozenset[str] = frozenset()
+    """The properties that are to be changed; one that is not in `inputs` any more is to be unset."""
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the boto3 client of a service, in the provider's region unless told otherwise."""
@@ -162,6 +172,26 @@ class Request:
         return f"arn:aws:{service}:{self.region if region is None else region}:{self.account_id}:{resource}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """One resource to delete, as the state keeps it."""
+
+    type: str
+    region: str
+    id: str
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    clients: ClientFactory
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the boto3 client of a service, in the provider's region unless told otherwise."""
+        return self.clients(service, region or self.region)
+
+
+def left_alone(removal: Removal) -> None:
+    """Delete nothing: there is nothing of its own in AWS, as the comment beside its use says."""
+
+
 def unknown_properties(handler: Handler, inputs: Mapping[str, Any]) -> list[str]:
     """Return the inputs that the handler's table does not account for."""
     return sorted(set(inputs) - set(handler.properties))
@@ -169,7 +199,8 @@ def unknown_properties(handler: Handler, inputs: Mapping[str, Any]) -> list[str]
 
 def untouched_properties(request: Request) -> list[str]:
     """Return the inputs that the handler was to send or take, and did not."""
-    due = {name for name in request.inputs if request.properties[name].treatment is not Treatment.PROVIDER_ONLY}
+    names = request.changed if request.id else request.inputs
+    due = {name for name in names if request.properties[name].treatment is not Treatment.PROVIDER_ONLY}
     return sorted(due - request.touched)
 
 

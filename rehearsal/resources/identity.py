@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .convert import tag_list
-from .handler import Created, Handler, HandlerError, Request, sent
+from .handler import Created, Handler, HandlerError, Removal, Request, sent
 
 
 def _create_role(request: Request) -> Created:
@@ -60,9 +60,22 @@ def policy_document(text: str) -> str:
     return text
 
 
+def _delete_role(removal: Removal) -> None:
+    removal.client("iam").delete_role(RoleName=removal.id)
+
+
+def _delete_role_policy(removal: Removal) -> None:
+    removal.client("iam").delete_role_policy(RoleName=removal.inputs["role"], PolicyName=removal.inputs["name"])
+
+
+def _detach_role_policy(removal: Removal) -> None:
+    removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
+
+
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
+        delete=_delete_role,
         is_global=True,
         properties={
             "name": sent("RoleName"),
@@ -76,6 +89,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicy:RolePolicy": Handler(
         create=_create_role_policy,
+        delete=_delete_role_policy,
         is_global=True,
         properties={
             "name": sent("PolicyName"),
@@ -85,6 +99,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         create=_create_role_policy_attachment,
+        delete=_detach_role_policy,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
     ),

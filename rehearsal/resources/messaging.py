@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from .convert import tag_list
-from .handler import Created, Handler, Request, own, sent
+from .handler import Created, Handler, Removal, Request, own, sent
 from .identity import policy_document
 
 _TOPIC_ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -40,9 +42,57 @@ def _create_subscription(request: Request) -> Created:
     return Created(id=arn, outputs=outputs, held=held)
 
 
+def _delete_topic(removal: Removal) -> None:
+    removal.client("sns").delete_topic(TopicArn=removal.id)
+
+
+def _delete_topic_policy(removal: Removal) -> None:
+    """Put AWS's own policy back, as the provider does: a topic always has one.
+
+    Source: aws_sns_topic_policy in terraform-provider-aws (defaultTopicPolicy).
+    """
+    removal.client("sns").set_topic_attributes(
+        TopicArn=removal.id,
+        AttributeName="Policy",
+        AttributeValue=json.dumps(
+            {
+                "Version": "2008-10-17",
+                "Id": "__default_policy_ID",
+                "Statement": [
+                    {
+                        "Sid": "__default_statement_ID",
+                        "Effect": "Allow",
+                        "Principal": {"AWS": "*"},
+                        "Action": [f"SNS:{action}" for action in _DEFAULT_TOPIC_ACTIONS],
+                        "Resource": removal.id,
+                        "Condition": {"StringEquals": {"AWS:SourceOwner": removal.outputs["owner"]}},
+                    }
+                ],
+            }
+        ),
+    )
+
+
+_DEFAULT_TOPIC_ACTIONS = (
+    *("GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic", "Subscribe"),
+    *("ListSubscriptionsByTopic", "Publish"),
+)
+
+
+def _unsubscribe(removal: Removal) -> None:
+    """Unsubscribe; AWS refuses that while nobody has confirmed, and forgets such a subscription by itself.
+
+    Source: Unsubscribe, Amazon SNS API Reference; "Deleting an Amazon SNS subscription and topic".
+    """
+    sns = removal.client("sns")
+    if sns.get_subscription_attributes(SubscriptionArn=removal.id)["Attributes"]["PendingConfirmation"] != "true":
+        sns.unsubscribe(SubscriptionArn=removal.id)
+
+
 HANDLERS = {
     "aws:sns/topic:Topic": Handler(
         create=_create_topic,
+        delete=_delete_topic,
         properties={
             "name": sent("Name"),
             "displayName": own(held="DisplayName"),
@@ -51,10 +101,13 @@ HANDLERS = {
         },
     ),
     "aws:sns/topicPolicy:TopicPolicy": Handler(
-        create=_create_topic_policy, properties={"arn": own(held="TopicArn"), "policy": own(held="Policy")}
+        create=_create_topic_policy,
+        delete=_delete_topic_policy,
+        properties={"arn": own(held="TopicArn"), "policy": own(held="Policy")},
     ),
     "aws:sns/topicSubscription:TopicSubscription": Handler(
         create=_create_subscription,
+        delete=_unsubscribe,
         properties={
             "topic": sent("TopicArn"),
             "protocol": sent("Protocol"),

@@ -11,7 +11,9 @@ from .handler import (
     Handler,
     HandlerError,
     Property,
+    Removal,
     Request,
+    left_alone,
     own,
     provider_only,
     sent,
@@ -236,9 +238,61 @@ _RULE = {
     "tags": own(held="Tags", expected=tag_list),
 }
 
+
+def _delete_vpc(removal: Removal) -> None:
+    removal.client("ec2").delete_vpc(VpcId=removal.id)
+
+
+def _delete_subnet(removal: Removal) -> None:
+    removal.client("ec2").delete_subnet(SubnetId=removal.id)
+
+
+def _delete_route_table(removal: Removal) -> None:
+    removal.client("ec2").delete_route_table(RouteTableId=removal.id)
+
+
+def _disassociate_route_table(removal: Removal) -> None:
+    removal.client("ec2").disassociate_route_table(AssociationId=removal.id)
+
+
+def _delete_route(removal: Removal) -> None:
+    removal.client("ec2").delete_route(
+        RouteTableId=removal.inputs["routeTableId"], DestinationCidrBlock=removal.inputs["destinationCidrBlock"]
+    )
+
+
+def _delete_security_group(removal: Removal) -> None:
+    if removal.inputs.get("revokeRulesOnDelete"):
+        _revoke_everything(removal.client("ec2"), removal.id)
+    removal.client("ec2").delete_security_group(GroupId=removal.id)
+
+
+def _revoke_rule(direction: str) -> Callable[[Removal], None]:
+    def revoke(removal: Removal) -> None:
+        call = getattr(removal.client("ec2"), f"revoke_security_group_{direction}")
+        call(GroupId=removal.inputs["securityGroupId"], SecurityGroupRuleIds=[removal.id])
+
+    return revoke
+
+
+def _delete_peering(removal: Removal) -> None:
+    ec2 = removal.client("ec2")
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=removal.id)
+
+    def status() -> str:
+        described = ec2.describe_vpc_peering_connections(
+            Filters=[{"Name": "vpc-peering-connection-id", "Values": [removal.id]}]
+        )["VpcPeeringConnections"]
+        return described[0]["Status"]["Code"] if described else "deleted"
+
+    # It stays visible as deleted for a while. Source: VPC peering connection lifecycle.
+    wait_until(lambda: status() == "deleted", timeout_seconds=10, what=f"{removal.id} is deleted")
+
+
 HANDLERS = {
     "aws:ec2/vpc:Vpc": Handler(
         create=_create_vpc,
+        delete=_delete_vpc,
         properties={
             "cidrBlock": sent("CidrBlock"),
             "instanceTenancy": sent("InstanceTenancy"),
@@ -249,6 +303,7 @@ HANDLERS = {
     ),
     "aws:ec2/subnet:Subnet": Handler(
         create=_create_subnet,
+        delete=_delete_subnet,
         properties={
             "vpcId": sent("VpcId"),
             "cidrBlock": sent("CidrBlock"),
@@ -258,14 +313,18 @@ HANDLERS = {
         },
     ),
     "aws:ec2/routeTable:RouteTable": Handler(
-        create=_create_route_table, properties={"vpcId": sent("VpcId"), "tags": _tags("route-table")}
+        create=_create_route_table,
+        delete=_delete_route_table,
+        properties={"vpcId": sent("VpcId"), "tags": _tags("route-table")},
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Handler(
         create=_create_route_table_association,
+        delete=_disassociate_route_table,
         properties={"subnetId": sent("SubnetId"), "routeTableId": sent("RouteTableId")},
     ),
     "aws:ec2/route:Route": Handler(
         create=_create_route,
+        delete=_delete_route,
         properties={
             "routeTableId": sent("RouteTableId"),
             "destinationCidrBlock": sent("DestinationCidrBlock"),
@@ -274,10 +333,13 @@ HANDLERS = {
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
         create=_create_default_security_group,
+        # It can't be deleted, and goes with its VPC.
+        delete=left_alone,
         properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
     ),
     "aws:ec2/securityGroup:SecurityGroup": Handler(
         create=_create_security_group,
+        delete=_delete_security_group,
         properties={
             "name": sent("GroupName"),
             "description": sent("Description"),
@@ -287,11 +349,14 @@ HANDLERS = {
         },
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
-        create=_create_rule("ingress"), properties=_RULE
+        create=_create_rule("ingress"), delete=_revoke_rule("ingress"), properties=_RULE
     ),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(create=_create_rule("egress"), properties=_RULE),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(
+        create=_create_rule("egress"), delete=_revoke_rule("egress"), properties=_RULE
+    ),
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Handler(
         create=_create_peering,
+        delete=_delete_peering,
         properties={
             "vpcId": sent("VpcId", held="RequesterVpcInfo.VpcId"),
             "peerVpcId": sent("PeerVpcId", held="AccepterVpcInfo.VpcId"),
@@ -303,6 +368,8 @@ HANDLERS = {
     ),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Handler(
         create=_create_peering_accepter,
+        # The requester's side deletes the connection. Source: aws_vpc_peering_connection_accepter.
+        delete=left_alone,
         properties={
             "vpcPeeringConnectionId": own(held="VpcPeeringConnectionId"),
             "autoAccept": own(),
@@ -311,6 +378,8 @@ HANDLERS = {
     ),
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": Handler(
         create=_create_peering_options,
+        # Options go with their connection.
+        delete=left_alone,
         properties={
             "vpcPeeringConnectionId": sent("VpcPeeringConnectionId"),
             "requester": sent("RequesterPeeringConnectionOptions", convert=_peering_options),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .convert import pascal, tag_list
-from .handler import Created, Handler, HandlerError, Request, own, provider_only, sent
+from .handler import Created, Handler, HandlerError, Removal, Request, own, provider_only, sent
 
 
 def _create_log_group(request: Request) -> Created:
@@ -78,9 +78,33 @@ def _input_transformer(transformer: Mapping[str, Any]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in transformer.items()}
 
 
+def _delete_log_group(removal: Removal) -> None:
+    if not removal.inputs.get("skipDestroy"):
+        removal.client("logs").delete_log_group(logGroupName=removal.id)
+
+
+def _delete_alarm(removal: Removal) -> None:
+    removal.client("cloudwatch").delete_alarms(AlarmNames=[removal.id])
+
+
+def _delete_dashboard(removal: Removal) -> None:
+    removal.client("cloudwatch").delete_dashboards(DashboardNames=[removal.id])
+
+
+def _delete_event_rule(removal: Removal) -> None:
+    removal.client("events").delete_rule(Name=removal.id)
+
+
+def _remove_event_target(removal: Removal) -> None:
+    answer = removal.client("events").remove_targets(Rule=removal.inputs["rule"], Ids=[removal.inputs["targetId"]])
+    if answer["FailedEntryCount"]:
+        raise HandlerError(f"{answer['FailedEntries']}")
+
+
 HANDLERS = {
     "aws:cloudwatch/logGroup:LogGroup": Handler(
         create=_create_log_group,
+        delete=_delete_log_group,
         properties={
             "name": sent("logGroupName"),
             "kmsKeyId": sent("kmsKeyId"),
@@ -92,6 +116,7 @@ HANDLERS = {
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
         create=_create_alarm,
+        delete=_delete_alarm,
         properties={
             "name": sent("AlarmName"),
             "alarmDescription": sent("AlarmDescription"),
@@ -116,10 +141,12 @@ HANDLERS = {
     ),
     "aws:cloudwatch/dashboard:Dashboard": Handler(
         create=_create_dashboard,
+        delete=_delete_dashboard,
         properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
     ),
     "aws:cloudwatch/eventRule:EventRule": Handler(
         create=_create_event_rule,
+        delete=_delete_event_rule,
         properties={
             "name": sent("Name"),
             "description": sent("Description"),
@@ -132,6 +159,7 @@ HANDLERS = {
     ),
     "aws:cloudwatch/eventTarget:EventTarget": Handler(
         create=_create_event_target,
+        delete=_remove_event_target,
         properties={
             "rule": own(held="Rule"),
             "targetId": own(held="Id"),

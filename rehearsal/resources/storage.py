@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .convert import pascal, tag_list
-from .handler import Created, Handler, Request, own, sent, wait_until
+from .handler import Created, Handler, Removal, Request, own, sent, wait_until
 
 ACTIVE_TIMEOUT_SECONDS = 60.0
 
@@ -75,9 +75,16 @@ def _held(dynamodb: Any, name: str, table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _delete_table(removal: Removal) -> None:
+    dynamodb = removal.client("dynamodb")
+    dynamodb.delete_table(TableName=removal.id)
+    dynamodb.get_waiter("table_not_exists").wait(TableName=removal.id, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+
 HANDLERS = {
     "aws:dynamodb/table:Table": Handler(
         create=_create_table,
+        delete=_delete_table,
         properties={
             "name": sent("TableName"),
             "billingMode": sent("BillingMode"),

@@ -48,6 +48,8 @@ class Registered:
     ignore_changes: tuple[str, ...]
     dependencies: frozenset[str]
     """URNs: what it was told to depend on, and what its inputs come from."""
+    property_dependencies: Mapping[str, frozenset[str]]
+    """Input -> the URNs of what its value comes from."""
     additional_secret_outputs: tuple[str, ...]
     is_component: bool
 
@@ -144,6 +146,7 @@ class RecordingMonitor(mocks.MockMonitor):
                 protect=request.protect,
                 ignore_changes=tuple(request.ignoreChanges),
                 dependencies=frozenset(request.dependencies),
+                property_dependencies={key: frozenset(on.urns) for key, on in request.propertyDependencies.items()},
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
                 is_component=not request.custom,
             )
@@ -168,15 +171,20 @@ class _Cloud(mocks.Mocks):
     def __init__(self, zones: tuple[str, ...], *, preview: bool, standby_says_its_endpoint: bool) -> None:
         self._zones, self.is_preview = zones, preview
         self._standby_says_its_endpoint = standby_says_its_endpoint
+        self._regions: dict[str, str] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         inputs = plain(dict(args.inputs))
+        if args.typ == "pulumi:providers:aws":
+            self._regions[args.name] = inputs["region"]
         if self.is_preview:
             return None, inputs
         # The provider gives these their identifier as their id.
         known_by = {"Cluster": "clusterIdentifier", "GlobalCluster": "globalClusterIdentifier"}
         resource_id = inputs.get(known_by.get(args.typ.rpartition(":")[2], ""), f"{args.name}-id")
-        state = {**inputs, **_decided_by_aws(args.typ, args.name, inputs)}
+        # `<urn of the provider>::<its id>`, and the URN ends in the provider's name.
+        provider = (args.provider or "::").split("::")[-2]
+        state = {**inputs, **_decided_by_aws(args.typ, args.name, inputs, self._regions.get(provider, "us-east-1"))}
         if "sourceRegion" in inputs and not self._standby_says_its_endpoint:
             state["endpoint"] = ""
         return resource_id, state
@@ -208,8 +216,8 @@ def _their_vpc(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": "tables", "ids": ["rtb-0000000a"]}
 
 
-def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    arn = f"arn:aws:{kind.split(':')[1].split('/')[0]}:region:{ACCOUNT}:{name}"
+def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
+    arn = f"arn:aws:{kind.split(':')[1].split('/')[0]}:{region}:{ACCOUNT}:{name}"
     extra: dict[str, Any] = {
         "aws:rds/cluster:Cluster": {
             "endpoint": f"{name}.cluster-abc.rds.amazonaws.com",
@@ -220,7 +228,8 @@ def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str
         "aws:secretsmanager/secret:Secret": {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-AbCdEf"},
         "aws:route53/zone:Zone": {"zoneId": f"Z{name.upper()}"},
         "aws:route53/record:Record": {"fqdn": inputs.get("name")},
-        "aws:kms/key:Key": {"keyId": f"{name}-key-id"},
+        "aws:iam/role:Role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"},
+        "aws:kms/key:Key": {"keyId": f"{name}-key-id", "arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/{name}"},
         "aws:lambda/invocation:Invocation": {"result": '{"created": []}'},
         "random:index/randomPassword:RandomPassword": {"result": "generated-" + "x" * 22, "bcryptHash": "hash"},
     }.get(kind, {})

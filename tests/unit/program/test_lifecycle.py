@@ -5,6 +5,10 @@ import pytest
 from tests.unit.program.harness import Run
 
 HOLDS_DATA = {
+    # No data themselves, but what the database stands in and what its clients know it by.
+    "aws:ec2/vpc:Vpc",
+    "aws:ec2/subnet:Subnet",
+    "aws:route53/zone:Zone",
     "random:index/randomPassword:RandomPassword",
     "aws:secretsmanager/secret:Secret",
     "aws:secretsmanager/secretVersion:SecretVersion",

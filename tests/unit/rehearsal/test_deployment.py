@@ -9,6 +9,7 @@ import pytest
 
 from rehearsal.deployment import Deployment, DeploymentError, stack_config
 from rehearsal.resources.outcome import Resource
+from rehearsal.state import StackState
 
 Write = Callable[[str, str], None]
 
@@ -97,6 +98,8 @@ def test_resources_are_counted_by_region_and_type() -> None:
             resource("b", "eu-west-1"),
             resource("z", "global"),
         ),
+        steps=(),
+        state=StackState(),
         not_held=(),
         warnings=(),
         seconds=0.0,

@@ -1,0 +1,43 @@
+"""IAM's actions and the resources that each knows, from the copy of the Service Authorization Reference in cfn-lint.
+
+Owns: looking an action up, and the few that are allowed on every resource, with the reason of each.
+"""
+
+import functools
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+EVERY_RESOURCE: Mapping[str, str] = {
+    "cloudwatch:PutMetricData": "metrics have no ARN; narrowed by the key cloudwatch:namespace instead "
+    "(Using condition keys to limit access to CloudWatch namespaces)",
+    "ec2:AssignPrivateIpAddresses": "Lambda's interfaces, whose ids nobody knows before; denied to the function's own code",
+    "ec2:CreateNetworkInterface": "as above (Giving Lambda functions access to resources in an Amazon VPC)",
+    "ec2:DeleteNetworkInterface": "as above",
+    "ec2:DescribeNetworkInterfaces": "a list call without a resource",
+    "ec2:DescribeSubnets": "a list call without a resource",
+    "ec2:UnassignPrivateIpAddresses": "as above",
+    "rds:DescribeDBClusters": "reads only. The reference knows cluster ARNs for it, but nobody here can try whether AWS then "
+    "answers while a member is being moved, and a look that is denied is a failover that doesn't happen (docs/decisions.md)",
+    "rds:DescribeGlobalClusters": "as rds:DescribeDBClusters",
+}
+"""Action -> why its resource is `*`. Source: Actions, resources, and condition keys, Service Authorization Reference."""
+
+
+def exists(action: str) -> bool:
+    """Return whether IAM knows an action such as `rds:FailoverGlobalCluster`."""
+    service, _, name = action.partition(":")
+    return name.lower() in _services().get(service, {}).get("Actions", {})
+
+
+def resources_of(action: str) -> frozenset[str]:
+    """Return the types of resources that an action can be limited to; none, if only `*` will do."""
+    service, _, name = action.partition(":")
+    return frozenset(_services()[service]["Actions"][name.lower()].get("Resources", ()))
+
+
+@functools.cache
+def _services() -> dict[str, Any]:
+    text = resources.files("cfnlint.data.AdditionalSpecs").joinpath("Policies.json").read_text(encoding="utf-8")
+    return json.loads(text)

@@ -1,0 +1,170 @@
+"""Every value of every setting that leads somewhere else, packed into few stacks.
+
+Owns: which values are tried. They are derived from the settings' own model: both ends of each range, each word of a
+choice, both answers to a question. What can't be derived (a text of a pattern, an address) stands in `EXAMPLES`, a line a
+setting; a setting that is neither fails a test.
+"""
+
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import annotated_types
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from settings import Settings, SettingsError, load_settings
+
+EXAMPLES: Mapping[str, Sequence[Any]] = {
+    "environment": ["e" * 12, "prod"],
+    "project": ["p" * 16],
+    "team": ["payments and ledgers"],
+    "cost_center": ["CC-1042"],
+    "owner": ["payments-oncall@bank.internal"],
+    "primary.region": ["us-west-2", "ap-southeast-1"],
+    "primary.vpc_cidr": ["172.16.0.0/16", "10.0.0.0/22"],
+    "primary.availability_zones": [["us-east-1a", "us-east-1c", "us-east-1d"]],
+    "primary.instance_class": ["db.r5.large", "db.r6g.16xlarge", "db.x2g.large"],
+    "secondary.region": ["eu-central-1", "ap-northeast-1"],
+    "secondary.vpc_cidr": ["192.168.0.0/16", "10.200.0.0/20"],
+    "secondary.availability_zones": [["eu-west-1c", "eu-west-1b", "eu-west-1a"]],
+    "secondary.instance_class": ["db.r5.large", "db.r6i.4xlarge"],
+    "database.engine_version": ["8.0.mysql_aurora.3.10.0"],
+    "database.name": ["L" * 64],
+    "database.master_username": ["A" * 16],
+    "database.performance_insights_retention_days": [31, 713, 731],
+    "dns.zone_name": ["database.bank.internal"],
+    "notifications.emails": [["one@bank.internal", "two@bank.internal"]],
+    "tags": [{"DataClass": "confidential"}, {f"tag-{n}": "v" * 256 for n in range(40)}],
+}
+"""Values that the model's types don't give away."""
+
+MOST_STACKS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """One setting with another value than its default."""
+
+    path: str
+    value: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}={str(self.value)[:24]}"
+
+
+@dataclass(kw_only=True)
+class Packed:
+    """A configuration that takes several variations at once."""
+
+    config: dict[str, Any] = field(default_factory=dict)
+    variations: list[Variation] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.variations)} settings, {self.variations[0]} first" if self.variations else "nothing set"
+
+    def takes(self, variation: Variation) -> bool:
+        """Take another variation along, if it is of a setting of its own and the settings still agree."""
+        if any(_overlap(variation.path, taken.path) for taken in self.variations):
+            return False
+        config = _with(self.config, variation)
+        try:
+            load_settings(config)
+        except SettingsError:
+            return False
+        self.config = config
+        self.variations.append(variation)
+        return True
+
+
+def variations() -> list[Variation]:
+    """Return every variation, in the settings' order."""
+    return [Variation(path=path, value=value) for path, values in values_of(Settings) for value in values]
+
+
+def packed() -> list[Packed]:
+    """Return configurations that together hold every variation, each in the first one that takes it.
+
+    Raises: AssertionError for a variation that no configuration takes, not even alone.
+    """
+    stacks: list[Packed] = []
+    for variation in variations():
+        if not any(stack.takes(variation) for stack in stacks):
+            stacks.append(Packed(config=_needed_by(variation)))
+            assert stacks[-1].takes(variation), f"{variation}: the settings don't take it"
+    assert len(stacks) <= MOST_STACKS, "too many: give fewer examples"
+    return stacks
+
+
+def settable() -> list[str]:
+    """Return every setting, by its path."""
+    return [path for path, _ in _leaves(Settings)]
+
+
+def values_of(model: type[BaseModel]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield each setting's path and the values to try."""
+    for path, field_info in _leaves(model):
+        yield path, [*EXAMPLES[path]] if path in EXAMPLES else _derived(field_info)
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, info in model.model_fields.items():
+        section = _section(info.annotation)
+        if section is not None:
+            yield from _leaves(section, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", info
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+
+
+def _derived(info: FieldInfo) -> list[Any]:
+    """Return the values that a field's type gives away, other than its default; none, if it gives none away."""
+    annotation = info.annotation
+    if _is_union(annotation):
+        annotation = next(option for option in typing.get_args(annotation) if option is not type(None))
+    if typing.get_origin(annotation) is typing.Literal:
+        words = list(typing.get_args(annotation))
+        # Of numbers the ends will do.
+        tried = words if all(isinstance(word, str) for word in words) else [min(words), max(words)]
+    elif annotation is bool:
+        tried = [True, False]
+    else:
+        tried = [
+            limit
+            for constraint in info.metadata
+            for limit in (
+                constraint.ge if isinstance(constraint, annotated_types.Ge) else None,
+                constraint.le if isinstance(constraint, annotated_types.Le) else None,
+            )
+            if limit is not None
+        ]
+    return [value for value in tried if value != info.default]
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _needed_by(variation: Variation) -> dict[str, Any]:
+    """Return what some values can't be had without."""
+    if (variation.path, variation.value) == ("environment", "prod"):
+        return {"owner": "payments-oncall@bank.internal"}
+    return {}
+
+
+def _with(config: Mapping[str, Any], variation: Variation) -> dict[str, Any]:
+    section, _, rest = variation.path.partition(".")
+    if not rest:
+        return {**config, section: variation.value}
+    inner = _with(config.get(section, {}), Variation(path=rest, value=variation.value))
+    return {**config, section: inner}
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
