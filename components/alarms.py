@@ -11,6 +11,7 @@ from typing import Literal
 from settings import RegionSettings, Settings
 
 MissingData = Literal["breaching", "notBreaching", "missing"]
+RUNBOOK = "docs/runbook/alarms.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,16 @@ class Alarm:
     minutes: int = 5
     missing: MissingData = "notBreaching"
     notifies: bool = True
+
+    @property
+    def description(self) -> str:
+        """What the alarm says, and where to read what to do."""
+        return described(self.says, self.thing)
+
+
+def described(says: str, heading: str) -> str:
+    """Return an alarm's description: what it says, and its heading in the runbook, by the path in this repository."""
+    return f"{says} Runbook: {RUNBOOK}#{heading}"
 
 
 # The three that DNS follows: one minute, one datapoint, no metric math, standard resolution. Route 53 watches their

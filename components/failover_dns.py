@@ -24,7 +24,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm
+from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm, described
 from components.monitoring import Monitoring
 from components.region import Member
 from components.site import Site
@@ -244,7 +244,10 @@ class FailoverDns(pulumi.ComponentResource):
             aws.cloudwatch.MetricAlarm(
                 f"{self._name}-{what}",
                 name=here.site.name(f"dns-{what}"),
-                alarm_description=f"DNS: the health check {what} is unhealthy, and the name leads elsewhere.",
+                alarm_description=described(
+                    f"DNS: the health check {what} is unhealthy, and the name leads elsewhere.",
+                    f"dns-{what.partition('-')[0]}",
+                ),
                 namespace="AWS/Route53",
                 metric_name="HealthCheckStatus",
                 dimensions={"HealthCheckId": check_id},

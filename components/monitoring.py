@@ -84,7 +84,7 @@ class Monitoring(pulumi.ComponentResource):
         return aws.cloudwatch.MetricAlarm(
             f"{self._name}-{alarm.thing}",
             name=site.name(alarm.thing),
-            alarm_description=alarm.says,
+            alarm_description=alarm.description,
             namespace=namespace,
             metric_name=alarm.metric,
             dimensions={dimension: value},

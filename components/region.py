@@ -183,26 +183,47 @@ class RegionOutputs:
     """What another stack needs of one region."""
 
     region: str
+    """The region's name."""
     vpc_id: pulumi.Output[str]
+    """The VPC."""
     vpc_cidr: pulumi.Output[str]
+    """The VPC's address range."""
     subnet_ids: list[pulumi.Output[str]]
+    """The private subnets, one a zone."""
     database_security_group_id: pulumi.Output[str]
+    """The security group of the cluster: it admits the database port from both VPCs."""
     function_security_group_id: pulumi.Output[str]
+    """The security group of `health_check`."""
     key_arn: pulumi.Output[str]
+    """The key of everything that is encrypted in this region."""
     secret_arn: pulumi.Output[str]
+    """The master password's secret; in the secondary region its replica."""
     cluster_id: pulumi.Output[str]
+    """The cluster's identifier."""
     cluster_arn: pulumi.Output[str]
+    """The cluster's ARN: the target of a switchover or failover to this region."""
     port: pulumi.Output[int]
+    """The port of both endpoints."""
     writer_endpoint: pulumi.Output[str]
+    """The cluster endpoint: the writer's while this region has it, read-only while it stands by."""
     reader_endpoint: pulumi.Output[str]
+    """The reader endpoint."""
     health_check_function_name: pulumi.Output[str]
+    """The function that probes the databases."""
     health_check_function_arn: pulumi.Output[str]
+    """Its ARN."""
     failover_controller_function_name: pulumi.Output[str]
+    """The function that decides."""
     failover_controller_function_arn: pulumi.Output[str]
+    """Its ARN."""
     table_name: pulumi.Output[str]
+    """The table of the controller's state, lock and audit trail."""
     topic_arn: pulumi.Output[str]
+    """The topic of alarms and notices: subscribe people and machines here."""
     alarm_arns: pulumi.Output[list[str]]
+    """Every alarm of this region, those on DNS excepted."""
     dashboard_url: pulumi.Output[str]
+    """Where the dashboard is shown."""
 
     @classmethod
     def of(cls, member: Member, watch: Watch, secret_arn: pulumi.Output[str]) -> "RegionOutputs":

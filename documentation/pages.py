@@ -1,25 +1,33 @@
 """Which pages there are, and where each stands.
 
-Owns: the list. Does not own: what a page says (a module each). Invariant: a page depends on the code alone, so that whoever
+Owns: the list. Does not own: what a page says (a module each). Invariant: what is made depends on the code alone, so that whoever
 makes it gets the same text.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from documentation.commands import commands_page
 from documentation.cost import cost_page
 from documentation.decisions import decisions_page
+from documentation.outputs import outputs_page
+from documentation.readme import readme_page
 from documentation.report import report_page
+from documentation.resources import resources_page
 from documentation.rules import rules_page
 from documentation.settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "README.md": readme_page,
     "docs/cost.md": cost_page,
+    "docs/reference/commands.md": commands_page,
     "docs/reference/decisions.md": decisions_page,
-    "docs/reference/rules.md": rules_page,
+    "docs/reference/outputs.md": outputs_page,
     "docs/reference/report.md": report_page,
+    "docs/reference/resources.md": resources_page,
+    "docs/reference/rules.md": rules_page,
     "docs/reference/settings.md": settings_page,
 }
 """Path below the project -> what makes its text."""

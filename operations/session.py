@@ -30,6 +30,8 @@ class Session:
     screen: Screen
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    sleep: Callable[[float], None]
+    """Waits so many seconds."""
     confirm: Callable[[str], None]
     """Return when the person confirms; raises RefusedError when not, or when there is nobody to ask."""
     command_line: str

@@ -200,7 +200,7 @@ def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
 def test_the_dead_region_delays_by_seconds(site: Site) -> None:
     """How long the commands wait for it, from the shell's prompt on; the best of a few runs, for others run here too."""
     site.faults.darken(EAST)
-    disarm = ("disarm", "--reason", "region lost, by hand from here", "--yes")
+    disarm = ("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     assert least(lambda: on_the_clock(lambda: site.run("status")), enough=5, most_rounds=6) < 5
     assert least(lambda: on_the_clock(lambda: site.run(*disarm)), enough=12, most_rounds=6) < 12
 

@@ -1,19 +1,26 @@
 """What the documents promise: headings that people rely on, settings as the model has them, links and commands that exist."""
 
 import html
+import json
 import re
 import shlex
+from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+import typer.main
+from typer.core import TyperGroup
 
+from documentation.commands import PROGRAMS
+from documentation.graph import drawn_graph
 from documentation.settings import sections, shown_default
-from rehearsal.__main__ import app
+from operations.needed_permissions import ACTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 
 def test_mission_point_7_readme_says_how_to_wait_verify_test_a_failover_and_roll_back() -> None:
@@ -51,25 +58,129 @@ def test_links_lead_to_files_that_exist(document: Path) -> None:
     assert [] == [target for target in targets if not (document.parent / target).exists()]
 
 
-def test_make_targets_in_the_readme_exist() -> None:
-    """Every `make X` that the README shows is a target."""
+def test_make_targets_exist() -> None:
+    """Every `make X` that a document shows is a target."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^\$ |`)make ([a-z]+)", README, re.MULTILINE))
+    texts = [document.read_text(encoding="utf-8") for document in DOCUMENTS]
+    named = {name for text in texts for name in re.findall(r"(?:^\$ |`)make ([a-z]+)", text, re.MULTILINE)}
     assert named and [] == [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
 
 
-def test_rehearsal_commands_in_the_readme_are_understood() -> None:
-    """Every option of the rehearsal that the README shows is one that it has."""
-    commands = [shlex.split(one)[3:] for one in re.findall(r"`(\.venv/bin/python -m rehearsal[^`]*)`", README)]
-    usage = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
-    options = {word for command in commands for word in command if word.startswith("--")}
-    assert options and [] == [option for option in options if option not in usage]
+def commands() -> list[tuple[str, str]]:
+    """Every command of ours that any document shows, in code blocks and within sentences, with the document."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        shown = [*re.findall(r"^\$ (.+)$", text, re.MULTILINE), *re.findall(r"`([^`\n]+)`", text)]
+        found += [
+            (str(document.relative_to(ROOT)), line.removeprefix(".venv/bin/"))
+            for line in shown
+            if re.match(rf"(\.venv/bin/)?({'|'.join(PROGRAMS)})( |$)", line)
+        ]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("document", "line"), commands())
+def test_every_command_is_understood_by_the_real_command_line(document: str, line: str) -> None:
+    """Names, options and their values are those of today's code; nothing is run."""
+    program = max((name for name in PROGRAMS if line == name or line.startswith(f"{name} ")), key=len)
+    words = shlex.split(line.removeprefix(program).partition(" > ")[0].partition(" | ")[0])
+    parse(typer.main.get_command(import_module(PROGRAMS[program]).app), program, words)
+
+
+def parse(command: Any, program: str, words: list[str]) -> None:
+    """Parse words as the command line would, down to the last option.
+
+    Raises:
+        UsageError: they are not understood.
+    """
+    if not isinstance(command, TyperGroup):
+        assert words == ["--help"] or command.make_context(program, list(words)).params
+        return
+    if words in ([], ["--help"]):
+        return
+    with command.make_context(program, list(words)) as context:
+        name, below, rest = command.resolve_command(context, list(words))
+        assert below is not None
+        assert rest == ["--help"] or below.make_context(name, rest, parent=context).params
+
+
+def test_no_program_is_shown_that_nobody_parses() -> None:
+    """A new command line is entered with the others; these three take no arguments in any document."""
+    found = {name for document in DOCUMENTS for name in re.findall(r"python -m [a-z_.]+[a-z_]", document.read_text())}
+    ours = {name for name in found if (ROOT / name.split()[2].partition(".")[0]).is_dir()}
+    assert set() == ours - set(PROGRAMS) - {
+        "python -m documentation",
+        "python -m benchmarks",
+        "python -m tests.mutation",
+    }
+
+
+def test_a_command_that_does_not_exist_is_not_understood() -> None:
+    """Or the test above would pass anything."""
+    group = typer.main.get_command(import_module(PROGRAMS["python -m operations"]).app)
+    for words in (["no-such-command"], ["status", "--no-such-option"], ["history", "--limit", "many"]):
+        with pytest.raises(Exception, match=r"(?i)no such|valid integer"):
+            parse(group, "python -m operations", words)
+
+
+def test_the_runbook_shows_every_command() -> None:
+    """No command of the operators is without a page that uses it."""
+    group = typer.main.get_command(import_module(PROGRAMS["python -m operations"]).app)
+    assert isinstance(group, TyperGroup)
+    shown = {line.split()[3] for document, line in commands() if "operations " in line and "runbook" in document}
+    assert set() == set(group.commands) - shown
 
 
 def test_ci_runs_what_the_readme_says() -> None:
     """CI calls the same three commands that people call."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert ["make check", "make test", "make rehearse"] == re.findall(r"^make \w+$", script, re.MULTILINE)
+
+
+PULL_REQUESTS = (ROOT / "docs" / "pull-requests.md").read_text(encoding="utf-8")
+IAM_PREFIX = {"vpc": ("ec2",), "cloudwatch": ("cloudwatch", "logs", "events"), "random": ()}
+"""Pulumi's module -> the services that IAM knows its resources by, where the two differ."""
+
+
+def policies() -> list[dict[str, Any]]:
+    """The IAM policies that the page shows, whole ones only."""
+    shown = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PULL_REQUESTS, re.MULTILINE | re.DOTALL)]
+    return [policy for policy in shown if "Statement" in policy]
+
+
+def test_the_deploy_role_for_github_may_do_what_a_deployment_does() -> None:
+    """Every action that preflight asks AWS about; one that is new is missed here, and not halfway through `pulumi up`."""
+    _trust, deploy, _preview = policies()
+    allowed = [action for statement in deploy["Statement"] for action in _list(statement["Action"])]
+    needed = {action for actions in ACTIONS.values() for action in actions}
+    assert needed and [] == sorted(one for one in needed if not any(fnmatchcase(one, pattern) for pattern in allowed))
+
+
+def test_the_preview_role_for_github_reads_every_service_of_the_program() -> None:
+    """A new kind of resource is found missing here."""
+    needed = {prefix for node in drawn_graph().resources for prefix in IAM_PREFIX.get(node.service, (node.service,))}
+    *_, preview = policies()
+    actions = [action for statement in preview["Statement"] for action in _list(statement["Action"])]
+    assert set() == needed - {action.partition(":")[0] for action in actions}
+
+
+def test_the_preview_role_can_only_read() -> None:
+    """Decrypting is reading; nothing else is neither Describe, Get nor List."""
+    *_, preview = policies()
+    verbs = {action.partition(":")[2] for statement in preview["Statement"] for action in _list(statement["Action"])}
+    assert {"Decrypt"} == {verb for verb in verbs if not verb.startswith(("Describe", "Get", "List"))}
+
+
+def test_variables_of_the_workflows_are_explained() -> None:
+    """Each that a workflow reads has a row, and each row is read."""
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / ".github" / "workflows").glob("*.yml")]
+    read = {name for text in texts for name in re.findall(r"\bvars\.(\w+)", text)}
+    assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", PULL_REQUESTS, re.MULTILINE))
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def test_ci_requires_what_a_laptop_may_skip() -> None:

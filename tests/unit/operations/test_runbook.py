@@ -1,97 +1,112 @@
-"""The runbook and the code agree: a heading for every Reason, a real command in every line, a target for every link."""
+"""The runbook and the code agree: a section for every Reason and alarm, a form for every page, a target for every link.
+
+That every command in it is a real one, `tests/unit/test_docs.py` asks of all documents.
+"""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
-import typer.main
-from typer.core import TyperGroup
 
+from components.alarms import RUNBOOK
 from functions.failover_controller.model import Reason
-from operations.cli import app
+from functions.failover_controller.notices import NEXT_STEPS
 from operations.records import Trace
+from tests.unit.program.harness import PROGRAM, run_program
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
-RUNBOOK = (DOCS / "runbook.md").read_text(encoding="utf-8")
-FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted((DOCS / "runbook").glob("*.md"))}
-HEADINGS = [line.lstrip("#").strip() for line in RUNBOOK.splitlines() if re.match(r"#{1,6} ", line)]
-REASONS = RUNBOOK.partition("# What a notice means")[2].partition("\n## ")[0]
-PROGRAM = "python -m operations "
-PAGES = ("Disarm for maintenance", "Arm again", "Approve a pending decision", "Read the history")
+FOLDER = PROGRAM / "docs" / "runbook"
+FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob("*.md"))}
+CATALOGUES = ("reasons", "alarms")
+"""Pages that have a section, and not a page, for each thing."""
+PAGES = [name for name in FILES if name not in ("README", *CATALOGUES)]
 FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong here"]
+EVERYWHERE = "dns-reader"
+"""One section for the alarms that differ by their region alone."""
 
 
-def commands() -> list[str]:
-    """Return every command line of ours that the runbook shows, in code blocks and within sentences."""
-    text = "\n".join([RUNBOOK, *FILES.values()])
-    blocks = re.findall(rf"^\$ ({PROGRAM}.*)$", text, flags=re.MULTILINE)
-    inline = re.findall(rf"`({PROGRAM}[^`]*)`", text)
-    return sorted({*blocks, *inline})
+def sections(name: str) -> dict[str, str]:
+    """Return the sections of a catalogue, by their headings."""
+    parts = re.split(r"^### (.+)$", FILES[name], flags=re.MULTILINE)[1:]
+    return {heading: text.partition("\n## ")[0] for heading, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_has_its_heading_once(reason: Reason) -> None:
-    """Whoever gets a notice finds its word, exactly as it is in the notice, and what to do."""
-    assert HEADINGS.count(str(reason)) == 1
-    section = REASONS.partition(f"### {reason}\n")[2].partition("\n### ")[0]
-    assert section.startswith("- *Means*: ")
-    assert "\n- *Do*: " in section
+def lead_ins(text: str) -> list[str]:
+    """Return the bold words that begin the parts of a page or section."""
+    return re.findall(r"^(?:- )?\*\*(.+?)\.\*\*", text, flags=re.MULTILINE)
 
 
-def test_no_heading_is_of_a_reason_that_does_not_exist() -> None:
-    """A word that the code does not know any more is found here."""
-    assert set(re.findall(r"^### (.+)$", REASONS, flags=re.MULTILINE)) == {str(reason) for reason in Reason}
+def anchors(text: str) -> set[str]:
+    """Return a page's anchors, made as GitHub makes them."""
+    headings = re.findall(r"^#{1,6} (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("line", commands())
-def test_every_command_parses_against_the_real_command_line(line: str) -> None:
-    """Names, options and their values are those of today's code; nothing is run."""
-    words = shlex.split(line.removeprefix(PROGRAM).partition(" > ")[0])
-    group = typer.main.get_command(app)
-    assert isinstance(group, TyperGroup)
-    with group.make_context("operations", list(words)) as context:
-        name, command, rest = group.resolve_command(context, words)
-        assert command is not None
-        assert command.make_context(name, rest, parent=context).params
+def test_every_reason_has_its_section_and_every_section_is_a_reason() -> None:
+    """Whoever gets a notice finds its word, exactly as it is in the notice; a word that is gone is gone here too."""
+    assert sorted(Reason) == sorted(sections("reasons"))
 
 
-def test_the_runbook_shows_every_command() -> None:
-    """No command is without a page that uses it."""
-    shown = {line.removeprefix(PROGRAM).split()[0] for line in commands()}
-    assert shown == {
-        "status",
-        "disarm",
-        "arm",
-        "approve",
-        "history",
-        "switchover",
-        "failover",
-        "drill",
-        "rewind",
-        "verify",
-    }
+def test_every_alarm_has_its_section_and_every_section_is_an_alarm() -> None:
+    """By the name without project and environment, those of DNS included."""
+    alarms = run_program({}).of("cloudwatch/metricAlarm:MetricAlarm")
+    things = {alarm.inputs["name"].removeprefix("payments-").removesuffix("-dev") for alarm in alarms}
+    assert {EVERYWHERE if thing.startswith(EVERYWHERE) else thing for thing in things} == set(sections("alarms"))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_page_has_the_form(page: str) -> None:
-    """When, which path, before, steps, verify, undo, what goes wrong: in this order."""
-    text = RUNBOOK.partition(f"\n## {page}\n")[2].partition("\n## ")[0].partition("\n# ")[0]
-    assert re.findall(r"^\*\*(.+?)\.\*\*", text, flags=re.MULTILINE) == FORM
+def test_an_alarm_s_description_leads_to_its_section() -> None:
+    """Page and anchor are there: whoever is called at night follows it."""
+    for alarm in run_program({}).of("cloudwatch/metricAlarm:MetricAlarm"):
+        page, _, anchor = alarm.inputs["alarmDescription"].rpartition("Runbook: ")[2].partition("#")
+        assert (RUNBOOK, True) == (page, (PROGRAM / page).is_file())
+        thing = alarm.inputs["name"].removeprefix("payments-").removesuffix("-dev")
+        assert anchor == (EVERYWHERE if thing.startswith(EVERYWHERE) else thing)
+        assert anchor in anchors(FILES["alarms"])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_has_the_form(name: str) -> None:
+    """When, which path, before, steps, verify, undo, what goes wrong: in this order, and once."""
+    assert FORM == lead_ins(FILES[name])
+
+
+@pytest.mark.parametrize("name", CATALOGUES)
+def test_every_section_has_the_form(name: str) -> None:
+    """Of each Reason and of each alarm."""
+    assert [] == [heading for heading, text in sections(name).items() if lead_ins(text) != FORM]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_has_the_form(name: str) -> None:
-    """A page of its own has the same parts in the same order."""
-    assert re.findall(r"^\*\*(.+?)\.\*\*", FILES[name], flags=re.MULTILINE) == FORM
+def test_every_link_leads_to_a_page_and_to_a_heading_on_it(name: str) -> None:
+    """In the runbook and out of it."""
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", FILES[name]):
+        page, _, anchor = target.partition("#")
+        file: Path = FOLDER / page if page else FOLDER / f"{name}.md"
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
 
 
-def test_every_link_leads_to_a_heading() -> None:
-    """Anchors are made as GitHub makes them."""
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADINGS}
-    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= anchors
+def test_the_index_leads_to_every_page() -> None:
+    """What is not linked is not found at night."""
+    linked = {target.removesuffix(".md") for target in re.findall(r"\]\(([\w-]+\.md)\)", FILES["README"])}
+    assert set(FILES) - {"README"} == linked
+
+
+def test_headings_that_the_code_names_are_there() -> None:
+    """Notices and errors say `the runbook, heading X`: each X is a heading."""
+    texts = [
+        *(
+            file.read_text(encoding="utf-8")
+            for folder in ("operations", "functions")
+            for file in (PROGRAM / folder).rglob("*.py")
+        ),
+        *NEXT_STEPS.values(),
+    ]
+    named = {heading for text in texts for heading in re.findall(r"runbook, heading `([^`{]+)`", text)}
+    headings = {heading for text in FILES.values() for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)}
+    assert "Before you start" in named
+    assert set() == named - headings
 
 
 def test_the_words_of_people_s_entries_are_explained() -> None:
     """The audit trail has words beside the Reasons: the runbook says whose they are."""
-    assert [word for word in Trace if f"`{word}`" not in RUNBOOK] == []
+    assert [] == [word for word in Trace if f"`{word}`" not in FILES["history"]]

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -920,7 +919,7 @@ def test_a_copy_holds_what_was_committed_until_its_second(payments: Chain) -> No
     live = payments.control_plane.global_database("payments").cluster("east")
     live.execute("CREATE TABLE pay.rows_of_copies (id BIGINT PRIMARY KEY)")
     live.execute("INSERT INTO pay.rows_of_copies VALUES (1)")
-    between = datetime.fromtimestamp(time.time(), UTC)
+    between = datetime.now(UTC)
     live.execute("INSERT INTO pay.rows_of_copies VALUES (2)")
     assert wait_until(lambda: restorable(payments)[1] > between + timedelta(milliseconds=1))
     payments.control_plane.operation_seconds = 0.0
