@@ -60,10 +60,6 @@ def policy_document(text: str) -> str:
     return text
 
 
-def _delete_policy(removal: Removal) -> None:
-    removal.client("iam").delete_policy(PolicyArn=removal.id)
-
-
 def _delete_role(removal: Removal) -> None:
     removal.client("iam").delete_role(RoleName=removal.id)
 

@@ -70,6 +70,8 @@ class BrokenWorld:
             warnings=(),
             seconds=1.5,
             preview=False,
+            steps=(),
+            state=State(),
         )
 
     def ask_dns(self, _name: str, *, from_region: str) -> SimpleNamespace:
