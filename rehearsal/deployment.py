@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class Deployment:
     """What was made or changed, in that order; secrets are masked."""
     steps: tuple[Step, ...]
     """What this run did to each resource, or would do, sorted by URN; deletions last."""
-    state: StackState
+    state: StackState = field(repr=False)
     """What there is after it: what the next run is compared with. Not to be shown: it holds secrets."""
     settings_changed: tuple[tuple[str, str, str], ...] = ()
     """(setting, what it was, what it is) since the run before."""
