@@ -159,7 +159,7 @@ class World:
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
-        self.outputs: object = outputs()
+        self.outputs: dict[str, object] = outputs()
         self.ask_in: AskIn = _nobody_asked
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
