@@ -27,6 +27,9 @@ EAST, WEST = "us-east-1", "eu-west-1"
 NOT_TOLD_BY_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
 """It publishes no metrics of RDS or Route 53: these are unknown there, and said to be."""
 
+LOOKS = 4
+"""A busy machine may leave a question without an answer, which is unknown: then one looks again, as people do."""
+
 
 @dataclass(kw_only=True)
 class Site:
@@ -94,8 +97,12 @@ def evidence(found: dict[str, Any], check: str, where: str) -> str:
 
 def test_every_promise_of_the_deployed_program_is_kept(site: Site) -> None:
     """With real functions, databases, keys and records; the alarms of what doesn't beat here may be on."""
-    site.let_controllers_have_beaten()
-    found = site.found("verify")
+    found: dict[str, Any] = {}
+    for _ in range(LOOKS):
+        site.let_controllers_have_beaten()
+        found = site.found("verify")
+        if by_verdict(found, "unknown") == NOT_TOLD_BY_THE_EMULATOR:
+            break
     assert {each["check"] for each in found["findings"]} == PROMISES
     assert by_verdict(found, "failed") <= {("alarms", EAST), ("alarms", WEST)}
     for region in (EAST, WEST):

@@ -158,8 +158,8 @@ class World:
         self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
-        self.outputs: Any = outputs()
         self.moves: Moves = _no_moves
+        self.outputs: dict[str, object] = outputs()
         self.ask_in: AskIn = _nobody_asked
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
