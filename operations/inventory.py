@@ -43,7 +43,8 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
     "aws:cloudwatch/dashboard:Dashboard": _one,
     "aws:cloudwatch/eventRule:EventRule": _one,
     "aws:cloudwatch/eventTarget:EventTarget": lambda _: 2,
-    "aws:cloudwatch/logGroup:LogGroup": _more_in_primary(5, 1),
+    # One for each function, and one for each log that the cluster exports.
+    "aws:cloudwatch/logGroup:LogGroup": lambda where: 2 + where.is_primary + len(where.settings.logs.exports),
     # The region's own alarms, and three on the health checks.
     "aws:cloudwatch/metricAlarm:MetricAlarm": lambda where: 16 + 3 * (where.place.region == HEALTH_METRICS_REGION),
     "aws:dynamodb/table:Table": _one,
@@ -57,6 +58,7 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
     "aws:ec2/vpc:Vpc": _one,
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": _primary_only(1),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": lambda where: 0 if where.is_primary else 1,
+    "aws:iam/policy:Policy": lambda where: len(where.settings.database.iam_users) if where.is_primary else 0,
     "aws:iam/role:Role": _more_in_primary(4, 1),
     "aws:iam/rolePolicy:RolePolicy": _more_in_primary(4, 2),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _one,
