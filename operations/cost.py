@@ -30,12 +30,8 @@ FREE = frozenset(
         *("aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/securityGroup:SecurityGroup"),
         *("aws:ec2/vpcPeeringConnection:VpcPeeringConnection",),
         *("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",),
-        *(
-            "aws:iam/policy:Policy",
-            "aws:iam/role:Role",
-            "aws:iam/rolePolicy:RolePolicy",
-            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-        ),
+        *("aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
+        "aws:iam/policy:Policy",
         *("aws:kms/alias:Alias", "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"),
         *(
             "aws:lambda/invocation:Invocation",
