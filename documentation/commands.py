@@ -13,7 +13,11 @@ from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 
 WIDTH = 100
-PROGRAMS: Mapping[str, str] = {"python -m operations": "operations.cli", "python -m rehearsal": "rehearsal.__main__"}
+PROGRAMS: Mapping[str, str] = {
+    "python -m operations": "operations.cli",
+    "python -m rehearsal": "rehearsal.__main__",
+    "python -m rehearsal.sandbox": "rehearsal.sandbox",
+}
 """How a program is called -> the module whose `app` it is."""
 
 HEAD = """\

@@ -66,8 +66,10 @@ def owned_by_aws(cluster: Mapping[str, Any], global_clusters: list[Mapping[str, 
         "globalClusterIdentifier": home["GlobalClusterIdentifier"] if home else None,
         "engineVersion": cluster["EngineVersion"],
         "masterUsername": None if stands_by else cluster.get("MasterUsername"),
-        "databaseName": None if stands_by else cluster.get("DatabaseName"),
     }
+    # The provider leaves a database name as it was when AWS says none. Source: hashicorp/terraform issue 4671.
+    if cluster.get("DatabaseName"):
+        inputs["databaseName"] = cluster["DatabaseName"]
     endpoint = "" if stands_by else cluster["Endpoint"]
     return inputs, {"endpoint": endpoint, "readerEndpoint": cluster["ReaderEndpoint"]}
 

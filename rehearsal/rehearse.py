@@ -56,6 +56,7 @@ class Rehearsal:
     errors: list[str] = field(default_factory=list)
     _deployment: Deployment | None = None
     _shortened: tuple[Shortened, ...] = ()
+    _drawn: tuple[Dashboard, ...] | None = None
     _current: Stage | None = None
 
     def run(self) -> Report:
@@ -66,6 +67,8 @@ class Rehearsal:
             if self.drills:
                 self._play()
             if self.destroys and all(result.error is None for result in self.results):
+                # The dashboards go with everything else: what they show is read before.
+                self._drawn = self._dashboards()
                 self._destroy()
         except (DeploymentError, *FAILURES) as error:
             self.errors.append(_words(error))
@@ -175,7 +178,7 @@ class Rehearsal:
             resources=deployment.counts() if deployed else {},
             deployment_seconds=round(deployment.seconds, 3) if deployed else 0.0,
             drills=tuple(self.results),
-            dashboards=self._dashboards() if deployed else (),
+            dashboards=self._drawn if self._drawn is not None else self._dashboards() if deployed else (),
             notes=self._notes(),
             not_held=tuple(
                 Unproven(type=one.type, property=one.property, reason=one.reason) for one in deployment.not_held

@@ -137,7 +137,7 @@ def test_a_day_in_the_sandbox(terminal: Terminal) -> None:
     terminal.sandbox("lighten", EAST)
 
     planned = json.loads(terminal.sandbox("preview", "--refresh", "--json"))
-    assert {"same": count} == planned["counts"]
+    assert {"same": count} == planned["counts"], [step for step in planned["steps"] if step["change"] != "same"]
     assert {"replicationSourceIdentifier"} <= {name for step in planned["steps"] for name in step["ignored"]}
     assert "Switch home first" in terminal.sandbox("destroy", code=3)
     assert count == terminal.status()["resources"]

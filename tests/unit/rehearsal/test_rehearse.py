@@ -14,9 +14,11 @@ from jsonschema import Draft202012Validator
 from rehearsal import rehearse
 from rehearsal.console import Console, plain_console
 from rehearsal.deployment import Deployment, DeploymentError, stack_config
+from rehearsal.drills import Drill
 from rehearsal.emulator import EmulatorError
 from rehearsal.report import Report, Shortened, Unproven
 from rehearsal.resources.outcome import NotHeld
+from rehearsal.state import StackState
 from rehearsal.world import PROGRAM_DIRECTORY, World
 from settings import FailoverSettings, settings_of
 from tests.unit.rehearsal.test_report import SCHEMA
@@ -71,7 +73,7 @@ class BrokenWorld:
             seconds=1.5,
             preview=False,
             steps=(),
-            state=State(),
+            state=StackState(),
         )
 
     def ask_dns(self, _name: str, *, from_region: str) -> SimpleNamespace:
@@ -88,10 +90,11 @@ class BrokenWorld:
 
 
 def rehearsed(world: BrokenWorld) -> Report:
-    """The report of a rehearsal in it."""
+    """The report of a rehearsal of one drill in it, which is never reached."""
     quiet = plain_console(io.StringIO())
     console = Console(output=quiet, errors=quiet, live=False)
-    return rehearse.Rehearsal(world=cast(World, world), drills=(), console=console).run()
+    drills = (cast(Drill, SimpleNamespace()),)
+    return rehearse.Rehearsal(world=cast(World, world), drills=drills, console=console).run()
 
 
 def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_under() -> None:
