@@ -1,4 +1,4 @@
-"""The one boto3 module: the ports, spoken to AWS.
+"""The one module that speaks to AWS: the ports, by botocore, the part of boto3 that makes clients.
 
 Owns the clients, their time limits and retries, and the translation of AWS's errors into the ports' own. Does not own
 any meaning. Invariant: every call is bounded; nothing that changes something is retried here, for an unclear answer
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from boto3.session import Session
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -24,6 +23,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from .attribute_values import deserialize, serialize
 from .environment import Settings
 from .model import Notice
 from .ports import (
@@ -60,7 +60,7 @@ _THROTTLED = frozenset(
 )
 
 Client = Any
-"""boto3 makes its clients' classes at run time: there is no type to name."""
+"""botocore makes its clients' classes at run time: there is no type to name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +78,19 @@ class Clients:
 
 def make_clients(settings: Settings) -> Clients:
     """Return the clients, those for observing with the observation's own deadline and without retries."""
-    session = Session()
+    session = botocore.session.get_session()
     deadline = settings.policy.observation_deadline_seconds
     looking, writing = _config(deadline, attempts=1), _config(max(1.0, deadline), attempts=1)
     calling, reporting = _config(CALL_TIMEOUT_SECONDS, attempts=1), _config(REPORT_TIMEOUT_SECONDS, attempts=2)
     own, peer = settings.own.region, settings.peer.region
     return Clients(
-        own_lambda=session.client("lambda", region_name=own, config=looking),
-        peer_lambda=session.client("lambda", region_name=peer, config=looking),
-        rds=session.client("rds", region_name=own, config=looking),
-        rds_call=session.client("rds", region_name=own, config=calling),
-        dynamodb=session.client("dynamodb", region_name=own, config=writing),
-        sns=session.client("sns", region_name=own, config=reporting),
-        cloudwatch=session.client("cloudwatch", region_name=own, config=reporting),
+        own_lambda=session.create_client("lambda", region_name=own, config=looking),
+        peer_lambda=session.create_client("lambda", region_name=peer, config=looking),
+        rds=session.create_client("rds", region_name=own, config=looking),
+        rds_call=session.create_client("rds", region_name=own, config=calling),
+        dynamodb=session.create_client("dynamodb", region_name=own, config=writing),
+        sns=session.create_client("sns", region_name=own, config=reporting),
+        cloudwatch=session.create_client("cloudwatch", region_name=own, config=reporting),
     )
 
 
@@ -237,8 +237,6 @@ class DynamoDb:
     def __init__(self, client: Client, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
-        self._serialize = TypeSerializer().serialize
-        self._deserialize = TypeDeserializer().deserialize
 
     def read(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, object] | None]:
         """Return the items by key, consistently read; an absent one is `None`, one that was not read is left out.
@@ -254,7 +252,7 @@ class DynamoDb:
             raise UnavailableError(f"table: {error}") from error
         found: dict[tuple[str, str], dict[str, object] | None] = dict.fromkeys(keys)
         for raw in answer.get("Responses", {}).get(self._table_name, []):
-            found[raw["item"]["S"], raw["sort"]["S"]] = {name: self._deserialize(raw[name]) for name in raw}
+            found[raw["item"]["S"], raw["sort"]["S"]] = {name: deserialize(raw[name]) for name in raw}
         for raw in answer.get("UnprocessedKeys", {}).get(self._table_name, {}).get("Keys", []):
             found.pop((raw["item"]["S"], raw["sort"]["S"]), None)
         return found
@@ -276,16 +274,14 @@ class DynamoDb:
         plain = {"item": key[0], "sort": key[1], **attributes}
         request: dict[str, Any] = {
             "TableName": self._table_name,
-            "Item": {name: self._serialize(value) for name, value in plain.items()},
+            "Item": {name: serialize(value) for name, value in plain.items()},
         }
         if condition is not None:
             names = {word.strip("()") for word in condition.replace("(", " ").split() if word.startswith("#")}
             request["ConditionExpression"] = condition
             request["ExpressionAttributeNames"] = {name: name[1:] for name in sorted(names)}
         if values:
-            request["ExpressionAttributeValues"] = {
-                f":{name}": self._serialize(value) for name, value in values.items()
-            }
+            request["ExpressionAttributeValues"] = {f":{name}": serialize(value) for name, value in values.items()}
         try:
             self._client.put_item(**request)
         except ClientError as error:

@@ -1,7 +1,7 @@
 """What the controller needs of the outside, as Protocols, and the errors that cross them.
 
 Owns the borders. Does not own any client (`aws.py`) or any fake (the tests'). Invariant: an adapter raises one of the
-errors named here, and nothing of boto3 passes them.
+errors named here, and nothing of botocore passes them.
 """
 
 from collections.abc import Callable, Mapping

@@ -12,14 +12,16 @@ DESCRIBED = {"EngineVersion": "8", "MasterUsername": "u", "DatabaseName": "d", "
 
 
 def test_a_standby_names_its_source_and_no_endpoint() -> None:
-    """It replicates from the writer; it has no user and no database of its own to say."""
+    """It replicates from the writer, has no user to say, and keeps the database's name whether it says it or not."""
+    silent = {name: value for name, value in DESCRIBED.items() if name != "DatabaseName"}
+    assert "databaseName" not in owned_by_aws({**silent, "DBClusterArn": "east"}, GLOBAL)[0]
     inputs, outputs = owned_by_aws({**DESCRIBED, "DBClusterArn": "east"}, GLOBAL)
     assert inputs == {
         "replicationSourceIdentifier": "west",
         "globalClusterIdentifier": "g",
         "engineVersion": "8",
         "masterUsername": None,
-        "databaseName": None,
+        "databaseName": "d",
     }
     assert outputs == {"endpoint": "", "readerEndpoint": "ro"}
 
