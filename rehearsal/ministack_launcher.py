@@ -1,7 +1,8 @@
 """Runs ministack as the rehearsal's child process (a script, not a module: emulator.py starts it by its path).
 
 Owns: that the child and its Lambda workers die with their parent, the one condition key that ministack's IAM lacks, the
-one call that its Secrets Manager lacks, and that the control plane may publish RDS's events.
+one call that its Secrets Manager lacks, that the control plane may publish RDS's events, and the notes of what roles are
+asked for.
 Does not own: the child's environment (emulator.py). It imports nothing of this project.
 """
 
@@ -95,8 +96,33 @@ def know_removal_of_replicas() -> None:
     secretsmanager.handle_request = with_removal
 
 
+def note_what_roles_are_asked_for(file: str) -> None:
+    """Write down each role's checks, once a role, action, resource and answer: a JSON object a line (permissions.py)."""
+    from ministack.core import iam_evaluator
+
+    without: Callable[..., Any] = iam_evaluator.evaluate
+    noted: set[tuple[str, str, str, bool]] = set()
+    lock = threading.Lock()
+
+    def noting(ctx: Any, *others: Any, **named: Any) -> Any:
+        result = without(ctx, *others, **named)
+        if ":assumed-role/" in ctx.principal_arn:
+            role = ctx.principal_arn.split("/")[1]
+            check = (role, ctx.action, ctx.resource_arn, result.decision == "Allow")
+            with lock:
+                if check not in noted:
+                    noted.add(check)
+                    line = json.dumps(dict(zip(("role", "action", "resource", "is_allowed"), check, strict=True)))
+                    with open(file, "a", encoding="utf-8") as notes:
+                        notes.write(f"{line}\n")
+        return result
+
+    iam_evaluator.evaluate = noting
+
+
 if __name__ == "__main__":
     die_with_parent()
+    note_what_roles_are_asked_for(os.environ["PERMISSION_NOTES"])
     know_metric_namespaces()
     know_removal_of_replicas()
     let_rds_publish()

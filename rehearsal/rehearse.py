@@ -23,7 +23,9 @@ from .dashboard_reader import DashboardReader
 from .deployment import Deployment, DeploymentError, stack_config
 from .drills import Drill
 from .emulator import EmulatorError
+from .global_operations import OperationKind
 from .ledger import Ledger
+from .permissions import actions_of_functions, shortcomings
 from .report import DrillResult, Report, Role, Shortened, TimeScale, Unproven
 from .report_dashboards import Dashboard
 from .stage import DidNotHappenError, Stage
@@ -53,6 +55,7 @@ class Rehearsal:
     _deployment: Deployment | None = None
     _shortened: tuple[Shortened, ...] = ()
     _current: Stage | None = None
+    _permission_note: str = ""
 
     def run(self) -> Report:
         """Deploy and play; what fails is in the report, and only what is no failure of the rehearsed system is raised."""
@@ -60,6 +63,7 @@ class Rehearsal:
         try:
             self._deploy()
             self._play()
+            self._check_permissions()
         except (DeploymentError, *FAILURES) as error:
             self.errors.append(_words(error))
             self.console.error(_words(error))
@@ -89,6 +93,28 @@ class Rehearsal:
         finally:
             ledger.stop()
             watch.stop()
+
+    def _check_permissions(self) -> None:
+        """Hold what the functions' roles allow against what they were asked for: neither too little nor too much."""
+        control_plane, clients = self.world.control_plane, self.world.clients
+        taken = {
+            call.region for call in control_plane.calls if call.operation is OperationKind.FAILOVER and call.accepted
+        }
+        acting = [
+            clients("lambda", region.name).get_function(FunctionName=region.failover_controller_function)
+            for region in self.world.regions
+            if region.name in taken
+        ]
+        roles = [function["Configuration"]["Role"].rpartition("/")[2] for function in acting]
+        allowed = actions_of_functions(clients("iam", self.world.primary.name))
+        checks = self.world.emulator.permission_checks()
+        for shortcoming in shortcomings(allowed, checks, failing_over=roles):
+            self.errors.append(shortcoming)
+            self.console.error(shortcoming)
+        asked = {(check.role, check.action) for check in checks if check.role in allowed}
+        self._permission_note = (
+            f"The functions' roles were asked for {len(asked)} kinds of calls, and each was allowed."
+        )
 
     def _start_beating(self, watch: Watch) -> None:
         """Start the controllers and wait for their first beats, in which functions start cold and alarms leave `no data`."""
@@ -201,6 +227,8 @@ class Rehearsal:
             f"A failover or switchover takes {OPERATION_SECONDS:g} s in the emulated control plane. That is an assumption: "
             "AWS takes minutes and promises no number, so the times from the call on say how our part behaves, not AWS.",
         ]
+        if self._permission_note and not self.errors:
+            notes.append(self._permission_note)
         memory = self.world.emulator.resident_bytes()
         if memory is not None:
             own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -14,6 +14,7 @@ import pytest
 from rehearsal.aws import Clients
 from rehearsal.deployment import Deployment, DeploymentError, deploy, stack_config
 from rehearsal.emulator import Emulator
+from rehearsal.permissions import FAILOVER, actions_of_functions
 from rehearsal.resources.handler import Created, Handler, Request
 from rehearsal.resources.outcome import Resource
 from rehearsal.resources.registry import HANDLERS
@@ -135,6 +136,15 @@ def test_a_value_that_awss_model_does_not_take_is_an_error_with_the_resource_s_n
             emulator,
             'aws.kms.Key("tight", enable_key_rotation=True, rotation_period_in_days=2561, opts=east)\n',
         )
+
+
+def test_what_the_functions_roles_allow_is_read_as_it_is_deployed(deployed: Deployed) -> None:
+    """Each function's role in each region, inline policies and all; no other service's role."""
+    allowed = actions_of_functions(deployed.clients("iam", PRIMARY))
+    for region in (PRIMARY, SECONDARY):
+        assert FAILOVER in allowed[f"payments-failover-controller-{region}-dev"]
+        assert "rds-db:connect" in allowed[f"payments-health-check-{region}-dev"]
+    assert {role for role in allowed if "schedule" in role or "monitoring" in role} == set()
 
 
 def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:
@@ -355,6 +365,12 @@ def test_a_function_may_do_what_its_role_allows_and_nothing_else(emulator: Emula
     answer = clients("lambda", PRIMARY).invoke(FunctionName="reader")
     clients.close()
     assert json.loads(answer["Payload"].read()) == ["done", "AccessDeniedException", "AccessDeniedException"]
+    noted = {(c.action, c.resource.rpartition("/")[2]): c.is_allowed for c in emulator.permission_checks()}
+    assert (True, False, False) == (
+        noted["dynamodb:GetItem", "allowed"],
+        noted["dynamodb:GetItem", "forbidden"],
+        noted["dynamodb:PutItem", "allowed"],
+    )
 
 
 def arguments(**changed: Any) -> str:
