@@ -106,12 +106,14 @@ class Rehearsal:
 
     def _review_permissions(self) -> None:
         """Hold what the functions' roles allow against what they were asked for: neither too little nor too much."""
+        started = time.monotonic()
         self.console.drill_started(NAME_OF_REVIEW, TITLE_OF_REVIEW)
-        result = review(
+        found = review(
             roles=roles_of_functions(self.world.clients, [region.name for region in self.world.regions]),
             checks=self.world.emulator.permission_checks(),
             ran_to_the_end=all(result.error is None for result in self.results),
         )
+        result = replace(found, seconds=round(time.monotonic() - started, 3))
         for assertion in result.assertions:
             self.console.assertion(assertion)
         self.results.append(result)
