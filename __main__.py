@@ -97,8 +97,9 @@ members = {name: Member(site=sites[name], foundation=bases[name], cluster=cluste
            for name, check in checks.items()}  # fmt: skip
 watches = {name: Watch(f"{name}-watch", WatchArgs(
     own=member, peer=members[peers[name]], global_cluster=world, database_port=database.port,
-    policy=FailoverPolicy(**settings.failover.model_dump()), thresholds=AlarmThresholds.of(settings, places[name]),
-    log_retention_days=kept_days, started_after=[setup.invocation, *secondary.instances, *peering.routes],
+    policy=FailoverPolicy(**settings.failover.policy), thresholds=AlarmThresholds.of(settings, places[name]),
+    reserved_concurrency=settings.failover.reserved_concurrency, log_retention_days=kept_days,
+    started_after=[setup.invocation, *secondary.instances, *peering.routes],
 ), opts=inside[name]) for name, member in members.items()}  # fmt: skip
 dns_ends = {name: DnsMember.of(members[name], watch.monitoring, providers[name]) for name, watch in watches.items()}
 dns = FailoverDns("dns", FailoverDnsArgs(

@@ -179,6 +179,18 @@ class FailoverSettings(_Section):
     max_data_loss_seconds: int = Field(
         default=60, ge=0, le=86400, description="with a greater lag before the outage, a person is asked"
     )
+    reserved_concurrency: int | None = Field(
+        default=2,
+        ge=2,
+        le=10,
+        description="places that Lambda keeps for each controller, 2 to 10; `null` in the file keeps none, for a new account "
+        "whose limit of 10 allows no reservation: then the account's other functions can crowd it out",
+    )
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """What a controller is told: all but how it is run."""
+        return self.model_dump(exclude={"reserved_concurrency"})
 
 
 class DnsSettings(_Section):

@@ -60,6 +60,8 @@ class FailoverControllerArgs:
     health_check_name: pulumi.Input[str]
     """The same in both regions."""
     policy: FailoverPolicy
+    reserved_concurrency: int | None
+    """How many may run at once, and always can; None where the account allows no reservation."""
     topic_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     log_retention_days: int
@@ -128,9 +130,9 @@ class FailoverController(pulumi.ComponentResource):
                 key_arn=args.key_arn,
                 log_retention_days=args.log_retention_days,
                 statements=_statements(args, table.arn),
-                # One beats, and for a moment beside its successor; between two hand-overs the second place is free for
-                # an event of RDS, which takes it for less than a second.
-                reserved_concurrency=2,
+                # With two, one beats, and for a moment beside its successor; between two hand-overs the second place is
+                # free for an event of RDS, which takes it for less than a second. The lease, not this, keeps it to one.
+                reserved_concurrency=args.reserved_concurrency,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

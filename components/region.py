@@ -125,6 +125,7 @@ class WatchArgs:
     peer: Member
     global_cluster: GlobalCluster
     policy: FailoverPolicy
+    reserved_concurrency: int | None
     thresholds: AlarmThresholds
     database_port: int
     log_retention_days: int
@@ -154,6 +155,7 @@ class Watch(pulumi.ComponentResource):
                 database_port=args.database_port,
                 health_check_name=own.health_check.function_name,
                 policy=args.policy,
+                reserved_concurrency=args.reserved_concurrency,
                 topic_arn=base.topic_arn,
                 key_arn=base.key_arn,
                 log_retention_days=args.log_retention_days,

@@ -19,8 +19,6 @@ from .stack_settings import names_of
 
 GLOBAL_REGION = "us-east-1"
 """Where IAM and Route 53 have their quotas."""
-RESERVED_CONCURRENCY = 2
-"""What failover_controller reserves in each region (components/failover_controller.py)."""
 UNRESERVED_AT_LEAST = 100
 """Source: Configuring reserved concurrency for a function: 100 always stay for functions without a reservation."""
 RAISE = "Ask for more in the Service Quotas console of that region, or remove what is not needed any more."
@@ -93,7 +91,8 @@ def quota_checks(settings: Settings, ask_in: AskIn, *, is_up: bool) -> list[Chec
             needed = 0 if is_up else quota.needed(place)
             look = partial(_look_at_quota, quota, ask, place.region, needed)
             checks.append(Check(promises=(f"quota: {quota.name}",), where=place.region, look=look))
-        look = partial(_look_at_concurrency, ask, place.region, is_up)
+        reserved = 0 if is_up else settings.failover.reserved_concurrency or 0
+        look = partial(_look_at_concurrency, ask, place.region, reserved)
         checks.append(Check(promises=("quota: Lambda concurrency",), where=place.region, look=look))
     ask = ask_in(GLOBAL_REGION)
     names = names_of(settings)
@@ -134,20 +133,21 @@ def _limit(quota: Quota, ask: Questions) -> float:
     return float(answer["Quota"]["Value"])
 
 
-def _look_at_concurrency(ask: Questions, where: str, is_up: bool) -> list[Finding]:
+def _look_at_concurrency(ask: Questions, where: str, needed: int) -> list[Finding]:
     limit = ask.ask("lambda", "get_account_settings")["AccountLimit"]
-    return [judge_concurrency(where, limit, needed=0 if is_up else RESERVED_CONCURRENCY)]
+    return [judge_concurrency(where, limit, needed=needed)]
 
 
 def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
     """Return whether the controller's reservation leaves what Lambda insists on."""
     total, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
-    text = f"{unreserved} of {total} unreserved, {needed} to be reserved, {UNRESERVED_AT_LEAST} must stay"
+    wanted = f"{needed} to be reserved, {UNRESERVED_AT_LEAST} must stay" if needed else "nothing to be reserved"
+    text = f"{unreserved} of {total} unreserved, {wanted}"
     problems = [text] if needed and unreserved - needed < UNRESERVED_AT_LEAST else []
-    wanted = UNRESERVED_AT_LEAST + RESERVED_CONCURRENCY
     cure = (
-        f"New accounts have a limit of 10: ask for Lambda's `Concurrent executions` of {wanted} or more (L-B99A9384); "
-        "it takes hours, not minutes."
+        f"New accounts have a limit of 10: ask for Lambda's `Concurrent executions` of {UNRESERVED_AT_LEAST + needed} or more "
+        "(L-B99A9384); it takes hours, not minutes. Until then set `failover.reserved_concurrency` to null in "
+        "Pulumi.<stack>.yaml: the controllers then share the account's places with all other functions."
     )
     return judged("quota: Lambda concurrency", where, problems=problems, evidence=text, cure=cure)
 

@@ -348,13 +348,33 @@ class ControlPlane:
 
     async def _start_operation(self, call: _Call) -> web.StreamResponse:
         request = OperationRequest.from_parameters(call.action, call.parameters, region=call.scope.region)
-        accepted = await self._runner.accept(request)
+        accepted = await self._runner.accept(request, permit=lambda view: self._check_permission(call, view))
         answer = await self._describe(
             request.region, "DescribeGlobalClusters", GlobalClusterIdentifier=request.global_cluster_id
         )
         # Of the moment of acceptance, however long the answer takes to write.
         known = replace(self._known(), now=accepted.accepted_at, operation_of=lambda _identifier: accepted)
         return answer.to_response(operation_answer(call.action, rewrite(answer.body, known)))
+
+    async def _check_permission(self, call: _Call, view: GlobalClusterView) -> None:
+        """Let IAM judge the caller on the global cluster and on each member.
+
+        Raises: RdsRefusal. Source: Using switchover or failover in Amazon Aurora Global Database: all three are needed.
+        """
+        resources = [
+            f"arn:aws:rds::{self._account_id}:global-cluster:{view.id}",
+            *(member.arn for member in view.members),
+        ]
+        permitted = await asyncio.gather(
+            *(self._upstream.permits(call.request, call.body, resource=resource) for resource in resources)
+        )
+        for resource, is_permitted in zip(resources, permitted, strict=True):
+            if not is_permitted:
+                raise RdsRefusal(
+                    "AccessDenied",
+                    f"not authorized to perform: rds:{call.action} on resource: {resource}",
+                    http_status=403,
+                )
 
     async def _view(self, request: OperationRequest) -> GlobalClusterView:
         _described, view = await self._look_up(request.global_cluster_id, request.region)

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
+from .permissions import PermissionCheck, read_checks
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,6 +36,8 @@ SECRET_ACCESS_KEY = "rehearsal"
 READY_PATH = "/_ministack/ready"
 POLL_SECONDS = 0.05
 START_ATTEMPTS = 3
+PERMISSION_NOTES = "permissions.jsonl"
+"""What the launcher writes the roles' checks to, in the emulator's directory."""
 
 LAUNCHER = Path(__file__).parent / "ministack_launcher.py"
 
@@ -138,6 +142,13 @@ class Emulator:
             return self._last_log
         return _tail(self._directory / "ministack.log", lines=lines)
 
+    def permission_checks(self) -> list[PermissionCheck]:
+        """What the roles were asked for so far, each once. Raises `EmulatorError` before `start`."""
+        if self._directory is None:
+            raise EmulatorError("the emulator is not running")
+        notes = self._directory / PERMISSION_NOTES
+        return read_checks(notes.read_text(encoding="utf-8").splitlines()) if notes.exists() else []
+
     def resident_bytes(self) -> int | None:
         """Resident memory of the emulator and its Lambda workers together, or None where /proc is missing."""
         if self._process is None or not Path("/proc/self/statm").exists():
@@ -205,6 +216,7 @@ class Emulator:
             "MINISTACK_AUTOCREATE_AWS_MANAGED": "1",
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",
+            "PERMISSION_NOTES": str(directory / PERMISSION_NOTES),
         }
         return {**inherited, **ours, **self._environment}
 

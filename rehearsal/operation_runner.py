@@ -26,6 +26,9 @@ from .global_operations import (
 )
 from .rds_events import Moment
 
+Permit = Callable[[GlobalClusterView], Awaitable[None]]
+"""Raises RdsRefusal when the caller may not do it to a global cluster and its members."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OperationCall:
@@ -125,11 +128,11 @@ class OperationRunner:
         for task in self._tasks:
             task.cancel()
 
-    async def accept(self, request: OperationRequest) -> Operation:
-        """Start an operation. Raises RdsRefusal; either way the call is recorded."""
+    async def accept(self, request: OperationRequest, *, permit: Permit | None = None) -> Operation:
+        """Start an operation that is permitted. Raises RdsRefusal; either way the call is recorded."""
         arrived_at = self._clock()
         try:
-            operation = await self._accept(request)
+            operation = await self._accept(request, permit)
         except RdsRefusal as refusal:
             self._note(request, arrived_at, error=refusal.code)
             raise
@@ -142,8 +145,10 @@ class OperationRunner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self, request: OperationRequest) -> Operation:
+    async def _accept(self, request: OperationRequest, permit: Permit | None) -> Operation:
         view = await self._look_up(request)
+        if permit is not None:
+            await permit(view)
         # Nothing is awaited from here until the operation is noted: two calls at once can't both be accepted.
         source, target = check(request, view, self._under_way.get(request.global_cluster_id))
         operation = Operation(

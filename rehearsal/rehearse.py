@@ -25,6 +25,9 @@ from .drills import Drill
 from .emulator import EmulatorError
 from .inventory import take_inventory
 from .ledger import Ledger
+from .permission_review import NAME as NAME_OF_REVIEW
+from .permission_review import TITLE as TITLE_OF_REVIEW
+from .permission_review import review, roles_of_functions
 from .report import DrillResult, Report, Role, Shortened, TimeScale, Unproven
 from .report_dashboards import Dashboard
 from .stage import DidNotHappenError, Stage
@@ -66,6 +69,7 @@ class Rehearsal:
             self._deploy()
             if self.drills:
                 self._play()
+                self._review_permissions()
             if self.destroys and all(result.error is None for result in self.results):
                 # The dashboards go with everything else: what they show is read before.
                 self._drawn = self._dashboards()
@@ -99,6 +103,21 @@ class Rehearsal:
         finally:
             ledger.stop()
             watch.stop()
+
+    def _review_permissions(self) -> None:
+        """Hold what the functions' roles allow against what they were asked for: neither too little nor too much."""
+        started = time.monotonic()
+        self.console.drill_started(NAME_OF_REVIEW, TITLE_OF_REVIEW)
+        found = review(
+            roles=roles_of_functions(self.world.clients, [region.name for region in self.world.regions]),
+            checks=self.world.emulator.permission_checks(),
+            ran_to_the_end=all(result.error is None for result in self.results),
+        )
+        result = replace(found, seconds=round(time.monotonic() - started, 3))
+        for assertion in result.assertions:
+            self.console.assertion(assertion)
+        self.results.append(result)
+        self.console.drill_finished(result)
 
     def _start_beating(self, watch: Watch) -> None:
         """Start the controllers and wait for their first beats, in which functions start cold and alarms leave `no data`."""

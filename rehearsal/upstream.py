@@ -22,6 +22,8 @@ from .emulator import ACCOUNT_ID
 # Hypercorn closes an idle connection after 5 s; giving it up earlier keeps a request from meeting a connection that ends.
 IDLE_SECONDS = 3.0
 STREAMED_ABOVE_BYTES = 1024**2
+QUESTION_HEADER = "X-Rehearsal-May-I"
+"""Carries the resource that a caller's request is only judged for (ministack_launcher.py)."""
 
 # RFC 9110: these belong to one connection. The length and the coding of the body are the session's own business.
 _PER_CONNECTION = frozenset(
@@ -85,6 +87,11 @@ class Upstream:
             await answer.write_eof()
             return answer
 
+    async def permits(self, request: web.Request, body: bytes, *, resource: str) -> bool:
+        """Whether IAM lets the signer of a request do it to a resource, by its ARN; nothing is done."""
+        async with self._send(request, body, {QUESTION_HEADER: resource}) as response:
+            return response.status == 200
+
     async def ask(self, service: str, region: str, parameters: Mapping[str, str]) -> Answer:
         """Make a call of our own to a service of the query protocol."""
         now = datetime.now(UTC)
@@ -98,11 +105,13 @@ class Upstream:
         async with self._require().post(self.url, headers=headers, data=urlencode(parameters).encode()) as response:
             return Answer(status=response.status, headers=_passed_on(response.headers), body=await response.read())
 
-    def _send(self, request: web.Request, body: bytes) -> aiohttp.client._RequestContextManager:
+    def _send(
+        self, request: web.Request, body: bytes, further: Mapping[str, str] | None = None
+    ) -> aiohttp.client._RequestContextManager:
         return self._require().request(
             request.method,
             URL(self.url + request.rel_url.raw_path_qs, encoded=True),
-            headers=_as_signed(request.headers),
+            headers=_as_signed(request.headers, further),
             data=body or None,
             allow_redirects=False,
         )
@@ -117,9 +126,10 @@ def _passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _PER_CONNECTION)
 
 
-def _as_signed(headers: Mapping[str, str]) -> CIMultiDict[str]:
+def _as_signed(headers: Mapping[str, str], further: Mapping[str, str] | None = None) -> CIMultiDict[str]:
     """The headers as the caller signed them: a layer in front may have had to carry the Host under another name."""
     passed_on = _passed_on(headers)
+    passed_on.update(further or {})
     signed_host = passed_on.pop(SIGNED_HOST_HEADER, None)
     if signed_host is not None:
         passed_on["Host"] = signed_host

@@ -64,11 +64,12 @@ def environments_are_such_as_lambda_takes(stack: Stack) -> Iterator[Finding]:
 
 @rule("Configuring reserved concurrency: zero stops a function, AWS Lambda Developer Guide")
 def what_a_schedule_starts_has_two_places(stack: Stack) -> Iterator[Finding]:
-    """A function that a schedule starts has two places: one beats, its successor takes over; none would stop it, more would race."""
+    """Where a function that a schedule starts has places of its own, it has two or more: one beats, its successor takes over."""
     for schedule in stack.of(SCHEDULE):
         for r in stack.behind(schedule, "target", FUNCTION):
-            if r.get("reservedConcurrentExecutions") != 2:
-                yield broken(r, "reservedConcurrentExecutions", f"{r.get('reservedConcurrentExecutions')}")
+            places = r.get("reservedConcurrentExecutions")
+            if isinstance(places, int | float) and places < 2:
+                yield broken(r, "reservedConcurrentExecutions", f"{places:g}")
 
 
 @rule("Lambda deployment packages for Python; Lambda quotas, AWS Lambda Developer Guide")

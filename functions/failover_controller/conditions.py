@@ -89,6 +89,8 @@ def region_is_unclear(case: Case) -> bool:
     Unclear is an answer that tells nothing, now or within the last beats: a run of silence, or of "it is down", is clear.
     """
     seen, state, policy = case.seen, case.state, case.policy
+    # A blind beat of our own breaks the run as well, and so asks two beats early. A count of the other region's words alone
+    # would not, but would ask nobody, ever, where our own probe is blind every third beat and no run is ever long enough.
     is_unclear = seen.peer is Peer.UNKNOWN or state.dead_beats < policy.failures_to_act
     if not is_unclear or seen.peer is Peer.FINE or seen.peer_port is not Port.DEAD:
         return False

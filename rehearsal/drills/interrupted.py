@@ -119,8 +119,11 @@ def play_two_controllers(stage: Stage) -> None:
     standby = world.standby
     functions = world.clients("lambda", standby.name)
     name = standby.failover_controller_function
-    reserved = functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
-    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved + 2 * MORE_CONTROLLERS)
+    # Where nothing is reserved, nothing bounds them either.
+    reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+    if reserved is not None:
+        more = reserved + 2 * MORE_CONTROLLERS
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=more)
     lease_version = int(stage.watch.item(standby, "lease")["version"])
     try:
         outage = lose_region(stage)
@@ -135,7 +138,8 @@ def play_two_controllers(stage: Stage) -> None:
         call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
         follow_promotion(stage, standby)
     finally:
-        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
+        if reserved is not None:
+            functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
     stage.measure("controllers_started", 2 * MORE_CONTROLLERS)
     # Each hand-over in the midst of the count may cost the beat in which it happens.
     expect_call_in_time(stage, call_seconds, most_beats=2 * MOST_BEATS_TO_CALL)

@@ -14,6 +14,8 @@ import pytest
 from rehearsal.aws import Clients
 from rehearsal.deployment import Deployment, DeploymentError, deploy, stack_config
 from rehearsal.emulator import Emulator
+from rehearsal.permission_review import roles_of_functions
+from rehearsal.permissions import FAILOVER, NEVER_ASKED_HERE
 from rehearsal.resources.handler import Created, Handler, Request
 from rehearsal.resources.outcome import Resource
 from rehearsal.resources.registry import HANDLERS
@@ -135,6 +137,18 @@ def test_a_value_that_awss_model_does_not_take_is_an_error_with_the_resource_s_n
             emulator,
             'aws.kms.Key("tight", enable_key_rotation=True, rotation_period_in_days=2561, opts=east)\n',
         )
+
+
+def test_what_the_functions_roles_allow_is_read_as_it_is_deployed(deployed: Deployed) -> None:
+    """Each function's role in each region, the network's policy and all; and every named exception is one that some role has."""
+    roles = {(one.function, one.region): one for one in roles_of_functions(deployed.clients, (PRIMARY, SECONDARY))}
+    names = ("failover-controller", "health-check", "database-setup")
+    assert {(f"payments-{name}-dev", region) for name in names for region in (PRIMARY, SECONDARY)} >= set(roles)
+    for region in (PRIMARY, SECONDARY):
+        controller, probe = (roles[f"payments-{name}-dev", region] for name in names[:2])
+        assert (f"payments-failover-controller-{region}-dev", True) == (controller.role, FAILOVER in controller.actions)
+        assert {"rds-db:connect", "ec2:CreateNetworkInterface", "logs:PutLogEvents"} <= probe.actions
+    assert set() == set(NEVER_ASKED_HERE) - {action for one in roles.values() for action in one.actions}
 
 
 def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:
@@ -355,6 +369,12 @@ def test_a_function_may_do_what_its_role_allows_and_nothing_else(emulator: Emula
     answer = clients("lambda", PRIMARY).invoke(FunctionName="reader")
     clients.close()
     assert json.loads(answer["Payload"].read()) == ["done", "AccessDeniedException", "AccessDeniedException"]
+    noted = {(c.action, c.resource.rpartition("/")[2]): c.is_allowed for c in emulator.permission_checks()}
+    assert (True, False, False) == (
+        noted["dynamodb:GetItem", "allowed"],
+        noted["dynamodb:GetItem", "forbidden"],
+        noted["dynamodb:PutItem", "allowed"],
+    )
 
 
 def arguments(**changed: Any) -> str:

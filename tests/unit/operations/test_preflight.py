@@ -12,6 +12,7 @@ from operations.findings import Verdict
 from operations.needed_permissions import ACTIONS, STACK_ARNS, actions_by_service
 from operations.outcome import AwsError, ExitCode, UsageProblemError
 from operations.preflight_names import name_kinds
+from operations.preflight_quotas import quota_checks
 from operations.stack_settings import names_of, read_settings
 from settings import load_settings
 from tests.unit.operations.fake_account import ACCOUNT, CALLER, VERSION, allowed, empty_account
@@ -111,6 +112,23 @@ def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) 
     cure = finding(checked(world), "quota: Lambda concurrency", EAST)["cure"]
     assert "limit of 10" in cure
     assert "102 or more" in cure
+    assert "failover.reserved_concurrency" in cure
+
+
+@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "4 to be")])
+def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int | None, said: str) -> None:
+    """With null a new account passes; with more, more has to be asked for."""
+    limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+    account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
+    settings = load_settings({"failover": {"reserved_concurrency": reserved}})
+    checks = [
+        check
+        for check in quota_checks(settings, account, is_up=False)
+        if (check.promises, check.where) == (("quota: Lambda concurrency",), EAST)
+    ]
+    ((found,),) = [check.look() for check in checks]
+    assert (reserved is None, True) == (found.verdict is Verdict.PASSED, said in found.evidence)
+    assert (reserved is not None) is ("104 or more" in found.cure)
 
 
 def test_without_a_quota_of_its_own_an_account_has_awss_default(world: World, account: FakeAws) -> None:
@@ -405,7 +423,7 @@ def test_every_action_is_one_of_the_services_operations() -> None:
 
 def test_what_the_program_makes_is_what_the_quotas_count(registered: Any) -> None:
     """IAM roles, health checks and reserved concurrency, as they are registered."""
-    from operations.preflight_quotas import RESERVED_CONCURRENCY, ROUTE_53_LIMITS
+    from operations.preflight_quotas import ROUTE_53_LIMITS
 
     names = names_of(load_settings({}))
     assert len(registered.of("iam/role:Role")) == sum(len(names.roles(is_primary=each)) for each in (True, False))
@@ -417,7 +435,7 @@ def test_what_the_program_makes_is_what_the_quotas_count(registered: Any) -> Non
     reserved = [
         r.inputs.get("reservedConcurrentExecutions") or 0 for r in registered.of("lambda/function:Function", EAST)
     ]
-    assert sum(reserved) == RESERVED_CONCURRENCY
+    assert sum(reserved) == load_settings({}).failover.reserved_concurrency
 
 
 def test_the_version_of_the_fake_account_is_the_programs() -> None:

@@ -297,6 +297,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "in_region_grace_seconds": 120,
         "cooldown_seconds": 900,
         "max_data_loss_seconds": 60,
+        "reserved_concurrency": 2,
     }
     assert (settings.primary.region, settings.secondary.region) == ("us-east-1", "eu-west-1")
     assert settings.database.engine_version == "8.0.mysql_aurora.3.10.4"

@@ -9,7 +9,7 @@ import pytest
 from functions.database_setup import environment as setup_environment
 from functions.failover_controller import environment as controller_environment
 from functions.health_check import environment as health_check_environment
-from tests.unit.program.harness import Run
+from tests.unit.program.harness import Run, run_program
 
 Policy = Callable[[Run, str], list[dict[str, Any]]]
 OTHER = {"primary": "secondary", "secondary": "primary"}
@@ -74,6 +74,19 @@ def test_the_controller_runs_twice_at_most_and_is_never_started_again(dev: Run, 
     assert json.loads(schedule.inputs["target"]["input"]) == {"source": "schedule"}
     retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[where]).inputs
     assert retries["maximumRetryAttempts"] == 0
+
+
+def test_a_new_account_reserves_nothing_for_the_controller() -> None:
+    """Lambda refuses any reservation where the account's limit is 10; what the controller is told stays the same."""
+    plain, unreserved = (
+        run_program({"failover": {"reserved_concurrency": value}}).named("primary-watch-controller-function")
+        for value in (2, None)
+    )
+    assert (2, None) == (
+        plain.inputs["reservedConcurrentExecutions"],
+        unreserved.inputs.get("reservedConcurrentExecutions"),
+    )
+    assert plain.inputs["environment"] == unreserved.inputs["environment"]
 
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])

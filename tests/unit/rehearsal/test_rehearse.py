@@ -16,6 +16,7 @@ from rehearsal.console import Console, plain_console
 from rehearsal.deployment import Deployment, DeploymentError, stack_config
 from rehearsal.drills import Drill
 from rehearsal.emulator import EmulatorError
+from rehearsal.permissions import FunctionRole, PermissionCheck
 from rehearsal.report import Report, Shortened, Unproven
 from rehearsal.resources.outcome import NotHeld
 from rehearsal.state import StackState
@@ -121,6 +122,40 @@ def test_an_emulator_that_is_gone_leaves_a_report_without_dashboards_that_says_s
         *(one.deployed_seconds for one in report.shortened[1:]),
     ]
     assert Shortened(what=report.shortened[2].what, deployed_seconds=5, here_seconds=0.5) == report.shortened[2]
+
+
+class _Played(rehearse.Rehearsal):
+    """A rehearsal whose drills are over."""
+
+    def _play(self) -> None:
+        pass
+
+
+def test_the_functions_permissions_are_an_entry_like_a_drill() -> None:
+    """After the drills and before everything is destroyed, in the report and in the terminal; a denied call fails it."""
+    role = FunctionRole(function="probe", region="us-east-1", role="probe-role", actions=frozenset())
+    check = PermissionCheck(role=role.role, action="sns:Publish", resource="*", by_role=False, is_allowed=False)
+    emulator = SimpleNamespace(resident_bytes=lambda: None, permission_checks=lambda: [check])
+    world = BrokenWorld(deploys=True, emulator=emulator, clients=_function_of(role))
+    shown = io.StringIO()
+    console = Console(output=plain_console(shown), errors=plain_console(io.StringIO()), live=False)
+    report = _Played(world=cast(World, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
+    assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
+    assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
+    assert report.drills[0].title in shown.getvalue()
+
+
+def _function_of(role: FunctionRole) -> Callable[[str, str], Any]:
+    """Clients that know one function, whose role has no policy."""
+    page = {"Functions": [{"FunctionName": role.function, "Role": f"arn:aws:iam::123456789012:role/{role.role}"}]}
+    known = {
+        "lambda": SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=lambda: [page])),
+        "iam": SimpleNamespace(
+            list_role_policies=lambda **_: {"PolicyNames": []},
+            list_attached_role_policies=lambda **_: {"AttachedPolicies": []},
+        ),
+    }
+    return lambda service, region: known[service] if service in known else unreachable(service, region)
 
 
 def test_the_commit_is_that_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, Sequence[Any]] = {
     "database.name": ["L" * 64],
     "database.master_username": ["A" * 16],
     "database.performance_insights_retention_days": [31, 713, 731],
+    "failover.reserved_concurrency": [None, 10],
     "dns.zone_name": ["database.bank.internal"],
     "notifications.emails": [["one@bank.internal", "two@bank.internal"]],
     "tags": [{"DataClass": "confidential"}, {f"tag-{n}": "v" * 256 for n in range(40)}],

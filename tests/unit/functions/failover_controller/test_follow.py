@@ -1,5 +1,6 @@
 """What one more observation changes in what is remembered."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -322,3 +323,17 @@ def test_whatever_the_sequence_an_act_rests_on_three_dark_beats_and_a_quiet_hear
             recent = {one.heartbeat for one in history if (seen.at - one.at).total_seconds() < 1.8}
             before = {one.heartbeat for one in history if (seen.at - one.at).total_seconds() >= 1.8}
             assert set() == recent - before - {None}
+
+
+@pytest.mark.parametrize("make", [lost, down])
+def test_a_person_is_asked_though_our_own_probe_never_sees_three_beats_in_a_row(
+    make: Callable[..., Observation],
+) -> None:
+    """Blind every third beat: no verdict is ever reached, so that the run that it breaks has to count as unclear."""
+    state, reasons = standing(lag_ms=80.0, lag_at=after(-1)), []
+    for beat in range(40):
+        blind = {"peer_port": Port.UNKNOWN} if beat % 3 == 2 else {}
+        seen = make(at=after(beat), heartbeat="h0", **blind)
+        state, _ = follow(state, seen, POLICY)
+        reasons.append(decide(seen, state, POLICY, seen.at).reason)
+    assert {Reason.REGION_UNCLEAR, Reason.PROBE_BLIND} == set(reasons[int(POLICY.in_region_grace_seconds) + 3 :])

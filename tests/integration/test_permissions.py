@@ -1,0 +1,195 @@
+"""What the emulator's IAM is asked for and says, written down as it was; a failover that IAM must allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3.session
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.aws import Clients
+from rehearsal.control_plane import ControlPlane
+from rehearsal.emulator import ACCOUNT_ID, Emulator
+from rehearsal.network import Network
+from rehearsal.permissions import FAILOVER, PermissionCheck
+from tests.patience import wait_until
+
+EAST, WEST = "us-east-1", "eu-west-1"
+GLOBAL = f"arn:aws:rds::{ACCOUNT_ID}:global-cluster:payments"
+ENGINE = {"Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.0"}
+
+
+def cluster_arn(region: str, name: str) -> str:
+    """A cluster's ARN."""
+    return f"arn:aws:rds:{region}:{ACCOUNT_ID}:cluster:{name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The API with IAM in force, as the account's owner and as roles see it."""
+
+    emulator: Emulator
+    control_plane: ControlPlane
+    clients: Clients
+
+    def as_role(self, name: str, *statements: dict[str, Any], service: str) -> Any:
+        """Make a role with these statements, take it, and return a client of its own in the standby's region."""
+        iam = self.clients("iam", WEST)
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}, "Action": "sts:AssumeRole"}
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+        if statements:
+            iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=_document(*statements))
+        taken = self.clients("sts", WEST).assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        session = boto3.session.Session(
+            aws_access_key_id=taken["AccessKeyId"],
+            aws_secret_access_key=taken["SecretAccessKey"],
+            aws_session_token=taken["SessionToken"],
+        )
+        make: Callable[..., Any] = session.client
+        return make(service, region_name=WEST, endpoint_url=self.control_plane.url)
+
+    def noted(self, role: str) -> list[PermissionCheck]:
+        """What was written down of a role."""
+        return [check for check in self.emulator.permission_checks() if check.role == role]
+
+
+def _document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str, resources: Sequence[str]) -> dict[str, Any]:
+    """A statement of a role."""
+    return {"Effect": "Allow", "Action": action, "Resource": list(resources)}
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account with a global database in both regions."""
+    with (
+        Network(
+            regions=(EAST, WEST),
+            names_file=tmp_path_factory.mktemp("network") / "names.json",
+            start_listener=_no_listener,
+        ) as network,
+        ControlPlane(network=network, operation_seconds=0.1) as control_plane,
+        Emulator(enforce_permissions=True) as emulator,
+    ):
+        control_plane.upstream = emulator.url
+        network.attach(control_plane)
+        clients = Clients(control_plane.url)
+        clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier="payments", StorageEncrypted=True, **ENGINE)
+        master = {"MasterUsername": "admin", "MasterUserPassword": "0123456789"}
+        standby = {"KmsKeyId": "key", "SourceRegion": EAST}
+        for region, name, own in ((EAST, "east", master), (WEST, "west", standby)):
+            rds = clients("rds", region)
+            rds.create_db_cluster(
+                DBClusterIdentifier=name, GlobalClusterIdentifier="payments", StorageEncrypted=True, **ENGINE, **own
+            )
+            rds.create_db_instance(
+                DBInstanceIdentifier=f"{name}-1",
+                DBClusterIdentifier=name,
+                Engine="aurora-mysql",
+                DBInstanceClass="db.r6g.large",
+            )
+        yield Account(emulator=emulator, control_plane=control_plane, clients=clients)
+        clients.close()
+
+
+class _Listener:
+    """Where nobody connects to."""
+
+    host, port = "127.0.0.1", 1
+
+    def set_fault(self, _fault: object) -> None:
+        """Nothing listens."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _no_listener(*_arguments: object, **_named: object) -> Any:
+    return _Listener()
+
+
+def _fail_over(rds: Any) -> None:
+    rds.failover_global_cluster(
+        GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=cluster_arn(WEST, "west"), AllowDataLoss=True
+    )
+
+
+@pytest.mark.parametrize("missing", ["global", "east", "west"])
+def test_a_failover_needs_a_permission_on_the_global_cluster_and_on_each_member(account: Account, missing: str) -> None:
+    """Without one of the three the API refuses as AWS does, nothing begins, and the refusal is written down."""
+    resources = {"global": GLOBAL, "east": cluster_arn(EAST, "east"), "west": cluster_arn(WEST, "west")}
+    allowed = [resource for name, resource in resources.items() if name != missing]
+    role = f"without-{missing}"
+    with pytest.raises(ClientError) as refused:
+        _fail_over(account.as_role(role, allow(FAILOVER, allowed), service="rds"))
+    assert ("AccessDenied", 403) == (
+        refused.value.response["Error"]["Code"],
+        refused.value.response["ResponseMetadata"]["HTTPStatusCode"],
+    )
+    assert resources[missing] in refused.value.response["Error"]["Message"]
+    call = account.control_plane.calls[-1]
+    assert (False, "AccessDenied", []) == (call.accepted, call.error, account.control_plane.operations)
+    assert {resource: resource != resources[missing] for resource in resources.values()} == {
+        check.resource: check.is_allowed for check in account.noted(role)
+    }
+
+
+def test_a_failover_that_iam_allows_is_done_and_written_down(account: Account) -> None:
+    """On all three resources; asking does nothing by itself, so that there is one operation."""
+    resources = [GLOBAL, cluster_arn(EAST, "east"), cluster_arn(WEST, "west")]
+    _fail_over(account.as_role("complete", allow(FAILOVER, resources), service="rds"))
+    assert wait_until(lambda: account.control_plane.is_idle)
+    assert [(False, None)] == [(one.cancelled, one.error) for one in account.control_plane.operations]
+    assert WEST == account.control_plane.writer_region("payments")
+    assert {(FAILOVER, resource, True, True) for resource in resources} == {
+        (check.action, check.resource, check.by_role, check.is_allowed) for check in account.noted("complete")
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "names_role", "noted"),
+    [
+        ("by-role", True, False, (True, True)),
+        ("by-topic", False, True, (False, True)),
+        ("by-nobody", False, False, (False, False)),
+    ],
+)
+def test_a_resources_own_policy_has_its_part_in_the_verdict_and_is_no_second_question(
+    account: Account, role: str, may: bool, names_role: bool, noted: tuple[bool, bool]
+) -> None:
+    """A topic with a policy that says nothing of the role denies nothing that the role allows."""
+    topics = account.clients("sns", WEST)
+    topic = topics.create_topic(Name=role)["TopicArn"]
+    statements = [allow("sns:Publish", [topic])] if may else []
+    client = account.as_role(role, *statements, service="sns")
+    principal = (
+        {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:role/{role}"} if names_role else {"Service": "cloudwatch.amazonaws.com"}
+    )
+    own = {"Effect": "Allow", "Principal": principal, "Action": "sns:Publish", "Resource": topic}
+    topics.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=_document(own))
+    if any(noted):
+        client.publish(TopicArn=topic, Message="m")
+    else:
+        with pytest.raises(ClientError, match="not authorized"):
+            client.publish(TopicArn=topic, Message="m")
+    assert [("sns:Publish", topic, *noted)] == [
+        (check.action, check.resource, check.by_role, check.is_allowed) for check in account.noted(role)
+    ]
+
+
+def test_the_owner_and_strangers_are_no_roles(account: Account, tmp_path: Path) -> None:
+    """Whoever sets the stage needs no permission; whom nobody knows is refused before IAM is asked."""
+    before = account.emulator.permission_checks()
+    account.clients("sns", WEST).list_topics()
+    stranger: Any = boto3.session.Session(aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
+    with pytest.raises(ClientError):
+        stranger.client("sns", region_name=WEST, endpoint_url=account.control_plane.url).list_topics()
+    assert before == account.emulator.permission_checks()
