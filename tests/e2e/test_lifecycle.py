@@ -95,7 +95,8 @@ def verify(day: Day) -> None:
 
 def drill(day: Day) -> None:
     """Unconfirmed it is a plan; confirmed the writer goes there, everything is verified there, and it comes home."""
-    assert "was not confirmed" in day.terminal.operations("drill", code=3)
+    plan = day.terminal.operations("drill", code=3)
+    assert "was not confirmed" in plan and f"of {COOLDOWN_SECONDS} s after the change of roles" in plan
     done = day.terminal.try_operations("drill", *CONFIRMED, "--json")
     assert done.returncode in (0, 6), done.stderr
     found = json.loads(done.stdout)
