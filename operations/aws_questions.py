@@ -28,6 +28,8 @@ NOT_THERE = frozenset(
     {
         "DBClusterNotFoundFault",
         "DBClusterParameterGroupNotFound",
+        "DBClusterSnapshotNotFoundFault",
+        "DBInstanceNotFound",
         "DBParameterGroupNotFound",
         "DBSubnetGroupNotFoundFault",
         "GlobalClusterNotFoundFault",

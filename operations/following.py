@@ -12,8 +12,10 @@ from datetime import datetime
 from .deployment import Place
 from .journey import Journey, Sign
 from .moves import ProbeTarget
-from .outcome import AwsError, FailedError
+from .outcome import AwsError, FailedError, OperationError
 from .session import Session
+from .surface import read_surface
+from .vicinity import read_dns
 
 UNSEEN_SECONDS = 120.0
 """For so long RDS may show neither an operation nor the new roles before the move counts as given up: an operation, or
@@ -48,7 +50,7 @@ class Following:
         self.journey.wait(WRITES, self._heartbeat)
 
     def until_the_name_leads_there(self) -> None:
-        """Wait until the metric that `writer.<zone>` follows says so."""
+        """Wait until the metric that `writer.<zone>` follows says so, and the name leads there in the target's VPC."""
         self.journey.wait(NAME, self._name)
 
     def until_the_other_follows(self) -> None:
@@ -94,7 +96,20 @@ class Following:
                 theirs = None  # silent: then home's own word decides
             if theirs == 1:
                 return Sign(done=False, words=f"DNS: {other.region} still reports itself as the writer this minute")
+        leads = self._leads_to()
+        if leads not in (None, region):
+            return Sign(
+                done=False, words=f"DNS: {region} reports itself as the writer; the name still leads to {leads}"
+            )
         return Sign(done=True, words=f"DNS: the writer's name follows to {region}, and clients within its TTL")
+
+    def _leads_to(self) -> str | None:
+        """Return the region that the writer's name leads to in the target's VPC; None when nobody says: the metric decides then."""
+        try:
+            surface = read_surface(self.session.outputs)
+            return read_dns(surface, surface.in_region(self.target.region), self.session.ask_in).region
+        except OperationError:
+            return None
 
     def _replication(self) -> Sign:
         other = self.session.deployment.other(self.target)

@@ -198,13 +198,13 @@ def _say_plan(session: Session, place: Place, source: ClusterSight, name: str, t
     note(f"Plan: rewind of {source.identifier} in {place.region}, the writer, as of {utc_text(to)}")
     note(f"  copy       {name}: a cluster of its own beside the live one, which is not touched")
     note("  settings   network, key, parameter groups, IAM log-in, logs and protection as the live one; one instance")
-    note(f"  can be     {_moment(earliest)} to {_moment(latest)}")
+    note(f"  can be     {_moment(earliest) or 'unknown'} to {_moment(latest) or 'unknown'}")
     note("  time       AWS restores in minutes to hours, by the amount of data; an instance takes minutes more")
     note("  costs      storage of a full copy and an instance, until it is dropped")
 
 
-def _moment(at: datetime | None) -> str:
-    return "unknown" if at is None else utc_text(at)
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else utc_text(at)
 
 
 def _say_copy(
@@ -222,6 +222,10 @@ def _say_copy(
             "region": place.region,
             "source": source.identifier,
             "as_of": utc_text(to),
+            "restorable": {
+                "earliest": _moment(source.earliest_restorable),
+                "latest": _moment(source.latest_restorable),
+            },
             "flaws": flaws,
             "seconds": dict(seconds),
         },

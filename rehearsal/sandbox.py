@@ -42,8 +42,18 @@ def start(
     stack: Annotated[str, typer.Option("--stack", help="Whose two regions there are: Pulumi.<STACK>.yaml.")] = "dev",
     beat: Annotated[
         float,
-        typer.Option("--beat", min=0.5, max=10.0, help="Seconds between two beats; every period shrinks with it."),
+        typer.Option("--beat", min=1.0, max=10.0, help="Seconds between two beats; every period shrinks with it."),
     ] = 1.0,
+    cooldown: Annotated[
+        int | None,
+        typer.Option(
+            "--cooldown",
+            metavar="SECONDS",
+            min=0,
+            max=86400,
+            help="How long after a change of roles nothing fails over by itself. Default: as deployed, shrunk with the beat.",
+        ),
+    ] = None,
     directory: Directory = HERE,
 ) -> None:
     """Start both regions, empty, and stay in the foreground until Ctrl-C or `stop`."""
@@ -51,7 +61,8 @@ def start(
 
     with _explained():
         _refuse_second(directory)
-        host(stack, beat, directory, say=_say_how_to_reach)
+        overrides = {} if cooldown is None else {"cooldown_seconds": cooldown}
+        host(stack, beat, directory, failover_overrides=overrides, say=_say_how_to_reach)
     typer.echo("Stopped; nothing is left.")
 
 

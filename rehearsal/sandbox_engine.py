@@ -97,7 +97,7 @@ def _translated() -> Iterator[None]:
 
 
 def _config(stack: str, picture: dict[str, Any]) -> dict[str, str]:
-    config = shortened_config(stack, picture["beat_seconds"])
+    config = shortened_config(stack, picture["beat_seconds"], picture["failover_overrides"])
     settings = settings_of(config)
     wanted = [settings.primary.region, settings.secondary.region]
     # A changed region is the plan's to refuse; two others are another sandbox.

@@ -14,7 +14,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -110,6 +110,7 @@ class SandboxServer:
         return {
             "stack": world.stack,
             "beat_seconds": world.beat_seconds,
+            "failover_overrides": world.failover_overrides,
             "regions": list(world.network.regions),
             "dark_regions": sorted(world.network.dark_regions),
             "is_up": self._outputs is not None,
@@ -179,16 +180,29 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def host(stack: str, beat_seconds: float, directory: Path, *, say: Callable[[list[str], str, Path], None]) -> None:
+def host(
+    stack: str,
+    beat_seconds: float,
+    directory: Path,
+    *,
+    failover_overrides: Mapping[str, object],
+    say: Callable[[list[str], str, Path], None],
+) -> None:
     """Start a world with its port, announce it in the directory, and stay until it is stopped.
 
+    `failover_overrides` are settings of `failover` that are not shrunk with the beat.
     `say` is told the regions, the operator's endpoint and the directory once all is up.
     Raises: SandboxError when it can't start, or the emulator dies.
     """
     token = secrets.token_urlsafe(32)
     try:
         with (
-            World(stack=stack, beat_seconds=beat_seconds, operation_seconds=OPERATION_SECONDS) as world,
+            World(
+                stack=stack,
+                beat_seconds=beat_seconds,
+                operation_seconds=OPERATION_SECONDS,
+                failover_overrides=failover_overrides,
+            ) as world,
             SandboxServer(world=world, token=token) as server,
         ):
             _warm_up(world)

@@ -117,7 +117,7 @@ class World:
         self.beat_seconds = beat_seconds
         self.time_scale = time_scale(beat_seconds)
         self._operation_seconds = operation_seconds
-        self._failover_overrides = dict(failover_overrides or {})
+        self.failover_overrides = dict(failover_overrides or {})
         self._exit = ExitStack()
         self._deployment: Deployment | None = None
         self._outputs: Mapping[str, Any] | None = None
@@ -139,7 +139,7 @@ class World:
 
     def _start(self) -> None:
         """Start the layers from the databases outwards; the emulator is last because it must know where the others are."""
-        self.config = shortened_config(self.stack, self.beat_seconds, self._failover_overrides)
+        self.config = shortened_config(self.stack, self.beat_seconds, self.failover_overrides)
         regions = self._configured_regions()
         directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))
         self.authority = CertificateAuthority.create(directory)

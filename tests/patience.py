@@ -15,13 +15,15 @@ PATIENCE_SECONDS = 60.0
 """How long a test waits for what must come, and what may come on top of a deadline that must hold."""
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = PATIENCE_SECONDS) -> bool:
-    """Tell whether something becomes so in time."""
+def wait_until(
+    condition: Callable[[], object], *, seconds: float = PATIENCE_SECONDS, pause_seconds: float = 0.005
+) -> bool:
+    """Tell whether something becomes so in time; a look that costs much may be followed by a longer pause."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(0.005)
+        time.sleep(pause_seconds)
     return True
 
 

@@ -54,6 +54,8 @@ class FakeAws:
 
     def __init__(self) -> None:
         self.surface = read_surface(outputs())
+        self.name_leads_to: Callable[[], str] = lambda: EAST
+        """The region whose cluster the writer's name leads to now."""
         self.answers: dict[tuple[str, str, str], Respond] = {}
         self.asked: list[tuple[str, str, str]] = []
         self._broken: list[tuple[str | None, str | None, str | None, Exception]] = []
@@ -228,10 +230,10 @@ class FakeAws:
     def _health_check_function(self, region: str, asked: Mapping[str, Any]) -> Any:
         request = json.loads(asked["Payload"])
         if "names" in request:
+            addresses = {EAST: "10.0.0.1:3306", WEST: "10.1.0.1:3306"}
             names = {
-                self.surface.writer_name: "10.0.0.1:3306",
-                self.surface.in_region(EAST).writer_endpoint: "10.0.0.1:3306",
-                self.surface.in_region(WEST).writer_endpoint: "10.1.0.1:3306",
+                self.surface.writer_name: addresses[self.name_leads_to()],
+                **{here.writer_endpoint: addresses[here.region] for here in self.surface.regions},
             }
             answers = [{"name": name, "addresses": [names[name]], "failure": None} for name in request["names"]]
             return {"Payload": {"region": region, "names": answers}}

@@ -5,12 +5,14 @@ import json
 import threading
 from typing import Any
 
+import botocore.session
 import pytest
 from boto3.session import Session
+from botocore import xform_name
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 
-from operations.aws_questions import AwsQuestions, asking
+from operations.aws_questions import NOT_THERE, AwsQuestions, asking
 from operations.outcome import AwsError, NotThereError, UsageProblemError
 from operations.questions import QUESTIONS
 from tests.unit.operations.fakes import WEST
@@ -93,6 +95,19 @@ def test_what_is_not_there_is_told_from_what_can_not_be_seen(questions: Stubbed)
     with pytest.raises(AwsError, match="AccessDenied: may not") as raised:
         questions.ask_all("rds", "describe_db_clusters", "DBClusters")
     assert not isinstance(raised.value, NotThereError)
+
+
+def test_what_aws_calls_not_found_is_known_of_each_question_about_one_thing() -> None:
+    """Or a free name would be unknown. Source: botocore's service models, which carry AWS's own error codes."""
+    declared = set()
+    for service, question in QUESTIONS:
+        if question.startswith(("describe_", "get_")):
+            model: Any = botocore.session.get_session().get_service_model(service)
+            (name,) = [each for each in model.operation_names if xform_name(each) == question]
+            codes = {str(shape.error_code) for shape in model.operation_model(name).error_shapes}
+            declared |= {code for code in codes if "NotFound" in code or code.startswith("NoSuch")}
+    assert "DBInstanceNotFound" in declared
+    assert set() == declared - NOT_THERE
 
 
 def test_silence_names_the_region(questions: Stubbed) -> None:

@@ -21,6 +21,7 @@ def world(aws: FakeAws) -> MovingWorld:
     """Two healthy regions at home: us-east-1 is the writer's."""
     made = MovingWorld()
     made.ask_in = aws
+    aws.name_leads_to = lambda: made.writer.region
     return made
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from operations.moments import utc_text
 from operations.moves import AwsRefusedError
 from operations.outcome import AwsError, ExitCode
 from operations.ports import Roles
@@ -43,6 +44,8 @@ def test_a_copy_as_of_the_second_stands_beside_the_live_cluster(world: MovingWor
     assert world.moving[EAST].clusters[LIVE] == before
     told = json.loads(result.stdout)
     assert (told["copy"], told["as_of"], told["flaws"]) == (COPY, TO, [])
+    limits = (before.earliest_restorable, before.latest_restorable)
+    assert list(told["restorable"].values()) == [utc_text(at) for at in limits if at is not None]
     assert list(told["seconds"]) == ["restore", "instance"]
     assert settings["DeletionProtection"] is True
 

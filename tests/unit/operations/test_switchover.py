@@ -11,6 +11,7 @@ from functions.failover_controller.model import Pending, Reason, Side, State
 from operations.outcome import AwsError, ExitCode
 from operations.ports import Roles
 from operations.records import STATE
+from tests.unit.operations.fake_aws import FakeAws
 from tests.unit.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, ME, WEST, WEST_PLACE, after, ill
 from tests.unit.operations.moving import Course, MovingWorld
 
@@ -78,6 +79,15 @@ def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(world: 
     assert "eu-west-1 still reports itself as the writer this minute" in result.stderr
     seconds = json.loads(result.stdout)["seconds"]
     assert seconds["DNS"] - seconds["promotion"] >= 60
+
+
+def test_the_name_has_followed_when_it_leads_there(world: MovingWorld, aws: FakeAws) -> None:
+    """The metric turns first, the health checks after it: until then a look at DNS would find the former writer."""
+    world.ask_in = aws
+    aws.name_leads_to = lambda: WEST if world.now >= after(300) else EAST
+    result = world.run(*GO, "--json")
+    assert json.loads(result.stdout)["seconds"]["DNS"] >= 300
+    assert "eu-west-1 reports itself as the writer; the name still leads to us-east-1" in result.stderr
 
 
 def test_the_name_is_not_waited_for_when_nobody_wants_it(world: MovingWorld) -> None:
