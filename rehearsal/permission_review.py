@@ -22,12 +22,12 @@ from .permissions import (
     is_judged_for_unused,
     unused,
 )
-from .report import Assertion, DrillResult
+from .report import Assertion, DrillResult, TimelineEvent
 
 NAME, TITLE = "permissions", "The functions' roles allow what is called, and nothing more"
 NOT_JUDGED = (
-    "Whether a role allows more than is called was not judged: that takes a failover by a function, and drills that all ran "
-    "to their end."
+    "whether a role allows more than is called is not judged: that takes a failover by a function, and drills that all ran to "
+    "their end"
 )
 LISTED = 12
 """How many shortcomings are spelled out."""
@@ -57,8 +57,7 @@ def review(*, roles: Sequence[FunctionRole], checks: Iterable[PermissionCheck], 
         Assertion(
             text="every call of the functions is allowed by the role that makes it",
             passed=bool(asked) and not lacking,
-            detail=_words(lacking)
-            or f"{len(kinds)} actions of {len({one.role for one in asked})} roles were asked for",
+            detail=_words(lacking) or f"of {len({one.role for one in asked})} roles: {_names(asked)}",
         )
     ]
     if is_judged:
@@ -75,10 +74,9 @@ def review(*, roles: Sequence[FunctionRole], checks: Iterable[PermissionCheck], 
     return DrillResult(
         name=NAME,
         title=TITLE,
-        description="What IAM was asked for in the drills, against the policies as they are deployed."
-        + ("" if is_judged else f" {NOT_JUDGED}"),
+        description="What IAM was asked for in the drills, against the policies as they are deployed.",
         assertions=tuple(assertions),
-        timeline=(),
+        timeline=() if is_judged else (TimelineEvent(seconds=0, event=NOT_JUDGED),),
         measurements={"asked_actions": len(kinds), "allowed_actions": len(allowed)},
     )
 
@@ -98,6 +96,10 @@ def _allowed(document: Any) -> Iterator[str]:
         if statement["Effect"] == "Allow":
             actions = statement["Action"]
             yield from [actions] if isinstance(actions, str) else actions
+
+
+def _names(asked: Iterable[PermissionCheck]) -> str:
+    return ", ".join(sorted({one.action for one in asked})) or "nothing was asked for"
 
 
 def _words(lines: Sequence[str]) -> str:

@@ -114,6 +114,8 @@ class Rehearsal:
             ran_to_the_end=all(result.error is None for result in self.results),
         )
         result = replace(found, seconds=round(time.monotonic() - started, 3))
+        for event in result.timeline:
+            self.console.event(event.seconds, event.event, event.kind, event.region)
         for assertion in result.assertions:
             self.console.assertion(assertion)
         self.results.append(result)

@@ -27,21 +27,21 @@ def test_after_a_failover_both_directions_are_judged() -> None:
     """With what was counted as the evidence."""
     result = reviewed(checked(FAILOVER), may=(FAILOVER, "logs:PutLogEvents"))
     assert (
-        Assertion(text=ENOUGH, passed=True, detail="1 actions of 1 roles were asked for"),
+        Assertion(text=ENOUGH, passed=True, detail=f"of 1 roles: {FAILOVER}"),
         Assertion(
             text=NOT_TOO_MUCH,
             passed=True,
             detail="2 actions of 1 roles; 1 can't be called here, each for a named reason",
         ),
     ) == result.assertions
-    assert (True, False) == (result.passed, NOT_JUDGED in result.description)
+    assert (True, ()) == (result.passed, result.timeline)
 
 
 def test_without_a_failover_nothing_is_called_unused() -> None:
     """`--drill steady` uses little, and says that it did not judge."""
     result = reviewed(checked("sns:Publish"), may=("sns:Publish", FAILOVER))
     assert [ENOUGH] == [one.text for one in result.assertions]
-    assert (True, True) == (result.passed, result.description.endswith(NOT_JUDGED))
+    assert (True, [NOT_JUDGED]) == (result.passed, [event.event for event in result.timeline])
 
 
 def test_after_a_drill_that_broke_off_nothing_is_called_unused() -> None:
@@ -62,7 +62,8 @@ def test_an_action_that_is_never_called_fails_the_rehearsal() -> None:
 
 def test_nothing_recorded_is_no_pass() -> None:
     """A recorder that is broken would otherwise let everything pass."""
-    assert not reviewed().passed
+    result = reviewed()
+    assert (False, "of 0 roles: nothing was asked for") == (result.passed, result.assertions[0].detail)
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:

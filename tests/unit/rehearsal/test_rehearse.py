@@ -143,6 +143,7 @@ def test_the_functions_permissions_are_an_entry_like_a_drill() -> None:
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
     assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
     assert report.drills[0].title in shown.getvalue()
+    assert "is not judged" in shown.getvalue()
 
 
 def _function_of(role: FunctionRole) -> Callable[[str, str], Any]:
