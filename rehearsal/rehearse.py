@@ -68,7 +68,12 @@ class Rehearsal:
         try:
             self._deploy()
             if self.drills:
-                self._play()
+                try:
+                    self._play()
+                except DidNotHappenError:
+                    # What a role lacks may be why nothing beats.
+                    self._review_permissions()
+                    raise
                 self._review_permissions()
             if self.destroys and all(result.error is None for result in self.results):
                 # The dashboards go with everything else: what they show is read before.

@@ -19,6 +19,7 @@ from rehearsal.emulator import EmulatorError
 from rehearsal.permissions import FunctionRole, PermissionCheck
 from rehearsal.report import Report, Shortened, Unproven
 from rehearsal.resources.outcome import NotHeld
+from rehearsal.stage import DidNotHappenError
 from rehearsal.state import StackState
 from rehearsal.world import PROGRAM_DIRECTORY, World
 from settings import FailoverSettings, settings_of
@@ -131,15 +132,26 @@ class _Played(rehearse.Rehearsal):
         pass
 
 
-def test_the_functions_permissions_are_an_entry_like_a_drill() -> None:
-    """After the drills and before everything is destroyed, in the report and in the terminal; a denied call fails it."""
+class _Silent(rehearse.Rehearsal):
+    """A rehearsal in which nothing ever beats."""
+
+    def _play(self) -> None:
+        raise DidNotHappenError("2 beats: did not happen")
+
+
+@pytest.mark.parametrize(("rehearsal", "errors"), [(_Played, ()), (_Silent, ("2 beats: did not happen",))])
+def test_the_functions_permissions_are_an_entry_like_a_drill(
+    rehearsal: type[rehearse.Rehearsal], errors: tuple[str, ...]
+) -> None:
+    """After the drills, or when nothing beats, in the report and in the terminal; a denied call fails it and is named."""
     role = FunctionRole(function="probe", region="us-east-1", role="probe-role", actions=frozenset())
     check = PermissionCheck(role=role.role, action="sns:Publish", resource="*", by_role=False, is_allowed=False)
     emulator = SimpleNamespace(resident_bytes=lambda: None, permission_checks=lambda: [check])
     world = BrokenWorld(deploys=True, emulator=emulator, clients=_function_of(role))
     shown = io.StringIO()
     console = Console(output=plain_console(shown), errors=plain_console(io.StringIO()), live=False)
-    report = _Played(world=cast(World, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
+    report = rehearsal(world=cast(World, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
+    assert errors == report.errors[: len(errors)]
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
     assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
     assert report.drills[0].title in shown.getvalue()
