@@ -177,3 +177,23 @@ def test_the_commit_is_that_of_the_program(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(rehearse.provenance, "commit_of", asked.append)
     rehearsed(BrokenWorld(deploys=False))
     assert [PROGRAM_DIRECTORY] == asked
+
+
+def test_the_dashboards_are_read_before_they_are_destroyed() -> None:
+    """Once: they go with everything else, and afterwards there is nothing to draw."""
+    done: list[str] = []
+
+    class Noted(rehearse.Rehearsal):
+        """Notes what is done, and when."""
+
+        def _dashboards(self) -> tuple[()]:
+            done.append("dashboards read")
+            return ()
+
+        def _destroy(self) -> None:
+            done.append("destroyed")
+
+    quiet = plain_console(io.StringIO())
+    console = Console(output=quiet, errors=quiet, live=False)
+    Noted(world=cast(World, BrokenWorld(deploys=True)), drills=(), console=console, destroys=True).run()
+    assert ["dashboards read", "destroyed"] == done
