@@ -7,6 +7,7 @@ counts as a failing beat and never as a good one; an attempt leaves the state on
 
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from .model import (
     Action,
@@ -37,10 +38,7 @@ def follow(
     state, ended = _follow_attempt(state, observation, policy)
     state, changed = _follow_roles(state, observation)
     state = _follow_question(state, observation)
-    state = _follow_life(state, observation, policy, counts=counts)
-    if counts:
-        state = replace(state, beat_at=observation.at)
-    return state, ended + changed
+    return _follow_life(state, observation, policy, counts=counts), ended + changed
 
 
 def seconds_between(earlier: datetime, later: datetime) -> float:
@@ -148,43 +146,53 @@ def _follow_question(state: State, seen: Observation) -> State:
     return replace(state, pending=None) if writer_shows_life(seen) else state
 
 
+class _Run(NamedTuple):
+    """The run of failing beats: how many, and since when nobody saw the writer alive."""
+
+    silent_beats: int = 0
+    dead_beats: int = 0
+    dead_since: datetime | None = None
+
+
 def _follow_life(state: State, seen: Observation, policy: Policy, *, counts: bool) -> State:
     gap = None if state.beat_at is None else seconds_between(state.beat_at, seen.at)
-    if gap is not None and gap > BEATS_UNTIL_STALE * policy.beat_seconds:
-        state = replace(state, silent_beats=0, dead_beats=0, dead_since=None)
-    early = gap is not None and gap < 0.5 * policy.beat_seconds
-    step = 1 if counts and not early else 0
-    was_dead = state.dead_since is not None
-    state = _count(state, seen, step) if state.writer is Side.PEER else _forget(state)
-    arrived = seen.heartbeat is not None and seen.heartbeat not in state.heartbeats
+    is_stale = gap is not None and gap > BEATS_UNTIL_STALE * policy.beat_seconds
+    is_early = gap is not None and gap < 0.5 * policy.beat_seconds
+    before = _Run() if is_stale else _Run(state.silent_beats, state.dead_beats, state.dead_since)
+    run = _count(before, seen, step=1 if counts and not is_early else 0) if state.writer is Side.PEER else _Run()
+    heartbeats, heartbeat_seen_at = state.heartbeats, state.heartbeat_seen_at
+    arrived = seen.heartbeat is not None and seen.heartbeat not in heartbeats
     if arrived and seen.heartbeat is not None:
-        heartbeats = (*state.heartbeats, seen.heartbeat)[-HEARTBEATS_KEPT:]
-        state = replace(state, heartbeats=heartbeats, heartbeat_seen_at=seen.at)
+        heartbeats, heartbeat_seen_at = (*heartbeats, seen.heartbeat)[-HEARTBEATS_KEPT:], seen.at
         # One that comes with the first failing beat was on its way before. A later one was written by a writer that lives:
         # without this, the count of a long partition would leave no beats of protection when the heartbeat falters.
-        if state.silent_beats > 1:
-            state = replace(state, silent_beats=0)
+        if run.silent_beats > 1:
+            run = run._replace(silent_beats=0)
+    lag_ms, lag_at = state.lag_ms, state.lag_at
     # A lag measured at the first failing beat may already be the outage's own: it is not taken.
-    if seen.lag_ms is not None and (writer_shows_life(seen) or (arrived and was_dead)):
-        state = replace(state, lag_ms=seen.lag_ms, lag_at=seen.at)
-    return state
+    if seen.lag_ms is not None and (writer_shows_life(seen) or (arrived and before.dead_since is not None)):
+        lag_ms, lag_at = seen.lag_ms, seen.at
+    return replace(
+        state,
+        beat_at=seen.at if counts else state.beat_at,
+        silent_beats=run.silent_beats,
+        dead_beats=run.dead_beats,
+        dead_since=run.dead_since,
+        heartbeats=heartbeats,
+        heartbeat_seen_at=heartbeat_seen_at,
+        lag_ms=lag_ms,
+        lag_at=lag_at,
+    )
 
 
-def _forget(state: State) -> State:
-    return replace(state, silent_beats=0, dead_beats=0, dead_since=None)
-
-
-def _count(state: State, seen: Observation, step: int) -> State:
+def _count(run: _Run, seen: Observation, *, step: int) -> _Run:
     if writer_shows_life(seen) or seen.peer_port is Port.UNUSABLE:
-        return _forget(state)
-    if seen.peer_port is Port.DEAD and seen.peer in (Peer.SILENT, Peer.DOWN):
-        return replace(
-            state,
-            silent_beats=state.silent_beats + step if seen.peer is Peer.SILENT else 0,
-            dead_beats=state.dead_beats + step,
-            dead_since=state.dead_since or seen.at,
-        )
+        return _Run()
+    is_dead = seen.peer_port is Port.DEAD
+    dead_since = run.dead_since or (seen.at if is_dead else None)
+    if is_dead and seen.peer in (Peer.SILENT, Peer.DOWN):
+        silent_beats = run.silent_beats + step if seen.peer is Peer.SILENT else 0
+        return _Run(silent_beats, run.dead_beats + step, dead_since)
     # Unknown: neither a failing beat nor a good one. The run is broken; since when nobody saw the writer stands, and begins
     # with a dead port: a region that dies gradually answers with errors first.
-    since = state.dead_since or (seen.at if seen.peer_port is Port.DEAD else None)
-    return replace(state, silent_beats=0, dead_beats=0, dead_since=since)
+    return _Run(dead_since=dead_since)
