@@ -112,10 +112,10 @@ class CloudWatchAlarm:
         """Return the first call of an episode."""
         period = self.period_seconds
         boundary, offset = episode.start - rng.random() * period, rng.random() * period
-        row = 0
-        for index in range(ceil((episode.end - boundary) / period) + 1):
-            begins = boundary + index * period
-            paths = episode.paths_at(begins + offset)
+        row = index = 0
+        while (begins := boundary + index * period) < episode.end + period:
+            segment = episode.segment_at(begins + offset)
+            paths = segment.paths
             chance = 0.0 if paths.own_function_dead or paths.swapped else single_path_failure(paths)
             breaching = chance >= 1 or (chance > 0 and rng.random() < chance)
             row = row + 1 if breaching else 0
@@ -123,6 +123,9 @@ class CloudWatchAlarm:
                 calls = begins + period + rng.uniform(*self.metric_delay_seconds)
                 if _can_call(episode.paths_at(calls)):
                     return Watch(called_at=calls, reason=self.name)
+            index += 1
+            if chance == 0 and segment.end < episode.end:  # nothing breaches before the segment ends
+                index = max(index, ceil((segment.end - boundary - offset) / period))
         return Watch()
 
 
@@ -145,7 +148,7 @@ class Route53HealthCheck:
 
     def watch(self, episode: Episode, rng: Random) -> Watch:
         """Return the first call of an episode. Failing times apart are judged apart: one good answer begins the count anew."""
-        for start, end in episode.runs("writer_down", "unseen"):
+        for start, end in episode.unserved:
             turned = sorted(
                 rng.random() * self.every_seconds + self.every_seconds * (self.failures - 1)
                 for _ in range(self.checkers)
@@ -174,7 +177,7 @@ class GracePeriod:
     def watch(self, episode: Episode, rng: Random) -> Watch:
         """Return the first call of an episode."""
         del rng  # nothing about it is random
-        for start, end in episode.runs("writer_down", "unseen"):
+        for start, end in episode.unserved:
             calls = start + self.grace_seconds
             if calls < end:
                 return Watch(called_at=calls, reason=self.name)

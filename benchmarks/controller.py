@@ -1,30 +1,39 @@
 """Our detector: the real `decide` and `follow`, beat by beat, with the cycle's second look before a call.
 
-Owns the beats of one controller through one episode, and the jump over beats that can't bring anything new. Does not own any rule: those
-are `functions/failover_controller`'s. Invariant: every beat that differs from the one before runs the real rules; a jump is made only when
-state and decision, seen from the beat's own time, have come to a stand.
+Owns the beats of one controller through one episode, and which of them need not be run. Does not own any rule: those are
+`functions/failover_controller`'s. Invariant: every beat that brings anything new runs the real rules. Two kinds don't: of beats that see
+the writer alive the last one stands for all, as it makes the ones before forgotten; and a jump is made when state and decision, seen from
+the beat's own time, are what they were one beat before, or go to and fro between the same two.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import log
 from random import Random
+from typing import NamedTuple
 
 from functions.failover_controller.conditions import Case, lag_before_outage_ms
 from functions.failover_controller.decide import decide
 from functions.failover_controller.follow import follow
-from functions.failover_controller.model import Action, Decision, Mode, Observation, Policy, Records, State
+from functions.failover_controller.model import Action, Decision, Mode, Observation, Policy, Records, Side, State
 
 from .assumptions import BEAT_LATENESS_SECONDS, CLOCK_DRIFT, MISSED_BEAT, NOISE_PER_CALL
-from .looks import Looks, moment
-from .world import Episode, Paths, Segment
+from .looks import EPOCH, Glimpse, Looks, moment
+from .world import Episode, Segment
 
 LOCK_SECONDS = 0.03
 """From the first decision to the second look: one conditional write. An assumption."""
 INTENT_SECONDS = 0.03
 """From the second decision to the call: one conditional write. An assumption."""
 JUMP_FROM_BEATS = 6
-_NO_RECORDS = Records()
+BEATS_BEFORE_A_CHANGE = 2
+"""So many run before the paths change, after a jump."""
+_HARMLESS: tuple[object, ...] = ()
+"""Where no beat could act, whatever is remembered: any of them stands for all."""
+_OBSERVER = State(writer=Side.PEER)
+"""What a controller remembers whose peer has been the writer for long."""
+_NOTHING_SEEN = Observation(at=EPOCH, records=Records())
 
 POLICY = Policy(
     target="arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-prod",
@@ -65,9 +74,16 @@ class Controller:
         """Return the first call of an episode, and what led to it."""
         period = self.policy.beat_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
         first = episode.start + rng.random() * period
-        if first > episode.end or not any(segment.paths.can_hurt for segment in episode.segments):
+        if first > episode.end or not any(segment.can_hurt for segment in episode.segments):
             return Watch()  # over between two beats, or the port lives all the while: no beat could act
         return _Run(self.policy, episode, rng, period).through(first - period)
+
+
+class _Beat(NamedTuple):
+    at: float
+    state: State
+    standing: tuple[object, ...] | None
+    """Everything that later decisions can depend on; `None` where no jump would be made."""
 
 
 class _Run:
@@ -85,24 +101,39 @@ class _Run:
     def through(self, first: float) -> Watch:
         """Beat from the last good beat before the episode to its end, or to the first call."""
         self._looks.forget_until(first)
-        seen, _ = self._looks.calm_look(first)
-        state, _ = follow(State(), seen, self._policy)
-        due, before = first + self._period, None
+        state = _OBSERVER
+        living: Glimpse | None = self._looks.calm_glimpse(first)
+        due = first + self._period
+        recent: list[_Beat] = []
         while due <= self._episode.end:
             if self._is_missed():
                 due += self._period
                 continue
             at = due + self._rng.expovariate(1 / BEAT_LATENESS_SECONDS)
             segment = self._episode.segment_at(at)
-            state, decision, called_at = self._beat(state, at, segment.paths)
+            if not segment.can_hurt:
+                segment = self._episode.harmless_run(segment)
+                if segment.end >= self._episode.end:
+                    break
+            glimpse = self._looks.glimpse(at, segment.paths)
+            due += self._period
+            if glimpse.sees_life:
+                living, self._asking = glimpse, False
+                recent.clear()
+                due = due if segment.can_hurt else self._due_at_the_end(due, segment)
+                continue
+            if living is not None:
+                seen, _ = self._looks.observe(living)
+                state, _ = follow(state, seen, self._policy)
+                living = None
+            state, decision, called_at = self._beat(state, glimpse)
             if called_at is not None:
                 return self._watch(called_at, decision)
-            due += self._period
-            standing = self._standing(state, decision, at, segment)
-            if standing is not None and (standing == before or not segment.paths.can_hurt):
-                state, due = self._jump(state, at, due, segment)
-                standing = None
-            before = standing
+            recent.append(_Beat(at, state, self._standing(state, decision, at, segment)))
+            cycle = _cycle(recent)
+            if cycle:
+                state, due = self._jump(cycle, due, segment)
+                recent.clear()
         return self._watch(None, None)
 
     def _is_missed(self) -> bool:
@@ -119,9 +150,10 @@ class _Run:
         reason = None if decision is None else str(decision.reason)
         return Watch(called_at=called_at, reason=reason, asked_at=tuple(self._asked), beats=self._beats)
 
-    def _beat(self, state: State, at: float, paths: Paths) -> tuple[State, Decision, float | None]:
+    def _beat(self, state: State, glimpse: Glimpse) -> tuple[State, Decision, float | None]:
         self._beats += 1
-        seen, took = self._looks.look(at, paths)
+        at = glimpse.at
+        seen, took = self._looks.observe(glimpse)
         state, decision = first_look(state, seen, self._policy, moment(at + took))
         self._note_asking(decision, at + took)
         if decision.action is not Action.FAIL_OVER:
@@ -138,15 +170,13 @@ class _Run:
             self._asked.append(at)
         self._asking = asks
 
-    # Jumping over beats that change nothing
+    # Leaving out beats that bring nothing new
 
     def _standing(self, state: State, decision: Decision, at: float, segment: Segment) -> tuple[object, ...] | None:
         """Everything that later decisions can depend on, with times as ages; `None` where no jump would be made."""
-        if segment.end - at < JUMP_FROM_BEATS * self._period:
-            return None
-        if not segment.paths.can_hurt:
-            return ()
-        if segment.paths.is_random:
+        if not segment.can_hurt:
+            return _HARMLESS
+        if segment.end - at < JUMP_FROM_BEATS * self._period or segment.paths.is_random:
             return None
         policy, now = self._policy, moment(at)
         # An age beyond every duration of the policy that it is compared with is like any greater one.
@@ -164,22 +194,31 @@ class _Run:
         )
         enough = policy.failures_to_act
         counts = (min(state.silent_beats, enough), min(state.dead_beats, enough))
-        lag_ms = lag_before_outage_ms(Case(Observation(at=now, records=_NO_RECORDS), state, policy, now))
+        lag_ms = lag_before_outage_ms(Case(_NOTHING_SEEN, state, policy, now))
         return (decision.reason, decision.action, state.writer, counts, ages, lag_ms)
 
-    def _jump(self, state: State, at: float, due: float, segment: Segment) -> tuple[State, float]:
-        """Go on to the last beats of the segment, or to the next call that fails by itself, as if the beats between had run."""
-        beats = int((min(segment.end, self._episode.end) - due) / self._period) - 2
+    def _due_at_the_end(self, due: float, segment: Segment) -> float:
+        """Return when the last beats of a segment are due."""
+        beats = int((segment.end - due) / self._period) - BEATS_BEFORE_A_CHANGE
         if beats < 1:
-            return state, due
-        if segment.paths.can_hurt:
+            return due
+        self._looks.forget_until(due + (beats - 1) * self._period)
+        return due + beats * self._period
+
+    def _jump(self, cycle: Sequence[_Beat], due: float, segment: Segment) -> tuple[State, float]:
+        """Go on to the last beats of the segment, or to the next call that fails by itself, as if the beats between had run."""
+        beats = int((segment.end - due) / self._period) - BEATS_BEFORE_A_CHANGE
+        if beats < 1:
+            return cycle[0].state, due
+        if segment.can_hurt:
             noise = 3 * NOISE_PER_CALL + MISSED_BEAT
             until_noise = int(log(1 - self._rng.random()) / log(1 - noise))
             if until_noise <= beats:
                 beats = until_noise
                 self._noise_due = True
-        ahead = timedelta(seconds=beats * self._period)
-        now = moment(at)
+        until = cycle[0].at + beats * self._period
+        _, state, _ = last = cycle[beats % len(cycle)]
+        now, ahead = moment(last.at), timedelta(seconds=until - last.at)
 
         def moved(then: datetime | None) -> datetime | None:
             return then if then is None or then != now else then + ahead
@@ -190,8 +229,21 @@ class _Run:
             heartbeat_seen_at=moved(state.heartbeat_seen_at),
             lag_at=moved(state.lag_at),
         )
-        self._looks.forget_until(at + beats * self._period)
+        self._looks.forget_until(until)
         return state, due + beats * self._period
+
+
+def _cycle(recent: Sequence[_Beat]) -> tuple[_Beat, ...]:
+    """Return the beats, one or two, that will follow each other as they are, the last one first; none if anything may change."""
+    *_, last = recent
+    if last.standing is None:
+        return ()
+    if last.standing == _HARMLESS or (len(recent) > 1 and recent[-2].standing == last.standing):
+        return (last,)
+    # Twice to and once fro could be a call that failed by itself in between.
+    if len(recent) > 3 and (recent[-4].standing, recent[-3].standing) == (recent[-2].standing, last.standing):
+        return (last, recent[-2])
+    return ()
 
 
 def first_look(state: State, seen: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:

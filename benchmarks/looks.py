@@ -6,8 +6,10 @@ a look sees only what its paths would really show; the truth (`writer_down` seen
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import comb, floor
 from random import Random
+from typing import NamedTuple
 
 from functions.failover_controller.model import Observation, Operation, Peer, Policy, Port, Records, Side
 
@@ -28,6 +30,7 @@ def moment(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
 
+@lru_cache(maxsize=64)
 def probe_fails(loss: float) -> float:
     """Return the probability that a probe is late at this one-way packet loss.
 
@@ -52,6 +55,25 @@ def _at_most(losses: int, chance: float) -> float:
         comb(PROBE_EXCHANGES, count) * chance**count * (1 - chance) ** (PROBE_EXCHANGES - count)
         for count in range(losses + 1)
     )
+
+
+class Glimpse(NamedTuple):
+    """What the calls of one look bring."""
+
+    at: float
+    paths: Paths
+    own_answers: bool
+    peer_port: Port
+    peer: Peer
+    writes_missed: bool
+    """Whether the heartbeat that the other region's controller would have written since the look before is missing."""
+
+    @property
+    def sees_life(self) -> bool:
+        """Whether the writer is seen alive and the roles are clear: such a look makes the ones before forgotten, and nobody acts on it."""
+        paths = self.paths
+        is_clear = not (paths.rds_blind or paths.operation or paths.swapped)
+        return is_clear and self.own_answers and self.peer_port is Port.ALIVE
 
 
 class Looks:
@@ -82,23 +104,27 @@ class Looks:
 
     def calm_look(self, at: float) -> tuple[Observation, float]:
         """Return what is seen when all is well and every call succeeds."""
-        return self._look(at, CALM, noise=3.0)
+        return self.observe(self.calm_glimpse(at))
+
+    def calm_glimpse(self, at: float) -> Glimpse:
+        """Return what the calls of a look bring when all is well and every one succeeds."""
+        return self._glimpse(at, CALM, noise=3.0)
 
     def look(self, at: float, paths: Paths) -> tuple[Observation, float]:
         """Return what is seen at `at` (seconds), and how many seconds looking took."""
+        return self.observe(self.glimpse(at, paths))
+
+    def glimpse(self, at: float, paths: Paths) -> Glimpse:
+        """Return what the calls of one look bring, before anybody makes an observation of it."""
         noise = self._rng.random() * (3 if self._call_fails else 1 / NOISE_PER_CALL)
         self._call_fails = False
-        return self._look(at, paths, noise)
+        return self._glimpse(at, paths, noise)
 
-    def _look(self, at: float, paths: Paths, noise: float) -> tuple[Observation, float]:
-        """`noise` below 1, 2, 3: the own function, the other region's, or a heartbeat of the other region's controller fails by itself."""
-        own_answers = not (paths.own_function_dead or noise < 1 or self._happens(paths.slow_function))
+    def observe(self, glimpse: Glimpse) -> tuple[Observation, float]:
+        """Return the observation that comes of a glimpse, and how many seconds looking took. The glimpses before are over."""
+        at, paths, own_answers, peer_port, peer = glimpse[:5]
+        self._receive(at, paths, writes_missed=glimpse.writes_missed)
         own_port = Port.DEAD if paths.own_network_dead else Port.ALIVE
-        peer_port = self._peer_port(paths)
-        peer = Peer.SILENT if 1 <= noise < 2 else self._peer(paths)
-        self._receive(at, paths, writes_missed=2 <= noise < 3)
-        if peer_port is Port.ALIVE or peer is Peer.FINE:
-            self._written_by_us.append(at + 0.1)
         is_seen = own_answers and own_port is Port.ALIVE
         lag_ms = 1000 * (paths.lag_seconds or USUAL_LAG_SECONDS)
         observation = Observation(
@@ -122,6 +148,15 @@ class Looks:
         hangs = peer is Peer.SILENT or not own_answers or paths.rds_blind
         took = self._deadline if hangs else 0.7 * self._deadline + 0.2 if peer_port is Port.DEAD else 0.4
         return observation, took
+
+    def _glimpse(self, at: float, paths: Paths, noise: float) -> Glimpse:
+        """`noise` below 1, 2, 3: the own function, the other region's, or a heartbeat of the other region's controller fails by itself."""
+        own_answers = not (paths.own_function_dead or noise < 1 or self._happens(paths.slow_function))
+        peer_port = self._peer_port(paths)
+        peer = Peer.SILENT if 1 <= noise < 2 else self._peer(paths)
+        if peer_port is Port.ALIVE or peer is Peer.FINE:
+            self._written_by_us.append(at + 0.1)
+        return Glimpse(at, paths, own_answers, peer_port, peer, 2 <= noise < 3)
 
     def _happens(self, chance: float) -> bool:
         return chance > 0 and (chance >= 1 or self._rng.random() < chance)
@@ -159,17 +194,25 @@ class Looks:
         horizon = min(at, self._stream_until) - (paths.lag_seconds or USUAL_LAG_SECONDS)
         arrived = [written for written in self._written_by_us if written <= horizon]
         self._written_by_us = [written for written in self._written_by_us if written > horizon]
-        if horizon <= self._looked_until:
-            return
-        probed = None if writes_missed else self._last_write(horizon, self._phase, self._period, self._probe_writes)
-        by_itself = self._last_write(horizon, self._database_phase, DATABASE_HEARTBEAT_SECONDS, self._database_writes)
-        self._looked_until = horizon
-        self._newest = max(self._newest, *arrived, probed or 0.0, by_itself or 0.0)
+        newest = max([self._newest, *arrived])
+        since = max(newest, self._looked_until)
+        by_itself = self._last_write(
+            since, horizon, self._database_phase, DATABASE_HEARTBEAT_SECONDS, self._database_writes
+        )
+        probed = (
+            None
+            if writes_missed
+            else self._last_write(by_itself or since, horizon, self._phase, self._period, self._probe_writes)
+        )
+        self._newest = probed or by_itself or newest
+        self._looked_until = max(self._looked_until, horizon)
 
-    def _last_write(self, horizon: float, phase: float, period: float, writes: Callable[[Paths], bool]) -> float | None:
-        """Return the last heartbeat that was written in the writer's region, up to `horizon` and since the look before."""
-        beat = floor((horizon - phase) / period)
-        while (written := phase + beat * period) > self._looked_until:
+    def _last_write(
+        self, since: float, until: float, phase: float, period: float, writes: Callable[[Paths], bool]
+    ) -> float | None:
+        """Return when the last heartbeat in that time was written in the writer's region; `None` if none was."""
+        beat = floor((until - phase) / period)
+        while (written := phase + beat * period) > since:
             if writes(self._episode.paths_at(written)):
                 return written
             beat -= 1
@@ -180,8 +223,11 @@ class Looks:
         return not (paths.writer_down or paths.swapped or self._happens(paths.slow_query))
 
     def _probe_writes(self, paths: Paths) -> bool:
-        if paths.writer_down or paths.swapped:
-            return False
-        return not any(
-            self._happens(chance) for chance in (paths.api_silent, paths.api_errors, paths.slow_login, paths.slow_query)
+        return not (
+            paths.writer_down
+            or paths.swapped
+            or self._happens(paths.api_silent)
+            or self._happens(paths.api_errors)
+            or self._happens(paths.slow_login)
+            or self._happens(paths.slow_query)
         )

@@ -41,6 +41,8 @@ class Tally:
     def take(self, episode: Episode, outages: list[Outage], watch: Watch, memory_seconds: float) -> None:
         """Add one episode's result."""
         self.beats += watch.beats
+        if not outages and watch.called_at is None and not watch.asked_at:
+            return  # most episodes: nobody's database was gone, and nobody did anything
         called_at = watch.called_at
         if called_at is not None:
             if is_right(outages, called_at):

@@ -6,7 +6,7 @@ how trouble is drawn (`histories.py`) or who sees what (`looks.py`, `baselines.p
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -94,14 +94,6 @@ class Paths(NamedTuple):
         """Whether the writer's port may look dead, or the roles be unclear: else each beat forgets the one before, and none can act."""
         if self.swapped:
             return self.rds_blind > 0
-        chances = (
-            self.slow_peering,
-            self.slow_login,
-            self.slow_query,
-            self.slow_function,
-            self.loss,
-            self.backbone_loss,
-        )
         return bool(
             self.writer_down
             or self.peering_cut
@@ -109,7 +101,12 @@ class Paths(NamedTuple):
             or self.own_function_dead
             or self.rds_blind
             or self.operation
-            or any(chances)
+            or self.slow_peering
+            or self.slow_login
+            or self.slow_query
+            or self.slow_function
+            or self.loss
+            or self.backbone_loss
         )
 
 
@@ -135,6 +132,8 @@ class Segment(NamedTuple):
     start: float
     end: float
     paths: Paths
+    can_hurt: bool
+    """What its paths say of themselves: asked at every beat."""
 
 
 class Outage(NamedTuple):
@@ -158,15 +157,32 @@ class Episode:
         self.start = self.effects[0].start
         self.end = max(effect.end for effect in self.effects)
         self.segments = _segments(self.effects)
-        self._starts = [segment.start for segment in self.segments]
+        before = _segment(float("-inf"), self.start, CALM)
+        after = _segment(self.end, float("inf"), CALM)
+        self._course = [before, *self.segments, after]
+        self._starts = [segment.start for segment in self._course]
+        self._last = self.segments[0]
+        self.unserved = self._runs(lambda paths: bool(paths.writer_down or paths.unseen))
+        """The times in which the writer's database serves nobody outside: it is down, or its region can't be reached."""
+        down = self._runs(lambda paths: bool(paths.writer_down))
+        self.outages = [Outage(start, end, self._cause_of_outage(start, end)) for start, end in down]
+        """The times in which the writer's database serves nobody, each with its gravest cause."""
 
     def segment_at(self, moment: float) -> Segment:
         """Return the segment that holds at `moment`; calm outside of the episode."""
-        index = bisect_right(self._starts, moment) - 1
-        if index < 0:
-            return Segment(float("-inf"), self.start, CALM)
-        segment = self.segments[index]
-        return segment if moment < segment.end else Segment(self.end, float("inf"), CALM)
+        # Whoever looks goes forward in small steps: the answer is mostly the one before.
+        last = self._last
+        if not last.start <= moment < last.end:
+            self._last = last = self._course[bisect_right(self._starts, moment) - 1]
+        return last
+
+    def harmless_run(self, first: Segment) -> Segment:
+        """Return `first`, which can't hurt, prolonged to the end of the time in which nothing can and the roles stay as they are."""
+        end = first.end
+        for segment in self._course:
+            if segment.start == end and not segment.can_hurt and segment.paths.swapped == first.paths.swapped:
+                end = segment.end
+        return first._replace(end=end)
 
     def paths_at(self, moment: float) -> Paths:
         """Return how things stand at `moment`."""
@@ -177,21 +193,17 @@ class Episode:
         found = {effect.cause for effect in self.effects if effect.start <= end and effect.end >= start}
         return tuple(cause for cause in Cause if cause in found)
 
-    def runs(self, *fields: str) -> list[tuple[float, float]]:
-        """Return the times in which any of these fields is 1, joined where they touch; swapped roles don't count."""
+    def _runs(self, is_so: Callable[[Paths], bool]) -> list[tuple[float, float]]:
+        """Return the times in which it is so, joined where they touch; swapped roles don't count."""
         runs: list[tuple[float, float]] = []
         for segment in self.segments:
-            if segment.paths.swapped or not any(getattr(segment.paths, field) >= 1 for field in fields):
+            if segment.paths.swapped or not is_so(segment.paths):
                 continue
             if runs and runs[-1][1] == segment.start:
                 runs[-1] = (runs[-1][0], segment.end)
             else:
                 runs.append((segment.start, segment.end))
         return runs
-
-    def outages(self) -> list[Outage]:
-        """Return the times in which the writer's database served nobody, each with its gravest cause."""
-        return [Outage(start, end, self._cause_of_outage(start, end)) for start, end in self.runs("writer_down")]
 
     def _cause_of_outage(self, start: float, end: float) -> Cause:
         causes = [
@@ -210,9 +222,15 @@ def combined(troubles: Iterable[Paths]) -> Paths:
 def _segments(effects: list[Effect]) -> list[Segment]:
     if len(effects) == 1:
         only = effects[0]
-        return [Segment(only.start, only.end, only.paths)]
+        return [_segment(only.start, only.end, only.paths)]
     edges = sorted({edge for effect in effects for edge in (effect.start, effect.end)})
     return [
-        Segment(start, end, combined(effect.paths for effect in effects if effect.start <= start and effect.end >= end))
+        _segment(
+            start, end, combined(effect.paths for effect in effects if effect.start <= start and effect.end >= end)
+        )
         for start, end in pairwise(edges)
     ]
+
+
+def _segment(start: float, end: float, paths: Paths) -> Segment:
+    return Segment(start, end, paths, paths.can_hurt)

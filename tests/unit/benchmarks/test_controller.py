@@ -11,7 +11,7 @@ import pytest
 from benchmarks import controller
 from benchmarks.controller import POLICY, Controller, acts, first_look
 from benchmarks.histories import draw
-from benchmarks.looks import DATABASE_HEARTBEAT_SECONDS, Looks
+from benchmarks.looks import DATABASE_HEARTBEAT_SECONDS, Glimpse, Looks
 from benchmarks.world import DARK, Cause, Episode, Paths
 from functions.database_setup.setup import EVENT_SECONDS
 from functions.failover_controller.cycle import Cycle
@@ -166,13 +166,37 @@ def test_a_loss_after_a_jump_is_called_as_soon_as_one_without(monkeypatch: pytes
     assert jumped.beats < every.beats / 10
 
 
+def test_a_partition_in_which_the_count_goes_to_and_fro_is_jumped_over_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each second heartbeat takes the count of silent beats back: a jump goes on where the two would stand by then."""
+    partition = effect(Cause.WIDE_PARTITION, 3600, peering_cut=1, api_unreachable=1)
+    for odd in (0, 10):
+        seen = episode(partition, effect(Cause.REGION_LOSS, 600, after=3000 + odd, **DARK._asdict()))
+        jumped = Controller().watch(seen, Steady())
+        with monkeypatch.context() as every_beat:
+            every_beat.setattr(controller, "JUMP_FROM_BEATS", 1e9)
+            every = Controller().watch(seen, Steady())
+        assert (jumped.called_at, jumped.reason) == (pytest.approx(every.called_at, abs=0.01), every.reason)
+        assert jumped.beats < every.beats / 10
+
+
+def test_of_beats_that_see_the_writer_alive_only_the_last_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some minutes of light loss, then the region is gone: the same call at the same time, with and without the beats before."""
+    light_loss = effect(Cause.PACKET_LOSS, 600, backbone_loss=0.05)
+    seen = episode(light_loss, effect(Cause.REGION_LOSS, 600, after=300, **DARK._asdict()))
+    last = Controller().watch(seen, Steady())
+    monkeypatch.setattr(Glimpse, "sees_life", False)
+    every = Controller().watch(seen, Steady())
+    assert (last.called_at, last.reason, last.asked_at) == (every.called_at, every.reason, every.asked_at)
+    assert every.beats - last.beats >= 29
+
+
 def test_a_blip_between_two_beats_is_seen_by_nobody() -> None:
     """It costs no beat at all."""
     assert Controller().watch(episode(effect(Cause.BLIP, 3, writer_down=1)), Steady()).beats == 0
 
 
-def test_a_living_port_never_leads_to_a_call() -> None:
-    """What the jump over harmless beats rests on: with the port alive the real rules never act, whatever the state remembers."""
+def test_a_living_port_leads_to_nothing_and_makes_the_beats_before_forgotten() -> None:
+    """What leaving out such beats rests on: with the port alive the real rules never act or ask, whatever the state remembers."""
     calm = Looks(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(START)[0]
     late = calm.at + timedelta(hours=1)
     dead_long = State(
@@ -180,7 +204,8 @@ def test_a_living_port_never_leads_to_a_call() -> None:
     )
     for peer, operation in product(Peer, (None, calm.operation)):
         seen = _changed(calm, at=late, peer=peer, operation=operation)
-        assert first_look(dead_long, seen, POLICY, late)[1].action is not Action.FAIL_OVER
+        (after, decision), (after_calm, _) = (first_look(state, seen, POLICY, late) for state in (dead_long, State()))
+        assert (decision.action in (Action.HOLD, Action.TELL), after) == (True, after_calm)
 
 
 # The same looks, through the benchmark's two functions and through the real cycle

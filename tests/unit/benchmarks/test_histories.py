@@ -48,7 +48,7 @@ def test_episodes_are_apart_and_in_order() -> None:
 def test_what_a_trouble_does_to_the_writer(cause: Cause) -> None:
     """Only outages by nature are outages; those that heal themselves do so within the grace, the others outlast it."""
     rng = Random(5)
-    lengths = [outage.seconds for _ in range(200) for outage in Episode(draw(cause, rng, 0.0)).outages()]
+    lengths = [outage.seconds for _ in range(200) for outage in Episode(draw(cause, rng, 0.0)).outages]
     healing = {Cause.BLIP, Cause.CRASH, Cause.SWITCHOVER, Cause.FLAPPING}
     lasting = {Cause.IN_REGION_FAILURE, Cause.REGION_LOSS, Cause.GRADUAL_LOSS, Cause.HALF_LOSS}
     assert bool(lengths) == (cause in healing | lasting)

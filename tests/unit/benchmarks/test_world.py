@@ -26,7 +26,7 @@ def test_an_episode_is_calm_outside_and_combined_inside() -> None:
 def test_an_outage_is_joined_over_its_causes_and_takes_the_gravest() -> None:
     """A crash that becomes a region loss is one outage, and a region loss."""
     seen = episode(effect(Cause.CRASH, 60, writer_down=1), effect(Cause.REGION_LOSS, 600, after=30, **DARK._asdict()))
-    assert [(outage.start, outage.end, outage.cause) for outage in seen.outages()] == [
+    assert [(outage.start, outage.end, outage.cause) for outage in seen.outages] == [
         (START, START + 630, Cause.REGION_LOSS)
     ]
 
@@ -34,7 +34,7 @@ def test_an_outage_is_joined_over_its_causes_and_takes_the_gravest() -> None:
 def test_with_swapped_roles_the_old_region_has_no_outage() -> None:
     """While the other cluster is the writer, this one's absence is none."""
     seen = episode(effect(Cause.SWITCHOVER, 60, swapped=1), effect(Cause.CRASH, 60, writer_down=1))
-    assert seen.outages() == []
+    assert seen.outages == []
 
 
 def test_causes_reach_back_as_far_as_asked() -> None:
