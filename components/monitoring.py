@@ -150,13 +150,13 @@ class Monitoring(pulumi.ComponentResource):
 
     def _widgets(self, alarm_arns: pulumi.Output[list[str]]) -> list[dict[str, Any]]:
         """Return the dashboard's widgets, two beside each other on its 24 columns, the alarms across."""
-        latencies = ["OwnProbeLatency", "PeerProbeLatency", "PeerFunctionLatency"]
+        latencies = ["OwnProbeLatency", "PeerProbeLatency", "PeerFunctionLatency", "BeatDuration"]
         aurora_lags = ["AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "AuroraGlobalDBProgressLag"]
         load = ["CPUUtilization", "DatabaseConnections", "Deadlocks", "LoginFailures"]
         rows = [
             self._graph("Roles: 1 is yes", "controller", "Maximum", ["WriterRole", "PeerRegionLost", "NoWriter"]),
             self._graph("Beats and decisions", "controller", "Sum", ["Beat", "Held", "Error"]),
-            self._graph("Probe latency by path (ms)", "controller", "Maximum", latencies),
+            self._graph("Latency by path, and of a whole beat (ms)", "controller", "Maximum", latencies),
             self._graph("Lag by our own heartbeat (ms)", "controller", "Maximum", ["ReplicationLag", "HeartbeatAge"]),
             self._graph("Lag by Aurora (ms)", "cluster", "Maximum", aurora_lags),
             self._graph("Load", "cluster", "Maximum", load),

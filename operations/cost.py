@@ -20,7 +20,7 @@ ANYWHERE = "any"
 SECONDS_PER_HOUR = 3600
 CONTROLLER_GB, HEALTH_CHECK_GB = 0.5, 0.25
 """Memory of the functions (components): 512 and 256 MB."""
-CUSTOM_METRICS = 11
+CUSTOM_METRICS = 12
 """What a controller publishes (functions/failover_controller/metrics.py); the standby's two lag metrics counted in both."""
 FREE = frozenset(
     {

@@ -47,6 +47,8 @@ class Beat:
     decision: Decision | None
     problems: tuple[str, ...]
     heartbeat_stopped: bool | None = None
+    took_ms: float | None = None
+    """From the first look until what came of it was kept; what is told afterwards doesn't count."""
 
 
 class Cycle:
@@ -138,7 +140,13 @@ class Cycle:
         if kept is not None:
             self._save(self._announcer.follow(kept, decision, seen.peer, seen.at), seen.records)
         stopped = None if quiet is None else quiet >= self._policy.quiet_seconds
-        return Beat(observation=seen, decision=decision, problems=self._taken_problems(), heartbeat_stopped=stopped)
+        return Beat(
+            observation=seen,
+            decision=decision,
+            problems=self._taken_problems(),
+            heartbeat_stopped=stopped,
+            took_ms=seconds_between(seen.at, self._clock()) * 1000,
+        )
 
     def report(self, beat: Beat, budget_seconds: float) -> None:
         """Send the beat's metrics and the notices, side by side, waiting at most `budget_seconds`; failures only show as Error."""
@@ -149,6 +157,7 @@ class Cycle:
             beat.decision,
             heartbeat_stopped=beat.heartbeat_stopped,
             met_error=_met_error(beat),
+            took_ms=beat.took_ms,
         )
         sent = self._threads.submit(lambda: self._metrics.put(values))
         self._deliver()

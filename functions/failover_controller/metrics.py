@@ -9,7 +9,14 @@ from .model import Decision, Observation, Peer, Port, Side
 Values = dict[str, tuple[float, str]]
 
 
-def beat_metrics(seen: Observation, decision: Decision, *, heartbeat_stopped: bool | None, met_error: bool) -> Values:
+def beat_metrics(
+    seen: Observation,
+    decision: Decision,
+    *,
+    heartbeat_stopped: bool | None,
+    met_error: bool,
+    took_ms: float | None = None,
+) -> Values:
     """Return name -> (value, CloudWatch unit); `heartbeat_stopped` is `None` when it can't be told."""
     values: Values = {
         "Beat": (1.0, "Count"),
@@ -30,6 +37,7 @@ def beat_metrics(seen: Observation, decision: Decision, *, heartbeat_stopped: bo
         ("OwnProbeLatency", seen.own_probe_ms),
         ("PeerProbeLatency", seen.peer_probe_ms),
         ("PeerFunctionLatency", seen.peer_function_ms),
+        ("BeatDuration", took_ms),
     ):
         if milliseconds is not None:
             values[name] = (round(milliseconds, 3), "Milliseconds")

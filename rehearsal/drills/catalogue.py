@@ -98,7 +98,7 @@ DRILLS: tuple[Drill, ...] = (
         title="Steady",
         description=f"{STEADY_BEATS} beats of calm: nothing moves, and the name answers the primary.",
         play=play_steady,
-        key_measurements=("beats", "acknowledged_rows", "replication_lag_ms"),
+        key_measurements=("beats", "longest_beat_ms", "acknowledged_rows", "replication_lag_ms"),
     ),
     Drill(
         name="region-lost",

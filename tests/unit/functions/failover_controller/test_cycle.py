@@ -646,6 +646,23 @@ def test_an_unexpected_error_of_a_report_is_a_problem_not_an_end() -> None:
     assert "notices: 'a bug'" in rig.beat().problems
 
 
+def test_how_long_a_beat_took_is_reported_from_the_first_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beat that takes longer than its period costs the next one: people must be able to see it coming."""
+    rig = Rig().start()
+    rig.beat()
+    ask_own = rig.world.ask_own
+
+    def answer_late(request: Any) -> object:
+        rig.clock.advance(0.4)
+        return ask_own(request)
+
+    monkeypatch.setattr(rig.world, "ask_own", answer_late)
+    rig.clock.advance(10)
+    rig.beat()
+    durations = [values["BeatDuration"] for values in rig.world.metrics]
+    assert durations == [(0.0, "Milliseconds"), (400.0, "Milliseconds")]
+
+
 def test_acting_comes_before_reporting() -> None:
     """No notice and no metric is sent between the decision and the call."""
     rig = outage()
