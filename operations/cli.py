@@ -124,7 +124,8 @@ def history(
 ) -> None:
     """Show the audit trail of one region, newest first: notices of the controller, and what people did.
 
-    Each region keeps its own. With --json: one object a line.
+    Each region keeps its own: the standby's is shown, or the writer's when the standby is silent.
+    With --json: one object a line.
     """
     from .look import show_history
 

@@ -33,7 +33,8 @@ def status(
 ) -> None:
     """Show roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and the last notices. Changes nothing.
 
-    Everything is asked of one region. With --watch and --json: one object a line.
+    Everything is asked of one region: the standby, or the writer's when the standby is silent, as it may be after a failover.
+    With --watch and --json: one object a line.
     """
     from .look import show_status, watch_status
 

@@ -5,6 +5,7 @@ can't be read never hides the others.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from .deadline import bounded, side_by_side
 from .deployment import Place
 from .moments import utc_text
 from .outcome import AwsError, ExitCode, OperationError
+from .ports import Item
 from .records import (
     OPERATOR,
     STATE,
@@ -36,8 +38,8 @@ _HEADINGS = ("At", "Reason", "Action", "What")
 
 
 def show_status(session: Session, region: str | None) -> ExitCode:
-    """Show one region: the standby unless another is named."""
-    sight = _look(session, choose(session.deployment, session.connect, region))
+    """Show one region: the named one, else the standby, else, if that is silent, the writer's."""
+    sight = _sight(session, region)
     title, lines = _view(session, sight)
     session.screen.labelled(status_json(session.deployment, sight), title, lines)
     if sight.entries:
@@ -54,7 +56,7 @@ def watch_status(session: Session, region: str | None, every_seconds: float) -> 
         try:
             while True:
                 try:
-                    sight = _look(session, choose(session.deployment, session.connect, region))
+                    sight = _sight(session, region)
                     title, lines = _view(session, sight)
                     notices = _rows(sight.entries or ())
                     show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
@@ -75,13 +77,32 @@ def _view(session: Session, sight: Sight) -> tuple[str, list[tuple[str, str]]]:
 
 
 def show_history(session: Session, region: str | None, limit: int) -> ExitCode:
-    """Show the audit trail of one region, newest first."""
-    place = choose(session.deployment, session.connect, region)
-    api = session.connect(place)
-    entries = [parse_entry(item) for item in bounded(partial(api.read_history, limit))]
+    """Show the audit trail of one region, newest first: the named one's, else the standby's, else the writer's."""
+    place, code = choose(session.deployment, session.connect, region), ExitCode.DONE
+    try:
+        items = _trail(session, place, limit)
+    except AwsError as error:
+        other = session.deployment.other(place)
+        if region is not None:
+            raise
+        try:
+            items = _trail(session, other, limit)
+        except AwsError:
+            raise error from None
+        session.screen.note(f"{_silent(place, error.what)}: this is the trail of {other.region}.")
+        place, code = other, ExitCode.PARTLY
+    entries = [parse_entry(item) for item in items]
     values = [entry.to_json() for entry in entries]
     session.screen.rows(values, f"Audit trail of {place.region}, newest first", _HEADINGS, _rows(entries))
-    return ExitCode.DONE
+    return code
+
+
+def _trail(session: Session, place: Place, limit: int) -> Sequence[Item]:
+    return bounded(partial(session.connect(place).read_history, limit))
+
+
+def _silent(standby: Place, why: str) -> str:
+    return f"{standby.region}, the standby, does not answer ({why})"
 
 
 def _rows(entries: Sequence[Entry]) -> list[tuple[str, str, str, str]]:
@@ -95,6 +116,18 @@ def _what(entry: Entry) -> str:
         said += [f"{name}: {evidence[name]}" for name in ("why", "until", "decision_id") if evidence.get(name)]
         return "; ".join(said)
     return str(entry.line.get("next") or evidence.get("message") or entry.line.get("line") or "")
+
+
+def _sight(session: Session, region: str | None) -> Sight:
+    """Look at the named region, else at the standby: after a failover that may be the lost one, and the writer's is shown."""
+    place = choose(session.deployment, session.connect, region)
+    sight = _look(session, place)
+    if region is not None or exit_code(sight) is not ExitCode.AWS:
+        return sight
+    other = _look(session, session.deployment.other(place))
+    if exit_code(other) is ExitCode.AWS:
+        return sight
+    return replace(other, failures={"standby": _silent(place, sight.failures["table"]), **other.failures})
 
 
 def _look(session: Session, place: Place) -> Sight:

@@ -42,7 +42,7 @@ class Sight:
 
 def exit_code(sight: Sight) -> ExitCode:
     """Return 0 when all was read but perhaps the mode, 4 when neither table nor RDS was, else 5."""
-    missing = [part for part in ("table", "approval", "history", "RDS") if part in sight.failures]
+    missing = [part for part in ("standby", "table", "approval", "history", "RDS") if part in sight.failures]
     if not missing:
         return ExitCode.DONE
     return ExitCode.AWS if {"table", "RDS"} <= set(missing) else ExitCode.PARTLY

@@ -160,9 +160,9 @@ def failover(day: Day) -> None:
 
 
 def status(day: Day) -> None:
-    """From the region that lives all can be seen: the writer is there, and its name leads there."""
-    found = day.terminal.found("status", "--region", WEST)
-    assert (WEST, {}) == (found["roles"]["writer"], found["not_read"])
+    """From the region that lives all can be seen, and that is where status looks: the standby is the lost region now."""
+    found = day.terminal.found("status", code=5)
+    assert (WEST, WEST, ["standby"]) == (found["region"], found["roles"]["writer"], list(found["not_read"]))
     assert [EAST] == day.terminal.status()["dark_regions"]
 
 

@@ -206,9 +206,58 @@ def test_history_checks_its_options(world: World, options: tuple[str, ...]) -> N
     assert world.run("history", *options).exit_code == ExitCode.USAGE
 
 
+def test_after_a_failover_from_a_lost_region_the_writer_s_is_shown(world: World) -> None:
+    """The standby is the lost region then: nobody has to know that to see what became of the failover."""
+    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.west.put_state(State(writer=Side.OWN, beat_at=after(-4)))
+    world.fail(EAST)
+    result = world.run("status")
+    assert result.exit_code == ExitCode.PARTLY
+    assert "seen from eu-west-1" in result.stdout
+    assert "us-east-1, the standby, does not answer" in " ".join(result.stdout.split())
+    found = seen(world)
+    assert (found["region"], list(found["not_read"])) == (WEST, ["standby"])
+
+
+def test_a_silent_region_that_was_named_is_not_replaced(world: World) -> None:
+    """Who names a region wants that one, for its status and for its trail."""
+    world.fail(WEST, "read_items", "read_roles", "read_history")
+    assert seen(world, "--region", WEST)["region"] == WEST
+    assert world.run("history", "--region", WEST).exit_code == ExitCode.AWS
+    assert world.asked(EAST) == []
+
+
+def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(world: World) -> None:
+    """It stands for both; who wants the other one names it."""
+    world.fail(EAST, "read_items", "read_history")
+    world.fail(WEST, "read_items", "read_history")
+    roles = iter([True, False])
+
+    def fails_later() -> None:
+        if not next(roles, False):
+            raise AwsError("no answer", cure="Try again.")
+
+    world.on(WEST, "read_roles", fails_later)
+    world.on(EAST, "read_roles", fails_later)
+    found = seen(world)
+    assert (found["region"], "standby" in found["not_read"]) == (WEST, False)
+
+
+def test_the_history_of_a_lost_standby_is_the_writer_s(world: World) -> None:
+    """And it is said so, beside it."""
+    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
+    world.fail(EAST)
+    result = world.run("history", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["id"]) == (ExitCode.PARTLY, "n-1")
+    assert "us-east-1, the standby, does not answer" in result.stderr
+    assert "this is the trail of eu-west-1" in " ".join(result.stderr.split())
+
+
 def test_history_without_an_answer(world: World) -> None:
     """The exit code says that it was AWS, and nothing that is no JSON is on stdout."""
     world.fail(WEST, "read_history")
+    world.fail(EAST, "read_history")
     result = world.run("history", "--json")
     assert result.exit_code == ExitCode.AWS
     assert json.loads(result.stdout) == {
