@@ -225,14 +225,16 @@ class AwsRegion:
             return self._clients[service]
 
 
-def translated(error: ClientError | BotoCoreError, what: str) -> OperationError:
-    """Return our error for one of boto3's: what was asked, what AWS said, and the cure."""
+def translated(
+    error: ClientError | BotoCoreError, what: str, *, otherwise: str = "Look at `status`, then try again."
+) -> OperationError:
+    """Return our error for one of boto3's: what was asked, what AWS said, and the cure, `otherwise` if none is known."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):
             return ConflictError(f"{what}: somebody else wrote first", cure="Look at `status`, and decide anew.")
         message = error.response.get("Error", {}).get("Message", "")
-        return AwsError(f"{what}: {code}: {message}", cure=_CURES.get(code, "Look at `status`, then try again."))
+        return AwsError(f"{what}: {code}: {message}", cure=_CURES.get(code, otherwise))
     if isinstance(error, _NO_LOGIN):
         return AwsError(f"{what}: {error}", cure="Log in to AWS, or set AWS_PROFILE.")
     if isinstance(error, NO_ANSWER):

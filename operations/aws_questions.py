@@ -94,7 +94,7 @@ class AwsQuestions:
                 f"{what}: no answer",
                 cure=f"{self._region}, or the way to it, may be down: look at it from the other region.",
             )
-        return translated(error, what)
+        return translated(error, what, otherwise="It was only a question: try again, or look it up in AWS's console.")
 
     def _client(self, service: str) -> Any:
         # Making a client is not thread-safe, and looks for credentials, which may take long.

@@ -6,12 +6,13 @@ deployment has two places; which of them is the standby is not a thing that outp
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .outcome import UsageProblemError
+from .stack_outputs import CONFIGURED_REGIONS, OutputsReader
 
 PULUMI_TIMEOUT_SECONDS = 30
 KEEP_A_COPY = "`pulumi stack output --json > outputs.json` while all is well, then `--outputs outputs.json`"
@@ -62,29 +63,22 @@ def read_deployment(outputs: object) -> Deployment:
     Raises:
         UsageProblemError: naming every output that is missing or malformed.
     """
-    source = outputs if isinstance(outputs, Mapping) else {}
-    problems: list[str] = []
-    regions = source.get("regions")
-    places = []
-    for name in ("secondary", "primary"):
-        values = regions.get(name) if isinstance(regions, Mapping) else None
-        fields = {
-            "region": _text(values, "region", f"regions.{name}", problems),
-            "cluster_arn": _text(values, "cluster_arn", f"regions.{name}", problems),
-            "table_name": _text(values, "table_name", f"regions.{name}", problems),
-            "controller_name": _text(values, "failover_controller_function_name", f"regions.{name}", problems),
-        }
-        places.append(Place(name=name, **fields))
+    reader = OutputsReader(outputs)
     deployment = Deployment(
-        global_cluster_id=_text(source, "global_cluster_id", "", problems),
-        places=tuple(places),
-        rewind_method=str(source.get("rewind_method", Deployment.rewind_method)),
+        global_cluster_id=reader.text("global_cluster_id"),
+        places=tuple(
+            Place(
+                name=name,
+                region=reader.region_text(name, "region"),
+                cluster_arn=reader.region_text(name, "cluster_arn"),
+                table_name=reader.region_text(name, "table_name"),
+                controller_name=reader.region_text(name, "failover_controller_function_name"),
+            )
+            for name in CONFIGURED_REGIONS
+        ),
+        rewind_method=str(reader.outputs.get("rewind_method", Deployment.rewind_method)),
     )
-    if problems:
-        raise UsageProblemError(
-            f"these outputs are missing or no text: {', '.join(problems)}",
-            cure="Give the outputs of a stack of this program that is up: `pulumi stack output --json`.",
-        )
+    reader.finish()
     return deployment
 
 
@@ -134,11 +128,3 @@ def _ask_pulumi(stack: str | None, run: Run) -> object:
         return json.loads(answer.stdout)
     except ValueError as error:
         raise UsageProblemError(f"`{' '.join(command)}` answered no JSON", cure="Give --outputs FILE.") from error
-
-
-def _text(values: object, name: str, where: str, problems: list[str]) -> str:
-    value = values.get(name) if isinstance(values, Mapping) else None
-    if isinstance(value, str) and value:
-        return value
-    problems.append(f"{where}.{name}" if where else name)
-    return ""

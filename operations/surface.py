@@ -6,8 +6,9 @@ I/O. Invariant: a surface is complete; whatever is missing is named, all of it a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from .outcome import UsageProblemError
+from .stack_outputs import CONFIGURED_REGIONS, OutputsReader
 
 ROLE_ALARMS = ("writer-role", "reader-role")
 """The alarms that tell a role: one of the two is always on, and neither is a fault."""
@@ -71,64 +72,48 @@ def read_surface(outputs: object) -> Surface:
     Raises:
         UsageProblemError: naming every output that is missing or malformed.
     """
-    source = outputs if isinstance(outputs, Mapping) else {}
-    problems: list[str] = []
-    by_name = source.get("regions")
-    regions = []
-    for name in ("secondary", "primary"):
-        values = by_name.get(name) if isinstance(by_name, Mapping) else None
-        regions.append(_region(name, values if isinstance(values, Mapping) else {}, problems))
-    checks = source.get("health_check_ids")
+    reader = OutputsReader(outputs)
+    regions = tuple(_region(name, reader) for name in CONFIGURED_REGIONS)
+    checks = reader.outputs.get("health_check_ids")
     if not isinstance(checks, Mapping) or not all(isinstance(value, str) for value in checks.values()):
-        problems.append("health_check_ids")
+        reader.miss("health_check_ids")
         checks = {}
     surface = Surface(
-        global_cluster_id=_text(source, "global_cluster_id", "", problems),
-        environment=_text(source, "environment", "", problems),
-        writer_name=_text(source, "writer_dns_name", "", problems),
-        reader_name=_text(source, "reader_dns_name", "", problems),
+        global_cluster_id=reader.text("global_cluster_id"),
+        environment=reader.text("environment"),
+        writer_name=reader.text("writer_dns_name"),
+        reader_name=reader.text("reader_dns_name"),
         health_checks={str(what): str(check_id) for what, check_id in checks.items()},
-        regions=tuple(regions),
+        regions=regions,
     )
-    if problems:
-        raise UsageProblemError(
-            f"these outputs are missing or malformed: {', '.join(problems)}",
-            cure="Give the outputs of a stack of this program that is up: `pulumi stack output --json`.",
-        )
+    reader.finish()
     return surface
 
 
-def _region(name: str, values: Mapping[object, object], problems: list[str]) -> RegionSurface:
-    where = f"regions.{name}"
+def _region(name: str, reader: OutputsReader) -> RegionSurface:
+    values = reader.region(name)
     port, alarms = values.get("port"), values.get("alarm_arns")
     if isinstance(port, bool) or not isinstance(port, int | float):
-        problems.append(f"{where}.port")
+        reader.miss(f"regions.{name}.port")
         port = 0
     if not isinstance(alarms, list) or not all(isinstance(arn, str) for arn in alarms):
-        problems.append(f"{where}.alarm_arns")
+        reader.miss(f"regions.{name}.alarm_arns")
         alarms = []
+    text = partial(reader.region_text, name)
     return RegionSurface(
         name=name,
-        region=_text(values, "region", where, problems),
-        cluster_id=_text(values, "cluster_id", where, problems),
-        cluster_arn=_text(values, "cluster_arn", where, problems),
-        writer_endpoint=_text(values, "writer_endpoint", where, problems),
-        reader_endpoint=_text(values, "reader_endpoint", where, problems),
+        region=text("region"),
+        cluster_id=text("cluster_id"),
+        cluster_arn=text("cluster_arn"),
+        writer_endpoint=text("writer_endpoint"),
+        reader_endpoint=text("reader_endpoint"),
         port=int(port),
-        key_arn=_text(values, "key_arn", where, problems),
-        secret_arn=_text(values, "secret_arn", where, problems),
-        topic_arn=_text(values, "topic_arn", where, problems),
-        table_name=_text(values, "table_name", where, problems),
-        health_check=_text(values, "health_check_function_name", where, problems),
-        controller=_text(values, "failover_controller_function_name", where, problems),
+        key_arn=text("key_arn"),
+        secret_arn=text("secret_arn"),
+        topic_arn=text("topic_arn"),
+        table_name=text("table_name"),
+        health_check=text("health_check_function_name"),
+        controller=text("failover_controller_function_name"),
         # arn:aws:cloudwatch:<region>:<account>:alarm:<name>
         alarm_names=tuple(arn.split(":", 6)[-1] for arn in alarms),
     )
-
-
-def _text(values: Mapping[object, object], name: str, where: str, problems: list[str]) -> str:
-    value = values.get(name)
-    if isinstance(value, str) and value:
-        return value
-    problems.append(f"{where}.{name}" if where else name)
-    return ""

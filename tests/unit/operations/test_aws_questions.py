@@ -75,6 +75,17 @@ def test_the_value_of_a_secret_never_leaves_the_adapter(questions: Stubbed) -> N
     assert "correct-horse" not in json.dumps(answer)
 
 
+def test_a_refusal_that_nobody_foresaw_has_a_cure_that_fits_a_question(questions: Stubbed) -> None:
+    """Before `pulumi up` there is no status to look at."""
+    questions.stub("iam").add_client_error("get_account_summary", "ServiceFailure", "internal")
+    with pytest.raises(AwsError) as raised:
+        questions.ask("iam", "get_account_summary")
+    assert (raised.value.what, raised.value.cure) == (
+        "iam of eu-west-1, get_account_summary: ServiceFailure: internal",
+        "It was only a question: try again, or look it up in AWS's console.",
+    )
+
+
 def test_nothing_that_changes_anything_can_be_asked(questions: Stubbed) -> None:
     """Only what stands in the list; and in the list there are questions, and the probe."""
     with pytest.raises(UsageProblemError, match=r"rds\.delete_db_cluster is no question"):

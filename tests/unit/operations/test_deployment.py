@@ -49,7 +49,7 @@ def test_names_every_output_that_is_missing() -> None:
     with pytest.raises(UsageProblemError) as raised:
         read_deployment(broken)
     assert raised.value.what == (
-        "these outputs are missing or no text: regions.secondary.region, regions.primary.table_name, global_cluster_id"
+        "these outputs are missing or malformed: global_cluster_id, regions.secondary.region, regions.primary.table_name"
     )
 
 
