@@ -24,7 +24,7 @@ def draw(all_figures: Sequence[Figures], path: Path, title: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot  # after the backend was chosen
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5.4), layout="constrained")
+    figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=(13, 5.4), layout="constrained")
     _draw_times(left, all_figures)
     _draw_wrong(right, all_figures)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize=8)
@@ -45,7 +45,7 @@ def _draw_times(axes: Any, all_figures: Sequence[Figures]) -> None:
         share = f", misses {times.missed:,} of {times.outages:,}" if times.missed else ""
         axes.text(times.longest * 1.15, row, f"p99 {times.p99:,.0f} s{share}", va="center", fontsize=9)
     axes.set_xscale("log")
-    axes.set_xlim(10, 120_000)
+    axes.set_xlim(10, 300_000)
     axes.set_yticks(range(len(all_figures)), [detector.name for detector in all_figures])
     axes.invert_yaxis()
     axes.set_xlabel("seconds from region loss to failover call (log): dot p50, bar p99, line to the longest")
@@ -53,19 +53,17 @@ def _draw_times(axes: Any, all_figures: Sequence[Figures]) -> None:
 
 
 def _draw_wrong(axes: Any, all_figures: Sequence[Figures]) -> None:
-    labels = [str(cause) for cause in Cause if any(str(cause) in detector.wrong for detector in all_figures)]
-    labels.append(TOGETHER)
+    labels = [*map(str, Cause), TOGETHER]
     left = [0.0] * len(all_figures)
-    for index, label in enumerate(labels):
+    for colour, label in zip(COLOURS, labels, strict=True):
         widths = [_rate(detector, label) for detector in all_figures]
         if any(widths):
-            axes.barh(range(len(all_figures)), widths, left=left, color=COLOURS[index % len(COLOURS)], label=label)
+            axes.barh(range(len(all_figures)), widths, left=left, color=colour, label=label)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for row, detector in enumerate(all_figures):
         axes.text(left[row] + max(left) * 0.01, row, f"{detector.wrong_in_all:,.0f}", va="center", fontsize=9)
     axes.set_xlim(0, max(1.0, *left) * 1.12)
-    axes.set_yticks([])
-    axes.invert_yaxis()
+    axes.tick_params(left=False)
     axes.set_xlabel("wrong failovers per 1,000 region-years, by what was going on")
 
 
