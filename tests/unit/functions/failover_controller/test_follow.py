@@ -12,6 +12,7 @@ from functions.failover_controller.decide import decide
 from functions.failover_controller.follow import follow
 from functions.failover_controller.model import (
     Action,
+    Approval,
     AttemptStatus,
     Observation,
     Operation,
@@ -19,6 +20,7 @@ from functions.failover_controller.model import (
     Pending,
     Port,
     Reason,
+    Records,
     Side,
     State,
 )
@@ -103,7 +105,13 @@ def test_a_writer_that_is_said_to_be_down_breaks_the_silence_but_not_the_death()
 
 
 @pytest.mark.parametrize(
-    "life", [healthy(at=after(1)), lost(at=after(1), peer=Peer.FINE), lost(at=after(1), peer_port=Port.UNUSABLE)]
+    "life",
+    [
+        healthy(at=after(1)),
+        healthy(at=after(1), peer=Peer.SILENT),
+        lost(at=after(1), peer=Peer.FINE),
+        lost(at=after(1), peer_port=Port.UNUSABLE),
+    ],
 )
 def test_any_sign_of_life_forgets_the_count(life: Observation) -> None:
     """A port that answers, or a region that says that its writer is fine, ends the run."""
@@ -223,6 +231,29 @@ def test_a_writer_of_our_own_that_takes_no_writes_yet_is_not_the_end() -> None:
     assert (state.writer, state.attempt and state.attempt.status) == (Side.OWN, AttemptStatus.UNDER_WAY)
 
 
+@pytest.mark.parametrize(
+    "contradiction",
+    [
+        {"writer": Side.PEER},
+        {"writer": Side.UNKNOWN},
+        {"operation": FAILING_OVER},
+        {"own_port": Port.DEAD},
+        {"own_port": Port.UNKNOWN, "own_read_only": None},
+        {"own_read_only": None},
+    ],
+)
+def test_a_failover_has_ended_only_when_rds_and_our_own_probe_say_so(contradiction: dict[str, object]) -> None:
+    """The role by RDS, no operation left, a port that answers, and a database that takes writes: all four."""
+    seen = replace(WRITABLE, **contradiction)  # pyright: ignore[reportArgumentType]
+    assert events(standing(attempt=attempt()), seen) == []
+
+
+def test_the_change_of_roles_that_our_own_call_brought_is_no_person_s() -> None:
+    """While an attempt is open, its end is what is told; the pending question of before is no matter."""
+    state, happened = follow(standing(attempt=attempt()), replace(WRITABLE, own_read_only=True), POLICY)
+    assert (state.writer, state.roles_changed_at, happened) == (Side.OWN, None, ())
+
+
 def test_a_completed_failover_is_accounted_for() -> None:
     """Start, end, elapsed, the lag before and the loss that it lets expect; the cooldown starts."""
     begun = attempt(started_at=after(-60), outage_at=after(-63), status=AttemptStatus.UNDER_WAY, lag_ms=250.0)
@@ -276,6 +307,22 @@ def test_an_attempt_outlives_what_is_unknown(unknown: dict[str, object]) -> None
     begun = attempt(status=AttemptStatus.UNDER_WAY, touched_at=after(-100))
     seen = lost(**unknown)
     assert begun == followed(standing(attempt=begun), seen).attempt
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (Approval(id="ask", approved=True, by="ann"), False),
+        (Approval(id="ask", approved=False, by="ann"), True),
+        (Approval(id="another", approved=True, by="ann"), True),
+        (None, True),
+    ],
+)
+def test_a_yes_to_an_outage_that_is_over_closes_the_question(answer: Approval | None, kept: bool) -> None:
+    """It must not count for the next outage. A no, a yes to another question and silence leave it as it is."""
+    pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=NOW)
+    seen = healthy(records=Records(approval=answer))
+    assert kept == (followed(standing(pending=pending), seen).pending is not None)
 
 
 def test_an_overdue_failover_is_told_once() -> None:
