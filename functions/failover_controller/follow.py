@@ -161,16 +161,17 @@ def _follow_life(state: State, seen: Observation, policy: Policy, *, counts: boo
     before = _Run() if is_stale else _Run(state.silent_beats, state.dead_beats, state.dead_since)
     run = _count(before, seen, step=1 if counts and not is_early else 0) if state.writer is Side.PEER else _Run()
     heartbeats, heartbeat_seen_at = state.heartbeats, state.heartbeat_seen_at
-    arrived = seen.heartbeat is not None and seen.heartbeat not in heartbeats
-    if arrived and seen.heartbeat is not None:
-        heartbeats, heartbeat_seen_at = (*heartbeats, seen.heartbeat)[-HEARTBEATS_KEPT:], seen.at
+    arrived = None if seen.heartbeat in heartbeats else seen.heartbeat
+    if arrived is not None:
+        heartbeats, heartbeat_seen_at = (*heartbeats, arrived)[-HEARTBEATS_KEPT:], seen.at
         # One that comes with the first failing beat was on its way before. A later one was written by a writer that lives:
         # without this, the count of a long partition would leave no beats of protection when the heartbeat falters.
         if run.silent_beats > 1:
             run = run._replace(silent_beats=0)
     lag_ms, lag_at = state.lag_ms, state.lag_at
     # A lag measured at the first failing beat may already be the outage's own: it is not taken.
-    if seen.lag_ms is not None and (writer_shows_life(seen) or (arrived and before.dead_since is not None)):
+    flows = arrived is not None and before.dead_since is not None
+    if seen.lag_ms is not None and (writer_shows_life(seen) or flows):
         lag_ms, lag_at = seen.lag_ms, seen.at
     return replace(
         state,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -188,6 +189,24 @@ def test_the_lag_of_a_failing_beat_is_not_taken() -> None:
     assert (80.0, after(-1)) == (state.lag_ms, state.lag_at)
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        healthy(lag_ms=None),
+        lost(lag_ms=None, heartbeat="new"),
+        lost(lag_ms=900.0, heartbeat="h0"),
+        lost(lag_ms=900.0, heartbeat=None),
+    ],
+)
+@pytest.mark.parametrize("dead_since", [None, after(-1)])
+def test_the_last_lag_stays_where_none_is_measured_and_where_nothing_flows(
+    seen: Observation, dead_since: datetime | None
+) -> None:
+    """What a failover will be judged by is the last that was measured of a stream that flowed."""
+    state = followed(standing(lag_ms=80.0, lag_at=after(-1), dead_since=dead_since), seen)
+    assert (80.0, after(-1)) == (state.lag_ms, state.lag_at)
+
+
 def test_the_lag_is_taken_while_heartbeats_arrive_in_a_partition() -> None:
     """With the port dead for longer, a new heartbeat shows that the stream flows."""
     state = followed(standing(), lost(), lost(at=after(1), heartbeat="new", lag_ms=95.0))
@@ -206,8 +225,8 @@ def test_a_change_of_roles_by_somebody_else_starts_the_cooldown(operation: Opera
     pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=NOW)
     state, happened = follow(standing(pending=pending), healthy(writer=Side.OWN, operation=operation), POLICY)
     assert (state.writer, state.roles_changed_at, state.pending) == (Side.OWN, NOW, None)
-    assert [(e.reason, e.evidence["from"], e.evidence["to"]) for e in happened] == [
-        (Reason.ROLES_CHANGED, "peer", "own")
+    assert [(e.reason, e.action, e.evidence["from"], e.evidence["to"]) for e in happened] == [
+        (Reason.ROLES_CHANGED, Action.TELL, "peer", "own")
     ]
 
 
@@ -257,7 +276,7 @@ def test_the_change_of_roles_that_our_own_call_brought_is_no_person_s() -> None:
 def test_a_completed_failover_is_accounted_for() -> None:
     """Start, end, elapsed, the lag before and the loss that it lets expect; the cooldown starts."""
     begun = attempt(started_at=after(-60), outage_at=after(-63), status=AttemptStatus.UNDER_WAY, lag_ms=250.0)
-    state, happened = follow(standing(attempt=begun, told=(Reason.REGION_LOST,)), WRITABLE, POLICY)
+    state, happened = follow(standing(attempt=begun, told=(Reason.REGION_LOST,), troubled_beats=9), WRITABLE, POLICY)
     evidence = happened[0].evidence
     expected = {
         "started_at": after(-60).isoformat(),
@@ -270,6 +289,7 @@ def test_a_completed_failover_is_accounted_for() -> None:
     assert [event.reason for event in happened] == [Reason.FAILOVER_COMPLETED]
     assert expected == {name: evidence[name] for name in expected}
     assert (state.attempt, state.writer, state.roles_changed_at, state.told) == (None, Side.OWN, NOW, ())
+    assert (state.troubled_beats, happened[0].action) == (0, Action.TELL)
 
 
 def test_an_unknown_loss_stays_unknown_in_the_account() -> None:
@@ -287,6 +307,15 @@ def test_an_operation_that_vanished_without_a_new_writer_has_failed() -> None:
         state.attempt,
         state.roles_changed_at,
     ) == ([Reason.FAILOVER_FAILED], None, NOW)
+
+
+@pytest.mark.parametrize("status", AttemptStatus)
+@pytest.mark.parametrize("seen", [lost(), healthy()])
+def test_nothing_is_given_up_while_the_call_may_still_show(status: AttemptStatus, seen: Observation) -> None:
+    """RDS needs a moment to show an operation: until then neither failed nor abandoned is known."""
+    begun = attempt(status=status, touched_at=after(-24.9))
+    state, happened = follow(standing(attempt=begun), seen, POLICY)
+    assert (state.attempt, happened) == (begun, ())
 
 
 def test_an_intent_is_abandoned_when_the_writer_lives_and_the_call_can_not_show_any_more() -> None:
@@ -331,6 +360,7 @@ def test_an_overdue_failover_is_told_once() -> None:
     seen = lost(operation=FAILING_OVER)
     state, happened = follow(standing(attempt=begun), seen, POLICY)
     assert ([e.reason for e in happened], events(state, replace(seen, at=after(1)))) == ([Reason.FAILOVER_OVERDUE], [])
+    assert (happened[0].action, happened[0].evidence["elapsed_seconds"]) == (Action.TELL, 600.0)
 
 
 OBSERVATIONS = st.builds(
