@@ -4,14 +4,14 @@ Owns: what every stack asks, each time with an explicit provider. Does not own: 
 (`existing_vpc`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
-from components.network import SUBNETS
 from components.site import Site
 from settings import RegionSettings
+from zones import ZONES, chosen_zones
 
 
 def site_in(region: str, provider: aws.Provider, *, project: str, environment: str, is_production: bool) -> Site:
@@ -28,7 +28,7 @@ def site_in(region: str, provider: aws.Provider, *, project: str, environment: s
 
 
 def availability_zones(place: RegionSettings, provider: aws.Provider) -> Sequence[pulumi.Input[str]]:
-    """Return the zones that the settings give, or the first three that AWS offers this account in the region.
+    """Return the zones that the settings give, or three that AWS offers this account in the region.
 
     None for an existing VPC, whose subnets are where they are.
     Zones that one has to opt into (local and wavelength zones) can't hold a database and are left out.
@@ -38,18 +38,22 @@ def availability_zones(place: RegionSettings, provider: aws.Provider) -> Sequenc
         return ()
     if place.availability_zones:
         return place.availability_zones
-    names = aws.get_availability_zones_output(
+    offered = aws.get_availability_zones_output(
         state="available",
         filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
         opts=pulumi.InvokeOutputOptions(provider=provider),
-    ).names.apply(lambda names: _first_three(place.region, names))
-    return [names[index] for index in range(SUBNETS)]
+    )
+    # The provider lists both in the order of the names.
+    names = pulumi.Output.all(offered.names, offered.zone_ids).apply(
+        lambda lists: _three(place.region, dict(zip(*lists, strict=True)))
+    )
+    return [names[index] for index in range(ZONES)]
 
 
-def _first_three(region: str, names: Sequence[str]) -> list[str]:
-    if len(names) < SUBNETS:
+def _three(region: str, ids: Mapping[str, str]) -> list[str]:
+    if len(ids) < ZONES:
         raise pulumi.RunError(
-            f"{region}: this account has {len(names)} availability zones there ({', '.join(names)}), "
-            f"and Aurora needs {SUBNETS}; choose another region"
+            f"{region}: this account has {len(ids)} availability zones there ({', '.join(ids)}), "
+            f"and Aurora needs {ZONES}; choose another region"
         )
-    return sorted(names)[:SUBNETS]
+    return chosen_zones(ids)

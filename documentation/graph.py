@@ -174,7 +174,10 @@ class _MadeUp(Mocks):
 
     def call(self, args: MockCallArgs) -> Any:
         return {
-            "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": ["a", "b", "c"], "id": "zones"},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+                "names": ["a", "b", "c"],
+                "zoneIds": ["1", "2", "3"],
+            },
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012", "id": "123456789012"},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
         }[args.token]

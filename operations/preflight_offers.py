@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from settings import RegionSettings, Settings
+from zones import ZONES, chosen_zones
 
 from .findings import Check, Finding, judged, unknown
 from .questions import Answer, AskIn, Questions
 from .stack_settings import names_of
 
 ENGINE = "aurora-mysql"
-ZONES = 3
 
 
 def offer_checks(settings: Settings, ask_in: AskIn) -> list[Check]:
@@ -47,17 +47,21 @@ def judge_region(where: str, answer: Answer) -> Finding:
 
 
 def _look_at_zones(ask: Questions, place: RegionSettings) -> list[Finding]:
-    found = ask.ask_all("ec2", "describe_availability_zones", "AvailabilityZones")
-    return [judge_zones(place, found)]
+    return [judge_zones(place, _zones(ask))]
 
 
-def judge_zones(place: RegionSettings, found: Sequence[Answer]) -> Finding:
-    """Return whether there are three zones, or the three that are configured."""
-    there = sorted(
-        str(each["ZoneName"])
-        for each in found
+def _zones(ask: Questions) -> dict[str, str]:
+    """Return the zones that can hold a database: name -> id."""
+    return {
+        str(each["ZoneName"]): str(each.get("ZoneId", ""))
+        for each in ask.ask_all("ec2", "describe_availability_zones", "AvailabilityZones")
         if each.get("State") == "available" and each.get("ZoneType", "availability-zone") == "availability-zone"
-    )
+    }
+
+
+def judge_zones(place: RegionSettings, found: Mapping[str, str]) -> Finding:
+    """Return whether there are three zones, or the three that are configured."""
+    there = sorted(found)
     wanted = place.availability_zones or ()
     problems = [f"{zone} is not there" for zone in wanted if zone not in there]
     if len(there) < ZONES:
@@ -89,18 +93,19 @@ def _look_at_class(ask: Questions, place: RegionSettings, version: str) -> list[
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
     found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=place.database_class)
     any_class = bool(found) or bool(ask.ask("rds", operation, **asked, MaxRecords=20).get(items))
-    return [judge_class(place, found, lists_any=any_class)]
+    # The subnets of an existing VPC are where they are: those zones are theirs who made it.
+    taken = () if place.existing_vpc else tuple(place.availability_zones or chosen_zones(_zones(ask)))
+    return [judge_class(place, found, taken, lists_any=any_class)]
 
 
-def judge_class(place: RegionSettings, found: Sequence[Answer], *, lists_any: bool) -> Finding:
-    """Return whether the class can be had in three zones, or in the three that are configured."""
+def judge_class(place: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
+    """Return whether the class can be had in three zones, and in those that the subnets will be in."""
     name, where = place.database_class, place.region
-    cure = "Choose another `instance_class`, or region."
+    cure = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
     if not lists_any:
         return unknown("instance class", where, why="AWS lists no class at all for this engine version", cure=cure)
     zones = {str(zone["Name"]) for each in found for zone in each.get("AvailabilityZones", [])}
-    wanted = place.availability_zones or ()
-    problems = [f"{name} is not offered in {zone}" for zone in wanted if zone not in zones]
+    problems = [f"{name} is not offered in {zone}" for zone in taken if zone not in zones]
     if len(zones) < ZONES:
         problems.append(f"{name} is offered in {len(zones)} zones: {', '.join(sorted(zones)) or 'none'}")
     if found and not any(each.get("SupportsGlobalDatabases", True) for each in found):

@@ -251,11 +251,13 @@ class Cycle:
             return _held(decision, refusal), state
         seen = self._look()
         now = self._clock()
-        followed, _ = follow(state, seen, self._policy, counts=False)
+        followed, events = follow(state, seen, self._policy, counts=False)
+        for event in events:
+            followed = self._announcer.tell(followed, event, seen.at)
         again = self._decide_again(decision, seen, followed, now)
         if again.action is not Action.FAIL_OVER:
             self._release_lock()
-            return again, state
+            return again, followed  # a sign of life counts, whichever look saw it
         attempt = self._attempt(Case(seen, followed, self._policy, now), decision)
         intended = self._announcer.announce(replace(followed, attempt=attempt), decision, now)
         if not self._save(intended):

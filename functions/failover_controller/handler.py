@@ -58,7 +58,9 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
     limit = event.get("beats")
     return run_beats(
         runtime.cycle,
-        holder=context.aws_request_id,
+        # Lambda may deliver one event twice, with one request id: each invocation must still be told from the other.
+        # Source: How Lambda handles errors and retries with asynchronous invocation.
+        holder=f"{context.aws_request_id}/{_new_id()}",
         policy=runtime.policy,
         clock=_now,
         sleep=time.sleep,

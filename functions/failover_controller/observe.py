@@ -18,6 +18,10 @@ from .ports import Answer, HealthChecks, PortError, Rds, SilentError, Store, Thr
 Result = TypeVar("Result")
 PROBE_SHARE_OF_DEADLINE = 0.7
 """Of a path's deadline, what health_check may spend on a probe; the rest is for the invocation itself."""
+LOCAL_PROBE_SECONDS = 1.5
+"""What the other region's health_check may spend at most: its writer is beside it, so that one silent for so long hangs. The
+answer that says so still has to cross the ocean: a new connection, TLS and the request are four round trips, of up to 0.35 s.
+Came it too late, a writer that Aurora is about to heal would be a region that fell silent, for which there is no grace."""
 RECORD_ITEMS = ("state", "switch", "lease", "lock")
 
 
@@ -48,11 +52,13 @@ class Observer:
         """Return what can be seen now; `writer` is the last known one, and tells which endpoints to probe."""
         at = self._clock()
         own, peer = self._targets(writer)
+        probe_seconds = self._deadline * PROBE_SHARE_OF_DEADLINE
+        local_seconds = min(probe_seconds, LOCAL_PROBE_SECONDS)
         start = self._threads.submit
         # Each answer is read inside its call, so that whatever a path gives away spoils that path alone.
         calls = (
-            start(lambda: read_probes(self._health_checks.ask_own(self._request(own, peer)))),
-            start(lambda: self._ask_peer(self._request(peer))),
+            start(lambda: read_probes(self._health_checks.ask_own(_request(own, peer, seconds=probe_seconds)))),
+            start(lambda: self._ask_peer(_request(peer, seconds=local_seconds))),
             start(self._read_global_cluster),
             start(lambda: read_own_cluster(self._rds.read_own_cluster())),
             start(lambda: self._store.read(approval_id)),
@@ -100,9 +106,6 @@ class Observer:
         port = self._settings.database_port
         return {"cluster": place.cluster_id, "region": place.region, "host": host, "port": port}
 
-    def _request(self, *targets: Answer) -> Answer:
-        return {"targets": list(targets), "deadline_ms": round(self._deadline * PROBE_SHARE_OF_DEADLINE * 1000)}
-
     def _with_probes(self, seen: Observation, probes: dict[str, Probe] | None, error: PortError | None) -> Observation:
         if probes is None:
             return replace(seen, own_function_failure=str(error), details=(*seen.details, f"own health_check: {error}"))
@@ -134,6 +137,10 @@ class Observer:
         peer, detail = judge_peer(probes, error, self._settings.peer.cluster_id, is_writer=is_writer)
         details = seen.details if detail is None else (*seen.details, f"other region: {detail}")
         return replace(seen, peer=peer, peer_function_ms=elapsed_ms, details=details)
+
+
+def _request(*targets: Answer, seconds: float) -> Answer:
+    return {"targets": list(targets), "deadline_ms": round(seconds * 1000)}
 
 
 def _wait_for(*calls: "Future[Any]", seconds: float) -> None:

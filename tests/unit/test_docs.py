@@ -17,6 +17,7 @@ from documentation.commands import PROGRAMS
 from documentation.graph import drawn_graph
 from documentation.settings import sections, shown_default
 from operations.needed_permissions import ACTIONS
+from rules.actions import resources_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -156,6 +157,18 @@ def test_the_deploy_role_for_github_may_do_what_a_deployment_does() -> None:
     allowed = [action for statement in deploy["Statement"] for action in _list(statement["Action"])]
     needed = {action for actions in ACTIONS.values() for action in actions}
     assert needed and [] == sorted(one for one in needed if not any(fnmatchcase(one, pattern) for pattern in allowed))
+
+
+def test_the_deploy_role_for_github_may_use_the_option_group_of_rds() -> None:
+    """No cluster names it and each has it: without it every call of RDS that knows option groups is denied."""
+    _trust, deploy, _preview = policies()
+    needed = {action for actions in ACTIONS.values() for action in actions}
+    needed = {action for action in needed if action.startswith("rds:") and "og" in resources_of(action)}
+    assert {"rds:CreateDBCluster", "rds:CreateDBInstance", "rds:ModifyDBCluster"} <= needed
+    group = "arn:aws:rds:eu-west-1:123456789012:og:default:aurora-mysql-8-0"
+    there = [each for each in deploy["Statement"] if any(fnmatchcase(group, arn) for arn in _list(each["Resource"]))]
+    allowed = [action for each in there for action in _list(each["Action"])]
+    assert [] == sorted(one for one in needed if not any(fnmatchcase(one, pattern) for pattern in allowed))
 
 
 def test_the_preview_role_for_github_reads_every_service_of_the_program() -> None:

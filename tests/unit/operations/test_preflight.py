@@ -157,6 +157,14 @@ def test_a_class_that_is_not_offered_is_found(world: World, account: FakeAws) ->
     assert (klass["verdict"], "0 zones" in klass["evidence"]) == (Verdict.FAILED, True)
 
 
+def test_a_class_that_is_not_offered_where_the_subnets_will_be_is_found(world: World, account: FakeAws) -> None:
+    """Three other zones have it: the deployment would only fail once the network stands."""
+    offered = [{"AvailabilityZones": [{"Name": f"{WEST}{letter}"} for letter in "bcd"]}]
+    account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": offered})
+    klass = finding(checked(world), "instance class", WEST)
+    assert (klass["verdict"], klass["evidence"]) == (Verdict.FAILED, f"db.r6g.large is not offered in {WEST}a")
+
+
 def test_a_network_that_overlaps_is_left_to_people(world: World, account: FakeAws) -> None:
     """AWS allows it; our own network does not count."""
     ours = {"VpcId": "vpc-2", "CidrBlock": "10.10.0.0/16", "Tags": tags("dev")}

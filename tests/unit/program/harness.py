@@ -171,7 +171,7 @@ class RecordingMonitor(mocks.MockMonitor):
 class _Cloud(mocks.Mocks):
     """Answers as AWS would, for every output that the program reads; in a preview with none that AWS decides."""
 
-    def __init__(self, zones: tuple[str, ...], *, preview: bool, standby_says_its_endpoint: bool) -> None:
+    def __init__(self, zones: Mapping[str, str], *, preview: bool, standby_says_its_endpoint: bool) -> None:
         self._zones, self.is_preview = zones, preview
         self._standby_says_its_endpoint = standby_says_its_endpoint
         self._regions: dict[str, str] = {}
@@ -194,7 +194,11 @@ class _Cloud(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> Any:
         answers = {
-            "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": list(self._zones), "id": "zones"},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+                "names": list(self._zones),
+                "zoneIds": list(self._zones.values()),
+                "id": "zones",
+            },
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "id": ACCOUNT},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
         }
@@ -263,13 +267,14 @@ def run_program(
     config: Mapping[str, object],
     *,
     preview: bool = False,
-    zones: tuple[str, ...] = ("zone-a", "zone-b", "zone-c", "zone-d"),
+    zones: Mapping[str, str] = {"zone-a": "id-1", "zone-b": "id-2", "zone-c": "id-3", "zone-d": "id-4"},
     standby_says_its_endpoint: bool = True,
     program: Callable[[], None] | None = None,
     imported_before: bool = True,
 ) -> Run:
     """Run `__main__.py` (or another program) with a stack's settings and return what it registered.
 
+    `zones`: the name of each zone that AWS offers -> its id.
     `standby_says_its_endpoint`: whether AWS describes a standby's cluster endpoint (it has been seen not to).
     A failure of the program is kept in `error`, not raised. `seconds` is from the settings to the last registration,
     the imports of SDK and components excluded, if they are `imported_before`.

@@ -1,8 +1,9 @@
 """Life after day one: what a failover, an update and a destroy may and may not do."""
 
 import pytest
+import yaml
 
-from tests.unit.program.harness import Run
+from tests.unit.program.harness import PROGRAM, Run
 
 HOLDS_DATA = {
     # No data themselves, but what the database stands in and what its clients know it by.
@@ -83,6 +84,13 @@ def test_all_members_have_one_exact_version_and_never_upgrade_alone(dev: Run) ->
     assert {r.inputs["engineVersion"] for r in members} == {"8.0.mysql_aurora.3.10.4"}
     assert {r.inputs["autoMinorVersionUpgrade"] for r in dev.of("rds/clusterInstance:ClusterInstance")} == {False}
     assert {"engineVersion" in r.inputs for r in dev.of("rds/clusterInstance:ClusterInstance")} == {False}
+
+
+def test_an_upgrade_finds_the_members_of_the_global_cluster(dev: Run) -> None:
+    """It is made before them and empty: its state names them only after a refresh, and the provider upgrades whom it names."""
+    (world,), clusters = dev.of("rds/globalCluster:GlobalCluster"), dev.of("rds/cluster:Cluster")
+    assert [r.name for r in clusters if world.urn not in r.dependencies] == []
+    assert "always" == yaml.safe_load((PROGRAM / "Pulumi.yaml").read_text())["options"]["refresh"]
 
 
 def test_a_new_order_of_aws_zones_replaces_nothing(dev: Run) -> None:

@@ -184,6 +184,13 @@ def test_everyday_changes_lose_nothing(deployed: Callable[[str], Deployment]) ->
     } == properties
 
 
+def test_an_older_engine_version_is_asked_for_too(deployed: Callable[[str], Deployment]) -> None:
+    """AWS refuses to go back, and the program can't know the version that runs: the runbook of a rollback says to keep it."""
+    older = {"database": {"engine_version": "8.0.mysql_aurora.3.10.3"}}
+    planned = run("prod", older, state=deployed("prod").state, preview=True)
+    assert [(GLOBAL_CLUSTER, {"engineVersion"})] == [(step.type, set(step.properties)) for step in different(planned)]
+
+
 def test_fewer_instances_delete_only_instances(deployed: Callable[[str], Deployment]) -> None:
     """Scaling in is allowed in production: an instance holds nothing, the volume does."""
     planned = run("prod", {"primary": {"instance_count": 2}}, state=deployed("prod").state, preview=True)

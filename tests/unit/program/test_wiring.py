@@ -141,7 +141,7 @@ def longest_over(r: Registered, limits: dict[str, int], longest: Any) -> bool:
 
 def test_a_region_with_fewer_than_three_zones_is_refused_by_name() -> None:
     """The subnet groups span three zones; AWS is asked, and where it has fewer the message says where."""
-    run = run_program({}, zones=("only-a", "only-b"))
+    run = run_program({}, zones={"only-a": "id-1", "only-b": "id-2"})
     assert "us-east-1: this account has 2 availability zones" in str(run.error) or "eu-west-1: this account" in str(
         run.error
     )
@@ -153,6 +153,15 @@ def test_the_three_subnets_are_in_three_zones_and_three_parts_of_the_network(dev
     subnets = dev.of("ec2/subnet:Subnet", region)
     assert [s.inputs["availabilityZone"] for s in subnets] == ["zone-a", "zone-b", "zone-c"]
     assert len({s.inputs["cidrBlock"] for s in subnets}) == 3
+
+
+def test_a_zone_that_takes_neither_function_nor_database_is_passed_over() -> None:
+    """Under which name an account knows `use1-az3` is chance; all else is taken before it."""
+    run = run_program(
+        {}, zones={"zone-a": "use1-az6", "zone-b": "use1-az3", "zone-c": "use1-az1", "zone-d": "use1-az4"}
+    )
+    subnets = run.of("ec2/subnet:Subnet", "us-east-1")
+    assert [s.inputs["availabilityZone"] for s in subnets] == ["zone-a", "zone-c", "zone-d"]
 
 
 def test_zones_that_the_settings_give_are_not_asked_for() -> None:

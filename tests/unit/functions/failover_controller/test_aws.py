@@ -80,6 +80,22 @@ class Raising:
         return call
 
 
+class Slept:
+    """A client whose connection was closed while the sandbox slept: the first call finds that out, the next connects anew."""
+
+    def __init__(self, answer: object) -> None:
+        self.answers: list[object] = [ConnectionClosedError(endpoint_url=URL), answer]
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**_: object) -> object:
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
 def body(content: bytes) -> StreamingBody:
     """A payload as boto3 gives it."""
     return StreamingBody(io.BytesIO(content), len(content))
@@ -111,6 +127,33 @@ def test_a_function_that_fails_or_babbles_is_unusable_not_silent(response: dict[
     """Its region answered."""
     with pytest.raises(UnusableError):
         invoked(response)
+
+
+def test_a_connection_that_was_closed_while_the_sandbox_slept_is_neither_silence_nor_blindness() -> None:
+    """Whatever only looks is asked again at once, over a new connection."""
+    checks = LambdaHealthChecks(None, Slept({"Payload": body(b"{}")}), "f")
+    names = {"global_cluster_id": "g", "cluster_id": "c"}
+    clusters = (
+        RdsApi(Slept({"GlobalClusters": ["g"]}), None, **names),
+        RdsApi(Slept({"DBClusters": ["c"]}), None, **names),
+    )
+    looks = (
+        checks.ask_peer({}),
+        clusters[0].read_global_cluster(),
+        clusters[1].read_own_cluster(),
+        DynamoDb(Slept({}), "t").read([("lease", "current")]),
+    )
+    assert ({}, "g", "c", {("lease", "current"): None}) == looks
+
+
+def test_what_changes_something_is_not_repeated_over_a_new_connection() -> None:
+    """The first one may have arrived: it is looked for, not called again."""
+    api, table = Slept({}), Slept({})
+    with pytest.raises(CallUncertainError):
+        RdsApi(None, api, global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
+    with pytest.raises(UnavailableError):
+        DynamoDb(table, "t").write(("state", "current"), {})
+    assert ([{}], [{}]) == (api.answers, table.answers)
 
 
 @pytest.mark.parametrize("error", SILENT)

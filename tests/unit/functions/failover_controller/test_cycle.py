@@ -12,6 +12,8 @@ from tests.unit.functions.failover_controller.builders import after
 from tests.unit.functions.failover_controller.fakes import THROTTLED, Crash, Steps, as_stored
 from tests.unit.functions.failover_controller.rig import Rig
 
+OWN, PEER = "payments-eu-west-1-dev", "payments-us-east-1-dev"
+
 
 def outage(**variables: str) -> Rig:
     """Three calm beats, then the other region goes dark."""
@@ -296,6 +298,37 @@ def test_a_region_that_comes_back_between_the_two_looks_is_left_alone() -> None:
 
     rig.steps.interrupt = come_back
     assert (rig.beats(1), rig.world.calls) == (["healthy"], [])
+
+
+def test_a_sign_of_life_at_the_second_look_begins_the_count_anew() -> None:
+    """Three failing beats in a row act; a writer that the second look found fine was not dead in a row, whatever was before."""
+    rig = outage()
+    rig.beats(2)
+    ask_peer, looks = rig.world.ask_peer, iter(range(1, 100))
+
+    def fine_at_the_second_look(request: Any) -> object:
+        if next(looks) == 2:
+            return {"probes": [{**rig.world.probe(OWN, from_peer=True), "cluster": PEER, "read_only": False}]}
+        return ask_peer(request)
+
+    rig.world.ask_peer = fine_at_the_second_look  # type: ignore[method-assign]
+    assert rig.beats(1) == ["network-partition"]
+    assert rig.beats(3) == ["writer-suspected", "writer-suspected", "region-lost"]
+
+
+def test_what_the_second_look_finds_out_is_told() -> None:
+    """A bound that passes between the two looks of one beat: nobody would say so later."""
+    rig = outage(COMPLETION_BOUND_SECONDS="27")
+    rig.world.call = "timed out, lost"
+    rig.beats(27)
+
+    def let_the_bound_pass(count: int, name: str) -> None:
+        if name == "after write lock":
+            rig.clock.advance(3)
+
+    rig.steps.interrupt = let_the_bound_pass
+    rig.beats(2)
+    assert "failover-overdue" in rig.world.told()
 
 
 def test_two_different_verdicts_to_act_in_one_beat_hold() -> None:

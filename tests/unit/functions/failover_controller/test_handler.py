@@ -73,6 +73,17 @@ def test_a_beat_against_an_aws_that_refuses_connections_holds(
     assert answer == {"beats": 1, "last": {"action": "tell", "reason": "state-unreadable"}, "ended": "beats"}
 
 
+def test_one_event_delivered_twice_is_two_holders(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have Lambda's one request id: as one holder, neither would see the other's lease, nor be kept out by its lock."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    holders: list[str] = []
+    monkeypatch.setattr(module, "run_beats", lambda cycle, *, holder, **rest: holders.append(holder))
+    for _ in range(2):
+        module.handler({"source": "schedule"}, Context())
+    assert (True, 2) == (all(holder.startswith("invocation-1/") for holder in holders), len(set(holders)))
+
+
 def test_an_event_of_rds_is_recorded_and_does_no_beat(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """No lease is taken from the invocation that beats."""
     for name, value in ENVIRONMENT.items():

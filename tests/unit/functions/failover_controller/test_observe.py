@@ -55,6 +55,13 @@ def test_the_writer_is_probed_at_its_writer_endpoint_the_standby_at_its_reader_e
     } == asked(rig)
 
 
+def test_the_answer_that_a_writer_hangs_has_half_of_the_time_to_cross_an_ocean() -> None:
+    """Late, it would be silence, for which there is no grace: of a path's 3 s the other region's own probe gets 1.5 s."""
+    rig = Rig(variables={"BEAT_SECONDS": "10"}).start()
+    deadlines = {whose: request["deadline_ms"] for whose, request in asked(rig).items()}
+    assert {"own": 2100, "peer": 1500} == deadlines
+
+
 def test_after_a_failover_the_endpoints_swap_with_the_roles() -> None:
     """The own cluster's writer endpoint, the other one's reader endpoint."""
     rig = Rig().start()
