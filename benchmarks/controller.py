@@ -160,9 +160,8 @@ class _Run:
             return state, decision, None
         again_at = at + took + LOCK_SECONDS
         seen, took = self._looks.look(again_at, self._episode.paths_at(again_at))
-        if acts(state, decision, seen, self._policy, moment(again_at + took)):
-            return state, decision, again_at + took + INTENT_SECONDS
-        return state, decision, None
+        state, again = second_look(state, seen, self._policy, moment(again_at + took))
+        return state, decision, again_at + took + INTENT_SECONDS if again.same_as(decision) else None
 
     def _note_asking(self, decision: Decision, at: float) -> None:
         asks = decision.action is Action.ASK
@@ -252,7 +251,7 @@ def first_look(state: State, seen: Observation, policy: Policy, now: datetime) -
     return state, decide(seen, state, policy, now)
 
 
-def acts(state: State, first: Decision, seen: Observation, policy: Policy, now: datetime) -> bool:
-    """Return whether the second look confirms the first decision, as `Cycle` demands before a call."""
-    followed, _ = follow(state, seen, policy, counts=False)
-    return decide(seen, followed, policy, now).same_as(first)
+def second_look(state: State, seen: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
+    """Return the state and the decision of the look before a call, which is made only if it confirms the first, as `Cycle` has it."""
+    state, _ = follow(state, seen, policy, counts=False)
+    return state, decide(seen, state, policy, now)
