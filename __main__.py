@@ -85,6 +85,7 @@ clusters = {"primary": primary, "secondary": secondary}
 logins = [IamCluster(region=place.region, resource_id=clusters[name].resource_id) for name, place in places.items()]
 checks = {name: HealthCheck(f"{name}-health-check", HealthCheckArgs(
     site=sites[name], vpc=base.vpc_access, clusters=logins, key_arn=base.key_arn, log_retention_days=kept_days,
+    reserved_concurrency=settings.failover.health_check_concurrency,
 ), opts=inside[name]) for name, base in bases.items()}  # fmt: skip
 setup = DatabaseSetup("database-setup", DatabaseSetupArgs(
     site=sites["primary"], vpc=bases["primary"].vpc_access, key_arn=bases["primary"].key_arn, master=master,

@@ -183,9 +183,15 @@ class FailoverSettings(_Section):
         default=2,
         ge=2,
         le=10,
-        description="places that Lambda keeps for each controller, 2 to 10; `null` in the file keeps none, for a new account "
-        "whose limit of 10 allows no reservation: then the account's other functions can crowd it out",
+        description="places that Lambda keeps for each controller, 2 to 10, and three times as many for each health_check, which "
+        "both regions ask; `null` in the file keeps none, for a new account whose limit of 10 allows no reservation: then the "
+        "account's other functions can crowd them out",
     )
+
+    @property
+    def health_check_concurrency(self) -> int | None:
+        """The places of each health_check: as many as each region's controllers may ask at once, and as many for people."""
+        return None if self.reserved_concurrency is None else 3 * self.reserved_concurrency
 
     @property
     def policy(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class HealthCheckArgs:
     clusters: Sequence[IamCluster]
     key_arn: pulumi.Input[str]
     log_retention_days: int
+    reserved_concurrency: int | None
+    """Its own places: in an outage the account's other functions retry, and would crowd out the one that looks."""
 
 
 class HealthCheck(pulumi.ComponentResource):
@@ -52,6 +54,7 @@ class HealthCheck(pulumi.ComponentResource):
                 environment={"DATABASE_USER": DATABASE_USER, "HEARTBEAT_DATABASE": HEARTBEAT_DATABASE},
                 timeout_seconds=5,
                 memory_mb=256,
+                reserved_concurrency=args.reserved_concurrency,
                 key_arn=args.key_arn,
                 log_retention_days=args.log_retention_days,
                 statements=[connect_statement("LogInAsHealthCheck", args.site, args.clusters, DATABASE_USER)],

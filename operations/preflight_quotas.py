@@ -91,7 +91,8 @@ def quota_checks(settings: Settings, ask_in: AskIn, *, is_up: bool) -> list[Chec
             needed = 0 if is_up else quota.needed(place)
             look = partial(_look_at_quota, quota, ask, place.region, needed)
             checks.append(Check(promises=(f"quota: {quota.name}",), where=place.region, look=look))
-        reserved = 0 if is_up else settings.failover.reserved_concurrency or 0
+        failover = settings.failover
+        reserved = 0 if is_up else (failover.reserved_concurrency or 0) + (failover.health_check_concurrency or 0)
         look = partial(_look_at_concurrency, ask, place.region, reserved)
         checks.append(Check(promises=("quota: Lambda concurrency",), where=place.region, look=look))
     ask = ask_in(GLOBAL_REGION)
@@ -139,7 +140,7 @@ def _look_at_concurrency(ask: Questions, where: str, needed: int) -> list[Findin
 
 
 def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
-    """Return whether the controller's reservation leaves what Lambda insists on."""
+    """Return whether the functions' reservations leave what Lambda insists on."""
     total, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
     wanted = f"{needed} to be reserved, {UNRESERVED_AT_LEAST} must stay" if needed else "nothing to be reserved"
     text = f"{unreserved} of {total} unreserved, {wanted}"
@@ -147,7 +148,7 @@ def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
     cure = (
         f"New accounts have a limit of 10: ask for Lambda's `Concurrent executions` of {UNRESERVED_AT_LEAST + needed} or more "
         "(L-B99A9384); it takes hours, not minutes. Until then set `failover.reserved_concurrency` to null in "
-        "Pulumi.<stack>.yaml: the controllers then share the account's places with all other functions."
+        "Pulumi.<stack>.yaml: the controllers and health_checks then share the account's places with all other functions."
     )
     return judged("quota: Lambda concurrency", where, problems=problems, evidence=text, cure=cure)
 

@@ -111,11 +111,11 @@ def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) 
     account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
     cure = finding(checked(world), "quota: Lambda concurrency", EAST)["cure"]
     assert "limit of 10" in cure
-    assert "102 or more" in cure
+    assert "108 or more" in cure
     assert "failover.reserved_concurrency" in cure
 
 
-@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "4 to be")])
+@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "16 to be")])
 def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int | None, said: str) -> None:
     """With null a new account passes; with more, more has to be asked for."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
@@ -128,7 +128,7 @@ def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int
     ]
     ((found,),) = [check.look() for check in checks]
     assert (reserved is None, True) == (found.verdict is Verdict.PASSED, said in found.evidence)
-    assert (reserved is not None) is ("104 or more" in found.cure)
+    assert (reserved is not None) is ("116 or more" in found.cure)
 
 
 def test_without_a_quota_of_its_own_an_account_has_awss_default(world: World, account: FakeAws) -> None:

@@ -76,13 +76,14 @@ def test_the_controller_runs_twice_at_most_and_is_never_started_again(dev: Run, 
     assert retries["maximumRetryAttempts"] == 0
 
 
-def test_a_new_account_reserves_nothing_for_the_controller() -> None:
-    """Lambda refuses any reservation where the account's limit is 10; what the controller is told stays the same."""
+@pytest.mark.parametrize(("function", "places"), [("watch-controller", 3), ("health-check", 9)])
+def test_what_decides_and_what_looks_have_places_of_their_own(function: str, places: int) -> None:
+    """In an outage the account's other functions retry: throttled, they would be blind. A new account can reserve none."""
     plain, unreserved = (
-        run_program({"failover": {"reserved_concurrency": value}}).named("primary-watch-controller-function")
-        for value in (2, None)
+        run_program({"failover": {"reserved_concurrency": value}}).named(f"primary-{function}-function")
+        for value in (3, None)
     )
-    assert (2, None) == (
+    assert (places, None) == (
         plain.inputs["reservedConcurrentExecutions"],
         unreserved.inputs.get("reservedConcurrentExecutions"),
     )
