@@ -15,6 +15,9 @@ import pulumi_random as random
 from components.json_text import json_text
 from components.site import Site
 
+FIRST_VERSION = "FIRST"
+"""The label of the version that the program made, whatever comes after it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialsArgs:
@@ -69,8 +72,13 @@ class Credentials(pulumi.ComponentResource):
             f"{name}-value",
             secret_id=secret.id,
             secret_string=json_text({"engine": "mysql", "username": args.username, "password": password.result}),
-            # A rotated password must not be rotated back by the next deployment.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["secretString"], protect=site.is_production),
+            # A version without a label may be removed by AWS, and this one would be after the second rotation: a refresh would
+            # miss it, and the next deployment would put the first password back. Source: PutSecretValue, DescribeSecret.
+            version_stages=["AWSCURRENT", FIRST_VERSION],
+            # A rotated password must not be rotated back by the next deployment, nor the label of the current one moved.
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["secretString", "versionStages"], protect=site.is_production
+            ),
         )
         self.password = pulumi.Output.secret(password.result)
         self.secret_arn = secret.arn

@@ -260,6 +260,7 @@ ACTIONS: Actions = {
         "kms:GenerateDataKey",
         "secretsmanager:GetSecretValue",
         "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
     ),
     "aws:sns/topic:Topic": (
         "sns:CreateTopic",

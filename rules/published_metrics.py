@@ -49,7 +49,7 @@ def controllers_metrics() -> frozenset[str]:
     return frozenset(
         name
         for writer in (Side.OWN, Side.PEER)
-        for name in beat_metrics(_all_seen(writer), decision, heartbeat_stopped=False, met_error=False)
+        for name in beat_metrics(_all_seen(writer), decision, heartbeat_stopped=False, met_error=False, took_ms=1.0)
     )
 
 

@@ -100,8 +100,10 @@ def test_a_new_order_of_aws_zones_replaces_nothing(dev: Run) -> None:
 
 
 def test_a_rotated_password_is_not_rotated_back(dev: Run) -> None:
-    """Secret, cluster and set-up keep what a person put there."""
-    assert dev.one("secretsmanager/secretVersion:SecretVersion").ignore_changes == ("secretString",)
+    """Secret, cluster and set-up keep what a person put there; AWS keeps the first version, for it has a label of its own."""
+    value = dev.one("secretsmanager/secretVersion:SecretVersion")
+    assert value.ignore_changes == ("secretString", "versionStages")
+    assert ["AWSCURRENT", "FIRST"] == value.inputs["versionStages"]
     assert "masterPassword" in dev.named("primary-database-cluster").ignore_changes
     assert dev.one("lambda/invocation:Invocation").ignore_changes == ("input",)
 
