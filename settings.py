@@ -194,6 +194,11 @@ class FailoverSettings(_Section):
         return None if self.reserved_concurrency is None else 3 * self.reserved_concurrency
 
     @property
+    def concurrency_reserved_in_a_region(self) -> int:
+        """All places that Lambda is asked to keep in each region."""
+        return (self.reserved_concurrency or 0) + (self.health_check_concurrency or 0)
+
+    @property
     def policy(self) -> dict[str, Any]:
         """What a controller is told: all but how it is run."""
         return self.model_dump(exclude={"reserved_concurrency"})

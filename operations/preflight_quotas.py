@@ -91,8 +91,7 @@ def quota_checks(settings: Settings, ask_in: AskIn, *, is_up: bool) -> list[Chec
             needed = 0 if is_up else quota.needed(place)
             look = partial(_look_at_quota, quota, ask, place.region, needed)
             checks.append(Check(promises=(f"quota: {quota.name}",), where=place.region, look=look))
-        failover = settings.failover
-        reserved = 0 if is_up else (failover.reserved_concurrency or 0) + (failover.health_check_concurrency or 0)
+        reserved = 0 if is_up else settings.failover.concurrency_reserved_in_a_region
         look = partial(_look_at_concurrency, ask, place.region, reserved)
         checks.append(Check(promises=("quota: Lambda concurrency",), where=place.region, look=look))
     ask = ask_in(GLOBAL_REGION)

@@ -443,7 +443,7 @@ def test_what_the_program_makes_is_what_the_quotas_count(registered: Any) -> Non
     reserved = [
         r.inputs.get("reservedConcurrentExecutions") or 0 for r in registered.of("lambda/function:Function", EAST)
     ]
-    assert sum(reserved) == load_settings({}).failover.reserved_concurrency
+    assert sum(reserved) == load_settings({}).failover.concurrency_reserved_in_a_region
 
 
 def test_the_version_of_the_fake_account_is_the_programs() -> None:
