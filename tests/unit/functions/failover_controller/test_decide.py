@@ -129,9 +129,11 @@ def test_network_partition_when_the_other_region_says_that_its_writer_is_fine() 
 
 
 def test_a_heartbeat_first_seen_at_the_first_failing_beat_does_not_delay_the_third() -> None:
-    """It was on its way before the outage: the third failing beat acts."""
+    """It was on its way before the outage: until the third failing beat nobody is told of a partition, and the third acts."""
     state = third_beat(dead_since=after(-2), heartbeat_seen_at=after(-2))
     assert reason(lost(), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
+    first = third_beat(dead_since=NOW, heartbeat_seen_at=NOW, silent_beats=1, dead_beats=1)
+    assert reason(lost(), first) == (Reason.WRITER_SUSPECTED, Action.HOLD)
 
 
 @pytest.mark.parametrize("silent_beats", [0, 1, 2])
@@ -435,6 +437,13 @@ def test_a_lag_from_long_before_the_outage_is_unknown() -> None:
     """A minute before the outage it says something, an hour before it doesn't."""
     state = third_beat(dead_since=after(-2), heartbeat_seen_at=after(-2))
     recent, old = replace(state, lag_at=after(-62)), replace(state, lag_at=after(-62.001))
+    assert (reason(lost(), recent)[0], reason(lost(), old)[0]) == (Reason.REGION_LOST, Reason.LAG_UNKNOWN)
+
+
+def test_after_a_long_partition_a_lag_from_before_it_is_unknown() -> None:
+    """While heartbeats came the writer lived on: the outage began with the last of them, and the lag is as old as that makes it."""
+    partition = third_beat(dead_since=after(-600), heartbeat_seen_at=after(-2))
+    recent, old = replace(partition, lag_at=after(-62)), replace(partition, lag_at=after(-601))
     assert (reason(lost(), recent)[0], reason(lost(), old)[0]) == (Reason.REGION_LOST, Reason.LAG_UNKNOWN)
 
 
