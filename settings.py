@@ -168,7 +168,13 @@ class FailoverSettings(_Section):
     mode: Literal["automatic", "approve", "observe"] = Field(
         default="automatic", description="or `approve` (asks first), or `observe` (only says what it would do)"
     )
-    beat_seconds: float = Field(default=10, ge=0.2, le=30, description="seconds between two beats")
+    beat_seconds: float = Field(
+        default=10,
+        ge=0.2,
+        le=30,
+        description="seconds between two beats; below 5 a far region's answers come too late, and only a rehearsal on one machine "
+        "should",
+    )
     failures_to_act: int = Field(default=3, ge=2, le=30, description="failing beats in a row before it acts")
     in_region_grace_seconds: int = Field(
         default=120, ge=0, le=3600, description="how long Aurora may heal a dead writer inside a living region"
