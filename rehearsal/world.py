@@ -28,6 +28,7 @@ from .control_plane import ControlPlane
 from .deployment import Deployment, deploy, stack_config
 from .emulator import Emulator
 from .faults import ApiFaults
+from .garbage import spare_from_collections
 from .ledger import Credentials, Ledger, NameAnswer, WriteAttempt
 from .monitor import Resource
 from .mysql_server import MySQLServer
@@ -209,6 +210,7 @@ class World:
             if function["in_vpc"]
         ]
         self.network.set_vpc_functions(sorted(set(in_vpc)))
+        spare_from_collections()
 
     def leave(self) -> None:
         """Know of nothing that is deployed any more."""
