@@ -196,9 +196,12 @@ class _Run:
         lag_ms = lag_before_outage_ms(Case(_NOTHING_SEEN, state, policy, now))
         return (decision.reason, decision.action, state.writer, counts, ages, lag_ms)
 
+    def _beats_to_leave_out(self, due: float, segment: Segment) -> int:
+        return int((segment.end - due) / self._period) - BEATS_BEFORE_A_CHANGE
+
     def _due_at_the_end(self, due: float, segment: Segment) -> float:
         """Return when the last beats of a segment are due."""
-        beats = int((segment.end - due) / self._period) - BEATS_BEFORE_A_CHANGE
+        beats = self._beats_to_leave_out(due, segment)
         if beats < 1:
             return due
         self._looks.forget_until(due + (beats - 1) * self._period)
@@ -206,7 +209,7 @@ class _Run:
 
     def _jump(self, cycle: Sequence[_Beat], due: float, segment: Segment) -> tuple[State, float]:
         """Go on to the last beats of the segment, or to the next call that fails by itself, as if the beats between had run."""
-        beats = int((segment.end - due) / self._period) - BEATS_BEFORE_A_CHANGE
+        beats = self._beats_to_leave_out(due, segment)
         if beats < 1:
             return cycle[0].state, due
         if segment.can_hurt:

@@ -122,8 +122,8 @@ class Looks:
 
     def observe(self, glimpse: Glimpse) -> tuple[Observation, float]:
         """Return the observation that comes of a glimpse, and how many seconds looking took. The glimpses before are over."""
-        at, paths, own_answers, peer_port, peer = glimpse[:5]
-        self._receive(at, paths, writes_missed=glimpse.writes_missed)
+        at, paths, own_answers, peer_port, peer, writes_missed = glimpse
+        self._receive(at, paths, writes_missed=writes_missed)
         own_port = Port.DEAD if paths.own_network_dead else Port.ALIVE
         is_seen = own_answers and own_port is Port.ALIVE
         lag_ms = 1000 * (paths.lag_seconds or USUAL_LAG_SECONDS)

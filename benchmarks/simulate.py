@@ -50,10 +50,9 @@ def run_chunk(chunk: Chunk) -> Outcome:
         for episode in year_of_episodes(histories, chunk.rates):
             episodes += 1
             isolations += sum(effect.cause is Cause.ISOLATION for effect in episode.effects)
-            outages = episode.outages
             for detector in DETECTORS:
                 watch = detector.watch(episode, rngs[detector.name])
-                tallies[detector.name].take(episode, outages, watch, detector.memory_seconds)
+                tallies[detector.name].take(episode, watch, detector.memory_seconds)
     return Outcome(chunk.years, episodes, isolations, tallies)
 
 

@@ -38,12 +38,10 @@ class Tally:
     """Outages after an earlier call in the same episode: what the detector would have done is unknown."""
     beats: int = 0
 
-    def take(self, episode: Episode, outages: list[Outage], watch: Watch, memory_seconds: float) -> None:
+    def take(self, episode: Episode, watch: Watch, memory_seconds: float) -> None:
         """Add one episode's result."""
         self.beats += watch.beats
-        if not outages and watch.called_at is None and not watch.asked_at:
-            return  # most episodes: nobody's database was gone, and nobody did anything
-        called_at = watch.called_at
+        outages, called_at = episode.outages, watch.called_at
         if called_at is not None:
             if is_right(outages, called_at):
                 self.right += 1

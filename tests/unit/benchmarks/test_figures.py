@@ -24,7 +24,7 @@ def _tally(*effects: Effect, called_after: float | None = None, asked_after: tup
     seen, tally = episode(*effects), Tally()
     called_at = None if called_after is None else START + called_after
     asked_at = tuple(START + asked for asked in asked_after)
-    tally.take(seen, seen.outages, Watch(called_at=called_at, reason="why", asked_at=asked_at), 45)
+    tally.take(seen, Watch(called_at=called_at, reason="why", asked_at=asked_at), 45)
     return tally
 
 
