@@ -18,8 +18,8 @@ import pulumi_aws as aws
 from components.existing_vpc import ExistingVpc
 from components.site import Site
 from settings import RegionSettings
+from zones import ZONES
 
-SUBNETS = 3
 # Lambda removes a function's network interfaces some time after the function; until then AWS refuses to delete what
 # they use.
 ENI_RELEASE = pulumi.CustomTimeouts(delete="45m")
@@ -112,7 +112,7 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.route_tables = {"": route_table.id}
-        self.subnet_ids = [self._subnet(index, route_table) for index in range(SUBNETS)]
+        self.subnet_ids = [self._subnet(index, route_table) for index in range(ZONES)]
         self._lock_default_security_group()
 
     def _subnet(self, index: int, route_table: aws.ec2.RouteTable) -> pulumi.Output[str]:
