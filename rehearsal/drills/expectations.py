@@ -19,6 +19,8 @@ from ..world import RegionFacts
 from .outcome import Failover, Outage, lost_rows, role_by_protocol
 
 MOST_BEATS_TO_CALL = 4
+LONGEST_BEAT_MS = 1500
+"""In calm, whatever the beat is: nothing is waited for in vain."""
 ANSWER_ON_ITS_WAY_SECONDS = 0.5
 """The client learns of a commit a little after the database made it, and later on a machine that is busy."""
 
@@ -30,6 +32,22 @@ def expect_beats(stage: Stage, beats: dict[str, int], count: int) -> None:
         min(beats.values()) >= count,
         ", ".join(f"{region}: {number}" for region, number in beats.items()),
     )
+
+
+def expect_short_beats(stage: Stage, since: float) -> None:
+    """No beat of either controller took long: what it cost to look along all three paths, to decide and to keep it."""
+    longest = {
+        region.name: stage.watch.metric(region, "BeatDuration", "Maximum", since=since)
+        for region in stage.world.regions
+    }
+    reported = [each for each in longest.values() if each is not None]
+    stage.expect(
+        f"no beat took longer than {LONGEST_BEAT_MS:,} ms, all three paths and the table included",
+        len(reported) == len(longest) and max(reported) <= LONGEST_BEAT_MS,
+        ", ".join(f"{name}: {'not reported' if each is None else f'{each:.0f} ms'}" for name, each in longest.items()),
+    )
+    if reported:
+        stage.measure("longest_beat_ms", max(reported))
 
 
 def expect_no_calls(stage: Stage, since: float) -> None:

@@ -25,6 +25,7 @@ from .expectations import (
     expect_no_write_in_the_dark,
     expect_nobody_told,
     expect_one_failover,
+    expect_short_beats,
     expect_told_once,
 )
 from .outcome import (
@@ -40,8 +41,6 @@ from .person import switch_over
 
 STEADY_BEATS = 20
 CALM_BEATS = 10
-LONGEST_BEAT_MS = 1500
-"""In calm, whatever the beat is: nothing is waited for in vain."""
 LAG_IN_DRILLS_SECONDS = 0.3
 """The replication lag that the stand-ins are given, so that a failover has something to lose."""
 
@@ -58,19 +57,9 @@ def play_steady(stage: Stage) -> None:
     expect_dns_stays(stage, since, primary)
     expect_every_write_acknowledged(stage, since)
     expect_nobody_told(stage, since)
+    expect_short_beats(stage, since)
     lag_ms = stage.world.cluster(stage.world.standby).replication_lag_ms()
     stage.measure("replication_lag_ms", lag_ms)
-    longest = [stage.watch.metric(region, "BeatDuration", "Maximum", since=since) for region in stage.world.regions]
-    longest_ms = max((each for each in longest if each is not None), default=float("inf"))
-    stage.expect(
-        f"no beat took longer than {LONGEST_BEAT_MS:,} ms, all three paths and the table included",
-        longest_ms <= LONGEST_BEAT_MS and None not in longest,
-        ", ".join(
-            f"{region.name}: " + ("not reported" if each is None else f"{each:.0f} ms")
-            for region, each in zip(stage.world.regions, longest, strict=True)
-        ),
-    )
-    stage.measure("longest_beat_ms", longest_ms)
     stage.measure("beats", min(beats.values()))
     stage.measure("acknowledged_rows", len([one for one in stage.attempts_since(since) if one.acknowledged]))
 
