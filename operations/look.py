@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .deadline import bounded, side_by_side
+from .deadline import side_by_side
 from .deployment import Place
 from .moments import utc_text
 from .outcome import AwsError, ExitCode, OperationError
@@ -79,26 +79,24 @@ def _view(session: Session, sight: Sight) -> tuple[str, list[tuple[str, str]]]:
 def show_history(session: Session, region: str | None, limit: int) -> ExitCode:
     """Show the audit trail of one region, newest first: the named one's, else the standby's, else the writer's."""
     place, code = choose(session.deployment, session.connect, region), ExitCode.DONE
-    try:
-        items = _trail(session, place, limit)
-    except AwsError as error:
+    items = _trail(session, place, limit)
+    if isinstance(items, AwsError) and region is None:
         other = session.deployment.other(place)
-        if region is not None:
-            raise
-        try:
-            items = _trail(session, other, limit)
-        except AwsError:
-            raise error from None
-        session.screen.note(f"{_silent(place, error.what)}: this is the trail of {other.region}.")
-        place, code = other, ExitCode.PARTLY
+        instead = _trail(session, other, limit)
+        if not isinstance(instead, OperationError):
+            session.screen.note(f"{_silent(place, items.what)}: this is the trail of {other.region}.")
+            place, items, code = other, instead, ExitCode.PARTLY
+    if isinstance(items, OperationError):
+        raise items
     entries = [parse_entry(item) for item in items]
     values = [entry.to_json() for entry in entries]
     session.screen.rows(values, f"Audit trail of {place.region}, newest first", _HEADINGS, _rows(entries))
     return code
 
 
-def _trail(session: Session, place: Place, limit: int) -> Sequence[Item]:
-    return bounded(partial(session.connect(place).read_history, limit))
+def _trail(session: Session, place: Place, limit: int) -> Sequence[Item] | OperationError:
+    (end,) = side_by_side([partial(session.connect(place).read_history, limit)])
+    return end
 
 
 def _silent(standby: Place, why: str) -> str:
