@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -106,6 +107,11 @@ def home(site: Site) -> Iterator[None]:
 def rows(world: World, region: RegionFacts) -> list[tuple[object, ...]]:
     """Return what a region's cluster has in the table of the tests."""
     return world.cluster(region).execute("SELECT id FROM payments.moves ORDER BY id")
+
+
+def test_collections_pass_over_what_is_deployed(site: Site) -> None:
+    """A full one stops the proxies, databases and names in this process for as long as it has objects to look through."""
+    assert gc.get_freeze_count() > len(gc.get_objects())
 
 
 def test_switchover_moves_the_writer_and_loses_nothing(site: Site) -> None:
