@@ -172,8 +172,8 @@ class FailoverSettings(_Section):
         default=10,
         ge=0.2,
         le=30,
-        description="seconds between two beats; below 5 a far region's answers come too late, and only a rehearsal on one machine "
-        "should",
+        description="seconds between two beats; a look waits for 0.35 of one, at most 3 s, which below 5 leaves the far region "
+        "little: for rehearsals on one machine",
     )
     failures_to_act: int = Field(default=3, ge=2, le=30, description="failing beats in a row before it acts")
     in_region_grace_seconds: int = Field(

@@ -20,8 +20,8 @@ PROBE_SHARE_OF_DEADLINE = 0.7
 """Of a path's deadline, what health_check may spend on a probe; the rest is for the invocation itself."""
 LOCAL_PROBE_SECONDS = 1.5
 """What the other region's health_check may spend at most: its writer is beside it, so that one silent for so long hangs. The
-answer that says so still has to cross the ocean: a new connection, TLS and the request are four round trips, of up to 0.35 s.
-Came it too late, a writer that Aurora is about to heal would be a region that fell silent, for which there is no grace."""
+answer that says so still has to cross the ocean: a new connection, TLS and the request are four round trips, for which 1.5 s are
+left. Came it too late, a writer that Aurora is about to heal would be a region that fell silent, for which there is no grace."""
 RECORD_ITEMS = ("state", "switch", "lease", "lock")
 
 
