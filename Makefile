@@ -33,7 +33,7 @@ rehearse: $(STAMP) ## Deploy both regions on the embedded AWS, fail the database
 	$(BIN)/python -m rehearsal $(ARGS)
 
 docs: $(STAMP) ## Write the pages that are made from the code
-	$(BIN)/python -m documentation
+	$(BIN)/python -m docgen
 
 mutants: $(STAMP) ## Change the decision table row by row: do the tests notice? (a minute)
 	$(BIN)/python -m tests.mutation

@@ -26,13 +26,13 @@ from components.network import DatabaseClients
 from components.network_peering import NetworkPeering, NetworkPeeringArgs
 from components.region import Foundation, FoundationArgs, Member, RegionOutputs, Watch, WatchArgs
 from components.regional_cluster import InstanceArgs, MasterUser, RegionalCluster, RegionalClusterArgs
-from settings import SettingsError, stack_settings
+from settings import SettingsError, load_stack_settings, warnings
 
 try:
-    settings = stack_settings()
+    settings = load_stack_settings()
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from error
-for warning in settings.warnings:
+for warning in warnings(settings):
     pulumi.log.warn(warning)
 database, kept_days = settings.database, settings.logs.retention_days
 places = {"primary": settings.primary, "secondary": settings.secondary}

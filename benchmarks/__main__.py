@@ -17,10 +17,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from .figures import figures, targets
-from .report import Run, as_json, show, write_page
-from .simulate import Outcome, run
-from .timing import decide_microseconds
+from benchmarks.figures import figures, targets
+from benchmarks.report import Run, as_json, show, write_page
+from benchmarks.simulate import Outcome, run
+from benchmarks.timing import decide_microseconds
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -44,7 +44,7 @@ def benchmark(
     took = (time.monotonic() - started, _processor_seconds() - worked)
     result = _run(outcome, seed=seed, workers=workers, took=took, microseconds=microseconds)
     if chart is not None:
-        from .chart import draw  # matplotlib takes a second to import
+        from benchmarks.chart import draw  # matplotlib takes a second to import
 
         draw(result.figures, chart, f"{region_years:,} simulated region-years, the same for all (seed {seed})")
     if page is not None:

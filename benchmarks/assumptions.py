@@ -6,7 +6,7 @@ Invariant: what no source was found for says so.
 
 from dataclasses import dataclass
 
-from .world import Cause
+from benchmarks.world import Cause
 
 NOISE_PER_CALL = 5e-4
 """Probability that one call of an otherwise healthy path fails. Source: AWS Lambda Service Level Agreement (99.95 %)."""

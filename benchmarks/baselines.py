@@ -9,9 +9,9 @@ from math import ceil
 from random import Random
 from typing import Protocol
 
-from .controller import Watch
-from .looks import probe_fails
-from .world import Episode, Paths
+from benchmarks.controller import Watch
+from benchmarks.looks import probe_fails
+from benchmarks.world import Episode, Paths
 
 
 class Detector(Protocol):

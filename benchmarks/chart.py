@@ -9,8 +9,8 @@ from typing import Any
 
 import matplotlib
 
-from .figures import Figures
-from .world import Cause
+from benchmarks.figures import Figures
+from benchmarks.world import Cause
 
 COLOURS = (
     "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#1b9e77", "#d4a6c8",

@@ -13,14 +13,13 @@ from math import log
 from random import Random
 from typing import NamedTuple
 
+from benchmarks.assumptions import BEAT_LATENESS_SECONDS, CLOCK_DRIFT, MISSED_BEAT, NOISE_PER_CALL
+from benchmarks.looks import EPOCH, Glimpse, Looks, moment
+from benchmarks.world import Episode, Segment
 from functions.failover_controller.conditions import Case, lag_before_outage_ms
 from functions.failover_controller.decide import decide
-from functions.failover_controller.follow import follow
 from functions.failover_controller.model import Action, Decision, Mode, Observation, Policy, Records, Side, State
-
-from .assumptions import BEAT_LATENESS_SECONDS, CLOCK_DRIFT, MISSED_BEAT, NOISE_PER_CALL
-from .looks import EPOCH, Glimpse, Looks, moment
-from .world import Episode, Segment
+from functions.failover_controller.state_update import follow
 
 LOCK_SECONDS = 0.03
 """From the first decision to the second look: one conditional write. An assumption."""
@@ -45,7 +44,7 @@ POLICY = Policy(
     max_data_loss_seconds=60.0,
     completion_bound_seconds=600.0,
 )
-"""The defaults of `settings.py`; a test compares them."""
+"""The defaults of `settings/model.py`; a test compares them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from .simulate import Outcome
-from .tally import LOSSES, Tally
-from .world import Cause
+from benchmarks.simulate import Outcome
+from benchmarks.tally import LOSSES, Tally
+from benchmarks.world import Cause
 
 TARGET_P99_SECONDS = 45.0
 TARGET_DECIDE_MICROSECONDS = 50.0

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from math import exp, log
 from random import Random
 
-from .assumptions import RATES
-from .world import DARK, Cause, Effect, Episode, Paths, combined
+from benchmarks.assumptions import RATES
+from benchmarks.world import DARK, Cause, Effect, Episode, Paths, combined
 
 YEAR_SECONDS = 365.25 * 86_400
 GAP_SECONDS = 300.0

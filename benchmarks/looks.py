@@ -11,10 +11,9 @@ from math import comb, floor
 from random import Random
 from typing import NamedTuple
 
+from benchmarks.assumptions import CLOCK_DRIFT, NOISE_PER_CALL, USUAL_LAG_SECONDS
+from benchmarks.world import CALM, Episode, Paths
 from functions.failover_controller.model import Observation, Operation, Peer, Policy, Port, Records, Side
-
-from .assumptions import CLOCK_DRIFT, NOISE_PER_CALL, USUAL_LAG_SECONDS
-from .world import CALM, Episode, Paths
 
 DATABASE_HEARTBEAT_SECONDS = 1.0
 """The writer's database writes a heartbeat by itself this often (the event that functions/database_setup makes; a test compares)."""

@@ -92,7 +92,7 @@ def _measure(what: str, given: str = "") -> dict:
         return {"seconds": time.process_time()}
     if what == "several":
         return {"measured": [vars(_several(count)) for count in (1, *json.loads(given))][1:]}
-    from tests.unit.program.harness import run_program
+    from tests.support.program.harness import run_program
 
     run = run_program({}, imported_before=False)
     if run.error is not None:
@@ -102,7 +102,7 @@ def _measure(what: str, given: str = "") -> dict:
 
 
 def _several(count: int) -> Several:
-    from tests.unit.program.harness import run_program
+    from tests.support.program.harness import run_program
 
     gc.collect()
     run = run_program({}, program=databases(count))

@@ -13,10 +13,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .assumptions import ASSUMPTIONS
-from .figures import KINDS, Figures, Target, fastest_as_careful, ratio, seconds_text
-from .tally import MISSED_AFTER_SECONDS
-from .world import GRACE_SECONDS, Cause
+from benchmarks.assumptions import ASSUMPTIONS
+from benchmarks.figures import KINDS, Figures, Target, fastest_as_careful, ratio, seconds_text
+from benchmarks.tally import MISSED_AFTER_SECONDS
+from benchmarks.world import GRACE_SECONDS, Cause
 
 TEMPLATE = Path(__file__).with_name("page.md.in")
 

@@ -9,12 +9,12 @@ from multiprocessing import get_context
 from random import Random
 from typing import NamedTuple
 
-from .assumptions import RATES
-from .baselines import BASELINES, Detector
-from .controller import Controller
-from .histories import year_of_episodes
-from .tally import Tally
-from .world import Cause
+from benchmarks.assumptions import RATES
+from benchmarks.baselines import BASELINES, Detector
+from benchmarks.controller import Controller
+from benchmarks.histories import year_of_episodes
+from benchmarks.tally import Tally
+from benchmarks.world import Cause
 
 CHUNK_YEARS = 50
 DETECTORS: tuple[Detector, ...] = (Controller(), *BASELINES)

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .controller import Watch
-from .world import GRACE_SECONDS, Cause, Episode, Outage
+from benchmarks.controller import Watch
+from benchmarks.world import GRACE_SECONDS, Cause, Episode, Outage
 
 MISSED_AFTER_SECONDS = 300.0
 """An outage longer than this (five minutes) without a call before its end was missed."""

@@ -7,13 +7,12 @@ from random import Random
 from statistics import median
 from time import process_time
 
+from benchmarks.controller import POLICY
+from benchmarks.looks import Looks, moment
+from benchmarks.world import DARK, Cause, Effect, Episode
 from functions.failover_controller.decide import decide
-from functions.failover_controller.follow import follow
 from functions.failover_controller.model import Reason, State
-
-from .controller import POLICY
-from .looks import Looks, moment
-from .world import DARK, Cause, Effect, Episode
+from functions.failover_controller.state_update import follow
 
 ROUNDS = 7
 DECISIONS_A_ROUND = 3000

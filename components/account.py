@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components.site import Site
 from settings import RegionSettings
-from zones import ZONES, chosen_zones
+from settings.zones import ZONES, chosen_zones
 
 
 def site_in(region: str, provider: aws.Provider, *, project: str, environment: str, is_production: bool) -> Site:

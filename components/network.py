@@ -18,7 +18,7 @@ import pulumi_aws as aws
 from components.existing_vpc import ExistingVpc
 from components.site import Site
 from settings import RegionSettings
-from zones import ZONES
+from settings.zones import ZONES
 
 # Lambda removes a function's network interfaces some time after the function; until then AWS refuses to delete what
 # they use.

@@ -1,6 +1,6 @@
 """Start the operator's command line: `python -m operations`."""
 
-from .cli import app
+from operations.cli.app import app
 
 if __name__ == "__main__":
     app(prog_name="python -m operations")

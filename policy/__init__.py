@@ -1,1 +1,1 @@
-"""A CrossGuard policy pack: the rules of `rules/`, checked by every `pulumi preview --policy-pack policy`."""
+"""A CrossGuard policy pack: the rules of `policy/rules/`, checked by every `pulumi preview --policy-pack policy`."""

@@ -1,6 +1,6 @@
 """The pack's policies, one a rule, and a stack as the engine shows it.
 
-Owns: the way from Pulumi's policy API to the rules. Does not own: any rule (`rules/`).
+Owns: the way from Pulumi's policy API to the rules. Does not own: any rule (`policy/rules/`).
 Invariant: the rules judge what the program asks for. The engine shows a stack's policies what each resource has become,
 which after a failover is AWS's doing (a secondary that was a writer has a user name then); so the inputs are remembered
 from the check that comes before, of each resource by itself.
@@ -21,9 +21,9 @@ from pulumi_policy import (
 )
 from pulumi_policy import proxy as policy_proxy
 
-from rules.catalogue import RULES
-from rules.resource import UNKNOWN, Finding, Resource, Stack
-from rules.rule import Rule
+from policy.rules.catalogue import RULES
+from policy.rules.rule import Rule
+from policy.rules.stack_model import UNKNOWN, Finding, Resource, Stack
 
 _UNKNOWN_TEXTS = frozenset(
     value for name, value in vars(policy_proxy).items() if name.startswith("UNKNOWN_") and isinstance(value, str)

@@ -13,15 +13,14 @@ from typing import Annotated
 
 import typer
 
+from rehearsal.cloud.ministack import EmulatorError
+from rehearsal.console.console import Console
+from rehearsal.drills import DRILLS, Drill, chosen, failover_overrides
+from rehearsal.engine.deploy import DeploymentError
+from rehearsal.environment import World
+from rehearsal.report.files import write_report
+from rehearsal.run import OPERATION_SECONDS, Rehearsal
 from settings import SettingsError
-
-from .console import Console
-from .deployment import DeploymentError
-from .drills import DRILLS, Drill, chosen, failover_overrides
-from .emulator import EmulatorError
-from .rehearse import OPERATION_SECONDS, Rehearsal
-from .report_files import write_report
-from .world import World
 
 REPORT_DIRECTORY = Path("rehearsal-report")
 HOME = "switchover-home"

@@ -12,8 +12,8 @@ import ssl
 
 import pymysql
 
+from .config import Settings, load
 from .connection import connect_to_writer, trusting, worded
-from .environment import Settings, load
 from .model import SetupError, parse_request
 from .setup import prepare
 

@@ -23,8 +23,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from .attribute_values import deserialize, serialize
-from .environment import Settings
+from .config import Settings
+from .dynamodb_types import deserialize, serialize
 from .model import Notice
 from .ports import (
     Answer,

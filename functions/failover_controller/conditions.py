@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from .follow import call_may_still_show, seconds_between
 from .model import AttemptStatus, Observation, Peer, Policy, Port, State
+from .state_update import call_may_still_show, seconds_between
 
 
 class Case(NamedTuple):

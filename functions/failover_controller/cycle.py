@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .conditions import Case, heartbeat_quiet_seconds, lag_before_outage_ms
-from .courier import Courier
 from .decide import decide
-from .follow import follow, seconds_between
+from .delivery import Courier
 from .metrics import beat_metrics
 from .model import Action, Attempt, AttemptStatus, Decision, Event, Observation, Policy, Reason, Records, Side, State
 from .notices import Announcer
@@ -33,6 +32,7 @@ from .ports import (
     Threads,
     UnavailableError,
 )
+from .state_update import follow, seconds_between
 
 LOCK_SLACK_SECONDS = 5.0
 INTENT_VALID_SECONDS = 3.0

@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from .aws import CloudWatchMetrics, DynamoDb, LambdaHealthChecks, RdsApi, SnsTopic, make_clients
-from .beats import run_beats
-from .courier import Courier
+from .config import load
 from .cycle import Cycle
-from .environment import load
+from .delivery import Courier
+from .loop import run_beats
 from .model import Policy
 from .notices import Announcer
 from .observe import Observer

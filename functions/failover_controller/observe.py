@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from .answers import UNKNOWN_PROBE, GlobalView, Probe, judge_peer, read_global_cluster, read_own_cluster, read_probes
-from .environment import Place, Settings
+from .config import Place, Settings
 from .model import Observation, Records, Side
+from .parsing import UNKNOWN_PROBE, GlobalView, Probe, judge_peer, read_global_cluster, read_own_cluster, read_probes
 from .ports import Answer, HealthChecks, PortError, Rds, SilentError, Store, Threads, UnusableError
 
 Result = TypeVar("Result")

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from .items import (
+from .model import Approval, Claim, Notice, Records, State, Switch
+from .table_items import (
     MalformedItemError,
     claim_item,
     history_item,
@@ -21,7 +22,6 @@ from .items import (
     read_switch,
     state_item,
 )
-from .model import Approval, Claim, Notice, Records, State, Switch
 
 Kind = TypeVar("Kind")
 Key = tuple[str, str]

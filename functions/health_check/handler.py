@@ -9,8 +9,8 @@ import functools
 import os
 import time
 
+from .config import Settings, load
 from .deadline import ProbeRunner
-from .environment import Settings, load
 from .model import NamesRequest, as_answer, as_names_answer, parse_request
 from .names import resolve
 from .probe import Prober, trusting

@@ -6,6 +6,6 @@ Invariant: a drill asserts only what it saw through the API, the MySQL protocol,
 but what a person would: the off-switch, an approval, a switchover.
 """
 
-from .catalogue import DRILLS, Drill, chosen, failover_overrides
+from rehearsal.drills.catalogue import DRILLS, Drill, chosen, failover_overrides
 
 __all__ = ["DRILLS", "Drill", "chosen", "failover_overrides"]

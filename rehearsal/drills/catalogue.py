@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..stage import Stage
-from .calm import from_calm_to_calm
-from .delayed import (
+from rehearsal.drills.baseline import from_calm_to_calm
+from rehearsal.drills.context import Stage
+from rehearsal.drills.core import (
+    STEADY_BEATS,
+    play_old_region_returns,
+    play_region_lost,
+    play_steady,
+    play_switchover_home,
+)
+from rehearsal.drills.delayed_failover import (
     play_clock_skew,
     play_disarmed,
     play_flapping,
@@ -20,16 +27,8 @@ from .delayed import (
     play_throttled,
     play_writer_down,
 )
-from .first_walk import (
-    STEADY_BEATS,
-    play_old_region_returns,
-    play_region_lost,
-    play_steady,
-    play_switchover_home,
-)
-from .interrupted import play_answer_lost, play_controller_killed, play_two_controllers
-from .second_failover import play_second_failover
-from .unmoved import (
+from rehearsal.drills.interrupted_failover import play_answer_lost, play_controller_killed, play_two_controllers
+from rehearsal.drills.no_failover import (
     play_blip,
     play_both_regions_lost,
     play_partition,
@@ -37,6 +36,7 @@ from .unmoved import (
     play_standby_without_instances,
     play_writer_heals,
 )
+from rehearsal.drills.second_failover import play_second_failover
 
 FURTHER_OVERRIDES: Mapping[str, object] = {"cooldown_seconds": 5, "max_data_loss_seconds": 6}
 """The cooldown between two drills is waited out, and a standby that is too far behind must lose something in a short play."""

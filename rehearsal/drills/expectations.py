@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from ..control_plane import OperationCall
-from ..ledger import WriteAttempt
-from ..stage import Stage
-from ..watch import Notice
-from ..world import RegionFacts
-from .outcome import Failover, Outage, lost_rows, role_by_protocol
+from rehearsal.cloud.api_proxy import OperationCall
+from rehearsal.drills.context import Stage
+from rehearsal.drills.failover_steps import Failover, Outage, lost_rows, role_by_protocol
+from rehearsal.drills.recorder import Notice
+from rehearsal.environment import RegionFacts
+from rehearsal.workload import WriteAttempt
 
 MOST_BEATS_TO_CALL = 4
 LONGEST_BEAT_MS = 1500

@@ -6,10 +6,9 @@ which tests/integration/test_dns_second_failover.py goes through without waiting
 
 from __future__ import annotations
 
-from ..report import EventKind
-from ..stage import Stage
-from .calm import wait_for_calm
-from .expectations import (
+from rehearsal.drills.baseline import wait_for_calm
+from rehearsal.drills.context import Stage
+from rehearsal.drills.expectations import (
     MOST_BEATS_TO_CALL,
     expect_audit_trail,
     expect_call_in_time,
@@ -21,8 +20,9 @@ from .expectations import (
     expect_one_failover,
     expect_told_once,
 )
-from .outcome import follow_failover, lose_region, wait_for_call, wait_until_writer
-from .person import switch_over
+from rehearsal.drills.failover_steps import follow_failover, lose_region, wait_for_call, wait_until_writer
+from rehearsal.drills.operator import switch_over
+from rehearsal.report.model import EventKind
 
 TOLD = ("region-lost", "failover-completed")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..stage import Stage
-from ..world import RegionFacts
+from rehearsal.drills.context import Stage
+from rehearsal.environment import RegionFacts
 
 KEPT = (
     "DBInstanceIdentifier",

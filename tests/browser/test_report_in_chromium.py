@@ -10,10 +10,10 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from rehearsal.report import Assertion, EventKind, Report
-from rehearsal.report_files import write_report
+from rehearsal.report.files import write_report
+from rehearsal.report.model import Assertion, EventKind, Report
 from tests.browser.conftest import PATIENCE_MS
-from tests.unit.rehearsal.sample_report import AWAY, at, region_lost, sample_report, steady, switchover_home
+from tests.support.rehearsal.sample_report import AWAY, at, region_lost, sample_report, steady, switchover_home
 
 PHONE, TABLET, DESK = 390, 768, 1200
 A4_HEIGHT_PX = (297 - 14 - 16) / 25.4 * 96

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox_terminal import ROOT, Terminal, practising
+from tests.support.sandbox_terminal import ROOT, Terminal, practising
 
 EAST, WEST = "us-east-1", "eu-west-1"
 BEAT_SECONDS = 2

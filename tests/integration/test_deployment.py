@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from rehearsal.aws import Clients
-from rehearsal.deployment import Deployment, DeploymentError, deploy, stack_config
-from rehearsal.emulator import Emulator
-from rehearsal.permission_review import roles_of_functions
-from rehearsal.permissions import FAILOVER, NEVER_ASKED_HERE
-from rehearsal.resources.handler import Created, Handler, Request
-from rehearsal.resources.outcome import Resource
-from rehearsal.resources.registry import HANDLERS
-from tests.patience import processor_seconds_of
+from rehearsal.cloud.ministack import Emulator
+from rehearsal.cloud.permission_log import FAILOVER, NEVER_ASKED_HERE
+from rehearsal.engine.deploy import Deployment, DeploymentError, deploy, stack_config
+from rehearsal.provider.resources.handler import Created, Handler, Request
+from rehearsal.provider.resources.outcome import Resource
+from rehearsal.provider.resources.registry import HANDLERS
+from rehearsal.report.permission_review import roles_of_functions
+from rehearsal.support.clients import Clients
+from tests.support.patience import processor_seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIMARY, SECONDARY = "us-east-1", "eu-west-1"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws import Clients
-from rehearsal.deployment import Deployment, DeploymentError, deploy
-from rehearsal.emulator import Emulator
-from rehearsal.route53 import PrivateDns
+from rehearsal.cloud.ministack import Emulator
+from rehearsal.engine.deploy import Deployment, DeploymentError, deploy
+from rehearsal.network.route53 import PrivateDns
+from rehearsal.support.clients import Clients
 
 HOME, ELSEWHERE = "us-east-1", "eu-west-1"
 NAME = "writer.payments-dev.internal"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws import Clients
-from rehearsal.emulator import ACCOUNT_ID, Emulator, EmulatorError
-from tests.patience import PATIENCE_SECONDS, wait_until
+from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator, EmulatorError
+from rehearsal.support.clients import Clients
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 

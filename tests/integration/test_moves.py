@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from rehearsal.emulator import ACCOUNT_ID, SECRET_ACCESS_KEY
-from rehearsal.faults import ApiFault
-from rehearsal.world import RegionFacts, World
+from rehearsal.cloud.faults import ApiFault
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
+from rehearsal.environment import RegionFacts, World
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60

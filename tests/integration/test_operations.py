@@ -19,14 +19,14 @@ import pytest
 from functions.failover_controller.aws import DynamoDb
 from functions.failover_controller.model import Pending, Reason, Side, State
 from functions.failover_controller.store import SWITCH, TableStore
-from operations.aws import connect_to
-from operations.deployment import read_deployment
-from operations.outcome import ConflictError
-from operations.ports import Change
-from rehearsal.aws import Clients
-from rehearsal.emulator import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
-from rehearsal.faults import ApiFault, ApiFaults
-from tests.patience import PATIENCE_SECONDS, in_child_processes, least, on_the_clock
+from operations.aws.ports import Change
+from operations.aws.region_api import connect_to
+from operations.stack.deployment import read_deployment
+from operations.support.errors import ConflictError
+from rehearsal.cloud.faults import ApiFault, ApiFaults
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
+from rehearsal.support.clients import Clients
+from tests.support.patience import PATIENCE_SECONDS, in_child_processes, least, on_the_clock
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"

@@ -12,12 +12,12 @@ import boto3.session
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.aws import Clients
-from rehearsal.control_plane import ControlPlane
-from rehearsal.emulator import ACCOUNT_ID, Emulator
-from rehearsal.network import Network
-from rehearsal.permissions import FAILOVER, PermissionCheck
-from tests.patience import wait_until
+from rehearsal.cloud.api_proxy import ControlPlane
+from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator
+from rehearsal.cloud.permission_log import FAILOVER, PermissionCheck
+from rehearsal.network.network import Network
+from rehearsal.support.clients import Clients
+from tests.support.patience import wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 GLOBAL = f"arn:aws:rds::{ACCOUNT_ID}:global-cluster:payments"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox_terminal import Terminal, practising
+from tests.support.sandbox_terminal import Terminal, practising
 
 EAST, WEST = "us-east-1", "eu-west-1"
 

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import rich.console
 
-from rehearsal.console import Console
-from rehearsal.deployment import DeploymentError, deploy, stack_config
-from rehearsal.rehearse import Rehearsal
-from rehearsal.report import Report
-from rehearsal.report_files import render_html
-from rehearsal.world import PROGRAM_DIRECTORY, World
+from rehearsal.console.console import Console
+from rehearsal.engine.deploy import DeploymentError, deploy, stack_config
+from rehearsal.environment import PROGRAM_DIRECTORY, World
+from rehearsal.report.files import render_html
+from rehearsal.report.model import Report
+from rehearsal.run import Rehearsal
 
 PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 OWN_CIDR, THEIR_CIDR = "10.10.0.0/16", "10.99.0.0/20"

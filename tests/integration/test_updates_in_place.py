@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws import Clients
-from rehearsal.deployment import DeploymentError, deploy
-from rehearsal.emulator import Emulator
-from rehearsal.plan import Change, counts
-from rehearsal.state import StackState
+from rehearsal.cloud.ministack import Emulator
+from rehearsal.engine.deploy import DeploymentError, deploy
+from rehearsal.engine.plan import Change, counts
+from rehearsal.engine.state import StackState
+from rehearsal.support.clients import Clients
 
 PROGRAM = """
 import json, pulumi, pulumi_aws as aws

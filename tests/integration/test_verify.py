@@ -18,9 +18,9 @@ import pytest
 from functions.failover_controller.aws import DynamoDb
 from functions.failover_controller.model import Side, State
 from functions.failover_controller.store import TableStore
-from rehearsal.emulator import ACCOUNT_ID, SECRET_ACCESS_KEY
-from rehearsal.world import World
-from tests.unit.operations.test_verify import PROMISES
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
+from rehearsal.environment import World
+from tests.unit.operations.commands.test_verify import PROMISES
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"

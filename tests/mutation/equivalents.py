@@ -13,7 +13,7 @@ from functions.failover_controller.conditions import Case
 from functions.failover_controller.decide import RULES, Rule
 from functions.failover_controller.model import Observation, Policy, Reason, State
 from tests.mutation.mutants import Change, Mutant
-from tests.unit.functions.failover_controller.builders import NOW
+from tests.support.failover_controller.builders import NOW
 from tests.unit.functions.failover_controller.test_decide_invariants import GUARDS, SEEN, STATE, case
 
 INPUTS: Mapping[str, tuple[Any, ...]] = {**SEEN, **STATE, **GUARDS, "peer_read_only": (None, False, True)}

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.baselines import BASELINES, CloudWatchAlarm, GracePeriod, Route53HealthCheck, SinglePathProbe
 from benchmarks.world import DARK, Cause, Effect
-from tests.unit.benchmarks.builders import START, Steady, effect, episode
+from tests.support.benchmarks.builders import START, Steady, effect, episode
 
 LOSS = effect(Cause.REGION_LOSS, 7200, **DARK._asdict())
 SINGLE = SinglePathProbe(name="single", every_seconds=30, failures=2)

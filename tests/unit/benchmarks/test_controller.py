@@ -19,8 +19,8 @@ from functions.failover_controller.model import Action, Observation, Peer, Port,
 from functions.failover_controller.notices import Announcer
 from functions.failover_controller.store import TableStore
 from settings import FailoverSettings
-from tests.unit.benchmarks.builders import START, Steady, effect, episode
-from tests.unit.functions.failover_controller.fakes import Clock, InlineThreads, MemoryTable, World
+from tests.support.benchmarks.builders import START, Steady, effect, episode
+from tests.support.failover_controller.fakes import Clock, InlineThreads, MemoryTable, World
 
 EVERYTHING_OUTSIDE = {"peering_cut": 1, "stream_cut": 1, "api_unreachable": 1}
 

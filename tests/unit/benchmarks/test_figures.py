@@ -3,19 +3,11 @@
 from collections import Counter
 
 from benchmarks.controller import Watch
-from benchmarks.figures import (
-    Figures,
-    calls_that_must_not_be,
-    fastest_as_careful,
-    figures,
-    percentile,
-    ratio,
-    targets,
-)
+from benchmarks.figures import Figures, calls_that_must_not_be, fastest_as_careful, figures, percentile, ratio, targets
 from benchmarks.simulate import Outcome
 from benchmarks.tally import Tally, is_right
 from benchmarks.world import DARK, Cause, Effect, Outage
-from tests.unit.benchmarks.builders import START, effect, episode
+from tests.support.benchmarks.builders import START, effect, episode
 
 LOSS = effect(Cause.REGION_LOSS, 600, **DARK._asdict())
 

@@ -1,7 +1,7 @@
 """What is true in an episode."""
 
 from benchmarks.world import CALM, DARK, Cause, Paths, combined
-from tests.unit.benchmarks.builders import START, effect, episode
+from tests.support.benchmarks.builders import START, effect, episode
 
 
 def test_of_two_troubles_the_worse_counts() -> None:

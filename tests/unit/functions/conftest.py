@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aurora import Cluster, GlobalDatabase, MasterUser
-from rehearsal.certificates import CertificateAuthority
-from rehearsal.mysql_server import MySQLListener, MySQLServer
-from tests.patience import PATIENCE_SECONDS
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterUser
+from rehearsal.aurora.server import MySQLListener, MySQLServer
+from rehearsal.network.certificates import CertificateAuthority
+from tests.support.patience import PATIENCE_SECONDS
 
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "a/secret+key"
 MASTER = MasterUser(name="admin", password="correct-horse_battery%staple")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.operations.fake_aws import FakeAws
-from tests.unit.operations.fakes import World
+from tests.support.operations.fake_aws import FakeAws
+from tests.support.operations.fakes import World
 
 
 @pytest.fixture

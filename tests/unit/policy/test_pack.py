@@ -31,12 +31,12 @@ from pulumi_policy.deserialize import (
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policy.pack import policies
-from rules.catalogue import RULES
-from rules.resource import UNKNOWN, Resource, Stack
+from policy.rules.catalogue import RULES
+from policy.rules.stack_model import UNKNOWN, Resource, Stack
+from tests.support.policy.breaking import both, inputs, options
+from tests.support.policy.stacks import seen
+from tests.support.program.harness import run_program
 from tests.unit.program.conftest import stack_file
-from tests.unit.program.harness import run_program
-from tests.unit.rules.breaking import both, inputs, options
-from tests.unit.rules.stacks import seen
 
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = "rds/cluster:Cluster"

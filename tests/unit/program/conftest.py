@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.program.harness import PROGRAM, PROJECT, THEIR_VPC, Run, run_program
+from tests.support.program.harness import PROGRAM, PROJECT, THEIR_VPC, Run, run_program
 
 
 def stack_file(stack: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.unit.program.harness import PROGRAM, Run
+from tests.support.program.harness import PROGRAM, Run
 
 HOLDS_DATA = {
     # No data themselves, but what the database stands in and what its clients know it by.

@@ -1,6 +1,6 @@
 """The ten mistakes that the mission names, each undone: one test or more for each, and its name says which.
 
-Point 4 is in test_order.py, point 9 in test_settings.py; point 7 (documentation) is in tests/unit/test_docs.py.
+Point 4 is in test_order.py, point 9 in test_settings.py; point 7 (documentation) is in tests/unit/docs/test_documents.py.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.program.harness import Run, run_program
+from tests.support.program.harness import Run, run_program
 
 SECRET = "generated-"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.program.harness import Registered, Run
+from tests.support.program.harness import Registered, Run
 
 
 def comes_before(run: Run, first: Registered, then: Registered) -> bool:

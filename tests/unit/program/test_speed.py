@@ -4,8 +4,8 @@ import gc
 
 import pytest
 
+from tests.support.program.harness import run_program
 from tests.unit.program.conftest import stack_file
-from tests.unit.program.harness import run_program
 
 LIMIT_SECONDS = 1.0
 MOST_RUNS = 20

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from components import regional_cluster
-from rehearsal.deployment import Deployment, DeploymentError
-from rehearsal.plan import Change, Step, counts
-from tests.unit.rehearsal.imagined import after_change_of_roles, of_type, run
+from rehearsal.engine.deploy import Deployment, DeploymentError
+from rehearsal.engine.plan import Change, Step, counts
+from tests.support.rehearsal.imagined import after_change_of_roles, of_type, run
 
 CLUSTER = "aws:rds/cluster:Cluster"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rehearsal.plan import Change
-from rehearsal.state import KeptResource, StackState
-from tests.unit.rehearsal.imagined import run
+from rehearsal.engine.plan import Change
+from rehearsal.engine.state import KeptResource, StackState
+from tests.support.rehearsal.imagined import run
 
 LIST = Path(__file__).with_name("urns.txt")
 HOW_TO = f"""

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from components.database_parameters import cluster_parameters, instance_parameters
-from setting_types import OWN_PARAMETERS
+from settings.types import OWN_PARAMETERS
+from tests.support.program.harness import THEIR_VPC, Run, run_program
 from tests.unit.program.conftest import VARIED
-from tests.unit.program.harness import THEIR_VPC, Run, run_program
 
 
 def parameters(run: Run, name: str) -> dict[str, tuple[str, str]]:

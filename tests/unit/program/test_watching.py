@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from functions.database_setup import environment as setup_environment
-from functions.failover_controller import environment as controller_environment
-from functions.health_check import environment as health_check_environment
-from tests.unit.program.harness import Run, run_program
+from functions.database_setup import config as setup_environment
+from functions.failover_controller import config as controller_environment
+from functions.health_check import config as health_check_environment
+from tests.support.program.harness import Run, run_program
 
 Policy = Callable[[Run, str], list[dict[str, Any]]]
 OTHER = {"primary": "secondary", "secondary": "primary"}

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.unit.program.harness import Registered, Run, run_program
+from tests.support.program.harness import Registered, Run, run_program
 
 # Route 53 and IAM are global; their resources go through one of the two providers all the same.
 GLOBAL = ("aws:route53/", "aws:iam/")

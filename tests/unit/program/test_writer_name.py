@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.cloudwatch import AlarmRule, AlarmState, evaluate
-from rehearsal.dns_rules import (
+from rehearsal.network.alarms import AlarmRule, AlarmState, evaluate
+from rehearsal.network.routing import (
     HealthCheck,
     HealthStatus,
     Record,
@@ -21,7 +21,7 @@ from rehearsal.dns_rules import (
     require_supported_alarm,
     require_supported_children,
 )
-from tests.unit.program.harness import Run
+from tests.support.program.harness import Run
 
 HOME, ELSEWHERE = "us-east-1", "eu-west-1"
 VALUES = (0, 1, None)

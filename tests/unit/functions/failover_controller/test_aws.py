@@ -35,7 +35,7 @@ from functions.failover_controller.ports import (
     UnavailableError,
     UnusableError,
 )
-from tests.unit.functions.failover_controller.builders import NOW, OWN_ARN, settings
+from tests.support.failover_controller.builders import NOW, OWN_ARN, settings
 
 URL = "https://aws.invalid"
 SILENT = [

@@ -8,9 +8,9 @@ import pytest
 
 from functions.failover_controller.ports import ConflictError, SilentError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH
-from tests.unit.functions.failover_controller.builders import after
-from tests.unit.functions.failover_controller.fakes import THROTTLED, Crash, Steps, as_stored
-from tests.unit.functions.failover_controller.rig import Rig
+from tests.support.failover_controller.builders import after
+from tests.support.failover_controller.fakes import THROTTLED, Crash, Steps, as_stored
+from tests.support.failover_controller.rig import Rig
 
 OWN, PEER = "payments-eu-west-1-dev", "payments-us-east-1-dev"
 

@@ -28,8 +28,7 @@ from functions.failover_controller.model import (
     State,
     Switch,
 )
-from tests.patience import least
-from tests.unit.functions.failover_controller.builders import (
+from tests.support.failover_controller.builders import (
     NOW,
     OWN_ARN,
     POLICY,
@@ -41,6 +40,7 @@ from tests.unit.functions.failover_controller.builders import (
     policy,
     third_beat,
 )
+from tests.support.patience import least
 
 PENDING = Pending(id="ask-1", verdict=Reason.REGION_LOST, asked_at=after(-60))
 APPROVED = Records(approval=Approval(id="ask-1", approved=True, by="ada"))

@@ -28,7 +28,7 @@ from functions.failover_controller.model import (
     State,
     Switch,
 )
-from tests.unit.functions.failover_controller.builders import NOW, after, attempt, lost, policy, third_beat
+from tests.support.failover_controller.builders import NOW, after, attempt, lost, policy, third_beat
 
 HEARTBEAT = "2026-11-24T02:59:57+00:00"
 OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)

@@ -11,13 +11,13 @@ import pytest
 
 from functions.failover_controller import handler as module
 from functions.failover_controller import rds_events
-from functions.failover_controller.environment import EnvironmentProblemError
+from functions.failover_controller.config import EnvironmentProblemError
 from functions.failover_controller.ports import UnavailableError
 from functions.failover_controller.rds_events import RdsEventRecorder
 from functions.failover_controller.store import TableStore
-from tests.unit.functions.failover_controller.builders import ENVIRONMENT, rds_event
-from tests.unit.functions.failover_controller.fakes import MemoryTable
-from tests.unit.functions.import_cost import import_ratio
+from tests.support.failover_controller.builders import ENVIRONMENT, rds_event
+from tests.support.failover_controller.fakes import MemoryTable
+from tests.support.import_cost import import_ratio
 
 FUNCTIONS = Path(module.__file__).parents[1]
 

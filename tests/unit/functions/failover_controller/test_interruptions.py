@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.failover_controller.store import STATE
-from tests.patience import PATIENCE_SECONDS
-from tests.unit.functions.failover_controller.builders import OWN_ARN
-from tests.unit.functions.failover_controller.fakes import Clock, Crash, MemoryTable, Steps, World, crash_at
-from tests.unit.functions.failover_controller.rig import Rig
+from tests.support.failover_controller.builders import OWN_ARN
+from tests.support.failover_controller.fakes import Clock, Crash, MemoryTable, Steps, World, crash_at
+from tests.support.failover_controller.rig import Rig
+from tests.support.patience import PATIENCE_SECONDS
 
 ENOUGH_BEATS = 45
 """25 s until a lost call is known to be lost, a few seconds of failing over, and the notice."""

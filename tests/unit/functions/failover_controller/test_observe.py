@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.answers import read_global_cluster, read_own_cluster, read_probes
 from functions.failover_controller.model import Operation, Peer, Port, Side
+from functions.failover_controller.parsing import read_global_cluster, read_own_cluster, read_probes
 from functions.failover_controller.ports import SilentError, UnusableError
-from tests.unit.functions.failover_controller.builders import OWN_ARN, PEER_ARN
-from tests.unit.functions.failover_controller.fakes import Crash
-from tests.unit.functions.failover_controller.rig import Rig
+from tests.support.failover_controller.builders import OWN_ARN, PEER_ARN
+from tests.support.failover_controller.fakes import Crash
+from tests.support.failover_controller.rig import Rig
 
 OWN, PEER = "payments-eu-west-1-dev", "payments-us-east-1-dev"
 

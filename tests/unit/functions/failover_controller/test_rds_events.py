@@ -9,8 +9,8 @@ import pytest
 from functions.failover_controller.ports import UnavailableError
 from functions.failover_controller.rds_events import RdsEventRecorder, is_rds_event
 from functions.failover_controller.store import TableStore
-from tests.unit.functions.failover_controller.builders import RDS_MESSAGE, rds_event
-from tests.unit.functions.failover_controller.fakes import MemoryTable
+from tests.support.failover_controller.builders import RDS_MESSAGE, rds_event
+from tests.support.failover_controller.fakes import MemoryTable
 
 
 class Desk:

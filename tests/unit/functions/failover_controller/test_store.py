@@ -5,12 +5,18 @@ from decimal import Decimal
 
 import pytest
 
-from functions.failover_controller.items import MalformedItemError, read_claim, read_state, read_switch, state_item
 from functions.failover_controller.model import Action, Claim, Notice, Pending, Reason, Side, State
 from functions.failover_controller.ports import ConflictError, UnavailableError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH, TableStore
-from tests.unit.functions.failover_controller.builders import NOW, after, attempt, third_beat
-from tests.unit.functions.failover_controller.fakes import MemoryTable, as_stored
+from functions.failover_controller.table_items import (
+    MalformedItemError,
+    read_claim,
+    read_state,
+    read_switch,
+    state_item,
+)
+from tests.support.failover_controller.builders import NOW, after, attempt, third_beat
+from tests.support.failover_controller.fakes import MemoryTable, as_stored
 
 NOTICE = Notice(id="n1", at=NOW, reason=Reason.REGION_LOST, action=Action.FAIL_OVER, line='{"reason": "region-lost"}')
 FULL = third_beat(

@@ -1,0 +1,51 @@
+"""Which pages there are, and where each stands.
+
+Owns: the list. Does not own: what a page says (a module each). Invariant: what is made depends on the code alone, so that whoever
+makes it gets the same text.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from docgen.commands import commands_page
+from docgen.cost import cost_page
+from docgen.decisions import decisions_page
+from docgen.outputs import outputs_page
+from docgen.readme import readme_page
+from docgen.report import report_page
+from docgen.resources import resources_page
+from docgen.rules import rules_page
+from docgen.settings import settings_page
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "README.md": readme_page,
+    "docs/cost.md": cost_page,
+    "docs/reference/commands.md": commands_page,
+    "docs/reference/decisions.md": decisions_page,
+    "docs/reference/outputs.md": outputs_page,
+    "docs/reference/report.md": report_page,
+    "docs/reference/resources.md": resources_page,
+    "docs/reference/rules.md": rules_page,
+    "docs/reference/settings.md": settings_page,
+}
+"""Path below the project -> what makes its text."""
+
+
+def outdated() -> list[str]:
+    """Return the pages whose files don't say what the code says."""
+    return [path for path, make in PAGES.items() if _read(ROOT / path) != make()]
+
+
+def write() -> list[str]:
+    """Write the pages that are outdated; return their paths."""
+    changed = outdated()
+    for path in changed:
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(PAGES[path](), encoding="utf-8")
+    return changed
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

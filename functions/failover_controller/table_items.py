@@ -1,0 +1,284 @@
+"""The form of the items in the table: state, switch, lease, lock, approval, history.
+
+Owns the names and types of their attributes; `operations` writes the switch and the approval in the same form. Does
+not own any call (`aws.py`). Invariant: what does not have the agreed form raises `MalformedItemError`, so that the
+reader holds; an attribute that is absent has the value of a first run. Times are ISO-8601 strings in UTC;
+`expires_at` is in epoch seconds, as DynamoDB's TTL wants it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from .model import Action, Approval, Attempt, AttemptStatus, Claim, Notice, Pending, Reason, Side, State, Switch
+
+Item = Mapping[str, object]
+Word = TypeVar("Word", bound=StrEnum)
+Value = TypeVar("Value")
+
+
+class MalformedItemError(ValueError):
+    """An item of the table does not have the agreed form."""
+
+
+def state_item(state: State) -> dict[str, object]:
+    """Return the attributes of the state, without the keys and without what is `None`."""
+    return _without_none(
+        version=state.version,
+        beat_at=_written(state.beat_at),
+        writer=str(state.writer),
+        roles_changed_at=_written(state.roles_changed_at),
+        silent_beats=state.silent_beats,
+        dead_beats=state.dead_beats,
+        dead_since=_written(state.dead_since),
+        heartbeats=list(state.heartbeats),
+        heartbeat_seen_at=_written(state.heartbeat_seen_at),
+        lag_ms=_number(state.lag_ms),
+        lag_at=_written(state.lag_at),
+        troubled_beats=state.troubled_beats,
+        calm_beats=state.calm_beats,
+        told=[str(reason) for reason in state.told],
+        pending=None if state.pending is None else _pending_map(state.pending),
+        attempt=None if state.attempt is None else _attempt_map(state.attempt),
+        outbox=[_notice_map(notice) for notice in state.outbox],
+    )
+
+
+def read_state(item: Item) -> State:
+    """Return the state that `item` holds.
+
+    Raises:
+        MalformedItemError: naming the attribute.
+    """
+    reader = _Reader(item)
+    return State(
+        version=reader.required("version", _whole),
+        beat_at=reader.optional("beat_at", _time),
+        writer=reader.optional("writer", _word(Side)) or Side.UNKNOWN,
+        roles_changed_at=reader.optional("roles_changed_at", _time),
+        silent_beats=reader.optional("silent_beats", _whole) or 0,
+        dead_beats=reader.optional("dead_beats", _whole) or 0,
+        dead_since=reader.optional("dead_since", _time),
+        heartbeats=reader.sequence("heartbeats", _string),
+        heartbeat_seen_at=reader.optional("heartbeat_seen_at", _time),
+        lag_ms=reader.optional("lag_ms", _decimal),
+        lag_at=reader.optional("lag_at", _time),
+        troubled_beats=reader.optional("troubled_beats", _whole) or 0,
+        calm_beats=reader.optional("calm_beats", _whole) or 0,
+        told=reader.sequence("told", _word(Reason)),
+        pending=reader.optional("pending", _read_pending),
+        attempt=reader.optional("attempt", _read_attempt),
+        outbox=reader.sequence("outbox", _read_notice),
+    )
+
+
+def read_switch(item: Item) -> Switch:
+    """Return the off-switch; `expires_at` ends a disarming by itself.
+
+    Raises:
+        MalformedItemError: naming the attribute.
+    """
+    reader = _Reader(item)
+    return Switch(
+        armed=reader.required("armed", _flag),
+        reason=reader.optional("reason", _string) or "",
+        by=reader.optional("by", _string) or "",
+        expires_at=reader.optional("expires_at", _moment),
+    )
+
+
+def claim_item(claim: Claim) -> dict[str, object]:
+    """Return the attributes of the lease or the lock; `until` in epoch milliseconds, to be compared in a condition."""
+    until = None if claim.until is None else round(claim.until.timestamp() * 1000)
+    return _without_none(holder=claim.holder, until=until, version=claim.version)
+
+
+def read_claim(item: Item) -> Claim:
+    """Return who holds the lease or the lock.
+
+    Raises:
+        MalformedItemError: naming the attribute.
+    """
+    reader = _Reader(item)
+    return Claim(
+        holder=reader.required("holder", _string),
+        until=reader.optional("until", lambda value: _moment(_whole(value) / 1000)),
+        version=reader.optional("version", _whole) or 0,
+    )
+
+
+def read_approval(item: Item) -> Approval:
+    """Return a person's answer to the pending decision whose id is the item's sort key.
+
+    Raises:
+        MalformedItemError: naming the attribute.
+    """
+    reader = _Reader(item)
+    return Approval(
+        id=reader.required("sort", _string),
+        approved=reader.required("approved", _flag),
+        by=reader.optional("by", _string) or "",
+    )
+
+
+def history_key(notice: Notice) -> tuple[str, str]:
+    """Return the keys of a notice in the audit trail: in order of time, and the same for the same notice."""
+    return "history", f"{notice.at.isoformat()}#{notice.id}"
+
+
+def history_item(notice: Notice) -> dict[str, object]:
+    """Return the attributes of a notice in the audit trail."""
+    return {
+        "at": notice.at.isoformat(),
+        "reason": str(notice.reason),
+        "action": str(notice.action),
+        "line": notice.line,
+    }
+
+
+def _pending_map(pending: Pending) -> dict[str, object]:
+    return {"id": pending.id, "verdict": str(pending.verdict), "asked_at": pending.asked_at.isoformat()}
+
+
+def _attempt_map(attempt: Attempt) -> dict[str, object]:
+    return _without_none(
+        id=attempt.id,
+        status=str(attempt.status),
+        verdict=str(attempt.verdict),
+        started_at=attempt.started_at.isoformat(),
+        touched_at=attempt.touched_at.isoformat(),
+        outage_at=attempt.outage_at.isoformat(),
+        lag_ms=_number(attempt.lag_ms),
+        heartbeat=attempt.heartbeat,
+        calls=attempt.calls,
+        overdue=attempt.overdue,
+    )
+
+
+def _notice_map(notice: Notice) -> dict[str, object]:
+    return {"id": notice.id, **history_item(notice)}
+
+
+def _read_pending(value: object) -> Pending:
+    reader = _Reader(_map(value))
+    return Pending(
+        id=reader.required("id", _string),
+        verdict=reader.required("verdict", _word(Reason)),
+        asked_at=reader.required("asked_at", _time),
+    )
+
+
+def _read_attempt(value: object) -> Attempt:
+    reader = _Reader(_map(value))
+    return Attempt(
+        id=reader.required("id", _string),
+        status=reader.required("status", _word(AttemptStatus)),
+        verdict=reader.required("verdict", _word(Reason)),
+        started_at=reader.required("started_at", _time),
+        touched_at=reader.required("touched_at", _time),
+        outage_at=reader.required("outage_at", _time),
+        lag_ms=reader.optional("lag_ms", _decimal),
+        heartbeat=reader.optional("heartbeat", _string),
+        calls=reader.required("calls", _whole),
+        overdue=reader.optional("overdue", _flag) or False,
+    )
+
+
+def _read_notice(value: object) -> Notice:
+    reader = _Reader(_map(value))
+    return Notice(
+        id=reader.required("id", _string),
+        at=reader.required("at", _time),
+        reason=reader.required("reason", _word(Reason)),
+        action=reader.required("action", _word(Action)),
+        line=reader.required("line", _string),
+    )
+
+
+class _Reader:
+    """Takes attributes out of an item, and names the one that is wrong."""
+
+    def __init__(self, item: Item) -> None:
+        self._item = item
+
+    def optional(self, name: str, parse: Callable[[object], Value]) -> Value | None:
+        value = self._item.get(name)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except (ValueError, TypeError, OverflowError, OSError) as error:
+            raise MalformedItemError(f"{name}: {error}") from error
+
+    def required(self, name: str, parse: Callable[[object], Value]) -> Value:
+        value = self.optional(name, parse)
+        if value is None:
+            raise MalformedItemError(f"{name}: is missing")
+        return value
+
+    def sequence(self, name: str, parse: Callable[[object], Value]) -> tuple[Value, ...]:
+        return self.optional(name, lambda value: tuple(parse(part) for part in _list(value))) or ()
+
+
+def _without_none(**attributes: object) -> dict[str, object]:
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _number(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(f"{value:.3f}")
+
+
+def _is(value: object, kind: type[Value]) -> Value:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is not a {kind.__name__}")
+    return value
+
+
+def _string(value: object) -> str:
+    return _is(value, str)
+
+
+def _flag(value: object) -> bool:
+    return _is(value, bool)
+
+
+def _map(value: object) -> Item:
+    return _is(value, dict)
+
+
+def _list(value: object) -> list[object]:
+    return _is(value, list)
+
+
+def _decimal(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    number = _decimal(value)
+    if number != int(number):
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(number)
+
+
+def _moment(value: object) -> datetime:
+    return datetime.fromtimestamp(_decimal(value), UTC)
+
+
+def _time(value: object) -> datetime:
+    at = datetime.fromisoformat(_string(value))
+    if at.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return at
+
+
+def _word(words: type[Word]) -> Callable[[object], Word]:
+    return lambda value: words(_string(value))

@@ -1,0 +1,1 @@
+"""AWS as the operator commands use it: clients, read-only questions, moves, state table items."""

@@ -1,0 +1,252 @@
+"""The one boto3 module of the commands: `RegionApi`, spoken to AWS.
+
+Owns the clients of one region, their time limits, and the translation of AWS's errors. Does not own any meaning.
+Invariant: a client of one region never calls another; STS is asked in the region too, never at the global endpoint,
+which is us-east-1.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import botocore.session
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from operations.aws.ports import Change, Connect, Item, Key, Roles
+from operations.stack.deployment import Deployment, Place
+from operations.support.errors import AwsError, ConflictError, OperationError
+
+CONNECT_TIMEOUT_SECONDS = 2
+READ_TIMEOUT_SECONDS = 3
+ATTEMPTS = 2
+"""Writes carry a token that makes a repetition harmless. Source: Amazon DynamoDB API Reference, TransactWriteItems."""
+CALLER_LENGTH = 256
+NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
+"""boto3's errors that say that nobody answered."""
+_NO_LOGIN = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
+_CURES = {
+    "ExpiredToken": "Log in to AWS again.",
+    "ExpiredTokenException": "Log in to AWS again.",
+    "AccessDenied": "Use a role that may: the runbook, heading `Before you start`, lists the permissions.",
+    "AccessDeniedException": "Use a role that may: the runbook, heading `Before you start`, lists the permissions.",
+    "ResourceNotFoundException": "Are these the outputs of this account's stack, and is it up?",
+    "GlobalClusterNotFoundFault": "Are these the outputs of this account's stack, and is it up?",
+}
+_CHANGED_MEANWHILE = {"ConditionalCheckFailed", "TransactionConflict"}
+
+Client = Any
+"""boto3 makes its clients' classes at run time: there is no type to name."""
+
+
+def connect_to(deployment: Deployment) -> Connect:
+    """Return what makes the API of a place; one session for all, as loading one takes long."""
+    core = botocore.session.get_session()
+    core.set_config_variable("sts_regional_endpoints", "regional")
+    return partial(AwsRegion, Session(botocore_session=core), threading.Lock(), deployment.global_cluster_id)
+
+
+class AwsRegion:
+    """One region's table, RDS, Lambda and STS."""
+
+    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, place: Place) -> None:
+        self._session = session
+        self._lock = lock
+        self._global_cluster_id = global_cluster_id
+        self._place = place
+        self._clients: dict[str, Client] = {}
+        self._serialize = TypeSerializer().serialize
+        self._deserialize = TypeDeserializer().deserialize
+
+    def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
+        """Return the items by key, consistently read and all of them; an absent one is `None`.
+
+        Raises:
+            AwsError.
+        """
+        table = self._place.table_name
+        wanted = [{"item": {"S": item}, "sort": {"S": sort}} for item, sort in keys]
+        request = {table: {"Keys": wanted, "ConsistentRead": True}}
+        answer = self._call("dynamodb", "table", lambda client: client.batch_get_item(RequestItems=request))
+        if answer.get("UnprocessedKeys"):
+            raise AwsError(f"table of {self._place.region}: throttled", cure="Try again.")
+        found: dict[Key, Item | None] = dict.fromkeys(keys)
+        for raw in answer.get("Responses", {}).get(table, []):
+            found[raw["item"]["S"], raw["sort"]["S"]] = self._plain(raw)
+        return found
+
+    def read_history(self, limit: int, since: str | None = None) -> list[Item]:
+        """Return the newest items of the audit trail, newest first, none with a sort key before `since`.
+
+        Raises:
+            AwsError.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._place.table_name,
+            "KeyConditionExpression": "#item = :history" + (" AND #sort >= :since" if since else ""),
+            "ExpressionAttributeNames": {"#item": "item", **({"#sort": "sort"} if since else {})},
+            "ExpressionAttributeValues": {":history": {"S": "history"}, **({":since": {"S": since}} if since else {})},
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+        }
+        found: list[Item] = []
+        while len(found) < limit:
+            request["Limit"] = limit - len(found)
+            answer = self._call("dynamodb", "table", lambda client: client.query(**request))
+            found.extend(self._plain(raw) for raw in answer.get("Items", []))
+            if not answer.get("LastEvaluatedKey"):
+                break
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return found
+
+    def read_roles(self) -> Roles:
+        """Return who is the writer, by this region's RDS API.
+
+        Raises:
+            AwsError.
+        """
+        identity = self._global_cluster_id
+        answer = self._call(
+            "rds", "RDS API", lambda client: client.describe_global_clusters(GlobalClusterIdentifier=identity)
+        )
+        (cluster,) = answer["GlobalClusters"] or [{}]
+        writers = [each["DBClusterArn"] for each in cluster.get("GlobalClusterMembers", []) if each.get("IsWriter")]
+        return Roles(
+            writer_arn=writers[0] if len(writers) == 1 else None,
+            operation=(cluster.get("FailoverState") or {}).get("Status") or None,
+        )
+
+    def read_policy(self) -> Mapping[str, str]:
+        """Return the environment variables of this region's controller.
+
+        Raises:
+            AwsError.
+        """
+        name = self._place.controller_name
+        answer = self._call("lambda", "Lambda API", lambda client: client.get_function_configuration(FunctionName=name))
+        environment = answer.get("Environment", {})
+        if "Error" in environment:  # the variables are encrypted, and we may not decrypt them
+            said = environment["Error"].get("Message", "can't be read")
+            raise AwsError(f"environment of {name}: {said}", cure=_CURES["AccessDenied"])
+        return environment.get("Variables", {})
+
+    def caller(self) -> str:
+        """Return who we are: the ARN, or the access key's id when this region's STS does not answer.
+
+        Raises:
+            AwsError: there are no credentials, or STS refused them.
+        """
+        try:
+            answer = self._call("sts", "STS", lambda client: client.get_caller_identity())
+        except AwsError as error:
+            key = _access_key(self._session) if isinstance(error.__cause__, NO_ANSWER) else None
+            if key is None:
+                raise
+            return f"access key {key}; STS gave no answer"
+        return answer["Arn"][:CALLER_LENGTH]
+
+    def write(self, change: Change) -> None:
+        """Write the change and its trace in one transaction.
+
+        The controller writes neither of the two items, so that a transaction on them never makes a write of its fail.
+        Source: Amazon DynamoDB Transactions: How it works, "Transaction conflict handling in DynamoDB".
+
+        Raises:
+            ConflictError: the item is not what was read any more; nothing was written.
+            AwsError: it may or may not have been written.
+        """
+        puts = [
+            {"Put": self._put(change.key, change.attributes) | self._condition(change.over)},
+            {"Put": self._put(change.trace_key, change.trace)},
+        ]
+        self._call("dynamodb", "table", lambda client: client.transact_write_items(TransactItems=puts))
+
+    def _put(self, key: Key, attributes: Item) -> dict[str, Any]:
+        plain = {"item": key[0], "sort": key[1], **attributes}
+        item = {name: self._serialize(value) for name, value in plain.items()}
+        return {"TableName": self._place.table_name, "Item": item}
+
+    def _condition(self, over: Item | None) -> dict[str, Any]:
+        """The item is still what was read: TTL may have removed it and somebody made it anew, so version alone won't do."""
+        if over is None:
+            return {
+                "ConditionExpression": "attribute_not_exists(#item)",
+                "ExpressionAttributeNames": {"#item": "item"},
+            }
+        terms, values = ["attribute_exists(#item)"], {}
+        for name in ("version", "change_id"):
+            if name in over:
+                terms.append(f"#{name} = :{name}")
+                values[f":{name}"] = self._serialize(over[name])
+            else:
+                terms.append(f"attribute_not_exists(#{name})")
+        condition: dict[str, Any] = {
+            "ConditionExpression": " AND ".join(terms),
+            "ExpressionAttributeNames": {f"#{name}": name for name in ("item", "version", "change_id")},
+        }
+        return condition | ({"ExpressionAttributeValues": values} if values else {})
+
+    def _plain(self, raw: Mapping[str, Any]) -> Item:
+        return {name: self._deserialize(value) for name, value in raw.items()}
+
+    def _call(self, service: str, what: str, call: Callable[[Client], Any]) -> Any:
+        try:
+            return call(self._client(service))
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, f"{what} of {self._place.region}") from error
+
+    def _client(self, service: str) -> Client:
+        # Making a client is not thread-safe, and looks for credentials, which may take long.
+        with self._lock:
+            if service not in self._clients:
+                # Whoever we are can be told by the access key too: STS gets one chance.
+                attempts = 1 if service == "sts" else ATTEMPTS
+                config = Config(
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    retries={"total_max_attempts": attempts, "mode": "standard"},
+                )
+                make: Any = self._session.client
+                self._clients[service] = make(service, region_name=self._place.region, config=config)
+            return self._clients[service]
+
+
+def translated(
+    error: ClientError | BotoCoreError, what: str, *, otherwise: str = "Look at `status`, then try again."
+) -> OperationError:
+    """Return our error for one of boto3's: what was asked, what AWS said, and the cure, `otherwise` if none is known."""
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):
+            return ConflictError(f"{what}: somebody else wrote first", cure="Look at `status`, and decide anew.")
+        message = error.response.get("Error", {}).get("Message", "")
+        return AwsError(f"{what}: {code}: {message}", cure=_CURES.get(code, otherwise))
+    if isinstance(error, _NO_LOGIN):
+        return AwsError(f"{what}: {error}", cure="Log in to AWS, or set AWS_PROFILE.")
+    if isinstance(error, NO_ANSWER):
+        return AwsError(f"{what}: no answer: {error}", cure="Try again, or pick the other region with --region.")
+    return AwsError(f"{what}: {error}", cure="Check the AWS configuration of this machine.")
+
+
+def _cancellation_codes(error: ClientError) -> set[str]:
+    response: Mapping[str, Any] = error.response
+    return {str(reason.get("Code")) for reason in response.get("CancellationReasons", [])}
+
+
+def _access_key(session: Session) -> str | None:
+    credentials = session.get_credentials()
+    return None if credentials is None else credentials.access_key

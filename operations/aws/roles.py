@@ -1,0 +1,76 @@
+"""Who is the writer and who is the standby now, and which region a command speaks to.
+
+Owns the way from RDS's answer, or else the controller's memory, to the two seats. Invariant: seats on which two
+sources disagree are unknown; and nothing but RDS picks a region that nobody named.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from functions.failover_controller.model import Side, State
+from operations.aws.ports import Connect, Roles
+from operations.stack.deployment import Deployment, Place
+from operations.support.deadlines import bounded
+from operations.support.errors import AwsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seats:
+    """Who sits where; both are known, or neither is."""
+
+    writer: Place | None = None
+    standby: Place | None = None
+    operation: str | None = None
+    """Status of a switchover or failover under way: the seats are about to change."""
+    source: str = "unknown"
+
+
+def seats_by_rds(deployment: Deployment, roles: Roles) -> Seats:
+    """Return the seats as one region's RDS API has them."""
+    for place in deployment.places:
+        if place.cluster_arn == roles.writer_arn:
+            return Seats(writer=place, standby=deployment.other(place), operation=roles.operation, source="as RDS says")
+    return Seats(operation=roles.operation)
+
+
+def seats_by_state(deployment: Deployment, place: Place, state: State | None) -> Seats:
+    """Return the seats as the controller in `place` remembers them."""
+    if state is None or state.writer is Side.UNKNOWN:
+        return Seats()
+    writer = place if state.writer is Side.OWN else deployment.other(place)
+    return Seats(writer=writer, standby=deployment.other(writer), source="as the controller saw them last")
+
+
+def agreed(answers: Iterable[Seats]) -> Seats:
+    """Return the seats on which all that know agree."""
+    known = [seats for seats in answers if seats.standby is not None]
+    if not known:
+        return Seats()
+    if any(seats.standby != known[0].standby for seats in known):
+        return Seats(source="unknown: the regions disagree")
+    return known[0]
+
+
+def choose(deployment: Deployment, connect: Connect, region: str | None) -> Place:
+    """Return the place in `region`, or the standby's; the day-one standby is asked first, the other only if it fails.
+
+    Raises:
+        UsageProblemError: nothing is deployed in `region`.
+        AwsError: no region was named, and RDS did not say in either who is the writer.
+    """
+    if region is not None:
+        return deployment.place(region)
+    failures = []
+    for place in deployment.places:
+        try:
+            standby = seats_by_rds(deployment, bounded(connect(place).read_roles)).standby
+        except AwsError as error:
+            failures.append(f"{place.region}: {error.what}")
+            continue
+        if standby is not None:
+            return standby
+        failures.append(f"{place.region}: its RDS API names no writer, or more than one")
+    regions = " or ".join(place.region for place in deployment.places)
+    raise AwsError(
+        f"which region is the standby can't be told: {'; '.join(failures)}", cure=f"Name one: --region {regions}."
+    )

@@ -1,0 +1,1 @@
+"""Checks of `preflight` and `verify`, one topic a file."""

@@ -1,0 +1,143 @@
+"""Does AWS offer what the settings ask for: the regions, three zones, the engine's version, the instance classes?
+
+Owns these questions and their judgement. Invariant: an offer that AWS does not list is none.
+"""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from operations.aws.read_ports import Answer, AskIn, Questions
+from operations.checks.finding import Check, Finding, judged, unknown
+from operations.stack.settings import names_of
+from settings import RegionSettings, Settings
+from settings.zones import ZONES, chosen_zones
+
+ENGINE = "aurora-mysql"
+
+
+def offer_checks(settings: Settings, ask_in: AskIn) -> list[Check]:
+    """Return the looks at what both regions offer."""
+    checks, ours = [], names_of(settings).tags()
+    for place in (settings.primary, settings.secondary):
+        ask, version = ask_in(place.region), settings.database.engine_version
+        checks += [
+            Check(promises=("region",), where=place.region, look=partial(_look_at_region, ask, place)),
+            Check(promises=("zones",), where=place.region, look=partial(_look_at_zones, ask, place)),
+            Check(
+                promises=("engine version",), where=place.region, look=partial(_look_at_version, ask, place, version)
+            ),
+            Check(promises=("instance class",), where=place.region, look=partial(_look_at_class, ask, place, version)),
+            Check(promises=("network",), where=place.region, look=partial(_look_at_network, ask, place, ours)),
+        ]
+    return checks
+
+
+def _look_at_region(ask: Questions, place: RegionSettings) -> list[Finding]:
+    return [judge_region(place.region, ask.ask("account", "get_region_opt_status", RegionName=place.region))]
+
+
+def judge_region(where: str, answer: Answer) -> Finding:
+    """Return whether the region is enabled for this account."""
+    status = answer.get("RegionOptStatus")
+    problems = [] if status in ("ENABLED", "ENABLED_BY_DEFAULT") else [f"it is {status}"]
+    cure = "Enable it in the account's settings (AWS Regions); that can take hours."
+    return judged("region", where, problems=problems, evidence=str(status), cure=cure)
+
+
+def _look_at_zones(ask: Questions, place: RegionSettings) -> list[Finding]:
+    return [judge_zones(place, _zones(ask))]
+
+
+def _zones(ask: Questions) -> dict[str, str]:
+    """Return the zones that can hold a database: name -> id."""
+    return {
+        str(each["ZoneName"]): str(each.get("ZoneId", ""))
+        for each in ask.ask_all("ec2", "describe_availability_zones", "AvailabilityZones")
+        if each.get("State") == "available" and each.get("ZoneType", "availability-zone") == "availability-zone"
+    }
+
+
+def judge_zones(place: RegionSettings, found: Mapping[str, str]) -> Finding:
+    """Return whether there are three zones, or the three that are configured."""
+    there = sorted(found)
+    wanted = place.availability_zones or ()
+    problems = [f"{zone} is not there" for zone in wanted if zone not in there]
+    if len(there) < ZONES:
+        problems.append(f"only {', '.join(there) or 'none'}")
+    cure = "Choose another region, or other zones in `availability_zones`."
+    return judged("zones", place.region, problems=problems, evidence=", ".join(wanted or there), cure=cure)
+
+
+def _look_at_version(ask: Questions, place: RegionSettings, version: str) -> list[Finding]:
+    found = ask.ask_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
+    return [judge_version(place.region, version, found)]
+
+
+def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
+    """Return whether the version is offered, and takes part in global databases."""
+    cure = "Choose another `database.engine_version`: `aws rds describe-db-engine-versions --engine aurora-mysql`."
+    if found and found[0].get("SupportsGlobalDatabases") is None:
+        return unknown("engine version", where, why="AWS does not say whether it supports global databases", cure=cure)
+    problems = [] if found else [f"{version} is not offered"]
+    if found and not found[0]["SupportsGlobalDatabases"]:
+        problems.append(f"{version} does not support global databases")
+    if found and found[0].get("Status", "available") != "available":
+        problems.append(f"{version} is {found[0]['Status']}: no new cluster can have it")
+    return judged("engine version", where, problems=problems, evidence=f"{version}, for global databases", cure=cure)
+
+
+def _look_at_class(ask: Questions, place: RegionSettings, version: str) -> list[Finding]:
+    asked = {"Engine": ENGINE, "EngineVersion": version}
+    operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
+    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=place.database_class)
+    any_class = bool(found) or bool(ask.ask("rds", operation, **asked, MaxRecords=20).get(items))
+    # The subnets of an existing VPC are where they are: those zones are theirs who made it.
+    taken = () if place.existing_vpc else tuple(place.availability_zones or chosen_zones(_zones(ask)))
+    return [judge_class(place, found, taken, lists_any=any_class)]
+
+
+def judge_class(place: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
+    """Return whether the class can be had in three zones, and in those that the subnets will be in."""
+    name, where = place.database_class, place.region
+    cure = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
+    if not lists_any:
+        return unknown("instance class", where, why="AWS lists no class at all for this engine version", cure=cure)
+    zones = {str(zone["Name"]) for each in found for zone in each.get("AvailabilityZones", [])}
+    problems = [f"{name} is not offered in {zone}" for zone in taken if zone not in zones]
+    if len(zones) < ZONES:
+        problems.append(f"{name} is offered in {len(zones)} zones: {', '.join(sorted(zones)) or 'none'}")
+    if found and not any(each.get("SupportsGlobalDatabases", True) for each in found):
+        problems.append(f"{name} does not support global databases")
+    return judged(
+        "instance class", where, problems=problems, evidence=f"{name} in {', '.join(sorted(zones))}", cure=cure
+    )
+
+
+def _look_at_network(ask: Questions, place: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
+    return [judge_network(place, ask.ask_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
+
+
+def judge_network(place: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> Finding:
+    """Return whether a network of the region overlaps with the stack's.
+
+    AWS allows it, but such networks can never be peered; whether they are to be, only people know.
+    """
+    own = ipaddress.IPv4Network(place.vpc_cidr)
+    overlapping = [
+        f"{vpc['VpcId']} ({vpc['CidrBlock']})"
+        for vpc in vpcs
+        if own.overlaps(ipaddress.IPv4Network(vpc["CidrBlock"]))
+        and not (place.existing_vpc and vpc["VpcId"] == place.existing_vpc.vpc_id)
+        and _is_foreign(vpc, wanted)
+    ]
+    if overlapping:
+        why = f"{place.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"
+        return unknown("network", place.region, why=why, cure="If they are to be, choose another `vpc_cidr` now.")
+    evidence = f"{place.vpc_cidr} overlaps with none of {len(vpcs)} networks"
+    return judged("network", place.region, problems=[], evidence=evidence, cure="")
+
+
+def _is_foreign(vpc: Answer, wanted: Mapping[str, str]) -> bool:
+    tags = {each["Key"]: each["Value"] for each in vpc.get("Tags", [])}
+    return any(tags.get(name) != value for name, value in wanted.items())

@@ -1,0 +1,1 @@
+"""One operator command a file, and what they share."""

@@ -1,0 +1,77 @@
+"""The command that answers a pending decision: approve.
+
+Owns the steps: read the question with its evidence, show it, ask, write the answer. Does not own what is refused
+(`approval.py`). Invariant: no answer without the evidence having been shown.
+"""
+
+from datetime import datetime
+from functools import partial
+
+from operations.aws.ports import Item
+from operations.aws.roles import choose
+from operations.aws.table_items import (
+    STATE,
+    SWITCH,
+    Entry,
+    approval_key,
+    is_armed,
+    parse_approval,
+    parse_entry,
+    parse_state,
+    parse_switch,
+)
+from operations.commands.approve_plan import approval_change, evidence_of, question_of
+from operations.commands.arm_plan import describe
+from operations.commands.session import Session, write
+from operations.support.deadlines import bounded
+from operations.support.errors import ExitCode, RefusedError
+
+NOTICES_SEARCHED = 200
+
+
+def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
+    """Answer the one pending decision with yes."""
+    deployment = session.deployment
+    place = choose(deployment, session.connect, region)
+    api, key = session.connect(place), approval_key(decision_id)
+    items = bounded(partial(api.read_items, [STATE, SWITCH, key]))
+    state = parse_state(items[STATE])
+    pending = question_of(place, state, parse_approval(items[key]), decision_id, session.now())
+    if state.value is None:  # question_of refuses it
+        raise RefusedError("nothing is known of the question", cure="Look at `status`.")
+    history = bounded(partial(api.read_history, NOTICES_SEARCHED, pending.asked_at.isoformat()))
+    waiting = [
+        _undelivered(notice.id, notice.at, notice.reason, notice.action, notice.line) for notice in state.value.outbox
+    ]
+    evidence = evidence_of(pending, state.value, [*reversed(waiting), *(parse_entry(item) for item in history)])
+    session.screen.note(
+        f"Decision {pending.id} in {place.region}: {pending.verdict}, waits for an answer. Its evidence:"
+    )
+    for name, value in evidence.items():
+        session.screen.note(f"  {name}: {value}")
+    switch = parse_switch(items[SWITCH])
+    if switch.problem is not None or not is_armed(switch.value, session.now()):
+        session.screen.note(f"Note: the switch is {describe(switch, session.now())}. Nothing is promoted before `arm`.")
+    by = bounded(api.caller)
+    session.screen.note(
+        f"Confirmed, it means: {place.region} becomes the writer at the next beats, if the verdict still stands."
+    )
+    session.confirm(f"Approve {pending.id} as {by}?")
+    change = approval_change(deployment, place, pending, by=by, at=session.now(), change_id=session.new_id())
+    write(api, change, place, _tell_of)
+    session.screen.result(
+        {"approved": pending.id, "region": place.region, "by": by, "evidence": evidence},
+        [f"Approved {pending.id} in {place.region} as {by}. Follow it with `status`."],
+    )
+    return ExitCode.DONE
+
+
+def _tell_of(theirs: Item | None) -> str:
+    answer = parse_approval(theirs).value
+    return "the decision was answered" if answer is None else f"the decision was answered by {answer.by}"
+
+
+def _undelivered(identity: str, at: datetime, reason: str, action: str, line: str) -> Entry:
+    return parse_entry(
+        {"sort": f"{at.isoformat()}#{identity}", "at": at.isoformat(), "reason": reason, "action": action, "line": line}
+    )

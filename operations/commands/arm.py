@@ -1,0 +1,162 @@
+"""The commands that turn the switch: disarm and arm.
+
+Owns the steps: read both regions, plan, show, ask, write the standby first. Does not own the plan (`switch.py`).
+Invariant: nothing is written before it was shown and confirmed, and nothing anywhere unless the standby can be told.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from operations.aws.ports import Item, RegionApi, Roles
+from operations.aws.roles import Seats, agreed, seats_by_rds, seats_by_state
+from operations.aws.table_items import STATE, SWITCH, parse_state, parse_switch
+from operations.commands.arm_plan import Order, Reading, Step, SwitchPlan, describe, exit_code, plan_switch
+from operations.commands.session import Session, write
+from operations.stack.deployment import Deployment, Place
+from operations.support.deadlines import bounded, side_by_side
+from operations.support.errors import AwsError, ExitCode, OperationError
+from operations.support.screen import Screen
+
+
+def turn_switch(
+    session: Session, region: str | None, *, armed: bool, reason: str, expires_at: datetime | None
+) -> ExitCode:
+    """Arm or disarm: both regions, or the named one."""
+    deployment = session.deployment
+    places = deployment.places if region is None else (deployment.place(region),)
+    apis = {place: session.connect(place) for place in places}
+    readings, seats = _read_switches(deployment, apis)
+    reached = [reading.place for reading in readings if reading.failure is None]
+    if not reached:
+        raise AwsError(
+            "; ".join(str(reading.failure) for reading in readings) + ". Nothing was changed", cure=_cure_of(readings)
+        )
+    caller = _caller(apis, sorted(reached, key=lambda place: place != seats.standby))
+    order = Order(
+        armed=armed, reason=reason, expires_at=expires_at, by=caller, at=session.now(), change_id=session.new_id()
+    )
+    plan = plan_switch(deployment, order, readings, seats)
+    _say_plan(session.screen, plan)
+    if plan.standby_is_unreached:
+        standby = "" if seats.standby is None else seats.standby.region
+        raise AwsError(
+            f"{standby}, the standby, whose controller would act, can't be told: {_failures(plan)}. Nothing was changed",
+            cure=f"Try again. The other region alone: --region {reached[0].region}.",
+        )
+    if plan.changes_something:
+        session.confirm(f"{order.verb.capitalize()} as said above?")
+    ends = _write_steps(plan, apis)
+    return _say_end(session.screen, plan, ends)
+
+
+def _read_switches(deployment: Deployment, apis: Mapping[Place, RegionApi]) -> tuple[list[Reading], Seats]:
+    """Read the tables and the RDS APIs of all asked regions at once: a dead one costs its deadline, once."""
+    calls: list[Callable[[], Any]] = [partial(api.read_items, [STATE, SWITCH]) for api in apis.values()]
+    calls += [api.read_roles for api in apis.values()]
+    answers = side_by_side(calls)
+    tables, roles = answers[: len(apis)], answers[len(apis) :]
+    readings, remembered = [], []
+    for place, answer in zip(apis, tables, strict=True):
+        if isinstance(answer, OperationError):
+            readings.append(Reading(place=place, failure=answer.what))
+            continue
+        state = parse_state(answer[STATE]).value
+        readings.append(Reading(place=place, switch=parse_switch(answer[SWITCH]), state=state))
+        remembered.append(seats_by_state(deployment, place, state))
+    by_rds = agreed(seats_by_rds(deployment, answer) for answer in roles if isinstance(answer, Roles))
+    return readings, by_rds if by_rds.standby is not None or "disagree" in by_rds.source else agreed(remembered)
+
+
+def _caller(apis: Mapping[Place, RegionApi], places: Sequence[Place]) -> str:
+    """Ask the first of the regions that answered who we are."""
+    return bounded(apis[places[0]].caller)
+
+
+def _write_steps(plan: SwitchPlan, apis: Mapping[Place, RegionApi]) -> dict[Place, str | None]:
+    """Write in order; return why a region was not told. A failure of the first, the standby, ends it all."""
+
+    def tell_of(theirs: Item | None) -> str:
+        return describe(parse_switch(theirs), plan.order.at)
+
+    ends: dict[Place, str | None] = {}
+    for step in plan.steps:
+        try:
+            if step.change is not None:
+                write(apis[step.place], step.change, step.place, tell_of)
+        except OperationError as error:
+            if not ends:
+                raise
+            ends[step.place] = error.what
+        else:
+            ends[step.place] = None
+    return ends
+
+
+def _say_plan(screen: Screen, plan: SwitchPlan) -> None:
+    screen.note(f"Plan: {plan.order.verb} as {plan.order.by}; roles: {plan.seats.source}")
+    for step in plan.steps:
+        screen.note(f"  {step.place.region} ({_role(plan, step.place)}): {step.before}")
+        screen.note(f"    -> {step.after}" if step.change else "    -> nothing to change")
+    for reading in plan.unreached:
+        screen.note(f"  {reading.place.region}: NOT REACHED: {reading.failure}")
+    for remark in plan.remarks:
+        screen.note(f"  Note: {remark}")
+
+
+def _role(plan: SwitchPlan, place: Place) -> str:
+    if plan.seats.standby is None:
+        return "role unknown"
+    return "standby: its controller acts" if place == plan.seats.standby else "writer"
+
+
+def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[Place, str | None]) -> ExitCode:
+    told = [place for place, why in ends.items() if why is None]
+    code = exit_code(plan, told)
+    missed = {
+        **{each.place: each.failure for each in plan.unreached},
+        **{place: why for place, why in ends.items() if why},
+    }
+    lines = [_end_line(plan, step) for step in plan.steps if step.place in told]
+    for place, why in missed.items():
+        lines.append(
+            f"{place.region} could not be told: {why}. Run `{plan.order.verb}` again when it answers: "
+            "after a change of roles its own switch is the one that counts."
+        )
+    if code is ExitCode.PARTLY and not missed:
+        lines.extend(plan.remarks)
+    standby = plan.seats.standby
+    screen.result(
+        {
+            "wanted": "armed" if plan.order.armed else "disarmed",
+            "by": plan.order.by,
+            "why": plan.order.reason,
+            "until": None if plan.order.expires_at is None else plan.order.expires_at.isoformat(),
+            "standby": None if standby is None else standby.region,
+            "effective": None if standby is None else standby in told,
+            "told": [place.region for place in told],
+            "changed": [step.place.region for step in plan.steps if step.change and step.place in told],
+            "not_told": {place.region: why for place, why in missed.items()},
+            "remarks": list(plan.remarks),
+            "exit_code": int(code),
+        },
+        lines,
+    )
+    return code
+
+
+def _end_line(plan: SwitchPlan, step: Step) -> str:
+    return (
+        f"{step.place.region}: {step.after}"
+        if step.change
+        else f"{step.place.region}: {step.before}; nothing to change"
+    )
+
+
+def _failures(plan: SwitchPlan) -> str:
+    return "; ".join(str(reading.failure) for reading in plan.unreached)
+
+
+def _cure_of(readings: Sequence[Reading]) -> str:
+    return "Check the log-in and the network of this machine, then try again." if len(readings) > 1 else "Try again."

@@ -1,0 +1,199 @@
+"""Disarm and arm: what would be written where, decided from what was read.
+
+Owns the plan and what its end is worth. Does no I/O (`commands.py` does). Invariants: the standby's table comes first,
+for its controller is the one that acts; without it nothing is written; an item is only ever replaced by one that
+carries the next version, over exactly what was read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.failover_controller.model import State, Switch
+from operations.aws.ports import Change, Item
+from operations.aws.roles import Seats
+from operations.aws.table_items import SWITCH, Parsed, Trace, changed_at, is_armed, switch_item, trace_of
+from operations.stack.deployment import Deployment, Place
+from operations.support.errors import ExitCode
+from operations.support.times import utc_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a person wants, and who it is."""
+
+    armed: bool
+    reason: str
+    expires_at: datetime | None
+    by: str
+    at: datetime
+    change_id: str
+
+    @property
+    def verb(self) -> str:
+        """The command's word."""
+        return "arm" if self.armed else "disarm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What one region's table says, or why it could not be read."""
+
+    place: Place
+    switch: Parsed[Switch] | None = None
+    state: State | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What happens in one region; without a change it is as wanted already."""
+
+    place: Place
+    before: str
+    after: str
+    change: Change | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchPlan:
+    """All steps in their order, the regions that can't be told, and what a person should know before."""
+
+    order: Order
+    seats: Seats
+    steps: tuple[Step, ...]
+    unreached: tuple[Reading, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether there is anything to write."""
+        return any(step.change for step in self.steps)
+
+    @property
+    def standby_is_unreached(self) -> bool:
+        """Whether the region that would act can't be told: then nothing is worth writing."""
+        return any(reading.place == self.seats.standby for reading in self.unreached) or not self.steps
+
+
+def plan_switch(deployment: Deployment, order: Order, readings: Sequence[Reading], seats: Seats) -> SwitchPlan:
+    """Return what would be done, from one reading of each region that is to be told."""
+    in_order = sorted(readings, key=lambda reading: reading.place != seats.standby)
+    steps = tuple(_step(deployment, order, reading) for reading in in_order if reading.failure is None)
+    unreached = tuple(reading for reading in in_order if reading.failure is not None)
+    return SwitchPlan(
+        order=order,
+        seats=seats,
+        steps=steps,
+        unreached=unreached,
+        remarks=(*_remarks_on_seats(order, seats, readings), *_remarks_on_state(order, readings)),
+    )
+
+
+def exit_code(plan: SwitchPlan, told: Sequence[Place]) -> ExitCode:
+    """Return 0 only when the region that acts was told, and every other that was asked for."""
+    everybody = not plan.unreached and all(step.place in told for step in plan.steps)
+    return ExitCode.DONE if everybody and plan.seats.standby in told else ExitCode.PARTLY
+
+
+def describe(switch: Parsed[Switch], now: datetime) -> str:
+    """Return the switch in words: armed or disarmed, until when, by whom and why."""
+    if switch.problem is not None:
+        return f"unreadable ({switch.problem}): the controller holds"
+    value = switch.value
+    if value is None:
+        return "armed (never switched, or a window ended)"
+    story = f"by {value.by or 'unknown'}{_since(switch.raw)}: {value.reason or 'no reason given'}"
+    if value.armed:
+        return f"armed {story}"
+    if is_armed(value, now):
+        return f"armed: the window ended {_end(value.expires_at)}; disarmed {story}"
+    return f"disarmed {_end(value.expires_at)} {story}"
+
+
+def _step(deployment: Deployment, order: Order, reading: Reading) -> Step:
+    switch = reading.switch or Parsed(raw=None)
+    before = describe(switch, order.at)
+    if _is_as_wanted(switch, order):
+        return Step(place=reading.place, before=before, after=before, change=None)
+    trace_key, trace = trace_of(
+        Trace.ARM if order.armed else Trace.DISARM,
+        global_cluster_id=deployment.global_cluster_id,
+        region=reading.place.region,
+        at=order.at,
+        change_id=order.change_id,
+        evidence={
+            "by": order.by,
+            "why": order.reason,
+            "until": None if order.expires_at is None else order.expires_at.isoformat(),
+            "before": before,
+        },
+    )
+    attributes = switch_item(
+        armed=order.armed,
+        reason=order.reason,
+        by=order.by,
+        at=order.at,
+        change_id=order.change_id,
+        expires_at=order.expires_at,
+        over=switch.raw,
+    )
+    change = Change(key=SWITCH, attributes=attributes, over=switch.raw, trace_key=trace_key, trace=trace)
+    return Step(place=reading.place, before=before, after=_wanted(order), change=change)
+
+
+def _is_as_wanted(switch: Parsed[Switch], order: Order) -> bool:
+    if switch.problem is not None:
+        return False
+    armed = is_armed(switch.value, order.at)
+    if armed or order.armed:
+        return armed == order.armed
+    expires_at = None if switch.value is None else switch.value.expires_at
+    return expires_at == order.expires_at
+
+
+def _wanted(order: Order) -> str:
+    state = "armed" if order.armed else f"disarmed {_end(order.expires_at)}"
+    return f"{state} by {order.by}: {order.reason}"
+
+
+def _end(expires_at: datetime | None) -> str:
+    return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
+
+
+def _since(raw: Item | None) -> str:
+    at = changed_at(raw)
+    return "" if at is None else f" at {utc_text(at)}"
+
+
+def _remarks_on_seats(order: Order, seats: Seats, readings: Sequence[Reading]) -> list[str]:
+    remarks = []
+    standby = seats.standby
+    asked = [reading.place for reading in readings]
+    if seats.operation is not None:
+        remarks.append(f"RDS shows an operation ({seats.operation}): the roles are about to change.")
+    if standby is None:
+        remarks.append(f"Which region is the standby is {seats.source}: nobody knows whose controller would act.")
+    elif standby not in asked:
+        remarks.append(
+            f"The controller that would act is the one in {standby.region}, the standby: it is not told. "
+            f"Add it: `{order.verb}` with --region {standby.region}, or without --region."
+        )
+    return remarks
+
+
+def _remarks_on_state(order: Order, readings: Sequence[Reading]) -> list[str]:
+    remarks = []
+    for reading in readings:
+        state, region = reading.state, reading.place.region
+        if state is None:
+            continue
+        if state.attempt is not None:
+            started = utc_text(state.attempt.started_at)
+            remarks.append(f"A failover to {region} was called at {started}: the switch does not stop it any more.")
+        elif order.armed and state.dead_since is not None:
+            since = utc_text(state.dead_since)
+            remarks.append(
+                f"In {region} the writer counts as dead since {since}: armed, it may fail over within beats."
+            )
+    return remarks

@@ -1,0 +1,117 @@
+"""Following a move to its end: RDS's operation, the roles, the first heartbeat on the new writer, the name of the writer.
+
+Owns what counts as arrived at each leg. Does not own the waiting (`journey.py`) or the call (`switchover.py`,
+`failover.py`). Invariant: everything is read in the target's region, which outlives an outage; the other region is
+asked only where its word decides.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from operations.aws.move_ports import ProbeTarget
+from operations.commands.session import Session
+from operations.commands.status_environment import read_dns
+from operations.commands.waiting import Journey, Sign
+from operations.stack.deployment import Place
+from operations.stack.resources import read_surface
+from operations.support.errors import AwsError, FailedError, OperationError
+
+UNSEEN_SECONDS = 120.0
+"""For so long RDS may show neither an operation nor the new roles before the move counts as given up: an operation, or
+its end, is seen later in one region than in the other."""
+PROMOTED, WRITES, NAME, FOLLOWS = "promotion", "first heartbeat", "DNS", "replication back"
+HOME = "primary"
+"""The configured region whose cluster the writer's name leads to at rest (components/failover_dns.py)."""
+
+
+@dataclass(kw_only=True)
+class Following:
+    """One move that was accepted, or is found under way."""
+
+    session: Session
+    target: Place
+    journey: Journey
+    started_at: datetime
+    """When the call was made, or the move was found."""
+    _unseen_since: float | None = field(default=None)
+    _environment: Mapping[str, str] | None = field(default=None)
+
+    def until_promoted(self) -> None:
+        """Wait until RDS has ended the operation and names the target the writer.
+
+        Raises:
+            FailedError: RDS shows no operation any more, and another cluster is the writer.
+        """
+        self.journey.wait(PROMOTED, self._promotion)
+
+    def until_it_writes(self) -> None:
+        """Wait until the target's health_check has committed a heartbeat there."""
+        self.journey.wait(WRITES, self._heartbeat)
+
+    def until_the_name_leads_there(self) -> None:
+        """Wait until the metric that `writer.<zone>` follows says so, and the name leads there in the target's VPC."""
+        self.journey.wait(NAME, self._name)
+
+    def until_the_other_follows(self) -> None:
+        """Wait until RDS says that the former writer replicates from the new one."""
+        self.journey.wait(FOLLOWS, self._replication)
+
+    def _promotion(self) -> Sign:
+        world = self.session.moves(self.target).read_global()
+        region = self.target.region
+        if world.operation is not None:
+            self._unseen_since = None
+            return Sign(done=False, words=f"{region}: RDS says {world.operation.status}")
+        if world.writer_arn == self.target.cluster_arn:
+            return Sign(done=True, words=f"{region}: RDS names it the writer")
+        now = self.session.stopwatch()
+        self._unseen_since = now if self._unseen_since is None else self._unseen_since
+        if now - self._unseen_since >= UNSEEN_SECONDS:
+            raise FailedError(
+                f"RDS shows no operation any more, and {world.writer_arn or 'no single cluster'} is the writer",
+                cure=f"The events of the clusters say why: aws rds describe-events --source-type db-cluster --region {region}. "
+                "Look at `status`, then decide anew.",
+            )
+        return Sign(done=False, words=f"{region}: RDS shows no operation and no change of roles yet")
+
+    def _heartbeat(self) -> Sign:
+        if self._environment is None:
+            self._environment = self.session.connect(self.target).read_policy()
+        probe = self.session.moves(self.target).probe(ProbeTarget.own(self.target, self._environment))
+        if probe.takes_writes:
+            return Sign(done=True, words=f"{self.target.region}: takes writes, heartbeat {probe.heartbeat}")
+        why = probe.problem or ("read-only" if probe.read_only else "no heartbeat yet")
+        return Sign(done=False, words=f"{self.target.region}: does not take writes yet: {why}")
+
+    def _name(self) -> Sign:
+        region = self.target.region
+        if self.session.moves(self.target).writer_role(self.started_at) != 1:
+            return Sign(done=False, words=f"DNS: {region} does not report itself as the writer yet")
+        if self.target.name == HOME:
+            other = self.session.deployment.other(self.target)
+            try:
+                theirs = self.session.moves(other).writer_role(self.started_at)
+            except AwsError:
+                theirs = None  # silent: then home's own word decides
+            if theirs == 1:
+                return Sign(done=False, words=f"DNS: {other.region} still reports itself as the writer this minute")
+        leads = self._leads_to()
+        if leads not in (None, region):
+            return Sign(
+                done=False, words=f"DNS: {region} reports itself as the writer; the name still leads to {leads}"
+            )
+        return Sign(done=True, words=f"DNS: the writer's name follows to {region}, and clients within its TTL")
+
+    def _leads_to(self) -> str | None:
+        """Return the region that the writer's name leads to in the target's VPC; None when nobody says: the metric decides then."""
+        try:
+            surface = read_surface(self.session.outputs)
+            return read_dns(surface, surface.in_region(self.target.region), self.session.ask_in).region
+        except OperationError:
+            return None
+
+    def _replication(self) -> Sign:
+        other = self.session.deployment.other(self.target)
+        state = self.session.moves(self.target).read_global().synchronization.get(other.cluster_arn, "unknown")
+        return Sign(done=state == "connected", words=f"{other.region}: as a standby it is {state}")

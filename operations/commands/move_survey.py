@@ -1,0 +1,124 @@
+"""What both regions say before a move: the global cluster, their clusters, their controllers, what their probes find.
+
+Owns the reading, side by side, each region under the deadline. Does not judge (`switchover.py`, `failover.py`).
+Invariant: what could not be read is named in `failures` and is `None`; a dead region costs its deadline, once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from functions.failover_controller.model import State, Switch
+from operations.aws.move_ports import ClusterSight, GlobalSight, ProbeSight, ProbeTarget
+from operations.aws.table_items import STATE, SWITCH, Parsed, parse_state, parse_switch
+from operations.commands.session import Session
+from operations.stack.deployment import Deployment, Place
+from operations.support.deadlines import side_by_side
+from operations.support.errors import AwsError, OperationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSurvey:
+    """What one region says."""
+
+    place: Place
+    world: GlobalSight | None
+    cluster: ClusterSight | None
+    state: Parsed[State] | None
+    switch: Parsed[Switch] | None
+    environment: Mapping[str, str] | None
+    """The environment variables of its controller."""
+    failures: Mapping[str, str]
+    own_probe: ProbeSight | None = None
+    """What its health_check finds at its own cluster."""
+    peer_probe: ProbeSight | None = None
+    """What its health_check finds at the other region's cluster, across the peering."""
+
+    @property
+    def remembered(self) -> State | None:
+        """What its controller remembers."""
+        return None if self.state is None else self.state.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What both regions say, and who is who by RDS."""
+
+    writer: RegionSurvey
+    standby: RegionSurvey
+    world: GlobalSight
+    """From the standby's region, or else the writer's: it is the standby's that outlives an outage."""
+
+
+def cluster_id(place: Place) -> str:
+    """Return the identifier in a cluster's ARN."""
+    return place.cluster_arn.rpartition(":")[2]
+
+
+def survey(session: Session, *, probing: bool = False) -> Survey:
+    """Read both regions at once; with `probing`, ask their health_checks too.
+
+    Raises:
+        AwsError: neither region's RDS API says who is the writer.
+    """
+    deployment = session.deployment
+    found = [_region(session, place, answers) for place, answers in _answers(session, deployment).items()]
+    if probing:
+        found = _probed(session, found)
+    worlds = [region.world for region in found if region.world is not None]
+    for world in worlds:
+        for region in found:
+            if region.place.cluster_arn == world.writer_arn:
+                standby = next(each for each in found if each is not region)
+                return Survey(writer=region, standby=standby, world=standby.world or world)
+    said = [f"{region.place.region}: {region.failures.get('RDS', 'names no single writer')}" for region in found]
+    raise AwsError(f"who is the writer can't be told: {'; '.join(said)}", cure="Nothing was changed. Try again.")
+
+
+def _answers(session: Session, deployment: Deployment) -> dict[Place, dict[str, Any]]:
+    parts = ("RDS", "cluster", "table", "controller")
+    calls: list[Callable[[], Any]] = []
+    for place in deployment.places:
+        moves, api = session.moves(place), session.connect(place)
+        calls += [
+            moves.read_global,
+            partial(moves.read_cluster, cluster_id(place)),
+            partial(api.read_items, [STATE, SWITCH]),
+            api.read_policy,
+        ]
+    answers = iter(side_by_side(calls))
+    return {place: {part: next(answers) for part in parts} for place in deployment.places}
+
+
+def _region(session: Session, place: Place, answers: Mapping[str, Any]) -> RegionSurvey:
+    failures = {part: answer.what for part, answer in answers.items() if isinstance(answer, OperationError)}
+    good = {part: answer for part, answer in answers.items() if part not in failures}
+    table = good.get("table")
+    return RegionSurvey(
+        place=place,
+        world=good.get("RDS"),
+        cluster=good.get("cluster"),
+        state=None if table is None else parse_state(table[STATE]),
+        switch=None if table is None else parse_switch(table[SWITCH]),
+        environment=good.get("controller"),
+        failures=failures,
+    )
+
+
+def _probed(session: Session, found: list[RegionSurvey]) -> list[RegionSurvey]:
+    asked: list[tuple[RegionSurvey, str, ProbeTarget]] = []
+    for region in found:
+        if region.environment is not None:
+            asked.append((region, "own_probe", ProbeTarget.own(region.place, region.environment)))
+            asked.append((region, "peer_probe", ProbeTarget.peer(region.environment)))
+    calls = [partial(session.moves(region.place).probe, target) for region, _, target in asked]
+    probed = {id(region): region for region in found}
+    for (region, name, _), answer in zip(asked, side_by_side(calls), strict=True):
+        now = probed[id(region)]
+        if isinstance(answer, OperationError):
+            probed[id(region)] = replace(now, failures={**now.failures, name: answer.what})
+        else:
+            changes: dict[str, Any] = {name: answer}
+            probed[id(region)] = replace(now, **changes)
+    return [probed[id(region)] for region in found]

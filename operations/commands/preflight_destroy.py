@@ -1,0 +1,244 @@
+"""The command before `pulumi destroy`: who writes, what protects what, what is in the way, what stays. Changes nothing.
+
+Owns these checks and the commands to run next. Does not run any of them. Invariant: the last command is given only with
+those that must come before it; what can't be seen from here (Pulumi's own protection) is said, not assumed.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from operations.aws.ports import Roles
+from operations.aws.read_ports import Answer, AskIn, Questions
+from operations.aws.roles import Seats, agreed, seats_by_rds
+from operations.checks.finding import Check, Finding, Verdict, judged, unknown
+from operations.checks.runner import run_checks, show_findings
+from operations.commands.session import Session
+from operations.stack.resources import RegionSurface, Surface, read_surface
+from operations.support.deadlines import side_by_side
+from operations.support.errors import ExitCode, OperationError
+
+LAST_WRITES = "rds:unplanned-global-failover-"
+"""How AWS names the snapshot that holds what a failover lost. Source: Recovering from an unplanned outage, Aurora."""
+
+
+def preflight_destroy(session: Session) -> ExitCode:
+    """Check what would stop a destroy, and show the commands that lead to its end."""
+    surface = read_surface(session.outputs)
+    seats = _seats(session)
+    findings = [judge_home(surface, seats), judge_operation(seats), judge_pulumi(surface)]
+    checks = [
+        Check(
+            promises=("deletion protection", "other users", "snapshots"),
+            where=here.region,
+            look=partial(_look_at_database, surface, here, session.ask_in),
+        )
+        for here in surface.regions
+    ]
+    checks += [
+        Check(promises=("table protection",), where=here.region, look=partial(_look_at_table, here, session.ask_in))
+        for here in surface.regions
+    ]
+    world = partial(_look_at_global, surface, session.ask_in)
+    checks.append(Check(promises=("global protection",), where="both", look=world))
+    findings += run_checks(checks, session.screen, "Checking what is in the way")
+    commands = next_commands(surface, findings)
+    more = {"global_cluster": surface.global_cluster_id, "writer": _region_of(seats), "commands": commands}
+    code = show_findings(session.screen, f"Before `pulumi destroy` of {surface.global_cluster_id}", findings, more)
+    session.screen.table("Run next, in this order", ("Command",), ([command] for command in commands))
+    return code
+
+
+def _seats(session: Session) -> Seats:
+    places = session.deployment.places
+    answers = side_by_side([session.connect(place).read_roles for place in places])
+    known = [seats_by_rds(session.deployment, each) for each in answers if isinstance(each, Roles)]
+    seats = agreed(known)
+    operations = [each.operation for each in known if each.operation]
+    return Seats(
+        writer=seats.writer,
+        standby=seats.standby,
+        operation=operations[0] if operations else None,
+        source=seats.source if known else _why(answers),
+    )
+
+
+def _why(answers: Sequence[object]) -> str:
+    return "; ".join(each.what for each in answers if isinstance(each, OperationError))
+
+
+def _region_of(seats: Seats) -> str | None:
+    return None if seats.writer is None else seats.writer.region
+
+
+def judge_home(surface: Surface, seats: Seats) -> Finding:
+    """Return whether the writer is home: AWS refuses to remove the present writer while the other member exists.
+
+    The program removes the secondary's cluster first. Source: Removing a cluster from an Aurora global database.
+    """
+    writer, home = _region_of(seats), surface.home.region
+    cure = "Switch home first: `python -m operations switchover`."
+    if writer is None:
+        return unknown("writer at home", "both", why=f"the writer is unknown: {seats.source}", cure="Look at `status`.")
+    problems = [] if writer == home else [f"the writer is in {writer}, not in {home}: AWS would refuse"]
+    return judged("writer at home", "both", problems=problems, evidence=f"the writer is in {home}", cure=cure)
+
+
+def judge_operation(seats: Seats) -> Finding:
+    """Return whether nothing is under way."""
+    if seats.writer is None and seats.operation is None:
+        return unknown("no operation", "both", why=f"nobody says: {seats.source}", cure="Look at `status`.")
+    problems = [f"under way: {seats.operation}"] if seats.operation else []
+    cure = "Wait for its end: `python -m operations status --watch`."
+    return judged("no operation", "both", problems=problems, evidence="none under way", cure=cure)
+
+
+def judge_pulumi(surface: Surface) -> Finding:
+    """Return what Pulumi itself protects, as far as the environment tells: its state can't be seen from here."""
+    if surface.is_production:
+        why = "the program protects what holds data in production; whether it still is, only Pulumi's state knows"
+        return unknown("pulumi's protection", "both", why=why, cure="`pulumi state unprotect --all`, deliberately.")
+    evidence = f"the program protects nothing in `{surface.environment}`; what people protected by hand can't be seen"
+    return judged("pulumi's protection", "both", problems=[], evidence=evidence, cure="")
+
+
+def _look_at_database(surface: Surface, here: RegionSurface, ask_in: AskIn) -> list[Finding]:
+    ask = ask_in(here.region)
+    clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters")
+    own = [each for each in clusters if each.get("DBClusterIdentifier") == here.cluster_id]
+    return [
+        judge_protection(here, own),
+        judge_other_users(here, clusters),
+        judge_snapshots(surface, here, _snapshots(ask, here)),
+    ]
+
+
+def _look_at_global(surface: Surface, ask_in: AskIn) -> list[Finding]:
+    found = ask_in(surface.home.region).ask_all(
+        "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=surface.global_cluster_id
+    )
+    return [judge_global_protection(surface, found)]
+
+
+def judge_global_protection(surface: Surface, found: Sequence[Answer]) -> Finding:
+    """Return whether the global cluster can be deleted."""
+    name = surface.global_cluster_id
+    problems = [f"{name} is protected from deletion"] if found and found[0].get("DeletionProtection") else []
+    cure = f"{_unprotect_global(surface)}, deliberately."
+    evidence = "off" if found else "the global cluster is gone already"
+    return judged("global protection", "both", problems=problems, evidence=evidence, cure=cure)
+
+
+def _snapshots(ask: Questions, here: RegionSurface) -> list[Answer]:
+    return ask.ask_all(
+        "rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", DBClusterIdentifier=here.cluster_id
+    )
+
+
+def judge_protection(here: RegionSurface, own: Sequence[Answer]) -> Finding:
+    """Return whether the cluster can be deleted."""
+    problems = [f"{here.cluster_id} is protected from deletion"] if own and own[0].get("DeletionProtection") else []
+    cure = f"{_unprotect_cluster(here)}, deliberately."
+    evidence = "off" if own else "the cluster is gone already"
+    return judged("deletion protection", here.region, problems=problems, evidence=evidence, cure=cure)
+
+
+def judge_other_users(here: RegionSurface, clusters: Sequence[Answer]) -> Finding:
+    """Return whether no other cluster stands on this stack's network or key: a rewind's, for instance.
+
+    A subnet group that is in use can't be deleted, and a key that is scheduled for deletion takes its cluster along.
+    """
+    groups = {str(each.get("DBSubnetGroup")) for each in clusters if each.get("DBClusterIdentifier") == here.cluster_id}
+    others = [
+        str(each["DBClusterIdentifier"])
+        for each in clusters
+        if each.get("DBClusterIdentifier") != here.cluster_id
+        and (each.get("DBSubnetGroup") in groups or each.get("KmsKeyId") == here.key_arn)
+    ]
+    problems = [f"{name} stands on this stack's network or key" for name in others]
+    cure = "Drop what a rewind left, or restore it elsewhere: without the key its data is lost."
+    return judged("other users", here.region, problems=problems, evidence="no other cluster uses them", cure=cure)
+
+
+def judge_snapshots(surface: Surface, here: RegionSurface, snapshots: Sequence[Answer]) -> Finding:
+    """Return whether the final snapshot can be taken, and which snapshots stay, on a key that is about to go.
+
+    A snapshot under a key that is deleted can't be restored any more. Source: Deleting AWS KMS keys.
+    """
+    manual = [str(each["DBClusterSnapshotIdentifier"]) for each in snapshots if each.get("SnapshotType") == "manual"]
+    lost = [
+        str(each["DBClusterSnapshotIdentifier"])
+        for each in snapshots
+        if str(each["DBClusterSnapshotIdentifier"]).startswith(LAST_WRITES)
+    ]
+    project = here.cluster_id.removesuffix(f"-{here.region}-{surface.environment}")
+    final = f"{project}-{here.region}-final-{surface.environment}"
+    problems = [f"{final} is there already: the final snapshot of this destroy would fail"] if final in manual else []
+    problems += [f"{name} holds what a failover lost, and goes with the cluster: copy it first" for name in lost]
+    stays = f"stay, and can't be restored once the key is deleted: {', '.join(manual)}" if manual else "none stays"
+    cure = (
+        "Copy what is to outlive the stack under a key of yours (`aws rds copy-db-cluster-snapshot`), then delete it."
+    )
+    return judged("snapshots", here.region, problems=problems, evidence=stays, cure=cure)
+
+
+def _look_at_table(here: RegionSurface, ask_in: AskIn) -> list[Finding]:
+    table = ask_in(here.region).ask("dynamodb", "describe_table", TableName=here.table_name)["Table"]
+    return [judge_table(here, table)]
+
+
+def judge_table(here: RegionSurface, table: Answer) -> Finding:
+    """Return whether the table can be deleted."""
+    problems = [f"{here.table_name} is protected from deletion"] if table.get("DeletionProtectionEnabled") else []
+    cure = f"{_unprotect_table(here)}, deliberately."
+    return judged("table protection", here.region, problems=problems, evidence="off", cure=cure)
+
+
+def next_commands(surface: Surface, findings: Sequence[Finding]) -> list[str]:
+    """Return what to run, in order; `pulumi destroy` only when nothing that is in the way needs a decision."""
+    failed = {(each.check, each.where) for each in findings if each.verdict is Verdict.FAILED}
+    if ("no operation", "both") in failed:
+        return ["python -m operations status --watch", "python -m operations preflight --destroy"]
+    commands = []
+    if ("writer at home", "both") in failed:
+        commands.append(f"python -m operations switchover --confirm {surface.global_cluster_id}")
+    undecided = [
+        each for each in findings if each.check in ("other users", "snapshots") and each.verdict is Verdict.FAILED
+    ]
+    unseen = [each for each in findings if each.verdict is Verdict.UNKNOWN and each.check != "pulumi's protection"]
+    if undecided or unseen:
+        return [*commands, "python -m operations preflight --destroy"]
+    # The controller must not take a region that is being removed for one that is lost.
+    commands.append(
+        f'python -m operations disarm --reason "destroy" --confirm {surface.global_cluster_id}',
+    )
+    if ("global protection", "both") in failed:
+        commands.append(_unprotect_global(surface).strip("`"))
+    for here in surface.regions:
+        if ("deletion protection", here.region) in failed:
+            commands.append(_unprotect_cluster(here).strip("`"))
+        if ("table protection", here.region) in failed:
+            commands.append(_unprotect_table(here).strip("`"))
+    if surface.is_production:
+        commands.append(f"pulumi state unprotect --all --stack {surface.environment}")
+    return [*commands, f"pulumi destroy --stack {surface.environment}"]
+
+
+def _unprotect_global(surface: Surface) -> str:
+    return (
+        f"`aws rds modify-global-cluster --region {surface.home.region} "
+        f"--global-cluster-identifier {surface.global_cluster_id} --no-deletion-protection`"
+    )
+
+
+def _unprotect_cluster(here: RegionSurface) -> str:
+    return (
+        f"`aws rds modify-db-cluster --region {here.region} --db-cluster-identifier {here.cluster_id} "
+        "--no-deletion-protection --apply-immediately`"
+    )
+
+
+def _unprotect_table(here: RegionSurface) -> str:
+    return (
+        f"`aws dynamodb update-table --region {here.region} --table-name {here.table_name} "
+        "--no-deletion-protection-enabled`"
+    )

@@ -1,0 +1,287 @@
+"""The command `rewind`: the writer's cluster as of a second, beside the live one; and its end, `--drop`.
+
+Owns the steps. Does not own the rules (`rewind_plan.py`). Invariant: the live cluster is only read, unless the stack
+says `rewind.method: backtrack`; and nothing is deleted that does not carry a copy's tags.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+from operations.aws.move_ports import AwsRefusedError, ClusterSight, Instance, MovesApi
+from operations.aws.table_items import Trace
+from operations.commands.move_steps import AVAILABLE, CALL_DEADLINE_SECONDS, record, refuse_if
+from operations.commands.move_survey import Survey, survey
+from operations.commands.rewind_plan import (
+    REWIND_OF,
+    REWIND_TO,
+    backtrack_obstacles,
+    cluster_settings,
+    copy_id,
+    flaws_of,
+    instance_id,
+    instance_settings,
+    is_copy_of,
+    obstacles_of,
+)
+from operations.commands.session import Session
+from operations.commands.waiting import Journey, Sign
+from operations.stack.deployment import Place
+from operations.support.deadlines import bounded, side_by_side
+from operations.support.errors import AwsError, ExitCode, FailedError, OperationError, RefusedError
+from operations.support.times import utc_text
+
+RESTORED, INSTANCE, GONE, BACKTRACKED = "restore", "instance", "deletion", "backtrack"
+
+
+def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: float) -> ExitCode:
+    """Restore the writer's cluster as of `to` into a copy, or backtrack it, as the stack's settings say."""
+    found = survey(session)
+    place, source = found.writer.place, found.writer.cluster
+    if source is None:
+        why = found.writer.failures.get("cluster", "there is no such cluster")
+        raise AwsError(
+            f"the writer's cluster in {place.region} can't be read: {why}", cure="Nothing was changed. Try again."
+        )
+    if session.deployment.rewind_method == "backtrack":
+        return _backtrack(session, found, source, to=to, reason=reason, timeout_seconds=timeout_seconds)
+    moves, name = session.moves(place), copy_id(source.identifier, to)
+    copy = bounded(partial(moves.read_cluster, name))
+    instances = [] if copy is None else list(bounded(partial(moves.read_instances, name)))
+    if copy is None:
+        obstacles = list(obstacles_of(source, found.world, to, session.now()))
+        _say_plan(session, place, source, name, to)
+        for each in obstacles:
+            session.screen.note(f"  OBSTACLE   {each.what}")
+        refuse_if(obstacles)
+    elif not is_copy_of(copy, source.identifier, to):
+        raise RefusedError(
+            f"there is a cluster {name} already, and it is no copy of {source.identifier} as of {utc_text(to)}",
+            cure="Find out whose it is; nothing was changed.",
+        )
+    else:
+        session.screen.note(f"{name} is there already, {copy.status}: it is gone on with")
+    if not instances:
+        session.confirm(f"Restore {source.identifier} as of {utc_text(to)} into {name}?")
+        record(session, place, Trace.REWIND, {"why": reason, "to": utc_text(to), "copy": name})
+    journey = Journey(
+        session,
+        timeout_seconds=timeout_seconds,
+        goes_on=f"AWS carries on with what was begun of {name}; the live cluster is not touched.",
+        resume=session.command_line,
+    )
+    with journey.followed():
+        if copy is None:
+            settings = cluster_settings(source, name, to)
+            _call(partial(moves.restore, source.identifier, name, to, settings), journey, f"restoring into {name}")
+        journey.wait(RESTORED, lambda: _cluster_sign(moves, name))
+        if not instances:
+            _add_instance(moves, source, name, to, journey)
+        journey.wait(INSTANCE, lambda: _instance_sign(moves, name))
+    return _say_copy(session, place, source, name, to, journey.seconds)
+
+
+def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) -> ExitCode:
+    """Delete a copy that a rewind has made, and nothing else."""
+    place, copy = _find_copy(session, name)
+    note = session.screen.note
+    moves = session.moves(place)
+    instances = bounded(partial(moves.read_instances, name))
+    note(f"Plan: delete {name} in {place.region} for good, without a snapshot")
+    note(
+        f"  a copy of {copy.tags[REWIND_OF]} as of {copy.tags[REWIND_TO]}, {copy.status}, {len(instances)} instance(s)"
+    )
+    if copy.settings.get("DeletionProtection"):
+        note("  its deletion protection is taken away first")
+    session.confirm(f"Delete {name}?")
+    record(session, place, Trace.REWIND, {"why": reason, "dropped": name})
+    journey = Journey(
+        session,
+        timeout_seconds=timeout_seconds,
+        goes_on="AWS carries on with what was begun; nothing else is deleted.",
+        resume=session.command_line,
+    )
+    with journey.followed():
+        if copy.settings.get("DeletionProtection"):
+            _call(partial(moves.unprotect, name), journey, "deletion protection is off")
+        for instance in instances:
+            if instance.status != "deleting":
+                _call(partial(moves.delete_instance, instance.identifier), journey, f"deleting {instance.identifier}")
+        journey.wait("instances gone", lambda: _gone_sign(moves, name))
+        if copy.status != "deleting":
+            _call(partial(moves.delete_cluster, name), journey, f"deleting {name}")
+        journey.wait(GONE, lambda: _deleted_sign(moves, name))
+    session.screen.result(
+        {"dropped": name, "region": place.region, "seconds": journey.seconds}, [f"{name} is deleted."]
+    )
+    return ExitCode.DONE
+
+
+def _find_copy(session: Session, name: str) -> tuple[Place, ClusterSight]:
+    """Return the copy, in whichever region it is.
+
+    Raises:
+        RefusedError: there is none, or it is no copy.
+    """
+    places = session.deployment.places
+    answers = side_by_side([partial(session.moves(place).read_cluster, name) for place in places])
+    found = [(place, answer) for place, answer in zip(places, answers, strict=True) if isinstance(answer, ClusterSight)]
+    if not found:
+        failed = [answer for answer in answers if isinstance(answer, OperationError)]
+        if failed:
+            raise AwsError(f"{name} can't be looked for: {failed[0].what}", cure="Nothing was changed. Try again.")
+        raise RefusedError(f"there is no cluster {name} in either region", cure="Its name is what `rewind` printed.")
+    place, copy = found[0]
+    if REWIND_OF not in copy.tags or REWIND_TO not in copy.tags or copy.arn in [each.cluster_arn for each in places]:
+        raise RefusedError(
+            f"{name} is no copy that a rewind has made: it has no tags {REWIND_OF} and {REWIND_TO}",
+            cure="Only copies are deleted here; nothing was changed.",
+        )
+    return place, copy
+
+
+def _call(call: "partial[None]", journey: Journey, words: str) -> None:
+    """Make one call; a clear no ends the command, no answer leaves it to the next look.
+
+    Raises:
+        RefusedError: AWS answered no.
+        AwsError: no answer.
+    """
+    try:
+        bounded(call, seconds=CALL_DEADLINE_SECONDS)
+    except AwsRefusedError as error:
+        raise RefusedError(
+            f"{words}: {error.what}. AWS refused this step",
+            cure=f"{error.cure} What was begun before stays; run the command again to go on.",
+        ) from error
+    journey.note(words)
+
+
+def _add_instance(moves: MovesApi, source: ClusterSight, name: str, to: datetime, journey: Journey) -> None:
+    originals = bounded(partial(moves.read_instances, source.identifier))
+    if not originals:
+        raise RefusedError(f"{source.identifier} has no instance to copy the settings of", cure="Look at `status`.")
+    writer = next((each for each in originals if each.is_writer), originals[0])
+    settings = instance_settings(writer, source, name, to)
+    identifier = instance_id(name)
+    _call(partial(moves.create_instance, name, identifier, settings), journey, f"creating instance {identifier}")
+
+
+def _cluster_sign(moves: MovesApi, name: str) -> Sign:
+    found = moves.read_cluster(name)
+    if found is not None and "failed" in found.status:
+        raise FailedError(f"{name} is {found.status}", cure="Its events say why; drop it, then try again.")
+    status = "not to be seen yet" if found is None else found.status
+    return Sign(done=status == AVAILABLE, words=f"{name}: {status}")
+
+
+def _instance_sign(moves: MovesApi, name: str) -> Sign:
+    found: list[Instance] = list(moves.read_instances(name))
+    words = ", ".join(f"{each.identifier}: {each.status}" for each in found) or "no instance to be seen yet"
+    return Sign(done=any(each.status == AVAILABLE for each in found), words=words)
+
+
+def _gone_sign(moves: MovesApi, name: str) -> Sign:
+    found = [] if moves.read_cluster(name) is None else list(moves.read_instances(name))
+    words = ", ".join(f"{each.identifier}: {each.status}" for each in found) or "no instance is left"
+    return Sign(done=not found, words=words)
+
+
+def _deleted_sign(moves: MovesApi, name: str) -> Sign:
+    found = moves.read_cluster(name)
+    return Sign(done=found is None, words=f"{name}: {'gone' if found is None else found.status}")
+
+
+def _say_plan(session: Session, place: Place, source: ClusterSight, name: str, to: datetime) -> None:
+    note = session.screen.note
+    earliest, latest = source.earliest_restorable, source.latest_restorable
+    note(f"Plan: rewind of {source.identifier} in {place.region}, the writer, as of {utc_text(to)}")
+    note(f"  copy       {name}: a cluster of its own beside the live one, which is not touched")
+    note("  settings   network, key, parameter groups, IAM log-in, logs and protection as the live one; one instance")
+    note(f"  can be     {_moment(earliest) or 'unknown'} to {_moment(latest) or 'unknown'}")
+    note("  time       AWS restores in minutes to hours, by the amount of data; an instance takes minutes more")
+    note("  costs      storage of a full copy and an instance, until it is dropped")
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else utc_text(at)
+
+
+def _say_copy(
+    session: Session, place: Place, source: ClusterSight, name: str, to: datetime, seconds: Mapping[str, float]
+) -> ExitCode:
+    moves = session.moves(place)
+    copy = bounded(partial(moves.read_cluster, name))
+    if copy is None:
+        raise FailedError(f"{name} is gone again", cure="Somebody dropped it: look at `history`.")
+    flaws = list(flaws_of(copy, source, list(bounded(partial(moves.read_instances, name)))))
+    session.screen.result(
+        {
+            "copy": name,
+            "endpoint": copy.endpoint,
+            "region": place.region,
+            "source": source.identifier,
+            "as_of": utc_text(to),
+            "restorable": {
+                "earliest": _moment(source.earliest_restorable),
+                "latest": _moment(source.latest_restorable),
+            },
+            "flaws": flaws,
+            "seconds": dict(seconds),
+        },
+        [
+            f"{name} is {source.identifier} as of {utc_text(to)}: {copy.endpoint}",
+            *(f"  NOT AS IT SHOULD BE: {flaw}" for flaw in flaws),
+            "Compare: log in to both with the master user, from a machine in the VPC. The health checks' rows of",
+            "  `failover.heartbeat` in the copy stand still at about that second; the row `database` goes on.",
+            "Take back single rows: read them in the copy, write them into the live cluster.",
+            "Promote: point the clients at the copy's endpoint; it is in no global database, and not in Pulumi's state.",
+            f"Drop: python -m operations rewind --drop {name}",
+        ],
+    )
+    return ExitCode.FAILED if flaws else ExitCode.DONE
+
+
+def _backtrack(
+    session: Session, found: Survey, source: ClusterSight, *, to: datetime, reason: str, timeout_seconds: float
+) -> ExitCode:
+    place, note = found.writer.place, session.screen.note
+    moves = session.moves(place)
+    obstacles = list(backtrack_obstacles(source, to, session.now()))
+    note(f"Plan: BACKTRACK of {source.identifier} in {place.region}, the live writer, in place, to {utc_text(to)}")
+    note("  data       everything that was written since then is gone from the live database, for everybody")
+    note("  clients    all connections are closed, and it does not serve while it goes back; readers restart too")
+    note("  AWS        lists Backtrack among what global databases don't support, and will answer with a refusal")
+    for each in obstacles:
+        note(f"  OBSTACLE   {each.what}")
+    refuse_if(obstacles)
+    session.confirm(f"Backtrack {source.identifier} to {utc_text(to)}?")
+    record(session, place, Trace.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier})
+    journey = Journey(
+        session,
+        timeout_seconds=timeout_seconds,
+        goes_on="AWS carries on with the backtrack by itself.",
+        resume=f"aws rds describe-db-cluster-backtracks --region {place.region} "
+        f"--db-cluster-identifier {source.identifier}",
+    )
+    with journey.followed():
+        try:
+            identifier = bounded(partial(moves.backtrack, source.identifier, to), seconds=CALL_DEADLINE_SECONDS)
+        except AwsRefusedError as error:
+            raise RefusedError(
+                f"{error.what}. AWS refused: nothing was changed",
+                cure="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
+            ) from error
+        journey.wait(BACKTRACKED, lambda: _backtrack_sign(moves, source.identifier, identifier))
+    session.screen.result(
+        {"backtracked": source.identifier, "to": utc_text(to), "seconds": journey.seconds},
+        [f"{source.identifier} is what it was at {utc_text(to)}."],
+    )
+    return ExitCode.DONE
+
+
+def _backtrack_sign(moves: MovesApi, source_id: str, identifier: str) -> Sign:
+    status = moves.backtrack_status(source_id, identifier).lower()
+    if status == "failed":
+        raise FailedError(f"the backtrack {identifier} failed", cure="The cluster's events say why.")
+    return Sign(done=status == "completed", words=f"backtrack {identifier}: {status}")

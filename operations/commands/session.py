@@ -1,0 +1,80 @@
+"""Everything that one run of a command has, and how it writes.
+
+Owns the one way to write: bounded in time, and looked at when the answer is unclear. Invariant: a write is never
+repeated here; whoever gets an error knows whether something was changed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from operations.aws.move_ports import Moves
+from operations.aws.ports import Change, Connect, Item, RegionApi
+from operations.aws.read_ports import AskIn
+from operations.stack.deployment import Deployment, Place
+from operations.support.deadlines import bounded
+from operations.support.errors import AwsError, ConflictError, OperationError
+from operations.support.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Everything that one run of a command has."""
+
+    deployment: Deployment
+    outputs: object
+    """The stack's outputs as they were loaded, for what `deployment` does not hold (`surface.py`)."""
+    connect: Connect
+    ask_in: AskIn
+    screen: Screen
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    sleep: Callable[[float], None]
+    """Waits so many seconds."""
+    confirm: Callable[[str], None]
+    """Return when the person confirms; raises RefusedError when not, or when there is nobody to ask."""
+    command_line: str
+    """What was typed, for a person to run again."""
+    moves: Moves
+    stopwatch: Callable[[], float]
+    """Seconds that only go forward."""
+
+
+def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item | None], str]) -> None:
+    """Write the change; `tell_of` says in words what somebody else wrote instead.
+
+    Raises:
+        ConflictError: somebody else wrote first, and nothing of ours was written.
+        AwsError: it was not written, or it is not known; the text says which.
+    """
+    try:
+        bounded(partial(api.write, change))
+    except ConflictError as error:
+        try:
+            theirs = tell_of(_again(api, change))
+        except OperationError as failure:
+            theirs = f"what is there now can't be read: {failure.what}"
+        raise ConflictError(
+            f"somebody else wrote first in {place.region}: {theirs}",
+            cure="Theirs stands, and nothing of yours was written. Look at `status`, and decide anew.",
+        ) from error
+    except AwsError as error:
+        _settle(api, change, place, error)
+
+
+def _settle(api: RegionApi, change: Change, place: Place, error: AwsError) -> None:
+    """Return when the write took effect after all."""
+    try:
+        found = _again(api, change)
+    except OperationError:
+        raise AwsError(
+            f"{error.what}. In {place.region} it may or may not have been written",
+            cure="Look at `status`, then run the command again: it does no harm twice.",
+        ) from error
+    if found is None or found.get("change_id") != change.attributes.get("change_id"):
+        raise AwsError(f"{error.what}. In {place.region} nothing was changed so far", cure=error.cure) from error
+
+
+def _again(api: RegionApi, change: Change) -> Item | None:
+    return bounded(partial(api.read_items, [change.key]))[change.key]

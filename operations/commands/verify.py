@@ -1,0 +1,58 @@
+"""The command that checks each promise of the system for real: verify.
+
+Owns which promises there are, and the order. Does not own any judgement (`promises_*.py`). Invariant: it changes nothing
+but heartbeats; a region that is gone makes its promises unknown or failed within the deadline of one check.
+"""
+
+from operations.aws.ports import Roles
+from operations.aws.roles import Seats, agreed, seats_by_rds
+from operations.checks.data_path import data_checks
+from operations.checks.database import database_checks, version_check
+from operations.checks.finding import Finding, judged
+from operations.checks.monitoring import watch_checks
+from operations.checks.runner import run_checks, show_findings
+from operations.commands.session import Session
+from operations.stack.resources import read_surface
+from operations.support.deadlines import side_by_side
+from operations.support.errors import ExitCode, OperationError
+
+
+def verify(session: Session) -> ExitCode:
+    """Check everything in both regions, and show what was found."""
+    findings, writer = check_promises(session)
+    identity = session.deployment.global_cluster_id
+    title = f"{identity}, verified at {session.now():%Y-%m-%d %H:%M:%S} UTC"
+    return show_findings(session.screen, title, findings, {"global_cluster": identity, "writer": writer})
+
+
+def check_promises(session: Session) -> tuple[list[Finding], str | None]:
+    """Check everything in both regions; return what was found, and the writer's region if it is known."""
+    surface, ask_in = read_surface(session.outputs), session.ask_in
+    seats, findings = _roles(session)
+    writer = None if seats.writer is None else seats.writer.region
+    apis = {place.region: session.connect(place) for place in session.deployment.places}
+    checks = [
+        *database_checks(surface, ask_in, session.now()),
+        version_check(surface, ask_in),
+        *watch_checks(surface, ask_in, apis, writer, session.now()),
+        *data_checks(surface, ask_in, writer, session.sleep),
+    ]
+    return [*findings, *run_checks(checks, session.screen, "Checking the promises")], writer
+
+
+def _roles(session: Session) -> tuple[Seats, list[Finding]]:
+    """Ask both regions who is the writer: the promises that depend on roles need it before all others."""
+    places = session.deployment.places
+    answers = side_by_side([session.connect(place).read_roles for place in places])
+    known = [seats_by_rds(session.deployment, answer) for answer in answers if isinstance(answer, Roles)]
+    seats = agreed(known)
+    problems = [
+        f"{place.region}: {answer.what}"
+        for place, answer in zip(places, answers, strict=True)
+        if isinstance(answer, OperationError)
+    ]
+    if seats.writer is None:
+        problems.append(f"the writer is {seats.source}")
+    evidence = f"both regions name {seats.writer.region if seats.writer else None}"
+    cure = "A region that does not answer may be lost: `status` from the other one, and the runbook."
+    return seats, [judged("one writer", "both", problems=problems, evidence=evidence, cure=cure)]

@@ -1,0 +1,1 @@
+"""The stack under operation: its settings, outputs and resources."""

@@ -1,0 +1,1 @@
+"""Deadlines, times, errors and terminal output."""

@@ -1,0 +1,188 @@
+"""Which inputs of a resource can't be changed in place: a change of one makes a new resource and deletes the old one.
+
+Owns: the answer for every type that the program registers. Does not own: what is done about it (`protect`,
+`ignore_changes`, the settings' refusals).
+Invariant: nothing is guessed. AWS's own schemas (`createOnlyProperties`, and those that are so under a condition) give
+the names by CloudFormation; each is carried over to the input of the Pulumi type, or is known to have none there.
+What the provider replaces by itself stands in `BY_THE_PROVIDER` with its source. The SDK's docstrings hardly ever say
+it (the bridge strips "Forces new resource"), so they are no source.
+"""
+
+import re
+from collections.abc import Mapping
+
+from policy.rules.cloudformation import schema
+
+CLOUDFORMATION_TYPES: Mapping[str, str | None] = {
+    "aws:cloudwatch/dashboard:Dashboard": "AWS::CloudWatch::Dashboard",
+    "aws:cloudwatch/eventRule:EventRule": "AWS::Events::Rule",
+    "aws:cloudwatch/eventTarget:EventTarget": None,  # a property of the rule in CloudFormation
+    "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
+    "aws:dynamodb/table:Table": "AWS::DynamoDB::Table",
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": None,
+    "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": None,
+    "aws:ec2/route:Route": "AWS::EC2::Route",
+    "aws:ec2/routeTable:RouteTable": "AWS::EC2::RouteTable",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "AWS::EC2::SubnetRouteTableAssociation",
+    "aws:ec2/securityGroup:SecurityGroup": "AWS::EC2::SecurityGroup",
+    "aws:ec2/subnet:Subnet": "AWS::EC2::Subnet",
+    "aws:ec2/vpc:Vpc": "AWS::EC2::VPC",
+    "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": "AWS::EC2::VPCPeeringConnection",
+    "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": None,
+    "aws:iam/policy:Policy": "AWS::IAM::ManagedPolicy",
+    "aws:iam/role:Role": "AWS::IAM::Role",
+    "aws:iam/rolePolicy:RolePolicy": "AWS::IAM::RolePolicy",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": None,
+    "aws:kms/alias:Alias": "AWS::KMS::Alias",
+    "aws:kms/key:Key": "AWS::KMS::Key",
+    "aws:lambda/function:Function": "AWS::Lambda::Function",
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
+    "aws:lambda/invocation:Invocation": None,
+    "aws:lambda/permission:Permission": "AWS::Lambda::Permission",
+    "aws:rds/cluster:Cluster": "AWS::RDS::DBCluster",
+    "aws:rds/clusterInstance:ClusterInstance": "AWS::RDS::DBInstance",
+    "aws:rds/clusterParameterGroup:ClusterParameterGroup": "AWS::RDS::DBClusterParameterGroup",
+    "aws:rds/globalCluster:GlobalCluster": "AWS::RDS::GlobalCluster",
+    "aws:rds/parameterGroup:ParameterGroup": "AWS::RDS::DBParameterGroup",
+    "aws:rds/subnetGroup:SubnetGroup": "AWS::RDS::DBSubnetGroup",
+    "aws:route53/healthCheck:HealthCheck": "AWS::Route53::HealthCheck",
+    "aws:route53/record:Record": "AWS::Route53::RecordSet",
+    "aws:route53/zone:Zone": "AWS::Route53::HostedZone",
+    "aws:route53/zoneAssociation:ZoneAssociation": None,
+    "aws:scheduler/schedule:Schedule": "AWS::Scheduler::Schedule",
+    "aws:secretsmanager/secret:Secret": "AWS::SecretsManager::Secret",
+    "aws:secretsmanager/secretVersion:SecretVersion": None,
+    "aws:sns/topic:Topic": "AWS::SNS::Topic",
+    "aws:sns/topicPolicy:TopicPolicy": "AWS::SNS::TopicPolicy",
+    "aws:sns/topicSubscription:TopicSubscription": "AWS::SNS::Subscription",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "AWS::EC2::SecurityGroupEgress",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "AWS::EC2::SecurityGroupIngress",
+    "random:index/randomPassword:RandomPassword": None,
+}
+"""Pulumi's type -> CloudFormation's; None where CloudFormation knows no such resource."""
+
+_NO_INPUT = None
+_RENAMED: Mapping[tuple[str, str], str | None] = {
+    ("cloudwatch/logGroup", "LogGroupName"): "name",
+    ("cloudwatch/metricAlarm", "AlarmName"): "name",
+    ("dynamodb/table", "ImportSourceSpecification"): "importTable",
+    ("dynamodb/table", "TableName"): "name",
+    ("ec2/securityGroup", "GroupDescription"): "description",
+    ("ec2/securityGroup", "GroupName"): "name",
+    ("ec2/vpc", "VpcEncryptionControl"): _NO_INPUT,
+    ("iam/policy", "ManagedPolicyName"): "name",
+    ("iam/role", "RoleName"): "name",
+    ("iam/rolePolicy", "PolicyName"): "name",
+    ("iam/rolePolicy", "RoleName"): "role",
+    ("kms/alias", "AliasName"): "name",
+    ("lambda/function", "FunctionName"): "name",
+    ("lambda/permission", "FunctionName"): "function",
+    ("lambda/permission", "PrincipalOrgID"): "principalOrgId",
+    ("rds/cluster", "DBClusterIdentifier"): "clusterIdentifier",
+    ("rds/cluster", "RestoreToTime"): "restoreToPointInTime",
+    ("rds/cluster", "RestoreType"): "restoreToPointInTime",
+    ("rds/cluster", "SourceDBClusterIdentifier"): "restoreToPointInTime",
+    ("rds/cluster", "SourceDbClusterResourceId"): "restoreToPointInTime",
+    ("rds/cluster", "UseLatestRestorableTime"): "restoreToPointInTime",
+    ("rds/clusterInstance", "CustomIAMInstanceProfile"): "customIamInstanceProfile",
+    ("rds/clusterInstance", "DBClusterIdentifier"): "clusterIdentifier",
+    ("rds/clusterInstance", "DBInstanceIdentifier"): "identifier",
+    ("rds/clusterInstance", "PerformanceInsightsKMSKeyId"): "performanceInsightsKmsKeyId",
+    # Of instances outside a cluster; an Aurora instance has these from its cluster.
+    **{
+        ("rds/clusterInstance", name): _NO_INPUT
+        for name in (
+            *("BackupRetentionPeriod", "BackupTarget", "CharacterSetName", "DBClusterSnapshotIdentifier", "DBName"),
+            *("DBSnapshotIdentifier", "DBSystemId", "KmsKeyId", "MasterUsername", "MultiAZ", "NcharCharacterSetName"),
+            *("RestoreTime", "SourceDBClusterIdentifier", "SourceDBInstanceAutomatedBackupsArn"),
+            *("SourceDBInstanceIdentifier", "SourceDbiResourceId", "SourceRegion", "StorageEncrypted", "Timezone"),
+            "UseLatestRestorableTime",
+        )
+    },
+    ("rds/clusterParameterGroup", "DBClusterParameterGroupName"): "name",
+    ("rds/globalCluster", "SourceDBClusterIdentifier"): "sourceDbClusterIdentifier",
+    ("rds/parameterGroup", "DBParameterGroupName"): "name",
+    ("rds/subnetGroup", "DBSubnetGroupName"): "name",
+    ("route53/record", "HostedZoneId"): "zoneId",
+    ("route53/record", "HostedZoneName"): _NO_INPUT,
+    ("sns/topic", "TopicName"): "name",
+    ("sns/topicSubscription", "TopicArn"): "topic",
+    **{
+        (f"vpc/securityGroup{way}Rule", name): value
+        for way, peer in (("Egress", "Destination"), ("Ingress", "Source"))
+        for name, value in (
+            ("CidrIp", "cidrIpv4"),
+            ("GroupId", "securityGroupId"),
+            ("GroupName", _NO_INPUT),
+            (f"{peer}PrefixListId", "prefixListId"),
+            (f"{peer}SecurityGroupId", "referencedSecurityGroupId"),
+            (f"{peer}SecurityGroupName", _NO_INPUT),
+            (f"{peer}SecurityGroupOwnerId", _NO_INPUT),
+        )
+    },
+}
+"""(type without provider and class, CloudFormation's property) -> the input, where it isn't the same word in camelCase."""
+
+_NESTED: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("route53/healthCheck", "HealthCheckConfig"): {
+        "MeasureLatency": "measureLatency",
+        "RequestInterval": "requestInterval",
+        "Type": "type",
+    },
+    ("dynamodb/table", "KeySchema"): {"": "hashKey rangeKey"},
+}
+
+BY_THE_PROVIDER: Mapping[str, frozenset[str]] = {
+    # `ForceNew: true` in internal/service/rds/cluster.go, terraform-provider-aws. It promotes rather than replaces for a
+    # changed globalClusterIdentifier, which is as bad: CloudFormation's schema has that one under a condition.
+    "aws:rds/cluster:Cluster": frozenset({"clusterIdentifierPrefix", "engineMode", "restoreToPointInTime", "s3Import"}),
+    # `ForceNew: true` in internal/service/kms/key.go, terraform-provider-aws.
+    "aws:kms/key:Key": frozenset({"customKeyStoreId", "customerMasterKeySpec", "keyUsage", "multiRegion", "xksKeyId"}),
+    # "This resource cannot be updated in place": random_password, Terraform's random provider.
+    "random:index/randomPassword:RandomPassword": frozenset(
+        {
+            *("keepers", "length", "lower", "minLower", "minNumeric", "minSpecial", "minUpper", "number", "numeric"),
+            *("overrideSpecial", "special", "upper"),
+        }
+    ),
+    # Under another name the provider makes another one.
+    "aws:secretsmanager/secret:Secret": frozenset({"namePrefix"}),
+    "aws:secretsmanager/secretVersion:SecretVersion": frozenset({"secretId"}),
+}
+"""What the provider replaces besides what AWS's schemas say, for the types that hold data."""
+
+
+def create_only_properties(pulumi_type: str) -> frozenset[str]:
+    """Return the inputs, in camelCase, whose change replaces a resource of the type, such as `aws:rds/cluster:Cluster`.
+
+    Those that AWS's schema calls create-only under a condition count: when it holds, the resource is gone.
+    Raises: KeyError for a type that the program doesn't register.
+    """
+    cloudformation_type = CLOUDFORMATION_TYPES[pulumi_type]
+    by_aws = _by_aws(pulumi_type, cloudformation_type) if cloudformation_type else set()
+    return frozenset(by_aws | BY_THE_PROVIDER.get(pulumi_type, frozenset()))
+
+
+def _by_aws(pulumi_type: str, cloudformation_type: str) -> set[str]:
+    described = schema(cloudformation_type)
+    paths = [*described.get("createOnlyProperties", ()), *described.get("conditionalCreateOnlyProperties", ())]
+    short = pulumi_type.partition(":")[2].partition(":")[0]
+    found: set[str] = set()
+    for path in paths:
+        name, _, inner = path.removeprefix("/properties/").partition("/")
+        if (short, name) in _NESTED:
+            found.update(_NESTED[short, name][inner].split())
+        else:
+            found.add(_RENAMED.get((short, name), camel_case(name)) or "")
+    return found - {""}
+
+
+def input_of(pulumi_type: str, cloudformation_property: str) -> str | None:
+    """Return the input by which a Pulumi type knows a property of CloudFormation's; None if it isn't another word."""
+    return _RENAMED.get((pulumi_type.partition(":")[2].partition(":")[0], cloudformation_property))
+
+
+def camel_case(name: str) -> str:
+    """Return CloudFormation's name of a property as Pulumi writes it: `DBSubnetGroupName` -> `dbSubnetGroupName`."""
+    return re.sub(r"^[A-Z]+(?=[A-Z][a-z]|$)|^[A-Z]", lambda start: start.group().lower(), name)

@@ -1,0 +1,1 @@
+"""The MySQL stand-in: two clusters, their replication and the MySQL protocol."""

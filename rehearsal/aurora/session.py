@@ -1,0 +1,336 @@
+"""One client's session on a cluster: system variables, transactions, what MySQL answers.
+
+Owns: autocommit, the open transaction, the order of MySQL's refusals (privilege, read-only, storage).
+Does not own: the wire (mysql_server.py), storage and replication (aurora_volume.py, aurora.py).
+Invariant: what a client is told was committed went through Cluster.commit, and nothing else changes a volume.
+
+Transactions are optimistic: a statement of an open transaction is tried out and taken back at once, and COMMIT runs them
+all. So no lock outlives a statement, a client that hangs blocks nobody, and a commit that would not do what its client was
+told is refused with 1213, MySQL's deadlock. Reads see what was committed (READ COMMITTED). An upsert reports one affected
+row, where MySQL says two for an update.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pymysql.converters import escape_item
+from sqlglot import exp
+
+from rehearsal.aurora.accounts import check_privileges, is_account_statement, may_use, plan_account_statement
+from rehearsal.aurora.event_scheduler import is_event_statement, plan_event_statement
+from rehearsal.aurora.sql import ColumnSource, Kind, Plan, SqlError, TableName, parse, plan, unsupported
+from rehearsal.aurora.storage import Change, ChangeOutcome, ExecutionContext
+
+if TYPE_CHECKING:
+    from rehearsal.aurora.global_database import Cluster
+
+_STATIC_VARIABLES: dict[str, object] = {
+    "version": "8.0.42",
+    "aurora_version": "3.10.1",
+    "version_comment": "Stand-in for Aurora MySQL, for rehearsals",
+    "character_set_client": "utf8mb4",
+    "character_set_connection": "utf8mb4",
+    "character_set_results": "utf8mb4",
+    "collation_connection": "utf8mb4_0900_ai_ci",
+    "lower_case_table_names": 0,
+    "max_allowed_packet": 67108864,
+    "wait_timeout": 28800,
+    "sql_mode": "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE",
+    "system_time_zone": "UTC",
+    "time_zone": "UTC",
+    "transaction_isolation": "READ-COMMITTED",
+    "require_secure_transport": True,
+    "innodb_lock_wait_timeout": 50,
+    "event_scheduler": True,
+}
+_SETTABLE = {"autocommit", "wait_timeout", "sql_mode", "time_zone", "innodb_lock_wait_timeout", "max_execution_time"}
+_READ_ONLY = "The MySQL server is running with the --read-only option so it cannot execute this statement"
+_SHOW = re.compile(
+    r"\s*SHOW\s+(?:(?:GLOBAL|SESSION)\s+)?(VARIABLES|WARNINGS|DATABASES|TABLES)"
+    r"(?:\s+(?:FROM|IN)\s+`?([\w$]+)`?)?(?:\s+LIKE\s+'([^']*)'|\s+WHERE\s+variable_name\s*=\s*'([^']*)')?\s*;?\s*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a result: its name, and how a client decodes it (integer, double, decimal, text, blob, date, datetime)."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a statement answers; without columns it is MySQL's OK."""
+
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[object, ...], ...] = ()
+    affected_rows: int = 0
+    last_insert_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pending:
+    """A statement of the open transaction, and what its client was told."""
+
+    change: Change
+    outcome: ChangeOutcome
+    sql: str
+
+
+class Session:
+    """One client's session. Thread-safe by the global database's lock; a session is used by one client at a time."""
+
+    def __init__(self, cluster: "Cluster", user: str, connection_id: int = 0) -> None:
+        self.cluster = cluster
+        self.user = user
+        self.connection_id = connection_id
+        self.database: str | None = None
+        self.autocommit = True
+        self._explicit = False
+        self._pending: list[_Pending] = []
+        self._last_insert_id = 0
+        self._incarnation = cluster.incarnation
+        self._settings: dict[str, object] = {}
+
+    @property
+    def in_transaction(self) -> bool:
+        """Tell whether a transaction is open."""
+        return self._explicit or bool(self._pending)
+
+    def execute(self, sql: str, args: Sequence[object] = ()) -> Result:
+        """Run one statement, with PyMySQL's %s for the arguments, and return what MySQL would.
+
+        Raises:
+            SqlError: as MySQL would; 2013 (lost connection) when the cluster stopped or changed its role meanwhile.
+        """
+        if args:
+            sql = sql % tuple(escape_item(arg, "utf8mb4") for arg in args)
+        with self.cluster.locked():
+            if not self.cluster.running or self._incarnation != self.cluster.incarnation:
+                self.close()
+                raise SqlError(2013, "HY000", "Lost connection to MySQL server during query")
+            return self._dispatch(sql)
+
+    def use(self, database: str) -> None:
+        """Make it the default database. Raises SqlError 1044 or 1049."""
+        with self.cluster.locked():
+            if not may_use(self.cluster.volume, self.user, database):
+                raise SqlError(1044, "42000", f"Access denied for user '{self.user}'@'%' to database '{database}'")
+            sql = 'SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?'
+            if not self.cluster.volume.query(sql, (database,), self._context())[1]:
+                raise SqlError(1049, "42000", f"Unknown database '{database}'")
+            self.database = database
+
+    def close(self) -> None:
+        """Forget the open transaction, as MySQL does when a client goes."""
+        self._pending.clear()
+        self._explicit = False
+
+    def _dispatch(self, sql: str) -> Result:
+        if is_account_statement(sql):
+            return self._run_account_statement(sql)
+        if is_event_statement(sql):
+            return self._run_event_statement(sql)
+        shown = _SHOW.fullmatch(sql)
+        if shown:
+            return self._show(shown[1].upper(), shown[2], shown[3] or shown[4])
+        trees = parse(sql)
+        if not trees:
+            raise SqlError(1065, "42000", "Query was empty")
+        tree = trees[0]
+        if isinstance(tree, exp.Set):
+            return self._set(tree)
+        if isinstance(tree, exp.Use):
+            self.use(tree.this.name)
+            return Result()
+        if isinstance(tree, exp.Transaction):
+            self._commit()
+            self._explicit = True
+            return Result()
+        if isinstance(tree, exp.Commit):
+            self._commit()
+            return Result()
+        if isinstance(tree, exp.Rollback):
+            self.close()
+            return Result()
+        return self._run(sql, plan(sql, self.database))
+
+    def _run(self, sql: str, planned: Plan) -> Result:
+        for name in planned.variables:
+            if name not in self._variables():
+                raise SqlError(1193, "HY000", f"Unknown system variable '{name}'")
+        check_privileges(self.cluster.volume, self.user, planned.needs)
+        if planned.kind is Kind.READ:
+            return self._read(planned)
+        change = Change(statements=planned.statements, context=self._context(), inserts_into=planned.inserts_into)
+        if planned.kind is Kind.DEFINITION:
+            return self._define(sql, change, affected_rows=1 if planned.verb == "CREATE DATABASE" else 0)
+        self._check_databases(planned.tables)
+        return self._write(sql, change)
+
+    def _read(self, planned: Plan) -> Result:
+        self._check_databases(planned.tables)
+        text, parameters = planned.statements[0]
+        after = [pending.change for pending in self._pending]
+        names, rows = self.cluster.volume.query(text, parameters, self._context(), after=after)
+        sources = planned.sources or tuple(ColumnSource(column=name) for name in names)
+        columns: list[Column] = []
+        for index, (name, source) in enumerate(zip(names, sources, strict=True)):
+            kind, scale = self._column_type(source, planned.tables, [row[index] for row in rows])
+            columns.append(Column(name=name, type=kind))
+            if kind == "decimal":
+                rows = [(*row[:index], _fixed(row[index], scale), *row[index + 1 :]) for row in rows]
+        return Result(columns=tuple(columns), rows=tuple(rows), affected_rows=len(rows))
+
+    def _column_type(
+        self, source: ColumnSource, tables: Sequence[TableName], values: Sequence[object]
+    ) -> tuple[str, int]:
+        if source.known_type:
+            return source.known_type, 0
+        declared = self.cluster.volume.column_type(tables, source.column) if source.column else None
+        if declared:
+            return declared
+        value = next((value for value in values if value is not None), None)
+        kinds: dict[type, str] = {int: "integer", float: "double", bytes: "blob"}
+        return kinds.get(type(value), "text"), 0
+
+    def _define(self, sql: str, change: Change, *, affected_rows: int) -> Result:
+        self._commit()
+        self._refuse_if_read_only()
+        self.cluster.commit(self.user, [(sql, change)])
+        return Result(affected_rows=affected_rows)
+
+    def _write(self, sql: str, change: Change) -> Result:
+        self._refuse_if_read_only()
+        if self.autocommit and not self._explicit:
+            outcome = self.cluster.commit(self.user, [(sql, change)])[0]
+        else:
+            outcome = self.cluster.volume.try_out([*(each.change for each in self._pending), change])[-1]
+            self._pending.append(_Pending(change=change, outcome=outcome, sql=sql))
+        self._last_insert_id = outcome.last_insert_id or self._last_insert_id
+        return Result(affected_rows=outcome.affected_rows, last_insert_id=outcome.last_insert_id)
+
+    def _commit(self) -> None:
+        pending = list(self._pending)
+        self.close()
+        if not pending:
+            return
+        self._refuse_if_read_only()
+        expected = [each.outcome for each in pending]
+        self.cluster.commit(self.user, [(each.sql, each.change) for each in pending], expected=expected)
+
+    def _refuse_if_read_only(self) -> None:
+        if self.cluster.read_only:
+            self.close()
+            raise SqlError(1290, "HY000", _READ_ONLY)
+
+    def _check_databases(self, tables: Sequence[TableName]) -> None:
+        for table in tables:
+            sql = 'SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?'
+            if not self.cluster.volume.query(sql, (table.database,), self._context())[1]:
+                raise SqlError(1049, "42000", f"Unknown database '{table.database}'")
+
+    def _run_account_statement(self, sql: str) -> Result:
+        planned = plan_account_statement(sql, self.user, self.cluster.volume)
+        if planned.columns:
+            return Result(columns=tuple(Column(name=name, type="text") for name in planned.columns), rows=planned.rows)
+        self._commit()
+        self._refuse_if_read_only()
+        if planned.statements:
+            change = Change(statements=planned.statements, context=self._context())
+            self.cluster.commit(self.user, [(sql, change)])
+        return Result()
+
+    def _run_event_statement(self, sql: str) -> Result:
+        change = plan_event_statement(sql, self._context(), self.cluster.volume)
+        self._commit()
+        self._refuse_if_read_only()
+        if change is not None:
+            self.cluster.commit(self.user, [(sql, change)])
+        return Result()
+
+    def _show(self, what: str, database: str | None, like: str | None) -> Result:
+        if what == "WARNINGS":
+            return Result(columns=tuple(Column(name=name, type="text") for name in ("Level", "Code", "Message")))
+        if what == "VARIABLES":
+            rows = [(name, _shown(value)) for name, value in sorted(self._variables().items())]
+            columns = (Column(name="Variable_name", type="text"), Column(name="Value", type="text"))
+        elif what == "DATABASES":
+            rows = self.cluster.volume.query('SELECT * FROM "information_schema.schemata"', (), self._context())[1]
+            rows = [row for row in rows if may_use(self.cluster.volume, self.user, str(row[0]))]
+            columns = (Column(name="Database", type="text"),)
+        else:
+            chosen = database or self.database
+            if not chosen:
+                raise SqlError(1046, "3D000", "No database selected")
+            sql = 'SELECT table_name FROM "aurora.tables" WHERE table_schema = ? ORDER BY table_name'
+            rows = self.cluster.volume.query(sql, (chosen,), self._context())[1]
+            columns = (Column(name=f"Tables_in_{chosen}", type="text"),)
+        if like:
+            pattern = re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE)
+            rows = [row for row in rows if pattern.fullmatch(str(row[0]))]
+        return Result(columns=columns, rows=tuple(rows))
+
+    def _set(self, tree: exp.Set) -> Result:
+        for item in tree.expressions:
+            kind = item.text("kind").upper()
+            if kind == "NAMES" or kind == "CHARACTER SET":
+                if item.name.lower() not in ("utf8mb4", "utf8", "utf8mb3", "ascii", "default"):
+                    raise SqlError(1115, "42000", f"Unknown character set: '{item.name}'")
+                continue
+            if kind == "TRANSACTION":
+                continue  # every level is answered with READ COMMITTED; the variable says so
+            self._set_variable(item.this)
+        return Result()
+
+    def _set_variable(self, assignment: exp.Expr) -> None:
+        if not isinstance(assignment, exp.EQ) or isinstance(assignment.this, exp.Parameter):
+            raise unsupported("user variables")
+        name = assignment.this.name.lower()
+        if name not in _SETTABLE:
+            raise SqlError(
+                1193 if name not in self._variables() else 1238, "HY000", f"Variable '{name}' can't be set here"
+            )
+        text = assignment.expression.name.upper() or assignment.expression.sql().upper()
+        if name != "autocommit":
+            self._settings[name] = assignment.expression.name
+            return
+        switched_on = text in ("1", "ON", "TRUE")
+        if switched_on:
+            self._commit()
+        self.autocommit = switched_on
+
+    def _variables(self) -> dict[str, object]:
+        return {
+            **_STATIC_VARIABLES,
+            **self._settings,
+            "autocommit": self.autocommit,
+            "hostname": self.cluster.id,
+            "aurora_server_id": self.cluster.id,
+            "innodb_read_only": self.cluster.read_only,
+            "read_only": self.cluster.read_only,
+        }
+
+    def _context(self) -> ExecutionContext:
+        return ExecutionContext(
+            at=self.cluster.now(),
+            user=self.user,
+            database=self.database,
+            connection_id=self.connection_id,
+            last_insert_id=self._last_insert_id,
+            variables=self._variables(),
+        )
+
+
+def _fixed(value: object, scale: int) -> object:
+    return value if value is None else f"{float(str(value)):.{scale}f}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "ON" if value else "OFF"
+    return str(value)

@@ -1,0 +1,348 @@
+"""MySQL's statements in SQLite's words: what a stand-in for Aurora can run, and what it refuses by name.
+
+Owns: the translation (sqlglot parses MySQL; the tree is rewritten, never the text), what privileges a statement needs,
+where its result columns come from.
+Does not own: running it (aurora_volume.py), transactions (aurora_session.py), users and grants (aurora_accounts.py).
+Invariant: a statement is translated faithfully or refused with error 1235; nothing is dropped silently that changes a result.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.sqlite import SQLite
+from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
+
+from rehearsal.aurora.create_table import create_table_plan
+
+
+class _Storage(SQLite):
+    """SQLite's words with names in backticks: a name in double quotes that no column has would become a text."""
+
+    class Tokenizer(SQLite.Tokenizer):
+        IDENTIFIERS = ["`"]  # noqa: RUF012 - sqlglot's own form
+
+
+class SqlError(Exception):
+    """An error that a MySQL client gets: number, SQLSTATE and text as MySQL words them."""
+
+    def __init__(self, code: int, state: str, message: str) -> None:
+        super().__init__(f"{code} ({state}): {message}")
+        self.code = code
+        self.state = state
+        self.message = message
+
+
+def unsupported(what: str) -> SqlError:
+    """Return the refusal of what the stand-in doesn't do (MySQL's own 1235, so that nobody takes it for a result)."""
+    return SqlError(1235, "42000", f"The rehearsal's stand-in for Aurora doesn't do this: {what}")
+
+
+class Kind(StrEnum):
+    """What running a statement means for a transaction."""
+
+    READ = "read"
+    WRITE = "write"
+    DEFINITION = "definition"  # commits what is open, then itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableName:
+    """A table by its database and name."""
+
+    database: str
+    name: str
+
+    @property
+    def stored_as(self) -> str:
+        """The name of its table in SQLite, which has no databases."""
+        return f"{self.database}.{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """A privilege that a statement needs; no table name means the whole database."""
+
+    privilege: str
+    table: TableName
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSource:
+    """Where a result column's values come from: a column by name, or a type that is known ('integer', 'datetime')."""
+
+    column: str | None = None
+    known_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A translated statement."""
+
+    kind: Kind
+    verb: str
+    statements: tuple[tuple[str, tuple[object, ...]], ...]  # SQLite's text and parameters, in order
+    needs: tuple[Need, ...] = ()
+    tables: tuple[TableName, ...] = ()
+    inserts_into: str | None = None  # the table, as SQLite stores it
+    variables: tuple[str, ...] = ()  # the system variables that it reads
+    sources: tuple[ColumnSource, ...] | None = None  # None: by the name that SQLite gives (SELECT *)
+
+
+_REFUSED = re.compile(
+    r"\s*(REPLACE|ALTER|CALL|EXPLAIN|DESCRIBE|DESC|LOCK|UNLOCK|LOAD|PREPARE|EXECUTE|SAVEPOINT|KILL|XA)\b", re.I
+)
+_TIME_FUNCTIONS = {"NOW", "SYSDATE", "LOCALTIME", "LOCALTIMESTAMP", "CURRENT_TIMESTAMP"}
+_CONTEXT_FUNCTIONS = {"CONNECTION_ID", "USER", "SESSION_USER", "SYSTEM_USER", "LAST_INSERT_ID"}
+
+
+@lru_cache(maxsize=512)
+def parse(sql: str) -> tuple[exp.Expr, ...]:
+    """Parse MySQL text into statements (cached: treat the trees as frozen). Raises SqlError 1064, or 1235 by the verb."""
+    refused = _REFUSED.match(sql)
+    if refused:
+        raise unsupported(refused[1].upper())
+    try:
+        return tuple(tree for tree in sqlglot.parse(sql, dialect="mysql") if tree is not None)
+    except (ParseError, TokenError) as error:
+        reason = str(error).splitlines()[0]
+        raise SqlError(1064, "42000", f"You have an error in your SQL syntax: {reason}") from error
+
+
+@lru_cache(maxsize=512)
+def plan(sql: str, database: str | None) -> Plan:
+    """Translate one statement, with `database` as the default one. Raises SqlError."""
+    trees = parse(sql)
+    if len(trees) != 1:
+        raise unsupported("several statements in one query")
+    tree = trees[0].copy()
+    if isinstance(tree, exp.Create):
+        return _plan_create(tree, database)
+    if isinstance(tree, exp.Drop):
+        return _plan_drop(tree, database)
+    if isinstance(tree, exp.TruncateTable):
+        table = _table_name(tree.expressions[0], database)
+        text = f'DELETE FROM "{table.stored_as}"'
+        return Plan(
+            kind=Kind.DEFINITION,
+            verb="TRUNCATE",
+            statements=((text, ()),),
+            needs=(Need(privilege="DROP", table=table),),
+            tables=(table,),
+        )
+    if isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete):
+        return _plan_data(tree, database)
+    raise unsupported(sql.split(None, 1)[0].upper() if sql.split() else "an empty statement")
+
+
+def _table_name(table: exp.Expr, database: str | None) -> TableName:
+    if not isinstance(table, exp.Table):
+        raise unsupported(f"{type(table).__name__} as a table")
+    chosen = table.db or database
+    if not chosen:
+        raise SqlError(1046, "3D000", "No database selected")
+    return TableName(database=chosen.lower() if table.db.lower() == "information_schema" else chosen, name=table.name)
+
+
+def _plan_create(tree: exp.Create, database: str | None) -> Plan:
+    if tree.kind in ("DATABASE", "SCHEMA"):
+        name = tree.this.name
+        conflict = "OR IGNORE " if tree.args.get("exists") else ""
+        text = f'INSERT {conflict}INTO "aurora.schemata" (schema_name) VALUES (?)'
+        needs = (Need(privilege="CREATE", table=TableName(database=name, name="")),)
+        return Plan(kind=Kind.DEFINITION, verb="CREATE DATABASE", statements=((text, (name,)),), needs=needs)
+    if tree.kind == "TABLE" and isinstance(tree.this, exp.Schema) and not tree.expression:
+        table = _table_name(tree.this.this, database)
+        _rewrite(tree)
+        try:
+            statements = create_table_plan(tree, table.database, table.name, table.stored_as)
+        except NotImplementedError as error:
+            raise unsupported(str(error)) from error
+        needs = (Need(privilege="CREATE", table=table),)
+        return Plan(kind=Kind.DEFINITION, verb="CREATE TABLE", statements=statements, needs=needs, tables=(table,))
+    if tree.kind == "INDEX":
+        table = _table_name(tree.this.args["table"], database)
+        columns = ", ".join(f'"{ordered.this.name}"' for ordered in tree.this.args["params"].args["columns"])
+        unique = "UNIQUE " if tree.args.get("unique") else ""
+        text = f'CREATE {unique}INDEX "{table.stored_as}.{tree.this.name}" ON "{table.stored_as}" ({columns})'
+        needs = (Need(privilege="INDEX", table=table),)
+        return Plan(kind=Kind.DEFINITION, verb="CREATE INDEX", statements=((text, ()),), needs=needs, tables=(table,))
+    raise unsupported(f"CREATE {tree.kind}")
+
+
+def _plan_drop(tree: exp.Drop, database: str | None) -> Plan:
+    targets: list[exp.Expr] = tree.args.get("tables") or [tree.this]
+    if tree.kind != "TABLE":
+        raise unsupported(f"DROP {tree.kind}")
+    tables = tuple(_table_name(target, database) for target in targets)
+    exists = "IF EXISTS " if tree.args.get("exists") else ""
+    statements: list[tuple[str, tuple[object, ...]]] = []
+    for table in tables:
+        statements.append((f'DROP TABLE {exists}"{table.stored_as}"', ()))
+        for catalog in ("aurora.tables", "aurora.columns"):
+            text = f'DELETE FROM "{catalog}" WHERE table_schema = ? AND table_name = ?'
+            statements.append((text, (table.database, table.name)))
+    needs = tuple(Need(privilege="DROP", table=table) for table in tables)
+    return Plan(kind=Kind.DEFINITION, verb="DROP TABLE", statements=tuple(statements), needs=needs, tables=tables)
+
+
+def _plan_data(tree: exp.Expr, database: str | None) -> Plan:
+    if tree.find(exp.Lock):
+        raise unsupported("FOR UPDATE and FOR SHARE (it has no row locks; conflicts show at the commit, as error 1213)")
+    if isinstance(tree, exp.Update | exp.Delete) and (tree.args.get("limit") or tree.args.get("order")):
+        raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
+    target = _target(tree)
+    variables = tuple(node.name.lower() for node in tree.find_all(exp.SessionParameter))
+    upsert = isinstance(tree, exp.Insert) and _rewrite_upsert(tree)
+    _rewrite(tree)
+    sources = _column_sources(tree) if isinstance(tree, exp.Query) else ()
+    names = _rewrite_tables(tree, target, database)
+    verb = tree.key.upper() if not isinstance(tree, exp.Query) else "SELECT"
+    needs = [Need(privilege="SELECT", table=name) for node, name in names if node is not target]
+    for node, name in names:
+        if node is target:
+            needs.append(Need(privilege=verb, table=name))
+            if upsert:
+                needs.append(Need(privilege="UPDATE", table=name))
+    try:
+        text = tree.sql(_Storage, unsupported_level=ErrorLevel.RAISE, identify=True)
+    except UnsupportedError as error:
+        raise unsupported(str(error).splitlines()[0]) from error
+    return Plan(
+        kind=Kind.READ if verb == "SELECT" else Kind.WRITE,
+        verb=verb,
+        statements=((text, ()),),
+        needs=tuple(dict.fromkeys(needs)),
+        tables=tuple(dict.fromkeys(name for _, name in names)),
+        inserts_into=next((name.stored_as for node, name in names if node is target and verb == "INSERT"), None),
+        variables=variables,
+        sources=sources,
+    )
+
+
+def _target(tree: exp.Expr) -> exp.Expr | None:
+    """Return the node of the table that the statement writes, or None."""
+    if isinstance(tree, exp.Insert):
+        return tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    if isinstance(tree, exp.Update | exp.Delete):
+        return tree.this
+    return None
+
+
+def _rewrite_upsert(tree: exp.Insert) -> bool:
+    """Turn ON DUPLICATE KEY UPDATE into ON CONFLICT DO UPDATE, and INSERT IGNORE into INSERT OR IGNORE."""
+    if tree.args.get("ignore"):
+        tree.set("ignore", None)
+        tree.set("alternative", "IGNORE")
+    conflict = tree.args.get("conflict")
+    if conflict is None:
+        return False
+    alias = tree.expression.args.get("alias")
+    row_name = alias.name if alias else None
+    if alias:
+        tree.expression.set("alias", None)
+
+    def excluded(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Anonymous) and node.name.upper() == "VALUES":
+            return exp.column(node.expressions[0].name, table="excluded")
+        if isinstance(node, exp.Column) and row_name and node.table == row_name:
+            return exp.column(node.name, table="excluded")
+        return node
+
+    sets = [node.transform(excluded) for node in conflict.expressions]
+    tree.set("conflict", exp.OnConflict(duplicate=False, action=exp.var("DO UPDATE"), expressions=sets))
+    return True
+
+
+def _rewrite(tree: exp.Expr) -> None:
+    """Replace, in place, what MySQL computes from time, session and units by the functions that a volume registers."""
+    for node in list(tree.walk(bfs=False)):
+        replacement = _replacement(node)
+        if replacement is not None:
+            node.replace(replacement)
+
+
+def _replacement(node: exp.Expr) -> exp.Expr | None:
+    if isinstance(node, exp.SessionParameter):
+        return exp.Anonymous(this="mysql_variable", expressions=[exp.Literal.string(node.name.lower())])
+    if isinstance(node, exp.UtcTimestamp | exp.CurrentTimestamp):
+        return exp.Anonymous(this="mysql_now", expressions=[node.this.copy() if node.this else exp.Literal.number(0)])
+    if isinstance(node, exp.UtcDate | exp.CurrentDate):
+        return exp.Anonymous(this="mysql_today")
+    if isinstance(node, exp.Uuid | exp.Rand):
+        return exp.Anonymous(this="mysql_uuid" if isinstance(node, exp.Uuid) else "mysql_rand")
+    if isinstance(node, exp.CurrentUser | exp.CurrentSchema | exp.CurrentVersion):
+        return exp.Anonymous(this="mysql_context", expressions=[exp.Literal.string(node.key)])
+    if isinstance(node, exp.TimestampDiff):
+        arguments = [exp.Literal.string(node.text("unit")), node.expression.copy(), node.this.copy()]
+        return exp.Anonymous(this="mysql_timestampdiff", expressions=[_rewritten(each) for each in arguments])
+    if isinstance(node, exp.DateAdd | exp.DateSub):
+        return _shift(node.this, node.expression, node.text("unit"), back=isinstance(node, exp.DateSub))
+    if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
+        interval = node.expression
+        return _shift(node.this, interval.this, interval.text("unit"), back=isinstance(node, exp.Sub))
+    if isinstance(node, exp.Anonymous):
+        name = node.name.upper()
+        if name in _TIME_FUNCTIONS:
+            precision = node.expressions[0].copy() if node.expressions else exp.Literal.number(0)
+            return exp.Anonymous(this="mysql_now", expressions=[precision])
+        if name in _CONTEXT_FUNCTIONS:
+            return exp.Anonymous(this="mysql_context", expressions=[exp.Literal.string(name.lower())])
+    return None
+
+
+def _rewritten(node: exp.Expr) -> exp.Expr:
+    holder = exp.Paren(this=node)
+    _rewrite(holder)
+    return holder.this
+
+
+def _shift(moment: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> exp.Expr:
+    arguments = [_rewritten(moment.copy()), _rewritten(amount.copy()), exp.Literal.string(unit)]
+    sign = exp.Literal.number(-1 if back else 1)
+    return exp.Anonymous(this="mysql_shift", expressions=[*arguments, sign])
+
+
+def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | None) -> list[tuple[exp.Expr, TableName]]:
+    """Name every table as SQLite stores it, keeping the name by which its columns are qualified; return what was found."""
+    common = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
+    found: list[tuple[exp.Expr, TableName]] = []
+    for table in list(tree.find_all(exp.Table)):
+        if not table.db and table.name in common:
+            continue
+        name = _table_name(table, database)
+        found.append((table, name))
+        table.set("db", None)
+        if not table.alias and table is not target:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(name.name, quoted=True)))
+        table.set("this", exp.to_identifier(name.stored_as, quoted=True))
+    targets = {name.name: name.stored_as for node, name in found if node is target}
+    for column in tree.find_all(exp.Column):
+        column.set("db", None)
+        if column.table in targets:
+            column.set("table", exp.to_identifier(targets[column.table], quoted=True))
+    return found
+
+
+def _column_sources(tree: exp.Query) -> tuple[ColumnSource, ...] | None:
+    selects = tree.selects
+    if any(select.is_star for select in selects):
+        return None
+    return tuple(_column_source(select) for select in selects)
+
+
+def _column_source(node: exp.Expr) -> ColumnSource:
+    if isinstance(node, exp.Alias | exp.Paren | exp.Max | exp.Min | exp.Sum | exp.Coalesce | exp.Subquery):
+        inner = node.this
+        if isinstance(inner, exp.Select):
+            return _column_source(inner.selects[0]) if len(inner.selects) == 1 else ColumnSource()
+        return _column_source(inner)
+    if isinstance(node, exp.Column):
+        return ColumnSource(column=node.name)
+    if isinstance(node, exp.Anonymous):
+        known = {"mysql_now": "datetime", "mysql_shift": "datetime", "mysql_timestampdiff": "integer"}
+        return ColumnSource(known_type=known.get(node.name))
+    return ColumnSource()

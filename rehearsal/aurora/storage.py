@@ -1,0 +1,280 @@
+"""A cluster's volume: one SQLite database in memory that holds the tables, the users and the grants of one Aurora cluster.
+
+Owns: storage, the functions that MySQL has and SQLite hasn't, the translation of storage errors into MySQL's.
+Does not own: when a change may be made or must be replicated (aurora.py), what a client may do (aurora_session.py).
+Invariant: a change runs as a whole or not at all, and the same change gives the same rows on every volume: time, session
+and chance come from the change itself, never from the machine.
+"""
+
+import json
+import random
+import re
+import sqlite3
+import uuid
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rehearsal.aurora.sql import SqlError, TableName
+
+GLOBAL_STATUS_COLUMNS = {
+    "aws_region": "text",
+    "highest_lsn_written": "integer",
+    "durability_lag_in_milliseconds": "double",
+    "rpo_lag_in_milliseconds": "double",
+    "last_lag_calculation_timestamp": "datetime",
+    "oldest_read_view_trx_id": "integer",
+}
+"""The documented columns of information_schema.aurora_global_db_status and how a client decodes them.
+
+Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user guide).
+"""
+
+_CATALOGUE = """
+CREATE TABLE "aurora.schemata" (schema_name TEXT PRIMARY KEY);
+CREATE TABLE "aurora.tables" (table_schema TEXT, table_name TEXT, PRIMARY KEY (table_schema, table_name));
+CREATE TABLE "aurora.columns" (table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INTEGER,
+  data_type TEXT, numeric_scale INTEGER, PRIMARY KEY (table_schema, table_name, column_name));
+CREATE TABLE "aurora.grants" (user TEXT, host TEXT, privilege TEXT, table_schema TEXT, table_name TEXT,
+  PRIMARY KEY (user, host, privilege, table_schema, table_name));
+CREATE TABLE "aurora.events" (event_schema TEXT, event_name TEXT, definer TEXT, body TEXT, starts_at REAL,
+  interval_value INTEGER, status TEXT, on_completion TEXT, PRIMARY KEY (event_schema, event_name));
+CREATE TABLE "mysql.user" (host TEXT, user TEXT, plugin TEXT NOT NULL, authentication_string TEXT, ssl_type TEXT NOT NULL,
+  PRIMARY KEY (host, user));
+CREATE VIEW "information_schema.schemata" AS
+  SELECT schema_name FROM "aurora.schemata" UNION SELECT 'information_schema' UNION SELECT 'mysql';
+CREATE VIEW "information_schema.tables" AS
+  SELECT table_schema, table_name, 'BASE TABLE' AS table_type, 'InnoDB' AS engine FROM "aurora.tables";
+CREATE VIEW "information_schema.columns" AS
+  SELECT table_schema, table_name, column_name, ordinal_position, data_type FROM "aurora.columns";
+CREATE VIEW "information_schema.events" AS
+  SELECT event_schema, event_name, definer || '@%' AS definer, body AS event_definition, 'RECURRING' AS event_type,
+    CAST(interval_value AS TEXT) AS interval_value, 'SECOND' AS interval_field, datetime(starts_at, 'unixepoch') AS starts,
+    status, on_completion FROM "aurora.events";
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionContext:
+    """What a statement may ask about: the time, the session, and its own source of chance."""
+
+    at: float  # seconds since the epoch
+    user: str = ""
+    database: str | None = None
+    connection_id: int = 0
+    last_insert_id: int = 0
+    variables: Mapping[str, object] = field(default_factory=dict)
+    seed: int = field(default_factory=lambda: random.getrandbits(64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One statement that writes, in SQLite's words, with the context that it is replayed in."""
+
+    statements: tuple[tuple[str, tuple[object, ...]], ...]
+    context: ExecutionContext
+    inserts_into: str | None = None  # the table, as SQLite stores it
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOutcome:
+    """What a change did, as a client is told."""
+
+    affected_rows: int
+    last_insert_id: int
+
+
+class Volume:
+    """The storage of one cluster. Not thread-safe: the global database's lock guards it."""
+
+    def __init__(self, global_status: Callable[[], Sequence[Sequence[object]]]) -> None:
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._close = weakref.finalize(self, self._connection.close)
+        self._connection.executescript(_CATALOGUE)
+        self._context = ExecutionContext(at=0.0)
+        self._random = random.Random(0)
+        self._column_types: dict[tuple[str, str, str], tuple[str, int]] = {}
+        self._register_functions(global_status)
+        columns = ", ".join(
+            f"json_extract(value, '$[{i}]') AS {name.upper()}" for i, name in enumerate(GLOBAL_STATUS_COLUMNS)
+        )
+        view = f'CREATE VIEW "information_schema.aurora_global_db_status" AS SELECT {columns} FROM json_each(global_status())'
+        self._connection.execute(view)
+
+    def close(self) -> None:
+        """Free the storage. Safe to call twice."""
+        self._close()
+
+    def copy_from(self, source: "Volume") -> None:
+        """Become an exact copy of another volume: tables, users and grants."""
+        source._connection.backup(self._connection)
+        self._column_types.clear()
+
+    def apply(self, changes: Sequence[Change]) -> list[ChangeOutcome]:
+        """Make the changes, all or none, and keep them. Raises SqlError as MySQL would."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [self._run(change) for change in changes]
+        except SqlError:
+            self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
+        self._column_types.clear()
+        return outcomes
+
+    def try_out(self, changes: Sequence[Change]) -> list[ChangeOutcome]:
+        """Make the changes, see what they do, and take them back. Raises SqlError as MySQL would."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            return [self._run(change) for change in changes]
+        finally:
+            self._execute("ROLLBACK")
+
+    def query(
+        self, text: str, parameters: Sequence[object], context: ExecutionContext, *, after: Sequence[Change] = ()
+    ) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return column names and rows, as they are after the changes of an open transaction. Raises SqlError."""
+        if after:
+            self._execute("BEGIN IMMEDIATE")
+        try:
+            for change in after:
+                self._run(change)
+            self._enter(context)
+            cursor = self._execute(text, parameters)
+            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+        finally:
+            if after:
+                self._execute("ROLLBACK")
+
+    def column_type(self, tables: Sequence[TableName], column: str) -> tuple[str, int] | None:
+        """Return the declared type and scale of a column of these tables, or None for a column that isn't declared."""
+        if not self._column_types:
+            sql = 'SELECT table_schema, table_name, column_name, data_type, numeric_scale FROM "aurora.columns"'
+            for schema, table, name, kind, scale in self._connection.execute(sql):
+                self._column_types[schema, table, name.lower()] = (kind, scale)
+            for name, kind in GLOBAL_STATUS_COLUMNS.items():
+                self._column_types["information_schema", "aurora_global_db_status", name] = (kind, 0)
+        for table in tables:
+            found = self._column_types.get((table.database, table.name, column.lower()))
+            if found:
+                return found
+        return None
+
+    def _run(self, change: Change) -> ChangeOutcome:
+        self._enter(change.context)
+        affected = last_id = 0
+        for text, parameters in change.statements:
+            cursor = self._execute(text, parameters)
+            if cursor.rowcount > 0:
+                affected += cursor.rowcount
+            if change.inserts_into and cursor.rowcount > 0 and self._has_auto_increment(change.inserts_into):
+                last_id = (cursor.lastrowid or 0) - cursor.rowcount + 1  # MySQL tells the first of several
+        return ChangeOutcome(affected_rows=affected, last_insert_id=last_id)
+
+    def _has_auto_increment(self, table: str) -> bool:
+        sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? AND sql LIKE '%AUTOINCREMENT%'"
+        return self._connection.execute(sql, (table,)).fetchone() is not None
+
+    def _enter(self, context: ExecutionContext) -> None:
+        self._context = context
+        self._random.seed(context.seed)
+
+    def _execute(self, text: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(text, tuple(parameters))
+        except sqlite3.Error as error:
+            raise _as_mysql(error) from error
+
+    def _register_functions(self, global_status: Callable[[], Sequence[Sequence[object]]]) -> None:
+        functions: dict[str, tuple[int, Callable[..., Any]]] = {
+            "global_status": (0, lambda: json.dumps([list(row) for row in global_status()])),
+            "mysql_now": (1, lambda digits: format_moment(self._now(), int(digits))),
+            "mysql_today": (0, lambda: self._now().date().isoformat()),
+            "mysql_timestampdiff": (3, _difference),
+            "mysql_shift": (4, _shift),
+            "mysql_uuid": (0, lambda: str(uuid.UUID(int=self._random.getrandbits(128), version=4))),
+            "mysql_rand": (0, lambda: self._random.random()),
+            "mysql_variable": (1, self._variable),
+            "mysql_context": (1, self._session_value),
+            "unix_timestamp": (1, lambda text: None if text is None else parse_moment(text).timestamp()),
+        }
+        for name, (arity, function) in functions.items():
+            self._connection.create_function(name, arity, function)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._context.at, UTC)
+
+    def _variable(self, name: str) -> object:
+        value = self._context.variables[name]  # the session has refused unknown ones
+        return int(value) if isinstance(value, bool) else value
+
+    def _session_value(self, what: str) -> object:
+        context = self._context
+        values: dict[str, object] = {
+            "currentschema": context.database,
+            "currentversion": context.variables.get("version"),
+            "connection_id": context.connection_id,
+            "last_insert_id": context.last_insert_id,
+        }
+        return values.get(what, f"{context.user}@%")
+
+
+def format_moment(moment: datetime, digits: int) -> str:
+    """Return a UTC time as MySQL writes a DATETIME with that many digits of a second."""
+    text = moment.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{text}.{moment.microsecond:06d}"[: 20 + digits] if digits else text
+
+
+def parse_moment(text: str) -> datetime:
+    """Return the UTC time of a DATETIME that MySQL wrote."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+_UNITS = {
+    "MICROSECOND": timedelta(microseconds=1),
+    "SECOND": timedelta(seconds=1),
+    "MINUTE": timedelta(minutes=1),
+    "HOUR": timedelta(hours=1),
+    "DAY": timedelta(days=1),
+    "WEEK": timedelta(weeks=1),
+}
+
+
+def _difference(unit: str, earlier: str | None, later: str | None) -> int | None:
+    if earlier is None or later is None:
+        return None
+    whole, rest = divmod(parse_moment(later) - parse_moment(earlier), _UNITS[unit.upper()])
+    return whole + 1 if whole < 0 and rest else whole  # MySQL cuts towards zero
+
+
+def _shift(text: str | None, amount: float | str, unit: str, sign: int) -> str | None:
+    if text is None:
+        return None
+    return format_moment(parse_moment(text) + sign * float(amount) * _UNITS[unit.upper()], 6)
+
+
+def _as_mysql(error: sqlite3.Error) -> SqlError:
+    """Translate an error of the storage into the one that MySQL gives for the same mistake."""
+    text = str(error)
+    patterns: list[tuple[str, int, str, str]] = [
+        (r"UNIQUE constraint failed: aurora\.schemata", 1007, "HY000", "Can't create database; database exists"),
+        (r"UNIQUE constraint failed: (.*)", 1062, "23000", "Duplicate entry for key '{0}'"),
+        (r"NOT NULL constraint failed: .*\.(\w+)", 1048, "23000", "Column '{0}' cannot be null"),
+        (r"CHECK constraint failed: too_long:(.*)", 1406, "22001", "Data too long for column '{0}'"),
+        (r"CHECK constraint failed: out_of_range:(.*)", 1264, "22003", "Out of range value for column '{0}'"),
+        (r"CHECK constraint failed: truncated:(.*)", 1265, "01000", "Data truncated for column '{0}'"),
+        (r"CHECK constraint failed: (.*)", 3819, "HY000", "Check constraint '{0}' is violated."),
+        (r"no such table: (.*)", 1146, "42S02", "Table '{0}' doesn't exist"),
+        (r"table \"?(.*?)\"? already exists", 1050, "42S01", "Table '{0}' already exists"),
+        (r"no such column: (.*)", 1054, "42S22", "Unknown column '{0}' in 'field list'"),
+        (r"table (.*) has no column named (.*)", 1054, "42S22", "Unknown column '{1}' in 'field list'"),
+        (r"no such function: (.*)", 1305, "42000", "FUNCTION {0} does not exist"),
+        (r"(\d+) values for (\d+) columns", 1136, "21S01", "Column count doesn't match value count at row 1"),
+    ]
+    for pattern, code, state, message in patterns:
+        found = re.search(pattern, text)
+        if found:
+            return SqlError(code, state, message.format(*found.groups()))
+    return SqlError(1105, "HY000", f"The stand-in's storage refused this: {text}")

@@ -1,0 +1,315 @@
+"""RDS's XML: reading what the emulator answers, and writing what it doesn't say.
+
+Owns: the endpoint names of clusters and instances, and the parts of an answer that stand in their place.
+Does not own: when they change (control_plane.py). Pure: text in, text out.
+Invariant: an answer that holds no cluster, instance or global cluster stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+from rehearsal.cloud.global_cluster import (
+    FailoverStatus,
+    GlobalClusterView,
+    Member,
+    Operation,
+    OperationKind,
+    RdsRefusal,
+)
+
+NAMESPACE = "http://rds.amazonaws.com/doc/2014-10-31/"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def _tag(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"
+
+
+def endpoint_hash(account_id: str, region: str) -> str:
+    """Return the twelve characters that AWS puts into all endpoints of an account in a region: always the same ones."""
+    number = int.from_bytes(hashlib.sha256(f"{account_id}:{region}".encode()).digest()[:12], "big")
+    characters = []
+    for _ in range(12):
+        number, digit = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[digit])
+    return "c" + "".join(characters[1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterEndpoints:
+    """The two host names of a cluster."""
+
+    writer: str
+    reader: str
+
+    @classmethod
+    def of(cls, arn: str) -> ClusterEndpoints:
+        """Return the names of the cluster with this ARN."""
+        _arn, _aws, _rds, region, account_id, _kind, cluster_id = arn.split(":", 6)
+        stem = f"{endpoint_hash(account_id, region)}.{region}.rds.amazonaws.com"
+        return cls(writer=f"{cluster_id}.cluster-{stem}", reader=f"{cluster_id}.cluster-ro-{stem}")
+
+
+def instance_endpoint(arn: str) -> str:
+    """Return the host name of the instance with this ARN."""
+    _arn, _aws, _rds, region, account_id, _kind, instance_id = arn.split(":", 6)
+    return f"{instance_id}.{endpoint_hash(account_id, region)}.{region}.rds.amazonaws.com"
+
+
+def global_endpoint(account_id: str, global_cluster_id: str) -> str:
+    """Return the host name that leads to whichever cluster is the writer."""
+    return f"{global_cluster_id}.global-{endpoint_hash(account_id, 'global')}.global.rds.amazonaws.com"
+
+
+def cluster_of_arn(arn: str) -> tuple[str, str]:
+    """Return (region, cluster id) of a cluster's ARN."""
+    parts = arn.split(":", 6)
+    return parts[3], parts[6]
+
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedCluster:
+    """What an answer says of a cluster."""
+
+    id: str
+    arn: str
+    engine_version: str
+    status: str
+    port: int
+    global_cluster_id: str
+    instance_ids: tuple[str, ...]
+    is_encrypted: bool
+    kms_key_id: str
+    backup_retention_days: str
+
+
+def described_clusters(xml: bytes) -> list[DescribedCluster]:
+    """Read every cluster in an answer."""
+    return [
+        DescribedCluster(
+            id=_text(element, "DBClusterIdentifier"),
+            arn=_text(element, "DBClusterArn"),
+            engine_version=_text(element, "EngineVersion"),
+            status=_text(element, "Status"),
+            port=int(_text(element, "Port") or 0),
+            global_cluster_id=_text(element, "GlobalClusterIdentifier"),
+            instance_ids=tuple(
+                _text(member, "DBInstanceIdentifier") for member in element.iter(_tag("DBClusterMember"))
+            ),
+            is_encrypted=_text(element, "StorageEncrypted") == "true",
+            kms_key_id=_text(element, "KmsKeyId"),
+            backup_retention_days=_text(element, "BackupRetentionPeriod"),
+        )
+        for element in ElementTree.fromstring(xml).iter()
+        if _is_cluster(element)
+    ]
+
+
+def cluster_of_instance(xml: bytes) -> str | None:
+    """Return the cluster that the instance in an answer belongs to, None when there is none."""
+    element = next(ElementTree.fromstring(xml).iter(_tag("DBClusterIdentifier")), None)
+    return element.text if element is not None else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedGlobalCluster:
+    """What an answer says of a global cluster; members are (cluster ARN, is the writer)."""
+
+    id: str
+    status: str
+    is_encrypted: bool
+    database_name: str
+    members: tuple[tuple[str, bool], ...]
+
+    def view(self, clusters: Mapping[str, DescribedCluster]) -> GlobalClusterView:
+        """Put it together with its clusters, by ARN; one that can't be described has no instance and no status."""
+        return GlobalClusterView(
+            id=self.id,
+            status=self.status,
+            members=[self._member(arn, is_writer, clusters.get(arn)) for arn, is_writer in self.members],
+        )
+
+    @staticmethod
+    def _member(arn: str, is_writer: bool, cluster: DescribedCluster | None) -> Member:
+        region, cluster_id = cluster_of_arn(arn)
+        return Member(
+            cluster_id=cluster_id,
+            arn=arn,
+            region=region,
+            is_writer=is_writer,
+            engine_version=cluster.engine_version if cluster else "",
+            status=cluster.status if cluster else "inaccessible",
+            instance_count=len(cluster.instance_ids) if cluster else 0,
+        )
+
+
+def described_global_clusters(xml: bytes) -> list[DescribedGlobalCluster]:
+    """Read every global cluster in an answer."""
+    return [
+        DescribedGlobalCluster(
+            id=_text(element, "GlobalClusterIdentifier"),
+            status=_text(element, "Status"),
+            is_encrypted=_text(element, "StorageEncrypted") == "true",
+            database_name=_text(element, "DatabaseName"),
+            members=tuple(
+                (_text(member, "DBClusterArn"), _text(member, "IsWriter") == "true")
+                for member in _global_members(element)
+            ),
+        )
+        for element in ElementTree.fromstring(xml).iter()
+        if _is_global_cluster(element)
+    ]
+
+
+def _text(element: ElementTree.Element, name: str) -> str:
+    return element.findtext(_tag(name), default="").strip()
+
+
+def _is_cluster(element: ElementTree.Element) -> bool:
+    # A snapshot has a DBClusterIdentifier as well, but no endpoint.
+    return element.find(_tag("ReaderEndpoint")) is not None and element.find(_tag("DBClusterArn")) is not None
+
+
+def _is_instance(element: ElementTree.Element) -> bool:
+    return element.find(_tag("DBInstanceArn")) is not None and element.find(_tag("Endpoint")) is not None
+
+
+def _is_global_cluster(element: ElementTree.Element) -> bool:
+    return element.find(_tag("GlobalClusterMembers")) is not None
+
+
+def _global_members(element: ElementTree.Element) -> list[ElementTree.Element]:
+    return element.findall(f"{_tag('GlobalClusterMembers')}/{_tag('GlobalClusterMember')}")
+
+
+# --- Writing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownState:
+    """What we know and the emulator doesn't: looked up while an answer is rewritten."""
+
+    account_id: str
+    port_of: Callable[[str], int | None]
+    """The port that a cluster (by ARN) was created with."""
+    operation_of: Callable[[str], Operation | None]
+    """The operation that a global cluster has under way."""
+    is_synchronized: Callable[[str], bool]
+    """Whether a cluster (by ARN) follows the writer."""
+    restorable_of: Callable[[str], tuple[float, float] | None]
+    """From when to when, in seconds since the epoch, a cluster (by ARN) may be copied."""
+    is_being_made: Callable[[str], bool]
+    """Whether a cluster (by ARN) is a copy that is still being created."""
+    now: float
+
+
+def rewrite(xml: bytes, known: KnownState) -> bytes:
+    """Return the answer with real-looking endpoints, ports, operations under way and synchronization."""
+    root = ElementTree.fromstring(xml)
+    found = False
+    for element in list(root.iter()):
+        if _is_global_cluster(element):
+            found = True
+            _rewrite_global_cluster(element, known)
+        elif _is_cluster(element):
+            found = True
+            arn = _text(element, "DBClusterArn")
+            endpoints = ClusterEndpoints.of(arn)
+            _set(element, "Endpoint", endpoints.writer)
+            _set(element, "ReaderEndpoint", endpoints.reader)
+            _set_port(element, known.port_of(arn))
+            _rewrite_backups(element, known, arn)
+        elif _is_instance(element):
+            found = True
+            _rewrite_instance(element, known)
+    return ElementTree.tostring(root, encoding="utf-8", default_namespace=NAMESPACE) if found else xml
+
+
+def _rewrite_backups(element: ElementTree.Element, known: KnownState, arn: str) -> None:
+    restorable = known.restorable_of(arn)
+    if restorable is not None:
+        for name, at in zip(("EarliestRestorableTime", "LatestRestorableTime"), restorable, strict=True):
+            _set(element, name, datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"))
+    if known.is_being_made(arn):
+        _set(element, "Status", "creating")
+
+
+def _rewrite_instance(element: ElementTree.Element, known: KnownState) -> None:
+    endpoint = element.find(_tag("Endpoint"))
+    arn = _text(element, "DBInstanceArn")
+    cluster_id = _text(element, "DBClusterIdentifier")
+    if endpoint is None or not cluster_id:
+        return
+    prefix, _kind, _instance = arn.rsplit(":", 2)
+    _set(endpoint, "Address", instance_endpoint(arn))
+    _set_port(endpoint, known.port_of(f"{prefix}:cluster:{cluster_id}"))
+
+
+def _rewrite_global_cluster(element: ElementTree.Element, known: KnownState) -> None:
+    global_cluster_id = _text(element, "GlobalClusterIdentifier")
+    _set(element, "Endpoint", global_endpoint(known.account_id, global_cluster_id))
+    for member in _global_members(element):
+        follows = _text(member, "IsWriter") == "true" or known.is_synchronized(_text(member, "DBClusterArn"))
+        _set(member, "SynchronizationStatus", "connected" if follows else "pending-resync")
+    operation = known.operation_of(global_cluster_id)
+    for state in element.findall(_tag("FailoverState")):
+        element.remove(state)
+    if operation is None:
+        return
+    status = operation.status(known.now)
+    state = ElementTree.SubElement(element, _tag("FailoverState"))
+    _set(state, "Status", status)
+    _set(state, "FromDbClusterArn", operation.source.arn)
+    _set(state, "ToDbClusterArn", operation.target.arn)
+    _set(state, "IsDataLossAllowed", str(operation.kind is OperationKind.FAILOVER).lower())
+    if status is not FailoverStatus.PENDING:
+        _set(element, "Status", status)
+
+
+def _set(parent: ElementTree.Element, name: str, text: str) -> None:
+    child = parent.find(_tag(name))
+    if child is None:
+        child = ElementTree.SubElement(parent, _tag(name))
+    child.text = text
+
+
+def _set_port(parent: ElementTree.Element, port: int | None) -> None:
+    if port is not None:
+        _set(parent, "Port", str(port))
+
+
+def refusal_in(xml: bytes, http_status: int) -> RdsRefusal:
+    """Read the refusal in an answer of RDS's query protocol."""
+    root = ElementTree.fromstring(xml)
+    texts = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
+    return RdsRefusal(texts.get("Code", "InternalFailure"), texts.get("Message", ""), http_status=http_status)
+
+
+def error_answer(refusal: RdsRefusal) -> bytes:
+    """Return an error in the format of RDS's query protocol."""
+    kind = "Sender" if refusal.http_status < 500 else "Receiver"
+    return (
+        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{refusal.code}</Code>'
+        f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{uuid4()}</RequestId></ErrorResponse>"
+    ).encode()
+
+
+def operation_answer(action: str, describe_answer: bytes) -> bytes:
+    """Return the answer to FailoverGlobalCluster or SwitchoverGlobalCluster, made from a description rewritten by us."""
+    described = next(e for e in ElementTree.fromstring(describe_answer).iter() if _is_global_cluster(e))
+    described.tag = _tag("GlobalCluster")
+    root = ElementTree.Element(_tag(f"{action}Response"))
+    ElementTree.SubElement(root, _tag(f"{action}Result")).append(described)
+    metadata = ElementTree.SubElement(root, _tag("ResponseMetadata"))
+    _set(metadata, "RequestId", str(uuid4()))
+    return ElementTree.tostring(root, encoding="utf-8", default_namespace=NAMESPACE)

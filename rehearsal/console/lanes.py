@@ -1,0 +1,106 @@
+"""A drill's lanes in letters: roles, answers and writes over time, to scale, for a terminal and for a log.
+
+Owns: which letters and styles stand where. Does not own: the facts (`report`), when a lane is printed (`console`).
+Invariant: every letter is ASCII, and tells what it means without its colour.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from rehearsal.report.axis import Axis
+from rehearsal.report.formatting import MINUS
+from rehearsal.report.model import DrillResult, LedgerSpan, Role
+
+ROLE_STYLES = {
+    Role.WRITER: "bold white on blue",
+    Role.STANDBY: "bright_blue",
+    Role.DARK: "bold white on red",
+    Role.REJOINING: "black on yellow",
+}
+ROLE_FILLS = {Role.WRITER: "=", Role.STANDBY: "-", Role.DARK: "x", Role.REJOINING: "~"}
+ANSWER_FILL, ANSWER_STYLE = ".", "magenta"
+WRITE_LETTERS = {"lost": ("!", "bold red"), "failed": ("x", "red"), "acknowledged": ("+", "green")}
+"""What a cell of the client's lane shows: the first of these that happened in it."""
+TICK_LETTERS = 12
+"""How many letters of a lane there are to one label of its axis, at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """A word that holds over a stretch of time, the letter that fills it up, and its style."""
+
+    word: str
+    fill: str
+    style: str
+    start: float
+    end: float
+
+
+def role_stretch(role: Role, start: float, end: float) -> Stretch:
+    """A cluster's role."""
+    return Stretch(word=role, fill=ROLE_FILLS[role], style=ROLE_STYLES[role], start=start, end=end)
+
+
+def answer_stretch(region: str | None, start: float, end: float) -> Stretch:
+    """What a name answers."""
+    return Stretch(word=region or "no answer", fill=ANSWER_FILL, style=ANSWER_STYLE, start=start, end=end)
+
+
+def lane(stretches: Iterable[Stretch], *, start: float, end: float, width: int) -> Text:
+    """Stretches side by side on a line of `width` letters that runs from `start` to `end`; where none holds it is blank."""
+    per_second = width / (end - start)
+    text, filled = Text(), 0
+    for one in stretches:
+        left, right = (round((min(max(at, start), end) - start) * per_second) for at in (one.start, one.end))
+        text.append(" " * (left - filled))
+        room = right - max(left, filled)
+        word = f"{one.word} " if len(one.word) + 1 <= room else one.word[:1] if room > 0 else ""
+        text.append(word + one.fill * (room - len(word)), style=one.style)
+        filled = max(filled, right)
+    text.append(" " * (width - filled))
+    return text
+
+
+def writes_lane(writes: Sequence[LedgerSpan], *, start: float, end: float, width: int) -> Text:
+    """The client's writes: in each letter's stretch of time the worst that happened."""
+    cell = (end - start) / width
+    text = Text()
+    for index in range(width):
+        left, right = start + index * cell, start + (index + 1) * cell
+        within = [one for one in writes if one.start_seconds < right and one.end_seconds > left]
+        happened = next((what for what in WRITE_LETTERS if any(getattr(one, what) for one in within)), None)
+        text.append(*(WRITE_LETTERS[happened] if happened else (" ", "")))
+    return text
+
+
+def drill_lanes(drill: DrillResult, *, width: int, name_width: int) -> tuple[Text, ...]:
+    """Every lane of a drill with its name, and the axis in seconds; none when there is nothing to draw."""
+    axis = Axis.of(drill)
+    room = width - name_width
+    if axis is None or room < TICK_LETTERS:
+        return ()
+    span = {"start": axis.start_seconds, "end": axis.end_seconds, "width": room}
+    lanes: list[tuple[str, Text]] = []
+    for cluster_id, region in drill.clusters:
+        roles = [one for one in drill.roles if one.cluster_id == cluster_id]
+        stretches = (role_stretch(one.role, one.start_seconds, one.end_seconds) for one in roles)
+        lanes.append((region, lane(stretches, **span)))
+    for name in dict.fromkeys(one.name for one in drill.dns):
+        answers = [one for one in drill.dns if one.name == name]
+        stretches = (answer_stretch(one.region, one.start_seconds, one.end_seconds) for one in answers)
+        lanes.append(("DNS", lane(stretches, **span)))
+    if drill.writes:
+        lanes.append(("client", writes_lane(drill.writes, **span)))
+    lanes.append(("seconds", Text(_axis_letters(axis, room), style="dim")))
+    return tuple(Text.assemble((f"{name:<{name_width}}", "dim"), line) for name, line in lanes)
+
+
+def _axis_letters(axis: Axis, width: int) -> str:
+    letters = [" "] * width
+    for percent, label in axis.ticks(max(1, width // TICK_LETTERS)):
+        ascii_label = label.replace(MINUS, "-")
+        at = min(round(percent / 100 * width), width - len(ascii_label))
+        letters[at : at + len(ascii_label)] = ascii_label
+    return "".join(letters).rstrip()

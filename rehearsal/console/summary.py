@@ -1,0 +1,96 @@
+"""The end of a rehearsal on a terminal: a row a drill, what did not hold with its evidence, the verdict.
+
+Owns: the words and widths of the summary. Does not own: the report, or where it is printed (`console`).
+Invariant: it fits the width that it is given, 80 columns or more; a number stays beside its unit.
+"""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rehearsal.report.formatting import measurement_words
+from rehearsal.report.model import DrillResult, Report
+
+WIDE_COLUMNS = 110
+"""From here on the key numbers stand beside the rest of their row, else under it."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def verdict(passed: bool) -> tuple[str, str]:
+    """The word that tells without colour, and its style."""
+    return ("passed", "bold green") if passed else ("FAILED", "bold red")
+
+
+def one_line(text: str) -> str:
+    """An event is one line, whatever a server put into its message."""
+    return " ".join(text.split())
+
+
+def held_words(drill: DrillResult) -> str:
+    """How many of a drill's assertions held."""
+    return f"{len(drill.assertions) - len(drill.failures)} of {len(drill.assertions)}"
+
+
+def summary_table(report: Report, *, width: int) -> Table:
+    """A row a drill."""
+    is_wide = width >= WIDE_COLUMNS
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Drill", overflow="fold")
+    table.add_column("Result", no_wrap=True)
+    table.add_column("Held", justify="right", no_wrap=True)
+    table.add_column("Seconds", justify="right", no_wrap=True)
+    if is_wide:
+        table.add_column("Key numbers")
+    for drill in report.drills:
+        word, style = verdict(drill.passed)
+        cells: list[RenderableType] = [
+            Text(drill.name),
+            Text(word, style=style),
+            held_words(drill),
+            f"{drill.seconds:.1f}",
+        ]
+        table.add_row(*cells, *([_key_numbers(drill)] if is_wide else []))
+    return table
+
+
+def key_number_rows(report: Report) -> Iterator[RenderableType]:
+    """The key numbers for a narrow terminal: the drill's name, and its numbers beside it or under each other."""
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(no_wrap=True, style="dim")
+    rows.add_column()
+    for drill in report.drills:
+        if drill.key_numbers:
+            rows.add_row(Text(drill.name), _key_numbers(drill))
+    if rows.row_count:
+        yield Text("")
+        yield rows
+
+
+def _key_numbers(drill: DrillResult) -> Text:
+    numbers = [" ".join(measurement_words(name, value)).rstrip() for name, value in drill.key_numbers.items()]
+    return Text(", ".join(one.replace(" ", NO_BREAK) for one in numbers))
+
+
+def failures(report: Report) -> Iterator[RenderableType]:
+    """Everything that did not hold, drill by drill, each with its evidence under it."""
+    for drill in report.drills:
+        if drill.passed:
+            continue
+        yield Text(f"{drill.name}: {drill.title}", style="bold")
+        if drill.error:
+            yield from _indented("ended early", one_line(drill.error))
+        for failure in drill.failures:
+            yield from _indented("NOT HELD", failure.text, failure.detail)
+        if not drill.assertions:
+            yield from _indented("NOT HELD", "nothing was asserted, so nothing is proved")
+    for error in report.errors:
+        yield from _indented("error", one_line(error))
+
+
+def _indented(word: str, text: str, evidence: str = "") -> Iterator[RenderableType]:
+    yield Padding(Text.assemble((f"{word}  ", "bold red"), text), (0, 0, 0, 2), expand=False)
+    for line in evidence.splitlines():
+        yield Padding(Text(line, style="dim"), (0, 0, 0, 2 + len(word) + 2), expand=False)

@@ -1,0 +1,345 @@
+"""The resource monitor that a Pulumi program talks to: it makes every resource real, through boto3 at one URL.
+
+Owns: everything that touches Pulumi's internals (pulumi is pinned exactly for this file and deployment.py): decoding of
+registrations, providers and their default tags, failure of one resource without losing the others, stack exports.
+Does not own: what is done for a resource (reconciler.py, resources/), or running the program (deployment.py).
+Invariant: a registration is carried out whole, or is recorded as an error that names URN, type and property.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.proto import engine_pb2, resource_pb2
+from pulumi.runtime.settings import get_project, get_stack
+from pulumi.runtime.sync_await import _ensure_event_loop
+
+from policy.rules.replacement import create_only_properties
+from rehearsal.engine.aliases import STACK_TYPE, alias_urns, make_urn
+from rehearsal.engine.reconciler import Answer, DisagreementError, Reconciler, Registration
+from rehearsal.engine.state import StackState
+from rehearsal.provider.resources import lookups, registry
+from rehearsal.provider.resources.handler import Handler, HandlerError, unknown_properties
+from rehearsal.provider.resources.outcome import GLOBAL, Record, Resource, ResourceError
+from rehearsal.provider.resources.values import MASKED, InputValues, decode, secret, secret_texts
+from rehearsal.support.clients import ClientFactory
+
+AWS_PROVIDER_TYPE = "pulumi:providers:aws"
+
+# What a provider may be configured with; anything else would change what the deployment means. The SDK sets the skips by
+# itself: they leave out checks of the real provider against the real AWS.
+PROVIDER_PROPERTIES = frozenset(
+    {"region", "defaultTags", "version", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
+)
+
+
+NOT_RUN = frozenset(
+    {
+        resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+        resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+        resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+        resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
+    }
+)
+
+
+class RecordedFailure(Exception):
+    """Tells the program that something failed which the monitor has already recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Provider:
+    region: str
+    default_tags: Mapping[str, str]
+
+
+class _NoMocks(Mocks):
+    """The base class wants mocks; every method that would call them is overridden."""
+
+    def call(self, args: MockCallArgs) -> Any:
+        raise NotImplementedError(args.token)
+
+    def new_resource(self, args: MockResourceArgs) -> Any:
+        raise NotImplementedError(args.typ)
+
+
+class Engine:
+    """The engine's log: what the program says by `pulumi.log`, kept for the report."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, str]] = []
+
+    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:
+        """Keep a message with its severity."""
+        self.messages.append((request.severity, request.message))
+        return empty_pb2.Empty()
+
+    def at(self, severity: int) -> tuple[str, ...]:
+        """Return the messages of one severity."""
+        return tuple(message for level, message in self.messages if level == severity)
+
+
+class CreatingMonitor(MockMonitor):
+    """Creates what a program registers. Many threads call it at once, for resources that do not wait for each other."""
+
+    def __init__(
+        self,
+        *,
+        clients: ClientFactory,
+        program_directory: Path,
+        preview: bool = False,
+        handlers: Mapping[str, Handler] = registry.HANDLERS,
+        on_resource: Callable[[Resource], None] | None = None,
+        state: StackState | None = None,
+        create_only: Callable[[str], Collection[str]] = create_only_properties,
+    ) -> None:
+        super().__init__(_NoMocks())
+        self.record = Record()
+        self.reconciler = Reconciler(
+            state=StackState() if state is None else state,
+            record=self.record,
+            clients=clients,
+            program_directory=program_directory,
+            create_only=create_only,
+            on_resource=on_resource,
+        )
+        self._clients = clients
+        self._preview = preview
+        self._handlers = handlers
+        self._lock = threading.Lock()
+        self._seen: set[str] = set()
+        self._aliases: dict[str, tuple[str, ...]] = {}
+        self._unusable: set[str] = set()
+        self._providers: dict[str, _Provider] = {}
+        self._secrets: set[str] = set()
+
+    # What the SDK calls. The names are those of Pulumi's protocol.
+
+    def RegisterResource(self, request: Any) -> Any:
+        """Create one resource; a failure is recorded and answered as such: what does not depend on it goes on."""
+        urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
+        if request.type == STACK_TYPE:
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        _ensure_event_loop()
+        started = time.monotonic()
+        try:
+            return self._register(urn, request, started)
+        except DisagreementError as error:
+            for name, difference in error.further:
+                self._failed(urn, request.type, difference, name)
+            return self._failed(urn, request.type, str(error), error.property or "")
+        except HandlerError as error:
+            return self._failed(urn, request.type, str(error), error.property or "")
+        except (ClientError, BotoCoreError) as error:
+            return self._failed(urn, request.type, str(error))
+        except Exception as error:  # noqa: BLE001 (a mistake in a handler must not lose the name of its resource)
+            return self._failed(urn, request.type, f"{type(error).__name__}: {error}")
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        """Keep the exports, when the outputs are the stack's."""
+        if request.urn.split("::")[2] == STACK_TYPE:
+            _ensure_event_loop()
+            exports = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+            decoded = decode(exports)
+            with self._lock:
+                self.record.exports = decoded.plain
+                self.record.secret_exports = frozenset(
+                    key for key, value in exports.items() if rpc.is_rpc_secret(value)
+                )
+                unexplained = [] if self._unusable or self._preview else decoded.unknown
+            for name in [*unexplained, *decoded.with_output_in_text()]:
+                self._failed(request.urn, STACK_TYPE, "this export has no known value", name)
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any) -> Any:
+        """Answer a provider function from the emulator."""
+        _ensure_event_loop()
+        arguments = decode(rpc.deserialize_properties(request.args, keep_unknowns=True)).plain
+        lookup = lookups.LOOKUPS.get(request.tok)
+        try:
+            if lookup is None:
+                raise HandlerError("the rehearsal does not know this function")
+            provider = self._provider(request.provider)
+            result = lookup(arguments, self._clients, provider.region)
+        except (HandlerError, ClientError, BotoCoreError) as error:
+            name = error.property if isinstance(error, HandlerError) and error.property else ""
+            self._failed("(a function call)", request.tok, str(error), name)
+            raise RecordedFailure(request.tok) from error
+        answer = struct_pb2.Struct()
+        answer.update(result)
+        fields: dict[str, Any] = {"return": answer}  # A word of Python, so no plain keyword.
+        return resource_pb2.ResourceInvokeResponse(**fields)
+
+    def ReadResource(self, request: Any) -> Any:
+        """Refuse `.get()`: the program brings everything that it needs, nothing exists beforehand."""
+        urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
+        self._failed(urn, request.type, f"the program reads {request.id}, and nothing exists before it")
+        raise RecordedFailure(urn)
+
+    def GetDeploymentInfo(self, request: Any) -> Any:
+        """Announce what the monitor can do: not transforms and hooks, which would never run; the SDK then refuses them."""
+        information = super().GetDeploymentInfo(request)
+        supported = [each for each in information.supportedFeatures if each not in NOT_RUN]
+        return resource_pb2.DeploymentInfo(supportedFeatures=supported)
+
+    def redact(self, text: str) -> str:
+        """Replace every secret that the program has sent so far."""
+        with self._lock:
+            longest_first = sorted(self._secrets, key=len, reverse=True)
+        for each in longest_first:
+            text = text.replace(each, MASKED)
+        return text
+
+    # How it is done.
+
+    def _register(self, urn: str, request: Any, started: float) -> Any:
+        with self._lock:
+            duplicate, _ = urn in self._seen, self._seen.add(urn)
+            aliases = alias_urns(request, stack=get_stack(), project=get_project(), parent_aliases=self._aliases)
+            self._aliases[urn] = aliases
+        if duplicate:
+            raise HandlerError("another resource has the same URN; give them different names")
+        if request.type == AWS_PROVIDER_TYPE:
+            return self._register_provider(urn, request)
+        if not request.custom:
+            return self._register_component(urn, request)
+        return self._register_custom(urn, request, aliases, started)
+
+    def _register_custom(self, urn: str, request: Any, aliases: tuple[str, ...], started: float) -> Any:
+        inputs = self._inputs(request)
+        handler = self._handler(request)
+        self._refuse_unknown(urn, request.type, handler, inputs.plain)
+        if not self._preview and self._waits_for_failed(request):
+            with self._lock:
+                self._unusable.add(urn)
+                self.record.skipped.append(urn)
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
+        provider = self._provider(request.provider) if request.type.startswith("aws:") else None
+        registration = Registration(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            region=provider.region if provider else GLOBAL,
+            handler=handler,
+            inputs=inputs,
+            merged={**inputs.plain, **_merged_tags(handler, provider, inputs.plain)},
+            protect=request.protect,
+            ignore_changes=tuple(request.ignoreChanges),
+            dependencies=tuple(request.dependencies),
+            aliases=aliases,
+        )
+        if not self._preview:
+            answer = self.reconciler.reconcile(registration, started)
+        elif (foretold := self.reconciler.foretell(registration)) is not None:
+            answer = foretold
+        else:
+            # Nothing is created, so nothing but the inputs is known.
+            return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+        with self._lock:
+            for name in answer.secret_outputs:
+                self._secrets.update(secret_texts(answer.outputs[name]))
+        # `unknown`: an output that is not in the state stays unknown, so that its use is an error and not a silent None.
+        return resource_pb2.RegisterResourceResponse(
+            urn=urn, id=answer.id, object=_state(request, answer), unknown=True
+        )
+
+    def _waits_for_failed(self, request: Any) -> bool:
+        provider_urn = request.provider.rpartition("::")[0]
+        with self._lock:
+            return not self._unusable.isdisjoint({*request.dependencies, provider_urn})
+
+    def _register_provider(self, urn: str, request: Any) -> Any:
+        inputs = self._inputs(request).plain
+        for name in sorted(set(inputs) - PROVIDER_PROPERTIES):
+            raise HandlerError("the rehearsal's provider does not know this setting", property=name)
+        if not inputs.get("region"):
+            raise HandlerError("an explicit provider names its region", property="region")
+        provider_id = str(uuid.uuid4())
+        # A provider's settings that are not texts arrive as JSON.
+        default_tags = json.loads(inputs.get("defaultTags", "{}")).get("tags", {})
+        with self._lock:
+            self._providers[f"{urn}::{provider_id}"] = _Provider(region=inputs["region"], default_tags=default_tags)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=provider_id, object=request.object)
+
+    def _register_component(self, urn: str, request: Any) -> Any:
+        if request.remote:
+            raise HandlerError("a component of another package can't be built here")
+        with self._lock:
+            self.record.components.append(urn)
+        return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+
+    def _handler(self, request: Any) -> Handler:
+        handler = self._handlers.get(request.type)
+        if handler is None:
+            raise HandlerError("the rehearsal does not know how to create this type")
+        if request.importId:
+            raise HandlerError(f"the program imports {request.importId}, and nothing exists before it")
+        return handler
+
+    def _provider(self, reference: str) -> _Provider:
+        with self._lock:
+            provider = self._providers.get(reference)
+        if provider is None:
+            raise HandlerError("it has no explicit provider, and the default one is forbidden")
+        return provider
+
+    def _refuse_unknown(self, urn: str, type_: str, handler: Handler, inputs: Mapping[str, Any]) -> None:
+        unknown = unknown_properties(handler, inputs)
+        for name in unknown[1:]:
+            self._failed(urn, type_, "the rehearsal would drop this property", name)
+        if unknown:
+            raise HandlerError("the rehearsal would drop this property", property=unknown[0])
+
+    def _inputs(self, request: Any) -> InputValues:
+        inputs = decode(rpc.deserialize_properties(request.object, keep_unknowns=True))
+        with self._lock:
+            self._secrets |= inputs.secrets
+        for name in inputs.with_output_in_text():
+            raise HandlerError("an Output was put into a text; use Output.concat or Output.format", property=name)
+        return inputs
+
+    def _failed(self, urn: str, type_: str, message: str, name: str = "") -> Any:
+        error = ResourceError(urn=urn, type=type_, property=name, message=self.redact(message))
+        with self._lock:
+            self._unusable.add(urn)
+            self.record.errors.append(error)
+        return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
+
+
+def _merged_tags(handler: Handler, provider: _Provider | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the provider's default tags under the resource's own, as the real provider does."""
+    if "tags" not in handler.properties:
+        return {}
+    merged = {**(provider.default_tags if provider else {}), **(inputs.get("tags") or {})}
+    return {"tags": merged} if merged else {}
+
+
+def _state(request: Any, answer: Answer) -> struct_pb2.Struct:
+    """Return the inputs as they came, secrets in their envelopes, what is held back of them, and the outputs beside them."""
+    state = struct_pb2.Struct()
+    state.CopyFrom(request.object)
+    given = rpc.deserialize_properties(request.object, keep_unknowns=True)
+    for name, value in answer.held_back.items():
+        if name in given and not rpc.is_rpc_secret(given[name]):
+            del state[name]
+        if value is not None and not rpc.is_rpc_secret(given.get(name)):
+            state.update({name: value})
+    state.update(
+        {
+            name: secret(value) if name in answer.secret_outputs else value
+            for name, value in answer.outputs.items()
+            if value is not None
+        }
+    )
+    return state

@@ -1,0 +1,1 @@
+"""The emulated network: routes, name resolution, Route 53, CloudWatch alarms."""

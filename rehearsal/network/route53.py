@@ -1,0 +1,228 @@
+"""The answer that Route 53 would give: from the zone, the records and the health checks as they were deployed.
+
+Owns: reading zones, records and checks as they are deployed, and the last known status of each check.
+Does not own: the rules (dns_rules.py), metric data and alarms (cloudwatch.py), or connections (network.py).
+Invariant: an answer depends on metric data, never on an alarm's state; and without a healthy record there is still an answer.
+
+The emulator stores zones, records and checks, but answers no DNS query and evaluates no health. Route 53's health checkers
+notice a change within seconds; here they do so at once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.network.alarms import AlarmReader, AlarmRule, AlarmState, evaluate
+from rehearsal.network.routing import (
+    HealthCheck,
+    HealthStatus,
+    Record,
+    canonical,
+    choose,
+    final_status,
+    health_of_alarm,
+    health_of_children,
+    require_supported_alarm,
+    require_supported_children,
+)
+from rehearsal.support.clients import ClientFactory
+
+ROUTE_53_REGION = "us-east-1"
+
+_RDS_ENDPOINT_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com\.?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a resolver in a VPC gets. Without `values` the name doesn't exist there, and `reason` says why."""
+
+    values: tuple[str, ...] = ()
+    ttl_seconds: int = 0
+    record_id: str | None = None
+    region: str | None = None
+    """The region of the RDS endpoint that the first value names, or None."""
+    health: Mapping[str, HealthStatus] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Zone:
+    """A private hosted zone; `vpcs` are (region, VPC id)."""
+
+    name: str
+    vpcs: frozenset[tuple[str, str]]
+    records: tuple[Record, ...]
+    checks: Mapping[str, HealthCheck]
+    alarms: Mapping[str, AlarmRule]
+
+
+class PrivateDns:
+    """Route 53 for private zones, read through boto3. Thread-safe.
+
+    `time_scale` is the factor by which the beat is shortened (see cloudwatch.AlarmReader). `dark` names the regions whose
+    metric data nobody gets at the moment: it counts as missing from then on. Zones, records, checks and alarm definitions
+    are read again after `cache_seconds`: a failover changes none of them.
+    """
+
+    def __init__(
+        self,
+        clients: ClientFactory,
+        *,
+        time_scale: float = 1.0,
+        dark: Callable[[], Collection[str]] = lambda: (),
+        cache_seconds: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._alarms = AlarmReader(clients, time_scale=time_scale)
+        self._dark = dark
+        self._cache_seconds = cache_seconds
+        self._clock = clock
+        self._zones: tuple[_Zone, ...] = ()
+        self._read_at: float | None = None
+        self._dark_since: dict[str, float] = {}
+        self._last_known: dict[str, HealthStatus] = {}
+        self._alarm_states: dict[str, AlarmState] = {}
+        self._lock = threading.RLock()
+
+    def resolve(
+        self, name: str, record_type: str = "CNAME", *, from_region: str, from_vpc: str | None = None
+    ) -> Answer:
+        """Answer a query from a region's VPC: from the one given, or from whichever of that region is associated.
+
+        Raises:
+            UnsupportedRecord, UnsupportedAlarm, RefusedHealthCheck, LookupError: the zone holds something that AWS or this
+                module can't evaluate.
+        """
+        with self._lock:
+            self._read_again_when_old()
+            wanted = canonical(name)
+            zone = self._zone_of(wanted)
+            if zone is None:
+                return Answer(reason=f"no private zone for {wanted}")
+            if not _is_associated(zone, from_region, from_vpc):
+                return Answer(reason=f"zone {zone.name} is not associated with {from_vpc or f'a VPC in {from_region}'}")
+            records = [record for record in zone.records if record.name == wanted and record.type == record_type]
+            if not records:
+                return Answer(reason=f"no {record_type} record {wanted} in zone {zone.name}")
+            health = self._health(zone, [record.health_check_id for record in records if record.health_check_id])
+            choice = choose(records, health, from_region=from_region)
+            return Answer(
+                values=choice.record.values,
+                ttl_seconds=choice.record.ttl_seconds,
+                record_id=choice.record.id or None,
+                region=_region_of(choice.record.values),
+                health=health,
+                reason=choice.reason,
+            )
+
+    def health(self) -> dict[str, HealthStatus]:
+        """Evaluate every health check that a record of any zone uses, by its id."""
+        with self._lock:
+            self._read_again_when_old()
+            found: dict[str, HealthStatus] = {}
+            for zone in self._zones:
+                found.update(self._health(zone, [r.health_check_id for r in zone.records if r.health_check_id]))
+            return found
+
+    def forget(self) -> None:
+        """Read zones, records, checks and alarms again at the next query; last known statuses stay."""
+        with self._lock:
+            self._read_at = None
+
+    def _zone_of(self, name: str) -> _Zone | None:
+        # The most specific zone answers, and it alone.
+        matching = [zone for zone in self._zones if name == zone.name or name.endswith(f".{zone.name}")]
+        return max(matching, key=lambda zone: len(zone.name), default=None)
+
+    # Health ----------------------------------------------------------------------------------------------------------
+
+    def _health(self, zone: _Zone, check_ids: Iterable[str]) -> dict[str, HealthStatus]:
+        now = self._clock()
+        dark = set(self._dark())
+        self._dark_since = {region: self._dark_since.get(region, now) for region in dark}
+        return {check_id: self._status(zone, check_id, now) for check_id in dict.fromkeys(check_ids)}
+
+    def _status(self, zone: _Zone, check_id: str, now: float) -> HealthStatus:
+        check = zone.checks[check_id]
+        if check.is_calculated:
+            children = [self._status(zone, child, now) for child in check.children]
+            return final_status(check, health_of_children(check, children))
+        state = self._alarm_state(check, zone.alarms[check_id], now)
+        status = health_of_alarm(check, state, self._last_known.get(check_id))
+        if state is not AlarmState.INSUFFICIENT_DATA:
+            self._last_known[check_id] = status
+        return final_status(check, status)
+
+    def _alarm_state(self, check: HealthCheck, rule: AlarmRule, now: float) -> AlarmState:
+        region = check.alarm_region or ""
+        silent_since = self._dark_since.get(region, now + 1)
+        samples = [sample for sample in self._alarms.samples(rule, region, now) if sample.at < silent_since]
+        previous = self._alarm_states.get(check.id, AlarmState.INSUFFICIENT_DATA)
+        state = evaluate(rule.datapoints(samples, now), rule, previous)
+        self._alarm_states[check.id] = state
+        return state
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def _read_again_when_old(self) -> None:
+        now = self._clock()
+        if self._read_at is not None and now - self._read_at < self._cache_seconds:
+            return
+        client = self._clients("route53", ROUTE_53_REGION)
+        found = [zone for page in client.get_paginator("list_hosted_zones").paginate() for zone in page["HostedZones"]]
+        private = [zone for zone in found if zone.get("Config", {}).get("PrivateZone")]
+        self._zones = tuple(self._read_zone(client, zone["Id"]) for zone in private)
+        self._read_at = now
+
+    def _read_zone(self, client: Any, zone_id: str) -> _Zone:
+        answer = client.get_hosted_zone(Id=zone_id)
+        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+        described = [record for page in pages for record in page["ResourceRecordSets"]]
+        records = tuple(Record.from_description(record) for record in described if record["Type"] not in ("NS", "SOA"))
+        checks = self._read_checks(client, [record.health_check_id for record in records if record.health_check_id])
+        return _Zone(
+            name=canonical(answer["HostedZone"]["Name"]),
+            vpcs=frozenset((vpc["VPCRegion"], vpc["VPCId"]) for vpc in answer.get("VPCs", [])),
+            records=records,
+            checks=checks,
+            alarms={
+                check.id: self._read_alarm(check.alarm_name, check.alarm_region or "")
+                for check in checks.values()
+                if check.alarm_name is not None
+            },
+        )
+
+    def _read_checks(self, client: Any, check_ids: Iterable[str]) -> dict[str, HealthCheck]:
+        checks: dict[str, HealthCheck] = {}
+        waiting = list(check_ids)
+        while waiting:
+            check_id = waiting.pop()
+            if check_id not in checks:
+                check = HealthCheck.from_description(client.get_health_check(HealthCheckId=check_id)["HealthCheck"])
+                checks[check_id] = check
+                waiting.extend(check.children)
+        for check in checks.values():
+            require_supported_children(check, (checks[child] for child in check.children))
+        return checks
+
+    def _read_alarm(self, name: str, region: str) -> AlarmRule:
+        rule = self._alarms.definition(name, region)
+        require_supported_alarm(rule)
+        return rule.scaled(self._alarms.time_scale)
+
+
+def _is_associated(zone: _Zone, region: str, vpc_id: str | None) -> bool:
+    if vpc_id is not None:
+        return (region, vpc_id) in zone.vpcs
+    return any(vpc_region == region for vpc_region, _vpc_id in zone.vpcs)
+
+
+def _region_of(values: Sequence[str]) -> str | None:
+    match = _RDS_ENDPOINT_REGION.search(values[0]) if values else None
+    return match[1] if match is not None else None

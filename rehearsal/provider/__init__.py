@@ -1,0 +1,1 @@
+"""The resource provider behind the in-process engine."""

@@ -1,0 +1,153 @@
+"""The random password, and Secrets Manager: a secret, its version, and its replicas in other regions."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Any
+
+from rehearsal.provider.resources.convert import pascal, tag_list
+from rehearsal.provider.resources.handler import (
+    Created,
+    Handler,
+    HandlerError,
+    Removal,
+    Request,
+    left_alone,
+    not_held,
+    own,
+    provider_only,
+    sent,
+)
+
+# What random_password takes when `overrideSpecial` is not given. Source: registry page of random.RandomPassword.
+DEFAULT_SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
+
+
+def _create_password(request: Request) -> Created:
+    """Draw a password as the random provider would: `length` characters, at least so many of each class."""
+    classes = {
+        "Lower": (request.take("lower", True), string.ascii_lowercase),
+        "Upper": (request.take("upper", True), string.ascii_uppercase),
+        "Numeric": (request.take("numeric", True), string.digits),
+        "Special": (request.take("special", True), request.take("overrideSpecial", DEFAULT_SPECIAL)),
+    }
+    length = request.take("length")
+    allowed = "".join(characters for wanted, characters in classes.values() if wanted)
+    drawn = [
+        secrets.choice(characters)
+        for name, (_, characters) in classes.items()
+        for _ in range(request.take(f"min{name}", 0))
+    ]
+    if not allowed or length < max(1, len(drawn)):
+        raise HandlerError(f"no password of {length} characters can hold what is asked of it", property="length")
+    drawn += [secrets.choice(allowed) for _ in range(length - len(drawn))]
+    secrets.SystemRandom().shuffle(drawn)
+    return Created(id="none", outputs={"result": "".join(drawn)}, secret_outputs=frozenset({"result"}))
+
+
+def _create_secret(request: Request) -> Created:
+    """Create a secret and its replicas.
+
+    `AddReplicaRegions` of CreateSecret is accepted and forgotten by ministack; ReplicateSecretToRegions, which means
+    the same on AWS, makes replicas that can be read in their region. So that is called, and each replica read there.
+    """
+    client = request.client("secretsmanager")
+    arn = client.create_secret(**request.parameters())["ARN"]
+    replicas = [pascal(replica) for replica in request.take("replicas", [])]
+    overwrite = request.take("forceOverwriteReplicaSecret", False)
+    if replicas:
+        client.replicate_secret_to_regions(
+            SecretId=arn, AddReplicaRegions=replicas, ForceOverwriteReplicaSecret=overwrite
+        )
+    held = dict(client.describe_secret(SecretId=arn))
+    held["Replicas"] = [_replica(request, arn, replica["Region"]) for replica in replicas]
+    outputs: dict[str, Any] = {"arn": arn, "name": held["Name"]}
+    return Created(id=arn, outputs=outputs, held=held)
+
+
+def _replica_arn(arn: str, region: str) -> str:
+    """Return the ARN of a replica: the primary's, with the other region.
+
+    Source: "Replicate AWS Secrets Manager secrets across Regions".
+    """
+    parts = arn.split(":")
+    parts[3] = region
+    return ":".join(parts)
+
+
+def _replica(request: Request, arn: str, region: str) -> dict[str, Any]:
+    described = request.client("secretsmanager", region).describe_secret(SecretId=_replica_arn(arn, region))
+    return {"Region": region, "KmsKeyId": described.get("KmsKeyId")}
+
+
+def _create_secret_version(request: Request) -> Created:
+    """Put the value, and require that every replica region gives the same one."""
+    client = request.client("secretsmanager")
+    parameters = request.parameters()
+    arn = parameters["SecretId"]
+    version_id = client.put_secret_value(**parameters)["VersionId"]
+    value = client.get_secret_value(SecretId=arn)
+    for status in client.describe_secret(SecretId=arn).get("ReplicationStatus", []):
+        region = status["Region"]
+        copy = request.client("secretsmanager", region).get_secret_value(SecretId=_replica_arn(arn, region))
+        if copy["SecretString"] != value["SecretString"]:
+            raise HandlerError(f"the replica in {region} does not have the new value", property="secretString")
+    outputs = {"arn": arn, "versionId": version_id, "versionStages": value["VersionStages"]}
+    held = {"SecretId": value["ARN"], "SecretString": value["SecretString"]}
+    return Created(id=f"{arn}|{version_id}", outputs=outputs, held=held)
+
+
+def _delete_secret(removal: Removal) -> None:
+    """Delete the replicas, then the secret: at once without a recovery window, else after it.
+
+    Source: aws_secretsmanager_secret in terraform-provider-aws; "DeleteSecret": a primary with replicas can't be deleted.
+    """
+    client = removal.client("secretsmanager")
+    replicas = [replica["region"] for replica in removal.inputs.get("replicas", [])]
+    if replicas:
+        client.remove_regions_from_replication(SecretId=removal.id, RemoveReplicaRegions=replicas)
+    window_days = removal.inputs.get("recoveryWindowInDays", 30)
+    how = {"RecoveryWindowInDays": window_days} if window_days else {"ForceDeleteWithoutRecovery": True}
+    client.delete_secret(SecretId=removal.id, **how)
+
+
+HANDLERS = {
+    "random:index/randomPassword:RandomPassword": Handler(
+        create=_create_password,
+        # It is in the state alone.
+        delete=left_alone,
+        is_global=True,
+        properties={
+            "length": own(),
+            **{name: own() for name in ("lower", "upper", "numeric", "special", "overrideSpecial")},
+            **{name: own() for name in ("minLower", "minUpper", "minNumeric", "minSpecial")},
+            "keepers": provider_only("a change of them draws a new password"),
+        },
+    ),
+    "aws:secretsmanager/secret:Secret": Handler(
+        create=_create_secret,
+        delete=_delete_secret,
+        properties={
+            "name": sent("Name"),
+            "description": sent("Description"),
+            "kmsKeyId": sent("KmsKeyId"),
+            "replicas": own(held="Replicas", expected=pascal),
+            "forceOverwriteReplicaSecret": own(),
+            "recoveryWindowInDays": provider_only("DeleteSecret takes it, on destroy"),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:secretsmanager/secretVersion:SecretVersion": Handler(
+        create=_create_secret_version,
+        # The current version can't be removed: it goes with its secret. Source: UpdateSecretVersionStage.
+        delete=left_alone,
+        properties={
+            "secretId": sent("SecretId"),
+            "secretString": sent("SecretString"),
+            "versionStages": not_held(
+                "VersionStages", "ministack 1.5.33 forgets the other labels of a version that becomes the current one"
+            ),
+        },
+    ),
+}

@@ -1,0 +1,370 @@
+"""RDS: the global cluster, its regional clusters and their instances, parameter and subnet groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rehearsal.provider.resources.convert import pascal, tag_list
+from rehearsal.provider.resources.handler import (
+    Created,
+    Handler,
+    HandlerError,
+    Removal,
+    Request,
+    not_held,
+    own,
+    provider_only,
+    sent,
+    wait_until,
+)
+
+AVAILABLE_TIMEOUT_SECONDS = 60.0
+
+_APPLY_IMMEDIATELY = provider_only("ModifyDBCluster and ModifyDBInstance take it, on update")
+
+
+def _create_global_cluster(request: Request) -> Created:
+    rds = request.client("rds")
+    global_id = request.inputs["globalClusterIdentifier"]
+    rds.create_global_cluster(**request.parameters())
+    held = dict(rds.describe_global_clusters(GlobalClusterIdentifier=global_id)["GlobalClusters"][0])
+    held["TagList"] = (
+        held.get("TagList") or rds.list_tags_for_resource(ResourceName=held["GlobalClusterArn"])["TagList"]
+    )
+    outputs = {
+        "arn": held["GlobalClusterArn"],
+        "globalClusterResourceId": held["GlobalClusterResourceId"],
+        "engineVersionActual": held["EngineVersion"],
+        "globalClusterMembers": [],
+        "endpoint": held.get("Endpoint"),
+    }
+    return Created(id=global_id, outputs=outputs, held=held)
+
+
+def _create_subnet_group(request: Request) -> Created:
+    rds = request.client("rds")
+    name = request.inputs["name"]
+    rds.create_db_subnet_group(**request.parameters())
+    held = dict(rds.describe_db_subnet_groups(DBSubnetGroupName=name)["DBSubnetGroups"][0])
+    held["SubnetIds"] = [subnet["SubnetIdentifier"] for subnet in held["Subnets"]]
+    held["Tags"] = _tags(rds, held["DBSubnetGroupArn"])
+    return Created(id=name, outputs={"arn": held["DBSubnetGroupArn"], "vpcId": held["VpcId"]}, held=held)
+
+
+def _create_cluster_parameter_group(request: Request) -> Created:
+    rds = request.client("rds")
+    name = request.inputs["name"]
+    rds.create_db_cluster_parameter_group(**request.parameters())
+    parameters = pascal_parameters(request.take("parameters", []))
+    if parameters:
+        rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName=name, Parameters=parameters)
+    held = dict(
+        rds.describe_db_cluster_parameter_groups(DBClusterParameterGroupName=name)["DBClusterParameterGroups"][0]
+    )
+    pages = rds.get_paginator("describe_db_cluster_parameters").paginate(DBClusterParameterGroupName=name)
+    held["Parameters"] = _of_these(parameters, [each for page in pages for each in page["Parameters"]])
+    held["Tags"] = _tags(rds, held["DBClusterParameterGroupArn"])
+    return Created(id=name, outputs={"arn": held["DBClusterParameterGroupArn"]}, held=held)
+
+
+def _create_parameter_group(request: Request) -> Created:
+    rds = request.client("rds")
+    name = request.inputs["name"]
+    rds.create_db_parameter_group(**request.parameters())
+    parameters = pascal_parameters(request.take("parameters", []))
+    if parameters:
+        rds.modify_db_parameter_group(DBParameterGroupName=name, Parameters=parameters)
+    held = dict(rds.describe_db_parameter_groups(DBParameterGroupName=name)["DBParameterGroups"][0])
+    pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
+    held["Parameters"] = _of_these(parameters, [each for page in pages for each in page["Parameters"]])
+    held["Tags"] = _tags(rds, held["DBParameterGroupArn"])
+    return Created(id=name, outputs={"arn": held["DBParameterGroupArn"]}, held=held)
+
+
+def pascal_parameters(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turn `{name, value, applyMethod}` into what RDS takes; `immediate` is the provider's default method."""
+    names = {"name": "ParameterName", "value": "ParameterValue", "applyMethod": "ApplyMethod"}
+    return [
+        {"ApplyMethod": "immediate", **{names.get(key, key): value for key, value in each.items()}}
+        for each in parameters
+    ]
+
+
+def _of_these(sent_parameters: list[dict[str, Any]], described: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep those of all described parameters that were sent, to be compared with them."""
+    names = {each["ParameterName"] for each in sent_parameters}
+    return [each for each in described if each["ParameterName"] in names]
+
+
+def _create_cluster(request: Request) -> Created:
+    rds = request.client("rds")
+    cluster_id = request.inputs["clusterIdentifier"]
+    rds.create_db_cluster(**request.parameters())
+
+    def description() -> Any:
+        return rds.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"][0]
+
+    wait_until(
+        lambda: description()["Status"] == "available",
+        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+        what=f"cluster {cluster_id} is available",
+    )
+    held = dict(description())
+    held["VpcSecurityGroupIds"] = [group["VpcSecurityGroupId"] for group in held["VpcSecurityGroups"]]
+    held["Tags"] = _tags(rds, held["DBClusterArn"])
+    held["GlobalClusterIdentifier"] = _global_cluster_of(rds, held["DBClusterArn"])
+    outputs = {
+        "arn": held["DBClusterArn"],
+        "clusterResourceId": held["DbClusterResourceId"],
+        "clusterMembers": [],
+        "endpoint": held["Endpoint"],
+        "readerEndpoint": held["ReaderEndpoint"],
+        "port": held["Port"],
+        "hostedZoneId": held["HostedZoneId"],
+        "engineVersionActual": held["EngineVersion"],
+        "availabilityZones": held["AvailabilityZones"],
+    }
+    return Created(id=cluster_id, outputs=outputs, held=held)
+
+
+def _global_cluster_of(rds: Any, cluster_arn: str) -> str | None:
+    for each in rds.describe_global_clusters()["GlobalClusters"]:
+        if cluster_arn in {member["DBClusterArn"] for member in each["GlobalClusterMembers"]}:
+            return each["GlobalClusterIdentifier"]
+    return None
+
+
+def _create_instance(request: Request) -> Created:
+    rds = request.client("rds")
+    instance_id = request.inputs["identifier"]
+    rds.create_db_instance(**request.parameters())
+
+    def description() -> Any:
+        return rds.describe_db_instances(DBInstanceIdentifier=instance_id)["DBInstances"][0]
+
+    wait_until(
+        lambda: description()["DBInstanceStatus"] == "available",
+        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+        what=f"instance {instance_id} is available",
+    )
+    held = dict(description())
+    held["DBSubnetGroupName"] = held["DBSubnetGroup"]["DBSubnetGroupName"]
+    held["DBParameterGroupName"] = held["DBParameterGroups"][0]["DBParameterGroupName"]
+    held["Tags"] = _tags(rds, held["DBInstanceArn"])
+    members = rds.describe_db_clusters(DBClusterIdentifier=held["DBClusterIdentifier"])["DBClusters"][0][
+        "DBClusterMembers"
+    ]
+    outputs = {
+        "arn": held["DBInstanceArn"],
+        "dbiResourceId": held["DbiResourceId"],
+        "endpoint": held["Endpoint"]["Address"],
+        "port": held["Endpoint"]["Port"],
+        "writer": any(each["DBInstanceIdentifier"] == instance_id and each["IsClusterWriter"] for each in members),
+        "engineVersionActual": held["EngineVersion"],
+    }
+    return Created(id=instance_id, outputs=outputs, held=held)
+
+
+def _tags(rds: Any, arn: str) -> Any:
+    return rds.list_tags_for_resource(ResourceName=arn)["TagList"]
+
+
+_NO_LOG_EXPORTS = "ministack 1.5.33 always describes an empty list; the log groups themselves are made and read back"
+_NO_INSIGHTS = "ministack 1.5.33 has no such field on a cluster"
+_NO_BACKTRACK = "ministack 1.5.33 has no backtracking; AWS refuses it in a global database (docs/decisions.md)"
+
+
+def _delete_global_cluster(removal: Removal) -> None:
+    if removal.inputs.get("forceDestroy"):
+        raise HandlerError("the rehearsal makes no standalone databases of the members", property="forceDestroy")
+    removal.client("rds").delete_global_cluster(GlobalClusterIdentifier=removal.id)
+
+
+def _delete_subnet_group(removal: Removal) -> None:
+    removal.client("rds").delete_db_subnet_group(DBSubnetGroupName=removal.id)
+
+
+def _delete_cluster_parameter_group(removal: Removal) -> None:
+    removal.client("rds").delete_db_cluster_parameter_group(DBClusterParameterGroupName=removal.id)
+
+
+def _delete_parameter_group(removal: Removal) -> None:
+    removal.client("rds").delete_db_parameter_group(DBParameterGroupName=removal.id)
+
+
+def _delete_cluster(removal: Removal) -> None:
+    """Take the cluster out of its global cluster, then delete it, with or without a final snapshot.
+
+    Source: resourceClusterDelete, internal/service/rds/cluster.go, terraform-provider-aws: it detaches only a cluster
+    whose state names a global cluster.
+    """
+    rds = removal.client("rds")
+    arn, inputs = removal.outputs["arn"], removal.inputs
+    if inputs.get("globalClusterIdentifier") and _global_cluster_of(rds, arn):
+        rds.remove_from_global_cluster(
+            GlobalClusterIdentifier=inputs["globalClusterIdentifier"], DbClusterIdentifier=arn
+        )
+        wait_until(
+            lambda: _global_cluster_of(rds, arn) is None,
+            timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+            what=f"{removal.id} has left its global cluster",
+        )
+    skips = bool(inputs.get("skipFinalSnapshot"))
+    if not skips and not inputs.get("finalSnapshotIdentifier"):
+        raise HandlerError("a final snapshot needs a name", property="finalSnapshotIdentifier")
+    snapshot = {} if skips else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
+    rds.delete_db_cluster(
+        DBClusterIdentifier=removal.id,
+        SkipFinalSnapshot=skips,
+        DeleteAutomatedBackups=bool(inputs.get("deleteAutomatedBackups", True)),
+        **snapshot,
+    )
+    clusters = [{"Name": "db-cluster-id", "Values": [removal.id]}]
+    wait_until(
+        lambda: not rds.describe_db_clusters(Filters=clusters)["DBClusters"],
+        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+        what=f"cluster {removal.id} is gone",
+    )
+
+
+def _delete_instance(removal: Removal) -> None:
+    rds = removal.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier=removal.id)
+    instances = [{"Name": "db-instance-id", "Values": [removal.id]}]
+    wait_until(
+        lambda: not rds.describe_db_instances(Filters=instances)["DBInstances"],
+        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
+        what=f"instance {removal.id} is gone",
+    )
+
+
+HANDLERS = {
+    "aws:rds/globalCluster:GlobalCluster": Handler(
+        create=_create_global_cluster,
+        delete=_delete_global_cluster,
+        properties={
+            "globalClusterIdentifier": sent("GlobalClusterIdentifier"),
+            "engine": sent("Engine"),
+            "engineVersion": sent("EngineVersion"),
+            "engineLifecycleSupport": sent("EngineLifecycleSupport"),
+            "databaseName": sent("DatabaseName"),
+            "storageEncrypted": sent("StorageEncrypted"),
+            "deletionProtection": sent("DeletionProtection"),
+            "forceDestroy": provider_only("the provider detaches the members itself, on destroy"),
+            "tags": sent("Tags", convert=tag_list, held="TagList"),
+        },
+    ),
+    "aws:rds/subnetGroup:SubnetGroup": Handler(
+        create=_create_subnet_group,
+        delete=_delete_subnet_group,
+        properties={
+            "name": sent("DBSubnetGroupName"),
+            "description": sent("DBSubnetGroupDescription"),
+            "subnetIds": sent("SubnetIds"),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:rds/clusterParameterGroup:ClusterParameterGroup": Handler(
+        create=_create_cluster_parameter_group,
+        delete=_delete_cluster_parameter_group,
+        properties={
+            "name": sent("DBClusterParameterGroupName"),
+            "family": sent("DBParameterGroupFamily"),
+            "description": sent("Description"),
+            "parameters": own(held="Parameters", expected=pascal_parameters),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:rds/parameterGroup:ParameterGroup": Handler(
+        create=_create_parameter_group,
+        delete=_delete_parameter_group,
+        properties={
+            "name": sent("DBParameterGroupName"),
+            "family": sent("DBParameterGroupFamily"),
+            "description": sent("Description"),
+            "parameters": own(held="Parameters", expected=pascal_parameters),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:rds/cluster:Cluster": Handler(
+        create=_create_cluster,
+        delete=_delete_cluster,
+        properties={
+            "clusterIdentifier": sent("DBClusterIdentifier"),
+            "globalClusterIdentifier": sent("GlobalClusterIdentifier"),
+            "engine": sent("Engine"),
+            "engineMode": sent("EngineMode"),
+            "engineVersion": sent("EngineVersion"),
+            "engineLifecycleSupport": sent("EngineLifecycleSupport"),
+            "databaseName": sent("DatabaseName"),
+            "masterUsername": sent("MasterUsername"),
+            "masterPassword": sent("MasterUserPassword", held=""),
+            "port": sent("Port"),
+            "dbSubnetGroupName": sent("DBSubnetGroupName", held="DBSubnetGroup"),
+            "dbClusterParameterGroupName": sent("DBClusterParameterGroupName", held="DBClusterParameterGroup"),
+            "vpcSecurityGroupIds": sent("VpcSecurityGroupIds"),
+            "availabilityZones": sent("AvailabilityZones"),
+            "storageType": not_held("StorageType", "ministack 1.5.33 has no storage type on a cluster"),
+            "storageEncrypted": sent("StorageEncrypted"),
+            "kmsKeyId": sent("KmsKeyId"),
+            "sourceRegion": sent("SourceRegion", held=""),
+            "serverlessv2ScalingConfiguration": sent("ServerlessV2ScalingConfiguration", convert=pascal),
+            "enableGlobalWriteForwarding": not_held(
+                "EnableGlobalWriteForwarding", "ministack 1.5.33 always describes write forwarding as disabled"
+            ),
+            "backupRetentionPeriod": sent("BackupRetentionPeriod"),
+            "backtrackWindow": not_held("BacktrackWindow", _NO_BACKTRACK),
+            "preferredBackupWindow": sent("PreferredBackupWindow"),
+            "preferredMaintenanceWindow": sent("PreferredMaintenanceWindow"),
+            "enabledCloudwatchLogsExports": not_held("EnableCloudwatchLogsExports", _NO_LOG_EXPORTS),
+            "iamDatabaseAuthenticationEnabled": sent(
+                "EnableIAMDatabaseAuthentication", held="IAMDatabaseAuthenticationEnabled"
+            ),
+            "copyTagsToSnapshot": sent("CopyTagsToSnapshot"),
+            "deletionProtection": sent("DeletionProtection"),
+            "performanceInsightsEnabled": not_held("EnablePerformanceInsights", _NO_INSIGHTS),
+            "performanceInsightsKmsKeyId": not_held("PerformanceInsightsKMSKeyId", _NO_INSIGHTS),
+            "performanceInsightsRetentionPeriod": not_held("PerformanceInsightsRetentionPeriod", _NO_INSIGHTS),
+            "databaseInsightsMode": not_held("DatabaseInsightsMode", _NO_INSIGHTS),
+            "monitoringInterval": sent("MonitoringInterval"),
+            "monitoringRoleArn": sent("MonitoringRoleArn"),
+            "skipFinalSnapshot": provider_only("DeleteDBCluster takes it, on destroy"),
+            "finalSnapshotIdentifier": provider_only("DeleteDBCluster takes it, on destroy"),
+            "deleteAutomatedBackups": provider_only("DeleteDBCluster takes it, on destroy"),
+            "allowMajorVersionUpgrade": provider_only("ModifyDBCluster takes it, on update"),
+            "applyImmediately": _APPLY_IMMEDIATELY,
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:rds/clusterInstance:ClusterInstance": Handler(
+        create=_create_instance,
+        delete=_delete_instance,
+        properties={
+            "identifier": sent("DBInstanceIdentifier"),
+            "clusterIdentifier": sent("DBClusterIdentifier"),
+            "engine": sent("Engine"),
+            "engineVersion": sent("EngineVersion"),
+            "instanceClass": sent("DBInstanceClass"),
+            "availabilityZone": sent("AvailabilityZone"),
+            "dbSubnetGroupName": sent("DBSubnetGroupName"),
+            "dbParameterGroupName": sent("DBParameterGroupName"),
+            "promotionTier": sent("PromotionTier"),
+            "publiclyAccessible": sent("PubliclyAccessible"),
+            "autoMinorVersionUpgrade": sent("AutoMinorVersionUpgrade"),
+            "monitoringInterval": sent("MonitoringInterval"),
+            "monitoringRoleArn": sent("MonitoringRoleArn"),
+            "performanceInsightsEnabled": sent("EnablePerformanceInsights", held="PerformanceInsightsEnabled"),
+            "performanceInsightsKmsKeyId": not_held(
+                "PerformanceInsightsKMSKeyId", "ministack 1.5.33 forgets the key of an instance's Performance Insights"
+            ),
+            "performanceInsightsRetentionPeriod": sent("PerformanceInsightsRetentionPeriod"),
+            "preferredMaintenanceWindow": sent("PreferredMaintenanceWindow"),
+            "caCertIdentifier": not_held(
+                "CACertificateIdentifier", "ministack 1.5.33 always describes rds-ca-rsa2048-g1"
+            ),
+            "copyTagsToSnapshot": sent("CopyTagsToSnapshot"),
+            "applyImmediately": _APPLY_IMMEDIATELY,
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+}

@@ -1,0 +1,278 @@
+"""Route 53: private hosted zones, records, health checks."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from rehearsal.network.routing import HealthCheck, RefusedHealthCheck, require_supported_children
+from rehearsal.provider.resources.convert import tag_list
+from rehearsal.provider.resources.handler import (
+    Created,
+    Handler,
+    HandlerError,
+    Removal,
+    Request,
+    own,
+    provider_only,
+    sent,
+)
+
+
+def _create_zone(request: Request) -> Created:
+    """Create a private zone with its first VPC, then attach the others, as the provider does."""
+    client = request.client("route53")
+    vpcs = [_vpc(vpc, request.region) for vpc in request.take("vpcs", [])]
+    config = {"Comment": request.take("comment", "Managed by Pulumi"), "PrivateZone": bool(vpcs)}
+    first = {"VPC": vpcs[0]} if vpcs else {}
+    created = client.create_hosted_zone(
+        CallerReference=str(uuid.uuid4()), HostedZoneConfig=config, **first, **request.parameters()
+    )
+    zone_id = created["HostedZone"]["Id"].removeprefix("/hostedzone/")
+    for vpc in vpcs[1:]:
+        client.associate_vpc_with_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
+    tags = request.take("tags")
+    if tags:
+        client.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id, AddTags=tag_list(tags))
+    answer = client.get_hosted_zone(Id=zone_id)
+    held = {
+        **answer["HostedZone"],
+        "Name": answer["HostedZone"]["Name"].removesuffix("."),
+        "VPCs": answer.get("VPCs", []),
+        "Tags": _tags(client, "hostedzone", zone_id),
+    }
+    if {vpc["VPCId"] for vpc in vpcs} != {vpc["VPCId"] for vpc in held["VPCs"]}:
+        raise HandlerError(f"the zone is attached to {held['VPCs']}", property="vpcs")
+    outputs = {
+        "zoneId": zone_id,
+        "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
+        "nameServers": answer.get("DelegationSet", {}).get("NameServers", []),
+    }
+    return Created(id=zone_id, outputs=outputs, held=held)
+
+
+def _vpc(vpc: dict[str, Any], default_region: str) -> dict[str, str]:
+    unknown = set(vpc) - {"vpcId", "vpcRegion"}
+    if unknown:
+        raise HandlerError(f"unknown keys {sorted(unknown)}", property="vpcs")
+    return {"VPCId": vpc["vpcId"], "VPCRegion": vpc.get("vpcRegion") or default_region}
+
+
+def _tags(client: Any, resource_type: str, resource_id: str) -> Any:
+    answer = client.list_tags_for_resource(ResourceType=resource_type, ResourceId=resource_id)
+    return answer["ResourceTagSet"]["Tags"]
+
+
+def _create_zone_association(request: Request) -> Created:
+    client = request.client("route53")
+    zone_id, vpc_id = request.take("zoneId"), request.take("vpcId")
+    vpc_region = request.take("vpcRegion", request.region)
+    client.associate_vpc_with_hosted_zone(HostedZoneId=zone_id, VPC={"VPCId": vpc_id, "VPCRegion": vpc_region})
+    attached = client.get_hosted_zone(Id=zone_id)["VPCs"]
+    held = next((dict(vpc) for vpc in attached if vpc["VPCId"] == vpc_id), {})
+    return Created(id=f"{zone_id}:{vpc_id}:{vpc_region}", outputs={}, held={**held, "ZoneId": zone_id})
+
+
+_CHECK_PARAMETERS = {
+    "type": "Type",
+    "insufficientDataHealthStatus": "InsufficientDataHealthStatus",
+    "invertHealthcheck": "Inverted",
+    "disabled": "Disabled",
+    "childHealthchecks": "ChildHealthChecks",
+    "childHealthThreshold": "HealthThreshold",
+}
+
+
+_CHILD = re.compile(rb"<ChildHealthCheck>([^<]+)</ChildHealthCheck>")
+
+
+def _nest_children(params: dict[str, Any], **_event: Any) -> None:
+    """Write each child of a calculated check as the emulator reads it: it looks for the id one element too deep."""
+    params["body"] = _CHILD.sub(
+        rb"<ChildHealthCheck><ChildHealthCheck>\1</ChildHealthCheck></ChildHealthCheck>", params["body"]
+    )
+
+
+def _refuse_as_route_53_does(client: Any, config: dict[str, Any]) -> None:
+    """Refuse a calculated check whose children don't exist or are calculated, or that says no threshold."""
+    if config["Type"] != "CALCULATED":
+        return
+    if "HealthThreshold" not in config:
+        raise HandlerError("a calculated health check must say a threshold", property="childHealthThreshold")
+    ids = config.get("ChildHealthChecks", [])
+    children = [client.get_health_check(HealthCheckId=child_id)["HealthCheck"] for child_id in ids]
+    try:
+        require_supported_children(
+            HealthCheck.from_description({"Id": "(new)", "HealthCheckConfig": config}),
+            [HealthCheck.from_description(child) for child in children],
+        )
+    except RefusedHealthCheck as refusal:
+        raise HandlerError(str(refusal), property="childHealthchecks") from refusal
+
+
+def _create_health_check(request: Request) -> Created:
+    client = request.client("route53")
+    client.meta.events.register("before-call.route53.CreateHealthCheck", _nest_children, unique_id="nest-children")
+    config = {
+        parameter: request.take(name) for name, parameter in _CHECK_PARAMETERS.items() if request.take(name) is not None
+    }
+    if request.take("cloudwatchAlarmName"):
+        config["AlarmIdentifier"] = {
+            "Name": request.take("cloudwatchAlarmName"),
+            "Region": request.take("cloudwatchAlarmRegion"),
+        }
+    _refuse_as_route_53_does(client, config)
+    # CallerReference has 64 characters; the provider puts the reference name before something that never repeats.
+    reference = f"{request.take('referenceName', 'pulumi')[:27]}-{uuid.uuid4()}"
+    check_id = client.create_health_check(CallerReference=reference, HealthCheckConfig=config)["HealthCheck"]["Id"]
+    tags = request.take("tags")
+    if tags:
+        client.change_tags_for_resource(ResourceType="healthcheck", ResourceId=check_id, AddTags=tag_list(tags))
+    check = client.get_health_check(HealthCheckId=check_id)["HealthCheck"]
+    held = {
+        **check["HealthCheckConfig"],
+        "CallerReference": check["CallerReference"],
+        "Tags": _tags(client, "healthcheck", check_id),
+    }
+    if not held["CallerReference"].startswith(request.take("referenceName", "pulumi")[:27]):
+        raise HandlerError("the check lost its reference", property="referenceName")
+    return Created(id=check_id, outputs={"arn": f"arn:aws:route53:::healthcheck/{check_id}"}, held=held)
+
+
+def _create_record(request: Request) -> Created:
+    client = request.client("route53")
+    zone_id = request.take("zoneId")
+    zone_name = client.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"].removesuffix(".")
+    name = _full_name(request.take("name"), zone_name)
+    record: dict[str, Any] = {
+        "Name": name,
+        "ResourceRecords": [{"Value": value} for value in request.take("records", [])],
+        **request.parameters(),
+    }
+    if request.take("failoverRoutingPolicies"):
+        record["Failover"] = request.take("failoverRoutingPolicies")[0]["type"]
+    if request.take("latencyRoutingPolicies"):
+        record["Region"] = request.take("latencyRoutingPolicies")[0]["region"]
+    action = "UPSERT" if request.take("allowOverwrite") else "CREATE"
+    client.change_resource_record_sets(
+        HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+    )
+    held = _record(client, zone_id, record)
+    identifier = "_".join(filter(None, (zone_id, name, record["Type"], record.get("SetIdentifier"))))
+    return Created(
+        id=identifier, outputs={"fqdn": name}, held={**held, "ZoneId": zone_id, "GivenName": request.inputs["name"]}
+    )
+
+
+def _full_name(name: str, zone_name: str) -> str:
+    bare = name.removesuffix(".")
+    return bare if bare == zone_name or bare.endswith(f".{zone_name}") else f"{bare}.{zone_name}"
+
+
+def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record set as Route 53 lists it, with the shapes that the table compares."""
+    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+    for each in (each for page in pages for each in page["ResourceRecordSets"]):
+        same_set = each.get("SetIdentifier") == record.get("SetIdentifier")
+        if each["Name"].removesuffix(".") == record["Name"] and each["Type"] == record["Type"] and same_set:
+            return {
+                **each,
+                "Records": [value["Value"] for value in each.get("ResourceRecords", [])],
+                "FailoverPolicies": [{"type": each.get("Failover")}],
+                "LatencyPolicies": [{"region": each.get("Region")}],
+            }
+    raise HandlerError("the zone does not list the record")
+
+
+def _delete_zone(removal: Removal) -> None:
+    """Delete the zone; with `forceDestroy` the provider takes away its records first, which Route 53 demands."""
+    client = removal.client("route53")
+    if removal.inputs.get("forceDestroy"):
+        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=removal.id)
+        for record in [each for page in pages for each in page["ResourceRecordSets"]]:
+            if record["Type"] not in ("NS", "SOA"):
+                _delete_record_set(client, removal.id, record)
+    client.delete_hosted_zone(Id=removal.id)
+
+
+def _delete_record_set(client: Any, zone_id: str, record: dict[str, Any]) -> None:
+    changes = [{"Action": "DELETE", "ResourceRecordSet": record}]
+    client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
+
+
+def _dissociate_zone(removal: Removal) -> None:
+    zone_id, vpc_id, vpc_region = removal.id.split(":")
+    vpc = {"VPCId": vpc_id, "VPCRegion": vpc_region}
+    removal.client("route53").disassociate_vpc_from_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
+
+
+def _delete_health_check(removal: Removal) -> None:
+    removal.client("route53").delete_health_check(HealthCheckId=removal.id)
+
+
+def _delete_record(removal: Removal) -> None:
+    """Delete a record as the zone lists it: Route 53 wants to be told every value of what it is to delete."""
+    client = removal.client("route53")
+    zone_id, name = removal.inputs["zoneId"], removal.outputs["fqdn"]
+    wanted = (name, removal.inputs["type"], removal.inputs.get("setIdentifier"))
+    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+    for each in [each for page in pages for each in page["ResourceRecordSets"]]:
+        if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted:
+            _delete_record_set(client, zone_id, each)
+
+
+HANDLERS = {
+    "aws:route53/zone:Zone": Handler(
+        create=_create_zone,
+        delete=_delete_zone,
+        is_global=True,
+        properties={
+            "name": sent("Name"),
+            "comment": own(held="Config.Comment"),
+            "vpcs": own(),
+            "forceDestroy": provider_only("the provider deletes the zone's records itself, on destroy"),
+            "tags": own(held="Tags", expected=tag_list),
+        },
+    ),
+    "aws:route53/zoneAssociation:ZoneAssociation": Handler(
+        create=_create_zone_association,
+        delete=_dissociate_zone,
+        is_global=True,
+        properties={
+            "zoneId": own(held="ZoneId"),
+            "vpcId": own(held="VPCId"),
+            "vpcRegion": own(held="VPCRegion"),
+        },
+    ),
+    "aws:route53/healthCheck:HealthCheck": Handler(
+        create=_create_health_check,
+        delete=_delete_health_check,
+        is_global=True,
+        properties={
+            **{name: own(held=parameter) for name, parameter in _CHECK_PARAMETERS.items()},
+            "cloudwatchAlarmName": own(held="AlarmIdentifier.Name"),
+            "cloudwatchAlarmRegion": own(held="AlarmIdentifier.Region"),
+            "referenceName": own(),
+            "triggers": provider_only("a change of them makes the provider read the alarm's configuration again"),
+            "tags": own(held="Tags", expected=tag_list),
+        },
+    ),
+    "aws:route53/record:Record": Handler(
+        create=_create_record,
+        delete=_delete_record,
+        is_global=True,
+        properties={
+            "zoneId": own(held="ZoneId"),
+            "name": own(held="GivenName"),
+            "type": sent("Type"),
+            "ttl": sent("TTL"),
+            "records": own(held="Records"),
+            "setIdentifier": sent("SetIdentifier"),
+            "healthCheckId": sent("HealthCheckId"),
+            "failoverRoutingPolicies": own(held="FailoverPolicies"),
+            "latencyRoutingPolicies": own(held="LatencyPolicies"),
+            "allowOverwrite": own(),
+        },
+    ),
+}

@@ -1,0 +1,66 @@
+"""KMS: keys and their aliases."""
+
+from __future__ import annotations
+
+from rehearsal.provider.resources.convert import kms_tag_list
+from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, provider_only, sent
+
+
+def _create_key(request: Request) -> Created:
+    kms = request.client("kms")
+    key_id = kms.create_key(**request.parameters())["KeyMetadata"]["KeyId"]
+    period_days = request.take("rotationPeriodInDays")
+    if request.take("enableKeyRotation"):
+        kms.enable_key_rotation(KeyId=key_id, **({"RotationPeriodInDays": period_days} if period_days else {}))
+    held = dict(kms.describe_key(KeyId=key_id)["KeyMetadata"])
+    rotation = kms.get_key_rotation_status(KeyId=key_id)
+    held["KeyRotationEnabled"] = rotation["KeyRotationEnabled"]
+    held["RotationPeriodInDays"] = rotation.get("RotationPeriodInDays")
+    held["Policy"] = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
+    held["Tags"] = kms.list_resource_tags(KeyId=key_id)["Tags"]
+    return Created(id=key_id, outputs={"arn": held["Arn"], "keyId": key_id}, held=held)
+
+
+def _create_alias(request: Request) -> Created:
+    kms = request.client("kms")
+    kms.create_alias(**request.parameters())
+    name = request.inputs["name"]
+    target = kms.describe_key(KeyId=name)["KeyMetadata"]
+    # The program may name the key by its id or by its ARN; the alias must lead to that same key.
+    given = request.inputs["targetKeyId"]
+    held = {"AliasName": name, "TargetKeyId": given if given in (target["KeyId"], target["Arn"]) else target["KeyId"]}
+    outputs = {"arn": request.arn("kms", name), "targetKeyArn": target["Arn"]}
+    return Created(id=name, outputs=outputs, held=held)
+
+
+def _delete_key(removal: Removal) -> None:
+    """Schedule the deletion: AWS deletes no key at once. Source: ScheduleKeyDeletion, AWS KMS API Reference."""
+    window_days = removal.inputs.get("deletionWindowInDays", 30)
+    removal.client("kms").schedule_key_deletion(KeyId=removal.id, PendingWindowInDays=window_days)
+
+
+def _delete_alias(removal: Removal) -> None:
+    removal.client("kms").delete_alias(AliasName=removal.id)
+
+
+HANDLERS = {
+    "aws:kms/key:Key": Handler(
+        create=_create_key,
+        delete=_delete_key,
+        properties={
+            "description": sent("Description"),
+            "policy": sent("Policy"),
+            "keyUsage": sent("KeyUsage"),
+            "multiRegion": sent("MultiRegion"),
+            "enableKeyRotation": own(held="KeyRotationEnabled"),
+            "rotationPeriodInDays": own(held="RotationPeriodInDays"),
+            "deletionWindowInDays": provider_only("ScheduleKeyDeletion takes it, on destroy"),
+            "tags": sent("Tags", convert=kms_tag_list),
+        },
+    ),
+    "aws:kms/alias:Alias": Handler(
+        create=_create_alias,
+        delete=_delete_alias,
+        properties={"name": sent("AliasName"), "targetKeyId": sent("TargetKeyId")},
+    ),
+}

@@ -1,0 +1,123 @@
+"""IAM: roles, their inline policies, AWS's managed ones attached to them, and managed policies of our own."""
+
+from __future__ import annotations
+
+import json
+
+from rehearsal.provider.resources.convert import tag_list
+from rehearsal.provider.resources.handler import Created, Handler, HandlerError, Removal, Request, sent
+
+
+def _create_role(request: Request) -> Created:
+    iam = request.client("iam")
+    name = request.inputs["name"]
+    iam.create_role(**request.parameters())
+    held = dict(iam.get_role(RoleName=name)["Role"])
+    held["Tags"] = iam.list_role_tags(RoleName=name)["Tags"]
+    outputs = {"arn": held["Arn"], "uniqueId": held["RoleId"], "createDate": held["CreateDate"].isoformat()}
+    return Created(id=name, outputs=outputs, held=held)
+
+
+def _create_role_policy(request: Request) -> Created:
+    """Put an inline policy; the program gives the role by name, as IAM takes it."""
+    iam = request.client("iam")
+    iam.put_role_policy(**request.parameters())
+    role, name = request.inputs["role"], request.inputs["name"]
+    held = iam.get_role_policy(RoleName=role, PolicyName=name)
+    return Created(id=f"{role}:{name}", outputs={}, held=held)
+
+
+def _create_role_policy_attachment(request: Request) -> Created:
+    iam = request.client("iam")
+    iam.attach_role_policy(**request.parameters())
+    role, policy_arn = request.inputs["role"], request.inputs["policyArn"]
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    held = {
+        "RoleName": role,
+        "PolicyArn": next((each["PolicyArn"] for each in attached if each["PolicyArn"] == policy_arn), None),
+    }
+    return Created(id=f"{role}/{policy_arn}", outputs={}, held=held)
+
+
+def _create_policy(request: Request) -> Created:
+    iam = request.client("iam")
+    arn = iam.create_policy(**request.parameters())["Policy"]["Arn"]
+    held = dict(iam.get_policy(PolicyArn=arn)["Policy"])
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=held["DefaultVersionId"])
+    held["PolicyDocument"] = version["PolicyVersion"]["Document"]
+    held["Tags"] = iam.list_policy_tags(PolicyArn=arn)["Tags"]
+    return Created(id=arn, outputs={"arn": arn, "policyId": held["PolicyId"], "attachmentCount": 0}, held=held)
+
+
+def policy_document(text: str) -> str:
+    """Send a policy as it is, after making sure that it is a JSON object with statements."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise HandlerError(f"the policy is not JSON: {error}") from error
+    if not isinstance(document, dict) or not document.get("Statement"):
+        raise HandlerError("the policy has no Statement")
+    return text
+
+
+def _delete_role(removal: Removal) -> None:
+    removal.client("iam").delete_role(RoleName=removal.id)
+
+
+def _delete_role_policy(removal: Removal) -> None:
+    removal.client("iam").delete_role_policy(RoleName=removal.inputs["role"], PolicyName=removal.inputs["name"])
+
+
+def _detach_role_policy(removal: Removal) -> None:
+    removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
+
+
+def _delete_policy(removal: Removal) -> None:
+    removal.client("iam").delete_policy(PolicyArn=removal.id)
+
+
+HANDLERS = {
+    "aws:iam/role:Role": Handler(
+        create=_create_role,
+        delete=_delete_role,
+        is_global=True,
+        properties={
+            "name": sent("RoleName"),
+            "path": sent("Path"),
+            "description": sent("Description"),
+            "assumeRolePolicy": sent("AssumeRolePolicyDocument", convert=policy_document),
+            "maxSessionDuration": sent("MaxSessionDuration"),
+            "permissionsBoundary": sent("PermissionsBoundary", held="PermissionsBoundary.PermissionsBoundaryArn"),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:iam/rolePolicy:RolePolicy": Handler(
+        create=_create_role_policy,
+        update=_create_role_policy,
+        delete=_delete_role_policy,
+        is_global=True,
+        properties={
+            "name": sent("PolicyName"),
+            "role": sent("RoleName"),
+            "policy": sent("PolicyDocument", convert=policy_document),
+        },
+    ),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
+        create=_create_role_policy_attachment,
+        delete=_detach_role_policy,
+        is_global=True,
+        properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
+    ),
+    "aws:iam/policy:Policy": Handler(
+        create=_create_policy,
+        delete=_delete_policy,
+        is_global=True,
+        properties={
+            "name": sent("PolicyName"),
+            "path": sent("Path"),
+            "description": sent("Description"),
+            "policy": sent("PolicyDocument", convert=policy_document),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+}

@@ -1,0 +1,115 @@
+"""The provider functions that a program may call: what it asks AWS before it creates anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rehearsal.provider.resources.handler import HandlerError
+from rehearsal.support.clients import ClientFactory
+
+Lookup = Callable[[Mapping[str, Any], ClientFactory, str], dict[str, Any]]
+"""From the arguments, the clients and the provider's region to the result, camelCase."""
+
+
+def _availability_zones(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "state", "filters", "allAvailabilityZones", "excludeNames", "excludeZoneIds")
+    filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments.get("filters", [])]
+    if arguments.get("state"):
+        filters.append({"Name": "state", "Values": [arguments["state"]]})
+    answer = clients("ec2", region).describe_availability_zones(
+        Filters=filters, AllAvailabilityZones=bool(arguments.get("allAvailabilityZones"))
+    )
+    zones = sorted(
+        (
+            zone
+            for zone in answer["AvailabilityZones"]
+            if zone["ZoneName"] not in arguments.get("excludeNames", [])
+            and zone["ZoneId"] not in arguments.get("excludeZoneIds", [])
+        ),
+        key=lambda zone: zone["ZoneName"],
+    )
+    return {
+        **arguments,
+        "id": region,
+        "region": region,
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+        "groupNames": sorted({zone.get("GroupName", region) for zone in zones}),
+    }
+
+
+def _caller_identity(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments)
+    answer = clients("sts", region).get_caller_identity()
+    return {"id": answer["Account"], "accountId": answer["Account"], "arn": answer["Arn"], "userId": answer["UserId"]}
+
+
+def _partition(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments)
+    del clients, region  # The rehearsal's regions are all in the one partition that is called aws.
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+
+
+def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "id")
+    ec2, vpc_id = clients("ec2", region), arguments["id"]
+    described = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]
+    attributes = {
+        name: ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)[f"{name[:1].upper()}{name[1:]}"]["Value"]
+        for name in ("enableDnsSupport", "enableDnsHostnames")
+    }
+    main = [{"Name": "association.main", "Values": ["true"]}, {"Name": "vpc-id", "Values": [vpc_id]}]
+    tables = ec2.describe_route_tables(Filters=main)["RouteTables"]
+    if len(tables) != 1:
+        raise HandlerError(f"{vpc_id} has {len(tables)} main route tables", property="id")
+    return {
+        **attributes,
+        "id": vpc_id,
+        "region": region,
+        "cidrBlock": described["CidrBlock"],
+        "ownerId": described["OwnerId"],
+        "mainRouteTableId": tables[0]["RouteTableId"],
+    }
+
+
+def _subnet(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "id")
+    described = clients("ec2", region).describe_subnets(SubnetIds=[arguments["id"]])["Subnets"][0]
+    return {
+        "id": arguments["id"],
+        "region": region,
+        "vpcId": described["VpcId"],
+        "cidrBlock": described["CidrBlock"],
+        "availabilityZone": described["AvailabilityZone"],
+    }
+
+
+def _route_tables(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments, "filters")
+    filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments["filters"]]
+    tables = clients("ec2", region).describe_route_tables(Filters=filters)["RouteTables"]
+    return {**arguments, "id": region, "region": region, "ids": sorted(table["RouteTableId"] for table in tables)}
+
+
+def _region(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
+    _only(arguments)
+    described = clients("ec2", region).describe_regions(RegionNames=[region])["Regions"][0]
+    name = described["RegionName"]
+    return {"id": name, "name": name, "region": name, "endpoint": described["Endpoint"], "description": name}
+
+
+def _only(arguments: Mapping[str, Any], *known: str) -> None:
+    for name in sorted(set(arguments) - set(known)):
+        raise HandlerError("this argument is not known to the rehearsal", property=name)
+
+
+LOOKUPS: dict[str, Lookup] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getRegion:getRegion": _region,
+    "aws:ec2/getVpc:getVpc": _vpc,
+    "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getRouteTables:getRouteTables": _route_tables,
+}

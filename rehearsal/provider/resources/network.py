@@ -1,0 +1,389 @@
+"""EC2: VPCs, subnets, routes, peering, security groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.provider.resources.convert import tag_list
+from rehearsal.provider.resources.handler import (
+    Created,
+    Handler,
+    HandlerError,
+    Property,
+    Removal,
+    Request,
+    left_alone,
+    own,
+    provider_only,
+    sent,
+    wait_until,
+)
+
+
+def _tags(resource_type: str) -> Property:
+    return sent(
+        "TagSpecifications",
+        convert=lambda tags: [{"ResourceType": resource_type, "Tags": tag_list(tags)}],
+        held="Tags",
+        expected=tag_list,
+    )
+
+
+def _create_vpc(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    vpc_id = ec2.create_vpc(**request.parameters())["Vpc"]["VpcId"]
+    for name, attribute in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
+        wanted = request.take(name)
+        if wanted is not None:
+            ec2.modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": wanted}})
+    held = dict(ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0])
+    for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
+        answer = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute[:1].lower() + attribute[1:])
+        held[attribute] = answer[attribute]["Value"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc_id]}]
+    main_table = ec2.describe_route_tables(Filters=[*of_vpc, {"Name": "association.main", "Values": ["true"]}])
+    return Created(
+        id=vpc_id,
+        outputs={
+            "arn": request.arn("ec2", f"vpc/{vpc_id}"),
+            "ownerId": request.account_id,
+            "mainRouteTableId": main_table["RouteTables"][0]["RouteTableId"],
+            "defaultRouteTableId": main_table["RouteTables"][0]["RouteTableId"],
+            "defaultSecurityGroupId": _default_security_group(ec2, vpc_id)["GroupId"],
+            "enableDnsSupport": held["EnableDnsSupport"],
+            "enableDnsHostnames": held["EnableDnsHostnames"],
+        },
+        held=held,
+    )
+
+
+def _default_security_group(ec2: Any, vpc_id: str) -> Any:
+    groups = ec2.describe_security_groups(
+        Filters=[{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
+    )["SecurityGroups"]
+    if len(groups) != 1:
+        raise HandlerError(f"{vpc_id} has {len(groups)} default security groups", property="vpcId")
+    return groups[0]
+
+
+def _create_subnet(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    subnet_id = ec2.create_subnet(**request.parameters())["Subnet"]["SubnetId"]
+    public = request.take("mapPublicIpOnLaunch")
+    if public is not None:
+        ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": public})
+    held = ec2.describe_subnets(SubnetIds=[subnet_id])["Subnets"][0]
+    outputs = {
+        "arn": held["SubnetArn"],
+        "availabilityZoneId": held["AvailabilityZoneId"],
+        "ownerId": request.account_id,
+    }
+    return Created(id=subnet_id, outputs=outputs, held=held)
+
+
+def _create_route_table(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    table_id = ec2.create_route_table(**request.parameters())["RouteTable"]["RouteTableId"]
+    held = ec2.describe_route_tables(RouteTableIds=[table_id])["RouteTables"][0]
+    outputs = {"arn": request.arn("ec2", f"route-table/{table_id}"), "ownerId": request.account_id}
+    return Created(id=table_id, outputs=outputs, held=held)
+
+
+def _create_route_table_association(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    association_id = ec2.associate_route_table(**request.parameters())["AssociationId"]
+    tables = ec2.describe_route_tables(RouteTableIds=[request.inputs["routeTableId"]])["RouteTables"]
+    held = next(each for each in tables[0]["Associations"] if each["RouteTableAssociationId"] == association_id)
+    return Created(id=association_id, outputs={}, held=held)
+
+
+def _create_route(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    ec2.create_route(**request.parameters())
+    table_id, destination = request.inputs["routeTableId"], request.inputs["destinationCidrBlock"]
+    table = ec2.describe_route_tables(RouteTableIds=[table_id])["RouteTables"][0]
+    held = next(route for route in table["Routes"] if route.get("DestinationCidrBlock") == destination)
+    return Created(
+        id=f"r-{table_id}-{destination}",
+        outputs={"state": held["State"], "origin": held["Origin"]},
+        held={**held, "RouteTableId": table_id},
+    )
+
+
+def _create_default_security_group(request: Request) -> Created:
+    """Adopt the VPC's default group and empty it, as the provider does when no rule is given.
+
+    Source: "Default security groups for your VPCs" (it cannot be deleted, only emptied).
+    """
+    ec2 = request.client("ec2")
+    vpc_id = request.take("vpcId")
+    group_id = _default_security_group(ec2, vpc_id)["GroupId"]
+    _revoke_everything(ec2, group_id)
+    tags = request.take("tags")
+    if tags:
+        ec2.create_tags(Resources=[group_id], Tags=tag_list(tags))
+    held = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    if held["IpPermissions"] or held["IpPermissionsEgress"]:
+        raise HandlerError(f"{group_id} still has rules after all were revoked")
+    outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "name": held["GroupName"]}
+    return Created(id=group_id, outputs=outputs, held=held)
+
+
+def _revoke_everything(ec2: Any, group_id: str) -> None:
+    group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    if group["IpPermissions"]:
+        ec2.revoke_security_group_ingress(GroupId=group_id, IpPermissions=group["IpPermissions"])
+    if group["IpPermissionsEgress"]:
+        ec2.revoke_security_group_egress(GroupId=group_id, IpPermissions=group["IpPermissionsEgress"])
+
+
+def _create_security_group(request: Request) -> Created:
+    """Create a group without rules: the provider removes the egress rule that AWS adds when none is declared inline."""
+    ec2 = request.client("ec2")
+    group_id = ec2.create_security_group(**request.parameters())["GroupId"]
+    _revoke_everything(ec2, group_id)
+    held = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "ownerId": request.account_id}
+    return Created(id=group_id, outputs=outputs, held=held)
+
+
+def _create_rule(direction: str) -> Callable[[Request], Created]:
+    def create(request: Request) -> Created:
+        ec2 = request.client("ec2")
+        group_id = request.take("securityGroupId")
+        permission: dict[str, Any] = {"IpProtocol": request.take("ipProtocol")}
+        for name, parameter in (("fromPort", "FromPort"), ("toPort", "ToPort")):
+            if request.take(name) is not None:
+                permission[parameter] = request.take(name)
+        description = {"Description": request.take("description")} if request.take("description") else {}
+        if request.take("cidrIpv4"):
+            permission["IpRanges"] = [{"CidrIp": request.take("cidrIpv4"), **description}]
+        if request.take("referencedSecurityGroupId"):
+            permission["UserIdGroupPairs"] = [{"GroupId": request.take("referencedSecurityGroupId"), **description}]
+        authorize = getattr(ec2, f"authorize_security_group_{direction}")
+        tags = request.take("tags")
+        specification = [{"ResourceType": "security-group-rule", "Tags": tag_list(tags)}] if tags else []
+        answer = authorize(GroupId=group_id, IpPermissions=[permission], TagSpecifications=specification)
+        rule_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+        held = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]
+        if held["IsEgress"] is not (direction == "egress"):
+            raise HandlerError(f"{rule_id} is not an {direction} rule")
+        outputs = {"arn": request.arn("ec2", f"security-group-rule/{rule_id}"), "securityGroupRuleId": rule_id}
+        return Created(id=rule_id, outputs=outputs, held=held)
+
+    return create
+
+
+def _create_peering(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    if request.take("autoAccept"):
+        raise HandlerError("only the other region can accept a peering across regions", property="autoAccept")
+    peering_id = ec2.create_vpc_peering_connection(**request.parameters())["VpcPeeringConnection"][
+        "VpcPeeringConnectionId"
+    ]
+    held = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])["VpcPeeringConnections"][0]
+    return Created(id=peering_id, outputs={"acceptStatus": held["Status"]["Code"]}, held=held)
+
+
+def _create_peering_accepter(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    peering_id = request.take("vpcPeeringConnectionId")
+    if request.take("autoAccept"):
+        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering_id)
+
+    def description() -> Any:
+        return ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])["VpcPeeringConnections"][0]
+
+    if request.take("autoAccept"):
+        wait_until(
+            lambda: description()["Status"]["Code"] == "active", timeout_seconds=60, what=f"{peering_id} is active"
+        )
+    tags = request.take("tags")
+    if tags:
+        ec2.create_tags(Resources=[peering_id], Tags=tag_list(tags))
+    held = description()
+    outputs = {
+        "acceptStatus": held["Status"]["Code"],
+        "vpcId": held["AccepterVpcInfo"]["VpcId"],
+        "peerVpcId": held["RequesterVpcInfo"]["VpcId"],
+        "peerRegion": held["RequesterVpcInfo"]["Region"],
+        "peerOwnerId": held["RequesterVpcInfo"]["OwnerId"],
+    }
+    return Created(id=peering_id, outputs=outputs, held=held)
+
+
+def _create_peering_options(request: Request) -> Created:
+    """Set the options of our side; ministack has no such call, the control plane in front of it answers."""
+    ec2 = request.client("ec2")
+    answer = ec2.modify_vpc_peering_connection_options(**request.parameters())
+    peering_id = request.inputs["vpcPeeringConnectionId"]
+    return Created(id=peering_id, outputs={}, held={**answer, "VpcPeeringConnectionId": peering_id})
+
+
+def _peering_options(options: dict[str, Any]) -> dict[str, Any]:
+    names = {"allowRemoteVpcDnsResolution": "AllowDnsResolutionFromRemoteVpc"}
+    # An option that is not in the table keeps its name, and botocore refuses it by that name.
+    return {names.get(name, name): value for name, value in options.items()}
+
+
+_RULE = {
+    "securityGroupId": own(held="GroupId"),
+    "ipProtocol": own(held="IpProtocol"),
+    "fromPort": own(held="FromPort"),
+    "toPort": own(held="ToPort"),
+    "cidrIpv4": own(held="CidrIpv4"),
+    "referencedSecurityGroupId": own(held="ReferencedGroupInfo.GroupId"),
+    "description": own(held="Description"),
+    "tags": own(held="Tags", expected=tag_list),
+}
+
+
+def _delete_vpc(removal: Removal) -> None:
+    removal.client("ec2").delete_vpc(VpcId=removal.id)
+
+
+def _delete_subnet(removal: Removal) -> None:
+    removal.client("ec2").delete_subnet(SubnetId=removal.id)
+
+
+def _delete_route_table(removal: Removal) -> None:
+    removal.client("ec2").delete_route_table(RouteTableId=removal.id)
+
+
+def _disassociate_route_table(removal: Removal) -> None:
+    removal.client("ec2").disassociate_route_table(AssociationId=removal.id)
+
+
+def _delete_route(removal: Removal) -> None:
+    removal.client("ec2").delete_route(
+        RouteTableId=removal.inputs["routeTableId"], DestinationCidrBlock=removal.inputs["destinationCidrBlock"]
+    )
+
+
+def _delete_security_group(removal: Removal) -> None:
+    if removal.inputs.get("revokeRulesOnDelete"):
+        _revoke_everything(removal.client("ec2"), removal.id)
+    removal.client("ec2").delete_security_group(GroupId=removal.id)
+
+
+def _revoke_rule(direction: str) -> Callable[[Removal], None]:
+    def revoke(removal: Removal) -> None:
+        call = getattr(removal.client("ec2"), f"revoke_security_group_{direction}")
+        call(GroupId=removal.inputs["securityGroupId"], SecurityGroupRuleIds=[removal.id])
+
+    return revoke
+
+
+def _delete_peering(removal: Removal) -> None:
+    ec2 = removal.client("ec2")
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=removal.id)
+
+    def status() -> str:
+        described = ec2.describe_vpc_peering_connections(
+            Filters=[{"Name": "vpc-peering-connection-id", "Values": [removal.id]}]
+        )["VpcPeeringConnections"]
+        return described[0]["Status"]["Code"] if described else "deleted"
+
+    # It stays visible as deleted for a while. Source: VPC peering connection lifecycle.
+    wait_until(lambda: status() == "deleted", timeout_seconds=10, what=f"{removal.id} is deleted")
+
+
+HANDLERS = {
+    "aws:ec2/vpc:Vpc": Handler(
+        create=_create_vpc,
+        delete=_delete_vpc,
+        properties={
+            "cidrBlock": sent("CidrBlock"),
+            "instanceTenancy": sent("InstanceTenancy"),
+            "enableDnsSupport": own(held="EnableDnsSupport"),
+            "enableDnsHostnames": own(held="EnableDnsHostnames"),
+            "tags": _tags("vpc"),
+        },
+    ),
+    "aws:ec2/subnet:Subnet": Handler(
+        create=_create_subnet,
+        delete=_delete_subnet,
+        properties={
+            "vpcId": sent("VpcId"),
+            "cidrBlock": sent("CidrBlock"),
+            "availabilityZone": sent("AvailabilityZone"),
+            "mapPublicIpOnLaunch": own(held="MapPublicIpOnLaunch"),
+            "tags": _tags("subnet"),
+        },
+    ),
+    "aws:ec2/routeTable:RouteTable": Handler(
+        create=_create_route_table,
+        delete=_delete_route_table,
+        properties={"vpcId": sent("VpcId"), "tags": _tags("route-table")},
+    ),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": Handler(
+        create=_create_route_table_association,
+        delete=_disassociate_route_table,
+        properties={"subnetId": sent("SubnetId"), "routeTableId": sent("RouteTableId")},
+    ),
+    "aws:ec2/route:Route": Handler(
+        create=_create_route,
+        delete=_delete_route,
+        properties={
+            "routeTableId": sent("RouteTableId"),
+            "destinationCidrBlock": sent("DestinationCidrBlock"),
+            "vpcPeeringConnectionId": sent("VpcPeeringConnectionId"),
+        },
+    ),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
+        create=_create_default_security_group,
+        # It can't be deleted, and goes with its VPC.
+        delete=left_alone,
+        properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
+    ),
+    "aws:ec2/securityGroup:SecurityGroup": Handler(
+        create=_create_security_group,
+        delete=_delete_security_group,
+        properties={
+            "name": sent("GroupName"),
+            "description": sent("Description"),
+            "vpcId": sent("VpcId"),
+            "revokeRulesOnDelete": provider_only("the provider revokes the rules before it deletes the group"),
+            "tags": _tags("security-group"),
+        },
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
+        create=_create_rule("ingress"), delete=_revoke_rule("ingress"), properties=_RULE
+    ),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(
+        create=_create_rule("egress"), delete=_revoke_rule("egress"), properties=_RULE
+    ),
+    "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Handler(
+        create=_create_peering,
+        delete=_delete_peering,
+        properties={
+            "vpcId": sent("VpcId", held="RequesterVpcInfo.VpcId"),
+            "peerVpcId": sent("PeerVpcId", held="AccepterVpcInfo.VpcId"),
+            "peerRegion": sent("PeerRegion", held="AccepterVpcInfo.Region"),
+            "peerOwnerId": sent("PeerOwnerId", held="AccepterVpcInfo.OwnerId"),
+            "autoAccept": own(),
+            "tags": _tags("vpc-peering-connection"),
+        },
+    ),
+    "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Handler(
+        create=_create_peering_accepter,
+        # The requester's side deletes the connection. Source: aws_vpc_peering_connection_accepter.
+        delete=left_alone,
+        properties={
+            "vpcPeeringConnectionId": own(held="VpcPeeringConnectionId"),
+            "autoAccept": own(),
+            "tags": own(held="Tags", expected=tag_list),
+        },
+    ),
+    "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": Handler(
+        create=_create_peering_options,
+        # Options go with their connection.
+        delete=left_alone,
+        properties={
+            "vpcPeeringConnectionId": sent("VpcPeeringConnectionId"),
+            "requester": sent("RequesterPeeringConnectionOptions", convert=_peering_options),
+            "accepter": sent("AccepterPeeringConnectionOptions", convert=_peering_options),
+        },
+    ),
+}

@@ -1,0 +1,218 @@
+"""CloudWatch log groups, alarms and dashboards; EventBridge rules and their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rehearsal.provider.resources.convert import pascal, tag_list
+from rehearsal.provider.resources.handler import (
+    Created,
+    Handler,
+    HandlerError,
+    Removal,
+    Request,
+    own,
+    provider_only,
+    sent,
+)
+
+
+def _create_log_group(request: Request) -> Created:
+    logs = request.client("logs")
+    name = request.inputs["name"]
+    logs.create_log_group(**request.parameters())
+    retention_days = request.take("retentionInDays")
+    if retention_days:
+        logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    held = next(dict(group) for group in groups if group["logGroupName"] == name)
+    arn = held["arn"].removesuffix(":*")
+    held["tags"] = logs.list_tags_for_resource(resourceArn=arn)["tags"]
+    return Created(id=name, outputs={"arn": arn}, held=held)
+
+
+def _update_log_group(request: Request) -> Created:
+    """Set how long the group keeps, and its tags; its name and class can't be changed."""
+    logs = request.client("logs")
+    name = request.id
+    if "retentionInDays" in request.changed:
+        retention_days = request.take("retentionInDays")
+        if retention_days:
+            logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
+        else:
+            logs.delete_retention_policy(logGroupName=name)
+    if "tags" in request.changed:
+        logs.tag_resource(resourceArn=request.outputs["arn"], tags=request.take("tags", {}))
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    held = next(dict(group) for group in groups if group["logGroupName"] == name)
+    held["tags"] = logs.list_tags_for_resource(resourceArn=request.outputs["arn"])["tags"]
+    return Created(id=name, outputs={}, held=held)
+
+
+def _create_alarm(request: Request) -> Created:
+    cloudwatch = request.client("cloudwatch")
+    name = request.inputs["name"]
+    cloudwatch.put_metric_alarm(**request.parameters())
+    held = dict(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0])
+    held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
+    return Created(id=name, outputs={"arn": held["AlarmArn"]}, held=held)
+
+
+def _update_alarm(request: Request) -> Created:
+    """Put it anew, whole: an alarm is written over. Tags of an existing one are set by a call of their own.
+
+    Source: PutMetricAlarm, CloudWatch API reference.
+    """
+    cloudwatch = request.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**{name: value for name, value in request.parameters().items() if name != "Tags"})
+    if "tags" in request.changed:
+        cloudwatch.tag_resource(ResourceARN=request.outputs["arn"], Tags=tag_list(request.take("tags", {})))
+    held = dict(cloudwatch.describe_alarms(AlarmNames=[request.id])["MetricAlarms"][0])
+    held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
+    return Created(id=request.id, outputs={}, held=held)
+
+
+def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in sorted(dimensions.items())]
+
+
+def _create_dashboard(request: Request) -> Created:
+    cloudwatch = request.client("cloudwatch")
+    name = request.inputs["dashboardName"]
+    answer = cloudwatch.put_dashboard(**request.parameters())
+    if answer.get("DashboardValidationMessages"):
+        raise HandlerError(f"{answer['DashboardValidationMessages']}", property="dashboardBody")
+    held = cloudwatch.get_dashboard(DashboardName=name)
+    return Created(id=name, outputs={"dashboardArn": held["DashboardArn"]}, held=held)
+
+
+def _create_event_rule(request: Request) -> Created:
+    events = request.client("events")
+    name = request.inputs["name"]
+    arn = events.put_rule(**request.parameters())["RuleArn"]
+    held = dict(events.describe_rule(Name=name))
+    held["Tags"] = events.list_tags_for_resource(ResourceARN=arn)["Tags"]
+    return Created(id=name, outputs={"arn": arn}, held=held)
+
+
+def _create_event_target(request: Request) -> Created:
+    events = request.client("events")
+    rule, target_id = request.take("rule"), request.take("targetId")
+    target = {"Id": target_id, "Arn": request.take("arn")}
+    for name, parameter in (("input", "Input"), ("roleArn", "RoleArn")):
+        if request.take(name) is not None:
+            target[parameter] = request.take(name)
+    if request.take("inputTransformer"):
+        target["InputTransformer"] = _input_transformer(request.take("inputTransformer"))
+    if request.take("retryPolicy"):
+        target["RetryPolicy"] = pascal(request.take("retryPolicy"))
+    answer = events.put_targets(Rule=rule, Targets=[target])
+    if answer["FailedEntryCount"]:
+        raise HandlerError(f"{answer['FailedEntries']}")
+    held = next(each for each in events.list_targets_by_rule(Rule=rule)["Targets"] if each["Id"] == target_id)
+    return Created(id=f"{rule}-{target_id}", outputs={}, held={**held, "Rule": rule})
+
+
+def _input_transformer(transformer: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"inputPaths": "InputPathsMap", "inputTemplate": "InputTemplate"}
+    return {names.get(key, key): value for key, value in transformer.items()}
+
+
+def _delete_log_group(removal: Removal) -> None:
+    if not removal.inputs.get("skipDestroy"):
+        removal.client("logs").delete_log_group(logGroupName=removal.id)
+
+
+def _delete_alarm(removal: Removal) -> None:
+    removal.client("cloudwatch").delete_alarms(AlarmNames=[removal.id])
+
+
+def _delete_dashboard(removal: Removal) -> None:
+    removal.client("cloudwatch").delete_dashboards(DashboardNames=[removal.id])
+
+
+def _delete_event_rule(removal: Removal) -> None:
+    removal.client("events").delete_rule(Name=removal.id)
+
+
+def _remove_event_target(removal: Removal) -> None:
+    answer = removal.client("events").remove_targets(Rule=removal.inputs["rule"], Ids=[removal.inputs["targetId"]])
+    if answer["FailedEntryCount"]:
+        raise HandlerError(f"{answer['FailedEntries']}")
+
+
+HANDLERS = {
+    "aws:cloudwatch/logGroup:LogGroup": Handler(
+        create=_create_log_group,
+        update=_update_log_group,
+        delete=_delete_log_group,
+        properties={
+            "name": sent("logGroupName"),
+            "kmsKeyId": sent("kmsKeyId"),
+            "logGroupClass": sent("logGroupClass"),
+            "retentionInDays": own(held="retentionInDays"),
+            "skipDestroy": provider_only("the provider leaves the group behind, on destroy"),
+            "tags": sent("tags"),
+        },
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
+        create=_create_alarm,
+        update=_update_alarm,
+        delete=_delete_alarm,
+        properties={
+            "name": sent("AlarmName"),
+            "alarmDescription": sent("AlarmDescription"),
+            "namespace": sent("Namespace"),
+            "metricName": sent("MetricName"),
+            "dimensions": sent("Dimensions", convert=_dimensions),
+            "statistic": sent("Statistic"),
+            "extendedStatistic": sent("ExtendedStatistic"),
+            "unit": sent("Unit"),
+            "period": sent("Period"),
+            "evaluationPeriods": sent("EvaluationPeriods"),
+            "datapointsToAlarm": sent("DatapointsToAlarm"),
+            "threshold": sent("Threshold"),
+            "comparisonOperator": sent("ComparisonOperator"),
+            "treatMissingData": sent("TreatMissingData"),
+            "actionsEnabled": sent("ActionsEnabled"),
+            "alarmActions": sent("AlarmActions"),
+            "okActions": sent("OKActions"),
+            "insufficientDataActions": sent("InsufficientDataActions"),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": Handler(
+        create=_create_dashboard,
+        update=_create_dashboard,
+        delete=_delete_dashboard,
+        properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
+    ),
+    "aws:cloudwatch/eventRule:EventRule": Handler(
+        create=_create_event_rule,
+        delete=_delete_event_rule,
+        properties={
+            "name": sent("Name"),
+            "description": sent("Description"),
+            "eventPattern": sent("EventPattern"),
+            "scheduleExpression": sent("ScheduleExpression"),
+            "state": sent("State"),
+            "roleArn": sent("RoleArn"),
+            "tags": sent("Tags", convert=tag_list),
+        },
+    ),
+    "aws:cloudwatch/eventTarget:EventTarget": Handler(
+        create=_create_event_target,
+        update=_create_event_target,
+        delete=_remove_event_target,
+        properties={
+            "rule": own(held="Rule"),
+            "targetId": own(held="Id"),
+            "arn": own(held="Arn"),
+            "input": own(held="Input"),
+            "roleArn": own(held="RoleArn"),
+            "inputTransformer": own(held="InputTransformer", expected=_input_transformer),
+            "retryPolicy": own(held="RetryPolicy", expected=pascal),
+        },
+    ),
+}

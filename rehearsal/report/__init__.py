@@ -1,0 +1,1 @@
+"""The report of a rehearsal, for people and for machines."""

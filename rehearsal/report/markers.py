@@ -1,0 +1,93 @@
+"""The numbered markers of a timeline: which row each takes, so that none touches another.
+
+Owns: the rows. Does not own: the lanes below them (`timeline`). Invariant: no marker's words touch another's or are struck
+through by a line; what finds no room keeps its place in the list of events below the drawing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rehearsal.report.axis import LETTER_PX, Axis, Layout
+from rehearsal.report.model import TimelineEvent
+
+FLAG_RADIUS_PX, FLAG_ROW_PX = 9, 22
+DOT_ROW_PX, DOT_ROWS = 20, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """An event's numbered marker; without `y` when there is no room for it. `flipped`: its words stand left of it."""
+
+    number: int
+    event: TimelineEvent
+    left: float
+    y: float | None
+    flipped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    """A marker in a row, in pixels: its line goes down from `x`, its words stand on one side of it."""
+
+    row: int
+    x: float
+    words_px: float
+    flipped: bool
+
+    @property
+    def left(self) -> float:
+        """Where what it takes of its row begins."""
+        return self.x - FLAG_RADIUS_PX - 2 - (self.words_px if self.flipped else 0)
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.words_px)
+
+    def is_clear_of(self, other: "_Placed") -> bool:
+        """Whether neither touches the other, nor strikes through its words; behind its marker a line may pass."""
+        upper, lower = (self, other) if self.row <= other.row else (other, self)
+        if upper.row == lower.row:
+            return upper.right < lower.left or lower.right < upper.left
+        return not lower.words_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
+
+
+def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
+    """Give each marker the highest row where it is clear of all others; what a word names goes before plain notes."""
+    placed: dict[int, _Placed] = {}
+    for number, event in sorted(events, key=lambda one: not one[1].marker):
+        x = axis.percent(event.seconds) / 100 * layout.plot_px
+        words_px = LETTER_PX * len(event.marker) + 6 if layout.words and event.marker else 0.0
+        flipped = x + FLAG_RADIUS_PX + words_px > layout.plot_px + layout.right_px
+        options = (_Placed(row=row, x=x, words_px=words_px, flipped=flipped) for row in range(layout.flag_rows))
+        clear = (one for one in options if all(one.is_clear_of(other) for other in placed.values()))
+        if (found := next(clear, None)) is not None:
+            placed[number] = found
+    return tuple(
+        Flag(
+            number=number,
+            event=event,
+            left=axis.percent(event.seconds),
+            y=placed[number].row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if number in placed else None,
+            flipped=number in placed and placed[number].flipped,
+        )
+        for number, event in events
+    )
+
+
+def stack_dots(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
+    """Numbered dots in as many rows as they need, `y` counted from the first row's top; a crowd's last find no room."""
+    rows: list[float] = []
+    dots: list[Flag] = []
+    for number, event in events:
+        left = axis.percent(event.seconds)
+        x = left / 100 * layout.plot_px
+        row = next((row for row, last in enumerate(rows) if x - last > 2 * FLAG_RADIUS_PX), None)
+        if row is None and len(rows) < DOT_ROWS:
+            rows.append(x)
+            row = len(rows) - 1
+        elif row is not None:
+            rows[row] = x
+        y = None if row is None else (row + 0.5) * DOT_ROW_PX
+        dots.append(Flag(number=number, event=event, left=left, y=y))
+    return tuple(dots)

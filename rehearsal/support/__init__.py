@@ -1,0 +1,1 @@
+"""AWS clients, the event loop thread and parameter validation."""

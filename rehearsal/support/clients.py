@@ -1,0 +1,96 @@
+"""What every layer between the functions and the emulated AWS needs to know of an AWS request; clients to call it.
+
+Owns: reading the SigV4 scope of a request (who calls, which region, which service), and the rehearsal's boto3 clients.
+Does not own: signing, faults, or any service's behaviour.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3.session
+from botocore.config import Config
+
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
+from rehearsal.support.parameter_validation import ModelCheck
+
+ClientFactory = Callable[[str, str], Any]
+"""Gives a boto3 client for (service, region)."""
+
+SIGNED_HOST_HEADER = "X-Rehearsal-Signed-Host"
+"""Carries the Host that a caller signed past a layer that must drop it, so that the emulator can check the signature."""
+
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialScope:
+    """Whom a request says that it is from, and whom it is for."""
+
+    access_key: str
+    region: str
+    service: str
+
+
+def credential_scope(headers: Mapping[str, str]) -> CredentialScope | None:
+    """Read the SigV4 scope in the Authorization header, or None when the request is not signed that way.
+
+    Source: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)".
+    """
+    match = _CREDENTIAL.search(headers.get("Authorization", ""))
+    if match is None:
+        return None
+    return CredentialScope(access_key=match["key"], region=match["region"], service=match["service"])
+
+
+class Clients:
+    """boto3 clients for one endpoint, made once for each service and region; safe to share between threads."""
+
+    def __init__(
+        self,
+        endpoint_url: str,
+        *,
+        account_id: str = ACCOUNT_ID,
+        connect_timeout_seconds: float = 5.0,
+        read_timeout_seconds: float = 60.0,
+    ) -> None:
+        self.endpoint_url = endpoint_url
+        # One for all: each session loads botocore's models anew, which costs seconds and hundreds of MB over all services.
+        self._session = boto3.session.Session(
+            aws_access_key_id=account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name="us-east-1"
+        )
+        self.model_check = ModelCheck()
+        """What AWS's models say of each call; a call that is beyond them is refused where it is made."""
+        self.model_check.listen(self._session.events)
+        self._config = Config(
+            connect_timeout=connect_timeout_seconds,
+            read_timeout=read_timeout_seconds,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=32,
+        )
+        self._clients: dict[tuple[str, str], Any] = {}
+        # Making a boto3 client is not thread-safe; using one is.
+        self._lock = threading.Lock()
+
+    def __call__(self, service: str, region: str) -> Any:
+        """Return the client of a service in a region."""
+        with self._lock:
+            key = (service, region)
+            if key not in self._clients:
+                # `service` is one of some hundred literals in boto3's own types; here it is any of them.
+                make: Any = self._session.client
+                self._clients[key] = make(
+                    service, region_name=region, endpoint_url=self.endpoint_url, config=self._config
+                )
+            return self._clients[key]
+
+    def close(self) -> None:
+        """Close every client's connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()

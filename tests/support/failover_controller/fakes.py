@@ -1,0 +1,350 @@
+# ruff: noqa: D102 - the fakes do what the ports that they stand for say
+"""Fakes in memory for every port: a table with real conditions, a world with two regions, a clock, and steps that can crash.
+
+Own no rule of the controller. Invariant: everything that crosses a port passes through `Steps`, so that a test can let the process die,
+or another one run, before or after any of it.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from functions.failover_controller.model import Notice
+from functions.failover_controller.ports import (
+    Answer,
+    CallNotSentError,
+    CallRefusedError,
+    CallUncertainError,
+    ConflictError,
+    SilentError,
+    UnavailableError,
+    UnusableError,
+)
+from tests.support.failover_controller.builders import NOW, OWN_ARN, PEER_ARN
+
+Result = TypeVar("Result")
+Key = tuple[str, str]
+
+
+class Crash(BaseException):
+    """The process dies here: nothing of it runs any more."""
+
+
+class Clock:
+    """A clock that stands until it is moved; sleeping moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+        self.slept: list[float] = []
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+
+class Steps:
+    """Counts what crosses a port, before and after each effect, and may interrupt there."""
+
+    def __init__(self, interrupt: Callable[[int, str], None] | None = None) -> None:
+        self.count = 0
+        self.names: list[str] = []
+        self.interrupt = interrupt
+
+    def around(self, name: str, effect: Callable[[], Result]) -> Result:
+        self._pass(f"before {name}")
+        result = effect()
+        self._pass(f"after {name}")
+        return result
+
+    def _pass(self, name: str) -> None:
+        self.count += 1
+        self.names.append(name)
+        if self.interrupt is not None:
+            self.interrupt(self.count, name)
+
+
+def crash_at(step: int) -> Callable[[int, str], None]:
+    """An interrupt that lets the process die at one step."""
+
+    def interrupt(count: int, name: str) -> None:
+        if count == step:
+            raise Crash(name)
+
+    return interrupt
+
+
+class InlineThreads:
+    """Runs each call at once; calls for which `hangs` is true never end. A crash passes through: the process is dead."""
+
+    def __init__(self) -> None:
+        self.hanging: list[tuple[Callable[[], object], Future[Any]]] = []
+        self.hangs: Callable[[], bool] = lambda: False
+        self.has_room = True
+
+    def submit(self, call: Callable[[], Result], /) -> "Future[Result]":
+        future: Future[Result] = Future()
+        if not self.has_room:
+            return future
+        future.set_running_or_notify_cancel()
+        if self.hangs():
+            self.hanging.append((call, future))
+            return future
+        self.run(call, future)
+        return future
+
+    @staticmethod
+    def run(call: Callable[[], Any], future: "Future[Any]") -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - what an executor does
+            future.set_exception(error)
+
+
+class MemoryTable:
+    """A table with the conditions of DynamoDB that the store uses, and its types. Each call is one: nothing happens in its midst."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.items: dict[Key, dict[str, object]] = {}
+        self.fails_to_read = False
+        self.fails_to_write: Callable[[Key], bool] = lambda key: False
+        self.loses_answer_of: Callable[[Key], bool] = lambda key: False
+        self.throttles: Callable[[Key], bool] = lambda key: False
+
+    def read(self, keys: list[Key]) -> dict[Key, dict[str, object] | None]:
+        if self.fails_to_read:
+            raise UnavailableError("table: InternalServerError")
+        with self._lock:
+            return {
+                key: dict(self.items[key]) if key in self.items else None for key in keys if not self.throttles(key)
+            }
+
+    def write(
+        self,
+        key: Key,
+        attributes: Mapping[str, object],
+        *,
+        condition: str | None = None,
+        values: Mapping[str, object] | None = None,
+    ) -> None:
+        if self.fails_to_write(key):
+            raise UnavailableError("table: ThrottlingException")
+        with self._lock:
+            if condition is not None and not holds(condition, self.items.get(key), values or {}):
+                raise ConflictError(f"{key}: condition")
+            self.items[key] = as_stored({"item": key[0], "sort": key[1], **attributes})
+        if self.loses_answer_of(key):
+            raise UnavailableError("table: read timed out")
+
+    def history(self) -> list[dict[str, object]]:
+        """The audit trail, oldest first."""
+        return [item for key, item in sorted(self.items.items()) if key[0] == "history"]
+
+    def reasons(self) -> list[object]:
+        """The reasons in the audit trail, oldest first."""
+        return [item["reason"] for item in self.history()]
+
+
+def as_stored(attributes: Mapping[str, object]) -> dict[str, object]:
+    """What DynamoDB gives back for these attributes; raises for what it can't store (a float, for one)."""
+    write, read = TypeSerializer().serialize, TypeDeserializer().deserialize
+    return {name: read(write(value)) for name, value in attributes.items()}
+
+
+def holds(condition: str, item: Mapping[str, object] | None, values: Mapping[str, object]) -> bool:
+    """Whether a condition of DynamoDB holds for an item. Source: Amazon DynamoDB Developer Guide, condition expressions."""
+    return any(_clause_holds(clause.strip(), item, values) for clause in condition.split(" OR "))
+
+
+def _clause_holds(clause: str, item: Mapping[str, object] | None, values: Mapping[str, object]) -> bool:
+    if absent := re.fullmatch(r"attribute_not_exists\(#(\w+)\)", clause):
+        return item is None or absent[1] not in item
+    comparison = re.fullmatch(r"#(\w+) (=|<) :(\w+)", clause)
+    assert comparison is not None, clause
+    name, operator, value = comparison.groups()
+    if item is None or name not in item:
+        return False
+    stored: Any = item[name]
+    if isinstance(stored, str) is not isinstance(values[value], str):
+        return False
+    return stored == values[value] if operator == "=" else stored < values[value]
+
+
+class StepTable:
+    """One process's way to the table: each call is a step."""
+
+    def __init__(self, table: MemoryTable, steps: Steps) -> None:
+        self._table = table
+        self._steps = steps
+
+    def read(self, keys: list[Key]) -> dict[Key, dict[str, object] | None]:
+        return self._steps.around("read", lambda: self._table.read(keys))
+
+    def write(self, key: Key, attributes: Mapping[str, object], **kwargs: Any) -> None:
+        self._steps.around(f"write {key[0]}", lambda: self._table.write(key, attributes, **kwargs))
+
+
+class World:
+    """Two regions: the writer in the peer's until it is failed over; faults are attributes that a test sets."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.writer = PEER_ARN
+        self.region_is_dark = False
+        self.writer_is_down = False
+        self.peering_is_cut = False
+        self.peer_lambda: Exception | None = None
+        self.own_lambda: Exception | None = None
+        self.rds: Exception | None = None
+        self.call: str = "accepted"
+        self.operation_seconds = 3.0
+        self.operation_never_ends = False
+        self.calls: list[datetime] = []
+        self.effects = 0
+        self.lag_ms: float | None = 80.0
+        self.instances = 2
+        self._heartbeat = NOW.isoformat()
+        self._promoted_at: datetime | None = None
+        self.published: list[Notice] = []
+        self.topic_fails = False
+        self.metrics: list[dict[str, tuple[float, str]]] = []
+        self.metrics_fail = False
+
+    @property
+    def writer_lives(self) -> bool:
+        return not (self.region_is_dark or self.writer_is_down)
+
+    def settle(self) -> None:
+        """Let time do its work: heartbeats arrive, an operation ends."""
+        if self.writer == OWN_ARN or self.writer_lives:
+            self._heartbeat = self._clock().isoformat()
+        begun = self._promoted_at
+        if begun is None or self.operation_never_ends:
+            return
+        if (self._clock() - begun).total_seconds() >= self.operation_seconds:
+            self._promoted_at, self.writer = None, OWN_ARN
+
+    def probe(self, cluster: str, *, from_peer: bool) -> dict[str, object]:
+        is_own = "eu-west-1" in cluster
+        is_writer = (self.writer == OWN_ARN) is is_own
+        unreachable = not is_own and (not self.writer_lives or (self.peering_is_cut and not from_peer))
+        if unreachable:
+            return {"cluster": cluster, "reachable": False, "failure": "timeout: connect: no answer"}
+        return {
+            "cluster": cluster,
+            "reachable": True,
+            "failure": None,
+            "connect_ms": 3.0,
+            "read_only": not is_writer,
+            "heartbeat_at": self._heartbeat,
+            "heartbeat_age_ms": 400,
+            "replication_lag_ms": None if is_writer else self.lag_ms,
+        }
+
+    def ask_own(self, request: Answer) -> object:
+        self.settle()
+        if self.own_lambda is not None:
+            raise self.own_lambda
+        targets: Any = request["targets"]
+        return {"probes": [self.probe(target["cluster"], from_peer=False) for target in targets]}
+
+    def ask_peer(self, request: Answer) -> object:
+        if self.region_is_dark:
+            raise SilentError("read timed out")
+        if self.peer_lambda is not None:
+            raise self.peer_lambda
+        targets: Any = request["targets"]
+        return {"probes": [self.probe(target["cluster"], from_peer=True) for target in targets]}
+
+    def read_global_cluster(self) -> object:
+        self.settle()
+        if self.rds is not None:
+            raise self.rds
+        state = {"Status": "failing-over", "ToDbClusterArn": OWN_ARN, "IsDataLossAllowed": True}
+        return {
+            "GlobalClusterMembers": [
+                {"DBClusterArn": PEER_ARN, "IsWriter": self.writer == PEER_ARN},
+                {"DBClusterArn": OWN_ARN, "IsWriter": self.writer == OWN_ARN, "SynchronizationStatus": "connected"},
+            ],
+            "FailoverState": {} if self._promoted_at is None else state,
+        }
+
+    def read_own_cluster(self) -> object:
+        if self.rds is not None:
+            raise self.rds
+        return {"Status": "available", "DBClusterMembers": [{}] * self.instances}
+
+    def fail_over(self, target: str) -> None:
+        self.calls.append(self._clock())
+        if self.call == "throttled":
+            raise CallNotSentError("ThrottlingException")
+        if self.call == "timed out, lost":
+            raise CallUncertainError("read timed out")
+        if self.call == "broken":
+            raise RuntimeError("a bug of ours")
+        if self.call == "refused" or self._promoted_at is not None or self.writer == target:
+            raise CallRefusedError("InvalidGlobalClusterStateFault")
+        self.effects += 1
+        self._promoted_at = self._clock()
+        if self.call == "timed out, took effect":
+            raise CallUncertainError("read timed out")
+
+    def cancel_operation(self) -> None:
+        self._promoted_at = None
+
+    def publish(self, notice: Notice) -> None:
+        if self.topic_fails:
+            raise UnavailableError("topic: InternalError")
+        self.published.append(notice)
+
+    def put(self, values: Mapping[str, tuple[float, str]]) -> None:
+        if self.metrics_fail:
+            raise UnavailableError("metrics: InternalFailure")
+        self.metrics.append(dict(values))
+
+    def told(self) -> list[str]:
+        """The reasons that people heard of, in order, each notice once."""
+        return [str(notice.reason) for notice in {notice.id: notice for notice in self.published}.values()]
+
+
+class StepWorld:
+    """One process's way to the world: each call is a step."""
+
+    def __init__(self, world: World, steps: Steps) -> None:
+        self._world = world
+        self._steps = steps
+
+    def ask_own(self, request: Answer) -> object:
+        return self._steps.around("own health_check", lambda: self._world.ask_own(request))
+
+    def ask_peer(self, request: Answer) -> object:
+        return self._steps.around("peer health_check", lambda: self._world.ask_peer(request))
+
+    def read_global_cluster(self) -> object:
+        return self._steps.around("global cluster", self._world.read_global_cluster)
+
+    def read_own_cluster(self) -> object:
+        return self._steps.around("own cluster", self._world.read_own_cluster)
+
+    def fail_over(self, target: str) -> None:
+        self._steps.around("fail over", lambda: self._world.fail_over(target))
+
+    def publish(self, notice: Notice) -> None:
+        self._steps.around("publish", lambda: self._world.publish(notice))
+
+    def put(self, values: Mapping[str, tuple[float, str]]) -> None:
+        self._steps.around("metrics", lambda: self._world.put(values))
+
+
+THROTTLED = UnusableError("ThrottlingException")

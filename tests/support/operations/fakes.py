@@ -1,0 +1,252 @@
+# ruff: noqa: D102 - the fake does what the port that it stands for says
+"""Two regions in memory, for the commands: tables with real conditions, and calls that fail when a test says so.
+
+Own no rule of the commands. Invariant: every call of a command goes through `World.meet`, so that a test can let it
+fail before or after its effect, or let somebody else write first.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from functions.failover_controller.model import Action, Notice, Reason, Side, State
+from functions.failover_controller.table_items import history_item, history_key, state_item
+from operations.aws.move_ports import Moves, MovesApi
+from operations.aws.ports import Change, Item, Key, Roles
+from operations.aws.read_ports import AskIn, Questions
+from operations.aws.table_items import STATE, SWITCH
+from operations.cli.app import app
+from operations.cli.options import Surroundings
+from operations.stack.deployment import Deployment, Place, read_deployment
+from operations.support.errors import AwsError, ConflictError
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+EAST, WEST = "us-east-1", "eu-west-1"
+GLOBAL_CLUSTER = "payments-global-dev"
+ME = "arn:aws:sts::123456789012:assumed-role/operator/alice"
+
+
+def outputs() -> dict[str, object]:
+    """Return a stack's outputs: what the commands need, and something that they don't."""
+    regions = {
+        name: {
+            "region": region,
+            "cluster_arn": f"arn:aws:rds:{region}:123456789012:cluster:payments-{region}-dev",
+            "table_name": "payments-failover-dev",
+            "failover_controller_function_name": "payments-failover-controller-dev",
+            "health_check_function_name": "payments-health-check-dev",
+            "port": 3306,
+            "cluster_id": f"payments-{region}-dev",
+            "writer_endpoint": f"payments-{region}-dev.cluster-abc.{region}.rds.amazonaws.com",
+            "reader_endpoint": f"payments-{region}-dev.cluster-ro-abc.{region}.rds.amazonaws.com",
+            "key_arn": f"arn:aws:kms:{region}:123456789012:key/k",
+            "secret_arn": f"arn:aws:secretsmanager:{region}:123456789012:secret:payments-master-dev-AbCdEf",
+            "topic_arn": f"arn:aws:sns:{region}:123456789012:payments-failover-dev",
+            "alarm_arns": [
+                f"arn:aws:cloudwatch:{region}:123456789012:alarm:payments-{thing}-dev"
+                for thing in ("writer-role", "reader-role", "controller-silent", "replication-lag", "cpu")
+            ],
+        }
+        for name, region in (("primary", EAST), ("secondary", WEST))
+    }
+    return {
+        "global_cluster_id": GLOBAL_CLUSTER,
+        "regions": regions,
+        "database_name": "payments",
+        "environment": "dev",
+        "writer_dns_name": "writer.payments-dev.internal",
+        "reader_dns_name": "reader.payments-dev.internal",
+        "health_check_ids": {"writer": "check-1", f"reader-{EAST}": "check-2", f"reader-{WEST}": "check-3"},
+    }
+
+
+DEPLOYMENT: Deployment = read_deployment(outputs())
+EAST_PLACE, WEST_PLACE = DEPLOYMENT.place(EAST), DEPLOYMENT.place(WEST)
+
+
+def after(seconds: float) -> datetime:
+    """Return the moment so long after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def notice(
+    identity: str, at: datetime, reason: Reason, action: Action = Action.TELL, **evidence: str | float | None
+) -> Notice:
+    """Return a notice in the controller's own form."""
+    line = {"reason": reason, "action": action, "at": at.isoformat(), "id": identity, "evidence": evidence}
+    line["next"] = f"what to do about {reason}"
+    return Notice(id=identity, at=at, reason=reason, action=action, line=json.dumps(line))
+
+
+@dataclass(kw_only=True)
+class Region:
+    """One region in memory: `RegionApi` for the commands, and what a test sets and looks at."""
+
+    world: "World"
+    place: Place
+    items: dict[Key, dict[str, object]] = field(default_factory=dict)
+    policy: dict[str, str] = field(default_factory=lambda: {"MODE": "approve", "BEAT_SECONDS": "10"})
+
+    def put_state(self, state: State) -> None:
+        """Let the controller have written this."""
+        self.items[STATE] = dict(state_item(replace(state, version=state.version or 1)))
+
+    def put_notice(self, told: Notice) -> None:
+        """Let the controller have told this."""
+        self.items[history_key(told)] = dict(history_item(told))
+
+    @property
+    def switch(self) -> dict[str, object] | None:
+        """The switch's item as it is now."""
+        return self.items.get(SWITCH)
+
+    def traces(self) -> list[dict[str, Any]]:
+        """Return the lines that people's commands left in the audit trail, oldest first."""
+        entries = sorted((key, item) for key, item in self.items.items() if key[0] == "history")
+        lines = [json.loads(str(item["line"])) for _, item in entries]
+        return [line for line in lines if line["action"] == "operator"]
+
+    def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
+        self.world.meet(self.place, "read_items")
+        return {key: self._with_keys(key) for key in keys}
+
+    def read_history(self, limit: int, since: str | None = None) -> list[Item]:
+        self.world.meet(self.place, "read_history")
+        keys = sorted((key for key in self.items if key[0] == "history" and key[1] >= (since or "")), reverse=True)
+        return [found for key in keys[:limit] if (found := self._with_keys(key)) is not None]
+
+    def read_roles(self) -> Roles:
+        self.world.meet(self.place, "read_roles")
+        return self.world.roles
+
+    def read_policy(self) -> Mapping[str, str]:
+        self.world.meet(self.place, "read_policy")
+        return self.policy
+
+    def caller(self) -> str:
+        self.world.meet(self.place, "caller")
+        return ME
+
+    def write(self, change: Change) -> None:
+        self.world.meet(self.place, "write")
+        there = self.items.get(change.key)
+        marks = ("version", "change_id")
+        same = (there is None) == (change.over is None) and (
+            there is None or change.over is None or all(there.get(name) == change.over.get(name) for name in marks)
+        )
+        if not same:
+            raise ConflictError("somebody else wrote first", cure="")
+        self.items[change.key] = dict(change.attributes)
+        self.items[change.trace_key] = dict(change.trace)
+        self.world.meet(self.place, "written")
+
+    def _with_keys(self, key: Key) -> Item | None:
+        return {"item": key[0], "sort": key[1], **self.items[key]} if key in self.items else None
+
+
+class World:
+    """Both regions, the clock, and what goes wrong."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.calls: list[tuple[str, str]] = []
+        self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+        self.interactive = False
+        self.loaded: list[tuple[Path | None, str | None]] = []
+        self.moves: Moves = _no_moves
+        self.outputs: dict[str, object] = outputs()
+        self.ask_in: AskIn = _nobody_asked
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[], None] = lambda: None
+        self._events: dict[tuple[str, str], Callable[[], None]] = {}
+        self._ids = 0
+        self.regions = {place.region: Region(world=self, place=place) for place in DEPLOYMENT.places}
+        self.east, self.west = self.regions[EAST], self.regions[WEST]
+
+    def fail(self, region: str, *calls: str) -> None:
+        """Let these calls to the region end without an answer; `written` fails after the effect. None named: all."""
+        for call in calls or ("read_items", "read_history", "read_roles", "read_policy", "caller", "write"):
+            self.on(region, call, _no_answer(region, call))
+
+    def on(self, region: str, call: str, event: Callable[[], None]) -> None:
+        """Let something happen when the call arrives, every time."""
+        self._events[region, call] = event
+
+    def meet(self, place: Place, call: str) -> None:
+        """Note the call, and let happen what was ordered."""
+        self.calls.append((place.region, call))
+        event = self._events.get((place.region, call))
+        if event is not None:
+            event()
+
+    def asked(self, region: str) -> list[str]:
+        """Return the calls that a region got."""
+        return sorted({call for where, call in self.calls if where == region})
+
+    def run(self, *arguments: str, answer: str | None = None) -> Result:
+        """Run a command line; with an `answer` somebody sits there and types it."""
+        self.interactive = answer is not None
+        around = Surroundings(
+            load_outputs=self._load,
+            connect_to=lambda deployment: lambda place: self.regions[place.region],
+            ask_in=self.ask_in,
+            now=lambda: self.now,
+            new_id=self._new_id,
+            is_interactive=lambda: self.interactive,
+            moves_to=lambda deployment: self.moves,
+            sleep=self._sleep,
+            stopwatch=lambda: self.now.timestamp(),
+        )
+        return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
+
+    def _load(self, file: Path | None, stack: str | None) -> object:
+        self.loaded.append((file, stack))
+        return self.outputs
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+        self.on_sleep()
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"change-{self._ids}"
+
+
+def _nobody_asked(region: str) -> Questions:
+    raise AwsError(f"{region}: this test gave no answers", cure="Give it a FakeAws.")
+
+
+def ill(world: World, **changes: Any) -> State:
+    """Let the standby's controller see its writer as dead, beating just now; return its state."""
+    state = State(
+        version=7,
+        beat_at=after(-4),
+        writer=Side.PEER,
+        dead_beats=6,
+        silent_beats=6,
+        dead_since=after(-60),
+        heartbeats=("2026-11-24T11:58:59+00:00",),
+        heartbeat_seen_at=after(-61),
+        lag_ms=1500.0,
+        lag_at=after(-61),
+        **changes,
+    )
+    world.west.put_state(state)
+    return state
+
+
+def _no_moves(place: Place) -> MovesApi:
+    raise AssertionError(f"nothing moves in this test, and {place.region} was asked")
+
+
+def _no_answer(region: str, call: str) -> Callable[[], None]:
+    def fail() -> None:
+        raise AwsError(f"{call} of {region}: no answer", cure="Try again.")
+
+    return fail

@@ -1,0 +1,281 @@
+# ruff: noqa: D102 - the fake does what the port that it stands for says
+"""Two regions whose database moves, and is copied, in memory: `MovesApi` for the acting commands.
+
+Owns an operation's course in time, and what RDS refuses. Invariant: time passes only while a command sleeps, and every
+call goes through `World.meet`, so that a test can let it fail.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.failover_controller.model import Side, State
+from operations.aws.move_ports import (
+    AwsRefusedError,
+    ClusterSight,
+    GlobalSight,
+    Instance,
+    Operation,
+    ProbeSight,
+    ProbeTarget,
+)
+from operations.aws.ports import Roles
+from operations.commands.move_survey import cluster_id
+from operations.stack.deployment import Place
+from tests.support.operations.fakes import DEPLOYMENT, EAST_PLACE, WEST, WEST_PLACE, World, after
+
+VERSION = "8.0.mysql_aurora.3.10.4"
+COPY_SECONDS = 120.0
+
+
+@dataclass(kw_only=True)
+class Course:
+    """An operation under way."""
+
+    target: Place
+    allows_data_loss: bool
+    ends_at: datetime
+
+
+class MovingWorld(World):
+    """The world of the other commands, with databases that move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.course: Course | None = None
+        self.operation_seconds = 60.0
+        self.changed_at: datetime | None = None
+        self.global_status = "available"
+        self.synchronization = {place.cluster_arn: "connected" for place in DEPLOYMENT.places}
+        self.dead: set[str] = set()
+        """Regions whose databases don't answer."""
+        self.is_stuck = False
+        """Whether an operation ends without having changed the roles."""
+        self.never_writes = False
+        self.moving = {place.region: MovingRegion(world=self, place=place) for place in DEPLOYMENT.places}
+        self.moves = lambda place: self.moving[place.region]
+        for region in self.regions.values():
+            region.policy = environment(region.place)
+        self.west.put_state(
+            State(
+                version=3,
+                beat_at=after(-4),
+                writer=Side.PEER,
+                lag_ms=80.0,
+                lag_at=after(-4),
+                heartbeat_seen_at=after(-4),
+            )
+        )
+
+    @property
+    def writer(self) -> Place:
+        """Where the writer is now."""
+        return next(place for place in DEPLOYMENT.places if place.cluster_arn == self.roles.writer_arn)
+
+    def begin(self, target: Place, *, allows_data_loss: bool) -> None:
+        """Let an operation be accepted."""
+        self.course = Course(
+            target=target,
+            allows_data_loss=allows_data_loss,
+            ends_at=self.now + timedelta(seconds=self.operation_seconds),
+        )
+
+    def pass_time(self) -> None:
+        """Let what is due by now have happened."""
+        course = self.course
+        if course is not None and self.now >= course.ends_at:
+            self.course = None
+            if not self.is_stuck:
+                self.roles = Roles(writer_arn=course.target.cluster_arn, operation=None)
+                self.changed_at = self.now
+
+    def called(self, name: str) -> list[str]:
+        """Return the regions in which this was called, in order."""
+        return [region for region, call in self.calls if call == name]
+
+
+def environment(place: Place) -> dict[str, str]:
+    """Return a controller's environment, as deployed."""
+    peer = DEPLOYMENT.other(place)
+    return {
+        "MODE": "automatic",
+        "BEAT_SECONDS": "10",
+        "COOLDOWN_SECONDS": "900",
+        "MAX_DATA_LOSS_SECONDS": "60",
+        "OWN_CLUSTER_ID": cluster_id(place),
+        "OWN_WRITER_HOST": f"writer.{place.region}",
+        "PEER_CLUSTER_ID": cluster_id(peer),
+        "PEER_WRITER_HOST": f"writer.{peer.region}",
+        "PEER_REGION": peer.region,
+        "DATABASE_PORT": "3306",
+        "HEALTH_CHECK_FUNCTION": "payments-health-check-dev",
+    }
+
+
+@dataclass(kw_only=True)
+class MovingRegion:
+    """One region's RDS, health_check and metrics."""
+
+    world: MovingWorld
+    place: Place
+
+    def __post_init__(self) -> None:
+        """Begin with the cluster that was deployed."""
+        own = cluster_id(self.place)
+        self.clusters: dict[str, ClusterSight] = {own: _cluster(self.place)}
+        self.instances: dict[str, list[Instance]] = {
+            own: [_instance(f"{own}-{number}", is_writer=number == 1) for number in (1, 2)]
+        }
+        self.ready_at: dict[str, datetime] = {}
+        self.restored: list[tuple[str, str, datetime, Mapping[str, object]]] = []
+        self.backtracked: list[tuple[str, datetime]] = []
+
+    def set_cluster(self, **changes: Any) -> None:
+        """Change the cluster that was deployed."""
+        own = cluster_id(self.place)
+        self.clusters[own] = replace(self.clusters[own], **changes)
+
+    def read_global(self) -> GlobalSight:
+        self.world.meet(self.place, "read_global")
+        self.world.pass_time()
+        course = self.world.course
+        return GlobalSight(
+            status=self.world.global_status,
+            writer_arn=self.world.roles.writer_arn,
+            synchronization=self.world.synchronization,
+            operation=None
+            if course is None
+            else Operation(
+                status="failing-over" if course.allows_data_loss else "switching-over",
+                target_arn=course.target.cluster_arn,
+                allows_data_loss=course.allows_data_loss,
+            ),
+        )
+
+    def read_cluster(self, identifier: str) -> ClusterSight | None:
+        self.world.meet(self.place, "read_cluster")
+        found = self.clusters.get(identifier)
+        if found is None:
+            return None
+        names = [instance.identifier for instance in self.instances.get(identifier, [])]
+        return replace(found, status=self._status(identifier, found.status), instance_ids=names)
+
+    def read_instances(self, cluster_id: str) -> Sequence[Instance]:
+        self.world.meet(self.place, "read_instances")
+        found = self.instances.get(cluster_id, [])
+        return [replace(each, status=self._status(each.identifier, each.status)) for each in found]
+
+    def switch_over(self, target_arn: str) -> None:
+        self.world.meet(self.place, "switch_over")
+        if self.place != self.world.writer:
+            raise AwsRefusedError("a switchover is called in the writer's region", cure="")
+        self.world.begin(_place(target_arn), allows_data_loss=False)
+        self.world.meet(self.place, "switching")
+
+    def fail_over(self, target_arn: str) -> None:
+        self.world.meet(self.place, "fail_over")
+        if self.place.cluster_arn != target_arn:
+            raise AwsRefusedError("a failover is called in the target's region", cure="")
+        self.world.begin(_place(target_arn), allows_data_loss=True)
+        self.world.meet(self.place, "failing")
+
+    def probe(self, target: ProbeTarget) -> ProbeSight:
+        self.world.meet(self.place, "probe")
+        assert target.function_name == "payments-health-check-dev"
+        if target.region in self.world.dead:
+            return ProbeSight(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
+        read_only = target.region != self.world.writer.region or self.world.never_writes
+        return ProbeSight(is_alive=True, read_only=read_only, heartbeat=self.world.now.isoformat(), problem=None)
+
+    def writer_role(self, since: datetime) -> float | None:
+        self.world.meet(self.place, "writer_role")
+        changed_at = self.world.changed_at
+        if changed_at is not None and self.world.now - changed_at < timedelta(seconds=60):
+            # One datapoint of 1 counts at once, as the maximum of its minute; zeros take a whole minute.
+            return 1.0
+        return float(self.place == self.world.writer)
+
+    def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
+        self.world.meet(self.place, "restore")
+        if copy_id in self.clusters:
+            raise AwsRefusedError(f"{copy_id} exists", cure="")
+        source = self.clusters[source_id]
+        tags = {tag["Key"]: tag["Value"] for tag in settings["Tags"]}  # type: ignore[attr-defined]
+        own = {name: value for name, value in settings.items() if name != "Tags"}
+        self.clusters[copy_id] = replace(
+            source, identifier=copy_id, arn=source.arn.replace(source_id, copy_id), tags=tags, settings=own
+        )
+        self.instances[copy_id] = []
+        self.restored.append((source_id, copy_id, at, settings))
+        self.ready_at[copy_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
+        self.world.meet(self.place, "restoring")
+
+    def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
+        self.world.meet(self.place, "create_instance")
+        if self._status(cluster_id, "available") != "available":
+            raise AwsRefusedError(f"{cluster_id} is not available", cure="")
+        self.instances[cluster_id].append(replace(_instance(instance_id, is_writer=True), settings=settings))
+        self.ready_at[instance_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
+
+    def unprotect(self, cluster_id: str) -> None:
+        self.world.meet(self.place, "unprotect")
+        found = self.clusters[cluster_id]
+        self.clusters[cluster_id] = replace(found, settings={**found.settings, "DeletionProtection": False})
+
+    def delete_instance(self, instance_id: str) -> None:
+        self.world.meet(self.place, "delete_instance")
+        for cluster, instances in self.instances.items():
+            self.instances[cluster] = [each for each in instances if each.identifier != instance_id]
+
+    def delete_cluster(self, cluster_id: str) -> None:
+        self.world.meet(self.place, "delete_cluster")
+        if self.clusters[cluster_id].settings.get("DeletionProtection") or self.instances[cluster_id]:
+            raise AwsRefusedError(f"{cluster_id} is protected, or has instances", cure="")
+        del self.clusters[cluster_id]
+
+    def backtrack(self, cluster_id: str, at: datetime) -> str:
+        self.world.meet(self.place, "backtrack")
+        self.backtracked.append((cluster_id, at))
+        self.ready_at["backtrack-1"] = self.world.now + timedelta(seconds=COPY_SECONDS)
+        return "backtrack-1"
+
+    def backtrack_status(self, cluster_id: str, backtrack_id: str) -> str:
+        self.world.meet(self.place, "backtrack_status")
+        return "APPLYING" if self._status(backtrack_id, "available") != "available" else "COMPLETED"
+
+    def _status(self, identifier: str, status: str) -> str:
+        return "creating" if self.world.now < self.ready_at.get(identifier, self.world.now) else status
+
+
+def _place(arn: str) -> Place:
+    return WEST_PLACE if WEST in arn else EAST_PLACE
+
+
+def _cluster(place: Place) -> ClusterSight:
+    return ClusterSight(
+        identifier=cluster_id(place),
+        arn=place.cluster_arn,
+        status="available",
+        engine_version=VERSION,
+        is_encrypted=True,
+        earliest_restorable=after(-7 * 86_400),
+        latest_restorable=after(-120),
+        backtrack_window_seconds=0,
+        endpoint=f"writer.{place.region}",
+        settings={
+            "DBSubnetGroupName": "payments-database-dev",
+            "DBClusterParameterGroupName": "payments-cluster-dev",
+            "KmsKeyId": f"arn:aws:kms:{place.region}:123456789012:key/own",
+            "VpcSecurityGroupIds": ["sg-1"],
+            "EnableIAMDatabaseAuthentication": True,
+            "DeletionProtection": True,
+        },
+        tags={"Environment": "dev"},
+        instance_ids=[],
+    )
+
+
+def _instance(identifier: str, *, is_writer: bool) -> Instance:
+    settings = {"DBInstanceClass": "db.r6g.large", "DBParameterGroupName": "payments-instance-dev"}
+    return Instance(identifier=identifier, status="available", is_writer=is_writer, settings=settings)

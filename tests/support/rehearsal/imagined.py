@@ -1,0 +1,152 @@
+"""The unchanged program on an imagined AWS: nothing is called, every resource says yes, and a state is left.
+
+Owns: what the imagined AWS answers, for every output that the program reads. Does not own: what is asserted.
+Invariant: the same program, settings and state give the same plan as on the embedded AWS: only the answers are imagined.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rehearsal.engine.deploy import Deployment, deploy, stack_config
+from rehearsal.engine.state import KeptResource, StackState
+from rehearsal.provider.resources.handler import Created, Handler, Removal, Request
+from rehearsal.provider.resources.registry import HANDLERS
+
+ROOT = Path(__file__).resolve().parents[3]
+ACCOUNT = "123456789012"
+KNOWN_BY = {
+    "aws:rds/cluster:Cluster": "clusterIdentifier",
+    "aws:rds/globalCluster:GlobalCluster": "globalClusterIdentifier",
+    "aws:rds/clusterInstance:ClusterInstance": "identifier",
+}
+
+
+class ImaginedAws:
+    """The three things that the program asks before it creates anything."""
+
+    def __call__(self, service: str, region: str) -> Any:
+        """Return the client of a service in a region: this one, for all."""
+        self.region = region
+        return _Client(region)
+
+
+class _Client:
+    def __init__(self, region: str) -> None:
+        self._region = region
+
+    def describe_availability_zones(self, **_arguments: Any) -> dict[str, Any]:
+        """Four zones."""
+        zones = [f"{self._region}{letter}" for letter in "abcd"]
+        return {"AvailabilityZones": [{"ZoneName": zone, "ZoneId": zone, "GroupName": self._region} for zone in zones]}
+
+    def get_caller_identity(self) -> dict[str, str]:
+        """One account."""
+        return {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root", "UserId": ACCOUNT}
+
+
+def imagine(request: Request) -> Created:
+    """Say yes to a resource, and give the outputs that the program reads."""
+    request.touched.update(request.inputs, request.changed)
+    inputs, name = request.inputs, request.name
+    arn = f"arn:aws:{request.type.split(':')[1].split('/')[0]}:{request.region}:{ACCOUNT}:{name}"
+    further: dict[str, Any] = {
+        "aws:rds/cluster:Cluster": {
+            "endpoint": f"{name}.cluster-abc.rds.amazonaws.com",
+            "readerEndpoint": f"{name}.cluster-ro-abc.rds.amazonaws.com",
+            "clusterResourceId": f"cluster-{name}",
+            "port": inputs.get("port"),
+        },
+        "aws:rds/globalCluster:GlobalCluster": {"endpoint": f"{name}.global-abc.global.rds.amazonaws.com"},
+        "aws:secretsmanager/secret:Secret": {
+            "arn": f"arn:aws:secretsmanager:{request.region}:{ACCOUNT}:secret:{name}-AbCdEf"
+        },
+        "aws:route53/zone:Zone": {"zoneId": f"Z{name}"},
+        "aws:route53/record:Record": {"fqdn": inputs.get("name")},
+        "aws:kms/key:Key": {"keyId": f"{name}-key-id"},
+        "aws:lambda/invocation:Invocation": {"result": "{}"},
+        "random:index/randomPassword:RandomPassword": {"result": "a-password-that-nobody-reads-0123"},
+    }.get(request.type, {})
+    known_as = str(inputs.get(KNOWN_BY.get(request.type, ""), request.id or f"{name}-id"))
+    return Created(
+        id=known_as,
+        outputs={"arn": arn, "owner": ACCOUNT, **further},
+        secret_outputs=frozenset({"result"}) if request.type.startswith("random:") else frozenset(),
+    )
+
+
+def imagine_gone(removal: Removal) -> None:
+    """Say yes to a deletion."""
+
+
+def _imagined(handler: Handler) -> Handler:
+    # An imagined AWS holds nothing that could be read back.
+    unread = {name: dataclasses.replace(account, held="") for name, account in handler.properties.items()}
+    return dataclasses.replace(handler, create=imagine, update=imagine, delete=imagine_gone, properties=unread)
+
+
+IMAGINED = {type_: _imagined(handler) for type_, handler in HANDLERS.items()}
+
+
+def run(
+    stack: str, changes: Mapping[str, object] | None = None, *, state: StackState | None = None, preview: bool = False
+) -> Deployment:
+    """Run the program with a stack's settings and changes to them, on an earlier run's state or on none.
+
+    The state is not changed: a run is made on a copy of it.
+    """
+    return deploy(
+        ROOT,
+        stack_config(ROOT, stack, changes),
+        "http://127.0.0.1:1",
+        stack=stack,
+        clients=ImaginedAws(),
+        handlers=IMAGINED,
+        state=state.copy() if state is not None else None,
+        preview=preview,
+    )
+
+
+def after_change_of_roles(state: StackState, *, writer_region: str) -> StackState:
+    """Return the state as a refresh finds it when the cluster of a region is the writer.
+
+    All that AWS may describe differently then: who replicates from whom, membership, versions, the former writer's user
+    and database, the standby's endpoint, zones of instances, a rotated password.
+    """
+    after = state.copy()
+    clusters = [each for each in state.resources.values() if each.type == "aws:rds/cluster:Cluster"]
+    writer = next(each for each in clusters if each.region == writer_region)
+    for cluster in clusters:
+        stands_by = cluster is not writer
+        inputs = {
+            **cluster.inputs,
+            "engineVersion": "8.0.mysql_aurora.3.10.9",
+            **({"replicationSourceIdentifier": writer.outputs["arn"]} if stands_by else {}),
+        }
+        if stands_by:
+            for name in ("masterUsername", "databaseName", "masterPassword"):
+                inputs.pop(name, None)
+        else:
+            inputs |= {"masterUsername": "dbadmin", "databaseName": "payments"}
+        outputs = {**cluster.outputs, **({"endpoint": ""} if stands_by else {})}
+        after.keep(dataclasses.replace(cluster, inputs=inputs, outputs=outputs))
+    for each in state.resources.values():
+        changed = {
+            "aws:rds/clusterInstance:ClusterInstance": {
+                "availabilityZone": f"{each.region}c",
+                "engineVersion": "8.0.mysql_aurora.3.10.9",
+            },
+            "aws:secretsmanager/secretVersion:SecretVersion": {"secretString": "rotated since"},
+            "aws:route53/zone:Zone": {"vpcs": [{"vpcId": "vpc-1"}, {"vpcId": "vpc-2"}]},
+        }.get(each.type)
+        if changed:
+            after.keep(dataclasses.replace(each, inputs={**each.inputs, **changed}))
+    return after
+
+
+def of_type(state: StackState, type_: str) -> list[KeptResource]:
+    """Return the resources of a type."""
+    return [each for each in state.resources.values() if each.type == type_]

@@ -1,0 +1,66 @@
+"""The settings from the environment: all that is wrong is named at once."""
+
+import pytest
+
+from functions.failover_controller.config import EnvironmentProblemError, load
+from functions.failover_controller.model import Mode
+from tests.support.failover_controller.builders import ENVIRONMENT, OWN_ARN, settings
+
+
+def test_a_complete_environment_gives_typed_settings() -> None:
+    """Numbers are numbers, the target is the own cluster, the bound has a default."""
+    loaded = settings()
+    policy = loaded.policy
+    assert (loaded.own.region, loaded.peer.region, loaded.database_port) == ("eu-west-1", "us-east-1", 3306)
+    assert (
+        policy.target,
+        policy.mode,
+        policy.beat_seconds,
+        policy.failures_to_act,
+        policy.completion_bound_seconds,
+    ) == (OWN_ARN, Mode.AUTOMATIC, 1.0, 3, 600.0)
+
+
+@pytest.mark.parametrize(("beat", "deadline", "quiet"), [("1", 0.35, 1.8), ("10", 3.0, 18.0), ("5", 1.75, 9.0)])
+def test_deadline_and_quiet_follow_the_beat(beat: str, deadline: float, quiet: float) -> None:
+    """The observation has 0.35 of a beat, 3 s at most; the heartbeat is quiet after 0.9 of two beats."""
+    policy = settings(BEAT_SECONDS=beat).policy
+    assert (deadline, quiet) == (policy.observation_deadline_seconds, pytest.approx(policy.quiet_seconds))
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENT))
+def test_each_missing_variable_is_named(name: str) -> None:
+    """Absent and empty are the same mistake."""
+    for value in ({}, {name: "  "}):
+        with pytest.raises(EnvironmentProblemError, match=f"^{name}: is missing"):
+            load({**{key: text for key, text in ENVIRONMENT.items() if key != name}, **value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_PORT", "0"),
+        ("DATABASE_PORT", "mysql"),
+        ("MODE", "yolo"),
+        ("BEAT_SECONDS", "0"),
+        ("BEAT_SECONDS", "nan"),
+        ("BEAT_SECONDS", "inf"),
+        ("FAILURES_TO_ACT", "1"),
+        ("FAILURES_TO_ACT", "2.5"),
+        ("IN_REGION_GRACE_SECONDS", "-1"),
+        ("COOLDOWN_SECONDS", "inf"),
+        ("MAX_DATA_LOSS_SECONDS", "x"),
+        ("COMPLETION_BOUND_SECONDS", "soon"),
+    ],
+)
+def test_each_malformed_variable_is_named_with_what_would_do(name: str, value: str) -> None:
+    """A controller with a wrong limit must not start."""
+    with pytest.raises(EnvironmentProblemError, match=f"^{name}: is '{value}'; it must be "):
+        settings(**{name: value})
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    """One line each."""
+    with pytest.raises(EnvironmentProblemError) as error:
+        load({})
+    assert {line.split(":")[0] for line in str(error.value).splitlines()} == set(ENVIRONMENT)

@@ -1,0 +1,477 @@
+"""health_check against databases that work, and against everything that a port can do instead."""
+
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+
+from functions.health_check.config import PACKAGED_BUNDLE
+from functions.health_check.deadline import ProbeRunner
+from functions.health_check.model import ProbeReport, Target
+from functions.health_check.probe import Prober, trusting
+from functions.health_check.token import token_signer
+from rehearsal.aurora.server import Fault
+from rehearsal.network.certificates import CertificateAuthority
+from tests.support.patience import PATIENCE_SECONDS, least, on_the_clock, wait_until
+
+SHORT_MS = 400.0
+"""For targets that never answer: it has to pass."""
+LONG_MS = 1000 * PATIENCE_SECONDS
+"""For targets that answer: a busy machine must not make a timeout of what they say."""
+GROWING_MS = (SHORT_MS, 4 * SHORT_MS, 16 * SHORT_MS, 64 * SHORT_MS)
+"""For targets that answer at first and then hang: on a busy machine the first part may take its time."""
+
+
+def runner(bundle: Path, user: str = "health_check") -> ProbeRunner:
+    """Make the function's inside, with the credentials that the stand-ins know."""
+    credentials = Credentials("AKIDEXAMPLE", "a/secret+key", "a/session+token==")
+    prober = Prober(
+        region="eu-west-1",
+        user=user,
+        heartbeat_database="failover",
+        tls=trusting(bundle),
+        token=token_signer(user, lambda: credentials),
+    )
+    return ProbeRunner(prober.probe)
+
+
+def target(port: int, cluster: str = "other", host: str = "localhost") -> Target:
+    """Make a target on loopback."""
+    return Target(cluster=cluster, region="us-east-1", host=host, port=port)
+
+
+def run(under_test: ProbeRunner, *targets: Target, deadline_ms: float = LONG_MS) -> list[ProbeReport]:
+    """Run probes, and see that the answer comes, whatever the targets do."""
+    started_at = time.monotonic()
+    reports = under_test.run(targets, started_at=started_at, deadline_ms=deadline_ms)
+    assert time.monotonic() - started_at < deadline_ms / 1000 + PATIENCE_SECONDS
+    return reports
+
+
+def run_until(
+    is_far_enough: Callable[[list[ProbeReport]], bool], under_test: ProbeRunner, *targets: Target
+) -> list[ProbeReport]:
+    """Run probes with more and more time until they get as far as that, and return the last answer."""
+    reports: list[ProbeReport] = []
+    for deadline_ms in GROWING_MS:
+        reports = run(under_test, *targets, deadline_ms=deadline_ms)
+        if is_far_enough(reports):
+            break
+    return reports
+
+
+def is_connected(reports: list[ProbeReport]) -> bool:
+    """Whether the only probe got a connection before its time was over."""
+    return not str(reports[0].failure).startswith(("timeout: name resolution", "timeout: connect"))
+
+
+def word(report: ProbeReport) -> str:
+    """Return the word for a report's failure."""
+    assert report.failure is not None
+    return report.failure.split(":")[0]
+
+
+@pytest.fixture(autouse=True)
+def no_probe_left() -> Iterator[None]:
+    """See that no thread of a probe outlives its test by more than a moment."""
+    yield
+    assert wait_until(lambda: not any(thread.name.startswith("probe-") for thread in threading.enumerate()))
+
+
+def hang(sock: socket.socket) -> None:
+    """Say nothing until the peer is gone."""
+    while sock.recv(4096):
+        pass
+    raise ConnectionError("gone")
+
+
+class TestWorking:
+    """Databases that answer."""
+
+    def test_writer_gets_a_heartbeat(self, world: Any, bundle: Path) -> None:
+        """A writer reports its role, the time of the heartbeat's commit, and the heartbeat that was just written."""
+        world.prepare_heartbeat()
+        before = datetime.now(UTC)
+        [report] = run(runner(bundle), Target(**world.target(world.writer)))
+        assert (report.failure, report.reachable, report.read_only) == (None, True, False)
+        assert report.connect_ms is not None and report.connect_ms > 0
+        assert report.heartbeat_write_ms is not None and report.heartbeat_write_ms > 0
+        assert report.heartbeat_at is not None and report.heartbeat_age_ms is not None
+        assert before - timedelta(seconds=1) < datetime.fromisoformat(report.heartbeat_at) < datetime.now(UTC)
+        rows = world.writer.execute("SELECT source_region FROM failover.heartbeat")
+        assert rows == [("eu-west-1",)]
+
+    def test_reader_reports_age_and_lag(self, world: Any, bundle: Path) -> None:
+        """A reader reports the newest heartbeat that reached it, its age, and the lag columns of its own region."""
+        world.prepare_heartbeat()
+        under_test = runner(bundle)
+        run(under_test, Target(**world.target(world.writer)))
+        world.global_database.replication_lag_seconds = 0.25
+        [report] = run(under_test, Target(**world.target(world.reader)))
+        assert (report.failure, report.read_only, report.heartbeat_write_ms) == (None, True, None)
+        assert report.heartbeat_age_ms is not None and 0 <= report.heartbeat_age_ms < LONG_MS
+        assert (report.replication_lag_ms, report.rpo_lag_ms) == (250.0, 0.0)
+
+    def test_role_is_the_databases_own_word(self, world: Any, bundle: Path) -> None:
+        """After a switchover the same two targets report swapped roles, and only the new writer is written to."""
+        world.prepare_heartbeat()
+        world.global_database.switchover(world.reader.id)
+        targets = [Target(**world.target(cluster)) for cluster in (world.writer, world.reader)]
+        reports = run(runner(bundle), *targets)
+        assert [report.read_only for report in reports] == [True, False]
+        assert [report.heartbeat_write_ms is None for report in reports] == [True, False]
+
+    def test_no_heartbeat_yet(self, world: Any, bundle: Path) -> None:
+        """A reader without a heartbeat row is no failure; its age is unknown."""
+        world.prepare_heartbeat()
+        [report] = run(runner(bundle), Target(**world.target(world.reader)))
+        assert (report.failure, report.heartbeat_at, report.heartbeat_age_ms) == (None, None, None)
+
+    def test_says_goodbye(self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path) -> None:
+        """A connection that works is closed with COM_QUIT, so that the server doesn't count it as aborted."""
+        script = wire.scripted(
+            tls=authority.server_context(["localhost"]), answers={"innodb_read_only": wire.one_value("1")}
+        )
+        server = raw_server(script)
+        run(runner(bundle), target(server.port))
+        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert script.commands[-1] == b"\x01"
+
+    def test_lag_is_a_bonus(self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path) -> None:
+        """A reader that refuses the lag table, or is too slow with it, is reported without a failure and without a lag."""
+        denied = wire.packet(b"\xff" + struct.pack("<H", 1227) + b"#42000you need PROCESS", 1)
+        for answer in (denied, hang):
+            script = wire.scripted(
+                tls=authority.server_context(["localhost"]),
+                answers={
+                    "innodb_read_only": wire.one_value("1"),
+                    "TIMESTAMPDIFF": two_nulls(wire),
+                    "aurora_global_db_status": answer,
+                },
+            )
+            [report] = run_until(
+                lambda reports: reports[0].failure is None, runner(bundle), target(raw_server(script).port)
+            )
+            assert (report.failure, report.read_only, report.replication_lag_ms) == (None, True, None)
+
+
+def two_nulls(wire: Any) -> bytes:
+    """Return the answer of an empty heartbeat table."""
+    column = b"\x03def\x00\x00\x00\x01x\x00\x0c" + struct.pack("<HIBHBxx", 63, 20, 0x0C, 0, 0)
+    end = b"\xfe\x00\x00\x02\x00"
+    parts = (b"\x02", column, column, end, b"\xfb\xfb", end)
+    return b"".join(wire.packet(part, number) for number, part in enumerate(parts, start=1))
+
+
+class TestBroken:
+    """Everything that a port can do instead."""
+
+    def test_never_accepted(self, raw_server: Any, bundle: Path) -> None:
+        """A connection that nobody takes is a timeout."""
+        [report] = run(runner(bundle), target(raw_server(None).port), deadline_ms=SHORT_MS)
+        assert (word(report), report.reachable) == ("timeout", False)
+
+    def test_hangs_after_accept(self, raw_server: Any, bundle: Path) -> None:
+        """A server that takes the connection and says nothing is a timeout, and its connection is closed."""
+        server = raw_server(hang)
+        [report] = run_until(is_connected, runner(bundle), target(server.port))
+        assert word(report) == "timeout"
+        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+
+    def test_hangs_in_the_greeting(self, raw_server: Any, wire: Any, bundle: Path) -> None:
+        """A server that stops in the middle of its greeting is a timeout."""
+
+        def behave(sock: socket.socket) -> None:
+            sock.sendall(wire.packet(wire.greeting, 0)[:20])
+            hang(sock)
+
+        [report] = run_until(is_connected, runner(bundle), target(raw_server(behave).port))
+        assert word(report) == "timeout"
+
+    def test_hangs_in_tls(self, raw_server: Any, wire: Any, bundle: Path) -> None:
+        """A server that stops in the middle of the TLS handshake is a timeout, and its connection is closed."""
+
+        def behave(sock: socket.socket) -> None:
+            sock.sendall(wire.packet(wire.greeting, 0))
+            hang(sock)
+
+        server = raw_server(behave)
+        [report] = run_until(is_connected, runner(bundle), target(server.port))
+        assert word(report) == "timeout"
+        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+
+    def test_trickles(self, raw_server: Any, wire: Any, bundle: Path) -> None:
+        """A server that sends a byte now and then never exceeds a socket's time-out, and is a timeout all the same."""
+
+        def behave(sock: socket.socket) -> None:
+            for byte in wire.packet(wire.greeting * 200, 0):
+                sock.sendall(bytes([byte]))
+                time.sleep(0.02)
+
+        server = raw_server(behave)
+        [report] = run_until(is_connected, runner(bundle), target(server.port))
+        assert word(report) == "timeout"
+        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+
+    def test_refuses(self, bundle: Path) -> None:
+        """A closed port is refused."""
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            port = sock.getsockname()[1]
+        [report] = run(runner(bundle), target(port))
+        assert word(report) == "refused"
+
+    def test_resets(self, raw_server: Any, bundle: Path) -> None:
+        """A connection that is reset is a reset."""
+
+        def behave(sock: socket.socket) -> None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        [report] = run(runner(bundle), target(raw_server(behave).port))
+        assert word(report) == "reset"
+
+    def test_hangs_up(self, raw_server: Any, bundle: Path) -> None:
+        """A connection that is closed before a word is a reset too: nothing usable answers there."""
+        [report] = run(runner(bundle), target(raw_server(lambda sock: None).port))
+        assert word(report) == "reset"
+
+    @pytest.mark.parametrize(
+        "said",
+        [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20, b"SSH-2.0-OpenSSH_9.6\r\n", bytes(64), b"\xff" * 64],
+        ids=["http", "ssh", "zeros", "ones"],
+    )
+    def test_other_protocol(self, raw_server: Any, bundle: Path, said: bytes) -> None:
+        """Something that doesn't speak MySQL is named, or times out waiting for the packet that it seems to announce."""
+
+        def behave(sock: socket.socket) -> None:
+            sock.sendall(said)
+            hang(sock)
+
+        [report] = run_until(is_connected, runner(bundle), target(raw_server(behave).port))
+        assert word(report) in ("protocol", "timeout")
+        assert not report.reachable
+
+    def test_tls_garbage(self, raw_server: Any, wire: Any, bundle: Path) -> None:
+        """A server that answers the TLS handshake with anything else is a TLS failure."""
+
+        def behave(sock: socket.socket) -> None:
+            sock.sendall(wire.packet(wire.greeting, 0))
+            wire.read_packet(sock)
+            sock.sendall(b"this is not TLS at all, whatever it may be" * 4)
+            hang(sock)
+
+        [report] = run(runner(bundle), target(raw_server(behave).port))
+        assert word(report) == "tls"
+
+    def test_no_tls_offered(self, raw_server: Any, wire: Any, bundle: Path) -> None:
+        """A server without TLS is a TLS failure, and never sees the token."""
+        heard: list[bytes] = []
+        plain = wire.greeting.replace(struct.pack("<H", 0xFFFF), struct.pack("<H", 0xF7FF), 1)
+
+        def behave(sock: socket.socket) -> None:
+            sock.sendall(wire.packet(plain, 0))
+            heard.append(sock.recv(4096))
+
+        server = raw_server(behave)
+        [report] = run(runner(bundle), target(server.port))
+        assert word(report) == "tls"
+        server.threads[-1].join(PATIENCE_SECONDS)
+        assert heard == [b""]
+
+    def test_untrusted_certificate(self, world: Any, tmp_path: Path) -> None:
+        """A certificate of another CA is a TLS failure."""
+        other = CertificateAuthority.create(tmp_path)
+        [report] = run(runner(other.bundle), Target(**world.target(world.writer)))
+        assert word(report) == "tls"
+
+    def test_certificate_for_another_name(
+        self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
+    ) -> None:
+        """A certificate for another name is a TLS failure."""
+        script = wire.scripted(tls=authority.server_context(["elsewhere.example"]), answers={})
+        [report] = run(runner(bundle), target(raw_server(script).port))
+        assert word(report) == "tls"
+
+    def test_access_denied(self, world: Any, bundle: Path) -> None:
+        """A database that refuses the log-in is alive, and says so by this word."""
+        [report] = run(runner(bundle), Target(**world.target(world.writer)))
+        assert (word(report), report.reachable) == ("access-denied", False)
+
+    def test_privilege_denied(self, world: Any, bundle: Path) -> None:
+        """A missing grant is named, and the role that was learnt before is kept."""
+        world.prepare_heartbeat()
+        world.writer.execute("REVOKE INSERT ON failover.heartbeat FROM 'health_check'@'%'")
+        [report] = run(runner(bundle), Target(**world.target(world.writer)))
+        assert (word(report), report.reachable, report.read_only) == ("access-denied", True, False)
+
+    @pytest.mark.parametrize(
+        ("number", "expected"),
+        [(1040, "too-many-connections"), (1129, "host-blocked"), (1130, "access-denied")],
+    )
+    def test_error_instead_of_a_greeting(
+        self, raw_server: Any, wire: Any, bundle: Path, number: int, expected: str
+    ) -> None:
+        """A server that greets with an error is reported by that error's word."""
+
+        def behave(sock: socket.socket) -> None:
+            sock.sendall(wire.packet(b"\xff" + struct.pack("<H", number) + b"no", 0))
+
+        [report] = run(runner(bundle), target(raw_server(behave).port))
+        assert word(report) == expected
+
+    def test_slow_query_keeps_what_was_learnt(
+        self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
+    ) -> None:
+        """A commit that hangs is a timeout that names its stage; the role and the time of the log-in are kept."""
+        script = wire.scripted(
+            tls=authority.server_context(["localhost"]),
+            answers={"innodb_read_only": wire.one_value("0"), "INSERT": hang},
+        )
+        [report] = run_until(
+            lambda reports: "heartbeat write" in str(reports[0].failure),
+            runner(bundle),
+            target(raw_server(script).port),
+        )
+        assert report.failure is not None and report.failure.startswith("timeout: heartbeat write")
+        assert (report.reachable, report.read_only, report.heartbeat_write_ms) == (True, False, None)
+        assert report.connect_ms is not None
+
+    def test_slow_log_in(self, world: Any, bundle: Path) -> None:
+        """A database that is slow with every statement is a timeout."""
+        world.prepare_heartbeat()
+        world.writer_listener.latency_seconds = 0.3
+        [report] = run(runner(bundle), Target(**world.target(world.writer)), deadline_ms=SHORT_MS)
+        assert word(report) == "timeout"
+
+    def test_dies_between_questions(
+        self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
+    ) -> None:
+        """A connection that is cut after the role was told is a reset, and the role is kept."""
+        script = wire.scripted(
+            tls=authority.server_context(["localhost"]),
+            answers={"innodb_read_only": wire.one_value("0"), "INSERT": lambda sock: sock.close()},
+        )
+        [report] = run(runner(bundle), target(raw_server(script).port))
+        assert (word(report), report.reachable, report.read_only) == ("reset", True, False)
+
+    def test_demoted_between_questions(
+        self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
+    ) -> None:
+        """A writer that became a reader before the heartbeat was written has its own word."""
+        read_only = b"\xff" + struct.pack("<H", 1290) + b"#HY000running with the --read-only option"
+        script = wire.scripted(
+            tls=authority.server_context(["localhost"]),
+            answers={"innodb_read_only": wire.one_value("0"), "INSERT": wire.packet(read_only, 1)},
+        )
+        [report] = run(runner(bundle), target(raw_server(script).port))
+        assert word(report) == "read-only-heartbeat"
+
+    def test_missing_table(self, world: Any, bundle: Path) -> None:
+        """A database that was not set up is reported as such."""
+        world.prepare_heartbeat()
+        world.writer.execute("DROP TABLE failover.heartbeat")
+        [report] = run(runner(bundle), Target(**world.target(world.writer)))
+        assert word(report) in ("query-failed", "access-denied")
+
+    def test_name_without_address(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A name that leads nowhere is a failure of name resolution."""
+
+        def nowhere(*args: object, **kwargs: object) -> list[object]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+        [report] = run(runner(bundle), target(3306, host="nowhere.internal"))
+        assert word(report) == "name-resolution"
+
+    @pytest.mark.parametrize(("fault", "expected"), [(Fault.REFUSE, "refused"), (Fault.RESET, "reset")])
+    def test_a_dead_stand_in_is_dead(self, world: Any, bundle: Path, fault: Fault, expected: str) -> None:
+        """The rehearsal's faults look like the real ones."""
+        world.prepare_heartbeat()
+        world.writer_listener.set_fault(fault)
+        [report] = run(runner(bundle), Target(**world.target(world.writer)))
+        assert word(report) == expected
+
+
+class TestTogether:
+    """Several targets, and several invocations."""
+
+    def test_a_hanging_target_hides_no_other(self, world: Any, raw_server: Any, bundle: Path) -> None:
+        """With targets that hang before and after it, a good one is reported in full."""
+        world.prepare_heartbeat()
+        good = Target(**world.target(world.writer))
+        targets = (target(raw_server(None).port), good, target(raw_server(hang).port))
+        reports = run_until(lambda reports: reports[1].failure is None, runner(bundle), *targets)
+        assert [report.failure is None for report in reports] == [False, True, False]
+        assert reports[1].heartbeat_write_ms is not None
+
+    def test_answers_keep_the_order(self, world: Any, bundle: Path) -> None:
+        """Reports come in the targets' order."""
+        world.prepare_heartbeat()
+        targets = [Target(**world.target(cluster)) for cluster in (world.reader, world.writer)]
+        reports = run(runner(bundle), *targets)
+        assert [report.cluster for report in reports] == [world.reader.id, world.writer.id]
+
+    def test_abandoned_probes_do_not_pile_up(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A name server that never answers costs two threads at most, and the third probe fails without one."""
+        release = threading.Event()
+
+        def unanswered(*args: object, **kwargs: object) -> list[object]:
+            release.wait(PATIENCE_SECONDS)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unanswered)
+        under_test = runner(bundle)
+        for _ in range(4):
+            [report] = run(under_test, target(3306, host="slow.internal"), deadline_ms=50)
+            assert word(report) == "timeout"
+        assert under_test.left_behind() == 2
+        release.set()
+        assert wait_until(lambda: under_test.left_behind() == 0)
+
+    def test_hanging_probes_leave_no_descriptor(self, raw_server: Any, bundle: Path) -> None:
+        """After a hundred probes that were abandoned, no thread and no socket is left."""
+        server = raw_server(hang)
+        under_test = runner(bundle)
+        for _ in range(10):
+            under_test.run([target(server.port)] * 10, started_at=time.monotonic(), deadline_ms=20)
+            assert wait_until(lambda: under_test.left_behind() == 0)
+
+    def test_a_warm_run_is_quick(self, world: Any, bundle: Path) -> None:
+        """A warm run against two stand-ins takes well under 100 ms (the best of some: other programs run here too)."""
+        world.prepare_heartbeat()
+        under_test = runner(bundle)
+        targets = [Target(**world.target(cluster)) for cluster in (world.writer, world.reader)]
+
+        def measure() -> float:
+            return on_the_clock(lambda: failures.append([each.failure for each in run(under_test, *targets)]))
+
+        failures: list[list[str | None]] = []
+        assert least(measure, enough=0.06, most_rounds=100) < 0.06
+        assert failures == [[None, None]] * len(failures)
+
+    def test_the_answer_comes_at_the_deadline(self, raw_server: Any, bundle: Path) -> None:
+        """With two targets that hang, no sooner than it and hardly later (the best of some)."""
+        under_test = runner(bundle)
+        targets = [target(raw_server(hang).port), target(raw_server(None).port)]
+        seconds = least(lambda: on_the_clock(lambda: run(under_test, *targets, deadline_ms=100)), enough=0.15)
+        assert 0.1 <= seconds < 0.15
+
+
+def test_the_packaged_bundle_is_loaded() -> None:
+    """The bundle that is shipped has the currently valid roots of both default regions, and nothing that has expired."""
+    context = trusting(PACKAGED_BUNDLE)
+    names = str([ca["subject"] for ca in context.get_ca_certs()])
+    for region in ("us-east-1", "eu-west-1"):
+        for kind in ("RSA2048", "RSA4096", "ECC384"):
+            assert f"Amazon RDS {region} Root CA {kind} G1" in names
+    now = time.time()
+    assert all(ssl.cert_time_to_seconds(str(ca["notAfter"])) > now for ca in context.get_ca_certs())
+    assert PACKAGED_BUNDLE.read_text(encoding="ascii").count("BEGIN CERTIFICATE") == len(context.get_ca_certs())
+    assert context.check_hostname and context.verify_mode is ssl.CERT_REQUIRED

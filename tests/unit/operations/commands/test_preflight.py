@@ -1,0 +1,451 @@
+"""Preflight: what AWS would refuse in the middle of `pulumi up` is found before it begins."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.checks.finding import Verdict
+from operations.checks.names import name_kinds
+from operations.checks.quotas import quota_checks
+from operations.checks.required_permissions import ACTIONS, STACK_ARNS, actions_by_service
+from operations.stack import settings as stack_settings
+from operations.stack.settings import names_of, read_settings
+from operations.support.errors import AwsError, ExitCode, UsageProblemError
+from settings import load_settings
+from tests.support.operations.fake_account import ACCOUNT, CALLER, VERSION, allowed, empty_account
+from tests.support.operations.fake_aws import FakeAws, missing, tags
+from tests.support.operations.fakes import EAST, NOW, WEST, World
+from tests.support.program.harness import run_program
+
+
+@pytest.fixture
+def account(aws: FakeAws) -> FakeAws:
+    """An account with room for the stack."""
+    return empty_account(aws)
+
+
+def checked(world: World, *options: str) -> dict[str, Any]:
+    """Run preflight; return its result."""
+    result = world.run("preflight", "--json", *options)
+    found = json.loads(result.stdout)
+    assert found["exit_code"] == result.exit_code
+    return found
+
+
+def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
+    """Return one finding."""
+    (one,) = [each for each in found["findings"] if (each["check"], each["where"]) == (check, where)]
+    return one
+
+
+def test_an_account_with_room_passes(world: World, account: FakeAws) -> None:
+    """Every check, of both regions, with what was seen; it says who deploys where; nothing asks for a stack's outputs."""
+    found = checked(world)
+    assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
+    assert (found["exit_code"], found["account"], found["caller"], found["is_up"]) == (0, ACCOUNT, CALLER, False)
+    assert all(each["evidence"] for each in found["findings"])
+    assert world.loaded == []
+
+
+def test_people_see_a_table_and_the_count(world: World, account: FakeAws) -> None:
+    """The unknown ones are counted in the last line, and the exit code is 0 with them."""
+    account.fail(EAST, "service-quotas", error=AwsError("AccessDenied", cure="Allow servicequotas:GetServiceQuota."))
+    result = world.run("preflight")
+    assert result.exit_code == ExitCode.DONE
+    assert "6 unknown" in result.stdout.splitlines()[-1]
+    assert result.stdout.count("Cure: Allow servicequotas:GetServiceQuota.") == 1
+
+
+BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
+    ("region", WEST, (WEST, "account", "get_region_opt_status"), {"RegionOptStatus": "DISABLED"}, "DISABLED"),
+    ("zones", EAST, (EAST, "ec2", "describe_availability_zones"), {"AvailabilityZones": [
+        {"ZoneName": "us-east-1a", "State": "available"}, {"ZoneName": "us-east-1b", "State": "impaired"},
+        {"ZoneName": "us-east-1-bos-1a", "State": "available", "ZoneType": "local-zone"}]}, "only us-east-1a"),
+    ("engine version", EAST, (EAST, "rds", "describe_db_engine_versions"), {"DBEngineVersions": []}, "not offered"),
+    ("engine version", EAST, (EAST, "rds", "describe_db_engine_versions"),
+     {"DBEngineVersions": [{"SupportsGlobalDatabases": False}]}, "does not support global databases"),
+    ("engine version", EAST, (EAST, "rds", "describe_db_engine_versions"),
+     {"DBEngineVersions": [{"SupportsGlobalDatabases": True, "Status": "deprecated"}]}, "deprecated"),
+    ("instance class", WEST, (WEST, "rds", "describe_orderable_db_instance_options"), {"OrderableDBInstanceOptions": [
+        {"AvailabilityZones": [{"Name": "eu-west-1a"}, {"Name": "eu-west-1b"}]}]}, "2 zones"),
+    ("instance class", WEST, (WEST, "rds", "describe_orderable_db_instance_options"), {"OrderableDBInstanceOptions": [
+        {"SupportsGlobalDatabases": False, "AvailabilityZones": [{"Name": n} for n in "abc"]}]}, "global databases"),
+    ("quota: VPCs", EAST, (EAST, "service-quotas", "get_service_quota"), {"Quota": {"Value": 1.0}}, "1 of 1 used, 1 needed"),
+    ("quota: DB instances", EAST, (EAST, "service-quotas", "get_service_quota"), {"Quota": {"Value": 1.0}}, "0 of 1 used, 2 needed"),
+    ("quota: Lambda concurrency", WEST, (WEST, "lambda", "get_account_settings"),
+     {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}, "10 of 10 unreserved"),
+    ("quota: Lambda concurrency", WEST, (WEST, "lambda", "get_account_settings"),
+     {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 101}}, "101 of 1000"),
+    ("quota: IAM roles", "global", (EAST, "iam", "get_account_summary"), {"SummaryMap": {"Roles": 995, "RolesQuota": 1000}},
+     "995 of 1000 used, 9 needed"),
+    ("quota: health checks", "global", (EAST, "route53", "get_account_limit"),
+     {"Limit": {"Type": "MAX_HEALTH_CHECKS_BY_OWNER", "Value": 8}, "Count": 3}, "3 of 8 used, 6 needed"),
+    ("name: cluster", EAST, (EAST, "rds", "describe_db_clusters"), {"DBClusters": [{"TagList": tags("prod")}]}, "Environment prod"),
+    ("name: global cluster", WEST, (WEST, "rds", "describe_global_clusters"), {"GlobalClusters": [{"TagList": []}]}, "missing"),
+    ("name: instances", EAST, (EAST, "rds", "describe_db_instances"), {"DBInstances": [{"TagList": []}]}, "is taken"),
+    ("name: secret", WEST, (WEST, "secretsmanager", "describe_secret"), {"Tags": tags("dev"), "DeletedDate": NOW},
+     "scheduled for deletion"),
+    ("name: functions", WEST, (WEST, "lambda", "get_function"), {"Tags": {"Project": "other"}}, "Project other"),
+    ("name: key alias", WEST, (WEST, "kms", "list_aliases"), {"Aliases": [{"AliasName": "alias/payments-database-dev"}]}, "is taken"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "where", "question", "answer", "said"), BROKEN)
+def test_what_would_stop_the_deployment_is_found(
+    world: World, account: FakeAws, check: str, where: str, question: tuple[str, str, str], answer: Any, said: str
+) -> None:
+    """It fails with what was seen and a cure, and the exit code is 6."""
+    account.set(*question, answer)
+    found = checked(world)
+    broken = finding(found, check, where)
+    assert (broken["verdict"], said in broken["evidence"], bool(broken["cure"])) == (Verdict.FAILED, True, True), broken
+    assert found["exit_code"] == ExitCode.FAILED
+
+
+def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) -> None:
+    """Ten are too few to reserve any: the cure names the number to ask for."""
+    limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+    account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
+    cure = finding(checked(world), "quota: Lambda concurrency", EAST)["cure"]
+    assert "limit of 10" in cure
+    assert "108 or more" in cure
+    assert "failover.reserved_concurrency" in cure
+
+
+@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "16 to be")])
+def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int | None, said: str) -> None:
+    """With null a new account passes; with more, more has to be asked for."""
+    limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+    account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
+    settings = load_settings({"failover": {"reserved_concurrency": reserved}})
+    checks = [
+        check
+        for check in quota_checks(settings, account, is_up=False)
+        if (check.promises, check.where) == (("quota: Lambda concurrency",), EAST)
+    ]
+    ((found,),) = [check.look() for check in checks]
+    assert (reserved is None, True) == (found.verdict is Verdict.PASSED, said in found.evidence)
+    assert (reserved is not None) is ("116 or more" in found.cure)
+
+
+def test_without_a_quota_of_its_own_an_account_has_awss_default(world: World, account: FakeAws) -> None:
+    """Service Quotas then says that there is none."""
+    account.set(EAST, "service-quotas", "get_service_quota", missing("quota"))
+    account.set(EAST, "service-quotas", "get_aws_default_service_quota", {"Quota": {"Value": 5.0}})
+    assert "1 of 5 used, 1 needed" in finding(checked(world), "quota: VPCs", EAST)["evidence"]
+
+
+def test_a_class_that_nobody_can_list_is_unknown(world: World, account: FakeAws) -> None:
+    """No class at all for the version says nothing of this one."""
+    account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": []})
+    assert finding(checked(world), "instance class", WEST)["verdict"] == Verdict.UNKNOWN
+
+
+def test_a_class_that_is_not_offered_is_found(world: World, account: FakeAws) -> None:
+    """Others of the version are."""
+
+    def options(asked: Mapping[str, Any]) -> Any:
+        return {
+            "OrderableDBInstanceOptions": [] if "DBInstanceClass" in asked else [{"DBInstanceClass": "db.r5.large"}]
+        }
+
+    account.set(WEST, "rds", "describe_orderable_db_instance_options", options)
+    klass = finding(checked(world), "instance class", WEST)
+    assert (klass["verdict"], "0 zones" in klass["evidence"]) == (Verdict.FAILED, True)
+
+
+def test_a_class_that_is_not_offered_where_the_subnets_will_be_is_found(world: World, account: FakeAws) -> None:
+    """Three other zones have it: the deployment would only fail once the network stands."""
+    offered = [{"AvailabilityZones": [{"Name": f"{WEST}{letter}"} for letter in "bcd"]}]
+    account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": offered})
+    klass = finding(checked(world), "instance class", WEST)
+    assert (klass["verdict"], klass["evidence"]) == (Verdict.FAILED, f"db.r6g.large is not offered in {WEST}a")
+
+
+def test_a_network_that_overlaps_is_left_to_people(world: World, account: FakeAws) -> None:
+    """AWS allows it; our own network does not count."""
+    ours = {"VpcId": "vpc-2", "CidrBlock": "10.10.0.0/16", "Tags": tags("dev")}
+    account.set(EAST, "ec2", "describe_vpcs", {"Vpcs": [ours]})
+    account.set(WEST, "ec2", "describe_vpcs", {"Vpcs": [{"VpcId": "vpc-3", "CidrBlock": "10.0.0.0/8"}]})
+    found = checked(world)
+    assert finding(found, "network", EAST)["verdict"] == Verdict.PASSED
+    network = finding(found, "network", WEST)
+    assert (network["verdict"], "vpc-3 (10.0.0.0/8)" in network["evidence"]) == (Verdict.UNKNOWN, True)
+
+
+def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(world: World, account: FakeAws) -> None:
+    """An update: what has this stack's tags is its own, and what is there is not counted twice."""
+    for region in (EAST, WEST):
+        account.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [{"TagList": tags("dev")}]})
+        account.set(region, "rds", "describe_db_clusters", {"DBClusters": [{"TagList": tags("dev")}]})
+        account.set(region, "service-quotas", "get_service_quota", {"Quota": {"Value": 1.0}})
+        limit = {"ConcurrentExecutions": 102, "UnreservedConcurrentExecutions": 100}
+        account.set(region, "lambda", "get_account_settings", {"AccountLimit": limit})
+    found = checked(world)
+    assert found["is_up"] is True
+    assert finding(found, "name: cluster", EAST)["evidence"] == "1 this stack's own"
+    assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
+
+
+def test_every_kind_of_name_is_looked_up_with_its_tags(world: World, account: FakeAws) -> None:
+    """Things that tell their tags only when asked by their ARN, too."""
+    plain = {"Project": "payments", "Environment": "dev", "ManagedBy": "Pulumi"}
+    arn = "arn:aws:rds:eu-west-1:123456789012:x"
+    for operation, items, name in (
+        ("describe_db_cluster_parameter_groups", "DBClusterParameterGroups", "DBClusterParameterGroupArn"),
+        ("describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupArn"),
+        ("describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupArn"),
+    ):
+        account.set(WEST, "rds", operation, {items: [{name: arn}]})
+    account.set(WEST, "rds", "list_tags_for_resource", {"TagList": tags("dev")})
+    alias = {"AliasName": "alias/payments-database-dev", "TargetKeyId": "k"}
+    account.set(WEST, "kms", "list_aliases", {"Aliases": [alias]})
+    account.set(WEST, "kms", "list_resource_tags", {"Tags": [{"TagKey": k, "TagValue": v} for k, v in plain.items()]})
+    account.set(WEST, "secretsmanager", "describe_secret", {"Tags": tags("dev")})
+    account.set(WEST, "lambda", "get_function", {"Tags": plain})
+    account.set(
+        WEST,
+        "logs",
+        "describe_log_groups",
+        lambda asked: {"logGroups": [{"logGroupName": asked["logGroupNamePrefix"], "arn": f"{arn}:*"}]},
+    )
+    account.set(WEST, "logs", "list_tags_for_resource", {"tags": plain})
+    account.set(WEST, "dynamodb", "describe_table", {"Table": {"TableArn": arn}})
+    account.set(WEST, "dynamodb", "list_tags_of_resource", {"Tags": tags("dev")})
+    account.set(WEST, "sns", "get_topic_attributes", {"Attributes": {}})
+    account.set(WEST, "sns", "list_tags_for_resource", {"Tags": tags("dev")})
+    described = {"RoleName": "r", "Path": "/", "RoleId": "A" * 16, "Arn": arn + "x" * 20, "CreateDate": 0}
+    account.set(WEST, "iam", "get_role", {"Role": {**described, "Tags": tags("dev")}})
+    account.set(WEST, "scheduler", "get_schedule", {"State": "ENABLED"})
+    found = checked(world)
+    own = [each["check"] for each in found["findings"] if each["where"] == WEST and "own" in each["evidence"]]
+    kinds = ["cluster parameters", "instance parameters", "subnet group", "key alias", "secret", "functions"]
+    kinds += ["log groups", "table", "roles", "topic"]
+    assert own == [f"name: {kind}" for kind in kinds]
+    assert finding(found, "name: schedule", WEST)["verdict"] == Verdict.UNKNOWN
+
+
+def test_an_assumed_role_is_simulated_by_its_own_arn(world: World, account: FakeAws) -> None:
+    """With its path, which STS leaves out; each service on all resources and on this stack's own names."""
+    seen: list[Mapping[str, Any]] = []
+
+    def simulate(asked: Mapping[str, Any]) -> Any:
+        seen.append(asked)
+        return allowed()(asked)
+
+    account.set(EAST, "iam", "simulate_principal_policy", simulate)
+    checked(world)
+    assert {asked["PolicySourceArn"] for asked in seen} == {f"arn:aws:iam::{ACCOUNT}:role/team/deployer"}
+    assert len(seen) == 2 * len(actions_by_service())
+    tried = {arn for asked in seen for arn in asked["ResourceArns"]}
+    assert {"*", f"arn:aws:rds:eu-west-1:{ACCOUNT}:cluster:payments-eu-west-1-dev"} <= tried
+
+
+@pytest.mark.parametrize(
+    ("by", "said"), [("implicitDeny", "not allowed by any policy"), ("explicitDeny", "denied by a policy")]
+)
+def test_a_permission_that_is_missing_is_named_with_what_needs_it(
+    world: World, account: FakeAws, by: str, said: str
+) -> None:
+    """In both regions; the other services pass."""
+    account.set(EAST, "iam", "simulate_principal_policy", allowed("rds:CreateGlobalCluster", by=by))
+    found = checked(world)
+    rds = finding(found, "permissions: rds", WEST)
+    assert (rds["verdict"], rds["evidence"]) == (Verdict.FAILED, f"rds:CreateGlobalCluster (GlobalCluster; {said})")
+    assert finding(found, "permissions: sns", WEST)["verdict"] == Verdict.PASSED
+
+
+def test_what_is_allowed_on_this_stacks_names_alone_is_allowed(world: World, account: FakeAws) -> None:
+    """A policy that names resources denies the rest, rightly."""
+
+    def simulate(asked: Mapping[str, Any]) -> Any:
+        specific = [
+            {"EvalResourceName": arn, "EvalResourceDecision": "implicitDeny" if arn == "*" else "allowed"}
+            for arn in asked["ResourceArns"]
+        ]
+        results = [
+            {"EvalActionName": action, "EvalDecision": "implicitDeny", "ResourceSpecificResults": specific}
+            for action in asked["ActionNames"]
+        ]
+        return {"EvaluationResults": results}
+
+    account.set(EAST, "iam", "simulate_principal_policy", simulate)
+    assert checked(world)["exit_code"] == ExitCode.DONE
+
+
+def test_an_action_without_a_decision_is_not_allowed(world: World, account: FakeAws) -> None:
+    """Never passed without a word of IAM."""
+    account.set(EAST, "iam", "simulate_principal_policy", {"EvaluationResults": []})
+    kms = finding(checked(world), "permissions: kms", EAST)
+    assert (kms["verdict"], "no decision" in kms["evidence"]) == (Verdict.FAILED, True)
+
+
+@pytest.mark.parametrize("caller", [f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/alice"])
+def test_root_can_not_be_simulated_and_a_user_is_by_its_arn(world: World, account: FakeAws, caller: str) -> None:
+    """What IAM can't tell is unknown."""
+    account.set(EAST, "sts", "get_caller_identity", {"Account": ACCOUNT, "Arn": caller})
+    verdict = finding(checked(world), "permissions: iam", EAST)["verdict"]
+    assert verdict == (Verdict.UNKNOWN if caller.endswith("root") else Verdict.PASSED)
+
+
+def test_without_credentials_nothing_is_asked(world: World, account: FakeAws) -> None:
+    """The exit code is that of AWS, and the cure is to log in."""
+    account.fail(service="sts", error=AwsError("Unable to locate credentials", cure="Log in to AWS."))
+    result = world.run("preflight", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["cure"]) == (ExitCode.AWS, "Log in to AWS.")
+    assert {service for _, service, _ in account.asked} == {"sts"}
+
+
+def test_an_error_in_the_middle_loses_nothing(world: World, account: FakeAws) -> None:
+    """What was denied is unknown with its cure; a stack that can't be looked for is taken for a first deployment."""
+    account.fail(None, "rds", error=AwsError("AccessDenied", cure="Use a role that may."))
+    found = checked(world)
+    assert finding(found, "stack", "both")["verdict"] == Verdict.UNKNOWN
+    unknown = {each["check"] for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN}
+    assert {"engine version", "instance class", "quota: DB clusters", "name: cluster"} <= unknown
+    assert finding(found, "permissions: rds", EAST)["verdict"] == Verdict.PASSED
+    assert finding(found, "name: table", WEST)["verdict"] == Verdict.PASSED
+
+
+def test_outputs_are_for_a_stack_that_is_up(world: World, account: FakeAws) -> None:
+    """Without --destroy they would be read for nothing."""
+    assert world.run("preflight", "--outputs", "outputs.json").exit_code == ExitCode.USAGE
+
+
+# --- A stack's settings -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "can't be read"),
+        ("config: [", "is no YAML"),
+        ("other: 1", "has no `config`"),
+        ("config:\n  aurora-global-database:owner:\n    secure: v1:abc", "aurora-global-database:owner is encrypted"),
+        (
+            "config:\n  aurora-global-database:notifications:\n    emails:\n      - secure: v1:abc",
+            "aurora-global-database:notifications.emails is encrypted",
+        ),
+        ("config:\n  environment: Dev!", "environment: 'Dev!' won't do"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: str | None, said: str) -> None:
+    """With a cure; an encrypted value is named by its key."""
+    if text is not None:
+        (tmp_path / "Pulumi.x.yaml").write_text(text)
+    (tmp_path / "Pulumi.other.yaml").write_text("config: {}")
+    with pytest.raises(UsageProblemError) as raised:
+        read_settings("x", tmp_path)
+    assert said in raised.value.what
+    assert raised.value.cure
+    if text is None:
+        assert "other" in raised.value.cure
+
+
+def test_the_settings_are_those_of_the_stack(world: World, account: FakeAws) -> None:
+    """Read by the same model as the program's; another stack has other names."""
+    settings = read_settings("prod")
+    assert (settings.environment, settings.primary.instance_count) == ("prod", 3)
+    assert names_of(settings).cluster(EAST) == "payments-us-east-1-prod"
+    assert stack_settings.PROGRAM == Path(__file__).resolve().parents[4]
+
+
+# --- The tables against the program -----------------------------------------------------------------------------------
+
+NAMED_BY = {
+    "rds/globalCluster:GlobalCluster": "globalClusterIdentifier",
+    "rds/cluster:Cluster": "clusterIdentifier",
+    "rds/clusterInstance:ClusterInstance": "identifier",
+    "rds/clusterParameterGroup:ClusterParameterGroup": "name",
+    "rds/parameterGroup:ParameterGroup": "name",
+    "rds/subnetGroup:SubnetGroup": "name",
+    "kms/alias:Alias": "name",
+    "secretsmanager/secret:Secret": "name",
+    "lambda/function:Function": "name",
+    "cloudwatch/logGroup:LogGroup": "name",
+    "dynamodb/table:Table": "name",
+    "scheduler/schedule:Schedule": "name",
+    "iam/role:Role": "name",
+    "sns/topic:Topic": "name",
+}
+"""Types whose names AWS refuses, or takes over, when they are there already."""
+
+
+@pytest.fixture(scope="module")
+def registered() -> Any:
+    """What the program registers with the defaults and somebody who hears of alarms."""
+    people = {"notifications": {"emails": ["on-call@bank.internal"]}, "database": {"iam_users": {"alice": "read_only"}}}
+    run = run_program(people)
+    assert run.error is None
+    return run
+
+
+@pytest.mark.parametrize("which", ["primary", "secondary"])
+def test_every_name_that_the_program_gives_is_looked_up(registered: Any, which: str) -> None:
+    """In each region, kind by kind: a name that the program changes must be changed here."""
+    settings = load_settings({})
+    place = getattr(settings, which)
+    looked_up = {
+        name.rpartition(":")[2] if kind.kind == "topic" else name
+        for kind in name_kinds(settings, place, ACCOUNT)
+        for name in kind.names
+    }
+    given = {
+        resource.inputs[named_by]
+        for kind, named_by in NAMED_BY.items()
+        for resource in registered.of(kind, place.region)
+    }
+    everywhere = {names_of(settings).of("global"), names_of(settings).of("master")}
+    assert looked_up - everywhere == given - everywhere
+    assert everywhere <= looked_up
+
+
+def test_every_type_that_the_program_registers_has_its_permissions(registered: Any) -> None:
+    """And no other: a type that comes or goes changes the table."""
+    assert {resource.type for resource in registered.cloud} == set(ACTIONS)
+
+
+def test_every_service_is_simulated_on_names_of_this_stack() -> None:
+    """Otherwise a policy that names resources would look like none."""
+    assert set(actions_by_service()) == set(STACK_ARNS)
+
+
+NO_OPERATIONS = {"PassRole", "InvokeFunction"}
+"""Actions of IAM that no operation of an API has its name from."""
+
+
+def test_every_action_is_one_of_the_services_operations() -> None:
+    """A slip of the pen would be denied for ever."""
+    from botocore.session import get_session
+
+    core = get_session()
+    for service, actions in actions_by_service().items():
+        model: Any = core.get_service_model(service)
+        names = {f"{service}:{name}" for name in {*model.operation_names, *NO_OPERATIONS}}
+        wrong = [action for action in actions if action not in names]
+        assert wrong == [], service
+
+
+def test_what_the_program_makes_is_what_the_quotas_count(registered: Any) -> None:
+    """IAM roles, health checks and reserved concurrency, as they are registered."""
+    from operations.checks.quotas import ROUTE_53_LIMITS
+
+    names = names_of(load_settings({}))
+    assert len(registered.of("iam/role:Role")) == sum(len(names.roles(is_primary=each)) for each in (True, False))
+    needed = {name: count for name, _, count in ROUTE_53_LIMITS}
+    assert needed == {
+        "hosted zones": len(registered.of("route53/zone:Zone")),
+        "health checks": len(registered.of("route53/healthCheck:HealthCheck")),
+    }
+    reserved = [
+        r.inputs.get("reservedConcurrentExecutions") or 0 for r in registered.of("lambda/function:Function", EAST)
+    ]
+    assert sum(reserved) == load_settings({}).failover.concurrency_reserved_in_a_region
+
+
+def test_the_version_of_the_fake_account_is_the_programs() -> None:
+    """The tests above would prove nothing of another."""
+    assert load_settings({}).database.engine_version == VERSION

@@ -1,0 +1,403 @@
+"""Verify: each promise is looked at for real, each broken one is found, and what can't be seen is never passed."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.failover_controller.model import Pending, Reason, Side, State
+from operations.aws.ports import Roles
+from operations.aws.table_items import SWITCH
+from operations.checks.database import CLUSTER_PROMISES
+from operations.checks.finding import Verdict
+from operations.support.errors import AwsError, ExitCode
+from tests.support.operations.fake_aws import FakeAws, missing
+from tests.support.operations.fakes import EAST, NOW, WEST, WEST_PLACE, World, after, outputs
+
+PROMISES = {
+    *("one writer", "global cluster", "available", "encryption", "backups", "deletion protection", "private", "tls"),
+    *("engine", "tags", "one version", "controller", "armed", "schedule", "alarms", "alarm data", "secret"),
+    *("secret replica", "state table", "topic", "logs", "health checks", "probes", "dns", "replication"),
+    "database heartbeat",
+}
+
+
+def healthy(world: World) -> World:
+    """Let both controllers have beaten just now."""
+    world.east.put_state(State(writer=Side.OWN, beat_at=after(-4)))
+    world.west.put_state(State(writer=Side.PEER, beat_at=after(-4)))
+    return world
+
+
+def verified(world: World) -> dict[str, Any]:
+    """Run verify; return its result."""
+    result = world.run("verify", "--json")
+    found = json.loads(result.stdout)
+    assert found["exit_code"] == result.exit_code
+    return found
+
+
+def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
+    """Return one finding."""
+    (one,) = [each for each in found["findings"] if (each["check"], each["where"]) == (check, where)]
+    return one
+
+
+def test_a_healthy_stack_passes_every_promise(world: World) -> None:
+    """All of them, each with what was seen, and the exit code is 0."""
+    found = verified(healthy(world))
+    assert {each["check"] for each in found["findings"]} == PROMISES
+    assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
+    assert all(each["evidence"] for each in found["findings"])
+    assert (found["exit_code"], found["writer"]) == (ExitCode.DONE, EAST)
+
+
+def test_people_see_failures_first_with_their_cures(world: World, aws: FakeAws) -> None:
+    """A table, and a last line that counts the unknown too."""
+    aws.change(
+        WEST, "rds", "describe_db_clusters", lambda answer: answer["DBClusters"][0].update(StorageEncrypted=False)
+    )
+    aws.fail(EAST, "sns")
+    result = healthy(world).run("verify")
+    assert result.exit_code == ExitCode.FAILED
+    lines = [line for line in result.stdout.splitlines() if "failed" in line or "unknown" in line or "passed" in line]
+    assert "encryption" in lines[0]
+    assert "topic" in lines[1]
+    assert lines[-1].split(", ")[1:] == ["1 failed", "1 unknown"]
+    assert "Cure: Encryption is chosen when a cluster is made" in result.stdout
+
+
+def at(*path: str | int, **changes: object) -> Callable[[Any], None]:
+    """Return a change of the description at a place in an answer."""
+
+    def change(answer: Any) -> None:
+        _walk(answer, path).update(changes)
+
+    return change
+
+
+def without(*path: str | int) -> Callable[[Any], None]:
+    """Return a change that takes out what is at a place in an answer."""
+
+    def change(answer: Any) -> None:
+        del _walk(answer, path[:-1])[path[-1]]
+
+    return change
+
+
+def probed(**changes: object) -> Callable[[Any], None]:
+    """Return a change of every probe in an answer of health_check."""
+
+    def change(answer: Any) -> None:
+        for probe in answer["Payload"].get("probes", []):
+            probe.update(changes)
+
+    return change
+
+
+def resolved(**changes: object) -> Callable[[Any], None]:
+    """Return a change of what the writer's name leads to in an answer of health_check."""
+
+    def change(answer: Any) -> None:
+        if "names" in answer["Payload"]:
+            answer["Payload"]["names"][0].update(changes)
+
+    return change
+
+
+def _walk(answer: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        answer = answer[step]
+    return answer
+
+
+GLOBAL, CLUSTER, INSTANCE = ("GlobalClusters", 0), ("DBClusters", 0), ("DBInstances", 0)
+MEMBERS = (*GLOBAL, "GlobalClusterMembers")
+OTHER_VERSION = "8.0.mysql_aurora.3.10.3"
+EARLY = "2026-11-24T11:00:00+00:00"
+DESCRIBE_GLOBAL = ("rds", "describe_global_clusters")
+DESCRIBE_CLUSTER = ("rds", "describe_db_clusters")
+DESCRIBE_INSTANCES = ("rds", "describe_db_instances")
+PARAMETERS = ("rds", "describe_db_cluster_parameters")
+SCHEDULE, TABLE = ("scheduler", "get_schedule"), ("dynamodb", "describe_table")
+ALARMS, DATA = ("cloudwatch", "describe_alarms"), ("cloudwatch", "get_metric_data")
+SECRET, VALUE = ("secretsmanager", "describe_secret"), ("secretsmanager", "get_secret_value")
+TOPIC, LOGS = ("sns", "get_topic_attributes"), ("logs", "describe_log_groups")
+CHECK, INVOKE = ("route53", "get_health_check"), ("lambda", "invoke")
+
+BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
+    (
+        "global cluster",
+        WEST,
+        DESCRIBE_GLOBAL,
+        at(*MEMBERS, 0, SynchronizationStatus="pending-resync"),
+        "pending-resync",
+    ),
+    ("global cluster", WEST, DESCRIBE_GLOBAL, at(*MEMBERS, 0, IsWriter=True), "2 writers"),
+    ("global cluster", WEST, DESCRIBE_GLOBAL, without(*MEMBERS, 1), "is no member"),
+    ("global cluster", WEST, DESCRIBE_GLOBAL, at(*MEMBERS, 0, DBClusterArn="arn:aws:rds:x"), "not ours"),
+    ("global cluster", EAST, DESCRIBE_GLOBAL, at(*GLOBAL, FailoverState={"Status": "pending"}), "under way: pending"),
+    ("global cluster", EAST, DESCRIBE_GLOBAL, at(*GLOBAL, StorageEncrypted=False), "not encrypted"),
+    ("available", WEST, DESCRIBE_CLUSTER, at(*CLUSTER, Status="modifying"), "modifying"),
+    ("available", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, DBInstanceStatus="rebooting"), "rebooting"),
+    ("encryption", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, KmsKeyId="arn:other"), "arn:other"),
+    ("encryption", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, StorageEncrypted=False), "not encrypted"),
+    ("backups", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, BackupRetentionPeriod=1), "1 days"),
+    ("backups", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, LatestRestorableTime=after(-1000)), "16 min"),
+    ("deletion protection", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, DeletionProtection=True), "would fail"),
+    ("private", EAST, DESCRIBE_INSTANCES, at(*INSTANCE, PubliclyAccessible=True), "publicly"),
+    ("private", EAST, DESCRIBE_INSTANCES, without(*INSTANCE, "PubliclyAccessible"), "not said not to be"),
+    ("tls", WEST, PARAMETERS, at("Parameters", 0, ParameterValue="OFF"), "is OFF"),
+    ("tls", WEST, PARAMETERS, without("Parameters", 0), "is None"),
+    ("tls", WEST, DESCRIBE_CLUSTER, at(*CLUSTER, "DBClusterMembers", 0, DBClusterParameterGroupStatus="late"), "late"),
+    ("engine", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, EngineVersion=OTHER_VERSION), OTHER_VERSION),
+    ("engine", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, AutoMinorVersionUpgrade=True), "by itself"),
+    ("tags", WEST, DESCRIBE_CLUSTER, without(*CLUSTER, "TagList", 4), "no tag ManagedBy"),
+    ("tags", WEST, DESCRIBE_CLUSTER, at(*CLUSTER, "TagList", 0, Value="prod"), "tagged prod"),
+    ("one version", "both", DESCRIBE_CLUSTER, at(*CLUSTER, EngineVersion=OTHER_VERSION), "differ"),
+    ("schedule", WEST, SCHEDULE, at(State="DISABLED"), "DISABLED"),
+    ("schedule", WEST, SCHEDULE, at("Target", Arn="arn:aws:lambda:x:1:function:other"), "other"),
+    ("alarms", EAST, ALARMS, without("MetricAlarms", 4), "payments-cpu-dev does not exist"),
+    ("alarms", EAST, ALARMS, at("MetricAlarms", 4, StateValue="ALARM"), "payments-cpu-dev is on"),
+    ("alarms", EAST, ALARMS, at("MetricAlarms", 2, ActionsEnabled=False), "tells nobody"),
+    ("alarm data", WEST, DATA, at("MetricDataResults", 3, Values=[]), "replication-lag"),
+    ("alarm data", EAST, DATA, at("MetricDataResults", 2, Values=[]), "controller-silent"),
+    ("secret", EAST, SECRET, at(KmsKeyId="arn:other"), "arn:other"),
+    ("secret", EAST, SECRET, at(DeletedDate=NOW), "deletion"),
+    ("secret", EAST, VALUE, at(IsReadable=False), "no value"),
+    ("secret replica", "both", SECRET, at(VersionIdsToStages={"2" * 32: ["AWSCURRENT"]}), "differ"),
+    ("state table", WEST, TABLE, at("Table", TableStatus="UPDATING"), "UPDATING"),
+    ("state table", WEST, TABLE, without("Table", "SSEDescription"), "a key of AWS"),
+    ("topic", WEST, TOPIC, without("Attributes", "KmsMasterKeyId"), "no key"),
+    ("topic", WEST, TOPIC, at("Attributes", SubscriptionsPending="2"), "hear nothing"),
+    ("logs", WEST, LOGS, without("logGroups", 0), "does not exist"),
+    ("logs", WEST, LOGS, without("logGroups", 0, "kmsKeyId"), "no key"),
+    ("logs", WEST, LOGS, without("logGroups", 0, "retentionInDays"), "for ever"),
+    ("health checks", "global", CHECK, at("HealthCheck", "HealthCheckConfig", Disabled=True), "disabled"),
+    ("probes", WEST, INVOKE, probed(failure="timeout: connect"), "timeout"),
+    ("probes", WEST, INVOKE, probed(reachable=False), "not reachable"),
+    ("dns", WEST, INVOKE, resolved(addresses=["10.1.0.1:3306"]), f"leads to {WEST}"),
+    ("dns", WEST, INVOKE, resolved(addresses=["10.9.0.1:3306"]), "neither"),
+    ("dns", WEST, INVOKE, resolved(addresses=[], failure="not known"), "not known"),
+    ("database heartbeat", "both", INVOKE, probed(heartbeat_sources={}), "never"),
+    ("replication", "both", INVOKE, probed(heartbeat_at=EARLY), "has not the heartbeat"),
+]
+
+
+@pytest.mark.parametrize(("check", "where", "question", "change", "said"), BROKEN)
+def test_a_broken_promise_is_found_where_it_is(
+    world: World,
+    aws: FakeAws,
+    check: str,
+    where: str,
+    question: tuple[str, str],
+    change: Callable[[Any], None],
+    said: str,
+) -> None:
+    """It fails, says what was seen and what to do; the exit code is 6."""
+    aws.change(EAST if where in (EAST, "global") else WEST, *question, change)
+    found = verified(healthy(world))
+    broken = finding(found, check, where)
+    assert (broken["verdict"], said in broken["evidence"]) == (Verdict.FAILED, True), broken
+    assert broken["cure"]
+    assert found["exit_code"] == ExitCode.FAILED
+
+
+def test_every_promise_can_be_broken() -> None:
+    """A check that can't fail would be no check; the rest have tests of their own below."""
+    own_tests = {"one writer", "controller", "armed"}
+    assert {check for check, *_ in BROKEN} | own_tests == PROMISES
+
+
+def test_production_is_protected(world: World, aws: FakeAws) -> None:
+    """In production a cluster or table without protection fails."""
+    world.outputs = {**outputs(), "environment": "prod"}
+    aws.change(EAST, *DESCRIBE_CLUSTER, at(*CLUSTER, "TagList", 0, Value="prod"))
+    found = verified(healthy(world))
+    assert finding(found, "deletion protection", EAST)["verdict"] == Verdict.FAILED
+    assert "a production table" in finding(found, "state table", WEST)["evidence"]
+    assert finding(found, "tags", EAST)["verdict"] == Verdict.PASSED
+
+
+def test_lag_without_data_is_no_fault_where_the_writer_is(world: World, aws: FakeAws) -> None:
+    """AWS publishes it in the standby's region only."""
+    aws.change(EAST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"][3].update(Values=[]))
+    assert finding(verified(healthy(world)), "alarm data", EAST)["verdict"] == Verdict.PASSED
+
+
+def test_alarms_that_are_younger_than_their_data_are_unknown(world: World, aws: FakeAws) -> None:
+    """Right after `pulumi up` nothing can be said yet, and it is said so."""
+    aws.change(WEST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"].clear())
+
+    def young(answer: Any) -> None:
+        for alarm in answer["MetricAlarms"]:
+            alarm["AlarmConfigurationUpdatedTimestamp"] = NOW - timedelta(minutes=14)
+
+    aws.change(WEST, "cloudwatch", "describe_alarms", young)
+    found = verified(healthy(world))
+    assert finding(found, "alarm data", WEST)["verdict"] == Verdict.UNKNOWN
+    assert found["exit_code"] == ExitCode.DONE
+
+
+def test_backups_that_rds_says_nothing_of_are_unknown(world: World, aws: FakeAws) -> None:
+    """Nothing seen is not passed."""
+    aws.change(WEST, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].pop("LatestRestorableTime"))
+    assert finding(verified(healthy(world)), "backups", WEST)["verdict"] == Verdict.UNKNOWN
+
+
+def test_health_checks_without_a_status_are_unknown(world: World, aws: FakeAws) -> None:
+    """Each is named."""
+    aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": []})
+    dns = finding(verified(healthy(world)), "health checks", "global")
+    assert dns["verdict"] == Verdict.UNKNOWN
+    assert "reader-us-east-1" in dns["evidence"]
+
+
+def test_a_health_check_has_the_state_of_the_newest_minute(world: World, aws: FakeAws) -> None:
+    """Unhealthy with the writer at home is a fault."""
+    points = [{"Timestamp": after(-120), "Minimum": 1.0}, {"Timestamp": after(-60), "Minimum": 0.0}]
+    aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": points})
+    assert "writer is unhealthy" in finding(verified(healthy(world)), "health checks", "global")["evidence"]
+
+
+def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, aws: FakeAws) -> None:
+    """That is what leads the name to the other region; the readers' stay healthy."""
+
+    def statistics(asked: Mapping[str, Any]) -> Any:
+        away = asked["Dimensions"][0]["Value"] == "check-1"
+        return {"Datapoints": [{"Timestamp": after(-60), "Minimum": 0.0 if away else 1.0}]}
+
+    aws.set(EAST, "cloudwatch", "get_metric_statistics", statistics)
+    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    assert finding(verified(healthy(world)), "health checks", "global")["verdict"] == Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (State(), "never beaten"),
+        (State(beat_at=after(-200)), "3 min 20 s old"),
+        (State(beat_at=NOW, dead_since=after(-9)), "counts the writer as dead"),
+        (State(beat_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
+    ],
+)
+def test_a_controller_that_is_silent_or_troubled_fails(world: World, state: State, said: str) -> None:
+    """Nobody would fail over, or somebody is about to."""
+    healthy(world).west.put_state(state)
+    controller = finding(verified(world), "controller", WEST)
+    assert (controller["verdict"], said in controller["evidence"]) == (Verdict.FAILED, True)
+
+
+def test_a_disarmed_region_does_not_keep_the_promise(world: World) -> None:
+    """It is said until when and by whom."""
+    healthy(world).west.items[SWITCH] = {"armed": False, "reason": "upgrade", "by": "bob"}
+    armed = finding(verified(world), "armed", WEST)
+    assert (armed["verdict"], "bob: upgrade" in armed["evidence"]) == (Verdict.FAILED, True)
+
+
+def test_the_heartbeat_is_waited_for(world: World, aws: FakeAws) -> None:
+    """Replication takes its time: what arrives at the third look has arrived."""
+    looks = iter(range(100))
+
+    def late(answer: Any) -> None:
+        for probe in answer["Payload"].get("probes", []):
+            if len(answer["Payload"]["probes"]) == 1 and next(looks) < 4:
+                probe["heartbeat_at"] = "2026-11-24T11:00:00+00:00"
+
+    aws.change(WEST, "lambda", "invoke", late)
+    found = verified(healthy(world))
+    assert finding(found, "replication", "both")["verdict"] == Verdict.PASSED
+    assert 0.5 in world.slept
+
+
+def test_a_heartbeat_that_can_not_be_written_is_said_so(world: World, aws: FakeAws) -> None:
+    """The writer's region is named, with its probe's word."""
+
+    def unwritten(answer: Any) -> None:
+        for probe in answer["Payload"].get("probes", []):
+            probe.update(heartbeat_write_ms=None)
+
+    aws.change(EAST, "lambda", "invoke", unwritten)
+    across = finding(verified(healthy(world)), "replication", "both")
+    assert (across["verdict"], f"{EAST}: it was not written" in across["evidence"]) == (Verdict.FAILED, True)
+
+
+def test_a_database_whose_own_heartbeat_stands_still_fails(world: World, aws: FakeAws) -> None:
+    """The probes' heartbeats go on, so only its own row tells."""
+    still = {"database": EARLY, "us-east-1": "2026-11-24T12:00:00+00:00"}
+    aws.change(WEST, *INVOKE, probed(heartbeat_sources=still))
+    event = finding(verified(healthy(world)), "database heartbeat", "both")
+    assert (event["verdict"], "does not go on" in event["evidence"]) == (Verdict.FAILED, True)
+
+
+def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(world: World, aws: FakeAws) -> None:
+    """Neither the paths nor the replication can be told from it."""
+    aws.change(WEST, *INVOKE, lambda answer: answer["Payload"].get("probes", []).clear())
+    found = verified(healthy(world))
+    asked = [finding(found, *promise) for promise in (("probes", WEST), ("replication", "both"))]
+    assert [each["verdict"] for each in asked] == [Verdict.UNKNOWN] * 2
+    assert "0 of 2 answers" in asked[0]["evidence"]
+
+
+def test_a_function_that_fails_is_unknown_with_its_error(world: World, aws: FakeAws) -> None:
+    """Whether the promise holds, nobody knows."""
+    aws.set(WEST, "lambda", "invoke", {"FunctionError": "Unhandled", "Payload": {"errorMessage": "CA_BUNDLE: no file"}})
+    found = verified(healthy(world))
+    assert [finding(found, check, WEST)["verdict"] for check in ("probes", "dns")] == [Verdict.UNKNOWN] * 2
+    assert "CA_BUNDLE: no file" in finding(found, "probes", WEST)["evidence"]
+
+
+def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(world: World, aws: FakeAws) -> None:
+    """Everything of it has its reason; what both have together is unknown or failed; the rest passes."""
+    healthy(world).fail(EAST)
+    aws.fail(EAST)
+    found = verified(world)
+    gone = [each for each in found["findings"] if each["where"] == EAST]
+    assert {each["verdict"] for each in gone} == {Verdict.UNKNOWN}
+    assert all("no answer" in each["evidence"] and each["cure"] for each in gone)
+    assert "us-east-1: read_roles of us-east-1: no answer" in finding(found, "one writer", "both")["evidence"]
+    assert finding(found, "tls", WEST)["verdict"] == Verdict.PASSED
+    assert found["exit_code"] == ExitCode.FAILED
+
+
+def test_nothing_seen_at_all_is_an_error_of_aws(world: World, aws: FakeAws) -> None:
+    """With both regions silent nothing is passed, nothing promised: the writer is not known, and so that fails."""
+    for region in (EAST, WEST):
+        world.fail(region)
+    aws.fail()
+    found = verified(world)
+    assert found["counts"] == {"passed": 0, "failed": 1, "unknown": len(found["findings"]) - 1}
+    assert "the writer is unknown" in finding(found, "one writer", "both")["evidence"]
+
+
+def test_an_error_in_the_middle_loses_nothing(world: World, aws: FakeAws) -> None:
+    """One operation that is denied makes its own promises unknown, and leaves all others as they are."""
+    aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", cure="Use a role that may."))
+    found = verified(healthy(world))
+    unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
+    assert [each["check"] for each in unknown] == list(CLUSTER_PROMISES)
+    assert {(each["where"], each["cure"]) for each in unknown} == {(WEST, "Use a role that may.")}
+    assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, PROMISES)
+
+
+def test_what_is_not_there_is_not_taken_for_passed(world: World, aws: FakeAws) -> None:
+    """AWS's word that there is no such thing is a promise that is broken."""
+    aws.set(WEST, "scheduler", "get_schedule", missing("schedule"))
+    schedule = finding(verified(healthy(world)), "schedule", WEST)
+    assert (schedule["verdict"], "there is none" in schedule["evidence"]) == (Verdict.FAILED, True)
+
+
+def test_outputs_that_lack_something_are_a_usage_error(world: World) -> None:
+    """All that is missing is named at once, and nothing is asked."""
+    shown: dict[str, Any] = outputs()
+    regions = shown["regions"]
+    del regions["primary"]["key_arn"]
+    regions["secondary"]["alarm_arns"] = "all"
+    world.outputs = {**shown, "health_check_ids": None}
+    result = world.run("verify", "--json")
+    assert result.exit_code == ExitCode.USAGE
+    said = json.loads(result.stdout)["error"]
+    assert all(name in said for name in ("regions.primary.key_arn", "regions.secondary.alarm_arns", "health_check_ids"))
+    assert world.calls == []

@@ -1,0 +1,108 @@
+"""A stack's configuration is read as the CLI would hand it to the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
+from rehearsal.engine.state import StackState
+from rehearsal.provider.resources.outcome import Resource
+
+Write = Callable[[str, str], None]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Give a function that writes the project's and a stack's settings."""
+
+    def files(project: str, stack: str) -> None:
+        (tmp_path / "Pulumi.yaml").write_text(f"name: tiny\n{project}")
+        (tmp_path / "Pulumi.dev.yaml").write_text(stack)
+
+    return files
+
+
+def test_values_become_texts_and_objects_json(tmp_path: Path, write: Write) -> None:
+    """A number, a boolean, a list and an object arrive as Pulumi.Config expects them."""
+    write("", "config:\n  tiny:n: 3306\n  tiny:b: true\n  tiny:s: text\n  tiny:o: {x: 1}\n  pulumi:l: [aws]\n")
+    assert stack_config(tmp_path, "dev") == {
+        "tiny:n": "3306",
+        "tiny:b": "true",
+        "tiny:s": "text",
+        "tiny:o": '{"x": 1}',
+        "pulumi:l": '["aws"]',
+    }
+
+
+def test_overrides_win_setting_by_setting(tmp_path: Path, write: Write) -> None:
+    """An override of one setting inside an object leaves its neighbours as the stack says."""
+    write("", "config:\n  tiny:failover: {mode: automatic, beat_seconds: 10}\n")
+    overrides: dict[str, object] = {"failover": {"beat_seconds": 1.5}, "other:flag": False}
+    assert stack_config(tmp_path, "dev", overrides) == {
+        "tiny:failover": '{"mode": "automatic", "beat_seconds": 1.5}',
+        "other:flag": "false",
+    }
+
+
+def test_the_project_s_defaults_lie_under_the_stack_s_values(tmp_path: Path, write: Write) -> None:
+    """Pulumi.yaml gives a value or a default; the stack's own value wins."""
+    write("config:\n  a: {default: 1}\n  b: {value: 2}\n  c: 3\n  d: {type: string}\n", "config:\n  tiny:a: 9\n")
+    assert stack_config(tmp_path, "dev") == {"tiny:a": "9", "tiny:b": "2", "tiny:c": "3"}
+
+
+def test_a_stack_without_configuration_is_empty(tmp_path: Path, write: Write) -> None:
+    """`config:` with nothing under it is no mistake."""
+    write("", "config:\n")
+    assert stack_config(tmp_path, "dev") == {}
+
+
+@pytest.mark.parametrize("stack", ["config:\n  tiny:p: {secure: v1:abc}\n", "- a list\n", "{ not yaml"])
+def test_what_can_not_be_read_is_an_error(tmp_path: Path, write: Write, stack: str) -> None:
+    """An encrypted value or a malformed file is refused, not left out."""
+    write("", stack)
+    with pytest.raises(DeploymentError, match=r"tiny:p: an encrypted value|not a mapping|Pulumi\.dev\.yaml"):
+        stack_config(tmp_path, "dev")
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A stack that does not exist is named."""
+    (tmp_path / "Pulumi.yaml").write_text("name: tiny\n")
+    with pytest.raises(DeploymentError, match=r"Pulumi\.nowhere\.yaml"):
+        stack_config(tmp_path, "nowhere")
+
+
+def test_a_project_without_name_is_an_error(tmp_path: Path) -> None:
+    """The name is the namespace of every setting."""
+    (tmp_path / "Pulumi.yaml").write_text("runtime: python\n")
+    with pytest.raises(DeploymentError, match="no name"):
+        stack_config(tmp_path, "dev")
+
+
+def test_resources_are_counted_by_region_and_type() -> None:
+    """The report's table counts per region, and what has none under `global`."""
+
+    def resource(type_: str, region: str) -> Resource:
+        return Resource(urn="", type=type_, name="", region=region, id="", inputs={}, outputs={}, seconds=0.0)
+
+    deployment = Deployment(
+        project="tiny",
+        stack="dev",
+        exports={},
+        secret_exports=frozenset(),
+        resources=(
+            resource("b", "eu-west-1"),
+            resource("a", "eu-west-1"),
+            resource("b", "eu-west-1"),
+            resource("z", "global"),
+        ),
+        steps=(),
+        state=StackState(),
+        not_held=(),
+        warnings=(),
+        seconds=0.0,
+        preview=False,
+    )
+    assert deployment.counts() == {"eu-west-1": {"a": 1, "b": 2}, "global": {"z": 1}}

@@ -1,0 +1,90 @@
+"""The state is what a later run is compared with, and survives as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from rehearsal.engine.state import KeptResource, StackState, changed_settings, comparable
+
+
+def kept(urn: str, **changes: object) -> KeptResource:
+    """Return a resource of the state."""
+    values: dict[str, object] = {"type": "t", "name": "n", "region": "r", "id": "i", "inputs": {}, "outputs": {}}
+    return KeptResource(**{"urn": urn, **values, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def test_a_state_survives_as_json() -> None:
+    """Resources in their order, configuration, secrets' names, dependencies."""
+    state = StackState(config={"p:a": "1"})
+    state.keep(kept("b", inputs={"x": [1, {"y": None}]}, secret_outputs=frozenset({"result"}), protect=True))
+    state.keep(kept("a", dependencies=("b",), ignore_changes=("x",)))
+    again = StackState.from_json(json.loads(json.dumps(state.to_json())))
+    assert (state.resources, list(state.resources), state.config) == (
+        again.resources,
+        list(again.resources),
+        again.config,
+    )
+
+
+def test_a_state_of_another_version_is_refused() -> None:
+    """What can't be understood is not guessed at."""
+    with pytest.raises(ValueError, match="version 99"):
+        StackState.from_json({"version": 99, "config": {}, "resources": []})
+
+
+def test_a_renamed_resource_keeps_its_place() -> None:
+    """It is found under the name that it had, and stands where it stood."""
+    state = StackState()
+    for urn in ("a", "b", "c"):
+        state.keep(kept(urn))
+    assert state.find("new", ("x", "b")) == kept("b")
+    state.keep(kept("new"), instead_of="b")
+    assert ["a", "new", "c"] == list(state.resources)
+
+
+def test_a_copy_is_another_state() -> None:
+    """What is forgotten in a copy is still in the original."""
+    state = StackState()
+    state.keep(kept("a"))
+    copy = state.copy()
+    copy.forget("a")
+    assert (["a"], []) == (list(state.resources), list(copy.resources))
+
+
+def test_a_state_that_is_printed_by_mistake_shows_no_value() -> None:
+    """It holds the master password."""
+    state = StackState()
+    state.keep(kept("a", inputs={"password": "correct horse"}, outputs={"result": "correct horse"}))
+    assert "correct horse" not in repr(state)
+
+
+def archive(directory: Path, text: str) -> pulumi.AssetArchive:
+    """Return an archive of one file in a directory, and one text."""
+    directory.mkdir(exist_ok=True)
+    (directory / "f.py").write_text(text)
+    return pulumi.AssetArchive({"f.py": pulumi.FileAsset("f.py"), "g": pulumi.StringAsset("g")})
+
+
+def test_an_archive_is_compared_by_its_content(tmp_path: Path) -> None:
+    """The same content elsewhere is the same; one changed character is not."""
+    first, moved, changed = (
+        comparable({"code": archive(tmp_path / place, text)}, base=tmp_path / place)
+        for place, text in (("a", "x = 1"), ("b", "x = 1"), ("c", "x = 2"))
+    )
+    assert (True, False) == (first == moved, first == changed)
+    assert json.dumps(first)
+
+
+def test_changed_settings_have_their_dotted_names() -> None:
+    """Set, unset, and changed deep inside an object; what is equal is not named."""
+    before = {"p:primary": '{"region": "us-east-1", "count": 2}', "p:team": "a", "p:same": "x"}
+    after = {"p:primary": '{"region": "us-west-2", "count": 2}', "p:owner": "b", "p:same": "x"}
+    assert [
+        ("owner", "not set", "b"),
+        ("primary.region", "us-east-1", "us-west-2"),
+        ("team", "a", "not set"),
+    ] == changed_settings(before, after)

@@ -1,0 +1,188 @@
+"""The handlers' tables, the comparison of sent and held, archives, and conversions."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws
+import pulumi_random
+import pytest
+from pulumi import _types
+
+from rehearsal.provider.resources.archives import zip_archive
+from rehearsal.provider.resources.convert import pascal
+from rehearsal.provider.resources.credentials import HANDLERS as CREDENTIALS
+from rehearsal.provider.resources.handler import HandlerError, Request, Treatment, agrees, wait_until
+from rehearsal.provider.resources.identity import policy_document
+from rehearsal.provider.resources.registry import HANDLERS
+
+PASSWORD = "random:index/randomPassword:RandomPassword"
+SDK_MODULES = {"lambda": "lambda_"}
+
+
+def sdk_inputs(token: str) -> set[str]:
+    """Return the names of the inputs that the SDK's class of a type has."""
+    package, module, type_ = token.split(":")
+    folder = module.split("/")[0]
+    # By attribute, never by importing a submodule: the SDK's packages load themselves at first use, and whole.
+    classes: Any = pulumi_random if package == "random" else getattr(pulumi_aws, SDK_MODULES.get(folder, folder))
+    # Where another type of the SDK already has the name, the class is called ...InitArgs.
+    arguments = getattr(classes, f"{type_}InitArgs", None) or getattr(classes, f"{type_}Args")
+    return set(_types.input_type_py_to_pulumi_names(arguments).values())
+
+
+@pytest.mark.parametrize("token", sorted(HANDLERS))
+def test_a_handler_s_properties_are_those_of_the_sdk(token: str) -> None:
+    """A misspelt property in a table would account for nothing."""
+    assert set(HANDLERS[token].properties) - sdk_inputs(token) == set()
+
+
+@pytest.mark.parametrize("token", sorted(HANDLERS))
+def test_no_handler_takes_a_region_of_its_own(token: str) -> None:
+    """A resource's region is its provider's; the SDK's `region` input would put it elsewhere, unseen."""
+    assert "region" not in HANDLERS[token].properties
+
+
+@pytest.mark.parametrize("token", sorted(HANDLERS))
+def test_what_is_not_sent_or_not_held_says_why(token: str) -> None:
+    """An exception without a reason is a hole."""
+    silent = {
+        name
+        for name, account in HANDLERS[token].properties.items()
+        if account.treatment in (Treatment.NOT_HELD, Treatment.PROVIDER_ONLY) and not account.reason
+    }
+    assert silent == set()
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "expected"),
+    [
+        ("x", "x", True),
+        (1, 1.0, True),
+        (True, False, False),
+        (1, "1", False),
+        ("1", 1, False),
+        ("x", None, False),
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": 1, "b": 2}, {"a": 1}, False),
+        ([1, 2], [2, 1], True),
+        ([1], [1, 2], False),
+        ([1, 1], [1, 2], False),
+        ([{"Key": "a"}], [{"Key": "a", "more": 1}], True),
+        ('{"a": [1]}', '{"a":[1]}', True),
+        ('{"a": 1}', {"a": 1}, True),
+        ('{"a": 1}', {"a": 2}, False),
+        ('{"a": 1}', "not json", False),
+    ],
+)
+def test_a_description_agrees_when_it_shows_all_that_was_sent(sent: Any, held: Any, expected: bool) -> None:
+    """More than was sent is fine, less or other is not; JSON texts agree by meaning."""
+    assert agrees(sent, held) is expected
+
+
+def test_nested_keys_are_written_as_aws_does_and_absent_ones_left_out() -> None:
+    """`roleArn` becomes `RoleArn` at every depth."""
+    assert pascal({"roleArn": "r", "retryPolicy": {"maximumRetryAttempts": 0}, "input": None}) == {
+        "RoleArn": "r",
+        "RetryPolicy": {"MaximumRetryAttempts": 0},
+    }
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"Statement": []}'])
+def test_a_policy_without_statements_is_refused(text: str) -> None:
+    """An empty policy allows nothing, or says nothing: never what was meant."""
+    with pytest.raises(HandlerError):
+        policy_document(text)
+
+
+def test_waiting_ends_with_an_error_that_says_for_what() -> None:
+    """A resource that never becomes ready is named."""
+    with pytest.raises(HandlerError, match="the table is active: not so after 0 s"):
+        wait_until(lambda: False, timeout_seconds=0, what="the table is active")
+
+
+def archive_of(directory: Path) -> pulumi.AssetArchive:
+    """Return an archive with a text, a file and a folder."""
+    (directory / "b.py").write_text("b")
+    (directory / "folder").mkdir(exist_ok=True)
+    (directory / "folder" / "c.py").write_text("c")
+    return pulumi.AssetArchive(
+        {
+            "z/b.py": pulumi.FileAsset("b.py"),
+            "a.txt": pulumi.StringAsset("a"),
+            "f": pulumi.FileArchive("folder"),
+            "n": pulumi.AssetArchive({"d.txt": pulumi.StringAsset("d")}),
+        }
+    )
+
+
+def test_an_archive_is_zipped_sorted_and_byte_for_byte_the_same(tmp_path: Path) -> None:
+    """The same files give the same bytes, whatever their dates: the code's hash changes only with the code."""
+    first = zip_archive(archive_of(tmp_path), base=tmp_path)
+    second = zip_archive(archive_of(tmp_path), base=tmp_path)
+    with zipfile.ZipFile(io.BytesIO(first)) as content:
+        entries = {entry.filename: content.read(entry).decode() for entry in content.infolist()}
+        dates = {entry.date_time for entry in content.infolist()}
+    assert first == second
+    assert list(entries.items()) == [("a.txt", "a"), ("f/c.py", "c"), ("n/d.txt", "d"), ("z/b.py", "b")]
+    assert dates == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pulumi.AssetArchive({"a": pulumi.FileAsset("missing.py")}),
+        pulumi.FileArchive("missing"),
+        pulumi.RemoteArchive("https://example.com/a.zip"),
+    ],
+)
+def test_an_archive_that_can_not_be_read_is_an_error(tmp_path: Path, archive: pulumi.Archive) -> None:
+    """A function is never uploaded with a part of its files."""
+    with pytest.raises(HandlerError) as raised:
+        zip_archive(archive, base=tmp_path)
+    assert raised.value.property == "code"
+
+
+def password(**inputs: Any) -> str:
+    """Draw a password with these inputs."""
+    handler = CREDENTIALS[PASSWORD]
+
+    def no_client(service: str, region: str) -> Any:
+        raise AssertionError(service + region)
+
+    request = Request(
+        urn="",
+        type=PASSWORD,
+        name="",
+        region="",
+        inputs=inputs,
+        properties=handler.properties,
+        clients=no_client,
+        program_directory=Path(),
+    )
+    return handler.create(request).outputs["result"]
+
+
+def test_a_password_has_its_length_and_only_the_special_characters_that_are_allowed() -> None:
+    """What RDS refuses in a password never gets in: the special characters are those of the program."""
+    drawn = [password(length=32, overrideSpecial="!#", minSpecial=3, minNumeric=2) for _ in range(50)]
+    assert {len(each) for each in drawn} == {32}
+    assert {letter for each in drawn for letter in each if not letter.isalnum()} <= {"!", "#"}
+    assert all(sum(letter in "!#" for letter in each) >= 3 for each in drawn)
+    assert all(sum(letter.isdigit() for letter in each) >= 2 for each in drawn)
+    assert len(set(drawn)) == 50
+
+
+def test_a_class_that_is_switched_off_is_not_drawn() -> None:
+    """`special: false` means none."""
+    assert all(password(length=32, special=False).isalnum() for _ in range(20))
+
+
+def test_a_password_too_short_for_what_is_asked_is_an_error() -> None:
+    """Four characters of each class don't fit into eight."""
+    with pytest.raises(HandlerError, match="no password of 8 characters"):
+        password(length=8, minLower=4, minUpper=4, minNumeric=4)

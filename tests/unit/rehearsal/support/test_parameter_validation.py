@@ -1,0 +1,93 @@
+"""What a call may say, by the models of AWS's services."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.model import OperationModel, Shape
+
+from rehearsal.support.clients import Clients
+from rehearsal.support.parameter_validation import beyond_the_model, in_python
+
+SERVICES = (
+    *("cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "logs", "rds", "route53", "scheduler"),
+    *("secretsmanager", "sns", "sts"),
+)
+
+
+def operation(service: str, name: str) -> OperationModel:
+    """Return an operation as botocore knows it."""
+    return botocore.session.get_session().get_service_model(service).operation_model(name)
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "params", "said"),
+    [
+        ("kms", "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": 2561}, "2561 is outside 90 to 2560"),
+        ("logs", "CreateLogGroup", {"logGroupName": "a group"}, "doesn't match [\\.\\-_/#A-Za-z0-9]+"),
+        (
+            "sns",
+            "CreateTopic",
+            {"Name": "x" * 300},
+            None,
+        ),  # SNS's model says nothing of it: a rule does (policy/rules/placement.py)
+        ("dynamodb", "CreateTable", {"BillingMode": "FREE"}, "'FREE' is none of PROVISIONED, PAY_PER_REQUEST"),
+        ("lambda", "CreateFunction", {"Runtime": "python9"}, "'python9' is none of "),
+        ("lambda", "CreateFunction", {"MemorySize": 99999}, "99999 is outside 128 to "),
+        ("iam", "CreateRole", {"RoleName": "r" * 65}, "65 characters is outside 1 to 64"),
+        ("cloudwatch", "PutMetricAlarm", {"AlarmActions": ["arn"] * 6}, "6 entries is outside None to 5"),
+        ("cloudwatch", "PutMetricAlarm", {"Dimensions": [{"Name": "n" * 256}]}, "Dimensions[0].Name: 256 characters"),
+    ],
+)
+def test_what_is_beyond_the_model_is_named(service: str, name: str, params: dict[str, Any], said: str | None) -> None:
+    """Words, patterns, lengths and ranges, however deep; botocore lets all of these pass."""
+    found = beyond_the_model(operation(service, name), params)
+    assert (len(found) == 1 and said in found[0]) if said else found == []
+
+
+def test_a_call_within_the_model_is_let_through() -> None:
+    """Nothing is refused that AWS takes."""
+    params = {"KeyId": "alias/a", "RotationPeriodInDays": 90}
+    assert [] == beyond_the_model(operation("kms", "EnableKeyRotation"), params)
+
+
+def test_the_rehearsals_clients_refuse_what_is_beyond_the_model_before_they_call() -> None:
+    """Without a server: the call isn't made."""
+    clients = Clients("http://127.0.0.1:9")
+    try:
+        with pytest.raises(Exception, match="outside 90 to 2560") as raised:
+            clients("kms", "eu-west-1").enable_key_rotation(KeyId="k", RotationPeriodInDays=2561)
+    finally:
+        clients.close()
+    assert "ParamValidationError" == type(raised.value).__name__
+    assert {"kms:EnableKeyRotation": 1} == clients.model_check.checked
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_pattern_of_our_services_can_be_read(service: str) -> None:
+    """A pattern that Python can't read would stop a deployment that is right."""
+    model: Any = botocore.session.get_session().get_service_model(service)
+    patterns = {
+        pattern
+        for name in model.operation_names
+        if (shape := model.operation_model(name).input_shape) is not None
+        for pattern in _patterns(shape, set())
+    }
+    for pattern in patterns:
+        assert isinstance(in_python(pattern), re.Pattern)
+
+
+def _patterns(shape: Any, seen: set[str]) -> Iterator[str]:
+    if shape.name in seen:
+        return
+    seen.add(shape.name)
+    if "pattern" in shape.metadata:
+        yield shape.metadata["pattern"]
+    members = list(getattr(shape, "members", {}).values())
+    inner = [
+        getattr(shape, name) for name in ("member", "key", "value") if isinstance(getattr(shape, name, None), Shape)
+    ]
+    for each in [*members, *inner]:
+        yield from _patterns(each, seen)

@@ -1,0 +1,199 @@
+"""Tests of a rehearsal's own conditions in its report, also when the rehearsal itself fails."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from jsonschema import Draft202012Validator
+
+from rehearsal import run as rehearse
+from rehearsal.cloud.ministack import EmulatorError
+from rehearsal.cloud.permission_log import FunctionRole, PermissionCheck
+from rehearsal.console.console import Console, plain_console
+from rehearsal.drills import Drill
+from rehearsal.drills.context import DidNotHappenError
+from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
+from rehearsal.engine.state import StackState
+from rehearsal.environment import PROGRAM_DIRECTORY, World
+from rehearsal.provider.resources.outcome import NotHeld
+from rehearsal.report.model import Report, Shortened, Unproven
+from settings import FailoverSettings, parse_stack_config
+from tests.unit.rehearsal.report.test_model import SCHEMA
+
+
+def unreachable(service: str, region: str) -> Any:
+    """An emulator that is gone."""
+    raise EndpointConnectionError(endpoint_url=f"http://{service}.{region}")
+
+
+@dataclass(kw_only=True)
+class BrokenWorld:
+    """A world whose deployment fails, or whose emulator ends right after it."""
+
+    deploys: bool
+    stack: str = "dev"
+    beat_seconds: float = 1.0
+    time_scale: float = 10.0
+    writer_name: str = "writer.payments-dev.internal"
+    global_cluster_id: str = "payments-global-dev"
+    clients: Callable[[str, str], Any] = unreachable
+    regions: tuple[SimpleNamespace, ...] = (SimpleNamespace(name="us-east-1"),)
+    emulator: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(resident_bytes=lambda: 5_000_000))
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """The stack's own, with a shorter beat."""
+        return stack_config(PROGRAM_DIRECTORY, self.stack, {"failover": {"beat_seconds": self.beat_seconds}})
+
+    @property
+    def policy(self) -> FailoverSettings:
+        """What was deployed."""
+        return parse_stack_config(self.config).failover
+
+    @property
+    def primary(self) -> SimpleNamespace:
+        """The only region."""
+        return self.regions[0]
+
+    def deploy(self, _on_resource: object) -> Deployment:
+        """Fail, or forget a property."""
+        if not self.deploys:
+            raise DeploymentError("aws:rds/cluster:Cluster: unknown property x")
+        return Deployment(
+            project="p",
+            stack="dev",
+            exports={},
+            secret_exports=frozenset(),
+            resources=(),
+            not_held=(NotHeld(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),),
+            warnings=(),
+            seconds=1.5,
+            preview=False,
+            steps=(),
+            state=StackState(),
+        )
+
+    def ask_dns(self, _name: str, *, from_region: str) -> SimpleNamespace:
+        """A record of 5 s."""
+        return SimpleNamespace(ttl_seconds=5, region=from_region)
+
+    def new_ledger(self) -> SimpleNamespace:
+        """A client that never starts."""
+        return SimpleNamespace(stop=lambda: None)
+
+    def start_controllers(self) -> None:
+        """The emulator is gone."""
+        raise EmulatorError("the emulator ended")
+
+
+def rehearsed(world: BrokenWorld) -> Report:
+    """The report of a rehearsal of one drill in it, which is never reached."""
+    quiet = plain_console(io.StringIO())
+    console = Console(output=quiet, errors=quiet, live=False)
+    drills = (cast(Drill, SimpleNamespace()),)
+    return rehearse.Rehearsal(world=cast(World, world), drills=drills, console=console).run()
+
+
+def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_under() -> None:
+    """The error, every setting in force with its default, the versions; nothing that was never deployed."""
+    report = rehearsed(BrokenWorld(deploys=False))
+    assert ("aws:rds/cluster:Cluster: unknown property x",) == report.errors
+    assert (False, {}, (), ()) == (report.passed, report.resources, report.dashboards, report.shortened)
+    assert (1.0, 7) == (
+        report.settings["failover"]["beat_seconds"],
+        report.settings["database"]["backup_retention_days"],
+    )
+    assert {"python", "pulumi", "ministack"} <= set(report.versions)
+    assert [] == list(Draft202012Validator(SCHEMA).iter_errors(report.to_json()))
+
+
+def test_an_emulator_that_is_gone_leaves_a_report_without_dashboards_that_says_so() -> None:
+    """What was deployed and shortened is still told."""
+    report = rehearsed(BrokenWorld(deploys=True))
+    assert "the emulator ended" == report.errors[0]
+    assert report.errors[1].startswith("the dashboards could not be read: EndpointConnectionError")
+    assert (Unproven(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),) == report.not_held
+    assert [("failover.beat_seconds", 10, 1), 60, 5] == [
+        (report.shortened[0].what, report.shortened[0].deployed_seconds, report.shortened[0].here_seconds),
+        *(one.deployed_seconds for one in report.shortened[1:]),
+    ]
+    assert Shortened(what=report.shortened[2].what, deployed_seconds=5, here_seconds=0.5) == report.shortened[2]
+
+
+class _Played(rehearse.Rehearsal):
+    """A rehearsal whose drills are over."""
+
+    def _play(self) -> None:
+        pass
+
+
+class _Silent(rehearse.Rehearsal):
+    """A rehearsal in which nothing ever beats."""
+
+    def _play(self) -> None:
+        raise DidNotHappenError("2 beats: did not happen")
+
+
+@pytest.mark.parametrize(("rehearsal", "errors"), [(_Played, ()), (_Silent, ("2 beats: did not happen",))])
+def test_the_functions_permissions_are_an_entry_like_a_drill(
+    rehearsal: type[rehearse.Rehearsal], errors: tuple[str, ...]
+) -> None:
+    """After the drills, or when nothing beats, in the report and in the terminal; a denied call fails it and is named."""
+    role = FunctionRole(function="probe", region="us-east-1", role="probe-role", actions=frozenset())
+    check = PermissionCheck(role=role.role, action="sns:Publish", resource="*", by_role=False, is_allowed=False)
+    emulator = SimpleNamespace(resident_bytes=lambda: None, permission_checks=lambda: [check])
+    world = BrokenWorld(deploys=True, emulator=emulator, clients=_function_of(role))
+    shown = io.StringIO()
+    console = Console(output=plain_console(shown), errors=plain_console(io.StringIO()), live=False)
+    report = rehearsal(world=cast(World, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
+    assert errors == report.errors[: len(errors)]
+    assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
+    assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
+    assert report.drills[0].title in shown.getvalue()
+    assert "is not judged" in shown.getvalue()
+
+
+def _function_of(role: FunctionRole) -> Callable[[str, str], Any]:
+    """Clients that know one function, whose role has no policy."""
+    page = {"Functions": [{"FunctionName": role.function, "Role": f"arn:aws:iam::123456789012:role/{role.role}"}]}
+    known = {
+        "lambda": SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=lambda: [page])),
+        "iam": SimpleNamespace(
+            list_role_policies=lambda **_: {"PolicyNames": []},
+            list_attached_role_policies=lambda **_: {"AttachedPolicies": []},
+        ),
+    }
+    return lambda service, region: known[service] if service in known else unreachable(service, region)
+
+
+def test_the_commit_is_that_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the directory in which somebody stands."""
+    asked: list[Path] = []
+    monkeypatch.setattr(rehearse.provenance, "commit_of", asked.append)
+    rehearsed(BrokenWorld(deploys=False))
+    assert [PROGRAM_DIRECTORY] == asked
+
+
+def test_the_dashboards_are_read_before_they_are_destroyed() -> None:
+    """Once: they go with everything else, and afterwards there is nothing to draw."""
+    done: list[str] = []
+
+    class Noted(rehearse.Rehearsal):
+        """Notes what is done, and when."""
+
+        def _dashboards(self) -> tuple[()]:
+            done.append("dashboards read")
+            return ()
+
+        def _destroy(self) -> None:
+            done.append("destroyed")
+
+    quiet = plain_console(io.StringIO())
+    console = Console(output=quiet, errors=quiet, live=False)
+    Noted(world=cast(World, BrokenWorld(deploys=True)), drills=(), console=console, destroys=True).run()
+    assert ["dashboards read", "destroyed"] == done
