@@ -11,7 +11,7 @@ gc.disable()  # The program ends in seconds and frees next to nothing: to search
 import pulumi
 import pulumi_aws as aws
 
-from components.account import availability_zones, site_in
+from components.account import availability_zones, region_in
 from components.alarms import AlarmThresholds
 from components.cluster_options import ClusterOptions
 from components.credentials import Credentials, CredentialsArgs
@@ -42,7 +42,7 @@ peers = {"primary": "secondary", "secondary": "primary"}
 tags = aws.ProviderDefaultTagsArgs(tags=settings.default_tags)
 providers = {name: aws.Provider(name, region=place.region, default_tags=tags) for name, place in places.items()}
 inside = {name: pulumi.ResourceOptions(provider=provider) for name, provider in providers.items()}
-sites = {name: site_in(place.region, providers[name], **settings.stack_names) for name, place in places.items()}
+sites = {name: region_in(place.region, providers[name], **settings.stack_names) for name, place in places.items()}
 
 # What the databases stand on: networks, keys and topics; the peering; the password, kept in both regions.
 bases = {name: Foundation(name, FoundationArgs(
@@ -105,7 +105,7 @@ watches = {name: Watch(f"{name}-watch", WatchArgs(
 dns_ends = {name: DnsMember.of(members[name], watch.monitoring, providers[name]) for name, watch in watches.items()}
 dns = FailoverDns("dns", FailoverDnsArgs(
     zone_name=settings.zone_name, record_ttl_seconds=settings.dns.record_ttl_seconds,
-    at_rest=dns_ends["primary"], otherwise=dns_ends["secondary"]), opts=inside["primary"])  # fmt: skip
+    primary=dns_ends["primary"], secondary=dns_ends["secondary"]), opts=inside["primary"])  # fmt: skip
 
 # For other stacks: grouped by region, and flat where people expect a single value.
 secrets = {"primary": credentials.secret_arn, "secondary": credentials.peer_secret_arn}

@@ -85,7 +85,7 @@ def _run(outcome: Outcome, *, seed: int, workers: int, took: tuple[float, float]
         processor_seconds=took[1],
         episodes=outcome.episodes,
         isolations=outcome.isolations,
-        beats=outcome.tallies[found[0].name].beats,
+        cycles=outcome.tallies[found[0].name].cycles,
         decide_microseconds=microseconds,
         figures=found,
         targets=targets(found[0], microseconds),

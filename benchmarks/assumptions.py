@@ -10,10 +10,10 @@ from benchmarks.world import Cause
 
 NOISE_PER_CALL = 5e-4
 """Probability that one call of an otherwise healthy path fails. Source: AWS Lambda Service Level Agreement (99.95 %)."""
-MISSED_BEAT = 1e-4
-"""Probability that a beat is left out (a start that failed, a hand-over that stalled). An assumption."""
-BEAT_LATENESS_SECONDS = 0.05
-"""Mean lateness of a beat (exponential). An assumption."""
+MISSED_CYCLE = 1e-4
+"""Probability that a cycle is left out (a start that failed, a hand-over that stalled). An assumption."""
+CYCLE_LATENESS_SECONDS = 0.05
+"""Mean lateness of a cycle (exponential). An assumption."""
 CLOCK_DRIFT = 1e-4
 """Largest drift of a clock, either way. An assumption; real ones under time synchronization are better."""
 USUAL_LAG_SECONDS = 0.2

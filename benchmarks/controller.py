@@ -1,9 +1,9 @@
-"""Our detector: the real `decide` and `follow`, beat by beat, with the cycle's second look before a call.
+"""Our detector: the real `decide` and `update_state`, cycle by cycle, with the cycle's second look before a call.
 
-Owns the beats of one controller through one episode, and which of them need not be run. Does not own any rule: those are
-`functions/failover_controller`'s. Invariant: every beat that brings anything new runs the real rules. Two kinds don't: of beats that see
+Owns the cycles of one controller through one episode, and which of them need not be run. Does not own any rule: those are
+`functions/failover_controller`'s. Invariant: every cycle that brings anything new runs the real rules. Two kinds don't: of cycles that see
 the writer alive the last one stands for all, as it makes the ones before forgotten; and a jump is made when state and decision, seen from
-the beat's own time, are what they were one beat before, or go to and fro between the same two.
+the cycle's own time, are what they were one cycle before, or go to and fro between the same two.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from math import log
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.assumptions import BEAT_LATENESS_SECONDS, CLOCK_DRIFT, MISSED_BEAT, NOISE_PER_CALL
-from benchmarks.looks import EPOCH, Glimpse, Looks, moment
+from benchmarks.assumptions import CLOCK_DRIFT, CYCLE_LATENESS_SECONDS, MISSED_CYCLE, NOISE_PER_CALL
+from benchmarks.looks import EPOCH, PathSample, SimulatedObserver, moment
 from benchmarks.world import Episode, Segment
 from functions.failover_controller.conditions import Case, lag_before_outage_ms
 from functions.failover_controller.decide import decide
 from functions.failover_controller.model import Action, Decision, Mode, Observation, Policy, Records, Side, State
-from functions.failover_controller.state_update import follow
+from functions.failover_controller.state_update import update_state
 
 LOCK_SECONDS = 0.03
 """From the first decision to the second look: one conditional write. An assumption."""
 INTENT_SECONDS = 0.03
 """From the second decision to the call: one conditional write. An assumption."""
-JUMP_FROM_BEATS = 6
-BEATS_BEFORE_A_CHANGE = 2
+JUMP_FROM_CYCLES = 6
+CYCLES_BEFORE_A_CHANGE = 2
 """So many run before the paths change, after a jump."""
 _HARMLESS: tuple[object, ...] = ()
-"""Where no beat could act, whatever is remembered: any of them stands for all."""
+"""Where no cycle could act, whatever is remembered: any of them stands for all."""
 _OBSERVER = State(writer=Side.PEER)
 """What a controller remembers whose peer has been the writer for long."""
 _NOTHING_SEEN = Observation(at=EPOCH, records=Records())
@@ -37,8 +37,8 @@ _NOTHING_SEEN = Observation(at=EPOCH, records=Records())
 POLICY = Policy(
     target="arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-prod",
     mode=Mode.AUTOMATIC,
-    beat_seconds=10.0,
-    failures_to_act=3,
+    interval_seconds=10.0,
+    failure_threshold=3,
     in_region_grace_seconds=120.0,
     cooldown_seconds=900.0,
     max_data_loss_seconds=60.0,
@@ -55,8 +55,8 @@ class Watch:
     reason: str | None = None
     asked_at: tuple[float, ...] = ()
     """When a person was first asked, in each stretch of asking."""
-    beats: int = 0
-    """Beats that ran the real rules."""
+    cycles: int = 0
+    """Cycles that ran the real rules."""
 
 
 class Controller:
@@ -71,14 +71,14 @@ class Controller:
 
     def watch(self, episode: Episode, rng: Random) -> Watch:
         """Return the first call of an episode, and what led to it."""
-        period = self.policy.beat_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
+        period = self.policy.interval_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
         first = episode.start + rng.random() * period
         if first > episode.end or not any(segment.can_hurt for segment in episode.segments):
-            return Watch()  # over between two beats, or the port lives all the while: no beat could act
+            return Watch()  # over between two cycles, or the port lives all the while: no cycle could act
         return _Run(self.policy, episode, rng, period).through(first - period)
 
 
-class _Beat(NamedTuple):
+class _SimulatedCycle(NamedTuple):
     at: float
     state: State
     standing: tuple[object, ...] | None
@@ -91,24 +91,24 @@ class _Run:
         self._episode = episode
         self._rng = rng
         self._period = period
-        self._looks = Looks(episode, policy, rng)
-        self._beats = 0
+        self._looks = SimulatedObserver(episode, policy, rng)
+        self._cycles = 0
         self._asked: list[float] = []
         self._asking = False
         self._noise_due = False
 
     def through(self, first: float) -> Watch:
-        """Beat from the last good beat before the episode to its end, or to the first call."""
+        """Cycle from the last good cycle before the episode to its end, or to the first call."""
         self._looks.forget_until(first)
         state = _OBSERVER
-        living: Glimpse | None = self._looks.calm_glimpse(first)
+        living: PathSample | None = self._looks.calm_glimpse(first)
         due = first + self._period
-        recent: list[_Beat] = []
+        recent: list[_SimulatedCycle] = []
         while due <= self._episode.end:
             if self._is_missed():
                 due += self._period
                 continue
-            at = due + self._rng.expovariate(1 / BEAT_LATENESS_SECONDS)
+            at = due + self._rng.expovariate(1 / CYCLE_LATENESS_SECONDS)
             segment = self._episode.segment_at(at)
             if not segment.can_hurt:
                 segment = self._episode.harmless_run(segment)
@@ -123,34 +123,34 @@ class _Run:
                 continue
             if living is not None:
                 seen, _ = self._looks.observe(living)
-                state, _ = follow(state, seen, self._policy)
+                state, _ = update_state(state, seen, self._policy)
                 living = None
-            state, decision, called_at = self._beat(state, glimpse)
+            state, decision, called_at = self._cycle(state, glimpse)
             if called_at is not None:
                 return self._watch(called_at, decision)
-            recent.append(_Beat(at, state, self._standing(state, decision, at, segment)))
-            cycle = _cycle(recent)
-            if cycle:
-                state, due = self._jump(cycle, due, segment)
+            recent.append(_SimulatedCycle(at, state, self._standing(state, decision, at, segment)))
+            repeat = _repeating(recent)
+            if repeat:
+                state, due = self._jump(repeat, due, segment)
                 recent.clear()
         return self._watch(None, None)
 
     def _is_missed(self) -> bool:
-        """Whether this beat is left out. A jump ended here because something fails by itself: this beat, or a call in it."""
+        """Whether this cycle is left out. A jump ended here because something fails by itself: this cycle, or a call in it."""
         if not self._noise_due:
-            return self._rng.random() < MISSED_BEAT
+            return self._rng.random() < MISSED_CYCLE
         self._noise_due = False
-        if self._rng.random() < MISSED_BEAT / (3 * NOISE_PER_CALL + MISSED_BEAT):
+        if self._rng.random() < MISSED_CYCLE / (3 * NOISE_PER_CALL + MISSED_CYCLE):
             return True
         self._looks.fail_a_call()
         return False
 
     def _watch(self, called_at: float | None, decision: Decision | None) -> Watch:
         reason = None if decision is None else str(decision.reason)
-        return Watch(called_at=called_at, reason=reason, asked_at=tuple(self._asked), beats=self._beats)
+        return Watch(called_at=called_at, reason=reason, asked_at=tuple(self._asked), cycles=self._cycles)
 
-    def _beat(self, state: State, glimpse: Glimpse) -> tuple[State, Decision, float | None]:
-        self._beats += 1
+    def _cycle(self, state: State, glimpse: PathSample) -> tuple[State, Decision, float | None]:
+        self._cycles += 1
         at = glimpse.at
         seen, took = self._looks.observe(glimpse)
         state, decision = first_look(state, seen, self._policy, moment(at + took))
@@ -163,62 +163,62 @@ class _Run:
         return state, decision, again_at + took + INTENT_SECONDS if again.same_as(decision) else None
 
     def _note_asking(self, decision: Decision, at: float) -> None:
-        asks = decision.action is Action.ASK
+        asks = decision.action is Action.REQUEST_APPROVAL
         if asks and not self._asking:
             self._asked.append(at)
         self._asking = asks
 
-    # Leaving out beats that bring nothing new
+    # Leaving out cycles that bring nothing new
 
     def _standing(self, state: State, decision: Decision, at: float, segment: Segment) -> tuple[object, ...] | None:
         """Everything that later decisions can depend on, with times as ages; `None` where no jump would be made."""
         if not segment.can_hurt:
             return _HARMLESS
-        if segment.end - at < JUMP_FROM_BEATS * self._period or segment.paths.is_random:
+        if segment.end - at < JUMP_FROM_CYCLES * self._period or segment.paths.is_random:
             return None
         policy, now = self._policy, moment(at)
         # An age beyond every duration of the policy that it is compared with is like any greater one.
         life = max(policy.in_region_grace_seconds, policy.quiet_seconds, policy.lag_fresh_seconds)
         bounds = (
-            (state.beat_at, life),
+            (state.cycle_at, life),
             (state.dead_since, life),
             (state.heartbeat_seen_at, life),
             (state.lag_at, life),
             (state.roles_changed_at, policy.cooldown_seconds),
         )
         ages = tuple(
-            None if then is None else min(bound + policy.beat_seconds, (now - then).total_seconds())
+            None if then is None else min(bound + policy.interval_seconds, (now - then).total_seconds())
             for then, bound in bounds
         )
-        enough = policy.failures_to_act
-        counts = (min(state.silent_beats, enough), min(state.dead_beats, enough))
+        enough = policy.failure_threshold
+        counts = (min(state.silent_cycles, enough), min(state.dead_cycles, enough))
         lag_ms = lag_before_outage_ms(Case(_NOTHING_SEEN, state, policy, now))
         return (decision.reason, decision.action, state.writer, counts, ages, lag_ms)
 
-    def _beats_to_leave_out(self, due: float, segment: Segment) -> int:
-        return int((segment.end - due) / self._period) - BEATS_BEFORE_A_CHANGE
+    def _cycles_to_leave_out(self, due: float, segment: Segment) -> int:
+        return int((segment.end - due) / self._period) - CYCLES_BEFORE_A_CHANGE
 
     def _due_at_the_end(self, due: float, segment: Segment) -> float:
-        """Return when the last beats of a segment are due."""
-        beats = self._beats_to_leave_out(due, segment)
-        if beats < 1:
+        """Return when the last cycles of a segment are due."""
+        cycles = self._cycles_to_leave_out(due, segment)
+        if cycles < 1:
             return due
-        self._looks.forget_until(due + (beats - 1) * self._period)
-        return due + beats * self._period
+        self._looks.forget_until(due + (cycles - 1) * self._period)
+        return due + cycles * self._period
 
-    def _jump(self, cycle: Sequence[_Beat], due: float, segment: Segment) -> tuple[State, float]:
-        """Go on to the last beats of the segment, or to the next call that fails by itself, as if the beats between had run."""
-        beats = self._beats_to_leave_out(due, segment)
-        if beats < 1:
-            return cycle[0].state, due
+    def _jump(self, repeat: Sequence[_SimulatedCycle], due: float, segment: Segment) -> tuple[State, float]:
+        """Go on to the last cycles of the segment, or to the next call that fails by itself, as if the cycles between had run."""
+        cycles = self._cycles_to_leave_out(due, segment)
+        if cycles < 1:
+            return repeat[0].state, due
         if segment.can_hurt:
-            noise = 3 * NOISE_PER_CALL + MISSED_BEAT
+            noise = 3 * NOISE_PER_CALL + MISSED_CYCLE
             until_noise = int(log(1 - self._rng.random()) / log(1 - noise))
-            if until_noise <= beats:
-                beats = until_noise
+            if until_noise <= cycles:
+                cycles = until_noise
                 self._noise_due = True
-        until = cycle[0].at + beats * self._period
-        _, state, _ = last = cycle[beats % len(cycle)]
+        until = repeat[0].at + cycles * self._period
+        _, state, _ = last = repeat[cycles % len(repeat)]
         now, ahead = moment(last.at), timedelta(seconds=until - last.at)
 
         def moved(then: datetime | None) -> datetime | None:
@@ -226,16 +226,16 @@ class _Run:
 
         state = replace(
             state,
-            beat_at=moved(state.beat_at),
+            cycle_at=moved(state.cycle_at),
             heartbeat_seen_at=moved(state.heartbeat_seen_at),
             lag_at=moved(state.lag_at),
         )
         self._looks.forget_until(until)
-        return state, due + beats * self._period
+        return state, due + cycles * self._period
 
 
-def _cycle(recent: Sequence[_Beat]) -> tuple[_Beat, ...]:
-    """Return the beats, one or two, that will follow each other as they are, the last one first; none if anything may change."""
+def _repeating(recent: Sequence[_SimulatedCycle]) -> tuple[_SimulatedCycle, ...]:
+    """Return the cycles, one or two, that will follow each other as they are, the last one first; none if anything may change."""
     *_, last = recent
     if last.standing is None:
         return ()
@@ -248,12 +248,12 @@ def _cycle(recent: Sequence[_Beat]) -> tuple[_Beat, ...]:
 
 
 def first_look(state: State, seen: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
-    """Return the state and the decision of a beat, as `Cycle.beat` makes them."""
-    state, _ = follow(state, seen, policy)
+    """Return the state and the decision of a cycle, as `Cycle.cycle` makes them."""
+    state, _ = update_state(state, seen, policy)
     return state, decide(seen, state, policy, now)
 
 
 def second_look(state: State, seen: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
     """Return the state and the decision of the look before a call, which is made only if it confirms the first, as `Cycle` has it."""
-    state, _ = follow(state, seen, policy, counts=False)
+    state, _ = update_state(state, seen, policy, counts=False)
     return state, decide(seen, state, policy, now)

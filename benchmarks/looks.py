@@ -45,7 +45,7 @@ def call_fails(loss: float) -> float:
 
 
 def stream_stalls(loss: float) -> float:
-    """Return the probability that nothing new arrives within a beat: five tries of TCP, with growing pauses, fit into 10 s."""
+    """Return the probability that nothing new arrives within a cycle: five tries of TCP, with growing pauses, fit into 10 s."""
     return (1 - (1 - loss) ** 2) ** 5
 
 
@@ -56,7 +56,7 @@ def _at_most(losses: int, chance: float) -> float:
     )
 
 
-class Glimpse(NamedTuple):
+class PathSample(NamedTuple):
     """What the calls of one look bring."""
 
     at: float
@@ -75,7 +75,7 @@ class Glimpse(NamedTuple):
         return is_clear and self.own_answers and self.peer_port is Port.ALIVE
 
 
-class Looks:
+class SimulatedObserver:
     """The eyes of one controller during one episode."""
 
     def __init__(self, episode: Episode, policy: Policy, rng: Random) -> None:
@@ -84,8 +84,8 @@ class Looks:
         self._rng = rng
         self._newest = 0.0
         self._written_by_us: list[float] = []
-        # The writer's database writes a heartbeat each second; its region has a controller too, whose probe writes one at each beat.
-        self._period = policy.beat_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
+        # The writer's database writes a heartbeat each second; its region has a controller too, whose probe writes one at each cycle.
+        self._period = policy.interval_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
         self._phase = rng.random() * self._period
         self._database_phase = rng.random() * DATABASE_HEARTBEAT_SECONDS
         self._looked_until = float("-inf")
@@ -105,7 +105,7 @@ class Looks:
         """Return what is seen when all is well and every call succeeds."""
         return self.observe(self.calm_glimpse(at))
 
-    def calm_glimpse(self, at: float) -> Glimpse:
+    def calm_glimpse(self, at: float) -> PathSample:
         """Return what the calls of a look bring when all is well and every one succeeds."""
         return self._glimpse(at, CALM, noise=3.0)
 
@@ -113,13 +113,13 @@ class Looks:
         """Return what is seen at `at` (seconds), and how many seconds looking took."""
         return self.observe(self.glimpse(at, paths))
 
-    def glimpse(self, at: float, paths: Paths) -> Glimpse:
+    def glimpse(self, at: float, paths: Paths) -> PathSample:
         """Return what the calls of one look bring, before anybody makes an observation of it."""
         noise = self._rng.random() * (3 if self._call_fails else 1 / NOISE_PER_CALL)
         self._call_fails = False
         return self._glimpse(at, paths, noise)
 
-    def observe(self, glimpse: Glimpse) -> tuple[Observation, float]:
+    def observe(self, glimpse: PathSample) -> tuple[Observation, float]:
         """Return the observation that comes of a glimpse, and how many seconds looking took. The glimpses before are over."""
         at, paths, own_answers, peer_port, peer, writes_missed = glimpse
         self._receive(at, paths, writes_missed=writes_missed)
@@ -148,14 +148,14 @@ class Looks:
         took = self._deadline if hangs else 0.7 * self._deadline + 0.2 if peer_port is Port.DEAD else 0.4
         return observation, took
 
-    def _glimpse(self, at: float, paths: Paths, noise: float) -> Glimpse:
+    def _glimpse(self, at: float, paths: Paths, noise: float) -> PathSample:
         """`noise` below 1, 2, 3: the own function, the other region's, or a heartbeat of the other region's controller fails by itself."""
         own_answers = not (paths.own_function_dead or noise < 1 or self._happens(paths.slow_function))
         peer_port = self._peer_port(paths)
         peer = Peer.SILENT if 1 <= noise < 2 else self._peer(paths)
         if peer_port is Port.ALIVE or peer is Peer.FINE:
             self._written_by_us.append(at + 0.1)
-        return Glimpse(at, paths, own_answers, peer_port, peer, 2 <= noise < 3)
+        return PathSample(at, paths, own_answers, peer_port, peer, 2 <= noise < 3)
 
     def _happens(self, chance: float) -> bool:
         return chance > 0 and (chance >= 1 or self._rng.random() < chance)
@@ -210,11 +210,11 @@ class Looks:
         self, since: float, until: float, phase: float, period: float, writes: Callable[[Paths], bool]
     ) -> float | None:
         """Return when the last heartbeat in that time was written in the writer's region; `None` if none was."""
-        beat = floor((until - phase) / period)
-        while (written := phase + beat * period) > since:
+        cycle = floor((until - phase) / period)
+        while (written := phase + cycle * period) > since:
             if writes(self._episode.paths_at(written)):
                 return written
-            beat -= 1
+            cycle -= 1
         return None
 
     def _database_writes(self, paths: Paths) -> bool:

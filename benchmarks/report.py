@@ -34,8 +34,8 @@ class Run:
     processor_seconds: float
     episodes: int
     isolations: int
-    beats: int
-    """Beats that ran the real rules."""
+    cycles: int
+    """Cycles that ran the real rules."""
     decide_microseconds: float
     figures: Sequence[Figures]
     targets: Sequence[Target]
@@ -103,7 +103,7 @@ def summary(run: Run) -> list[str]:
         )
     lines.append(_questions_line(run))
     lines.append(
-        f"{run.region_years:,} region-years, {run.episodes:,} episodes, {run.beats:,} beats of the real rules "
+        f"{run.region_years:,} region-years, {run.episodes:,} episodes, {run.cycles:,} cycles of the real rules "
         f"in {run.seconds:.1f} s on {run.workers} workers ({run.processor_seconds:.0f} s of processor time); "
         f"one decide takes {run.decide_microseconds:.1f} microseconds; seed {run.seed}."
     )

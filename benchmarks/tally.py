@@ -36,11 +36,11 @@ class Tally:
     """The troubles at the question -> episodes in which a person was asked while a yes would have been a wrong failover."""
     void: Counter[str] = field(default_factory=Counter)
     """Outages after an earlier call in the same episode: what the detector would have done is unknown."""
-    beats: int = 0
+    cycles: int = 0
 
     def take(self, episode: Episode, watch: Watch, memory_seconds: float) -> None:
         """Add one episode's result."""
-        self.beats += watch.beats
+        self.cycles += watch.cycles
         outages, called_at = episode.outages, watch.called_at
         if called_at is not None:
             if is_right(outages, called_at):
@@ -58,7 +58,7 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Add another tally of the same detector."""
         self.right += other.right
-        self.beats += other.beats
+        self.cycles += other.cycles
         for mine, theirs in (
             (self.missed, other.missed),
             (self.asked, other.asked),

@@ -8,11 +8,11 @@ from statistics import median
 from time import process_time
 
 from benchmarks.controller import POLICY
-from benchmarks.looks import Looks, moment
+from benchmarks.looks import SimulatedObserver, moment
 from benchmarks.world import DARK, Cause, Effect, Episode
 from functions.failover_controller.decide import decide
 from functions.failover_controller.model import Reason, State
-from functions.failover_controller.state_update import follow
+from functions.failover_controller.state_update import update_state
 
 ROUNDS = 7
 DECISIONS_A_ROUND = 3000
@@ -25,12 +25,12 @@ def decide_microseconds() -> float:
         RuntimeError: the case does not end where it should, so the time would say nothing.
     """
     loss = Episode([Effect(start=0.0, end=600.0, cause=Cause.REGION_LOSS, paths=DARK)])
-    looks = Looks(loss, POLICY, Random(0))
+    looks = SimulatedObserver(loss, POLICY, Random(0))
     seen, _ = looks.calm_look(-5.0)
-    state, _ = follow(State(), seen, POLICY)
-    for beat in range(3):
-        seen, _ = looks.look(5.0 + 10 * beat, DARK)
-        state, _ = follow(state, seen, POLICY)
+    state, _ = update_state(State(), seen, POLICY)
+    for cycle in range(3):
+        seen, _ = looks.look(5.0 + 10 * cycle, DARK)
+        state, _ = update_state(state, seen, POLICY)
     now = moment(28.0)
     reason = decide(seen, state, POLICY, now).reason
     if reason is not Reason.REGION_LOST:

@@ -91,7 +91,7 @@ class Paths(NamedTuple):
 
     @property
     def can_hurt(self) -> bool:
-        """Whether the writer's port may look dead, or the roles be unclear: else each beat forgets the one before, and none can act."""
+        """Whether the writer's port may look dead, or the roles be unclear: else each cycle forgets the one before, and none can act."""
         if self.swapped:
             return self.rds_blind > 0
         return bool(
@@ -133,7 +133,7 @@ class Segment(NamedTuple):
     end: float
     paths: Paths
     can_hurt: bool
-    """What its paths say of themselves: asked at every beat."""
+    """What its paths say of themselves: asked at every cycle."""
 
 
 class Outage(NamedTuple):

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.site import Site
+from components.site import Region
 from settings import RegionSettings
 from settings.zones import ZONES, chosen_zones
 
 
-def site_in(region: str, provider: aws.Provider, *, project: str, environment: str, is_production: bool) -> Site:
+def region_in(region: str, provider: aws.Provider, *, project: str, environment: str, is_production: bool) -> Region:
     """Return a region of a stack in the account that the provider's credentials belong to."""
     asked = pulumi.InvokeOutputOptions(provider=provider)
-    return Site(
+    return Region(
         project=project,
         environment=environment,
         region=region,

@@ -163,7 +163,7 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
         Alarm(
             thing="controller-silent",
             says="The controller hasn't observed anything for three minutes: nobody would fail over.",
-            metric="Beat",
+            metric="Cycles",
             source="controller",
             statistic="Sum",
             threshold=1,
@@ -173,7 +173,7 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
         ),
         Alarm(
             thing="controller-errors",
-            says="Beats of the controller meet errors.",
+            says="Cycles of the controller meet errors.",
             metric="Error",
             source="controller",
             statistic="Sum",

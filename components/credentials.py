@@ -13,7 +13,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components.json_text import json_text
-from components.site import Site
+from components.site import Region
 
 FIRST_VERSION = "FIRST"
 """The label of the version that the program made, whatever comes after it."""
@@ -23,7 +23,7 @@ FIRST_VERSION = "FIRST"
 class CredentialsArgs:
     """Whose password it is, and where it is kept."""
 
-    site: Site
+    site: Region
     key_arn: pulumi.Input[str]
     peer_region: str
     peer_key_arn: pulumi.Input[str]

@@ -20,7 +20,7 @@ from components.json_text import json_text
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, VpcAccess
 from components.lambda_package import lambda_package
 from components.regional_cluster import MasterUser, RegionalCluster
-from components.site import Site
+from components.site import Region
 
 OWN_USER = "database_setup"
 WORK = "3"
@@ -31,7 +31,7 @@ WORK = "3"
 class DatabaseSetupArgs:
     """Which database is set up, and as whom."""
 
-    site: Site
+    site: Region
     vpc: VpcAccess
     clusters: Mapping[str, RegionalCluster]
     """Region -> the member there; the first one is the writer on the first day."""

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policy import Statement, document
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class IamCluster:
     resource_id: pulumi.Input[str]
 
 
-def connect_statement(sid: str, site: Site, clusters: Sequence[IamCluster], user: str) -> Statement:
+def connect_statement(sid: str, site: Region, clusters: Sequence[IamCluster], user: str) -> Statement:
     """Return the permission to log in as a user of these clusters.
 
     Source: Creating and using an IAM policy for IAM database access.
@@ -38,7 +38,7 @@ def connect_statement(sid: str, site: Site, clusters: Sequence[IamCluster], user
     }
 
 
-def _database_user(site: Site, cluster: IamCluster, user: str) -> pulumi.Output[str]:
+def _database_user(site: Region, cluster: IamCluster, user: str) -> pulumi.Output[str]:
     service = f":rds-db:{cluster.region}:"
     return pulumi.Output.concat(
         "arn:", site.partition, service, site.account_id, ":dbuser:", cluster.resource_id, f"/{user}"
@@ -49,7 +49,7 @@ def _database_user(site: Site, cluster: IamCluster, user: str) -> pulumi.Output[
 class DatabaseUsersArgs:
     """Who logs in with tokens, and where."""
 
-    site: Site
+    site: Region
     clusters: Sequence[IamCluster]
     iam_users: Collection[str]
 

@@ -11,14 +11,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policy import Statement, document
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncryptionKeyArgs:
     """Where the key is."""
 
-    site: Site
+    site: Region
 
 
 class EncryptionKey(pulumi.ComponentResource):
@@ -52,7 +52,7 @@ class EncryptionKey(pulumi.ComponentResource):
         self.register_outputs({"key_arn": self.key_arn})
 
 
-def _statements(site: Site) -> list[Statement]:
+def _statements(site: Region) -> list[Statement]:
     log_groups = [f"/aws/lambda/{site.name('*')}", f"/aws/rds/cluster/{site.cluster_id}/*"]
     return [
         {

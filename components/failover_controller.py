@@ -16,7 +16,7 @@ from components.json_text import json_text
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs
 from components.lambda_package import lambda_package
 from components.policy import Statement, document, trust
-from components.site import Site
+from components.site import Region
 
 METRIC_NAMESPACE = "AuroraFailover"
 THING = "failover-controller"
@@ -39,8 +39,8 @@ class FailoverPolicy:
     """When it may act; each field is an environment variable of the same name."""
 
     mode: str
-    beat_seconds: float
-    failures_to_act: int
+    interval_seconds: float
+    failure_threshold: int
     in_region_grace_seconds: int
     cooldown_seconds: int
     max_data_loss_seconds: int
@@ -50,7 +50,7 @@ class FailoverPolicy:
 class FailoverControllerArgs:
     """What it watches, how it reports, and when it may act."""
 
-    site: Site
+    site: Region
     peer_region: str
     global_cluster_id: pulumi.Input[str]
     global_cluster_arn: pulumi.Input[str]
@@ -66,7 +66,7 @@ class FailoverControllerArgs:
     key_arn: pulumi.Input[str]
     log_retention_days: int
     started_after: Sequence[pulumi.Resource]
-    """What must be there before the first beat: both databases, their users, the way between them."""
+    """What must be there before the first cycle: both databases, their users, the way between them."""
 
 
 class FailoverController(pulumi.ComponentResource):
@@ -124,13 +124,13 @@ class FailoverController(pulumi.ComponentResource):
                 package=lambda_package("failover_controller"),
                 environment=self._environment(table),
                 timeout_seconds=150,
-                # A beat runs five calls side by side, TLS and all, within 3 s: processor time comes with memory, one vCPU
+                # A cycle runs five calls side by side, TLS and all, within 3 s: processor time comes with memory, one vCPU
                 # with 1,769 MB; 256 MB would be a seventh. Source: Configure Lambda function memory.
                 memory_mb=512,
                 key_arn=args.key_arn,
                 log_retention_days=args.log_retention_days,
                 statements=_statements(args, table.arn),
-                # With two, one beats, and for a moment beside its successor; between two hand-overs the second place is
+                # With two, one cycles, and for a moment beside its successor; between two hand-overs the second place is
                 # free for an event of RDS, which takes it for less than a second. The lease, not this, keeps it to one.
                 reserved_concurrency=args.reserved_concurrency,
             ),
@@ -176,7 +176,7 @@ class FailoverController(pulumi.ComponentResource):
         site = self._args.site
         role = aws.iam.Role(
             f"{self._name}-schedule",
-            name=site.name_everywhere("failover-schedule"),
+            name=site.global_name("failover-schedule"),
             description=f"Lets the schedule in {site.region} start {site.name(THING)}",
             assume_role_policy=trust(site, "scheduler.amazonaws.com"),
             tags=site.tags("failover-schedule"),
@@ -198,7 +198,7 @@ class FailoverController(pulumi.ComponentResource):
         aws.scheduler.Schedule(
             f"{self._name}-schedule",
             name=site.name(THING),
-            description="A beat never pauses: each start takes over from the one before",
+            description="A cycle never pauses: each start takes over from the one before",
             schedule_expression="rate(1 minute)",
             flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
             state="ENABLED",

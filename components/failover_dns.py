@@ -27,7 +27,7 @@ import pulumi_aws as aws
 from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm, described
 from components.monitoring import Monitoring
 from components.region import Member
-from components.site import Site
+from components.site import Region
 
 VOTES_FOR_HOME = 2
 # Route 53 publishes the status of its checks as metrics in this region only. Source: Monitoring health checks using
@@ -41,7 +41,7 @@ WithoutData = Literal["Healthy", "Unhealthy", "LastKnownStatus"]
 class DnsMember:
     """A region as DNS sees it."""
 
-    site: Site
+    site: Region
     vpc_id: pulumi.Input[str]
     writer_endpoint: pulumi.Input[str]
     reader_endpoint: pulumi.Input[str]
@@ -75,8 +75,8 @@ class FailoverDnsArgs:
     """The zone and its two members: where the name leads at rest, and where it leads when that one isn't the writer."""
 
     zone_name: str
-    at_rest: DnsMember
-    otherwise: DnsMember
+    primary: DnsMember
+    secondary: DnsMember
     record_ttl_seconds: int = 5
     """How long a client may go on with an answer."""
 
@@ -98,7 +98,7 @@ class FailoverDns(pulumi.ComponentResource):
     def __init__(self, name: str, args: FailoverDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:failover_dns:FailoverDns", name, None, opts)
         self._name, self._args = name, args
-        first, second = args.at_rest, args.otherwise
+        first, second = args.primary, args.secondary
         self.zone_id = self._zone()
         votes = self._votes()
         home = self._majority(list(votes.values()))
@@ -130,7 +130,7 @@ class FailoverDns(pulumi.ComponentResource):
         )
 
     def _zone(self) -> pulumi.Output[str]:
-        first, second = self._args.at_rest, self._args.otherwise
+        first, second = self._args.primary, self._args.secondary
         zone = aws.route53.Zone(
             f"{self._name}-zone",
             name=self._args.zone_name,
@@ -153,8 +153,8 @@ class FailoverDns(pulumi.ComponentResource):
 
     def _votes(self) -> dict[str, aws.route53.HealthCheck]:
         """Make the checks that are healthy while they speak for home."""
-        home, other = self._args.at_rest, self._args.otherwise
-        votes: list[tuple[str, Alarm, pulumi.Input[str], Site, WithoutData]] = [
+        home, other = self._args.primary, self._args.secondary
+        votes: list[tuple[str, Alarm, pulumi.Input[str], Region, WithoutData]] = [
             ("writer-elsewhere-remembered", WRITER_ROLE, other.writer_role_alarm, other.site, "LastKnownStatus"),
             ("writer-elsewhere-heard", WRITER_ROLE, other.writer_role_alarm, other.site, "Healthy"),
             ("home-is-writer", READER_ROLE, home.reader_role_alarm, home.site, "Unhealthy"),
@@ -174,7 +174,7 @@ class FailoverDns(pulumi.ComponentResource):
             type="CALCULATED",
             child_healthchecks=[vote.id for vote in votes],
             child_health_threshold=VOTES_FOR_HOME,
-            tags=self._args.at_rest.site.tags("dns-writer"),
+            tags=self._args.primary.site.tags("dns-writer"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -183,7 +183,7 @@ class FailoverDns(pulumi.ComponentResource):
         what: str,
         alarm: Alarm,
         alarm_name: pulumi.Input[str],
-        site: Site,
+        site: Region,
         *,
         without_data: WithoutData = "LastKnownStatus",
     ) -> aws.route53.HealthCheck:
@@ -236,7 +236,7 @@ class FailoverDns(pulumi.ComponentResource):
 
     def _alarms(self, followed: dict[str, pulumi.Output[str]]) -> list[pulumi.Output[str]]:
         """Tell people when a name moves, from the one region where that can be seen and told."""
-        members = (self._args.at_rest, self._args.otherwise)
+        members = (self._args.primary, self._args.secondary)
         here = next((member for member in members if member.site.region == HEALTH_METRICS_REGION), None)
         if here is None:
             return []

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalClusterArgs:
     """The global database's name and version."""
 
-    site: Site
+    site: Region
     engine_version: str
 
 

@@ -13,7 +13,7 @@ import pulumi
 from components.database_users import IamCluster, connect_statement
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, VpcAccess
 from components.lambda_package import lambda_package
-from components.site import Site
+from components.site import Region
 
 HEARTBEAT_DATABASE = "failover"
 DATABASE_USER = "health_check"
@@ -23,7 +23,7 @@ DATABASE_USER = "health_check"
 class HealthCheckArgs:
     """From where, and at what, it looks."""
 
-    site: Site
+    site: Region
     vpc: VpcAccess
     clusters: Sequence[IamCluster]
     key_arn: pulumi.Input[str]

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from components.lambda_package import LambdaPackage
 from components.network import ENI_RELEASE
 from components.policy import Statement, document, trust
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class VpcAccess:
 class LambdaFunctionArgs:
     """What a function is made of."""
 
-    site: Site
+    site: Region
     thing: str
     """The function's name without project and environment."""
     description: str
@@ -113,7 +113,7 @@ class LambdaFunction(pulumi.ComponentResource):
         args = self._args
         return aws.iam.Role(
             f"{self._name}-role",
-            name=args.site.name_everywhere(args.thing),
+            name=args.site.global_name(args.thing),
             description=f"What {args.site.name(args.thing)} in {args.site.region} may do",
             assume_role_policy=trust(args.site, "lambda.amazonaws.com"),
             tags=args.site.tags(args.thing),

@@ -16,7 +16,7 @@ import pulumi_aws as aws
 
 from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm
 from components.json_text import json_text
-from components.site import Site
+from components.site import Region
 
 # Switchover, failover, and writes blocked for either (these two are events of instances, the others of clusters).
 # Source: Amazon RDS event categories and event messages for Aurora.
@@ -32,7 +32,7 @@ FAILOVER_EVENTS = [
 class MonitoringArgs:
     """What is watched."""
 
-    site: Site
+    site: Region
     cluster_id: pulumi.Input[str]
     global_cluster_id: pulumi.Input[str]
     controller_name: pulumi.Input[str]
@@ -150,13 +150,13 @@ class Monitoring(pulumi.ComponentResource):
 
     def _widgets(self, alarm_arns: pulumi.Output[list[str]]) -> list[dict[str, Any]]:
         """Return the dashboard's widgets, two beside each other on its 24 columns, the alarms across."""
-        latencies = ["OwnProbeLatency", "PeerProbeLatency", "PeerFunctionLatency", "BeatDuration"]
+        latencies = ["OwnProbeLatency", "PeerProbeLatency", "PeerFunctionLatency", "CycleDuration"]
         aurora_lags = ["AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "AuroraGlobalDBProgressLag"]
         load = ["CPUUtilization", "DatabaseConnections", "Deadlocks", "LoginFailures"]
         rows = [
             self._graph("Roles: 1 is yes", "controller", "Maximum", ["WriterRole", "PeerRegionLost", "NoWriter"]),
-            self._graph("Beats and decisions", "controller", "Sum", ["Beat", "Held", "Error"]),
-            self._graph("Latency by path, and of a whole beat (ms)", "controller", "Maximum", latencies),
+            self._graph("Cycles and decisions", "controller", "Sum", ["Cycles", "Held", "Error"]),
+            self._graph("Latency by path, and of a whole cycle (ms)", "controller", "Maximum", latencies),
             self._graph("Lag by our own heartbeat (ms)", "controller", "Maximum", ["ReplicationLag", "HeartbeatAge"]),
             self._graph("Lag by Aurora (ms)", "cluster", "Maximum", aurora_lags),
             self._graph("Load", "cluster", "Maximum", load),

@@ -16,7 +16,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.existing_vpc import ExistingVpc
-from components.site import Site
+from components.site import Region
 from settings import RegionSettings
 from settings.zones import ZONES
 
@@ -42,7 +42,7 @@ class DatabaseClients:
 class NetworkArgs:
     """What a region's network is made of."""
 
-    site: Site
+    site: Region
     vpc_cidr: str
     peer_cidr: str
     """The other region's network, by its addresses: security groups can't be referenced across regions."""

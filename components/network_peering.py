@@ -10,14 +10,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.network import Network
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeeredNetwork:
     """One end of the peering."""
 
-    site: Site
+    site: Region
     network: Network
     vpc_cidr: str
     provider: aws.Provider

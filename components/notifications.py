@@ -12,14 +12,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policy import document
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationsArgs:
     """Who hears of it."""
 
-    site: Site
+    site: Region
     key_arn: pulumi.Input[str]
     emails: Sequence[str]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components.json_text import json_text
-from components.site import Site
+from components.site import Region
 
 Statement = Mapping[str, Any]
 """One statement in IAM's JSON grammar; its values may be outputs."""
@@ -20,7 +20,7 @@ def document(statements: Sequence[Statement]) -> pulumi.Output[str]:
     return json_text({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def trust(site: Site, service: str) -> pulumi.Output[str]:
+def trust(site: Region, service: str) -> pulumi.Output[str]:
     """Return a trust policy: the service may take the role on behalf of this account only (the confused deputy)."""
     return document(
         [

@@ -29,14 +29,14 @@ from components.network import DatabaseClients, Network, NetworkArgs
 from components.network_peering import PeeredNetwork
 from components.notifications import Notifications, NotificationsArgs
 from components.regional_cluster import RegionalCluster
-from components.site import Site
+from components.site import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundationArgs:
     """What a region's database stands on."""
 
-    site: Site
+    site: Region
     vpc_cidr: str
     peer_cidr: str
     availability_zones: Sequence[pulumi.Input[str]]
@@ -101,7 +101,7 @@ class Foundation(pulumi.ComponentResource):
 class Member:
     """One region of the global database, with what looks at it from inside."""
 
-    site: Site
+    site: Region
     foundation: Foundation
     cluster: RegionalCluster
     health_check: HealthCheck

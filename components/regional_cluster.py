@@ -15,7 +15,7 @@ import pulumi_aws as aws
 from components.cluster_options import ClusterOptions
 from components.database_parameters import DatabaseParameter, cluster_parameters, instance_parameters
 from components.policy import trust
-from components.site import Site
+from components.site import Region
 from settings import DatabaseSettings, RegionSettings
 
 # What a failover, a switchover or an upgrade of the global cluster changes under us. A provider that "repairs" one of
@@ -68,7 +68,7 @@ class InstanceArgs:
 class RegionalClusterArgs:
     """What a member cluster is made of."""
 
-    site: Site
+    site: Region
     global_cluster_id: pulumi.Input[str]
     engine_version: str
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -301,7 +301,7 @@ class RegionalCluster(pulumi.ComponentResource):
         site = self._args.site
         role = aws.iam.Role(
             f"{self._name}-monitoring",
-            name=site.name_everywhere("monitoring"),
+            name=site.global_name("monitoring"),
             description="Lets RDS write the operating system's metrics of the database instances to CloudWatch Logs",
             assume_role_policy=trust(site, "monitoring.rds.amazonaws.com"),
             tags=site.tags("monitoring"),

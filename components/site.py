@@ -10,7 +10,7 @@ import pulumi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class Region:
     """Where a component builds: stack, region and account."""
 
     project: str
@@ -25,7 +25,7 @@ class Site:
         """Return the physical name of a thing that is unique in a region."""
         return f"{self.project}-{thing}-{self.environment}"
 
-    def name_everywhere(self, thing: str) -> str:
+    def global_name(self, thing: str) -> str:
         """Return the physical name of a thing whose names are shared by all regions, as IAM's are."""
         return f"{self.project}-{thing}-{self.region}-{self.environment}"
 

@@ -29,16 +29,16 @@ FROM_THE_CYCLE: Mapping[Reason, str] = {
 """Reasons that are no row of the table -> when."""
 
 NO_NOTICE: Mapping[Reason, str] = {
-    Reason.DECISIONS_DIFFER: "nothing: the next beat decides anew",
-    Reason.STATE_CONFLICT: "nothing: the next beat decides anew",
+    Reason.DECISIONS_DIFFER: "nothing: the next cycle decides anew",
+    Reason.STATE_CONFLICT: "nothing: the next cycle decides anew",
     Reason.RDS_EVENT: "the event itself: the same rule sends it to the topic; the controller only records it",
 }
 """Reasons that make no notice of the controller's own -> what people hear instead."""
 
 ACTIONS: Mapping[Action, str] = {
     Action.HOLD: "does nothing, quietly",
-    Action.TELL: "does nothing, and tells people once per episode of trouble, if it lasts",
-    Action.ASK: "does nothing, and asks a person to approve this one decision, once per episode",
+    Action.NOTIFY: "does nothing, and tells people once per episode of trouble, if it lasts",
+    Action.REQUEST_APPROVAL: "does nothing, and asks a person to approve this one decision, once per episode",
     Action.FAIL_OVER: "calls `FailoverGlobalCluster` for this region's cluster, after a second look under the lock",
 }
 
@@ -48,7 +48,7 @@ HEAD = """\
 Made from the code by `python -m docgen` (`make docs`); do not edit.
 The table is `RULES` in `functions/failover_controller/decide.py`, and the cycle around it is `cycle.py` beside it.
 
-Every beat, the standby looks at everything, and the first row that applies decides.
+Every cycle, the standby looks at everything, and the first row that applies decides.
 The order is meaning: a row may take for granted that no row above it applies.
 The last row holds, and of the {rows} rows only {acting} act: whoever adds a verdict has to put it above them, on purpose.
 Each reason is the one word that log, notice, metric, audit trail and runbook use.
@@ -58,7 +58,7 @@ An action:
 
 GUARDS = """\
 
-A *guard* holds what a verdict wanted: a beat that ends in one counts as `Held` in the metrics.
+A *guard* holds what a verdict wanted: a cycle that ends in one counts as `Held` in the metrics.
 """
 
 CYCLE = """\
@@ -66,7 +66,7 @@ CYCLE = """\
 ## Reasons outside the table
 
 The way from a decision to its end: observe, decide, take the lock, observe again, decide again, equal?, write the intent, call, record.
-Later beats confirm.
+Later cycles confirm.
 What can happen on it, and what RDS tells by itself, has its own reasons.
 """
 

@@ -17,7 +17,7 @@ from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.console.console import Console
 from rehearsal.drills import DRILLS, Drill, chosen, failover_overrides
 from rehearsal.engine.deploy import DeploymentError
-from rehearsal.environment import World
+from rehearsal.environment import Environment
 from rehearsal.report.files import write_report
 from rehearsal.run import OPERATION_SECONDS, Rehearsal
 from settings import SettingsError
@@ -38,9 +38,9 @@ def rehearse(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Play every drill: some minutes instead of one.")] = False,
     list_drills: Annotated[bool, typer.Option("--list", help="List the drills and leave.")] = False,
-    beat: Annotated[
+    cycle: Annotated[
         float,
-        typer.Option("--beat", min=0.5, max=10.0, help="Seconds between two beats; every period shrinks with it."),
+        typer.Option("--interval", min=0.5, max=10.0, help="Seconds between two cycles; every period shrinks with it."),
     ] = 1.0,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything up afterwards, and say how to reach it.")
@@ -72,9 +72,9 @@ def rehearse(
         raise typer.BadParameter(str(error), param_hint="--drill") from error
     with Console.for_process(progress_to_stderr=as_json) as console:
         try:
-            with World(
+            with Environment(
                 stack=stack,
-                beat_seconds=beat,
+                interval_seconds=cycle,
                 operation_seconds=OPERATION_SECONDS,
                 failover_overrides=failover_overrides(drills),
             ) as world:
@@ -105,7 +105,7 @@ def _drills(names: tuple[str, ...], everything: bool, destroys: bool | None) -> 
     return drills
 
 
-def _keep(world: World, console: Console) -> None:
+def _keep(world: Environment, console: Console) -> None:
     """Say how to reach what is up, and wait to be interrupted."""
     console.note("Everything stays up until you press Ctrl-C. From another terminal:")
     console.note(

@@ -21,42 +21,42 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from rehearsal.aurora.global_database import Cluster, GlobalDatabase
 from rehearsal.aurora.server import MySQLServer
-from rehearsal.cloud.api_proxy import ControlPlane
+from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.engine.deploy import Deployment, deploy, stack_config
 from rehearsal.engine.monitor import Resource
-from rehearsal.gc_freeze import spare_from_collections
+from rehearsal.gc_freeze import freeze_live_objects
 from rehearsal.network.certificates import CertificateAuthority
 from rehearsal.network.network import Network, mysql_listeners
 from rehearsal.network.resolver import NameServer
 from rehearsal.network.route53 import Answer, PrivateDns
 from rehearsal.support.clients import Clients
-from rehearsal.workload import Credentials, Ledger, NameAnswer, WriteAttempt
+from rehearsal.workload import Credentials, NameAnswer, WriteAttempt, WriteWorkload
 from settings import FailoverSettings, parse_stack_config
 
 PROGRAM_DIRECTORY = Path(__file__).resolve().parent.parent
 OUTSIDE = "outside"
 """Where a caller is who is in neither region: an operator at a desk. What goes dark is out of reach from there too."""
-DEPLOYED_BEAT_SECONDS = 10.0
-"""The beat that every other period of the design belongs to: the rehearsal shortens them all by the same factor."""
+DEPLOYED_INTERVAL_SECONDS = 10.0
+"""The cycle that every other period of the design belongs to: the rehearsal shortens them all by the same factor."""
 
 
-def time_scale(beat_seconds: float) -> float:
-    """Return how many times shorter every period is than deployed, with a shorter beat; never longer."""
-    return max(1.0, DEPLOYED_BEAT_SECONDS / beat_seconds)
+def time_scale(interval_seconds: float) -> float:
+    """Return how many times shorter every period is than deployed, with a shorter cycle; never longer."""
+    return max(1.0, DEPLOYED_INTERVAL_SECONDS / interval_seconds)
 
 
 def shortened_config(
-    stack: str, beat_seconds: float, failover_overrides: Mapping[str, object] | None = None
+    stack: str, interval_seconds: float, failover_overrides: Mapping[str, object] | None = None
 ) -> dict[str, str]:
-    """Return a stack's configuration with the beat, and the waits that are counted in seconds shortened by the same factor.
+    """Return a stack's configuration with the cycle, and the waits that are counted in seconds shortened by the same factor.
 
     Raises: DeploymentError.
     """
-    scale = time_scale(beat_seconds)
+    scale = time_scale(interval_seconds)
     shortened = {
-        "beat_seconds": beat_seconds,
+        "interval_seconds": interval_seconds,
         "in_region_grace_seconds": max(1, round(120 / scale)),
         "cooldown_seconds": max(1, round(900 / scale)),
     }
@@ -95,27 +95,27 @@ class RegionFacts:
         )
 
 
-class World:
+class Environment:
     """Both regions, deployed and beating; a context manager. `start`, then `deploy`, then `start_controllers`.
 
     Args:
         stack: whose settings are deployed (Pulumi.<stack>.yaml).
-        beat_seconds: the controller's beat; every period of the program shrinks with it.
+        interval_seconds: the controller's cycle; every period of the program shrinks with it.
         operation_seconds: how long a failover or switchover takes in the control plane; an assumption, not a measurement of AWS.
-        failover_overrides: settings of `failover` that are not the stack's own, nor shrunk with the beat.
+        failover_overrides: settings of `failover` that are not the stack's own, nor shrunk with the cycle.
     """
 
     def __init__(
         self,
         *,
         stack: str,
-        beat_seconds: float,
+        interval_seconds: float,
         operation_seconds: float,
         failover_overrides: Mapping[str, object] | None = None,
     ) -> None:
         self.stack = stack
-        self.beat_seconds = beat_seconds
-        self.time_scale = time_scale(beat_seconds)
+        self.interval_seconds = interval_seconds
+        self.time_scale = time_scale(interval_seconds)
         self._operation_seconds = operation_seconds
         self.failover_overrides = dict(failover_overrides or {})
         self._exit = ExitStack()
@@ -139,7 +139,7 @@ class World:
 
     def _start(self) -> None:
         """Start the layers from the databases outwards; the emulator is last because it must know where the others are."""
-        self.config = shortened_config(self.stack, self.beat_seconds, self.failover_overrides)
+        self.config = shortened_config(self.stack, self.interval_seconds, self.failover_overrides)
         regions = self._configured_regions()
         directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))
         self.authority = CertificateAuthority.create(directory)
@@ -152,7 +152,7 @@ class World:
             )
         )
         self.control_plane = self._exit.enter_context(
-            ControlPlane(network=self.network, operation_seconds=self._operation_seconds)
+            ApiProxy(network=self.network, operation_seconds=self._operation_seconds)
         )
         self.faults = self._exit.enter_context(ApiFaults(upstream=self.control_plane.url, regions=(*regions, OUTSIDE)))
         self.network.attach(self.faults)
@@ -209,7 +209,7 @@ class World:
             if function["in_vpc"]
         ]
         self.network.set_vpc_functions(sorted(set(in_vpc)))
-        spare_from_collections()
+        freeze_live_objects()
 
     def leave(self) -> None:
         """Know of nothing that is deployed any more."""
@@ -336,7 +336,7 @@ class World:
         """The region whose cluster an endpoint leads to now."""
         return self.network.cluster_of(endpoint).region
 
-    def new_ledger(self, *, on_attempt: Callable[[WriteAttempt], None] | None = None) -> Ledger:
+    def new_ledger(self, *, on_attempt: Callable[[WriteAttempt], None] | None = None) -> WriteWorkload:
         """A client that writes through `writer.<zone>` from `client_region`, with the secret that the secondary region holds."""
         home = self.secondary
         secret = json.loads(
@@ -352,7 +352,7 @@ class World:
                 raise OSError(f"no answer for {name}: {answer.reason}")
             return NameAnswer(endpoint=answer.values[0].rstrip("."), ttl_seconds=answer.ttl_seconds / self.time_scale)
 
-        return Ledger(
+        return WriteWorkload(
             writer_name=self.writer_name,
             credentials=Credentials(
                 username=secret["username"], password=secret["password"], database=self.outputs["database_name"]
@@ -361,7 +361,7 @@ class World:
             address=lambda endpoint: self.network.address(endpoint, from_region=self.client_region),
             tls=self.tls,
             pace_seconds=0.05,
-            attempt_seconds=max(1.0, 0.5 * self.beat_seconds),
+            attempt_seconds=max(1.0, 0.5 * self.interval_seconds),
             clock=time.time,
             on_attempt=on_attempt,
         )

@@ -18,12 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.console.console import Console
 from rehearsal.drills import Drill
-from rehearsal.drills.context import DidNotHappenError, Stage
+from rehearsal.drills.context import DidNotHappenError, DrillContext
 from rehearsal.drills.destroy import NAME, TITLE, Teardown
-from rehearsal.drills.recorder import Seen, Watch
+from rehearsal.drills.recorder import Recorder, Seen
 from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
 from rehearsal.engine.inventory import take_inventory
-from rehearsal.environment import DEPLOYED_BEAT_SECONDS, PROGRAM_DIRECTORY, World
+from rehearsal.environment import DEPLOYED_INTERVAL_SECONDS, PROGRAM_DIRECTORY, Environment
 from rehearsal.report import provenance
 from rehearsal.report.dashboard_data import DashboardReader
 from rehearsal.report.dashboards import Dashboard
@@ -31,13 +31,13 @@ from rehearsal.report.model import DrillResult, Report, Role, Shortened, TimeSca
 from rehearsal.report.permission_review import NAME as NAME_OF_REVIEW
 from rehearsal.report.permission_review import TITLE as TITLE_OF_REVIEW
 from rehearsal.report.permission_review import review, roles_of_functions
-from rehearsal.workload import Ledger
+from rehearsal.workload import WriteWorkload
 from settings import parse_stack_config
 
 OPERATION_SECONDS = 2.0
 """How long the control plane takes for a failover or switchover: an assumption. AWS says minutes, and promises no number."""
-FIRST_BEATS = 2
-FIRST_BEATS_SECONDS = 60.0
+FIRST_CYCLES = 2
+FIRST_CYCLES_SECONDS = 60.0
 FAILURES = (DidNotHappenError, EmulatorError, ClientError, BotoCoreError, pymysql.Error, OSError)
 """What may end a drill early: the report says so, and what was seen until then."""
 ALARM_PERIOD_SECONDS = 60.0
@@ -48,7 +48,7 @@ ALARM_PERIOD_SECONDS = 60.0
 class Rehearsal:
     """Plays drills in a world and gathers the report."""
 
-    world: World
+    world: Environment
     drills: Sequence[Drill]
     console: Console
     destroys: bool = False
@@ -59,7 +59,7 @@ class Rehearsal:
     _deployment: Deployment | None = None
     _shortened: tuple[Shortened, ...] = ()
     _drawn: tuple[Dashboard, ...] | None = None
-    _current: Stage | None = None
+    _current: DrillContext | None = None
 
     def run(self) -> Report:
         """Deploy and play; what fails is in the report, and only what is no failure of the rehearsed system is raised."""
@@ -70,7 +70,7 @@ class Rehearsal:
                 try:
                     self._play()
                 except DidNotHappenError:
-                    # What a role lacks may be why nothing beats.
+                    # What a role lacks may be why nothing cycles.
                     self._review_permissions()
                     raise
                 self._review_permissions()
@@ -92,7 +92,7 @@ class Rehearsal:
             self.console.note(warning)
 
     def _play(self) -> None:
-        watch = Watch(self.world, self)
+        watch = Recorder(self.world, self)
         ledger = self.world.new_ledger()
         try:
             self._start_beating(watch)
@@ -125,20 +125,20 @@ class Rehearsal:
         self.results.append(result)
         self.console.drill_finished(result)
 
-    def _start_beating(self, watch: Watch) -> None:
-        """Start the controllers and wait for their first beats, in which functions start cold and alarms leave `no data`."""
+    def _start_beating(self, watch: Recorder) -> None:
+        """Start the controllers and wait for their first cycles, in which functions start cold and alarms leave `no data`."""
         since = time.time()
         self.world.start_controllers()
-        deadline = since + FIRST_BEATS_SECONDS + FIRST_BEATS * self.world.beat_seconds
-        while any(watch.beats(region, since=since) < FIRST_BEATS for region in self.world.regions):
+        deadline = since + FIRST_CYCLES_SECONDS + FIRST_CYCLES * self.world.interval_seconds
+        while any(watch.cycles(region, since=since) < FIRST_CYCLES for region in self.world.regions):
             self.world.emulator.check_alive()
             if time.time() > deadline:
-                raise DidNotHappenError(f"{FIRST_BEATS} beats in both regions: did not happen after the deployment")
-            time.sleep(self.world.beat_seconds / 4)
+                raise DidNotHappenError(f"{FIRST_CYCLES} cycles in both regions: did not happen after the deployment")
+            time.sleep(self.world.interval_seconds / 4)
 
-    def _play_one(self, drill: Drill, watch: Watch, ledger: Ledger) -> DrillResult:
+    def _play_one(self, drill: Drill, watch: Recorder, ledger: WriteWorkload) -> DrillResult:
         self.console.drill_started(drill.name, drill.title)
-        stage = Stage(world=self.world, watch=watch, ledger=ledger, on_assertion=self.console.assertion)
+        stage = DrillContext(world=self.world, watch=watch, ledger=ledger, on_assertion=self.console.assertion)
         self._current = stage
         error = None
         try:
@@ -194,7 +194,9 @@ class Rehearsal:
             started_at=self.started_at,
             seconds=round(seconds, 3),
             subject=self.world.global_cluster_id if deployed else "",
-            time_scale=TimeScale(beat_seconds=self.world.beat_seconds, deployed_beat_seconds=DEPLOYED_BEAT_SECONDS),
+            time_scale=TimeScale(
+                interval_seconds=self.world.interval_seconds, deployed_interval_seconds=DEPLOYED_INTERVAL_SECONDS
+            ),
             commit=provenance.commit_of(PROGRAM_DIRECTORY),
             machine=provenance.machine(),
             versions=provenance.versions(),

@@ -80,7 +80,7 @@ class WriteAttempt:
 
 
 @dataclass(kw_only=True)
-class Ledger:
+class WriteWorkload:
     """Keeps writing rows at a steady pace until it is stopped.
 
     Args:

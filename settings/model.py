@@ -159,14 +159,14 @@ class FailoverSettings(_Section):
     mode: Literal["automatic", "approve", "observe"] = Field(
         default="automatic", description="or `approve` (asks first), or `observe` (only says what it would do)"
     )
-    beat_seconds: float = Field(
+    interval_seconds: float = Field(
         default=10,
         ge=0.2,
         le=30,
-        description="seconds between two beats; a look waits for 0.35 of one, at most 3 s, which below 5 leaves the far region "
+        description="seconds between two cycles; a look waits for 0.35 of one, at most 3 s, which below 5 leaves the far region "
         "little: for rehearsals on one machine",
     )
-    failures_to_act: int = Field(default=3, ge=2, le=30, description="failing beats in a row before it acts")
+    failure_threshold: int = Field(default=3, ge=2, le=30, description="failing cycles in a row before it acts")
     in_region_grace_seconds: int = Field(
         default=120, ge=0, le=3600, description="how long Aurora may heal a dead writer inside a living region"
     )

@@ -218,7 +218,7 @@ class CloudWatchMetrics:
         self._dimensions = [{"Name": "GlobalCluster", "Value": global_cluster_id}]
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put all values of a beat in one call.
+        """Put all values of a cycle in one call.
 
         Raises:
             UnavailableError.
@@ -307,7 +307,7 @@ def _look(call: Callable[[], Any]) -> Any:
     """Call what only looks; once more, at once, when the connection was closed instead of an answer.
 
     A sandbox sleeps between its invocations, and the other end closes a connection that idles: the first request over it
-    finds that out, and says nothing of whoever is asked. Without this, each hand-over could begin with a blind beat.
+    finds that out, and says nothing of whoever is asked. Without this, each hand-over could begin with a blind cycle.
     """
     try:
         return call()

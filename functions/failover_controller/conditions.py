@@ -66,7 +66,7 @@ def is_under_way(case: Case) -> bool:
 
 
 def _heartbeat_arrives(case: Case) -> bool:
-    """A value that is new since the port died, and recent. One seen at the first failing beat was on its way before."""
+    """A value that is new since the port died, and recent. One seen at the first failing cycle was on its way before."""
     quiet, since = heartbeat_quiet_seconds(case), case.state.dead_since
     if quiet is None or since is None or case.state.heartbeat_seen_at is None:
         return False
@@ -86,12 +86,12 @@ def is_partitioned(case: Case) -> bool:
 def region_is_unclear(case: Case) -> bool:
     """Whether nobody saw the dead writer alive for longer than the grace, and the other region says nothing clear all the while.
 
-    Unclear is an answer that tells nothing, now or within the last beats: a run of silence, or of "it is down", is clear.
+    Unclear is an answer that tells nothing, now or within the last cycles: a run of silence, or of "it is down", is clear.
     """
     seen, state, policy = case.seen, case.state, case.policy
-    # A blind beat of our own breaks the run as well, and so asks two beats early. A count of the other region's words alone
-    # would not, but would ask nobody, ever, where our own probe is blind every third beat and no run is ever long enough.
-    is_unclear = seen.peer is Peer.UNKNOWN or state.dead_beats < policy.failures_to_act
+    # A blind cycle of our own breaks the run as well, and so asks two cycles early. A count of the other region's words alone
+    # would not, but would ask nobody, ever, where our own probe is blind every third cycle and no run is ever long enough.
+    is_unclear = seen.peer is Peer.UNKNOWN or state.dead_cycles < policy.failure_threshold
     if not is_unclear or seen.peer is Peer.FINE or seen.peer_port is not Port.DEAD:
         return False
     lifeless = _lifeless_seconds(case)
@@ -104,12 +104,12 @@ def peer_is_unknown(case: Case) -> bool:
 
 
 def is_only_suspected(case: Case) -> bool:
-    """Whether the run of failing beats, or the quiet of the heartbeat, is still too short."""
+    """Whether the run of failing cycles, or the quiet of the heartbeat, is still too short."""
     if region_is_unclear(case):
         return False
-    beats = case.state.silent_beats if case.seen.peer is Peer.SILENT else case.state.dead_beats
+    cycles = case.state.silent_cycles if case.seen.peer is Peer.SILENT else case.state.dead_cycles
     quiet = heartbeat_quiet_seconds(case)
-    return beats < case.policy.failures_to_act or (quiet is not None and quiet < case.policy.quiet_seconds)
+    return cycles < case.policy.failure_threshold or (quiet is not None and quiet < case.policy.quiet_seconds)
 
 
 def is_in_region_grace(case: Case) -> bool:

@@ -64,8 +64,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         policy=Policy(
             target=environ.get("OWN_CLUSTER_ARN", ""),
             mode=reader.parse("MODE", Mode, "automatic, approve or observe", Mode.OBSERVE),
-            beat_seconds=reader.parse("BEAT_SECONDS", _positive, "seconds above 0", 1.0),
-            failures_to_act=reader.parse("FAILURES_TO_ACT", _count, "a whole number, 2 or more", 2),
+            interval_seconds=reader.parse("INTERVAL_SECONDS", _positive, "seconds above 0", 1.0),
+            failure_threshold=reader.parse("FAILURE_THRESHOLD", _count, "a whole number, 2 or more", 2),
             in_region_grace_seconds=reader.seconds("IN_REGION_GRACE_SECONDS"),
             cooldown_seconds=reader.seconds("COOLDOWN_SECONDS"),
             max_data_loss_seconds=reader.seconds("MAX_DATA_LOSS_SECONDS"),

@@ -1,9 +1,9 @@
-"""One beat: observe, decide, take the lock, observe again, decide again, equal? record the intent, act, record; confirm later.
+"""One cycle: observe, decide, take the lock, observe again, decide again, equal? record the intent, act, record; confirm later.
 
-Owns the order of these steps, and what is held in memory between the beats. Does not own the rules (`decide.py`), the
-counting (`follow.py`) or the pace (`beats.py`). Invariant: nobody calls without having written the intent over the
+Owns the order of these steps, and what is held in memory between the cycles. Does not own the rules (`decide.py`), the
+counting (`follow.py`) or the pace (`cycles.py`). Invariant: nobody calls without having written the intent over the
 very version of the state that the decision was made on; so of two invocations one loses its write and does not call,
-and who dies leaves an intent that the next beat recognises by what RDS shows, and finishes only when the call can no
+and who dies leaves an intent that the next cycle recognises by what RDS shows, and finishes only when the call can no
 longer show up.
 """
 
@@ -15,10 +15,10 @@ from typing import Any
 
 from .conditions import Case, heartbeat_quiet_seconds, lag_before_outage_ms
 from .decide import decide
-from .delivery import Courier
-from .metrics import beat_metrics
+from .delivery import NoticeDelivery
+from .metrics import cycle_metrics
 from .model import Action, Attempt, AttemptStatus, Decision, Event, Observation, Policy, Reason, Records, Side, State
-from .notices import Announcer
+from .notices import NoticeQueue
 from .observe import Observer
 from .ports import (
     CallNotSentError,
@@ -32,7 +32,7 @@ from .ports import (
     Threads,
     UnavailableError,
 )
-from .state_update import follow, seconds_between
+from .state_update import seconds_between, update_state
 
 LOCK_SLACK_SECONDS = 5.0
 INTENT_VALID_SECONDS = 3.0
@@ -40,8 +40,8 @@ INTENT_VALID_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beat:
-    """What came of one beat. `decision` is `None` when a successor holds the lease: then nothing was decided."""
+class CycleResult:
+    """What came of one cycle. `decision` is `None` when a successor holds the lease: then nothing was decided."""
 
     observation: Observation
     decision: Decision | None
@@ -52,15 +52,15 @@ class Beat:
 
 
 class Cycle:
-    """The controller's beats, one after the other, in one invocation at a time."""
+    """The controller's cycles, one after the other, in one invocation at a time."""
 
     def __init__(
         self,
         *,
         policy: Policy,
         observer: Observer,
-        announcer: Announcer,
-        courier: Courier,
+        announcer: NoticeQueue,
+        courier: NoticeDelivery,
         store: Store,
         rds: Rds,
         metrics: Metrics,
@@ -93,9 +93,9 @@ class Cycle:
         return self._has_lease
 
     @property
-    def last_beat_at(self) -> datetime | None:
-        """When the last known beat began, whoever beat it."""
-        return None if self._memory is None else self._memory.beat_at
+    def last_cycle_at(self) -> datetime | None:
+        """When the last known cycle began, whoever cycle it."""
+        return None if self._memory is None else self._memory.cycle_at
 
     def begin(self, holder: str) -> None:
         """Start an invocation; what a warm sandbox remembers is kept, and checked against the table."""
@@ -103,7 +103,7 @@ class Cycle:
         self._has_lease = False
 
     def take_lease(self) -> None:
-        """Take the lease from whoever holds it. An unreadable lease is not taken: the beats go on, and hold.
+        """Take the lease from whoever holds it. An unreadable lease is not taken: the cycles go on, and hold.
 
         Raises:
             ConflictError: when another invocation started at the same moment and won.
@@ -120,13 +120,13 @@ class Cycle:
         self._has_lease = True
         self._remember(self._adopt(records))
 
-    def beat(self, budget_seconds: float) -> Beat:
-        """Do one beat; `budget_seconds` is how long it may wait for the answer to a failover call."""
+    def run(self, budget_seconds: float) -> CycleResult:
+        """Do one cycle; `budget_seconds` is how long it may wait for the answer to a failover call."""
         seen = self._look()
         if self._is_superseded(seen.records):
-            return Beat(observation=seen, decision=None, problems=self._taken_problems())
+            return CycleResult(observation=seen, decision=None, problems=self._taken_problems())
         state, ended = self._end_call(self._adopt(seen.records))
-        state, events = follow(state, seen, self._policy)
+        state, events = update_state(state, seen, self._policy)
         for event in (*ended, *events):
             state = self._announcer.tell(state, event, seen.at)
         now = self._clock()
@@ -138,9 +138,9 @@ class Cycle:
         else:
             kept = state
         if kept is not None:
-            self._save(self._announcer.follow(kept, decision, seen.peer, seen.at), seen.records)
+            self._save(self._announcer.update_state(kept, decision, seen.peer, seen.at), seen.records)
         stopped = None if quiet is None else quiet >= self._policy.quiet_seconds
-        return Beat(
+        return CycleResult(
             observation=seen,
             decision=decision,
             problems=self._taken_problems(),
@@ -148,16 +148,16 @@ class Cycle:
             took_ms=seconds_between(seen.at, self._clock()) * 1000,
         )
 
-    def report(self, beat: Beat, budget_seconds: float) -> None:
-        """Send the beat's metrics and the notices, side by side, waiting at most `budget_seconds`; failures only show as Error."""
-        if beat.decision is None:
+    def report(self, result: CycleResult, budget_seconds: float) -> None:
+        """Send the cycle's metrics and the notices, side by side, waiting at most `budget_seconds`; failures only show as Error."""
+        if result.decision is None:
             return
-        values = beat_metrics(
-            beat.observation,
-            beat.decision,
-            heartbeat_stopped=beat.heartbeat_stopped,
-            met_error=_met_error(beat),
-            took_ms=beat.took_ms,
+        values = cycle_metrics(
+            result.observation,
+            result.decision,
+            heartbeat_stopped=result.heartbeat_stopped,
+            met_error=_met_error(result),
+            took_ms=result.took_ms,
         )
         sent = self._threads.submit(lambda: self._metrics.put(values))
         self._deliver()
@@ -251,7 +251,7 @@ class Cycle:
             return _held(decision, refusal), state
         seen = self._look()
         now = self._clock()
-        followed, events = follow(state, seen, self._policy, counts=False)
+        followed, events = update_state(state, seen, self._policy, counts=False)
         for event in events:
             followed = self._announcer.tell(followed, event, seen.at)
         again = self._decide_again(decision, seen, followed, now)
@@ -264,8 +264,8 @@ class Cycle:
             self._release_lock()
             if self._memory is None:
                 return _held(decision, Reason.STATE_CONFLICT), None
-            # Written or not: nobody knows. No call; the next beat reads what the table holds, and goes on from there.
-            return replace(_held(decision, Reason.STATE_UNWRITABLE), action=Action.TELL), state
+            # Written or not: nobody knows. No call; the next cycle reads what the table holds, and goes on from there.
+            return replace(_held(decision, Reason.STATE_UNWRITABLE), action=Action.NOTIFY), state
         called = self._fail_over(self._memory or intended, attempt, wait_until)
         self._release_lock()
         return decision, called
@@ -342,7 +342,7 @@ class Cycle:
         reason = _REASONS_OF_CALL.get(type(error), Reason.FAILOVER_UNCERTAIN)
         self._problem(f"call: {error}")
         evidence = {"attempt": attempt.id, "calls": attempt.calls, "error": f"{type(error).__name__}: {error}"}
-        event = Event(reason=reason, action=Action.TELL, evidence=evidence)
+        event = Event(reason=reason, action=Action.NOTIFY, evidence=evidence)
         # A refusal of a repeated call may mean that the first one took effect: that is for RDS to show.
         ended = reason is not Reason.FAILOVER_UNCERTAIN and attempt.calls == 1
         return replace(state, attempt=None if ended else attempt), (event,)
@@ -378,10 +378,10 @@ _REASONS_OF_CALL: dict[type[Exception], Reason] = {
 }
 
 
-def _met_error(beat: Beat) -> bool:
+def _met_error(result: CycleResult) -> bool:
     """Whether something of our own failed; a dead writer or a silent region is what we are here for, and no error."""
-    seen = beat.observation
-    return bool(beat.problems or seen.records.failures or seen.rds_failure or seen.own_function_failure)
+    seen = result.observation
+    return bool(result.problems or seen.records.failures or seen.rds_failure or seen.own_function_failure)
 
 
 def _held(decision: Decision, reason: Reason) -> Decision:

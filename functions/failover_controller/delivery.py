@@ -12,7 +12,7 @@ from .model import Notice
 from .ports import PortError, Store, Topic
 
 
-class Courier:
+class NoticeDelivery:
     """Delivers notices, and remembers which of them arrived."""
 
     def __init__(self, *, store: Store, topic: Topic, log: logging.Logger) -> None:
@@ -23,7 +23,7 @@ class Courier:
         self._published: set[str] = set()
 
     def deliver(self, notices: Sequence[Notice]) -> frozenset[str]:
-        """Return the ids of the notices that arrived; the others are tried again with the next beat."""
+        """Return the ids of the notices that arrived; the others are tried again with the next cycle."""
         arrived = set()
         for notice in notices:
             if self._deliver(notice):

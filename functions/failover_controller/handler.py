@@ -1,7 +1,7 @@
-"""The Lambda function: builds the controller once per sandbox, and lets it beat, or record what RDS says.
+"""The Lambda function: builds the controller once per sandbox, and lets it cycle, or record what RDS says.
 
 Owns the wiring, and telling the two apart. Invariant: nothing happens at import; settings that are missing stop the
-first invocation with all their names; an event of RDS takes no lease and does no beat.
+first invocation with all their names; an event of RDS takes no lease and does no cycle.
 """
 
 import logging
@@ -17,16 +17,16 @@ from typing import NamedTuple, Protocol
 from .aws import CloudWatchMetrics, DynamoDb, LambdaHealthChecks, RdsApi, SnsTopic, make_clients
 from .config import load
 from .cycle import Cycle
-from .delivery import Courier
-from .loop import run_beats
+from .delivery import NoticeDelivery
+from .loop import run_cycles
 from .model import Policy
-from .notices import Announcer
+from .notices import NoticeQueue
 from .observe import Observer
 from .rds_events import RdsEventRecorder, is_rds_event
 from .store import TableStore
 
 THREADS = 24
-"""Five calls an observation, twice in an acting beat, the reports, and those that still hang from the beats before."""
+"""Five calls an observation, twice in an acting cycle, the reports, and those that still hang from the cycles before."""
 
 
 class Context(Protocol):
@@ -48,15 +48,15 @@ class Runtime(NamedTuple):
 
 
 def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
-    """Beat until a successor takes over; `{"beats": n}` ends after n beats. Returns beats, last and ended.
+    """Cycle until a successor takes over; `{"cycles": n}` ends after n cycles. Returns cycles, last and ended.
 
     An event of RDS (`{"source": "aws.rds", "detail": {"EventID": ...}}`) is recorded instead; returns recorded.
     """
     runtime = _runtime()
     if is_rds_event(event):
         return runtime.rds_events.record(event)
-    limit = event.get("beats")
-    return run_beats(
+    limit = event.get("cycles")
+    return run_cycles(
         runtime.cycle,
         # Lambda may deliver one event twice, with one request id: each invocation must still be told from the other.
         # Source: How Lambda handles errors and retries with asynchronous invocation.
@@ -77,7 +77,7 @@ def _runtime() -> Runtime:
     identity = {"global_cluster_id": settings.global_cluster_id}
     store = TableStore(DynamoDb(clients.dynamodb, settings.state_table))
     rds = RdsApi(clients.rds, clients.rds_call, cluster_id=settings.own.cluster_id, **identity)
-    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="beat")
+    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="cycle")
     observer = Observer(
         settings=settings,
         health_checks=LambdaHealthChecks(clients.own_lambda, clients.peer_lambda, settings.health_check_function),
@@ -90,8 +90,10 @@ def _runtime() -> Runtime:
     cycle = Cycle(
         policy=settings.policy,
         observer=observer,
-        announcer=Announcer(policy=settings.policy, region=settings.own.region, new_id=_new_id, **identity),
-        courier=Courier(store=store, topic=SnsTopic(clients.sns, topic_arn=settings.topic_arn, **identity), log=log),
+        announcer=NoticeQueue(policy=settings.policy, region=settings.own.region, new_id=_new_id, **identity),
+        courier=NoticeDelivery(
+            store=store, topic=SnsTopic(clients.sns, topic_arn=settings.topic_arn, **identity), log=log
+        ),
         store=store,
         rds=rds,
         metrics=CloudWatchMetrics(clients.cloudwatch, namespace=settings.metric_namespace, **identity),

@@ -1,4 +1,4 @@
-"""The numbers of one beat, for CloudWatch.
+"""The numbers of one cycle, for CloudWatch.
 
 Owns the metrics' names, units and meaning. Invariant: what is not known is left out, so that an alarm on missing data
 can tell it from a good value.
@@ -9,7 +9,7 @@ from .model import Decision, Observation, Peer, Port, Side
 Values = dict[str, tuple[float, str]]
 
 
-def beat_metrics(
+def cycle_metrics(
     seen: Observation,
     decision: Decision,
     *,
@@ -19,7 +19,7 @@ def beat_metrics(
 ) -> Values:
     """Return name -> (value, CloudWatch unit); `heartbeat_stopped` is `None` when it can't be told."""
     values: Values = {
-        "Beat": (1.0, "Count"),
+        "Cycles": (1.0, "Count"),
         "Held": (float(decision.held), "Count"),
         "Error": (float(met_error), "Count"),
     }
@@ -37,7 +37,7 @@ def beat_metrics(
         ("OwnProbeLatency", seen.own_probe_ms),
         ("PeerProbeLatency", seen.peer_probe_ms),
         ("PeerFunctionLatency", seen.peer_function_ms),
-        ("BeatDuration", took_ms),
+        ("CycleDuration", took_ms),
     ):
         if milliseconds is not None:
             values[name] = (round(milliseconds, 3), "Milliseconds")

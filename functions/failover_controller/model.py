@@ -51,8 +51,8 @@ class Action(StrEnum):
     """What a decision leads to."""
 
     HOLD = "hold"
-    TELL = "tell"
-    ASK = "ask"
+    NOTIFY = "notify"
+    REQUEST_APPROVAL = "request-approval"
     FAIL_OVER = "fail-over"
 
 
@@ -121,8 +121,8 @@ class Policy:
     target: str
     """ARN of this region's cluster: the only cluster that this controller ever promotes."""
     mode: Mode
-    beat_seconds: float
-    failures_to_act: int
+    interval_seconds: float
+    failure_threshold: int
     in_region_grace_seconds: float
     cooldown_seconds: float
     max_data_loss_seconds: float
@@ -131,17 +131,17 @@ class Policy:
     @property
     def observation_deadline_seconds(self) -> float:
         """How long one path of an observation may take."""
-        return min(3.0, 0.35 * self.beat_seconds)
+        return min(3.0, 0.35 * self.interval_seconds)
 
     @property
     def quiet_seconds(self) -> float:
         """How long no new heartbeat must have come before it counts as stopped, by this controller's own clock."""
-        return (self.failures_to_act - 1) * self.beat_seconds * 0.9
+        return (self.failure_threshold - 1) * self.interval_seconds * 0.9
 
     @property
     def lag_fresh_seconds(self) -> float:
         """How old the last measurement of the lag may be at the outage; an older one is no measurement."""
-        return max(60.0, 6 * self.beat_seconds)
+        return max(60.0, 6 * self.interval_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,9 +207,9 @@ class Attempt:
     started_at: datetime
     """When the first call was decided."""
     touched_at: datetime
-    """The last call, or the last beat at which RDS showed it: nothing is called again, or given up, soon after it."""
+    """The last call, or the last cycle at which RDS showed it: nothing is called again, or given up, soon after it."""
     outage_at: datetime
-    """First beat at which the writer's port was dead."""
+    """First cycle at which the writer's port was dead."""
     lag_ms: float | None
     heartbeat: str | None
     calls: int
@@ -230,27 +230,27 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What outlives a beat: one item of the table, written with a condition on `version` (0: not written yet)."""
+    """What outlives a cycle: one item of the table, written with a condition on `version` (0: not written yet)."""
 
     version: int = 0
-    beat_at: datetime | None = None
+    cycle_at: datetime | None = None
     writer: Side = Side.UNKNOWN
     roles_changed_at: datetime | None = None
-    silent_beats: int = 0
-    """Consecutive beats in which the writer's port was dead and the other region silent."""
-    dead_beats: int = 0
-    """Consecutive beats in which the port was dead and the other region silent or saying that its writer is down."""
+    silent_cycles: int = 0
+    """Consecutive cycles in which the writer's port was dead and the other region silent."""
+    dead_cycles: int = 0
+    """Consecutive cycles in which the port was dead and the other region silent or saying that its writer is down."""
     dead_since: datetime | None = None
-    """First beat since which nobody saw the writer alive."""
+    """First cycle since which nobody saw the writer alive."""
     heartbeats: tuple[str, ...] = ()
     """The last values that arrived, newest last. Several, as readers behind one endpoint may answer in turns."""
     heartbeat_seen_at: datetime | None = None
     """When a new heartbeat value was last seen, by this controller's clock."""
     lag_ms: float | None = None
     lag_at: datetime | None = None
-    troubled_beats: int = 0
-    calm_beats: int = 0
-    told: tuple[Reason, ...] = ()
+    unhealthy_cycles: int = 0
+    healthy_cycles: int = 0
+    notified: tuple[Reason, ...] = ()
     """What people were told in this episode of trouble."""
     pending: Pending | None = None
     attempt: Attempt | None = None

@@ -15,7 +15,7 @@ from .model import Action, Decision, Event, Evidence, Notice, Peer, Pending, Pol
 OUTBOX_LIMIT = 20
 CALM = frozenset({Reason.HEALTHY, Reason.ALREADY_WRITER})
 ONCE_PER_EPISODE = frozenset({Reason.FAILOVER_REFUSED, Reason.FAILOVER_NOT_SENT, Reason.FAILOVER_UNCERTAIN})
-"""Ends of a call that the next beats may repeat; every other event is told each time that it happens."""
+"""Ends of a call that the next cycles may repeat; every other event is told each time that it happens."""
 
 _CALLED = (
     "The failover is called now; failover-completed follows, usually within minutes. Do not call another one by hand."
@@ -38,14 +38,14 @@ NEXT_STEPS = {
     ),
     Reason.FAILOVER_ABANDONED: "The call never took effect, and the writer lives again. Nothing was promoted.",
     Reason.FAILOVER_REFUSED: "RDS refused the call; it is tried again while the verdict stands. Read the error in the evidence.",
-    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not get through; it is tried again at the next beat.",
+    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not get through; it is tried again at the next cycle.",
     Reason.FAILOVER_UNCERTAIN: "The call got no clear answer. It is not repeated before RDS has had time to show whether it took effect.",
     Reason.ROLES_CHANGED: "A switchover or failover that this controller did not start. The cooldown runs from now.",
     Reason.HEALTHY: "The trouble that was told of is over. Nothing to do.",
 }
 
 
-class Announcer:
+class NoticeQueue:
     """Decides who hears what, and when: pure over the state, but for the ids that it is given."""
 
     def __init__(self, *, policy: Policy, region: str, global_cluster_id: str, new_id: Callable[[], str]) -> None:
@@ -57,49 +57,51 @@ class Announcer:
     def tell(self, state: State, event: Event, at: datetime) -> State:
         """Return the state with a notice of `event` to be delivered, unless it is one that was told in this episode."""
         if event.reason in ONCE_PER_EPISODE:
-            if event.reason in state.told:
+            if event.reason in state.notified:
                 return state
-            state = replace(state, told=(*state.told, event.reason))
+            state = replace(state, notified=(*state.notified, event.reason))
         return replace(state, outbox=(*state.outbox, self._notice(event, at))[-OUTBOX_LIMIT:])
 
-    def follow(self, state: State, decision: Decision, peer: Peer, at: datetime) -> State:
-        """Return the state after one beat's decision: episodes counted, people told or asked once."""
+    def update_state(self, state: State, decision: Decision, peer: Peer, at: datetime) -> State:
+        """Return the state after one cycle's decision: episodes counted, people told or asked once."""
         if decision.reason in CALM:
             return self._calm(state, decision, at)
         if decision.reason is Reason.FAILOVER_UNDER_WAY:
             return state
-        state = replace(state, troubled_beats=state.troubled_beats + 1, calm_beats=0)
-        is_new_question = decision.action is Action.ASK and state.pending is None
+        state = replace(state, unhealthy_cycles=state.unhealthy_cycles + 1, healthy_cycles=0)
+        is_new_question = decision.action is Action.REQUEST_APPROVAL and state.pending is None
         if is_new_question:
             state = replace(
                 state, pending=Pending(id=self._new_id(), verdict=_verdict_behind(decision, peer), asked_at=at)
             )
-        lasts = state.troubled_beats >= self._policy.failures_to_act
+        lasts = state.unhealthy_cycles >= self._policy.failure_threshold
         if decision.action is Action.HOLD or not lasts:
             return state
         if is_new_question:  # whoever answered an earlier one in this episode must hear of it
-            state = replace(state, told=tuple(reason for reason in state.told if reason is not decision.reason))
+            state = replace(state, notified=tuple(reason for reason in state.notified if reason is not decision.reason))
         return self.announce(state, decision, at)
 
     def announce(self, state: State, decision: Decision, at: datetime) -> State:
         """Return the state with a notice of the decision, once per episode."""
-        if decision.reason in state.told:
+        if decision.reason in state.notified:
             return state
         evidence = dict(decision.evidence)
-        if decision.action is Action.ASK and state.pending is not None:
+        if decision.action is Action.REQUEST_APPROVAL and state.pending is not None:
             evidence["decision_id"] = state.pending.id
-        state = replace(state, told=(*state.told, decision.reason))
+        state = replace(state, notified=(*state.notified, decision.reason))
         return self.tell(state, Event(reason=decision.reason, action=decision.action, evidence=evidence), at)
 
     def _calm(self, state: State, decision: Decision, at: datetime) -> State:
-        state = replace(state, calm_beats=min(state.calm_beats + 1, self._policy.failures_to_act))
-        if state.calm_beats < self._policy.failures_to_act or not (state.told or state.troubled_beats or state.pending):
+        state = replace(state, healthy_cycles=min(state.healthy_cycles + 1, self._policy.failure_threshold))
+        if state.healthy_cycles < self._policy.failure_threshold or not (
+            state.notified or state.unhealthy_cycles or state.pending
+        ):
             return state
-        told, state = state.told, replace(state, told=(), troubled_beats=0, pending=None)
-        if not told:
+        notified, state = state.notified, replace(state, notified=(), unhealthy_cycles=0, pending=None)
+        if not notified:
             return state
-        evidence: Evidence = {**decision.evidence, "told": ", ".join(told)}
-        return self.tell(state, Event(reason=Reason.HEALTHY, action=Action.TELL, evidence=evidence), at)
+        evidence: Evidence = {**decision.evidence, "notified": ", ".join(notified)}
+        return self.tell(state, Event(reason=Reason.HEALTHY, action=Action.NOTIFY, evidence=evidence), at)
 
     def _notice(self, event: Event, at: datetime) -> Notice:
         identity = self._new_id()
@@ -118,7 +120,7 @@ class Announcer:
         return Notice(id=identity, at=at, reason=event.reason, action=event.action, line=text)
 
     def _next_step(self, event: Event) -> str:
-        if event.action is Action.ASK:
+        if event.action is Action.REQUEST_APPROVAL:
             return (
                 f"Decide: `python -m operations approve {event.evidence.get('decision_id')}`. "
                 "Nothing is promoted until then, and the approval counts only while the verdict stands."

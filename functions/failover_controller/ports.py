@@ -119,7 +119,7 @@ class Metrics(Protocol):
     """CloudWatch's metrics."""
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put all values (name -> number, unit) of one beat at once; raises UnavailableError."""
+        """Put all values (name -> number, unit) of one cycle at once; raises UnavailableError."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 Owns which events are of this global database, and their form in the audit trail. Does not own the rule that delivers
 them, nor the telling of people: the rule's other target is the topic. Invariant: it only adds to the audit trail; no
-lease, no beat and no decision rests on an event, for RDS emits them on a best effort basis: out of sequence, twice or
+lease, no cycle and no decision rests on an event, for RDS emits them on a best effort basis: out of sequence, twice or
 never. What can't be understood is logged and let go, as a repetition would not make it any better.
 Source: Monitoring Amazon Aurora events; Amazon RDS event categories and event messages for Aurora.
 """
@@ -93,7 +93,7 @@ class RdsEventRecorder:
         at = _time(detail, "Date") if "Date" in detail else _time(event, "time")
         line = {
             "reason": Reason.RDS_EVENT,
-            "action": Action.TELL,
+            "action": Action.NOTIFY,
             "global_cluster": self._global_cluster_id,
             "region": self._region,
             "at": at.isoformat(),
@@ -106,7 +106,7 @@ class RdsEventRecorder:
             },
             "runbook": Reason.RDS_EVENT,
         }
-        return Notice(id=identity, at=at, reason=Reason.RDS_EVENT, action=Action.TELL, line=json.dumps(line))
+        return Notice(id=identity, at=at, reason=Reason.RDS_EVENT, action=Action.NOTIFY, line=json.dumps(line))
 
 
 def _text(item: Mapping[str, object], name: str) -> str:

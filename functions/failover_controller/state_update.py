@@ -1,8 +1,8 @@
 """What one more observation changes in what is remembered: counts, lag, roles, and the fate of a failover call.
 
-Owns the counting over beats and the fate of an attempt. Does not decide (`decide.py`), does no I/O and reads no
+Owns the counting over cycles and the fate of an attempt. Does not decide (`decide.py`), does no I/O and reads no
 clock: every time is `observation.at`, so that clocks of two machines are never compared. Invariant: an unknown never
-counts as a failing beat and never as a good one; an attempt leaves the state only with a known end.
+counts as a failing cycle and never as a good one; an attempt leaves the state only with a known end.
 """
 
 from dataclasses import replace
@@ -13,15 +13,15 @@ from .model import Action, Attempt, AttemptStatus, Event, Evidence, Observation,
 
 CALL_SETTLES_SECONDS = 25.0
 """A call has 10 s to connect and 10 s to answer; after this long RDS shows it, or it never arrived."""
-BEATS_UNTIL_STALE = 5
-"""Counts are of consecutive beats: after a gap as long as this many, they begin anew."""
+CYCLES_UNTIL_STALE = 5
+"""Counts are of consecutive cycles: after a gap as long as this many, they begin anew."""
 HEARTBEATS_KEPT = 4
 
 
-def follow(
+def update_state(
     state: State, observation: Observation, policy: Policy, *, counts: bool = True
 ) -> tuple[State, tuple[Event, ...]]:
-    """Return the state after `observation`, and what happened; `counts=False` for a second look within one beat."""
+    """Return the state after `observation`, and what happened; `counts=False` for a second look within one cycle."""
     state, ended = _follow_attempt(state, observation, policy)
     state, changed = _follow_roles(state, observation)
     state = _follow_question(state, observation)
@@ -57,15 +57,15 @@ def _follow_attempt(state: State, seen: Observation, policy: Policy) -> tuple[St
             attempt = replace(attempt, status=AttemptStatus.UNDER_WAY, touched_at=seen.at)
         elif seen.writer is Side.PEER and not call_may_still_show(attempt, seen.at):
             if attempt.status is AttemptStatus.UNDER_WAY:
-                event = Event(reason=Reason.FAILOVER_FAILED, action=Action.TELL, evidence=_account(attempt, seen))
+                event = Event(reason=Reason.FAILOVER_FAILED, action=Action.NOTIFY, evidence=_account(attempt, seen))
                 return replace(state, attempt=None, roles_changed_at=seen.at), (event,)
             if writer_shows_life(seen):
-                event = Event(reason=Reason.FAILOVER_ABANDONED, action=Action.TELL, evidence=_account(attempt, seen))
+                event = Event(reason=Reason.FAILOVER_ABANDONED, action=Action.NOTIFY, evidence=_account(attempt, seen))
                 return replace(state, attempt=None), (event,)
     events: tuple[Event, ...] = ()
     if not attempt.overdue and seconds_between(attempt.started_at, seen.at) >= policy.completion_bound_seconds:
         attempt = replace(attempt, overdue=True)
-        events = (Event(reason=Reason.FAILOVER_OVERDUE, action=Action.TELL, evidence=_account(attempt, seen)),)
+        events = (Event(reason=Reason.FAILOVER_OVERDUE, action=Action.NOTIFY, evidence=_account(attempt, seen)),)
     return replace(state, attempt=attempt), events
 
 
@@ -76,7 +76,7 @@ def _own_cluster_accepts_writes(seen: Observation) -> bool:
 
 
 def _completed(state: State, attempt: Attempt, seen: Observation) -> tuple[State, tuple[Event, ...]]:
-    event = Event(reason=Reason.FAILOVER_COMPLETED, action=Action.TELL, evidence=_account(attempt, seen))
+    event = Event(reason=Reason.FAILOVER_COMPLETED, action=Action.NOTIFY, evidence=_account(attempt, seen))
     return (
         replace(
             state,
@@ -84,8 +84,8 @@ def _completed(state: State, attempt: Attempt, seen: Observation) -> tuple[State
             pending=None,
             writer=Side.OWN,
             roles_changed_at=seen.at,
-            told=(),
-            troubled_beats=0,
+            notified=(),
+            unhealthy_cycles=0,
         ),
         (event,),
     )
@@ -121,7 +121,7 @@ def _follow_roles(state: State, seen: Observation) -> tuple[State, tuple[Event, 
         "to": seen.writer,
         "operation": None if seen.operation is None else seen.operation.status,
     }
-    event = Event(reason=Reason.ROLES_CHANGED, action=Action.TELL, evidence=evidence)
+    event = Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence=evidence)
     return replace(state, roles_changed_at=seen.at, pending=None, dead_since=None), (event,)
 
 
@@ -134,37 +134,37 @@ def _follow_question(state: State, seen: Observation) -> State:
 
 
 class _Run(NamedTuple):
-    """The run of failing beats: how many, and since when nobody saw the writer alive."""
+    """The run of failing cycles: how many, and since when nobody saw the writer alive."""
 
-    silent_beats: int = 0
-    dead_beats: int = 0
+    silent_cycles: int = 0
+    dead_cycles: int = 0
     dead_since: datetime | None = None
 
 
 def _follow_life(state: State, seen: Observation, policy: Policy, *, counts: bool) -> State:
-    gap = None if state.beat_at is None else seconds_between(state.beat_at, seen.at)
-    is_stale = gap is not None and gap > BEATS_UNTIL_STALE * policy.beat_seconds
-    is_early = gap is not None and gap < 0.5 * policy.beat_seconds
-    before = _Run() if is_stale else _Run(state.silent_beats, state.dead_beats, state.dead_since)
+    gap = None if state.cycle_at is None else seconds_between(state.cycle_at, seen.at)
+    is_stale = gap is not None and gap > CYCLES_UNTIL_STALE * policy.interval_seconds
+    is_early = gap is not None and gap < 0.5 * policy.interval_seconds
+    before = _Run() if is_stale else _Run(state.silent_cycles, state.dead_cycles, state.dead_since)
     run = _count(before, seen, step=1 if counts and not is_early else 0) if state.writer is Side.PEER else _Run()
     heartbeats, heartbeat_seen_at = state.heartbeats, state.heartbeat_seen_at
     arrived = None if seen.heartbeat in heartbeats else seen.heartbeat
     if arrived is not None:
         heartbeats, heartbeat_seen_at = (*heartbeats, arrived)[-HEARTBEATS_KEPT:], seen.at
-        # One that comes with the first failing beat was on its way before. A later one was written by a writer that lives:
-        # without this, the count of a long partition would leave no beats of protection when the heartbeat falters.
-        if run.silent_beats > 1:
-            run = run._replace(silent_beats=0)
+        # One that comes with the first failing cycle was on its way before. A later one was written by a writer that lives:
+        # without this, the count of a long partition would leave no cycles of protection when the heartbeat falters.
+        if run.silent_cycles > 1:
+            run = run._replace(silent_cycles=0)
     lag_ms, lag_at = state.lag_ms, state.lag_at
-    # A lag measured at the first failing beat may already be the outage's own: it is not taken.
+    # A lag measured at the first failing cycle may already be the outage's own: it is not taken.
     flows = arrived is not None and before.dead_since is not None
     if seen.lag_ms is not None and (writer_shows_life(seen) or flows):
         lag_ms, lag_at = seen.lag_ms, seen.at
     return replace(
         state,
-        beat_at=seen.at if counts else state.beat_at,
-        silent_beats=run.silent_beats,
-        dead_beats=run.dead_beats,
+        cycle_at=seen.at if counts else state.cycle_at,
+        silent_cycles=run.silent_cycles,
+        dead_cycles=run.dead_cycles,
         dead_since=run.dead_since,
         heartbeats=heartbeats,
         heartbeat_seen_at=heartbeat_seen_at,
@@ -179,8 +179,8 @@ def _count(run: _Run, seen: Observation, *, step: int) -> _Run:
     is_dead = seen.peer_port is Port.DEAD
     dead_since = run.dead_since or (seen.at if is_dead else None)
     if is_dead and seen.peer in (Peer.SILENT, Peer.DOWN):
-        silent_beats = run.silent_beats + step if seen.peer is Peer.SILENT else 0
-        return _Run(silent_beats, run.dead_beats + step, dead_since)
-    # Unknown: neither a failing beat nor a good one. The run is broken; since when nobody saw the writer stands, and begins
+        silent_cycles = run.silent_cycles + step if seen.peer is Peer.SILENT else 0
+        return _Run(silent_cycles, run.dead_cycles + step, dead_since)
+    # Unknown: neither a failing cycle nor a good one. The run is broken; since when nobody saw the writer stands, and begins
     # with a dead port: a region that dies gradually answers with errors first.
     return _Run(dead_since=dead_since)

@@ -57,7 +57,7 @@ class TableStore:
         self._table = table
 
     def read(self, approval_id: str | None) -> Records:
-        """Read everything that a beat needs, at once and consistently.
+        """Read everything that a cycle needs, at once and consistently.
 
         Raises:
             UnavailableError.

@@ -22,12 +22,12 @@ from functions.failover_controller.parsing import UNKNOWN_PROBE, read_probes
 from functions.failover_controller.ports import PortError
 from operations.aws.move_ports import (
     AwsRefusedError,
-    ClusterSight,
-    GlobalSight,
+    ClusterInfo,
+    GlobalClusterInfo,
     Instance,
     Moves,
     Operation,
-    ProbeSight,
+    ProbeResult,
     ProbeTarget,
 )
 from operations.aws.region_api import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, translated
@@ -80,21 +80,21 @@ class AwsMoves:
         self._place = place
         self._clients: dict[tuple[str, bool], Client] = {}
 
-    def read_global(self) -> GlobalSight:
+    def read_global(self) -> GlobalClusterInfo:
         """Return the global cluster. Raises AwsError."""
         identity = self._global_cluster_id
         answer = self._look("rds", lambda client: client.describe_global_clusters(GlobalClusterIdentifier=identity))
         (cluster,) = answer["GlobalClusters"] or [{}]
         members = cluster.get("GlobalClusterMembers", [])
         writers = [each["DBClusterArn"] for each in members if each.get("IsWriter")]
-        return GlobalSight(
+        return GlobalClusterInfo(
             status=cluster.get("Status", "unknown"),
             writer_arn=writers[0] if len(writers) == 1 else None,
             synchronization={each["DBClusterArn"]: each.get("SynchronizationStatus", "unknown") for each in members},
             operation=_operation(cluster.get("FailoverState") or {}),
         )
 
-    def read_cluster(self, identifier: str) -> ClusterSight | None:
+    def read_cluster(self, identifier: str) -> ClusterInfo | None:
         """Return a cluster of this region; `None` when there is none. Raises AwsError."""
         try:
             answer = self._look("rds", lambda client: client.describe_db_clusters(DBClusterIdentifier=identifier))
@@ -131,7 +131,7 @@ class AwsMoves:
         names = {"GlobalClusterIdentifier": self._global_cluster_id, "TargetDbClusterIdentifier": target_arn}
         self._act(lambda client: client.failover_global_cluster(**names, AllowDataLoss=True))
 
-    def probe(self, target: ProbeTarget) -> ProbeSight:
+    def probe(self, target: ProbeTarget) -> ProbeResult:
         """Ask this region's health_check about a cluster's writer endpoint. Raises AwsError."""
         name, cluster = target.function_name, target.cluster_id
         asked = {"cluster": cluster, "region": target.region, "host": target.host, "port": target.port}
@@ -139,12 +139,12 @@ class AwsMoves:
         answer = self._look("lambda", lambda client: client.invoke(FunctionName=name, Payload=payload))
         body = answer["Payload"].read()
         if answer.get("FunctionError"):
-            raise AwsError(f"{name} in {self._place.region} failed: {body[:200]!r}", cure="Read its log.")
+            raise AwsError(f"{name} in {self._place.region} failed: {body[:200]!r}", hint="Read its log.")
         try:
             found = read_probes(json.loads(body)).get(cluster, UNKNOWN_PROBE)
         except (PortError, ValueError) as error:
-            raise AwsError(f"{name} in {self._place.region}: {error}", cure="Read its log.") from error
-        return ProbeSight(
+            raise AwsError(f"{name} in {self._place.region}: {error}", hint="Read its log.") from error
+        return ProbeResult(
             is_alive=found.port is Port.ALIVE,
             read_only=found.read_only,
             heartbeat=found.heartbeat,
@@ -218,7 +218,7 @@ class AwsMoves:
             failure = translated(error, what)
             # A server's fault says nothing of what it had begun; everything else is a no.
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_FAULT) < _SERVER_FAULT:
-                raise AwsRefusedError(failure.what, cure=failure.cure) from error
+                raise AwsRefusedError(failure.what, hint=failure.hint) from error
             raise failure from error
         except BotoCoreError as error:
             raise translated(error, what) from error
@@ -252,13 +252,13 @@ def _operation(state: Mapping[str, Any]) -> Operation | None:
     )
 
 
-def _cluster(found: Mapping[str, Any]) -> ClusterSight:
+def _cluster(found: Mapping[str, Any]) -> ClusterInfo:
     settings = {theirs: found[name] for name, theirs in _CLUSTER_SETTINGS.items() if found.get(name) is not None}
     groups = [each["VpcSecurityGroupId"] for each in found.get("VpcSecurityGroups", [])]
     logs = found.get("EnabledCloudwatchLogsExports", [])
     capacity = found.get("ServerlessV2ScalingConfiguration") or {}
     serverless = {name: capacity[name] for name in ("MinCapacity", "MaxCapacity") if name in capacity}
-    return ClusterSight(
+    return ClusterInfo(
         identifier=found["DBClusterIdentifier"],
         arn=found["DBClusterArn"],
         status=found["Status"],

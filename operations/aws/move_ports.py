@@ -35,7 +35,7 @@ class Operation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlobalSight:
+class GlobalClusterInfo:
     """The global cluster, as one region's RDS API describes it."""
 
     status: str
@@ -57,7 +57,7 @@ class Instance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterSight:
+class ClusterInfo:
     """One cluster, as its region's RDS API describes it; `settings` as those of an instance."""
 
     identifier: str
@@ -107,7 +107,7 @@ class ProbeTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeSight:
+class ProbeResult:
     """What a region's health_check says of a cluster, at its writer endpoint."""
 
     is_alive: bool
@@ -125,11 +125,11 @@ class ProbeSight:
 class MovesApi(Protocol):
     """One region's RDS, health_check and metrics. Everything raises AwsError."""
 
-    def read_global(self) -> GlobalSight:
+    def read_global(self) -> GlobalClusterInfo:
         """Return the global cluster."""
         ...
 
-    def read_cluster(self, identifier: str) -> ClusterSight | None:
+    def read_cluster(self, identifier: str) -> ClusterInfo | None:
         """Return a cluster of this region by its identifier; `None` when there is none."""
         ...
 
@@ -145,7 +145,7 @@ class MovesApi(Protocol):
         """Start a failover that may lose data. Raises AwsRefusedError too."""
         ...
 
-    def probe(self, target: ProbeTarget) -> ProbeSight:
+    def probe(self, target: ProbeTarget) -> ProbeResult:
         """Ask this region's health_check about a cluster's writer endpoint."""
         ...
 

@@ -15,7 +15,7 @@ Item = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roles:
+class RdsRoles:
     """Who is the writer, as one region's RDS API says."""
 
     writer_arn: str | None
@@ -47,7 +47,7 @@ class RegionApi(Protocol):
         """Return the newest items of the audit trail, newest first, none with a sort key before `since`."""
         ...
 
-    def read_roles(self) -> Roles:
+    def read_roles(self) -> RdsRoles:
         """Return who is the writer, by this region's RDS API."""
         ...
 

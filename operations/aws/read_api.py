@@ -1,4 +1,4 @@
-"""The boto3 module of the commands that look: `Questions`, spoken to AWS.
+"""The boto3 module of the commands that look: `ReadOnlyApi`, spoken to AWS.
 
 Owns clients, time limits, pages, and the translation of AWS's errors. Does not own any meaning, nor the list of what may
 be asked (`questions.py`). Invariant: a question goes to the region that it is about and to no other, except for IAM,
@@ -16,7 +16,7 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from operations.aws.read_ports import QUESTIONS, Answer, AskIn
+from operations.aws.read_ports import QUESTIONS, Answer, ReadApiFactory
 from operations.aws.region_api import NO_ANSWER, translated
 from operations.support.errors import AwsError, NotThereError, UsageProblemError
 
@@ -44,7 +44,7 @@ NOT_THERE = frozenset(
 """Error codes that say that there is no such thing."""
 
 
-def asking() -> AskIn:
+def asking() -> ReadApiFactory:
     """Return what gives the questions of a region; one session for all, as loading one takes long."""
     core = botocore.session.get_session()
     core.set_config_variable("sts_regional_endpoints", "regional")
@@ -83,16 +83,16 @@ class AwsQuestions:
 
     def _require_question(self, service: str, operation: str) -> None:
         if (service, operation) not in QUESTIONS:
-            raise UsageProblemError(f"{service}.{operation} is no question", cure="Add it to QUESTIONS, if it is one.")
+            raise UsageProblemError(f"{service}.{operation} is no question", hint="Add it to QUESTIONS, if it is one.")
 
     def _translated(self, error: ClientError | BotoCoreError, service: str, operation: str) -> Exception:
         what = f"{service} of {self._region}, {operation}"
         if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in NOT_THERE:
-            return NotThereError(f"{what}: there is none", cure="Is the stack up, in this account?")
+            return NotThereError(f"{what}: there is none", hint="Is the stack up, in this account?")
         if isinstance(error, NO_ANSWER):
             return AwsError(
                 f"{what}: no answer",
-                cure=f"{self._region}, or the way to it, may be down: look at it from the other region.",
+                hint=f"{self._region}, or the way to it, may be down: look at it from the other region.",
             )
         return translated(error, what, otherwise="It was only a question: try again, or look it up in AWS's console.")
 

@@ -56,7 +56,7 @@ QUESTIONS: Mapping[tuple[str, str], str] = {
 """(service, operation) as boto3 names them -> the permission. Source: Service Authorization Reference."""
 
 
-class Questions(Protocol):
+class ReadOnlyApi(Protocol):
     """The questions that one region's APIs take. Every one is bounded in time."""
 
     def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
@@ -77,5 +77,5 @@ class Questions(Protocol):
         ...
 
 
-AskIn = Callable[[str], Questions]
+ReadApiFactory = Callable[[str], ReadOnlyApi]
 """Gives the questions of a region by its code."""

@@ -27,7 +27,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from operations.aws.ports import Change, Connect, Item, Key, Roles
+from operations.aws.ports import Change, Connect, Item, Key, RdsRoles
 from operations.stack.deployment import Deployment, Place
 from operations.support.errors import AwsError, ConflictError, OperationError
 
@@ -83,7 +83,7 @@ class AwsRegion:
         request = {table: {"Keys": wanted, "ConsistentRead": True}}
         answer = self._call("dynamodb", "table", lambda client: client.batch_get_item(RequestItems=request))
         if answer.get("UnprocessedKeys"):
-            raise AwsError(f"table of {self._place.region}: throttled", cure="Try again.")
+            raise AwsError(f"table of {self._place.region}: throttled", hint="Try again.")
         found: dict[Key, Item | None] = dict.fromkeys(keys)
         for raw in answer.get("Responses", {}).get(table, []):
             found[raw["item"]["S"], raw["sort"]["S"]] = self._plain(raw)
@@ -113,7 +113,7 @@ class AwsRegion:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return found
 
-    def read_roles(self) -> Roles:
+    def read_roles(self) -> RdsRoles:
         """Return who is the writer, by this region's RDS API.
 
         Raises:
@@ -125,7 +125,7 @@ class AwsRegion:
         )
         (cluster,) = answer["GlobalClusters"] or [{}]
         writers = [each["DBClusterArn"] for each in cluster.get("GlobalClusterMembers", []) if each.get("IsWriter")]
-        return Roles(
+        return RdsRoles(
             writer_arn=writers[0] if len(writers) == 1 else None,
             operation=(cluster.get("FailoverState") or {}).get("Status") or None,
         )
@@ -141,7 +141,7 @@ class AwsRegion:
         environment = answer.get("Environment", {})
         if "Error" in environment:  # the variables are encrypted, and we may not decrypt them
             said = environment["Error"].get("Message", "can't be read")
-            raise AwsError(f"environment of {name}: {said}", cure=_CURES["AccessDenied"])
+            raise AwsError(f"environment of {name}: {said}", hint=_CURES["AccessDenied"])
         return environment.get("Variables", {})
 
     def caller(self) -> str:
@@ -232,14 +232,14 @@ def translated(
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):
-            return ConflictError(f"{what}: somebody else wrote first", cure="Look at `status`, and decide anew.")
+            return ConflictError(f"{what}: somebody else wrote first", hint="Look at `status`, and decide anew.")
         message = error.response.get("Error", {}).get("Message", "")
-        return AwsError(f"{what}: {code}: {message}", cure=_CURES.get(code, otherwise))
+        return AwsError(f"{what}: {code}: {message}", hint=_CURES.get(code, otherwise))
     if isinstance(error, _NO_LOGIN):
-        return AwsError(f"{what}: {error}", cure="Log in to AWS, or set AWS_PROFILE.")
+        return AwsError(f"{what}: {error}", hint="Log in to AWS, or set AWS_PROFILE.")
     if isinstance(error, NO_ANSWER):
-        return AwsError(f"{what}: no answer: {error}", cure="Try again, or pick the other region with --region.")
-    return AwsError(f"{what}: {error}", cure="Check the AWS configuration of this machine.")
+        return AwsError(f"{what}: no answer: {error}", hint="Try again, or pick the other region with --region.")
+    return AwsError(f"{what}: {error}", hint="Check the AWS configuration of this machine.")
 
 
 def _cancellation_codes(error: ClientError) -> set[str]:

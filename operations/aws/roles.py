@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from functions.failover_controller.model import Side, State
-from operations.aws.ports import Connect, Roles
+from operations.aws.ports import Connect, RdsRoles
 from operations.stack.deployment import Deployment, Place
 from operations.support.deadlines import bounded
 from operations.support.errors import AwsError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seats:
+class Roles:
     """Who sits where; both are known, or neither is."""
 
     writer: Place | None = None
@@ -25,29 +25,29 @@ class Seats:
     source: str = "unknown"
 
 
-def seats_by_rds(deployment: Deployment, roles: Roles) -> Seats:
+def roles_from_rds(deployment: Deployment, roles: RdsRoles) -> Roles:
     """Return the seats as one region's RDS API has them."""
     for place in deployment.places:
         if place.cluster_arn == roles.writer_arn:
-            return Seats(writer=place, standby=deployment.other(place), operation=roles.operation, source="as RDS says")
-    return Seats(operation=roles.operation)
+            return Roles(writer=place, standby=deployment.other(place), operation=roles.operation, source="as RDS says")
+    return Roles(operation=roles.operation)
 
 
-def seats_by_state(deployment: Deployment, place: Place, state: State | None) -> Seats:
+def seats_by_state(deployment: Deployment, place: Place, state: State | None) -> Roles:
     """Return the seats as the controller in `place` remembers them."""
     if state is None or state.writer is Side.UNKNOWN:
-        return Seats()
+        return Roles()
     writer = place if state.writer is Side.OWN else deployment.other(place)
-    return Seats(writer=writer, standby=deployment.other(writer), source="as the controller saw them last")
+    return Roles(writer=writer, standby=deployment.other(writer), source="as the controller saw them last")
 
 
-def agreed(answers: Iterable[Seats]) -> Seats:
+def reconcile(answers: Iterable[Roles]) -> Roles:
     """Return the seats on which all that know agree."""
     known = [seats for seats in answers if seats.standby is not None]
     if not known:
-        return Seats()
+        return Roles()
     if any(seats.standby != known[0].standby for seats in known):
-        return Seats(source="unknown: the regions disagree")
+        return Roles(source="unknown: the regions disagree")
     return known[0]
 
 
@@ -63,7 +63,7 @@ def choose(deployment: Deployment, connect: Connect, region: str | None) -> Plac
     failures = []
     for place in deployment.places:
         try:
-            standby = seats_by_rds(deployment, bounded(connect(place).read_roles)).standby
+            standby = roles_from_rds(deployment, bounded(connect(place).read_roles)).standby
         except AwsError as error:
             failures.append(f"{place.region}: {error.what}")
             continue
@@ -72,5 +72,5 @@ def choose(deployment: Deployment, connect: Connect, region: str | None) -> Plac
         failures.append(f"{place.region}: its RDS API names no writer, or more than one")
     regions = " or ".join(place.region for place in deployment.places)
     raise AwsError(
-        f"which region is the standby can't be told: {'; '.join(failures)}", cure=f"Name one: --region {regions}."
+        f"which region is the standby can't be told: {'; '.join(failures)}", hint=f"Name one: --region {regions}."
     )

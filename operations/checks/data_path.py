@@ -11,9 +11,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from operations.aws.read_ports import AskIn
+from operations.aws.read_ports import ReadApiFactory
 from operations.checks.finding import Check, Finding, judged, unknown
-from operations.stack.resources import RegionSurface, Surface
+from operations.stack.resources import RegionSurface, StackResources
 from operations.support.errors import AwsError
 
 PROBE_DEADLINE_MS = 3000
@@ -26,7 +26,9 @@ DATABASE = "database"
 PROBE_CURE = "Read the log of health_check there; the word before the colon is explained in the runbook."
 
 
-def data_checks(surface: Surface, ask_in: AskIn, writer: str | None, pause: Callable[[float], None]) -> list[Check]:
+def data_checks(
+    surface: StackResources, ask_in: ReadApiFactory, writer: str | None, pause: Callable[[float], None]
+) -> list[Check]:
     """Return the looks at the data path; `writer` is the writer's region, if it is known."""
     checks = [
         Check(promises=("probes",), where=here.region, look=partial(_look_at_paths, surface, here, ask_in, writer))
@@ -37,8 +39,8 @@ def data_checks(surface: Surface, ask_in: AskIn, writer: str | None, pause: Call
         for here in surface.regions
     ]
     if writer is None:
-        why, cure = "nobody says who is the writer", "Look at `status`."
-        unsaid = [unknown(name, "both", why=why, cure=cure) for name in ("replication", "database heartbeat")]
+        why, hint = "nobody says who is the writer", "Look at `status`."
+        unsaid = [unknown(name, "both", why=why, hint=hint) for name in ("replication", "database heartbeat")]
         return [*checks, Check(promises=("replication", "database heartbeat"), where="both", look=lambda: unsaid)]
     here = surface.in_region(writer)
     there = next(each for each in surface.regions if each is not here)
@@ -51,7 +53,7 @@ def data_checks(surface: Surface, ask_in: AskIn, writer: str | None, pause: Call
     ]
 
 
-def invoke(ask_in: AskIn, here: RegionSurface, request: Mapping[str, object]) -> Mapping[str, Any]:
+def invoke(ask_in: ReadApiFactory, here: RegionSurface, request: Mapping[str, object]) -> Mapping[str, Any]:
     """Ask a region's health_check.
 
     Raises:
@@ -63,17 +65,17 @@ def invoke(ask_in: AskIn, here: RegionSurface, request: Mapping[str, object]) ->
     payload = answer.get("Payload")
     if answer.get("FunctionError") or not isinstance(payload, Mapping):
         said = payload.get("errorMessage") if isinstance(payload, Mapping) else payload
-        raise AwsError(f"{here.health_check} of {here.region} failed: {said}", cure=PROBE_CURE)
+        raise AwsError(f"{here.health_check} of {here.region} failed: {said}", hint=PROBE_CURE)
     return payload
 
 
-def probe(ask_in: AskIn, here: RegionSurface, *targets: Mapping[str, object]) -> list[Mapping[str, Any]]:
+def probe(ask_in: ReadApiFactory, here: RegionSurface, *targets: Mapping[str, object]) -> list[Mapping[str, Any]]:
     """Return what a region's health_check says of these targets, one for each. Raises AwsError."""
     answer = invoke(ask_in, here, {"targets": list(targets), "deadline_ms": PROBE_DEADLINE_MS})
     probes = list(answer.get("probes", []))
     if len(probes) != len(targets):
         raise AwsError(
-            f"{here.health_check} of {here.region}: {len(probes)} of {len(targets)} answers", cure=PROBE_CURE
+            f"{here.health_check} of {here.region}: {len(probes)} of {len(targets)} answers", hint=PROBE_CURE
         )
     return probes
 
@@ -89,7 +91,9 @@ def target(cluster: RegionSurface, *, is_writer: bool, sources: bool = False) ->
     }
 
 
-def _look_at_paths(surface: Surface, here: RegionSurface, ask_in: AskIn, writer: str | None) -> list[Finding]:
+def _look_at_paths(
+    surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory, writer: str | None
+) -> list[Finding]:
     targets = [target(each, is_writer=each.region == writer) for each in surface.regions]
     return [judge_paths(here.region, probe(ask_in, here, *targets))]
 
@@ -101,11 +105,11 @@ def judge_paths(where: str, probes: Sequence[Mapping[str, Any]]) -> Finding:
         f"{each['cluster']}: not reachable" for each in probes if not each.get("failure") and not each.get("reachable")
     ]
     evidence = ", ".join(f"{each['cluster']} in {each.get('connect_ms')} ms" for each in probes)
-    return judged("probes", where, problems=problems, evidence=evidence, cure=PROBE_CURE)
+    return judged("probes", where, problems=problems, evidence=evidence, hint=PROBE_CURE)
 
 
 def _look_across(
-    here: RegionSurface, there: RegionSurface, ask_in: AskIn, pause: Callable[[float], None]
+    here: RegionSurface, there: RegionSurface, ask_in: ReadApiFactory, pause: Callable[[float], None]
 ) -> list[Finding]:
     """Let the writer's region write a heartbeat, and wait until the standby's region reads it, or a newer one."""
     (written,) = probe(ask_in, here, target(here, is_writer=True))
@@ -127,23 +131,23 @@ def _is_as_new(read: object, written: str) -> bool:
 
 def judge_across(here: str, there: str, written: Mapping[str, Any], read: Mapping[str, Any] | None) -> Finding:
     """Return whether a heartbeat that was written in the writer's region has arrived in the standby's."""
-    cure = "Look at the lag in `status`; if the standby does not catch up, the runbook says what to do about `lag-unknown`."
+    hint = "Look at the lag in `status`; if the standby does not catch up, the runbook says what to do about `lag-unknown`."
     if read is None:
         why = written.get("failure") or "it was not written: the database there is read-only"
-        return judged("replication", "both", problems=[f"{here}: {why}"], evidence="", cure=PROBE_CURE)
+        return judged("replication", "both", problems=[f"{here}: {why}"], evidence="", hint=PROBE_CURE)
     at, seen = written["heartbeat_at"], read.get("heartbeat_at")
     if not _is_as_new(seen, at):
         why = read.get("failure") or f"the newest there is of {seen or 'never'}"
         return judged(
-            "replication", "both", problems=[f"{there} has not the heartbeat of {at}: {why}"], evidence="", cure=cure
+            "replication", "both", problems=[f"{there} has not the heartbeat of {at}: {why}"], evidence="", hint=hint
         )
     lag = "" if read.get("replication_lag_ms") is None else f"; lag {read['replication_lag_ms']:g} ms"
     evidence = f"written in {here} in {written['heartbeat_write_ms']:g} ms at {at}, read in {there} as of {seen}{lag}"
-    return judged("replication", "both", problems=[], evidence=evidence, cure=cure)
+    return judged("replication", "both", problems=[], evidence=evidence, hint=hint)
 
 
 def _look_at_event(
-    here: RegionSurface, there: RegionSurface, ask_in: AskIn, pause: Callable[[float], None]
+    here: RegionSurface, there: RegionSurface, ask_in: ReadApiFactory, pause: Callable[[float], None]
 ) -> list[Finding]:
     asked = target(there, is_writer=False, sources=True)
     (before,) = probe(ask_in, there, asked)
@@ -157,30 +161,32 @@ def judge_event(here: str, there: str, before: Mapping[str, Any], after: Mapping
     problem = next((str(each["failure"]) for each in (before, after) if each.get("failure")), None)
     name = "database heartbeat"
     if problem is not None:
-        return unknown(name, "both", why=f"{there}: {problem}", cure=PROBE_CURE)
+        return unknown(name, "both", why=f"{there}: {problem}", hint=PROBE_CURE)
     first, second = ((each.get("heartbeat_sources") or {}).get(DATABASE) for each in (before, after))
     problems = []
     if second is None:
         problems.append(f"{here}'s database has never written one by itself")
     elif first is not None and not datetime.fromisoformat(second) > datetime.fromisoformat(first):
         problems.append(f"{here}'s database does not go on: still {second} after {EVENT_PAUSE_SECONDS:g} s")
-    cure = "event_scheduler must be ON, and the event failover.heartbeat_of_the_database enabled: `pulumi up` makes it anew."
-    return judged(name, "both", problems=problems, evidence=f"{first} -> {second} in {there}", cure=cure)
+    hint = "event_scheduler must be ON, and the event failover.heartbeat_of_the_database enabled: `pulumi up` makes it anew."
+    return judged(name, "both", problems=problems, evidence=f"{first} -> {second} in {there}", hint=hint)
 
 
-def _look_at_names(surface: Surface, here: RegionSurface, ask_in: AskIn, writer: str | None) -> list[Finding]:
+def _look_at_names(
+    surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory, writer: str | None
+) -> list[Finding]:
     answer = resolve(surface, here, ask_in)
     return [judge_names(surface, here.region, answer, writer)]
 
 
-def resolve(surface: Surface, here: RegionSurface, ask_in: AskIn) -> list[Mapping[str, Any]]:
+def resolve(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> list[Mapping[str, Any]]:
     """Return what the writer's name and both cluster endpoints lead to in a region's VPC, in this order. Raises AwsError."""
     names = [surface.writer_name, *(each.writer_endpoint for each in surface.regions)]
     request = {"names": names, "port": here.port, "deadline_ms": PROBE_DEADLINE_MS}
     return list(invoke(ask_in, here, request).get("names", []))
 
 
-def leads_to(surface: Surface, answer: Sequence[Mapping[str, Any]]) -> str | None:
+def leads_to(surface: StackResources, answer: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the region whose cluster endpoint has the addresses of the writer's name; None for none of them."""
     name, *endpoints = answer
     for here, endpoint in zip(surface.regions, endpoints, strict=True):
@@ -189,18 +195,20 @@ def leads_to(surface: Surface, answer: Sequence[Mapping[str, Any]]) -> str | Non
     return None
 
 
-def judge_names(surface: Surface, where: str, answer: Sequence[Mapping[str, Any]], writer: str | None) -> Finding:
+def judge_names(
+    surface: StackResources, where: str, answer: Sequence[Mapping[str, Any]], writer: str | None
+) -> Finding:
     """Return whether the writer's name leads to the writer, as the VPC here resolves it."""
     if len(answer) != 1 + len(surface.regions):
-        return unknown("dns", where, why=f"{len(answer)} answers for three names", cure=PROBE_CURE)
+        return unknown("dns", where, why=f"{len(answer)} answers for three names", hint=PROBE_CURE)
     name, leads = answer[0], leads_to(surface, answer)
-    cure = "It follows a change of roles within two minutes; after that look at the finding on health checks."
+    hint = "It follows a change of roles within two minutes; after that look at the finding on health checks."
     if leads is None:
         why = name.get("failure") or f"{', '.join(name.get('addresses', []))} is neither cluster's address"
-        return judged("dns", where, problems=[f"{surface.writer_name}: {why}"], evidence="", cure=cure)
+        return judged("dns", where, problems=[f"{surface.writer_name}: {why}"], evidence="", hint=hint)
     if writer is None:
         why = f"{surface.writer_name} leads to {leads}; nobody says who is the writer"
-        return unknown("dns", where, why=why, cure="Look at `status`.")
+        return unknown("dns", where, why=why, hint="Look at `status`.")
     problems = [] if leads == writer else [f"{surface.writer_name} leads to {leads}, the writer is in {writer}"]
     evidence = f"{surface.writer_name} leads to {leads}, the writer ({', '.join(name['addresses'])})"
-    return judged("dns", where, problems=problems, evidence=evidence, cure=cure)
+    return judged("dns", where, problems=problems, evidence=evidence, hint=hint)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from operations.aws.read_ports import Answer, AskIn
+from operations.aws.read_ports import Answer, ReadApiFactory
 from operations.checks.finding import Check, Finding, judged, unknown
-from operations.stack.resources import RegionSurface, Surface
+from operations.stack.resources import RegionSurface, StackResources
 from operations.support.times import age_text, utc_text
 
 RESTORABLE_WITHIN = timedelta(minutes=15)
@@ -25,7 +25,7 @@ SHOW_GLOBAL = "Look at the global cluster in the RDS console of both regions; `s
 DRIFT = "Somebody changed it: `pulumi up` puts it back; `pulumi preview --refresh` shows what it would do."
 
 
-def database_checks(surface: Surface, ask_in: AskIn, now: datetime) -> list[Check]:
+def database_checks(surface: StackResources, ask_in: ReadApiFactory, now: datetime) -> list[Check]:
     """Return the looks at the global cluster, from either region, and at each region's cluster."""
     return [
         *(
@@ -39,7 +39,7 @@ def database_checks(surface: Surface, ask_in: AskIn, now: datetime) -> list[Chec
     ]
 
 
-def _global_look(surface: Surface, here: RegionSurface, ask_in: AskIn) -> Any:
+def _global_look(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> Any:
     def look() -> list[Finding]:
         found = ask_in(here.region).ask_all(
             "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=surface.global_cluster_id
@@ -49,7 +49,7 @@ def _global_look(surface: Surface, here: RegionSurface, ask_in: AskIn) -> Any:
     return look
 
 
-def _cluster_look(surface: Surface, here: RegionSurface, ask_in: AskIn, now: datetime) -> Any:
+def _cluster_look(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory, now: datetime) -> Any:
     def look() -> list[Finding]:
         ask = ask_in(here.region)
         clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
@@ -81,7 +81,7 @@ def _cluster_look(surface: Surface, here: RegionSurface, ask_in: AskIn, now: dat
     return look
 
 
-def judge_global_cluster(surface: Surface, where: str, answer: Answer) -> Finding:
+def judge_global_cluster(surface: StackResources, where: str, answer: Answer) -> Finding:
     """Return whether both members are there and in sync, exactly one writes, and nothing is under way."""
     members = {str(each.get("DBClusterArn")): each for each in answer.get("GlobalClusterMembers", [])}
     ours = {here.cluster_arn: here.region for here in surface.regions}
@@ -101,7 +101,7 @@ def judge_global_cluster(surface: Surface, where: str, answer: Answer) -> Findin
     if not answer.get("StorageEncrypted"):
         problems.append("its storage is not encrypted")
     evidence = f"writer {' '.join(writers)}, {len(members)} members, in sync, encrypted, no operation under way"
-    return judged("global cluster", where, problems=problems, evidence=evidence, cure=SHOW_GLOBAL)
+    return judged("global cluster", where, problems=problems, evidence=evidence, hint=SHOW_GLOBAL)
 
 
 def judge_available(here: RegionSurface, cluster: Answer, instances: Sequence[Answer]) -> Finding:
@@ -111,8 +111,8 @@ def judge_available(here: RegionSurface, cluster: Answer, instances: Sequence[An
     problems += [f"{name} is {status}" for name, status in statuses.items() if status != "available"]
     if not statuses:
         problems.append("no instance: nothing could be promoted here")
-    cure = "Wait while RDS works on it; look at its events in the RDS console."
-    return judged("available", here.region, problems=problems, evidence=f"{len(statuses)} instances", cure=cure)
+    hint = "Wait while RDS works on it; look at its events in the RDS console."
+    return judged("available", here.region, problems=problems, evidence=f"{len(statuses)} instances", hint=hint)
 
 
 def judge_encryption(here: RegionSurface, cluster: Answer) -> Finding:
@@ -121,8 +121,8 @@ def judge_encryption(here: RegionSurface, cluster: Answer) -> Finding:
     problems = [] if cluster.get("StorageEncrypted") else ["the storage is not encrypted"]
     if key != here.key_arn:
         problems.append(f"the storage is under {key}, not under this stack's key")
-    cure = "Encryption is chosen when a cluster is made: restore a snapshot under the right key, then `pulumi import`."
-    return judged("encryption", here.region, problems=problems, evidence=f"storage under {here.key_arn}", cure=cure)
+    hint = "Encryption is chosen when a cluster is made: restore a snapshot under the right key, then `pulumi import`."
+    return judged("encryption", here.region, problems=problems, evidence=f"storage under {here.key_arn}", hint=hint)
 
 
 def judge_backups(here: RegionSurface, cluster: Answer, now: datetime) -> Finding:
@@ -136,9 +136,9 @@ def judge_backups(here: RegionSurface, cluster: Answer, now: datetime) -> Findin
         problems.append(f"restorable only up to {utc_text(latest)}, {ago} ago")
     if not problems and not isinstance(latest, datetime):
         why = f"kept for {days} days; RDS does not say up to when it is restorable"
-        return unknown("backups", here.region, why=why, cure="Look again in some minutes: a new cluster has none yet.")
+        return unknown("backups", here.region, why=why, hint="Look again in some minutes: a new cluster has none yet.")
     evidence = f"kept for {days} days, restorable up to {utc_text(latest)}" if isinstance(latest, datetime) else ""
-    return judged("backups", here.region, problems=problems, evidence=evidence, cure=DRIFT)
+    return judged("backups", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
 def judge_protection(here: RegionSurface, cluster: Answer, *, is_production: bool) -> Finding:
@@ -148,7 +148,7 @@ def judge_protection(here: RegionSurface, cluster: Answer, *, is_production: boo
     if protected and not is_production:
         problems.append("protected, and this is no production: `pulumi destroy` would fail")
     evidence = "on" if protected else "off, as in every stack that is no production"
-    return judged("deletion protection", here.region, problems=problems, evidence=evidence, cure=DRIFT)
+    return judged("deletion protection", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
 def judge_private(here: RegionSurface, instances: Sequence[Answer]) -> Finding:
@@ -158,8 +158,8 @@ def judge_private(here: RegionSurface, instances: Sequence[Answer]) -> Finding:
     ]
     problems = [f"publicly accessible, or not said not to be: {', '.join(public)}"] if public else []
     if not instances:
-        return unknown("private", here.region, why="there is no instance", cure="See the finding on availability.")
-    return judged("private", here.region, problems=problems, evidence="no instance is public", cure=DRIFT)
+        return unknown("private", here.region, why="there is no instance", hint="See the finding on availability.")
+    return judged("private", here.region, problems=problems, evidence="no instance is public", hint=DRIFT)
 
 
 def judge_tls(here: RegionSurface, cluster: Answer, parameters: Sequence[Answer]) -> Finding:
@@ -172,8 +172,8 @@ def judge_tls(here: RegionSurface, cluster: Answer, parameters: Sequence[Answer]
         for each in cluster.get("DBClusterMembers", [])
     }
     problems += [f"{name}'s parameters are {status}" for name, status in statuses.items() if status != "in-sync"]
-    cure = f"{DRIFT} Parameters that wait for a restart: restart the standby's instances first."
-    return judged("tls", here.region, problems=problems, evidence="require_secure_transport is ON", cure=cure)
+    hint = f"{DRIFT} Parameters that wait for a restart: restart the standby's instances first."
+    return judged("tls", here.region, problems=problems, evidence="require_secure_transport is ON", hint=hint)
 
 
 def judge_engine(here: RegionSurface, cluster: Answer, instances: Sequence[Answer]) -> Finding:
@@ -192,8 +192,8 @@ def judge_engine(here: RegionSurface, cluster: Answer, instances: Sequence[Answe
         for each in instances
         if each.get("AutoMinorVersionUpgrade")
     ]
-    cure = "Upgrade the whole global database together (runbook); members of two versions can't fail over."
-    return judged("engine", here.region, problems=problems, evidence=f"all have {version}", cure=cure)
+    hint = "Upgrade the whole global database together (runbook); members of two versions can't fail over."
+    return judged("engine", here.region, problems=problems, evidence=f"all have {version}", hint=hint)
 
 
 def judge_tags(here: RegionSurface, cluster: Answer, environment: str) -> Finding:
@@ -203,7 +203,7 @@ def judge_tags(here: RegionSurface, cluster: Answer, environment: str) -> Findin
     if tags.get("Environment", environment) != environment:
         problems.append(f"tagged {tags['Environment']}, not {environment}")
     evidence = ", ".join(f"{name} {tags[name]}" for name in STACK_TAGS if name in tags)
-    return judged("tags", here.region, problems=problems, evidence=evidence, cure=DRIFT)
+    return judged("tags", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
 def judge_versions(versions: Mapping[str, str]) -> Finding:
@@ -212,11 +212,11 @@ def judge_versions(versions: Mapping[str, str]) -> Finding:
     evidence = ", ".join(f"{where} {version}" for where, version in versions.items())
     if problems:
         problems = [f"{problems[0]}: {evidence}"]
-    cure = "Upgrade the whole global database together (runbook); members of two versions can't fail over."
-    return judged("one version", "both", problems=problems, evidence=evidence, cure=cure)
+    hint = "Upgrade the whole global database together (runbook); members of two versions can't fail over."
+    return judged("one version", "both", problems=problems, evidence=evidence, hint=hint)
 
 
-def version_check(surface: Surface, ask_in: AskIn) -> Check:
+def version_check(surface: StackResources, ask_in: ReadApiFactory) -> Check:
     """Return the look at the versions of the global cluster and both members."""
 
     def look() -> list[Finding]:

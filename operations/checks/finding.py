@@ -30,7 +30,7 @@ class Finding:
     verdict: Verdict
     evidence: str
     """What was seen, or why nothing was."""
-    cure: str = ""
+    hint: str = ""
     """What to do about it; empty when it passed."""
 
     def to_json(self) -> dict[str, object]:
@@ -40,12 +40,12 @@ class Finding:
             "where": self.where,
             "verdict": str(self.verdict),
             "evidence": self.evidence,
-            "cure": self.cure or None,
+            "cure": self.hint or None,
         }
 
     def row(self, *, with_cure: bool) -> tuple[str, str, str, str]:
         """Return the finding as a line of a table."""
-        evidence = f"{self.evidence}\nCure: {self.cure}" if self.cure and with_cure else self.evidence
+        evidence = f"{self.evidence}\nCure: {self.hint}" if self.hint and with_cure else self.evidence
         return self.check, self.where, str(self.verdict), evidence
 
 
@@ -60,17 +60,17 @@ class Check:
     """Ask and judge. Raises OperationError when it can't be looked."""
 
 
-def judged(name: str, where: str, *, problems: Iterable[str], evidence: str, cure: str) -> Finding:
+def judged(name: str, where: str, *, problems: Iterable[str], evidence: str, hint: str) -> Finding:
     """Return passed when there is no problem, else failed with all of them."""
     found = "; ".join(problems)
     if found:
-        return Finding(check=name, where=where, verdict=Verdict.FAILED, evidence=found, cure=cure)
+        return Finding(check=name, where=where, verdict=Verdict.FAILED, evidence=found, hint=hint)
     return Finding(check=name, where=where, verdict=Verdict.PASSED, evidence=evidence)
 
 
-def unknown(name: str, where: str, *, why: str, cure: str) -> Finding:
+def unknown(name: str, where: str, *, why: str, hint: str) -> Finding:
     """Return that nothing can be said, and why."""
-    return Finding(check=name, where=where, verdict=Verdict.UNKNOWN, evidence=why, cure=cure)
+    return Finding(check=name, where=where, verdict=Verdict.UNKNOWN, evidence=why, hint=hint)
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:

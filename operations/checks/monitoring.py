@@ -11,13 +11,13 @@ from typing import Any
 
 from functions.failover_controller.model import State, Switch
 from operations.aws.ports import RegionApi
-from operations.aws.read_ports import Answer, AskIn
+from operations.aws.read_ports import Answer, ReadApiFactory
 from operations.aws.table_items import STATE, SWITCH, Parsed, is_armed, parse_state, parse_switch
 from operations.checks.database import DRIFT
 from operations.checks.finding import Check, Finding, judged, unknown
 from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS
 from operations.commands.arm_plan import describe
-from operations.stack.resources import ROLE_ALARMS, RegionSurface, Surface
+from operations.stack.resources import ROLE_ALARMS, RegionSurface, StackResources
 from operations.support.times import age_text
 
 ROUTE_53_REGION = "us-east-1"
@@ -29,7 +29,7 @@ DATA_WITHIN = timedelta(minutes=15)
 
 
 def watch_checks(
-    surface: Surface, ask_in: AskIn, apis: Mapping[str, RegionApi], writer: str | None, now: datetime
+    surface: StackResources, ask_in: ReadApiFactory, apis: Mapping[str, RegionApi], writer: str | None, now: datetime
 ) -> list[Check]:
     """Return the looks at what watches, in both regions; `writer` is the writer's region, if it is known."""
     checks = []
@@ -61,33 +61,33 @@ def _look_at_controller(here: RegionSurface, api: RegionApi, now: datetime) -> l
 
 
 def judge_controller(where: str, state: Parsed[State], now: datetime) -> Finding:
-    """Return whether the controller beats and has nothing on its mind."""
+    """Return whether the controller cycles and has nothing on its mind."""
     value, problems, age = state.value, [], None
     if state.problem is not None:
         problems.append(f"its state is {state.problem}")
-    elif value is None or value.beat_at is None:
+    elif value is None or value.cycle_at is None:
         problems.append("it has never beaten")
     else:
-        age = (now - value.beat_at).total_seconds()
+        age = (now - value.cycle_at).total_seconds()
         if age > CONTROLLER_SILENT_SECONDS:
-            problems.append(f"its last beat is {age_text(age)} old")
+            problems.append(f"its last cycle is {age_text(age)} old")
         if value.dead_since is not None:
             problems.append("it counts the writer as dead")
         if value.attempt is not None:
             problems.append("a failover of its own is under way")
         if value.pending is not None:
             problems.append(f"the decision {value.pending.id} waits for an answer")
-    evidence = "" if age is None else f"last beat {age_text(age)} ago"
-    cure = f"Look at `status --region {where}` and at the log of the controller there."
-    return judged("controller", where, problems=problems, evidence=evidence, cure=cure)
+    evidence = "" if age is None else f"last cycle {age_text(age)} ago"
+    hint = f"Look at `status --region {where}` and at the log of the controller there."
+    return judged("controller", where, problems=problems, evidence=evidence, hint=hint)
 
 
 def judge_armed(where: str, switch: Parsed[Switch], now: datetime) -> Finding:
     """Return whether the controller may act."""
     armed = switch.problem is None and is_armed(switch.value, now)
     text = describe(switch, now)
-    cure = 'When the work is done: `arm --reason "..."`.'
-    return judged("armed", where, problems=[] if armed else [text], evidence=text, cure=cure)
+    hint = 'When the work is done: `arm --reason "..."`.'
+    return judged("armed", where, problems=[] if armed else [text], evidence=text, hint=hint)
 
 
 def _look_at_schedule(here: RegionSurface, ask: Any) -> list[Finding]:
@@ -101,7 +101,7 @@ def judge_schedule(where: str, schedule: Answer, controller: str) -> Finding:
     if not target.endswith(f":function:{controller}"):
         problems.append(f"it starts {target or 'nothing'}")
     evidence = f"enabled, {schedule.get('ScheduleExpression')}, starts {controller}"
-    return judged("schedule", where, problems=problems, evidence=evidence, cure=DRIFT)
+    return judged("schedule", where, problems=problems, evidence=evidence, hint=DRIFT)
 
 
 def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
@@ -143,9 +143,9 @@ def judge_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> F
             problems.append(f"{name} is on: {alarm.get('StateReason') or 'no reason given'}")
         if alarm.get("ActionsEnabled") is False:
             problems.append(f"{name} tells nobody: its actions are off")
-    cure = "An alarm that is on has a page in the runbook; one that is missing or mute: `pulumi up`."
+    hint = "An alarm that is on has a page in the runbook; one that is missing or mute: `pulumi up`."
     evidence = f"{len(states)} alarms, none on but the role's"
-    return judged("alarms", where, problems=problems, evidence=evidence, cure=cure)
+    return judged("alarms", where, problems=problems, evidence=evidence, hint=hint)
 
 
 def judge_alarm_data(where: str, silent: Sequence[Answer], count: int, now: datetime, *, may_lack_lag: bool) -> Finding:
@@ -156,15 +156,15 @@ def judge_alarm_data(where: str, silent: Sequence[Answer], count: int, now: date
     wanting = [each for each in silent if not (may_lack_lag and is_about_lag(str(each["AlarmName"])))]
     old = [each for each in wanting if now - each.get("AlarmConfigurationUpdatedTimestamp", now) > DATA_WITHIN]
     minutes = DATA_WITHIN.total_seconds() / 60
-    cure = (
+    hint = (
         "A new stack needs some minutes; after that, the metric's name or dimensions are wrong, or nobody publishes it."
     )
     if wanting and not old:
         names = ", ".join(str(each["AlarmName"]) for each in wanting)
         why = f"no data yet behind {names}: the alarms are younger than {minutes:g} minutes"
-        return unknown("alarm data", where, why=why, cure=cure)
+        return unknown("alarm data", where, why=why, hint=hint)
     problems = [f"nothing behind {each['AlarmName']} in {minutes:g} minutes" for each in old]
-    return judged("alarm data", where, problems=problems, evidence=f"all {count} have data", cure=cure)
+    return judged("alarm data", where, problems=problems, evidence=f"all {count} have data", hint=hint)
 
 
 def tells_a_role(alarm_name: str) -> bool:
@@ -192,10 +192,10 @@ def judge_secret(here: RegionSurface, described: Answer, *, is_readable: bool) -
     if described.get("DeletedDate"):
         problems.append("it is scheduled for deletion")
     evidence = "readable, under this region's key"
-    return judged("secret", here.region, problems=problems, evidence=evidence, cure=DRIFT)
+    return judged("secret", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_replica(surface: Surface, ask_in: AskIn) -> list[Finding]:
+def _look_at_replica(surface: StackResources, ask_in: ReadApiFactory) -> list[Finding]:
     versions: dict[str, str | None] = {}
     replicas: list[Answer] = []
     for here in surface.regions:
@@ -207,7 +207,7 @@ def _look_at_replica(surface: Surface, ask_in: AskIn) -> list[Finding]:
     return [judge_replica(surface, versions, replicas)]
 
 
-def judge_replica(surface: Surface, versions: Mapping[str, str | None], replicas: Sequence[Answer]) -> Finding:
+def judge_replica(surface: StackResources, versions: Mapping[str, str | None], replicas: Sequence[Answer]) -> Finding:
     """Return whether the replica has the same current version, and Secrets Manager says that it is in sync."""
     statuses = {str(each.get("Region")): each for each in replicas}
     away = next(each.region for each in surface.regions if each is not surface.home)
@@ -217,10 +217,10 @@ def judge_replica(surface: Surface, versions: Mapping[str, str | None], replicas
         problems.append(f"the replica in {away} is {status.get('Status') or 'not there'}{_said(status)}")
     if None in versions.values() or len(set(versions.values())) != 1:
         problems.append(f"the current versions differ: {', '.join(f'{k} {v}' for k, v in versions.items())}")
-    cure = (
+    hint = (
         "Secrets Manager repeats a replication by itself; if not: `replicate-secret-to-regions` with the region's key."
     )
-    return judged("secret replica", "both", problems=problems, evidence=f"{away} is in sync, same version", cure=cure)
+    return judged("secret replica", "both", problems=problems, evidence=f"{away} is in sync, same version", hint=hint)
 
 
 def _said(status: Answer) -> str:
@@ -240,7 +240,7 @@ def judge_table(here: RegionSurface, table: Answer, *, is_production: bool) -> F
         problems.append(f"it is under {sse.get('KMSMasterKeyArn') or 'a key of AWS'}, not under this region's key")
     if is_production and not table.get("DeletionProtectionEnabled"):
         problems.append("a production table without deletion protection")
-    return judged("state table", here.region, problems=problems, evidence="active, under this region's key", cure=DRIFT)
+    return judged("state table", here.region, problems=problems, evidence="active, under this region's key", hint=DRIFT)
 
 
 def _look_at_topic(here: RegionSurface, ask: Any) -> list[Finding]:
@@ -257,8 +257,8 @@ def judge_topic(here: RegionSurface, attributes: Mapping[str, str]) -> Finding:
         problems.append(f"{pending} subscriptions wait to be confirmed: those people hear nothing")
     confirmed = int(attributes.get("SubscriptionsConfirmed") or 0)
     evidence = f"under this region's key; {confirmed} confirmed subscriptions"
-    cure = "Confirm the mail of AWS Notifications; a key that differs: `pulumi up`."
-    return judged("topic", here.region, problems=problems, evidence=evidence, cure=cure)
+    hint = "Confirm the mail of AWS Notifications; a key that differs: `pulumi up`."
+    return judged("topic", here.region, problems=problems, evidence=evidence, hint=hint)
 
 
 def _look_at_logs(here: RegionSurface, ask: Any) -> list[Finding]:
@@ -283,10 +283,10 @@ def judge_logs(here: RegionSurface, groups: Mapping[str, Answer | None]) -> Find
         if not group.get("retentionInDays"):
             problems.append(f"{name} is kept for ever")
     evidence = f"{len(groups)} groups, under this region's key, with an end"
-    return judged("logs", here.region, problems=problems, evidence=evidence, cure=DRIFT)
+    return judged("logs", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_health_checks(surface: Surface, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
+def _look_at_health_checks(surface: StackResources, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
     health: dict[str, float | None] = {}
     disabled = []
     for what, check_id in surface.health_checks.items():
@@ -310,7 +310,7 @@ def _look_at_health_checks(surface: Surface, ask: Any, writer: str | None, now: 
 
 
 def judge_health_checks(
-    surface: Surface, health: Mapping[str, float | None], disabled: Sequence[str], writer: str | None
+    surface: StackResources, health: Mapping[str, float | None], disabled: Sequence[str], writer: str | None
 ) -> Finding:
     """Return whether each check has the state that the writer's place calls for.
 
@@ -318,7 +318,7 @@ def judge_health_checks(
     """
     if writer is None:
         return unknown(
-            "health checks", "global", why="nobody says who is the writer", cure=f"Look at `status`. {DRIFT}"
+            "health checks", "global", why="nobody says who is the writer", hint=f"Look at `status`. {DRIFT}"
         )
     is_home = writer == surface.home.region
     problems = [f"{what} is disabled, and so counts as healthy" for what in disabled]
@@ -329,7 +329,7 @@ def judge_health_checks(
     silent = [what for what, value in health.items() if value is None]
     if not problems and silent:
         why = f"no status in the last {HEALTH_MINUTES} minutes of: {', '.join(silent)}"
-        return unknown("health checks", "global", why=why, cure="New checks need some minutes; look again.")
+        return unknown("health checks", "global", why=why, hint="New checks need some minutes; look again.")
     evidence = f"{len(health)} checks, each as it should be with the writer in {writer}"
-    cure = "Names follow a change of roles within two minutes; after that, look at the alarm behind the check."
-    return judged("health checks", "global", problems=problems, evidence=evidence, cure=cure)
+    hint = "Names follow a change of roles within two minutes; after that, look at the alarm behind the check."
+    return judged("health checks", "global", problems=problems, evidence=evidence, hint=hint)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from operations.aws.read_ports import Answer, AskIn, Questions
+from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
 from operations.checks.finding import Check, Finding, judged, unknown
 from operations.stack.settings import names_of
 from operations.support.errors import NotThereError
@@ -27,7 +27,7 @@ class Taken:
     obstacle: str = ""
 
 
-Find = Callable[[Questions, str], Taken | None]
+Find = Callable[[ReadOnlyApi, str], Taken | None]
 """Looks a name up in a region; None: it is free. Raises NotThereError for that too, and AwsError."""
 
 
@@ -40,7 +40,7 @@ class NameKind:
     find: Find
 
 
-def name_checks(settings: Settings, ask_in: AskIn, account: str | None) -> list[Check]:
+def name_checks(settings: Settings, ask_in: ReadApiFactory, account: str | None) -> list[Check]:
     """Return the looks at all names, by kind and region."""
     checks = []
     for place in (settings.primary, settings.secondary):
@@ -84,7 +84,7 @@ def name_kinds(settings: Settings, place: RegionSettings, account: str | None) -
     return kinds
 
 
-def _look(kind: NameKind, ask: Questions, where: str, wanted: Tags) -> list[Finding]:
+def _look(kind: NameKind, ask: ReadOnlyApi, where: str, wanted: Tags) -> list[Finding]:
     found: dict[str, Taken | None] = {}
     for name in kind.names:
         try:
@@ -107,58 +107,58 @@ def judge_names(kind: str, where: str, found: Mapping[str, Taken | None], wanted
     untagged = [name for name, thing in taken.items() if thing.tags is None and not thing.obstacle]
     if untagged and not problems:
         why = f"{', '.join(untagged)} is there; such things carry no tags, so whose it is can't be told"
-        return unknown(f"name: {kind}", where, why=why, cure="If this stack is not up, somebody else's has the name.")
+        return unknown(f"name: {kind}", where, why=why, hint="If this stack is not up, somebody else's has the name.")
     free = len(found) - len(taken)
     evidence = ", ".join(
         text for text, count in ((f"{free} free", free), (f"{len(taken)} this stack's own", len(taken))) if count
     )
-    return judged(f"name: {kind}", where, problems=problems, evidence=evidence, cure=TAKEN)
+    return judged(f"name: {kind}", where, problems=problems, evidence=evidence, hint=TAKEN)
 
 
 def _said(tags: Tags, wanted: Tags) -> str:
     return ", ".join(f"{tag} {tags.get(tag, 'missing')}" for tag in wanted)
 
 
-def _global_cluster(ask: Questions, name: str) -> Taken | None:
+def _global_cluster(ask: ReadOnlyApi, name: str) -> Taken | None:
     found = ask.ask_all("rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=name)
     return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
-def _cluster(ask: Questions, name: str) -> Taken | None:
+def _cluster(ask: ReadOnlyApi, name: str) -> Taken | None:
     found = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=name)
     return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
-def _instance(ask: Questions, name: str) -> Taken | None:
+def _instance(ask: ReadOnlyApi, name: str) -> Taken | None:
     found = ask.ask_all("rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=name)
     return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
-def _cluster_parameters(ask: Questions, name: str) -> Taken | None:
+def _cluster_parameters(ask: ReadOnlyApi, name: str) -> Taken | None:
     found = ask.ask_all(
         "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups", DBClusterParameterGroupName=name
     )
     return _rds_tagged(ask, found, "DBClusterParameterGroupArn")
 
 
-def _instance_parameters(ask: Questions, name: str) -> Taken | None:
+def _instance_parameters(ask: ReadOnlyApi, name: str) -> Taken | None:
     found = ask.ask_all("rds", "describe_db_parameter_groups", "DBParameterGroups", DBParameterGroupName=name)
     return _rds_tagged(ask, found, "DBParameterGroupArn")
 
 
-def _subnet_group(ask: Questions, name: str) -> Taken | None:
+def _subnet_group(ask: ReadOnlyApi, name: str) -> Taken | None:
     found = ask.ask_all("rds", "describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=name)
     return _rds_tagged(ask, found, "DBSubnetGroupArn")
 
 
-def _rds_tagged(ask: Questions, found: Sequence[Answer], arn: str) -> Taken | None:
+def _rds_tagged(ask: ReadOnlyApi, found: Sequence[Answer], arn: str) -> Taken | None:
     if not found:
         return None
     tags = ask.ask("rds", "list_tags_for_resource", ResourceName=found[0][arn])["TagList"]
     return Taken(tags=_plain(tags))
 
 
-def _alias(ask: Questions, name: str) -> Taken | None:
+def _alias(ask: ReadOnlyApi, name: str) -> Taken | None:
     aliases = {each["AliasName"]: each for each in ask.ask_all("kms", "list_aliases", "Aliases")}
     if name not in aliases:
         return None
@@ -169,41 +169,41 @@ def _alias(ask: Questions, name: str) -> Taken | None:
     return Taken(tags={each["TagKey"]: each["TagValue"] for each in tags})
 
 
-def _secret(ask: Questions, name: str) -> Taken | None:
+def _secret(ask: ReadOnlyApi, name: str) -> Taken | None:
     """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
     found = ask.ask("secretsmanager", "describe_secret", SecretId=name)
     deleted = "scheduled for deletion, and keeps its name until then: restore it, or delete it without recovery"
     return Taken(tags=_plain(found.get("Tags", [])), obstacle=deleted if found.get("DeletedDate") else "")
 
 
-def _function(ask: Questions, name: str) -> Taken | None:
+def _function(ask: ReadOnlyApi, name: str) -> Taken | None:
     return Taken(tags=dict(ask.ask("lambda", "get_function", FunctionName=name).get("Tags", {})))
 
 
-def _log_group(ask: Questions, name: str) -> Taken | None:
+def _log_group(ask: ReadOnlyApi, name: str) -> Taken | None:
     groups = ask.ask_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
     arns = [each["arn"].removesuffix(":*") for each in groups if each["logGroupName"] == name]
     return Taken(tags=ask.ask("logs", "list_tags_for_resource", resourceArn=arns[0])["tags"]) if arns else None
 
 
-def _table(ask: Questions, name: str) -> Taken | None:
+def _table(ask: ReadOnlyApi, name: str) -> Taken | None:
     arn = ask.ask("dynamodb", "describe_table", TableName=name)["Table"]["TableArn"]
     return Taken(tags=_plain(ask.ask("dynamodb", "list_tags_of_resource", ResourceArn=arn)["Tags"]))
 
 
-def _topic(ask: Questions, arn: str) -> Taken | None:
+def _topic(ask: ReadOnlyApi, arn: str) -> Taken | None:
     """A topic of that name would be taken over, silently. Source: CreateTopic, SNS API reference."""
     ask.ask("sns", "get_topic_attributes", TopicArn=arn)
     return Taken(tags=_plain(ask.ask("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
 
 
-def _schedule(ask: Questions, name: str) -> Taken | None:
+def _schedule(ask: ReadOnlyApi, name: str) -> Taken | None:
     """A schedule carries no tags: only groups do. Source: Tagging, EventBridge Scheduler user guide."""
     ask.ask("scheduler", "get_schedule", Name=name)
     return Taken(tags=None)
 
 
-def _role(ask: Questions, name: str) -> Taken | None:
+def _role(ask: ReadOnlyApi, name: str) -> Taken | None:
     return Taken(tags=_plain(ask.ask("iam", "get_role", RoleName=name)["Role"].get("Tags", [])))
 
 

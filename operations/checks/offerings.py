@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from operations.aws.read_ports import Answer, AskIn, Questions
+from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
 from operations.checks.finding import Check, Finding, judged, unknown
 from operations.stack.settings import names_of
 from settings import RegionSettings, Settings
@@ -16,7 +16,7 @@ from settings.zones import ZONES, chosen_zones
 ENGINE = "aurora-mysql"
 
 
-def offer_checks(settings: Settings, ask_in: AskIn) -> list[Check]:
+def offer_checks(settings: Settings, ask_in: ReadApiFactory) -> list[Check]:
     """Return the looks at what both regions offer."""
     checks, ours = [], names_of(settings).tags()
     for place in (settings.primary, settings.secondary):
@@ -33,7 +33,7 @@ def offer_checks(settings: Settings, ask_in: AskIn) -> list[Check]:
     return checks
 
 
-def _look_at_region(ask: Questions, place: RegionSettings) -> list[Finding]:
+def _look_at_region(ask: ReadOnlyApi, place: RegionSettings) -> list[Finding]:
     return [judge_region(place.region, ask.ask("account", "get_region_opt_status", RegionName=place.region))]
 
 
@@ -41,15 +41,15 @@ def judge_region(where: str, answer: Answer) -> Finding:
     """Return whether the region is enabled for this account."""
     status = answer.get("RegionOptStatus")
     problems = [] if status in ("ENABLED", "ENABLED_BY_DEFAULT") else [f"it is {status}"]
-    cure = "Enable it in the account's settings (AWS Regions); that can take hours."
-    return judged("region", where, problems=problems, evidence=str(status), cure=cure)
+    hint = "Enable it in the account's settings (AWS Regions); that can take hours."
+    return judged("region", where, problems=problems, evidence=str(status), hint=hint)
 
 
-def _look_at_zones(ask: Questions, place: RegionSettings) -> list[Finding]:
+def _look_at_zones(ask: ReadOnlyApi, place: RegionSettings) -> list[Finding]:
     return [judge_zones(place, _zones(ask))]
 
 
-def _zones(ask: Questions) -> dict[str, str]:
+def _zones(ask: ReadOnlyApi) -> dict[str, str]:
     """Return the zones that can hold a database: name -> id."""
     return {
         str(each["ZoneName"]): str(each.get("ZoneId", ""))
@@ -65,29 +65,29 @@ def judge_zones(place: RegionSettings, found: Mapping[str, str]) -> Finding:
     problems = [f"{zone} is not there" for zone in wanted if zone not in there]
     if len(there) < ZONES:
         problems.append(f"only {', '.join(there) or 'none'}")
-    cure = "Choose another region, or other zones in `availability_zones`."
-    return judged("zones", place.region, problems=problems, evidence=", ".join(wanted or there), cure=cure)
+    hint = "Choose another region, or other zones in `availability_zones`."
+    return judged("zones", place.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
 
 
-def _look_at_version(ask: Questions, place: RegionSettings, version: str) -> list[Finding]:
+def _look_at_version(ask: ReadOnlyApi, place: RegionSettings, version: str) -> list[Finding]:
     found = ask.ask_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
     return [judge_version(place.region, version, found)]
 
 
 def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
     """Return whether the version is offered, and takes part in global databases."""
-    cure = "Choose another `database.engine_version`: `aws rds describe-db-engine-versions --engine aurora-mysql`."
+    hint = "Choose another `database.engine_version`: `aws rds describe-db-engine-versions --engine aurora-mysql`."
     if found and found[0].get("SupportsGlobalDatabases") is None:
-        return unknown("engine version", where, why="AWS does not say whether it supports global databases", cure=cure)
+        return unknown("engine version", where, why="AWS does not say whether it supports global databases", hint=hint)
     problems = [] if found else [f"{version} is not offered"]
     if found and not found[0]["SupportsGlobalDatabases"]:
         problems.append(f"{version} does not support global databases")
     if found and found[0].get("Status", "available") != "available":
         problems.append(f"{version} is {found[0]['Status']}: no new cluster can have it")
-    return judged("engine version", where, problems=problems, evidence=f"{version}, for global databases", cure=cure)
+    return judged("engine version", where, problems=problems, evidence=f"{version}, for global databases", hint=hint)
 
 
-def _look_at_class(ask: Questions, place: RegionSettings, version: str) -> list[Finding]:
+def _look_at_class(ask: ReadOnlyApi, place: RegionSettings, version: str) -> list[Finding]:
     asked = {"Engine": ENGINE, "EngineVersion": version}
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
     found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=place.database_class)
@@ -100,9 +100,9 @@ def _look_at_class(ask: Questions, place: RegionSettings, version: str) -> list[
 def judge_class(place: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
     """Return whether the class can be had in three zones, and in those that the subnets will be in."""
     name, where = place.database_class, place.region
-    cure = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
+    hint = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
     if not lists_any:
-        return unknown("instance class", where, why="AWS lists no class at all for this engine version", cure=cure)
+        return unknown("instance class", where, why="AWS lists no class at all for this engine version", hint=hint)
     zones = {str(zone["Name"]) for each in found for zone in each.get("AvailabilityZones", [])}
     problems = [f"{name} is not offered in {zone}" for zone in taken if zone not in zones]
     if len(zones) < ZONES:
@@ -110,11 +110,11 @@ def judge_class(place: RegionSettings, found: Sequence[Answer], taken: Sequence[
     if found and not any(each.get("SupportsGlobalDatabases", True) for each in found):
         problems.append(f"{name} does not support global databases")
     return judged(
-        "instance class", where, problems=problems, evidence=f"{name} in {', '.join(sorted(zones))}", cure=cure
+        "instance class", where, problems=problems, evidence=f"{name} in {', '.join(sorted(zones))}", hint=hint
     )
 
 
-def _look_at_network(ask: Questions, place: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
+def _look_at_network(ask: ReadOnlyApi, place: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
     return [judge_network(place, ask.ask_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
 
 
@@ -133,9 +133,9 @@ def judge_network(place: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping
     ]
     if overlapping:
         why = f"{place.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"
-        return unknown("network", place.region, why=why, cure="If they are to be, choose another `vpc_cidr` now.")
+        return unknown("network", place.region, why=why, hint="If they are to be, choose another `vpc_cidr` now.")
     evidence = f"{place.vpc_cidr} overlaps with none of {len(vpcs)} networks"
-    return judged("network", place.region, problems=[], evidence=evidence, cure="")
+    return judged("network", place.region, problems=[], evidence=evidence, hint="")
 
 
 def _is_foreign(vpc: Answer, wanted: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from operations.aws.read_ports import Answer, AskIn, Questions
+from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
 from operations.checks.finding import Check, Finding, judged, unknown
 from operations.checks.required_permissions import STACK_ARNS, actions_by_service, types_needing
 from settings import Settings
@@ -20,7 +20,7 @@ NOT_SEEN = "the simulation does not see service control policies, session polici
 CURE = "Allow them to whoever deploys; operations/checks/required_permissions.py lists all by the type of resource."
 
 
-def permission_checks(settings: Settings, ask_in: AskIn, caller_arn: str, account: str) -> list[Check]:
+def permission_checks(settings: Settings, ask_in: ReadApiFactory, caller_arn: str, account: str) -> list[Check]:
     """Return a look at each service's actions, in both regions."""
     checks = []
     for place in (settings.primary, settings.secondary):
@@ -44,12 +44,12 @@ def stack_arns(settings: Settings, service: str, *, region: str, account: str, c
 
 
 def _look(
-    ask: Questions, caller_arn: str, service: str, where: str, actions: Sequence[str], arns: Sequence[str]
+    ask: ReadOnlyApi, caller_arn: str, service: str, where: str, actions: Sequence[str], arns: Sequence[str]
 ) -> list[Finding]:
     name = f"permissions: {service}"
     if caller_arn.endswith(":root"):
         why = "IAM can't simulate the account's root"
-        return [unknown(name, where, why=why, cure="Deploy with a role instead of root.")]
+        return [unknown(name, where, why=why, hint="Deploy with a role instead of root.")]
     results = ask.ask_all(
         "iam",
         "simulate_principal_policy",
@@ -61,7 +61,7 @@ def _look(
     return [judge_permissions(service, where, actions, results)]
 
 
-def principal(ask: Questions, caller_arn: str) -> str:
+def principal(ask: ReadOnlyApi, caller_arn: str) -> str:
     """Return the ARN that IAM can simulate: of an assumed role the role's own, which has a path that STS leaves out.
 
     Source: SimulatePrincipalPolicy, IAM API reference: the ARN of a user, group or role.
@@ -81,7 +81,7 @@ def judge_permissions(service: str, where: str, actions: Sequence[str], results:
     denied = [action for action in actions if "allowed" not in decisions.get(action, [])]
     problems = [f"{action} ({_for(action)}; {_word(decisions, action)})" for action in denied]
     evidence = f"all {len(actions)} actions; {NOT_SEEN}"
-    return judged(f"permissions: {service}", where, problems=problems, evidence=evidence, cure=CURE)
+    return judged(f"permissions: {service}", where, problems=problems, evidence=evidence, hint=CURE)
 
 
 def _for(action: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from operations.aws.read_ports import Answer, AskIn, Questions
+from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
 from operations.checks.finding import Check, Finding, judged
 from operations.stack.settings import names_of
 from operations.support.errors import NotThereError
@@ -81,7 +81,7 @@ QUOTAS = (
 )
 
 
-def quota_checks(settings: Settings, ask_in: AskIn, *, is_up: bool) -> list[Check]:
+def quota_checks(settings: Settings, ask_in: ReadApiFactory, *, is_up: bool) -> list[Check]:
     """Return the looks at the quotas of both regions, and of the account; a stack that is up needs nothing more."""
     checks = []
     for place in (settings.primary, settings.secondary):
@@ -114,15 +114,15 @@ def judge_quota(name: str, where: str, *, limit: float, used: float, needed: int
     """Return whether what is needed still fits."""
     text = f"{used:g} of {limit:g} used, {needed} needed"
     problems = [text] if used + needed > limit else []
-    return judged(f"quota: {name}", where, problems=problems, evidence=text, cure=RAISE)
+    return judged(f"quota: {name}", where, problems=problems, evidence=text, hint=RAISE)
 
 
-def _look_at_quota(quota: Quota, ask: Questions, where: str, needed: int) -> list[Finding]:
+def _look_at_quota(quota: Quota, ask: ReadOnlyApi, where: str, needed: int) -> list[Finding]:
     used = len(ask.ask_all(*quota.question))
     return [judge_quota(quota.name, where, limit=_limit(quota, ask), used=used, needed=needed)]
 
 
-def _limit(quota: Quota, ask: Questions) -> float:
+def _limit(quota: Quota, ask: ReadOnlyApi) -> float:
     """Return the quota in force: the account's, or AWS's default where the account has none of its own."""
     asked = {"ServiceCode": quota.service, "QuotaCode": quota.code}
     try:
@@ -132,7 +132,7 @@ def _limit(quota: Quota, ask: Questions) -> float:
     return float(answer["Quota"]["Value"])
 
 
-def _look_at_concurrency(ask: Questions, where: str, needed: int) -> list[Finding]:
+def _look_at_concurrency(ask: ReadOnlyApi, where: str, needed: int) -> list[Finding]:
     limit = ask.ask("lambda", "get_account_settings")["AccountLimit"]
     return [judge_concurrency(where, limit, needed=needed)]
 
@@ -143,19 +143,19 @@ def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
     wanted = f"{needed} to be reserved, {UNRESERVED_AT_LEAST} must stay" if needed else "nothing to be reserved"
     text = f"{unreserved} of {total} unreserved, {wanted}"
     problems = [text] if needed and unreserved - needed < UNRESERVED_AT_LEAST else []
-    cure = (
+    hint = (
         f"New accounts have a limit of 10: ask for Lambda's `Concurrent executions` of {UNRESERVED_AT_LEAST + needed} or more "
         "(L-B99A9384); it takes hours, not minutes. Until then set `failover.reserved_concurrency` to null in "
         "Pulumi.<stack>.yaml: the controllers and health_checks then share the account's places with all other functions."
     )
-    return judged("quota: Lambda concurrency", where, problems=problems, evidence=text, cure=cure)
+    return judged("quota: Lambda concurrency", where, problems=problems, evidence=text, hint=hint)
 
 
-def _look_at_roles(ask: Questions, needed: int) -> list[Finding]:
+def _look_at_roles(ask: ReadOnlyApi, needed: int) -> list[Finding]:
     summary: Mapping[str, int] = ask.ask("iam", "get_account_summary")["SummaryMap"]
     return [judge_quota("IAM roles", "global", limit=summary["RolesQuota"], used=summary["Roles"], needed=needed)]
 
 
-def _look_at_route53(ask: Questions, name: str, kind: str, needed: int) -> list[Finding]:
+def _look_at_route53(ask: ReadOnlyApi, name: str, kind: str, needed: int) -> list[Finding]:
     answer = ask.ask("route53", "get_account_limit", Type=kind)
     return [judge_quota(name, "global", limit=answer["Limit"]["Value"], used=answer["Count"], needed=needed)]

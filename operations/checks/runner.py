@@ -51,8 +51,8 @@ def show_findings(screen: Screen, title: str, findings: Sequence[Finding], more:
 
 def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
     """Return the lines of the table; a cure that stands on the line above is not repeated."""
-    above = ["", *(each.cure for each in findings)]
-    return [each.row(with_cure=each.cure != cure) for each, cure in zip(findings, above, strict=False)]
+    above = ["", *(each.hint for each in findings)]
+    return [each.row(with_cure=each.hint != hint) for each, hint in zip(findings, above, strict=False)]
 
 
 def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[Finding]:
@@ -65,7 +65,7 @@ def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) 
 
 def _taken(check: Check, end: Sequence[Finding] | OperationError) -> Sequence[Finding]:
     if isinstance(end, NotThereError):
-        return [judged(each, check.where, problems=[end.what], evidence="", cure=end.cure) for each in check.promises]
+        return [judged(each, check.where, problems=[end.what], evidence="", hint=end.hint) for each in check.promises]
     if isinstance(end, OperationError):
-        return [unknown(promise, check.where, why=end.what, cure=end.cure) for promise in check.promises]
+        return [unknown(promise, check.where, why=end.what, hint=end.hint) for promise in check.promises]
     return end

@@ -63,10 +63,10 @@ def disarm(
     """
 
     def turn(session: "Session") -> ExitCode:
-        from operations.commands.arm import turn_switch
+        from operations.commands.arm import set_armed
 
         expires_at = _end_of_window(window, until, session.now())
-        return turn_switch(session, region, armed=False, reason=checked_reason(reason), expires_at=expires_at)
+        return set_armed(session, region, armed=False, reason=checked_reason(reason), expires_at=expires_at)
 
     run(context, stack, outputs, as_json, turn, confirm=confirm)
 
@@ -81,12 +81,12 @@ def arm(
     outputs: OutputsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the controllers fail over again. If a verdict stands, the standby's may act within beats."""
+    """Let the controllers fail over again. If a verdict stands, the standby's may act within cycles."""
 
     def turn(session: "Session") -> ExitCode:
-        from operations.commands.arm import turn_switch
+        from operations.commands.arm import set_armed
 
-        return turn_switch(session, region, armed=True, reason=checked_reason(reason), expires_at=None)
+        return set_armed(session, region, armed=True, reason=checked_reason(reason), expires_at=None)
 
     run(context, stack, outputs, as_json, turn, confirm=confirm)
 
@@ -136,7 +136,7 @@ def history(
 def _end_of_window(window: str | None, until: str | None, now: datetime) -> datetime | None:
     """Return when a disarming ends by itself, in whole seconds; `None` when only `arm` ends it."""
     if window is not None and until is not None:
-        raise UsageProblemError("--for and --until were both given", cure="Give one of them.")
+        raise UsageProblemError("--for and --until were both given", hint="Give one of them.")
     try:
         if window is not None:
             return (now + moments.parse_duration(window)).replace(microsecond=0)
@@ -144,9 +144,9 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
             return None
         end = moments.parse_moment(until).replace(microsecond=0)
     except ValueError as error:
-        raise UsageProblemError(f"--{'for' if window is not None else 'until'}: {error}", cure="See --help.") from error
+        raise UsageProblemError(f"--{'for' if window is not None else 'until'}: {error}", hint="See --help.") from error
     if end <= now:
-        raise UsageProblemError(f"--until: {moments.utc_text(end)} is over", cure="Give a time to come, in UTC.")
+        raise UsageProblemError(f"--until: {moments.utc_text(end)} is over", hint="Give a time to come, in UTC.")
     return end
 
 

@@ -95,7 +95,7 @@ def preflight(
 
     def check(screen: Screen, around: Surroundings) -> ExitCode:
         if outputs is not None:
-            raise UsageProblemError("--outputs: is read with --destroy only", cure="Leave it out, or add --destroy.")
+            raise UsageProblemError("--outputs: is read with --destroy only", hint="Leave it out, or add --destroy.")
         return check_account(screen, around.ask_in, stack or DEFAULT_STACK)
 
     run_without_outputs(context, as_json, check)

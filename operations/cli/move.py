@@ -64,10 +64,10 @@ def switchover(
     """
 
     def go(session: "Session") -> ExitCode:
-        from operations.commands.move_steps import Course
+        from operations.commands.move_steps import MoveOptions
         from operations.commands.switchover import switch_over
 
-        course = Course(timeout_seconds=_seconds(timeout), with_dns=dns)
+        course = MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns)
         why = checked_reason(reason)
         return switch_over(session, to=to, max_lag_ms=max_lag_ms, only_resume=resume, reason=why, course=course)
 
@@ -99,7 +99,7 @@ def failover(
 
     def go(session: "Session") -> ExitCode:
         from operations.commands.failover import fail_over
-        from operations.commands.move_steps import Course
+        from operations.commands.move_steps import MoveOptions
 
         return fail_over(
             session,
@@ -107,7 +107,7 @@ def failover(
             even_if_alive=even_if_the_writer_answers,
             only_resume=resume,
             reason=checked_reason(reason),
-            course=Course(timeout_seconds=_seconds(timeout), with_dns=dns),
+            course=MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns),
         )
 
     run(context, stack, outputs, as_json, go, confirm=confirm)
@@ -138,14 +138,14 @@ def drill(
 
     def go(session: "Session") -> ExitCode:
         from operations.commands import drill as drilling
-        from operations.commands.move_steps import Course
+        from operations.commands.move_steps import MoveOptions
         from operations.commands.verify import check_promises
 
         terms = drilling.Terms(
             one_way=one_way,
             max_lag_ms=max_lag_ms,
             reason=checked_reason(reason),
-            course=Course(timeout_seconds=_seconds(timeout), with_dns=dns),
+            course=MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns),
         )
         return drilling.drill(session, terms, only_resume=resume, verify=check_promises)
 
@@ -177,16 +177,16 @@ def rewind(
 
         why, seconds = checked_reason(reason), _seconds(timeout)
         if (to is None) == (drop is None):
-            raise UsageProblemError("give --to or --drop, one of them", cure="See --help.")
+            raise UsageProblemError("give --to or --drop, one of them", hint="See --help.")
         if drop is not None:
             return rewinding.drop(session, name=drop, reason=why, timeout_seconds=seconds)
         try:
             at = moments.parse_moment(str(to)).replace(microsecond=0)
         except ValueError as error:
-            raise UsageProblemError(f"--to: {error}", cure="See --help.") from error
+            raise UsageProblemError(f"--to: {error}", hint="See --help.") from error
         if at >= session.now():
             raise UsageProblemError(
-                f"--to: {moments.utc_text(at)} is still to come", cure="Give a past second, in UTC."
+                f"--to: {moments.utc_text(at)} is still to come", hint="Give a past second, in UTC."
             )
         return rewinding.rewind(session, to=at, reason=why, timeout_seconds=seconds)
 
@@ -197,7 +197,7 @@ def _seconds(timeout: str) -> float:
     try:
         return moments.parse_duration(timeout).total_seconds()
     except ValueError as error:
-        raise UsageProblemError(f"--timeout: {error}", cure="See --help.") from error
+        raise UsageProblemError(f"--timeout: {error}", hint="See --help.") from error
 
 
 COMMANDS = (switchover, failover, drill, rewind)

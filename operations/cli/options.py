@@ -25,7 +25,7 @@ from operations.support.screen import Screen, is_interactive
 if TYPE_CHECKING:
     from operations.aws.move_ports import MovesTo
     from operations.aws.ports import ConnectTo
-    from operations.aws.read_ports import AskIn
+    from operations.aws.read_ports import ReadApiFactory
     from operations.commands.session import Session
 
 _ARGUMENTS = "operations.arguments"
@@ -48,7 +48,7 @@ class Surroundings:
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
     moves_to: "MovesTo"
-    ask_in: "AskIn"
+    ask_in: "ReadApiFactory"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
@@ -104,7 +104,7 @@ def run(
     around = surroundings(context)
     try:
         if stack is not None and outputs is not None:
-            raise UsageProblemError("--stack and --outputs were both given", cure="Give one of them.")
+            raise UsageProblemError("--stack and --outputs were both given", hint="Give one of them.")
         loaded = around.load_outputs(outputs, stack)
         deployment = read_deployment(loaded)
         _check_confirmation(confirm, deployment.global_cluster_id)
@@ -127,7 +127,7 @@ def run(
         screen.error(error)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        stopped = StoppedError("stopped", cure="Nothing was begun but what is said above. Look at `status`.")
+        stopped = StoppedError("stopped", hint="Nothing was begun but what is said above. Look at `status`.")
         screen.error(stopped)
         raise typer.Exit(stopped.exit_code) from error
     raise typer.Exit(code)
@@ -175,7 +175,7 @@ def _check_confirmation(given: str | None, global_cluster_id: str) -> None:
     if given is not None and given != global_cluster_id:
         raise UsageProblemError(
             f"--confirm: {given!r} is not the global cluster of these outputs",
-            cure=f"It is {global_cluster_id}. If you meant another one, give its outputs.",
+            hint=f"It is {global_cluster_id}. If you meant another one, give its outputs.",
         )
 
 
@@ -187,13 +187,13 @@ def _confirm(around: Surroundings, command_line: str, global_cluster_id: str, gi
     """
     if given == global_cluster_id:
         return
-    cure = f"Read the plan above, then run: {command_line} --confirm {global_cluster_id}"
+    hint = f"Read the plan above, then run: {command_line} --confirm {global_cluster_id}"
     if not around.is_interactive():
-        raise RefusedError("this changes something, and was not confirmed: nothing was changed", cure=cure)
+        raise RefusedError("this changes something, and was not confirmed: nothing was changed", hint=hint)
     # Not typer.confirm: it writes a blank to stdout, where only the result belongs.
     typer.echo(f"{question} Type the global cluster's id to confirm: ", nl=False, err=True)
     if sys.stdin.readline().strip() != global_cluster_id:
-        raise RefusedError("not confirmed: nothing was changed", cure=cure)
+        raise RefusedError("not confirmed: nothing was changed", hint=hint)
 
 
 def _command_line(context: typer.Context) -> str:
@@ -208,9 +208,9 @@ def checked_reason(reason: str) -> str:
     """
     text = " ".join(reason.split())
     if not text:
-        raise UsageProblemError("--reason: is empty", cure="Say why, for whoever reads the audit trail.")
+        raise UsageProblemError("--reason: is empty", hint="Say why, for whoever reads the audit trail.")
     if len(text) > REASON_LENGTH:
         raise UsageProblemError(
-            f"--reason: has {len(text)} characters, more than {REASON_LENGTH}", cure="Say it shorter, or name a ticket."
+            f"--reason: has {len(text)} characters, more than {REASON_LENGTH}", hint="Say it shorter, or name a ticket."
         )
     return text

@@ -38,7 +38,7 @@ def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
     state = parse_state(items[STATE])
     pending = question_of(place, state, parse_approval(items[key]), decision_id, session.now())
     if state.value is None:  # question_of refuses it
-        raise RefusedError("nothing is known of the question", cure="Look at `status`.")
+        raise RefusedError("nothing is known of the question", hint="Look at `status`.")
     history = bounded(partial(api.read_history, NOTICES_SEARCHED, pending.asked_at.isoformat()))
     waiting = [
         _undelivered(notice.id, notice.at, notice.reason, notice.action, notice.line) for notice in state.value.outbox
@@ -54,7 +54,7 @@ def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
         session.screen.note(f"Note: the switch is {describe(switch, session.now())}. Nothing is promoted before `arm`.")
     by = bounded(api.caller)
     session.screen.note(
-        f"Confirmed, it means: {place.region} becomes the writer at the next beats, if the verdict still stands."
+        f"Confirmed, it means: {place.region} becomes the writer at the next cycles, if the verdict still stands."
     )
     session.confirm(f"Approve {pending.id} as {by}?")
     change = approval_change(deployment, place, pending, by=by, at=session.now(), change_id=session.new_id())

@@ -15,7 +15,7 @@ from operations.support.errors import RefusedError
 from operations.support.times import age_text, utc_text
 
 CONTROLLER_SILENT_SECONDS = 120.0
-"""The beats never pause: one this old means that nobody asks any more, and that what was seen is stale."""
+"""The cycles never pause: one this old means that nobody asks any more, and that what was seen is stale."""
 
 
 def question_of(
@@ -30,48 +30,48 @@ def question_of(
     if state.problem is not None:
         raise RefusedError(
             f"the controller's state in {region} can't be understood: {state.problem}",
-            cure="The runbook, heading `state-unreadable`.",
+            hint="The runbook, heading `state-unreadable`.",
         )
     if value is None:
-        raise RefusedError(f"the controller in {region} has never beaten", cure="Look at `status`.")
+        raise RefusedError(f"the controller in {region} has never beaten", hint="Look at `status`.")
     if value.attempt is not None:
         raise RefusedError(
             f"a failover to {region} was called at {utc_text(value.attempt.started_at)}: there is nothing left to approve",
-            cure="Follow it with `status`.",
+            hint="Follow it with `status`.",
         )
     if value.pending is None:
         raise RefusedError(
             f"no decision is pending in {region}",
-            cure="A question ends when the trouble does; look at `status` and `history`, in the standby region.",
+            hint="A question ends when the trouble does; look at `status` and `history`, in the standby region.",
         )
     if value.pending.id != decision_id:
         raise RefusedError(
             f"{decision_id!r} is not the decision that is pending in {region}",
-            cure=f"Pending since {utc_text(value.pending.asked_at)} is {value.pending.id!r}. Read its evidence in `status` first.",
+            hint=f"Pending since {utc_text(value.pending.asked_at)} is {value.pending.id!r}. Read its evidence in `status` first.",
         )
     _refuse_if_answered(approval, decision_id)
-    silent_seconds = None if value.beat_at is None else (now - value.beat_at).total_seconds()
+    silent_seconds = None if value.cycle_at is None else (now - value.cycle_at).total_seconds()
     if silent_seconds is None or silent_seconds > CONTROLLER_SILENT_SECONDS:
         since = "ever" if silent_seconds is None else f"for {age_text(silent_seconds)}"
         raise RefusedError(
             f"the question has expired: the controller in {region} has not beaten {since}, so what it saw is stale",
-            cure="Find out why it is silent (alarm, log). Once it beats, it asks again, or still asks, if the verdict stands.",
+            hint="Find out why it is silent (alarm, log). Once it cycles, it asks again, or still asks, if the verdict stands.",
         )
     return value.pending
 
 
 def evidence_of(pending: Pending, state: State, entries: Sequence[Entry]) -> dict[str, object]:
-    """Return what the newest notice of this decision rests on, and what the controller remembers as of its last beat."""
-    told = [entry for entry in entries if entry.action != OPERATOR]
-    asked = [entry for entry in told if entry.evidence.get("decision_id") == pending.id]
+    """Return what the newest notice of this decision rests on, and what the controller remembers as of its last cycle."""
+    notified = [entry for entry in entries if entry.action != OPERATOR]
+    asked = [entry for entry in notified if entry.evidence.get("decision_id") == pending.id]
     notice: Mapping[str, object] = {"held_by": asked[0].reason, **asked[0].evidence} if asked else {}
     now_known = {
         "verdict": str(pending.verdict),
         "asked_at": utc_text(pending.asked_at),
-        "last_beat_at": None if state.beat_at is None else utc_text(state.beat_at),
+        "last_cycle_at": None if state.cycle_at is None else utc_text(state.cycle_at),
         "dead_since": None if state.dead_since is None else utc_text(state.dead_since),
-        "dead_beats": state.dead_beats,
-        "silent_beats": state.silent_beats,
+        "dead_cycles": state.dead_cycles,
+        "silent_cycles": state.silent_cycles,
         "last_lag_ms": state.lag_ms,
         "last_lag_at": None if state.lag_at is None else utc_text(state.lag_at),
         "last_heartbeat": state.heartbeats[-1] if state.heartbeats else None,
@@ -110,5 +110,5 @@ def _refuse_if_answered(approval: Parsed[Approval], decision_id: str) -> None:
         answer = f"{'approved' if approval.value.approved else 'rejected'} by {approval.value.by or 'unknown'}"
     raise RefusedError(
         f"decision {decision_id!r} is answered already: {answer}",
-        cure="An answer counts only while the verdict stands; look at `status`.",
+        hint="An answer counts only while the verdict stands; look at `status`.",
     )

@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from operations.aws.ports import Item, RegionApi, Roles
-from operations.aws.roles import Seats, agreed, seats_by_rds, seats_by_state
+from operations.aws.ports import Item, RdsRoles, RegionApi
+from operations.aws.roles import Roles, reconcile, roles_from_rds, seats_by_state
 from operations.aws.table_items import STATE, SWITCH, parse_state, parse_switch
-from operations.commands.arm_plan import Order, Reading, Step, SwitchPlan, describe, exit_code, plan_switch
+from operations.commands.arm_plan import ArmRequest, Step, SwitchPlan, SwitchState, describe, exit_code, plan_switch
 from operations.commands.session import Session, write
 from operations.stack.deployment import Deployment, Place
 from operations.support.deadlines import bounded, side_by_side
@@ -20,7 +20,7 @@ from operations.support.errors import AwsError, ExitCode, OperationError
 from operations.support.screen import Screen
 
 
-def turn_switch(
+def set_armed(
     session: Session, region: str | None, *, armed: bool, reason: str, expires_at: datetime | None
 ) -> ExitCode:
     """Arm or disarm: both regions, or the named one."""
@@ -31,10 +31,10 @@ def turn_switch(
     reached = [reading.place for reading in readings if reading.failure is None]
     if not reached:
         raise AwsError(
-            "; ".join(str(reading.failure) for reading in readings) + ". Nothing was changed", cure=_cure_of(readings)
+            "; ".join(str(reading.failure) for reading in readings) + ". Nothing was changed", hint=_cure_of(readings)
         )
     caller = _caller(apis, sorted(reached, key=lambda place: place != seats.standby))
-    order = Order(
+    order = ArmRequest(
         armed=armed, reason=reason, expires_at=expires_at, by=caller, at=session.now(), change_id=session.new_id()
     )
     plan = plan_switch(deployment, order, readings, seats)
@@ -43,7 +43,7 @@ def turn_switch(
         standby = "" if seats.standby is None else seats.standby.region
         raise AwsError(
             f"{standby}, the standby, whose controller would act, can't be told: {_failures(plan)}. Nothing was changed",
-            cure=f"Try again. The other region alone: --region {reached[0].region}.",
+            hint=f"Try again. The other region alone: --region {reached[0].region}.",
         )
     if plan.changes_something:
         session.confirm(f"{order.verb.capitalize()} as said above?")
@@ -51,7 +51,7 @@ def turn_switch(
     return _say_end(session.screen, plan, ends)
 
 
-def _read_switches(deployment: Deployment, apis: Mapping[Place, RegionApi]) -> tuple[list[Reading], Seats]:
+def _read_switches(deployment: Deployment, apis: Mapping[Place, RegionApi]) -> tuple[list[SwitchState], Roles]:
     """Read the tables and the RDS APIs of all asked regions at once: a dead one costs its deadline, once."""
     calls: list[Callable[[], Any]] = [partial(api.read_items, [STATE, SWITCH]) for api in apis.values()]
     calls += [api.read_roles for api in apis.values()]
@@ -60,13 +60,13 @@ def _read_switches(deployment: Deployment, apis: Mapping[Place, RegionApi]) -> t
     readings, remembered = [], []
     for place, answer in zip(apis, tables, strict=True):
         if isinstance(answer, OperationError):
-            readings.append(Reading(place=place, failure=answer.what))
+            readings.append(SwitchState(place=place, failure=answer.what))
             continue
         state = parse_state(answer[STATE]).value
-        readings.append(Reading(place=place, switch=parse_switch(answer[SWITCH]), state=state))
+        readings.append(SwitchState(place=place, switch=parse_switch(answer[SWITCH]), state=state))
         remembered.append(seats_by_state(deployment, place, state))
-    by_rds = agreed(seats_by_rds(deployment, answer) for answer in roles if isinstance(answer, Roles))
-    return readings, by_rds if by_rds.standby is not None or "disagree" in by_rds.source else agreed(remembered)
+    by_rds = reconcile(roles_from_rds(deployment, answer) for answer in roles if isinstance(answer, RdsRoles))
+    return readings, by_rds if by_rds.standby is not None or "disagree" in by_rds.source else reconcile(remembered)
 
 
 def _caller(apis: Mapping[Place, RegionApi], places: Sequence[Place]) -> str:
@@ -112,13 +112,13 @@ def _role(plan: SwitchPlan, place: Place) -> str:
 
 
 def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[Place, str | None]) -> ExitCode:
-    told = [place for place, why in ends.items() if why is None]
-    code = exit_code(plan, told)
+    notified = [place for place, why in ends.items() if why is None]
+    code = exit_code(plan, notified)
     missed = {
         **{each.place: each.failure for each in plan.unreached},
         **{place: why for place, why in ends.items() if why},
     }
-    lines = [_end_line(plan, step) for step in plan.steps if step.place in told]
+    lines = [_end_line(plan, step) for step in plan.steps if step.place in notified]
     for place, why in missed.items():
         lines.append(
             f"{place.region} could not be told: {why}. Run `{plan.order.verb}` again when it answers: "
@@ -134,9 +134,9 @@ def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[Place, str | None])
             "why": plan.order.reason,
             "until": None if plan.order.expires_at is None else plan.order.expires_at.isoformat(),
             "standby": None if standby is None else standby.region,
-            "effective": None if standby is None else standby in told,
-            "told": [place.region for place in told],
-            "changed": [step.place.region for step in plan.steps if step.change and step.place in told],
+            "effective": None if standby is None else standby in notified,
+            "notified": [place.region for place in notified],
+            "changed": [step.place.region for step in plan.steps if step.change and step.place in notified],
             "not_told": {place.region: why for place, why in missed.items()},
             "remarks": list(plan.remarks),
             "exit_code": int(code),
@@ -158,5 +158,5 @@ def _failures(plan: SwitchPlan) -> str:
     return "; ".join(str(reading.failure) for reading in plan.unreached)
 
 
-def _cure_of(readings: Sequence[Reading]) -> str:
+def _cure_of(readings: Sequence[SwitchState]) -> str:
     return "Check the log-in and the network of this machine, then try again." if len(readings) > 1 else "Try again."

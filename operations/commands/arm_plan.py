@@ -11,7 +11,7 @@ from datetime import datetime
 
 from functions.failover_controller.model import State, Switch
 from operations.aws.ports import Change, Item
-from operations.aws.roles import Seats
+from operations.aws.roles import Roles
 from operations.aws.table_items import SWITCH, Parsed, Trace, changed_at, is_armed, switch_item, trace_of
 from operations.stack.deployment import Deployment, Place
 from operations.support.errors import ExitCode
@@ -19,7 +19,7 @@ from operations.support.times import utc_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ArmRequest:
     """What a person wants, and who it is."""
 
     armed: bool
@@ -36,7 +36,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class SwitchState:
     """What one region's table says, or why it could not be read."""
 
     place: Place
@@ -59,10 +59,10 @@ class Step:
 class SwitchPlan:
     """All steps in their order, the regions that can't be told, and what a person should know before."""
 
-    order: Order
-    seats: Seats
+    order: ArmRequest
+    seats: Roles
     steps: tuple[Step, ...]
-    unreached: tuple[Reading, ...]
+    unreached: tuple[SwitchState, ...]
     remarks: tuple[str, ...]
 
     @property
@@ -76,7 +76,7 @@ class SwitchPlan:
         return any(reading.place == self.seats.standby for reading in self.unreached) or not self.steps
 
 
-def plan_switch(deployment: Deployment, order: Order, readings: Sequence[Reading], seats: Seats) -> SwitchPlan:
+def plan_switch(deployment: Deployment, order: ArmRequest, readings: Sequence[SwitchState], seats: Roles) -> SwitchPlan:
     """Return what would be done, from one reading of each region that is to be told."""
     in_order = sorted(readings, key=lambda reading: reading.place != seats.standby)
     steps = tuple(_step(deployment, order, reading) for reading in in_order if reading.failure is None)
@@ -90,10 +90,10 @@ def plan_switch(deployment: Deployment, order: Order, readings: Sequence[Reading
     )
 
 
-def exit_code(plan: SwitchPlan, told: Sequence[Place]) -> ExitCode:
+def exit_code(plan: SwitchPlan, notified: Sequence[Place]) -> ExitCode:
     """Return 0 only when the region that acts was told, and every other that was asked for."""
-    everybody = not plan.unreached and all(step.place in told for step in plan.steps)
-    return ExitCode.DONE if everybody and plan.seats.standby in told else ExitCode.PARTLY
+    everybody = not plan.unreached and all(step.place in notified for step in plan.steps)
+    return ExitCode.DONE if everybody and plan.seats.standby in notified else ExitCode.PARTLY
 
 
 def describe(switch: Parsed[Switch], now: datetime) -> str:
@@ -111,7 +111,7 @@ def describe(switch: Parsed[Switch], now: datetime) -> str:
     return f"disarmed {_end(value.expires_at)} {story}"
 
 
-def _step(deployment: Deployment, order: Order, reading: Reading) -> Step:
+def _step(deployment: Deployment, order: ArmRequest, reading: SwitchState) -> Step:
     switch = reading.switch or Parsed(raw=None)
     before = describe(switch, order.at)
     if _is_as_wanted(switch, order):
@@ -142,7 +142,7 @@ def _step(deployment: Deployment, order: Order, reading: Reading) -> Step:
     return Step(place=reading.place, before=before, after=_wanted(order), change=change)
 
 
-def _is_as_wanted(switch: Parsed[Switch], order: Order) -> bool:
+def _is_as_wanted(switch: Parsed[Switch], order: ArmRequest) -> bool:
     if switch.problem is not None:
         return False
     armed = is_armed(switch.value, order.at)
@@ -152,7 +152,7 @@ def _is_as_wanted(switch: Parsed[Switch], order: Order) -> bool:
     return expires_at == order.expires_at
 
 
-def _wanted(order: Order) -> str:
+def _wanted(order: ArmRequest) -> str:
     state = "armed" if order.armed else f"disarmed {_end(order.expires_at)}"
     return f"{state} by {order.by}: {order.reason}"
 
@@ -166,7 +166,7 @@ def _since(raw: Item | None) -> str:
     return "" if at is None else f" at {utc_text(at)}"
 
 
-def _remarks_on_seats(order: Order, seats: Seats, readings: Sequence[Reading]) -> list[str]:
+def _remarks_on_seats(order: ArmRequest, seats: Roles, readings: Sequence[SwitchState]) -> list[str]:
     remarks = []
     standby = seats.standby
     asked = [reading.place for reading in readings]
@@ -182,7 +182,7 @@ def _remarks_on_seats(order: Order, seats: Seats, readings: Sequence[Reading]) -
     return remarks
 
 
-def _remarks_on_state(order: Order, readings: Sequence[Reading]) -> list[str]:
+def _remarks_on_state(order: ArmRequest, readings: Sequence[SwitchState]) -> list[str]:
     remarks = []
     for reading in readings:
         state, region = reading.state, reading.place.region
@@ -194,6 +194,6 @@ def _remarks_on_state(order: Order, readings: Sequence[Reading]) -> list[str]:
         elif order.armed and state.dead_since is not None:
             since = utc_text(state.dead_since)
             remarks.append(
-                f"In {region} the writer counts as dead since {since}: armed, it may fail over within beats."
+                f"In {region} the writer counts as dead since {since}: armed, it may fail over within cycles."
             )
     return remarks

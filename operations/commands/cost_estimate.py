@@ -189,7 +189,7 @@ def _fixed(settings: Settings, place: RegionSettings, hours: float) -> _Wanted:
 
 def _by_use(settings: Settings, place: RegionSettings, usage: Usage, hours: float) -> _Wanted:
     is_writer = place.region == settings.primary.region
-    beats = hours * SECONDS_PER_HOUR / settings.failover.beat_seconds
+    beats = hours * SECONDS_PER_HOUR / settings.failover.interval_seconds
     # One controller always beats; each beat asks the own health_check, and the other region's is asked from there.
     checks = 2 * beats
     yield "aurora storage", usage.storage_gb, "GB-month", True

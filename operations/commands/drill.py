@@ -13,9 +13,9 @@ from functools import partial
 from operations.aws.table_items import Entry, Trace, parse_entry
 from operations.checks.finding import Finding, Verdict, exit_code, summary
 from operations.commands.drill_log import Drill, Step, evidence_of, newest_drill
-from operations.commands.move_progress import Following
-from operations.commands.move_steps import Course, Moved, arrive, journey_to, record, refuse_if
-from operations.commands.move_survey import Survey, survey
+from operations.commands.move_progress import MoveProgress
+from operations.commands.move_steps import MoveOptions, MoveResult, arrive, journey_to, record, refuse_if
+from operations.commands.move_survey import Topology, survey
 from operations.commands.session import Session
 from operations.commands.switchover import go_over, move, obstacles_of, say_plan
 from operations.stack.deployment import Place
@@ -34,7 +34,7 @@ class Terms:
     one_way: bool
     max_lag_ms: float
     reason: str
-    course: Course
+    course: MoveOptions
 
 
 @dataclass(kw_only=True)
@@ -54,8 +54,10 @@ class _Course:
         self.steps.append({"step": step, "seconds": seconds, "what": what, **more})
 
     def note_in_trail(self, step: Step) -> None:
-        told = evidence_of(self.drill_id, step, home=self.home.region, away=self.away.region, reason=self.terms.reason)
-        record(self.session, self.away, Trace.DRILL, told)
+        notified = evidence_of(
+            self.drill_id, step, home=self.home.region, away=self.away.region, reason=self.terms.reason
+        )
+        record(self.session, self.away, Trace.DRILL, notified)
 
 
 def drill(session: Session, terms: Terms, *, only_resume: bool, verify: Verify) -> ExitCode:
@@ -66,7 +68,7 @@ def drill(session: Session, terms: Terms, *, only_resume: bool, verify: Verify) 
     if last is not None and last.is_open:
         raise RefusedError(
             f"the drill of {last.at} is half-way, {_stand(found, last)}",
-            cure=f"Bring it to its end first: {_resume_line(session)}",
+            hint=f"Bring it to its end first: {_resume_line(session)}",
         )
     obstacles = list(obstacles_of(found, max_lag_ms=terms.max_lag_ms, now=session.now().timestamp()))
     way = "one way, and stays there" if terms.one_way else "there, and home again"
@@ -105,7 +107,7 @@ def _homewards(course: _Course) -> ExitCode:
     return _say_end(course)
 
 
-def _go(course: _Course, step: str, way: Callable[[], Moved]) -> None:
+def _go(course: _Course, step: str, way: Callable[[], MoveResult]) -> None:
     since = course.session.stopwatch()
     course.session.screen.note(f"Drill, {step}")
     moved = way()
@@ -116,9 +118,9 @@ def _why(terms: Terms) -> str:
     return f"drill: {terms.reason}"
 
 
-def _resume(session: Session, terms: Terms, found: Survey, last: Drill | None, verify: Verify) -> ExitCode:
+def _resume(session: Session, terms: Terms, found: Topology, last: Drill | None, verify: Verify) -> ExitCode:
     if last is None or not last.is_open:
-        raise RefusedError("no drill is half-way", cure="Begin one without --resume; `history` shows the earlier ones.")
+        raise RefusedError("no drill is half-way", hint="Begin one without --resume; `history` shows the earlier ones.")
     home, away = session.deployment.place(last.home), session.deployment.place(last.away)
     course = _Course(session=session, terms=terms, drill_id=last.id, home=home, away=away)
     session.screen.note(f"The drill of {last.at}, {_stand(found, last)}, is gone on with")
@@ -136,16 +138,16 @@ def _resume(session: Session, terms: Terms, found: Survey, last: Drill | None, v
         return _from_there(course, verify) if last.step is Step.BEGUN else _homewards(course)
 
 
-def _follow(course: _Course, found: Survey) -> Survey:
+def _follow(course: _Course, found: Topology) -> Topology:
     """Follow the operation that was under way when the drill was interrupted; return how it stands then."""
     session, operation = course.session, found.world.operation
     places = [place for place in (course.home, course.away) if operation and place.cluster_arn == operation.target_arn]
     if not places:
-        raise RefusedError("another operation is under way, to no region of the drill", cure="Wait until it has ended.")
+        raise RefusedError("another operation is under way, to no region of the drill", hint="Wait until it has ended.")
     target, since = places[0], session.stopwatch()
     journey = journey_to(session, target, course.terms.course)
     with journey.followed():
-        following = Following(session=session, target=target, journey=journey, started_at=session.now())
+        following = MoveProgress(session=session, target=target, journey=journey, started_at=session.now())
         arrive(following, course.terms.course)
         following.until_the_other_follows()
     course.did("followed", since, f"{target.region} is the writer", legs=journey.seconds)
@@ -156,14 +158,14 @@ def _follow(course: _Course, found: Survey) -> Survey:
 def _half_way(course: _Course) -> Iterator[None]:
     """Say at every early end how the drill comes to its own."""
     session = course.session
-    cure = f"The drill is half-way. Go on with it, and bring the writer home: {_resume_line(session)}"
+    hint = f"The drill is half-way. Go on with it, and bring the writer home: {_resume_line(session)}"
     try:
         yield
     except KeyboardInterrupt as error:
-        raise StoppedError("the drill was stopped; nothing of it goes on by itself", cure=cure) from error
+        raise StoppedError("the drill was stopped; nothing of it goes on by itself", hint=hint) from error
     except OperationError as error:
-        followed = "--resume" in error.cure  # a journey has said already how to go on
-        raise type(error)(f"drill: {error.what}", cure=error.cure if followed else f"{error.cure} {cure}") from error
+        followed = "--resume" in error.hint  # a journey has said already how to go on
+        raise type(error)(f"drill: {error.what}", hint=error.hint if followed else f"{error.hint} {hint}") from error
 
 
 def _last_drill(session: Session) -> Drill | None:
@@ -179,13 +181,13 @@ def _last_drill(session: Session) -> Drill | None:
         if isinstance(answer, OperationError):
             raise AwsError(
                 f"whether a drill is half-way can't be read in {place.region}: {answer.what}",
-                cure="A drill needs both regions. Try again.",
+                hint="A drill needs both regions. Try again.",
             )
         entries += [parse_entry(item) for item in answer]
     return newest_drill(entries)
 
 
-def _stand(found: Survey, last: Drill) -> str:
+def _stand(found: Topology, last: Drill) -> str:
     operation = found.world.operation
     if operation is not None:
         return f"a {operation.word} under way ({operation.status})"

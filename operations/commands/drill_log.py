@@ -49,9 +49,13 @@ def newest_drill(entries: Iterable[Entry]) -> Drill | None:
         return None
     # Two steps may carry the same moment.
     newest, step = max(steps, key=lambda found: (found[0].at, order.index(found[1])))
-    told = newest.evidence
+    notified = newest.evidence
     return Drill(
-        id=str(told.get("drill")), home=str(told.get("home")), away=str(told.get("away")), step=step, at=newest.at
+        id=str(notified.get("drill")),
+        home=str(notified.get("home")),
+        away=str(notified.get("away")),
+        step=step,
+        at=newest.at,
     )
 
 

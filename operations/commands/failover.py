@@ -12,10 +12,10 @@ from functools import partial
 
 from functions.failover_controller.model import State
 from operations.aws.table_items import Trace
-from operations.commands.move_progress import Following
+from operations.commands.move_progress import MoveProgress
 from operations.commands.move_steps import (
-    Course,
-    Moved,
+    MoveOptions,
+    MoveResult,
     Obstacle,
     arrive,
     begin,
@@ -27,7 +27,7 @@ from operations.commands.move_steps import (
     record,
     refuse_if,
 )
-from operations.commands.move_survey import Survey, survey
+from operations.commands.move_survey import Topology, survey
 from operations.commands.session import Session
 from operations.support.errors import AwsError, ExitCode, RefusedError, UsageProblemError
 from operations.support.times import age_text, utc_text
@@ -37,13 +37,19 @@ SNAPSHOT = "rds:unplanned-global-failover-..."
 
 
 def fail_over(
-    session: Session, *, accepts_data_loss: bool, even_if_alive: bool, only_resume: bool, reason: str, course: Course
+    session: Session,
+    *,
+    accepts_data_loss: bool,
+    even_if_alive: bool,
+    only_resume: bool,
+    reason: str,
+    course: MoveOptions,
 ) -> ExitCode:
     """Make the standby the writer, whatever the writer has not replicated yet."""
     if not accepts_data_loss and not only_resume:
         raise UsageProblemError(
             "a failover may lose what was written last, and only whoever owns the data can accept that",
-            cure="If the writer's region lives, nothing need be lost: `switchover`. If it is lost: --accept-data-loss.",
+            hint="If the writer's region lives, nothing need be lost: `switchover`. If it is lost: --accept-data-loss.",
         )
     found = survey(session, probing=True)
     target = found.standby.place
@@ -52,7 +58,7 @@ def fail_over(
     if only_resume:
         raise RefusedError(
             f"no operation is under way, and {found.writer.place.region} is the writer: there is nothing to follow",
-            cure="It has ended, or never began: look at `status` and `history`.",
+            hint="It has ended, or never began: look at `status` and `history`.",
         )
     obstacles = list(obstacles_of(session, found, even_if_alive=even_if_alive))
     _say_plan(session, found, obstacles)
@@ -63,42 +69,42 @@ def fail_over(
     journey = journey_to(session, target, course)
     with journey.followed():
         begin(session, target, partial(session.moves(target).fail_over, target.cluster_arn), journey)
-        following = Following(session=session, target=target, journey=journey, started_at=started_at)
+        following = MoveProgress(session=session, target=target, journey=journey, started_at=started_at)
         arrive(following, course)
-    _say_end(session, Moved(origin=found.writer.place, target=target, seconds=journey.seconds))
+    _say_end(session, MoveResult(origin=found.writer.place, target=target, seconds=journey.seconds))
     return ExitCode.DONE
 
 
-def obstacles_of(session: Session, found: Survey, *, even_if_alive: bool) -> Iterator[Obstacle]:
+def obstacles_of(session: Session, found: Topology, *, even_if_alive: bool) -> Iterator[Obstacle]:
     """Return what forbids a failover by hand now."""
     standby, where = found.standby, found.standby.place.region
     if standby.world is None:
         yield Obstacle(
             what=f"the RDS API of {where} does not answer, and a failover is called there",
-            cure="Try again; without that API nobody can promote its cluster.",
+            hint="Try again; without that API nobody can promote its cluster.",
         )
     yield from cluster_obstacles(standby)
     versions = {region.cluster.engine_version for region in (found.writer, standby) if region.cluster is not None}
     if len(versions) > 1:
         yield Obstacle(
             what=f"the engine versions differ: {' and '.join(sorted(versions))}",
-            cure="AWS refuses it: open a case with AWS.",
+            hint="AWS refuses it: open a case with AWS.",
         )
     state = standby.remembered
     if state is not None and state.attempt is not None:
         yield Obstacle(
             what=f"the controller of {where} called a failover at {utc_text(state.attempt.started_at)}",
-            cure="Never call a second one before the first has ended: follow it with `status`.",
+            hint="Never call a second one before the first has ended: follow it with `status`.",
         )
     signs = list(signs_of_life(session, found))
     if signs and not even_if_alive:
         yield Obstacle(
             what=f"the writer looks alive: {', '.join(signs)}",
-            cure="While it lives nothing need be lost: `switchover`. If you know better: --even-if-the-writer-answers.",
+            hint="While it lives nothing need be lost: `switchover`. If you know better: --even-if-the-writer-answers.",
         )
 
 
-def signs_of_life(session: Session, found: Survey) -> Iterator[str]:
+def signs_of_life(session: Session, found: Topology) -> Iterator[str]:
     """Return everything that says that the writer lives."""
     writer, standby = found.writer, found.standby
     if writer.own_probe is not None and writer.own_probe.is_alive:
@@ -112,7 +118,7 @@ def signs_of_life(session: Session, found: Survey) -> Iterator[str]:
             yield f"its heartbeats arrive, the last {age_text(age_seconds)} ago"
 
 
-def _say_plan(session: Session, found: Survey, obstacles: list[Obstacle]) -> None:
+def _say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> None:
     note = session.screen.note
     writer, standby = found.writer, found.standby
     note(f"Plan: FAILOVER of {session.deployment.global_cluster_id}; what was not replicated is lost")
@@ -140,7 +146,7 @@ def _evidence(state: State | None) -> Iterator[str]:
         yield "remembers nothing that can be read: what would be lost is unknown"
         return
     if state.dead_since is not None:
-        yield f"the writer counts as dead since {utc_text(state.dead_since)}, for {state.dead_beats} beats"
+        yield f"the writer counts as dead since {utc_text(state.dead_since)}, for {state.dead_cycles} cycles"
     if state.lag_ms is None or state.lag_at is None:
         yield "estimated loss: unknown, the lag was never measured"
     else:
@@ -152,11 +158,11 @@ def _evidence(state: State | None) -> Iterator[str]:
         yield f"newest heartbeat that arrived: {state.heartbeats[-1]}"
     if state.pending is not None:
         yield f"asks about decision {state.pending.id}: {state.pending.verdict}; `approve` would do the same, recorded by itself"
-    if state.told:
-        yield f"told: {', '.join(state.told)}"
+    if state.notified:
+        yield f"told: {', '.join(state.notified)}"
 
 
-def _record(session: Session, found: Survey, reason: str) -> None:
+def _record(session: Session, found: Topology, reason: str) -> None:
     """Leave the trace; in a disaster a table that can't be written must not stop it."""
     state = found.standby.remembered
     evidence: dict[str, object] = {
@@ -175,7 +181,7 @@ def _record(session: Session, found: Survey, reason: str) -> None:
         )
 
 
-def _say_end(session: Session, moved: Moved) -> None:
+def _say_end(session: Session, moved: MoveResult) -> None:
     origin, target = moved.origin.region, moved.target.region
     steps = [
         f"When {origin} returns: copy its snapshot {SNAPSHOT} before its retention ends, it holds the writes that were lost: "

@@ -12,7 +12,7 @@ from datetime import datetime
 from operations.aws.move_ports import ProbeTarget
 from operations.commands.session import Session
 from operations.commands.status_environment import read_dns
-from operations.commands.waiting import Journey, Sign
+from operations.commands.waiting import PollResult, Waiter
 from operations.stack.deployment import Place
 from operations.stack.resources import read_surface
 from operations.support.errors import AwsError, FailedError, OperationError
@@ -26,18 +26,18 @@ HOME = "primary"
 
 
 @dataclass(kw_only=True)
-class Following:
+class MoveProgress:
     """One move that was accepted, or is found under way."""
 
     session: Session
     target: Place
-    journey: Journey
+    journey: Waiter
     started_at: datetime
     """When the call was made, or the move was found."""
     _unseen_since: float | None = field(default=None)
     _environment: Mapping[str, str] | None = field(default=None)
 
-    def until_promoted(self) -> None:
+    def wait_for_promotion(self) -> None:
         """Wait until RDS has ended the operation and names the target the writer.
 
         Raises:
@@ -49,7 +49,7 @@ class Following:
         """Wait until the target's health_check has committed a heartbeat there."""
         self.journey.wait(WRITES, self._heartbeat)
 
-    def until_the_name_leads_there(self) -> None:
+    def wait_for_dns(self) -> None:
         """Wait until the metric that `writer.<zone>` follows says so, and the name leads there in the target's VPC."""
         self.journey.wait(NAME, self._name)
 
@@ -57,37 +57,37 @@ class Following:
         """Wait until RDS says that the former writer replicates from the new one."""
         self.journey.wait(FOLLOWS, self._replication)
 
-    def _promotion(self) -> Sign:
+    def _promotion(self) -> PollResult:
         world = self.session.moves(self.target).read_global()
         region = self.target.region
         if world.operation is not None:
             self._unseen_since = None
-            return Sign(done=False, words=f"{region}: RDS says {world.operation.status}")
+            return PollResult(done=False, words=f"{region}: RDS says {world.operation.status}")
         if world.writer_arn == self.target.cluster_arn:
-            return Sign(done=True, words=f"{region}: RDS names it the writer")
+            return PollResult(done=True, words=f"{region}: RDS names it the writer")
         now = self.session.stopwatch()
         self._unseen_since = now if self._unseen_since is None else self._unseen_since
         if now - self._unseen_since >= UNSEEN_SECONDS:
             raise FailedError(
                 f"RDS shows no operation any more, and {world.writer_arn or 'no single cluster'} is the writer",
-                cure=f"The events of the clusters say why: aws rds describe-events --source-type db-cluster --region {region}. "
+                hint=f"The events of the clusters say why: aws rds describe-events --source-type db-cluster --region {region}. "
                 "Look at `status`, then decide anew.",
             )
-        return Sign(done=False, words=f"{region}: RDS shows no operation and no change of roles yet")
+        return PollResult(done=False, words=f"{region}: RDS shows no operation and no change of roles yet")
 
-    def _heartbeat(self) -> Sign:
+    def _heartbeat(self) -> PollResult:
         if self._environment is None:
             self._environment = self.session.connect(self.target).read_policy()
         probe = self.session.moves(self.target).probe(ProbeTarget.own(self.target, self._environment))
         if probe.takes_writes:
-            return Sign(done=True, words=f"{self.target.region}: takes writes, heartbeat {probe.heartbeat}")
+            return PollResult(done=True, words=f"{self.target.region}: takes writes, heartbeat {probe.heartbeat}")
         why = probe.problem or ("read-only" if probe.read_only else "no heartbeat yet")
-        return Sign(done=False, words=f"{self.target.region}: does not take writes yet: {why}")
+        return PollResult(done=False, words=f"{self.target.region}: does not take writes yet: {why}")
 
-    def _name(self) -> Sign:
+    def _name(self) -> PollResult:
         region = self.target.region
         if self.session.moves(self.target).writer_role(self.started_at) != 1:
-            return Sign(done=False, words=f"DNS: {region} does not report itself as the writer yet")
+            return PollResult(done=False, words=f"DNS: {region} does not report itself as the writer yet")
         if self.target.name == HOME:
             other = self.session.deployment.other(self.target)
             try:
@@ -95,13 +95,15 @@ class Following:
             except AwsError:
                 theirs = None  # silent: then home's own word decides
             if theirs == 1:
-                return Sign(done=False, words=f"DNS: {other.region} still reports itself as the writer this minute")
+                return PollResult(
+                    done=False, words=f"DNS: {other.region} still reports itself as the writer this minute"
+                )
         leads = self._leads_to()
         if leads not in (None, region):
-            return Sign(
+            return PollResult(
                 done=False, words=f"DNS: {region} reports itself as the writer; the name still leads to {leads}"
             )
-        return Sign(done=True, words=f"DNS: the writer's name follows to {region}, and clients within its TTL")
+        return PollResult(done=True, words=f"DNS: the writer's name follows to {region}, and clients within its TTL")
 
     def _leads_to(self) -> str | None:
         """Return the region that the writer's name leads to in the target's VPC; None when nobody says: the metric decides then."""
@@ -111,7 +113,7 @@ class Following:
         except OperationError:
             return None
 
-    def _replication(self) -> Sign:
+    def _replication(self) -> PollResult:
         other = self.session.deployment.other(self.target)
         state = self.session.moves(self.target).read_global().synchronization.get(other.cluster_arn, "unknown")
-        return Sign(done=state == "connected", words=f"{other.region}: as a standby it is {state}")
+        return PollResult(done=state == "connected", words=f"{other.region}: as a standby it is {state}")

@@ -8,13 +8,13 @@ called again.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from operations.aws.move_ports import AwsRefusedError, GlobalSight
+from operations.aws.move_ports import AwsRefusedError, GlobalClusterInfo
 from operations.aws.ports import Change
 from operations.aws.table_items import Trace, is_armed, trace_of
-from operations.commands.move_progress import Following
-from operations.commands.move_survey import RegionSurvey, Survey
+from operations.commands.move_progress import MoveProgress
+from operations.commands.move_survey import RegionSurvey, Topology
 from operations.commands.session import Session, write
-from operations.commands.waiting import Journey
+from operations.commands.waiting import Waiter
 from operations.stack.deployment import Place
 from operations.support.deadlines import bounded
 from operations.support.errors import AwsError, ExitCode, OperationError, RefusedError
@@ -29,11 +29,11 @@ class Obstacle:
     """Why a move must not be called now, and what would help."""
 
     what: str
-    cure: str
+    hint: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class MoveOptions:
     """How far a move is followed, and for how long."""
 
     timeout_seconds: float
@@ -41,7 +41,7 @@ class Course:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moved:
+class MoveResult:
     """A move that has arrived: seconds from the call to the end of each leg."""
 
     origin: Place
@@ -49,7 +49,7 @@ class Moved:
     seconds: dict[str, float]
 
 
-def begin(session: Session, target: Place, call: Callable[[], None], journey: Journey) -> None:
+def begin(session: Session, target: Place, call: Callable[[], None], journey: Waiter) -> None:
     """Make the call once. An answer that never came is looked after: RDS may have begun.
 
     Raises:
@@ -59,25 +59,25 @@ def begin(session: Session, target: Place, call: Callable[[], None], journey: Jo
     try:
         bounded(call, seconds=CALL_DEADLINE_SECONDS)
     except AwsRefusedError as error:
-        raise RefusedError(f"{error.what}. AWS refused: nothing was changed", cure=error.cure) from error
+        raise RefusedError(f"{error.what}. AWS refused: nothing was changed", hint=error.hint) from error
     except AwsError as error:
         world = _quiet(session, target)
         if world is None or (world.operation is None and world.writer_arn != target.cluster_arn):
             raise AwsError(
                 f"{error.what}. No operation is to be seen: RDS may have taken the call, or not",
-                cure="Run the command again: it follows what is under way, and calls nothing twice.",
+                hint="Run the command again: it follows what is under way, and calls nothing twice.",
             ) from error
         journey.note("no answer to the call, but RDS has begun")
     else:
         journey.note(f"accepted: {target.region} becomes the writer")
 
 
-def arrive(following: Following, course: Course) -> None:
+def arrive(following: MoveProgress, course: MoveOptions) -> None:
     """Follow a move until clients can write."""
-    following.until_promoted()
+    following.wait_for_promotion()
     following.until_it_writes()
     if course.with_dns:
-        following.until_the_name_leads_there()
+        following.wait_for_dns()
 
 
 def cluster_words(region: RegionSurvey) -> str:
@@ -95,22 +95,22 @@ def controller_words(region: RegionSurvey, session: Session) -> str:
     if region.state is None or switch is None:
         return f"{mode}; NOT READ: {region.failures.get('table', '')}"
     armed = "switch unreadable" if switch.problem else "armed" if is_armed(switch.value, session.now()) else "disarmed"
-    if state is None or state.beat_at is None:
+    if state is None or state.cycle_at is None:
         return f"{mode}, {armed}; has never beaten"
-    return f"{mode}, {armed}; last beat {age_text((session.now() - state.beat_at).total_seconds())} ago"
+    return f"{mode}, {armed}; last cycle {age_text((session.now() - state.cycle_at).total_seconds())} ago"
 
 
 def record(session: Session, place: Place, trace: Trace, evidence: dict[str, object]) -> str:
     """Leave a trace of what a person is about to do in a region's audit trail; return its id. Raises as `write`."""
     api, change_id, at = session.connect(place), session.new_id(), session.now()
-    told = {"by": bounded(api.caller), **evidence}
+    notified = {"by": bounded(api.caller), **evidence}
     key, item = trace_of(
         trace,
         global_cluster_id=session.deployment.global_cluster_id,
         region=place.region,
         at=at,
         change_id=change_id,
-        evidence=told,
+        evidence=notified,
     )
     attributes = {"kind": str(trace), "at": at.isoformat(), "change_id": change_id}
     change = Change(key=("move", change_id), attributes=attributes, over=None, trace_key=key, trace=item)
@@ -123,44 +123,44 @@ def cluster_obstacles(region: RegionSurvey) -> Iterator[Obstacle]:
     where, cluster = region.place.region, region.cluster
     if cluster is None:
         why = region.failures.get("cluster", "there is no such cluster")
-        yield Obstacle(what=f"the cluster of {where} can't be read: {why}", cure="Try again when that region answers.")
+        yield Obstacle(what=f"the cluster of {where} can't be read: {why}", hint="Try again when that region answers.")
         return
     if cluster.status != AVAILABLE:
-        yield Obstacle(what=f"the cluster of {where} is {cluster.status}", cure="Wait until it is available.")
+        yield Obstacle(what=f"the cluster of {where} is {cluster.status}", hint="Wait until it is available.")
     if not cluster.instance_ids:
-        yield Obstacle(what=f"the cluster of {where} has no instance", cure="Add an instance, as `pulumi up` does.")
+        yield Obstacle(what=f"the cluster of {where} has no instance", hint="Add an instance, as `pulumi up` does.")
 
 
 def follow_what_is_under_way(
     session: Session,
-    found: Survey,
+    found: Topology,
     wanted: Place | None,
-    course: Course,
-    say_end: Callable[[Session, Moved], None],
+    course: MoveOptions,
+    say_end: Callable[[Session, MoveResult], None],
 ) -> ExitCode:
     """Follow the operation that RDS shows, if it is the wanted one; call nothing. `say_end` gives the result."""
     operation = found.world.operation
     if operation is None:
-        raise RefusedError("no operation is under way", cure="Look at `status`.")
+        raise RefusedError("no operation is under way", hint="Look at `status`.")
     targets = [place for place in session.deployment.places if place.cluster_arn == operation.target_arn]
     if not targets or (wanted is not None and wanted != targets[0]):
         raise RefusedError(
             f"another operation is under way: {operation.word} to {operation.target_arn}, {operation.status}",
-            cure="Wait until it has ended; follow it with `status`. Then decide anew.",
+            hint="Wait until it has ended; follow it with `status`. Then decide anew.",
         )
     target = targets[0]
     session.screen.note(f"A {operation.word} to {target.region} is under way: nothing is called, it is followed")
     journey = journey_to(session, target, course)
     with journey.followed():
-        following = Following(session=session, target=target, journey=journey, started_at=session.now())
+        following = MoveProgress(session=session, target=target, journey=journey, started_at=session.now())
         arrive(following, course)
-    say_end(session, Moved(origin=session.deployment.other(target), target=target, seconds=journey.seconds))
+    say_end(session, MoveResult(origin=session.deployment.other(target), target=target, seconds=journey.seconds))
     return ExitCode.DONE
 
 
-def journey_to(session: Session, target: Place, course: Course) -> Journey:
+def journey_to(session: Session, target: Place, course: MoveOptions) -> Waiter:
     """Return the wait for a move to `target`."""
-    return Journey(
+    return Waiter(
         session,
         timeout_seconds=course.timeout_seconds,
         goes_on=f"AWS carries on with the move to {target.region} by itself, and the controllers hold meanwhile.",
@@ -184,11 +184,11 @@ def refuse_if(obstacles: list[Obstacle]) -> None:
     if obstacles:
         raise RefusedError(
             "; ".join(each.what for each in obstacles) + ". Nothing was called",
-            cure=" ".join(dict.fromkeys(each.cure for each in obstacles)),
+            hint=" ".join(dict.fromkeys(each.hint for each in obstacles)),
         )
 
 
-def _quiet(session: Session, target: Place) -> GlobalSight | None:
+def _quiet(session: Session, target: Place) -> GlobalClusterInfo | None:
     try:
         return bounded(session.moves(target).read_global)
     except OperationError:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from functions.failover_controller.model import State, Switch
-from operations.aws.move_ports import ClusterSight, GlobalSight, ProbeSight, ProbeTarget
+from operations.aws.move_ports import ClusterInfo, GlobalClusterInfo, ProbeResult, ProbeTarget
 from operations.aws.table_items import STATE, SWITCH, Parsed, parse_state, parse_switch
 from operations.commands.session import Session
 from operations.stack.deployment import Deployment, Place
@@ -23,16 +23,16 @@ class RegionSurvey:
     """What one region says."""
 
     place: Place
-    world: GlobalSight | None
-    cluster: ClusterSight | None
+    world: GlobalClusterInfo | None
+    cluster: ClusterInfo | None
     state: Parsed[State] | None
     switch: Parsed[Switch] | None
     environment: Mapping[str, str] | None
     """The environment variables of its controller."""
     failures: Mapping[str, str]
-    own_probe: ProbeSight | None = None
+    own_probe: ProbeResult | None = None
     """What its health_check finds at its own cluster."""
-    peer_probe: ProbeSight | None = None
+    peer_probe: ProbeResult | None = None
     """What its health_check finds at the other region's cluster, across the peering."""
 
     @property
@@ -42,12 +42,12 @@ class RegionSurvey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
+class Topology:
     """What both regions say, and who is who by RDS."""
 
     writer: RegionSurvey
     standby: RegionSurvey
-    world: GlobalSight
+    world: GlobalClusterInfo
     """From the standby's region, or else the writer's: it is the standby's that outlives an outage."""
 
 
@@ -56,7 +56,7 @@ def cluster_id(place: Place) -> str:
     return place.cluster_arn.rpartition(":")[2]
 
 
-def survey(session: Session, *, probing: bool = False) -> Survey:
+def survey(session: Session, *, probing: bool = False) -> Topology:
     """Read both regions at once; with `probing`, ask their health_checks too.
 
     Raises:
@@ -71,9 +71,9 @@ def survey(session: Session, *, probing: bool = False) -> Survey:
         for region in found:
             if region.place.cluster_arn == world.writer_arn:
                 standby = next(each for each in found if each is not region)
-                return Survey(writer=region, standby=standby, world=standby.world or world)
+                return Topology(writer=region, standby=standby, world=standby.world or world)
     said = [f"{region.place.region}: {region.failures.get('RDS', 'names no single writer')}" for region in found]
-    raise AwsError(f"who is the writer can't be told: {'; '.join(said)}", cure="Nothing was changed. Try again.")
+    raise AwsError(f"who is the writer can't be told: {'; '.join(said)}", hint="Nothing was changed. Try again.")
 
 
 def _answers(session: Session, deployment: Deployment) -> dict[Place, dict[str, Any]]:

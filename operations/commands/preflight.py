@@ -4,7 +4,7 @@ Owns the order: who we are first, for all else depends on it; then everything si
 (`preflight_*.py`). Invariant: what could not be looked at is unknown, with the reason, and never passed.
 """
 
-from operations.aws.read_ports import AskIn
+from operations.aws.read_ports import ReadApiFactory
 from operations.checks.finding import Finding, Verdict, judged
 from operations.checks.names import name_checks
 from operations.checks.offerings import offer_checks
@@ -22,7 +22,7 @@ AT_ONCE = 16
 """More at a time, and IAM and RDS begin to throttle."""
 
 
-def preflight(screen: Screen, ask_in: AskIn, stack: str) -> ExitCode:
+def preflight(screen: Screen, ask_in: ReadApiFactory, stack: str) -> ExitCode:
     """Check the account against the settings of a stack, and show what was found.
 
     Raises:
@@ -51,7 +51,7 @@ def preflight(screen: Screen, ask_in: AskIn, stack: str) -> ExitCode:
     return show_findings(screen, title, findings, {"stack": stack, "account": account, "caller": arn, "is_up": is_up})
 
 
-def _is_up(ask_in: AskIn, region: str, global_cluster_id: str) -> tuple[bool, Finding]:
+def _is_up(ask_in: ReadApiFactory, region: str, global_cluster_id: str) -> tuple[bool, Finding]:
     """Tell whether this is a first deployment or an update: what is there already needs no quota."""
     try:
         found = bounded(
@@ -63,6 +63,6 @@ def _is_up(ask_in: AskIn, region: str, global_cluster_id: str) -> tuple[bool, Fi
         found = []
     except OperationError as error:
         evidence = f"{error.what}; quotas are checked as for a first deployment"
-        return False, Finding(check="stack", where="both", verdict=Verdict.UNKNOWN, evidence=evidence, cure=error.cure)
+        return False, Finding(check="stack", where="both", verdict=Verdict.UNKNOWN, evidence=evidence, hint=error.hint)
     evidence = f"{global_cluster_id} is {'there: an update' if found else 'not there: a first deployment'}"
-    return bool(found), judged("stack", "both", problems=[], evidence=evidence, cure="")
+    return bool(found), judged("stack", "both", problems=[], evidence=evidence, hint="")

@@ -7,13 +7,13 @@ those that must come before it; what can't be seen from here (Pulumi's own prote
 from collections.abc import Sequence
 from functools import partial
 
-from operations.aws.ports import Roles
-from operations.aws.read_ports import Answer, AskIn, Questions
-from operations.aws.roles import Seats, agreed, seats_by_rds
+from operations.aws.ports import RdsRoles
+from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
+from operations.aws.roles import Roles, reconcile, roles_from_rds
 from operations.checks.finding import Check, Finding, Verdict, judged, unknown
 from operations.checks.runner import run_checks, show_findings
 from operations.commands.session import Session
-from operations.stack.resources import RegionSurface, Surface, read_surface
+from operations.stack.resources import RegionSurface, StackResources, read_surface
 from operations.support.deadlines import side_by_side
 from operations.support.errors import ExitCode, OperationError
 
@@ -48,13 +48,13 @@ def preflight_destroy(session: Session) -> ExitCode:
     return code
 
 
-def _seats(session: Session) -> Seats:
+def _seats(session: Session) -> Roles:
     places = session.deployment.places
     answers = side_by_side([session.connect(place).read_roles for place in places])
-    known = [seats_by_rds(session.deployment, each) for each in answers if isinstance(each, Roles)]
-    seats = agreed(known)
+    known = [roles_from_rds(session.deployment, each) for each in answers if isinstance(each, RdsRoles)]
+    seats = reconcile(known)
     operations = [each.operation for each in known if each.operation]
-    return Seats(
+    return Roles(
         writer=seats.writer,
         standby=seats.standby,
         operation=operations[0] if operations else None,
@@ -66,42 +66,42 @@ def _why(answers: Sequence[object]) -> str:
     return "; ".join(each.what for each in answers if isinstance(each, OperationError))
 
 
-def _region_of(seats: Seats) -> str | None:
+def _region_of(seats: Roles) -> str | None:
     return None if seats.writer is None else seats.writer.region
 
 
-def judge_home(surface: Surface, seats: Seats) -> Finding:
+def judge_home(surface: StackResources, seats: Roles) -> Finding:
     """Return whether the writer is home: AWS refuses to remove the present writer while the other member exists.
 
     The program removes the secondary's cluster first. Source: Removing a cluster from an Aurora global database.
     """
     writer, home = _region_of(seats), surface.home.region
-    cure = "Switch home first: `python -m operations switchover`."
+    hint = "Switch home first: `python -m operations switchover`."
     if writer is None:
-        return unknown("writer at home", "both", why=f"the writer is unknown: {seats.source}", cure="Look at `status`.")
+        return unknown("writer at home", "both", why=f"the writer is unknown: {seats.source}", hint="Look at `status`.")
     problems = [] if writer == home else [f"the writer is in {writer}, not in {home}: AWS would refuse"]
-    return judged("writer at home", "both", problems=problems, evidence=f"the writer is in {home}", cure=cure)
+    return judged("writer at home", "both", problems=problems, evidence=f"the writer is in {home}", hint=hint)
 
 
-def judge_operation(seats: Seats) -> Finding:
+def judge_operation(seats: Roles) -> Finding:
     """Return whether nothing is under way."""
     if seats.writer is None and seats.operation is None:
-        return unknown("no operation", "both", why=f"nobody says: {seats.source}", cure="Look at `status`.")
+        return unknown("no operation", "both", why=f"nobody says: {seats.source}", hint="Look at `status`.")
     problems = [f"under way: {seats.operation}"] if seats.operation else []
-    cure = "Wait for its end: `python -m operations status --watch`."
-    return judged("no operation", "both", problems=problems, evidence="none under way", cure=cure)
+    hint = "Wait for its end: `python -m operations status --watch`."
+    return judged("no operation", "both", problems=problems, evidence="none under way", hint=hint)
 
 
-def judge_pulumi(surface: Surface) -> Finding:
+def judge_pulumi(surface: StackResources) -> Finding:
     """Return what Pulumi itself protects, as far as the environment tells: its state can't be seen from here."""
     if surface.is_production:
         why = "the program protects what holds data in production; whether it still is, only Pulumi's state knows"
-        return unknown("pulumi's protection", "both", why=why, cure="`pulumi state unprotect --all`, deliberately.")
+        return unknown("pulumi's protection", "both", why=why, hint="`pulumi state unprotect --all`, deliberately.")
     evidence = f"the program protects nothing in `{surface.environment}`; what people protected by hand can't be seen"
-    return judged("pulumi's protection", "both", problems=[], evidence=evidence, cure="")
+    return judged("pulumi's protection", "both", problems=[], evidence=evidence, hint="")
 
 
-def _look_at_database(surface: Surface, here: RegionSurface, ask_in: AskIn) -> list[Finding]:
+def _look_at_database(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> list[Finding]:
     ask = ask_in(here.region)
     clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters")
     own = [each for each in clusters if each.get("DBClusterIdentifier") == here.cluster_id]
@@ -112,23 +112,23 @@ def _look_at_database(surface: Surface, here: RegionSurface, ask_in: AskIn) -> l
     ]
 
 
-def _look_at_global(surface: Surface, ask_in: AskIn) -> list[Finding]:
+def _look_at_global(surface: StackResources, ask_in: ReadApiFactory) -> list[Finding]:
     found = ask_in(surface.home.region).ask_all(
         "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=surface.global_cluster_id
     )
     return [judge_global_protection(surface, found)]
 
 
-def judge_global_protection(surface: Surface, found: Sequence[Answer]) -> Finding:
+def judge_global_protection(surface: StackResources, found: Sequence[Answer]) -> Finding:
     """Return whether the global cluster can be deleted."""
     name = surface.global_cluster_id
     problems = [f"{name} is protected from deletion"] if found and found[0].get("DeletionProtection") else []
-    cure = f"{_unprotect_global(surface)}, deliberately."
+    hint = f"{_unprotect_global(surface)}, deliberately."
     evidence = "off" if found else "the global cluster is gone already"
-    return judged("global protection", "both", problems=problems, evidence=evidence, cure=cure)
+    return judged("global protection", "both", problems=problems, evidence=evidence, hint=hint)
 
 
-def _snapshots(ask: Questions, here: RegionSurface) -> list[Answer]:
+def _snapshots(ask: ReadOnlyApi, here: RegionSurface) -> list[Answer]:
     return ask.ask_all(
         "rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", DBClusterIdentifier=here.cluster_id
     )
@@ -137,9 +137,9 @@ def _snapshots(ask: Questions, here: RegionSurface) -> list[Answer]:
 def judge_protection(here: RegionSurface, own: Sequence[Answer]) -> Finding:
     """Return whether the cluster can be deleted."""
     problems = [f"{here.cluster_id} is protected from deletion"] if own and own[0].get("DeletionProtection") else []
-    cure = f"{_unprotect_cluster(here)}, deliberately."
+    hint = f"{_unprotect_cluster(here)}, deliberately."
     evidence = "off" if own else "the cluster is gone already"
-    return judged("deletion protection", here.region, problems=problems, evidence=evidence, cure=cure)
+    return judged("deletion protection", here.region, problems=problems, evidence=evidence, hint=hint)
 
 
 def judge_other_users(here: RegionSurface, clusters: Sequence[Answer]) -> Finding:
@@ -155,11 +155,11 @@ def judge_other_users(here: RegionSurface, clusters: Sequence[Answer]) -> Findin
         and (each.get("DBSubnetGroup") in groups or each.get("KmsKeyId") == here.key_arn)
     ]
     problems = [f"{name} stands on this stack's network or key" for name in others]
-    cure = "Drop what a rewind left, or restore it elsewhere: without the key its data is lost."
-    return judged("other users", here.region, problems=problems, evidence="no other cluster uses them", cure=cure)
+    hint = "Drop what a rewind left, or restore it elsewhere: without the key its data is lost."
+    return judged("other users", here.region, problems=problems, evidence="no other cluster uses them", hint=hint)
 
 
-def judge_snapshots(surface: Surface, here: RegionSurface, snapshots: Sequence[Answer]) -> Finding:
+def judge_snapshots(surface: StackResources, here: RegionSurface, snapshots: Sequence[Answer]) -> Finding:
     """Return whether the final snapshot can be taken, and which snapshots stay, on a key that is about to go.
 
     A snapshot under a key that is deleted can't be restored any more. Source: Deleting AWS KMS keys.
@@ -175,13 +175,13 @@ def judge_snapshots(surface: Surface, here: RegionSurface, snapshots: Sequence[A
     problems = [f"{final} is there already: the final snapshot of this destroy would fail"] if final in manual else []
     problems += [f"{name} holds what a failover lost, and goes with the cluster: copy it first" for name in lost]
     stays = f"stay, and can't be restored once the key is deleted: {', '.join(manual)}" if manual else "none stays"
-    cure = (
+    hint = (
         "Copy what is to outlive the stack under a key of yours (`aws rds copy-db-cluster-snapshot`), then delete it."
     )
-    return judged("snapshots", here.region, problems=problems, evidence=stays, cure=cure)
+    return judged("snapshots", here.region, problems=problems, evidence=stays, hint=hint)
 
 
-def _look_at_table(here: RegionSurface, ask_in: AskIn) -> list[Finding]:
+def _look_at_table(here: RegionSurface, ask_in: ReadApiFactory) -> list[Finding]:
     table = ask_in(here.region).ask("dynamodb", "describe_table", TableName=here.table_name)["Table"]
     return [judge_table(here, table)]
 
@@ -189,11 +189,11 @@ def _look_at_table(here: RegionSurface, ask_in: AskIn) -> list[Finding]:
 def judge_table(here: RegionSurface, table: Answer) -> Finding:
     """Return whether the table can be deleted."""
     problems = [f"{here.table_name} is protected from deletion"] if table.get("DeletionProtectionEnabled") else []
-    cure = f"{_unprotect_table(here)}, deliberately."
-    return judged("table protection", here.region, problems=problems, evidence="off", cure=cure)
+    hint = f"{_unprotect_table(here)}, deliberately."
+    return judged("table protection", here.region, problems=problems, evidence="off", hint=hint)
 
 
-def next_commands(surface: Surface, findings: Sequence[Finding]) -> list[str]:
+def next_commands(surface: StackResources, findings: Sequence[Finding]) -> list[str]:
     """Return what to run, in order; `pulumi destroy` only when nothing that is in the way needs a decision."""
     failed = {(each.check, each.where) for each in findings if each.verdict is Verdict.FAILED}
     if ("no operation", "both") in failed:
@@ -223,7 +223,7 @@ def next_commands(surface: Surface, findings: Sequence[Finding]) -> list[str]:
     return [*commands, f"pulumi destroy --stack {surface.environment}"]
 
 
-def _unprotect_global(surface: Surface) -> str:
+def _unprotect_global(surface: StackResources) -> str:
     return (
         f"`aws rds modify-global-cluster --region {surface.home.region} "
         f"--global-cluster-identifier {surface.global_cluster_id} --no-deletion-protection`"

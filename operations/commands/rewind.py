@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from operations.aws.move_ports import AwsRefusedError, ClusterSight, Instance, MovesApi
+from operations.aws.move_ports import AwsRefusedError, ClusterInfo, Instance, MovesApi
 from operations.aws.table_items import Trace
 from operations.commands.move_steps import AVAILABLE, CALL_DEADLINE_SECONDS, record, refuse_if
-from operations.commands.move_survey import Survey, survey
+from operations.commands.move_survey import Topology, survey
 from operations.commands.rewind_plan import (
     REWIND_OF,
     REWIND_TO,
@@ -25,7 +25,7 @@ from operations.commands.rewind_plan import (
     obstacles_of,
 )
 from operations.commands.session import Session
-from operations.commands.waiting import Journey, Sign
+from operations.commands.waiting import PollResult, Waiter
 from operations.stack.deployment import Place
 from operations.support.deadlines import bounded, side_by_side
 from operations.support.errors import AwsError, ExitCode, FailedError, OperationError, RefusedError
@@ -41,7 +41,7 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
     if source is None:
         why = found.writer.failures.get("cluster", "there is no such cluster")
         raise AwsError(
-            f"the writer's cluster in {place.region} can't be read: {why}", cure="Nothing was changed. Try again."
+            f"the writer's cluster in {place.region} can't be read: {why}", hint="Nothing was changed. Try again."
         )
     if session.deployment.rewind_method == "backtrack":
         return _backtrack(session, found, source, to=to, reason=reason, timeout_seconds=timeout_seconds)
@@ -57,14 +57,14 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
     elif not is_copy_of(copy, source.identifier, to):
         raise RefusedError(
             f"there is a cluster {name} already, and it is no copy of {source.identifier} as of {utc_text(to)}",
-            cure="Find out whose it is; nothing was changed.",
+            hint="Find out whose it is; nothing was changed.",
         )
     else:
         session.screen.note(f"{name} is there already, {copy.status}: it is gone on with")
     if not instances:
         session.confirm(f"Restore {source.identifier} as of {utc_text(to)} into {name}?")
         record(session, place, Trace.REWIND, {"why": reason, "to": utc_text(to), "copy": name})
-    journey = Journey(
+    journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
         goes_on=f"AWS carries on with what was begun of {name}; the live cluster is not touched.",
@@ -95,7 +95,7 @@ def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) ->
         note("  its deletion protection is taken away first")
     session.confirm(f"Delete {name}?")
     record(session, place, Trace.REWIND, {"why": reason, "dropped": name})
-    journey = Journey(
+    journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
         goes_on="AWS carries on with what was begun; nothing else is deleted.",
@@ -117,7 +117,7 @@ def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) ->
     return ExitCode.DONE
 
 
-def _find_copy(session: Session, name: str) -> tuple[Place, ClusterSight]:
+def _find_copy(session: Session, name: str) -> tuple[Place, ClusterInfo]:
     """Return the copy, in whichever region it is.
 
     Raises:
@@ -125,22 +125,22 @@ def _find_copy(session: Session, name: str) -> tuple[Place, ClusterSight]:
     """
     places = session.deployment.places
     answers = side_by_side([partial(session.moves(place).read_cluster, name) for place in places])
-    found = [(place, answer) for place, answer in zip(places, answers, strict=True) if isinstance(answer, ClusterSight)]
+    found = [(place, answer) for place, answer in zip(places, answers, strict=True) if isinstance(answer, ClusterInfo)]
     if not found:
         failed = [answer for answer in answers if isinstance(answer, OperationError)]
         if failed:
-            raise AwsError(f"{name} can't be looked for: {failed[0].what}", cure="Nothing was changed. Try again.")
-        raise RefusedError(f"there is no cluster {name} in either region", cure="Its name is what `rewind` printed.")
+            raise AwsError(f"{name} can't be looked for: {failed[0].what}", hint="Nothing was changed. Try again.")
+        raise RefusedError(f"there is no cluster {name} in either region", hint="Its name is what `rewind` printed.")
     place, copy = found[0]
     if REWIND_OF not in copy.tags or REWIND_TO not in copy.tags or copy.arn in [each.cluster_arn for each in places]:
         raise RefusedError(
             f"{name} is no copy that a rewind has made: it has no tags {REWIND_OF} and {REWIND_TO}",
-            cure="Only copies are deleted here; nothing was changed.",
+            hint="Only copies are deleted here; nothing was changed.",
         )
     return place, copy
 
 
-def _call(call: "partial[None]", journey: Journey, words: str) -> None:
+def _call(call: "partial[None]", journey: Waiter, words: str) -> None:
     """Make one call; a clear no ends the command, no answer leaves it to the next look.
 
     Raises:
@@ -152,47 +152,47 @@ def _call(call: "partial[None]", journey: Journey, words: str) -> None:
     except AwsRefusedError as error:
         raise RefusedError(
             f"{words}: {error.what}. AWS refused this step",
-            cure=f"{error.cure} What was begun before stays; run the command again to go on.",
+            hint=f"{error.hint} What was begun before stays; run the command again to go on.",
         ) from error
     journey.note(words)
 
 
-def _add_instance(moves: MovesApi, source: ClusterSight, name: str, to: datetime, journey: Journey) -> None:
+def _add_instance(moves: MovesApi, source: ClusterInfo, name: str, to: datetime, journey: Waiter) -> None:
     originals = bounded(partial(moves.read_instances, source.identifier))
     if not originals:
-        raise RefusedError(f"{source.identifier} has no instance to copy the settings of", cure="Look at `status`.")
+        raise RefusedError(f"{source.identifier} has no instance to copy the settings of", hint="Look at `status`.")
     writer = next((each for each in originals if each.is_writer), originals[0])
     settings = instance_settings(writer, source, name, to)
     identifier = instance_id(name)
     _call(partial(moves.create_instance, name, identifier, settings), journey, f"creating instance {identifier}")
 
 
-def _cluster_sign(moves: MovesApi, name: str) -> Sign:
+def _cluster_sign(moves: MovesApi, name: str) -> PollResult:
     found = moves.read_cluster(name)
     if found is not None and "failed" in found.status:
-        raise FailedError(f"{name} is {found.status}", cure="Its events say why; drop it, then try again.")
+        raise FailedError(f"{name} is {found.status}", hint="Its events say why; drop it, then try again.")
     status = "not to be seen yet" if found is None else found.status
-    return Sign(done=status == AVAILABLE, words=f"{name}: {status}")
+    return PollResult(done=status == AVAILABLE, words=f"{name}: {status}")
 
 
-def _instance_sign(moves: MovesApi, name: str) -> Sign:
+def _instance_sign(moves: MovesApi, name: str) -> PollResult:
     found: list[Instance] = list(moves.read_instances(name))
     words = ", ".join(f"{each.identifier}: {each.status}" for each in found) or "no instance to be seen yet"
-    return Sign(done=any(each.status == AVAILABLE for each in found), words=words)
+    return PollResult(done=any(each.status == AVAILABLE for each in found), words=words)
 
 
-def _gone_sign(moves: MovesApi, name: str) -> Sign:
+def _gone_sign(moves: MovesApi, name: str) -> PollResult:
     found = [] if moves.read_cluster(name) is None else list(moves.read_instances(name))
     words = ", ".join(f"{each.identifier}: {each.status}" for each in found) or "no instance is left"
-    return Sign(done=not found, words=words)
+    return PollResult(done=not found, words=words)
 
 
-def _deleted_sign(moves: MovesApi, name: str) -> Sign:
+def _deleted_sign(moves: MovesApi, name: str) -> PollResult:
     found = moves.read_cluster(name)
-    return Sign(done=found is None, words=f"{name}: {'gone' if found is None else found.status}")
+    return PollResult(done=found is None, words=f"{name}: {'gone' if found is None else found.status}")
 
 
-def _say_plan(session: Session, place: Place, source: ClusterSight, name: str, to: datetime) -> None:
+def _say_plan(session: Session, place: Place, source: ClusterInfo, name: str, to: datetime) -> None:
     note = session.screen.note
     earliest, latest = source.earliest_restorable, source.latest_restorable
     note(f"Plan: rewind of {source.identifier} in {place.region}, the writer, as of {utc_text(to)}")
@@ -208,12 +208,12 @@ def _moment(at: datetime | None) -> str | None:
 
 
 def _say_copy(
-    session: Session, place: Place, source: ClusterSight, name: str, to: datetime, seconds: Mapping[str, float]
+    session: Session, place: Place, source: ClusterInfo, name: str, to: datetime, seconds: Mapping[str, float]
 ) -> ExitCode:
     moves = session.moves(place)
     copy = bounded(partial(moves.read_cluster, name))
     if copy is None:
-        raise FailedError(f"{name} is gone again", cure="Somebody dropped it: look at `history`.")
+        raise FailedError(f"{name} is gone again", hint="Somebody dropped it: look at `history`.")
     flaws = list(flaws_of(copy, source, list(bounded(partial(moves.read_instances, name)))))
     session.screen.result(
         {
@@ -243,7 +243,7 @@ def _say_copy(
 
 
 def _backtrack(
-    session: Session, found: Survey, source: ClusterSight, *, to: datetime, reason: str, timeout_seconds: float
+    session: Session, found: Topology, source: ClusterInfo, *, to: datetime, reason: str, timeout_seconds: float
 ) -> ExitCode:
     place, note = found.writer.place, session.screen.note
     moves = session.moves(place)
@@ -257,7 +257,7 @@ def _backtrack(
     refuse_if(obstacles)
     session.confirm(f"Backtrack {source.identifier} to {utc_text(to)}?")
     record(session, place, Trace.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier})
-    journey = Journey(
+    journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
         goes_on="AWS carries on with the backtrack by itself.",
@@ -270,7 +270,7 @@ def _backtrack(
         except AwsRefusedError as error:
             raise RefusedError(
                 f"{error.what}. AWS refused: nothing was changed",
-                cure="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
+                hint="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
             ) from error
         journey.wait(BACKTRACKED, lambda: _backtrack_sign(moves, source.identifier, identifier))
     session.screen.result(
@@ -280,8 +280,8 @@ def _backtrack(
     return ExitCode.DONE
 
 
-def _backtrack_sign(moves: MovesApi, source_id: str, identifier: str) -> Sign:
+def _backtrack_sign(moves: MovesApi, source_id: str, identifier: str) -> PollResult:
     status = moves.backtrack_status(source_id, identifier).lower()
     if status == "failed":
-        raise FailedError(f"the backtrack {identifier} failed", cure="The cluster's events say why.")
-    return Sign(done=status == "completed", words=f"backtrack {identifier}: {status}")
+        raise FailedError(f"the backtrack {identifier} failed", hint="The cluster's events say why.")
+    return PollResult(done=status == "completed", words=f"backtrack {identifier}: {status}")

@@ -7,7 +7,7 @@ that a rewind which was interrupted is found again; and a copy is known by its t
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from operations.aws.move_ports import ClusterSight, GlobalSight, Instance
+from operations.aws.move_ports import ClusterInfo, GlobalClusterInfo, Instance
 from operations.commands.move_steps import AVAILABLE, Obstacle
 from operations.support.times import utc_text
 
@@ -29,19 +29,19 @@ def instance_id(copy: str) -> str:
     return f"{copy}-1"
 
 
-def copy_tags(source: ClusterSight, copy: str, at: datetime) -> dict[str, str]:
+def copy_tags(source: ClusterInfo, copy: str, at: datetime) -> dict[str, str]:
     """Return the source's tags, and those that mark a copy as one; AWS's own can't be set."""
     own = {key: value for key, value in source.tags.items() if not key.startswith("aws:")}
     marks = {REWIND_OF: source.identifier, REWIND_TO: utc_text(at), "ManagedBy": MANAGED_BY, "Name": copy}
     return {**own, **marks}
 
 
-def cluster_settings(source: ClusterSight, copy: str, at: datetime) -> dict[str, object]:
+def cluster_settings(source: ClusterInfo, copy: str, at: datetime) -> dict[str, object]:
     """Return what the copy is restored with: as the source in network, encryption, parameters, log-in, protection."""
     return {**source.settings, "Tags": as_tag_list(copy_tags(source, copy, at))}
 
 
-def instance_settings(writer: Instance, source: ClusterSight, copy: str, at: datetime) -> dict[str, object]:
+def instance_settings(writer: Instance, source: ClusterInfo, copy: str, at: datetime) -> dict[str, object]:
     """Return what the copy's instance is created with: as the source's writer."""
     return {**writer.settings, "Tags": as_tag_list(copy_tags(source, copy, at))}
 
@@ -51,51 +51,51 @@ def as_tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
-def is_copy_of(cluster: ClusterSight, source_id: str, at: datetime) -> bool:
+def is_copy_of(cluster: ClusterInfo, source_id: str, at: datetime) -> bool:
     """Whether a cluster is the copy of this source as of this second."""
     return cluster.tags.get(REWIND_OF) == source_id and cluster.tags.get(REWIND_TO) == utc_text(at)
 
 
-def obstacles_of(source: ClusterSight, world: GlobalSight, at: datetime, now: datetime) -> Iterator[Obstacle]:
+def obstacles_of(source: ClusterInfo, world: GlobalClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
     """Return what forbids to restore `source` as of `at`."""
     if world.operation is not None:
         yield Obstacle(
-            what=f"a {world.operation.word} is under way: {world.operation.status}", cure="Wait until it has ended."
+            what=f"a {world.operation.word} is under way: {world.operation.status}", hint="Wait until it has ended."
         )
     if source.status != AVAILABLE:
-        yield Obstacle(what=f"{source.identifier} is {source.status}", cure="Wait until it is available.")
+        yield Obstacle(what=f"{source.identifier} is {source.status}", hint="Wait until it is available.")
     earliest, latest = source.earliest_restorable, source.latest_restorable
     if earliest is None or latest is None:
         yield Obstacle(
             what=f"RDS does not say from when to when {source.identifier} can be restored",
-            cure="Are its backups on? A new cluster has none in its first minutes.",
+            hint="Are its backups on? A new cluster has none in its first minutes.",
         )
     elif not earliest <= at <= latest:
         soon = at > latest and at <= now
         yield Obstacle(
             what=f"{utc_text(at)} can't be restored: the earliest is {utc_text(earliest)}, the latest {utc_text(latest)}",
-            cure="The latest moves on with the backups: run it again in some minutes."
+            hint="The latest moves on with the backups: run it again in some minutes."
             if soon
             else "Give a second between the two.",
         )
 
 
-def backtrack_obstacles(source: ClusterSight, at: datetime, now: datetime) -> Iterator[Obstacle]:
+def backtrack_obstacles(source: ClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
     """Return what forbids to backtrack `source` to `at`; that it is in a global database AWS says itself."""
     window = timedelta(seconds=source.backtrack_window_seconds)
     if not window:
         yield Obstacle(
             what=f"{source.identifier} has no backtrack window: AWS supports none in a global database",
-            cure="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
+            hint="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
         )
     elif not now - window <= at <= now:
         yield Obstacle(
             what=f"{utc_text(at)} is out of reach: the earliest is {utc_text(now - window)}, the latest {utc_text(now)}",
-            cure="Give a second between the two.",
+            hint="Give a second between the two.",
         )
 
 
-def flaws_of(copy: ClusterSight, source: ClusterSight, instances: list[Instance]) -> Iterator[str]:
+def flaws_of(copy: ClusterInfo, source: ClusterInfo, instances: list[Instance]) -> Iterator[str]:
     """Return what a finished copy lacks."""
     if copy.status != AVAILABLE:
         yield f"it is {copy.status}"

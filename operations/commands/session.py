@@ -11,7 +11,7 @@ from functools import partial
 
 from operations.aws.move_ports import Moves
 from operations.aws.ports import Change, Connect, Item, RegionApi
-from operations.aws.read_ports import AskIn
+from operations.aws.read_ports import ReadApiFactory
 from operations.stack.deployment import Deployment, Place
 from operations.support.deadlines import bounded
 from operations.support.errors import AwsError, ConflictError, OperationError
@@ -26,7 +26,7 @@ class Session:
     outputs: object
     """The stack's outputs as they were loaded, for what `deployment` does not hold (`surface.py`)."""
     connect: Connect
-    ask_in: AskIn
+    ask_in: ReadApiFactory
     screen: Screen
     now: Callable[[], datetime]
     new_id: Callable[[], str]
@@ -57,7 +57,7 @@ def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item 
             theirs = f"what is there now can't be read: {failure.what}"
         raise ConflictError(
             f"somebody else wrote first in {place.region}: {theirs}",
-            cure="Theirs stands, and nothing of yours was written. Look at `status`, and decide anew.",
+            hint="Theirs stands, and nothing of yours was written. Look at `status`, and decide anew.",
         ) from error
     except AwsError as error:
         _settle(api, change, place, error)
@@ -70,10 +70,10 @@ def _settle(api: RegionApi, change: Change, place: Place, error: AwsError) -> No
     except OperationError:
         raise AwsError(
             f"{error.what}. In {place.region} it may or may not have been written",
-            cure="Look at `status`, then run the command again: it does no harm twice.",
+            hint="Look at `status`, then run the command again: it does no harm twice.",
         ) from error
     if found is None or found.get("change_id") != change.attributes.get("change_id"):
-        raise AwsError(f"{error.what}. In {place.region} nothing was changed so far", cure=error.cure) from error
+        raise AwsError(f"{error.what}. In {place.region} nothing was changed so far", hint=error.hint) from error
 
 
 def _again(api: RegionApi, change: Change) -> Item | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from operations.aws.ports import Item
-from operations.aws.roles import choose, seats_by_rds
+from operations.aws.roles import choose, roles_from_rds
 from operations.aws.table_items import (
     OPERATOR,
     STATE,
@@ -23,10 +23,10 @@ from operations.aws.table_items import (
     parse_switch,
 )
 from operations.commands.session import Session
-from operations.commands.status_environment import Vicinity, read_alarms, read_dns, read_lag
-from operations.commands.status_view import Sight, exit_code, status_json, status_lines
+from operations.commands.status_environment import RegionStatus, read_alarms, read_dns, read_lag
+from operations.commands.status_view import RegionView, exit_code, status_json, status_lines
 from operations.stack.deployment import Place
-from operations.stack.resources import Surface, read_surface
+from operations.stack.resources import StackResources, read_surface
 from operations.support.deadlines import side_by_side
 from operations.support.errors import AwsError, ExitCode, OperationError
 from operations.support.times import utc_text
@@ -61,14 +61,14 @@ def watch_status(session: Session, region: str | None, every_seconds: float) -> 
                     notices = _rows(sight.entries or ())
                     show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
                 except AwsError as error:
-                    values = {"at": utc_text(session.now()), "error": error.what, "cure": error.cure}
-                    show(values, f"{utc_text(session.now())}: {error.what}", [("Cure", error.cure)], "", (), [])
+                    values = {"at": utc_text(session.now()), "error": error.what, "cure": error.hint}
+                    show(values, f"{utc_text(session.now())}: {error.what}", [("Cure", error.hint)], "", (), [])
                 session.sleep(every_seconds)
         except KeyboardInterrupt:
             return ExitCode.DONE
 
 
-def _view(session: Session, sight: Sight) -> tuple[str, list[tuple[str, str]]]:
+def _view(session: Session, sight: RegionView) -> tuple[str, list[tuple[str, str]]]:
     """Return the title and the lines that people see."""
     title = (
         f"{session.deployment.global_cluster_id}, seen from {sight.place.region} at {sight.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -116,7 +116,7 @@ def _what(entry: Entry) -> str:
     return str(entry.line.get("next") or evidence.get("message") or entry.line.get("line") or "")
 
 
-def _sight(session: Session, region: str | None) -> Sight:
+def _sight(session: Session, region: str | None) -> RegionView:
     """Look at the named region, else at the standby: after a failover that may be the lost one, and the writer's is shown."""
     place = choose(session.deployment, session.connect, region)
     sight = _look(session, place)
@@ -128,7 +128,7 @@ def _sight(session: Session, region: str | None) -> Sight:
     return replace(other, failures={"standby": _silent(place, sight.failures["table"]), **other.failures})
 
 
-def _look(session: Session, place: Place) -> Sight:
+def _look(session: Session, place: Place) -> RegionView:
     """Read everything of one region side by side; what fails is named, and the rest is shown."""
     api = session.connect(place)
     calls: list[Callable[[], Any]] = [
@@ -155,7 +155,7 @@ def _look(session: Session, place: Place) -> Sight:
         failures["surroundings"] = surface.what
     elif here is not None:
         seen = {name: None if name in failures else answers[name] for name in ("lag", "DNS", "alarms")}
-        around = Vicinity(surface=surface, here=here, lag=seen["lag"], dns=seen["DNS"], alarms=seen["alarms"])
+        around = RegionStatus(surface=surface, here=here, lag=seen["lag"], dns=seen["DNS"], alarms=seen["alarms"])
     items = None if "table" in failures else answers["table"]
     state = None if items is None else parse_state(items[STATE])
     answer = None
@@ -166,13 +166,13 @@ def _look(session: Session, place: Place) -> Sight:
             failures["approval"] = found.what
         else:
             answer = parse_approval(found[key])
-    return Sight(
+    return RegionView(
         place=place,
         at=session.now(),
         state=state,
         answer=answer,
         switch=None if items is None else parse_switch(items[SWITCH]),
-        seats=None if "RDS" in failures else seats_by_rds(session.deployment, answers["RDS"]),
+        seats=None if "RDS" in failures else roles_from_rds(session.deployment, answers["RDS"]),
         policy=None if "mode" in failures else answers["mode"],
         entries=None if "history" in failures else [parse_entry(item) for item in answers["history"]],
         around=around,
@@ -180,7 +180,7 @@ def _look(session: Session, place: Place) -> Sight:
     )
 
 
-def _surface(session: Session) -> Surface | OperationError:
+def _surface(session: Session) -> StackResources | OperationError:
     """Return what the outputs show; saved ones may be older than this command, and what matters most is in the table."""
     try:
         return read_surface(session.outputs)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from operations.aws.read_ports import AskIn
+from operations.aws.read_ports import ReadApiFactory
 from operations.checks.data_path import leads_to, resolve
 from operations.checks.monitoring import tells_a_role
-from operations.stack.resources import RegionSurface, Surface
+from operations.stack.resources import RegionSurface, StackResources
 from operations.support.times import utc_text
 
 LAG_MINUTES = 5
@@ -37,10 +37,10 @@ class DnsAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vicinity:
+class RegionStatus:
     """What one look brought; a part that was not read is `None`."""
 
-    surface: Surface
+    surface: StackResources
     here: RegionSurface
     lag: Sequence[LagMetric] | None
     """Empty where AWS has none: in the writer's region."""
@@ -49,7 +49,7 @@ class Vicinity:
     """Names of the alarms that are on and tell no role."""
 
 
-def read_lag(here: RegionSurface, ask_in: AskIn, now: datetime) -> list[LagMetric]:
+def read_lag(here: RegionSurface, ask_in: ReadApiFactory, now: datetime) -> list[LagMetric]:
     """Return the newest lag that AWS published of this region's cluster. Raises AwsError.
 
     Source: Monitoring an Amazon Aurora global database: the metric is the secondary's, in milliseconds.
@@ -73,7 +73,7 @@ def read_lag(here: RegionSurface, ask_in: AskIn, now: datetime) -> list[LagMetri
     return [] if newest is None else [LagMetric(at=newest["Timestamp"], average_ms=float(newest["Average"]))]
 
 
-def read_dns(surface: Surface, here: RegionSurface, ask_in: AskIn) -> DnsAnswer:
+def read_dns(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> DnsAnswer:
     """Return where the writer's name leads in this region's VPC, asked of the health_check inside it. Raises AwsError."""
     answer = resolve(surface, here, ask_in)
     name: Mapping[str, Any] = answer[0] if answer else {}
@@ -85,7 +85,7 @@ def read_dns(surface: Surface, here: RegionSurface, ask_in: AskIn) -> DnsAnswer:
     )
 
 
-def read_alarms(here: RegionSurface, ask_in: AskIn) -> list[str]:
+def read_alarms(here: RegionSurface, ask_in: ReadApiFactory) -> list[str]:
     """Return the names of this region's alarms that are on and tell no role. Raises AwsError."""
     found = ask_in(here.region).ask_all(
         "cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(here.alarm_names), StateValue="ALARM"
@@ -93,7 +93,7 @@ def read_alarms(here: RegionSurface, ask_in: AskIn) -> list[str]:
     return sorted(name for each in found if not tells_a_role(name := str(each["AlarmName"])))
 
 
-def vicinity_json(around: Vicinity) -> dict[str, object]:
+def vicinity_json(around: RegionStatus) -> dict[str, object]:
     """Return the view for machines; `null` where a part was not read."""
     lag = around.lag[0] if around.lag else None
     return {
@@ -115,7 +115,7 @@ def vicinity_json(around: Vicinity) -> dict[str, object]:
     }
 
 
-def lag_text(around: Vicinity) -> str:
+def lag_text(around: RegionStatus) -> str:
     """Return what AWS measures of the lag."""
     if around.lag is None:
         return "AWS's metric unknown"
@@ -124,7 +124,7 @@ def lag_text(around: Vicinity) -> str:
     return f"AWS's metric {around.lag[0].average_ms:g} ms in the minute of {utc_text(around.lag[0].at)}"
 
 
-def dns_text(around: Vicinity, writer: str | None) -> str:
+def dns_text(around: RegionStatus, writer: str | None) -> str:
     """Return where the writer's name leads, and whether that is the writer."""
     name, dns = around.surface.writer_name, around.dns
     if dns is None:
@@ -136,12 +136,12 @@ def dns_text(around: Vicinity, writer: str | None) -> str:
     return f"{name} leads to {dns.region}, {word} ({', '.join(dns.addresses)}, asked in {around.here.region})"
 
 
-def endpoint_lines(around: Vicinity) -> list[tuple[str, str]]:
+def endpoint_lines(around: RegionStatus) -> list[tuple[str, str]]:
     """Return the clusters' own endpoints."""
     return [(f"Endpoint {each.region}", each.writer_endpoint) for each in around.surface.regions]
 
 
-def alarms_text(around: Vicinity) -> str:
+def alarms_text(around: RegionStatus) -> str:
     """Return which alarms are on."""
     if around.alarms is None:
         return "unknown"

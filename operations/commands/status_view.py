@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.failover_controller.model import Approval, State, Switch
-from operations.aws.roles import Seats, agreed, seats_by_state
+from operations.aws.roles import Roles, reconcile, seats_by_state
 from operations.aws.table_items import Entry, Parsed, changed_at, is_armed
 from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS, evidence_of
 from operations.commands.arm_plan import describe
 from operations.commands.status_environment import (
-    Vicinity,
+    RegionStatus,
     alarms_text,
     dns_text,
     endpoint_lines,
@@ -29,7 +29,7 @@ _SAID = ("verdict", "decision_id")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sight:
+class RegionView:
     """What one look at a region brought; `None` where a part could not be read, and why in `failures`."""
 
     place: Place
@@ -38,15 +38,15 @@ class Sight:
     answer: Parsed[Approval] | None
     """A person's answer to the pending decision."""
     switch: Parsed[Switch] | None
-    seats: Seats | None
+    seats: Roles | None
     policy: Mapping[str, str] | None
     entries: Sequence[Entry] | None
-    around: Vicinity | None
+    around: RegionStatus | None
     """What stands around the controller; None when the outputs don't say where that is."""
     failures: Mapping[str, str]
 
 
-def exit_code(sight: Sight) -> ExitCode:
+def exit_code(sight: RegionView) -> ExitCode:
     """Return 0 when all was read but perhaps the mode, 4 when neither table nor RDS was, else 5."""
     missing = [part for part in ("standby", "table", "approval", "history", "RDS") if part in sight.failures]
     if not missing:
@@ -54,7 +54,7 @@ def exit_code(sight: Sight) -> ExitCode:
     return ExitCode.AWS if {"table", "RDS"} <= set(missing) else ExitCode.PARTLY
 
 
-def status_json(deployment: Deployment, sight: Sight) -> dict[str, object]:
+def status_json(deployment: Deployment, sight: RegionView) -> dict[str, object]:
     """Return the view for machines; `null` where something is unknown or absent."""
     state = None if sight.state is None else sight.state.value
     seats = _seats(deployment, sight)
@@ -79,7 +79,7 @@ def status_json(deployment: Deployment, sight: Sight) -> dict[str, object]:
     }
 
 
-def status_lines(deployment: Deployment, sight: Sight) -> list[tuple[str, str]]:
+def status_lines(deployment: Deployment, sight: RegionView) -> list[tuple[str, str]]:
     """Return the view for people: a label and a text each."""
     seats = _seats(deployment, sight)
     return [
@@ -94,7 +94,7 @@ def status_lines(deployment: Deployment, sight: Sight) -> list[tuple[str, str]]:
     ]
 
 
-def _around_lines(sight: Sight, seats: Seats) -> list[tuple[str, str]]:
+def _around_lines(sight: RegionView, seats: Roles) -> list[tuple[str, str]]:
     if sight.around is None:
         return []
     writer = None if seats.writer is None else seats.writer.region
@@ -112,7 +112,7 @@ def _lag(state: State | None) -> dict[str, object]:
     }
 
 
-def _lag_text(sight: Sight) -> str:
+def _lag_text(sight: RegionView) -> str:
     state = None if sight.state is None else sight.state.value
     if state is None or state.lag_ms is None:
         seen = "the controller has seen none"
@@ -122,29 +122,29 @@ def _lag_text(sight: Sight) -> str:
     return seen if sight.around is None else f"{seen}; {lag_text(sight.around)}"
 
 
-def _seats(deployment: Deployment, sight: Sight) -> Seats:
+def _seats(deployment: Deployment, sight: RegionView) -> Roles:
     if sight.seats is not None and sight.seats.standby is not None:
         return sight.seats
     state = None if sight.state is None else sight.state.value
-    return agreed([seats_by_state(deployment, sight.place, state)])
+    return reconcile([seats_by_state(deployment, sight.place, state)])
 
 
-def _controller(sight: Sight, state: State | None) -> dict[str, object]:
+def _controller(sight: RegionView, state: State | None) -> dict[str, object]:
     policy = sight.policy or {}
-    age_seconds = _beat_age_seconds(sight, state)
+    age_seconds = _cycle_age_seconds(sight, state)
     return {
         "mode": policy.get("MODE"),
-        "beat_seconds": _number(policy.get("BEAT_SECONDS")),
-        "last_beat_at": None if state is None or state.beat_at is None else utc_text(state.beat_at),
-        "last_beat_age_seconds": None if age_seconds is None else round(age_seconds, 1),
+        "interval_seconds": _number(policy.get("INTERVAL_SECONDS")),
+        "last_cycle_at": None if state is None or state.cycle_at is None else utc_text(state.cycle_at),
+        "last_cycle_age_seconds": None if age_seconds is None else round(age_seconds, 1),
         "beating": None if age_seconds is None else age_seconds <= CONTROLLER_SILENT_SECONDS,
         "dead_since": None if state is None or state.dead_since is None else utc_text(state.dead_since),
-        "told": [] if state is None else [str(reason) for reason in state.told],
+        "notified": [] if state is None else [str(reason) for reason in state.notified],
         "state_problem": None if sight.state is None else sight.state.problem,
     }
 
 
-def _switch(sight: Sight) -> dict[str, object] | None:
+def _switch(sight: RegionView) -> dict[str, object] | None:
     if sight.switch is None:
         return None
     value, at = sight.switch.value, changed_at(sight.switch.raw)
@@ -158,7 +158,7 @@ def _switch(sight: Sight) -> dict[str, object] | None:
     }
 
 
-def _pending(sight: Sight, state: State | None) -> dict[str, object] | None:
+def _pending(sight: RegionView, state: State | None) -> dict[str, object] | None:
     if state is None or state.pending is None:
         return None
     answer = None if sight.answer is None else sight.answer.value
@@ -185,7 +185,7 @@ def _attempt(state: State | None) -> dict[str, object] | None:
     }
 
 
-def _roles_text(seats: Seats, place: Place) -> str:
+def _roles_text(seats: Roles, place: Place) -> str:
     if seats.writer is None or seats.standby is None:
         return seats.source
     names = [
@@ -196,24 +196,24 @@ def _roles_text(seats: Seats, place: Place) -> str:
     return f"{', '.join(names)}; {operation}; {seats.source}"
 
 
-def _controller_text(sight: Sight) -> str:
+def _controller_text(sight: RegionView) -> str:
     mode = f"mode {(sight.policy or {}).get('MODE', 'unknown')}"
     if sight.state is None:
         return mode
     if sight.state.problem is not None:
         return f"{mode}; its state is {sight.state.problem}"
     state = sight.state.value
-    age_seconds = _beat_age_seconds(sight, state)
+    age_seconds = _cycle_age_seconds(sight, state)
     if state is None or age_seconds is None:
         return f"{mode}; has never beaten"
     word = "beating" if age_seconds <= CONTROLLER_SILENT_SECONDS else "SILENT"
-    text = f"{mode}; {word}, last beat {age_text(age_seconds)} ago"
+    text = f"{mode}; {word}, last cycle {age_text(age_seconds)} ago"
     if state.dead_since is not None:
         text += f"; the writer counts as dead since {utc_text(state.dead_since)}"
-    return text + (f"; told: {', '.join(state.told)}" if state.told else "")
+    return text + (f"; told: {', '.join(state.notified)}" if state.notified else "")
 
 
-def _pending_text(sight: Sight) -> str:
+def _pending_text(sight: RegionView) -> str:
     state = None if sight.state is None else sight.state.value
     if state is None:
         return "unknown"
@@ -224,7 +224,7 @@ def _pending_text(sight: Sight) -> str:
     return f"{state.pending.id}: {state.pending.verdict}, {_answer_text(sight)}; {', '.join(facts)}"
 
 
-def _answer_text(sight: Sight) -> str:
+def _answer_text(sight: RegionView) -> str:
     if sight.answer is None or sight.answer.raw is None:
         return "NOT ANSWERED" if "approval" not in sight.failures else "answer unknown"
     if sight.answer.value is None:
@@ -232,7 +232,7 @@ def _answer_text(sight: Sight) -> str:
     return f"{'approved' if sight.answer.value.approved else 'rejected'} by {sight.answer.value.by or 'unknown'}"
 
 
-def _attempt_text(sight: Sight) -> str:
+def _attempt_text(sight: RegionView) -> str:
     state = None if sight.state is None else sight.state.value
     if state is None:
         return "unknown"
@@ -245,8 +245,8 @@ def _attempt_text(sight: Sight) -> str:
     )
 
 
-def _beat_age_seconds(sight: Sight, state: State | None) -> float | None:
-    return None if state is None or state.beat_at is None else (sight.at - state.beat_at).total_seconds()
+def _cycle_age_seconds(sight: RegionView, state: State | None) -> float | None:
+    return None if state is None or state.cycle_at is None else (sight.at - state.cycle_at).total_seconds()
 
 
 def _number(text: str | None) -> float | None:

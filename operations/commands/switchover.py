@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from operations.aws.table_items import Trace
-from operations.commands.move_progress import Following
+from operations.commands.move_progress import MoveProgress
 from operations.commands.move_steps import (
     AVAILABLE,
-    Course,
-    Moved,
+    MoveOptions,
+    MoveResult,
     Obstacle,
     arrive,
     begin,
@@ -28,7 +28,7 @@ from operations.commands.move_steps import (
     record,
     refuse_if,
 )
-from operations.commands.move_survey import RegionSurvey, Survey, survey
+from operations.commands.move_survey import RegionSurvey, Topology, survey
 from operations.commands.session import Session
 from operations.support.errors import ExitCode, RefusedError
 from operations.support.times import utc_text
@@ -42,7 +42,7 @@ WHAT_AWS_SAYS = (
 
 
 def switch_over(
-    session: Session, *, to: str | None, max_lag_ms: float, only_resume: bool, reason: str, course: Course
+    session: Session, *, to: str | None, max_lag_ms: float, only_resume: bool, reason: str, course: MoveOptions
 ) -> ExitCode:
     """Make the cluster of the other region, or of `to`, the writer; nothing is lost."""
     found = survey(session)
@@ -57,8 +57,8 @@ def switch_over(
 
 
 def move(
-    session: Session, found: Survey, *, max_lag_ms: float, reason: str, course: Course, asking: bool = True
-) -> Moved:
+    session: Session, found: Topology, *, max_lag_ms: float, reason: str, course: MoveOptions, asking: bool = True
+) -> MoveResult:
     """Switch over to the standby, after the gates, the plan and, when `asking`, the confirmation; follow it to the end.
 
     Raises:
@@ -73,7 +73,7 @@ def move(
     return go_over(session, found, reason=reason, course=course)
 
 
-def go_over(session: Session, found: Survey, *, reason: str, course: Course) -> Moved:
+def go_over(session: Session, found: Topology, *, reason: str, course: MoveOptions) -> MoveResult:
     """Record it, call it, follow it to the end; the gates were open, and a person has confirmed.
 
     Raises:
@@ -86,41 +86,41 @@ def go_over(session: Session, found: Survey, *, reason: str, course: Course) -> 
     call = partial(session.moves(origin).switch_over, target.cluster_arn)
     with journey.followed():
         begin(session, target, call, journey)
-        following = Following(session=session, target=target, journey=journey, started_at=started_at)
+        following = MoveProgress(session=session, target=target, journey=journey, started_at=started_at)
         arrive(following, course)
         following.until_the_other_follows()
-    return Moved(origin=origin, target=target, seconds=journey.seconds)
+    return MoveResult(origin=origin, target=target, seconds=journey.seconds)
 
 
-def obstacles_of(found: Survey, *, max_lag_ms: float, now: float) -> Iterator[Obstacle]:
+def obstacles_of(found: Topology, *, max_lag_ms: float, now: float) -> Iterator[Obstacle]:
     """Return what forbids a switchover now; `now` in seconds since the epoch."""
     writer, standby = found.writer, found.standby
     if writer.world is None:
         yield Obstacle(
             what=f"the RDS API of {writer.place.region}, the writer's region, does not answer, and a switchover is called there",
-            cure="If that region is lost: `failover --accept-data-loss`. If not: try again.",
+            hint="If that region is lost: `failover --accept-data-loss`. If not: try again.",
         )
     if found.world.status != AVAILABLE:
-        yield Obstacle(what=f"the global cluster is {found.world.status}", cure="Wait until it is available.")
+        yield Obstacle(what=f"the global cluster is {found.world.status}", hint="Wait until it is available.")
     for region in (writer, standby):
         yield from cluster_obstacles(region)
     versions = [region.cluster.engine_version for region in (writer, standby) if region.cluster is not None]
     if len(set(versions)) > 1:
         yield Obstacle(
             what=f"the engine versions differ: {' and '.join(versions)}",
-            cure="Bring both to one version first: the runbook, upgrade of the engine.",
+            hint="Bring both to one version first: the runbook, upgrade of the engine.",
         )
     synchronization = found.world.synchronization.get(standby.place.cluster_arn, "unknown")
     if synchronization != CONNECTED:
         yield Obstacle(
             what=f"{standby.place.region} is not synchronized: {synchronization}",
-            cure="Wait until it is connected; the cluster's events say why it is not.",
+            hint="Wait until it is connected; the cluster's events say why it is not.",
         )
     lag_ms = fresh_lag_ms(standby, now)
     if lag_ms is not None and lag_ms > max_lag_ms:
         yield Obstacle(
             what=f"the lag is {lag_ms:g} ms, above {max_lag_ms:g} ms: writes would stand still while it catches up",
-            cure="Wait until it is lower, or allow more with --max-lag-ms.",
+            hint="Wait until it is lower, or allow more with --max-lag-ms.",
         )
     yield from _controller_obstacles(standby)
 
@@ -133,7 +133,7 @@ def fresh_lag_ms(standby: RegionSurvey, now: float) -> float | None:
     return state.lag_ms if now - state.lag_at.timestamp() <= LAG_FRESH_SECONDS else None
 
 
-def say_plan(session: Session, found: Survey, obstacles: list[Obstacle]) -> None:
+def say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> None:
     """Show what would be done, and what a person should know before."""
     note = session.screen.note
     writer, standby = found.writer, found.standby
@@ -161,32 +161,32 @@ def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
         why = standby.failures.get("table") or (standby.state and standby.state.problem)
         yield Obstacle(
             what=f"whether the controller of {where} is about to act can't be read: {why}",
-            cure="Try again; the runbook, heading `state-unreadable`.",
+            hint="Try again; the runbook, heading `state-unreadable`.",
         )
     if state is None:
         return
     if state.attempt is not None:
         called = utc_text(state.attempt.started_at)
-        yield Obstacle(what=f"the controller of {where} called a failover at {called}", cure="Follow it with `status`.")
+        yield Obstacle(what=f"the controller of {where} called a failover at {called}", hint="Follow it with `status`.")
     elif state.pending is not None:
         yield Obstacle(
             what=f"the controller of {where} asks about decision {state.pending.id}: it takes the writer for lost",
-            cure="Answer it with `approve`, or wait until the trouble is over.",
+            hint="Answer it with `approve`, or wait until the trouble is over.",
         )
     elif state.dead_since is not None:
         since = utc_text(state.dead_since)
         yield Obstacle(
-            what=f"for the controller of {where} the writer counts as dead since {since}: it may act within beats",
-            cure="A switchover needs a living writer. Look at `status`, and let the controller decide.",
+            what=f"for the controller of {where} the writer counts as dead since {since}: it may act within cycles",
+            hint="A switchover needs a living writer. Look at `status`, and let the controller decide.",
         )
 
 
-def _say_nothing_to_do(session: Session, found: Survey, to: str | None, *, only_resume: bool) -> ExitCode:
+def _say_nothing_to_do(session: Session, found: Topology, to: str | None, *, only_resume: bool) -> ExitCode:
     writer = found.writer.place.region
     if only_resume and to not in (None, writer):
         raise RefusedError(
             f"no operation is under way, and {writer} is the writer: there is nothing to follow",
-            cure="It has ended, or never began: look at `history`. Without --resume it is called anew.",
+            hint="It has ended, or never began: look at `history`. Without --resume it is called anew.",
         )
     session.screen.result(
         {"writer": writer, "changed": False}, [f"No operation is under way, and {writer} is the writer: nothing to do."]
@@ -194,7 +194,7 @@ def _say_nothing_to_do(session: Session, found: Survey, to: str | None, *, only_
     return ExitCode.DONE
 
 
-def _say_moved(session: Session, moved: Moved) -> None:
+def _say_moved(session: Session, moved: MoveResult) -> None:
     session.screen.result(
         {"from": moved.origin.region, "writer": moved.target.region, "changed": True, "seconds": moved.seconds},
         [

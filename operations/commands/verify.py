@@ -4,8 +4,8 @@ Owns which promises there are, and the order. Does not own any judgement (`promi
 but heartbeats; a region that is gone makes its promises unknown or failed within the deadline of one check.
 """
 
-from operations.aws.ports import Roles
-from operations.aws.roles import Seats, agreed, seats_by_rds
+from operations.aws.ports import RdsRoles
+from operations.aws.roles import Roles, reconcile, roles_from_rds
 from operations.checks.data_path import data_checks
 from operations.checks.database import database_checks, version_check
 from operations.checks.finding import Finding, judged
@@ -40,12 +40,12 @@ def check_promises(session: Session) -> tuple[list[Finding], str | None]:
     return [*findings, *run_checks(checks, session.screen, "Checking the promises")], writer
 
 
-def _roles(session: Session) -> tuple[Seats, list[Finding]]:
+def _roles(session: Session) -> tuple[Roles, list[Finding]]:
     """Ask both regions who is the writer: the promises that depend on roles need it before all others."""
     places = session.deployment.places
     answers = side_by_side([session.connect(place).read_roles for place in places])
-    known = [seats_by_rds(session.deployment, answer) for answer in answers if isinstance(answer, Roles)]
-    seats = agreed(known)
+    known = [roles_from_rds(session.deployment, answer) for answer in answers if isinstance(answer, RdsRoles)]
+    seats = reconcile(known)
     problems = [
         f"{place.region}: {answer.what}"
         for place, answer in zip(places, answers, strict=True)
@@ -54,5 +54,5 @@ def _roles(session: Session) -> tuple[Seats, list[Finding]]:
     if seats.writer is None:
         problems.append(f"the writer is {seats.source}")
     evidence = f"both regions name {seats.writer.region if seats.writer else None}"
-    cure = "A region that does not answer may be lost: `status` from the other one, and the runbook."
-    return seats, [judged("one writer", "both", problems=problems, evidence=evidence, cure=cure)]
+    hint = "A region that does not answer may be lost: `status` from the other one, and the runbook."
+    return seats, [judged("one writer", "both", problems=problems, evidence=evidence, hint=hint)]

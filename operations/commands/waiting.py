@@ -19,14 +19,14 @@ FAILURES_BORNE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sign:
+class PollResult:
     """What one look found."""
 
     done: bool
     words: str
 
 
-class Journey:
+class Waiter:
     """One wait, of several legs, for something that AWS does by itself once it was started."""
 
     def __init__(self, session: Session, *, timeout_seconds: float, goes_on: str, resume: str) -> None:
@@ -48,7 +48,7 @@ class Journey:
         minutes, seconds = divmod(int(self.elapsed_seconds), 60)
         self._session.screen.note(f"  {minutes:02d}:{seconds:02d}  {text}")
 
-    def wait(self, leg: str, look: Callable[[], Sign]) -> None:
+    def wait(self, leg: str, look: Callable[[], PollResult]) -> None:
         """Look until the leg is done.
 
         Raises:
@@ -64,7 +64,7 @@ class Journey:
                 failures += 1
                 if failures > FAILURES_BORNE:
                     raise
-                sign = Sign(done=False, words=f"{leg}: can't be seen just now: {error.what}")
+                sign = PollResult(done=False, words=f"{leg}: can't be seen just now: {error.what}")
             if sign.words != said or self.elapsed_seconds - said_at >= SAY_AGAIN_SECONDS or sign.done:
                 said, said_at = sign.words, self.elapsed_seconds
                 self.note(sign.words)
@@ -73,7 +73,7 @@ class Journey:
                 return
             if self.elapsed_seconds >= self._timeout_seconds:
                 raise TimedOutError(
-                    f"{leg}: not seen within {self._timeout_seconds:g} s; the last look: {sign.words}", cure=""
+                    f"{leg}: not seen within {self._timeout_seconds:g} s; the last look: {sign.words}", hint=""
                 )
             self._session.sleep(min(pause, max(0.0, self._timeout_seconds - self.elapsed_seconds)))
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
@@ -81,12 +81,12 @@ class Journey:
     @contextmanager
     def followed(self) -> Iterator[None]:
         """Say at every early end what goes on by itself, and how to follow it."""
-        cure = f"{self._goes_on} Follow it: {self._resume}"
+        hint = f"{self._goes_on} Follow it: {self._resume}"
         try:
             yield
         except KeyboardInterrupt as error:
-            raise StoppedError(f"stopped watching after {self.elapsed_seconds:.0f} s", cure=cure) from error
+            raise StoppedError(f"stopped watching after {self.elapsed_seconds:.0f} s", hint=hint) from error
         except TimedOutError as error:
-            raise TimedOutError(error.what, cure=cure) from error
+            raise TimedOutError(error.what, hint=hint) from error
         except AwsError as error:
-            raise AwsError(error.what, cure=f"{cure} ({error.cure})") from error
+            raise AwsError(error.what, hint=f"{hint} ({error.hint})") from error

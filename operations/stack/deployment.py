@@ -50,7 +50,7 @@ class Deployment:
             if place.region == region:
                 return place
         regions = " or ".join(place.region for place in self.places)
-        raise UsageProblemError(f"--region: nothing of this stack is in {region!r}", cure=f"It is in {regions}.")
+        raise UsageProblemError(f"--region: nothing of this stack is in {region!r}", hint=f"It is in {regions}.")
 
     def other(self, place: Place) -> Place:
         """Return the place that is not `place`."""
@@ -93,11 +93,11 @@ def load_outputs(file: Path | None, stack: str | None, run: Run = subprocess.run
             return json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageProblemError(
-                f"--outputs: {file} can't be read: {error.strerror}", cure=f"Make it: {KEEP_A_COPY}."
+                f"--outputs: {file} can't be read: {error.strerror}", hint=f"Make it: {KEEP_A_COPY}."
             ) from error
         except ValueError as error:
             raise UsageProblemError(
-                f"--outputs: {file} is no JSON: {error}", cure=f"Make it: {KEEP_A_COPY}."
+                f"--outputs: {file} is no JSON: {error}", hint=f"Make it: {KEEP_A_COPY}."
             ) from error
     return _ask_pulumi(stack, run)
 
@@ -110,21 +110,21 @@ def _ask_pulumi(stack: str | None, run: Run) -> object:
     except FileNotFoundError as error:
         raise UsageProblemError(
             "pulumi is not installed here, or not on the PATH",
-            cure="Give `--outputs FILE`, the saved answer of `pulumi stack output --json`; "
+            hint="Give `--outputs FILE`, the saved answer of `pulumi stack output --json`; "
             "or install Pulumi: https://www.pulumi.com/docs/install/.",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise UsageProblemError(
             f"`{' '.join(command)}` gave no answer within {PULUMI_TIMEOUT_SECONDS} s: its state may be in a region that is lost",
-            cure=f"Don't depend on it: {KEEP_A_COPY}.",
+            hint=f"Don't depend on it: {KEEP_A_COPY}.",
         ) from error
     if answer.returncode != 0:
         said = " ".join((answer.stderr or answer.stdout).split())[:300]
         raise UsageProblemError(
             f"`{' '.join(command)}` failed: {said}",
-            cure="Log in to Pulumi and name the stack with --stack, or give --outputs FILE.",
+            hint="Log in to Pulumi and name the stack with --stack, or give --outputs FILE.",
         )
     try:
         return json.loads(answer.stdout)
     except ValueError as error:
-        raise UsageProblemError(f"`{' '.join(command)}` answered no JSON", cure="Give --outputs FILE.") from error
+        raise UsageProblemError(f"`{' '.join(command)}` answered no JSON", hint="Give --outputs FILE.") from error

@@ -46,7 +46,7 @@ class OutputsReader:
         if self._problems:
             raise UsageProblemError(
                 f"these outputs are missing or malformed: {', '.join(self._problems)}",
-                cure="Give the outputs of a stack of this program that is up: `pulumi stack output --json`.",
+                hint="Give the outputs of a stack of this program that is up: `pulumi stack output --json`.",
             )
 
     def _text(self, values: Mapping[object, object], name: str, where: str) -> str:

@@ -40,7 +40,7 @@ class RegionSurface:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surface:
+class StackResources:
     """The whole stack; the region that is the standby on day one comes first."""
 
     global_cluster_id: str
@@ -66,7 +66,7 @@ class Surface:
         return next(each for each in self.regions if each.region == region)
 
 
-def read_surface(outputs: object) -> Surface:
+def read_surface(outputs: object) -> StackResources:
     """Return what the outputs show.
 
     Raises:
@@ -78,7 +78,7 @@ def read_surface(outputs: object) -> Surface:
     if not isinstance(checks, Mapping) or not all(isinstance(value, str) for value in checks.values()):
         reader.miss("health_check_ids")
         checks = {}
-    surface = Surface(
+    surface = StackResources(
         global_cluster_id=reader.text("global_cluster_id"),
         environment=reader.text("environment"),
         writer_name=reader.text("writer_dns_name"),

@@ -27,23 +27,23 @@ def read_settings(stack: str, directory: Path = PROGRAM) -> Settings:
     except OSError as error:
         stacks = ", ".join(sorted(each.name.split(".")[1] for each in directory.glob("Pulumi.*.yaml"))) or "none"
         raise UsageProblemError(
-            f"--stack: {file.name} can't be read: {error.strerror}", cure=f"There are settings of: {stacks}."
+            f"--stack: {file.name} can't be read: {error.strerror}", hint=f"There are settings of: {stacks}."
         ) from error
     except yaml.YAMLError as error:
-        raise UsageProblemError(f"{file.name} is no YAML: {error}", cure="Mend it.") from error
+        raise UsageProblemError(f"{file.name} is no YAML: {error}", hint="Mend it.") from error
     config = content.get("config") if isinstance(content, Mapping) else None
     if not isinstance(config, Mapping):
-        raise UsageProblemError(f"{file.name} has no `config`", cure="Copy Pulumi.dev.yaml, and change what differs.")
+        raise UsageProblemError(f"{file.name} has no `config`", hint="Copy Pulumi.dev.yaml, and change what differs.")
     full = {key if ":" in str(key) else f"{PROJECT_NAMESPACE}:{key}": value for key, value in config.items()}
     if encrypted := sorted(_encrypted(full)):
         raise UsageProblemError(
             f"{file.name}: {', '.join(encrypted)} is encrypted, and only the Pulumi CLI can read it",
-            cure="No setting of this program is a secret: set it anew without --secret.",
+            hint="No setting of this program is a secret: set it anew without --secret.",
         )
     try:
         return parse_stack_config(full)
     except SettingsError as error:
-        raise UsageProblemError(f"{file.name}: {'; '.join(error.mistakes)}", cure="Mend the settings named.") from error
+        raise UsageProblemError(f"{file.name}: {'; '.join(error.mistakes)}", hint="Mend the settings named.") from error
 
 
 def _encrypted(value: object, key: str = "") -> Iterator[str]:

@@ -58,7 +58,7 @@ def _taken(end: list[Result | BaseException], seconds: float) -> Result | Operat
     if not end:
         return AwsError(
             f"no answer within {seconds:g} s",
-            cure="The region, the way to it, or the source of the credentials may be down; --region picks the other region.",
+            hint="The region, the way to it, or the source of the credentials may be down; --region picks the other region.",
         )
     result = end[0]
     if isinstance(result, OperationError):

@@ -39,10 +39,10 @@ class OperationError(Exception):
 
     exit_code: int = ExitCode.REFUSED
 
-    def __init__(self, what: str, *, cure: str) -> None:
+    def __init__(self, what: str, *, hint: str) -> None:
         super().__init__(what)
         self.what = what
-        self.cure = cure
+        self.hint = hint
 
     @property
     def word(self) -> str:

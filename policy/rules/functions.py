@@ -64,7 +64,7 @@ def environments_are_such_as_lambda_takes(stack: Stack) -> Iterator[Finding]:
 
 @rule("Configuring reserved concurrency: zero stops a function, AWS Lambda Developer Guide")
 def what_a_schedule_starts_has_two_places(stack: Stack) -> Iterator[Finding]:
-    """Where a function that a schedule starts has places of its own, it has two or more: one beats, its successor takes over."""
+    """Where a function that a schedule starts has places of its own, it has two or more: one cycles, its successor takes over."""
     for schedule in stack.of(SCHEDULE):
         for r in stack.behind(schedule, "target", FUNCTION):
             places = r.get("reservedConcurrentExecutions")

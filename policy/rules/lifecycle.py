@@ -210,7 +210,7 @@ def the_right_to_remove_interfaces_goes_last(stack: Stack) -> Iterator[Finding]:
                 yield broken(group, "dependsOn", "not after the right to remove its interfaces")
 
 
-@rule("DESIGN section 4: a first beat before everything is there would find a disaster")
+@rule("DESIGN section 4: a first cycle before everything is there would find a disaster")
 def controllers_start_when_everything_is_there(stack: Stack) -> Iterator[Finding]:
     """A schedule waits for all instances, the routes both ways, and the set-up of the database."""
     needed = [r for kind in (INSTANCE, "ec2/route:Route", "lambda/invocation:Invocation") for r in stack.of(kind)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 
-from functions.failover_controller.metrics import beat_metrics
+from functions.failover_controller.metrics import cycle_metrics
 from functions.failover_controller.model import Action, Decision, Observation, Peer, Port, Reason, Records, Side
 
 CONTROLLERS_DIMENSIONS = (frozenset({"GlobalCluster"}),)
@@ -44,12 +44,12 @@ AWS_METRICS: Mapping[str, Published] = _read()
 
 @functools.cache
 def controllers_metrics() -> frozenset[str]:
-    """Return every metric that a beat of the controller can publish: what it says when it knows everything."""
+    """Return every metric that a cycle of the controller can publish: what it says when it knows everything."""
     decision = Decision(action=Action.HOLD, reason=next(iter(Reason)), target=None, evidence={})
     return frozenset(
         name
         for writer in (Side.OWN, Side.PEER)
-        for name in beat_metrics(_all_seen(writer), decision, heartbeat_stopped=False, met_error=False, took_ms=1.0)
+        for name in cycle_metrics(_all_seen(writer), decision, heartbeat_stopped=False, met_error=False, took_ms=1.0)
     )
 
 

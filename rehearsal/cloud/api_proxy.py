@@ -22,10 +22,10 @@ from aiohttp import web
 
 from rehearsal.aurora.global_database import GlobalDatabase, MasterUser
 from rehearsal.cloud import instance_offers
-from rehearsal.cloud.databases import StandIns
+from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import GlobalClusterView, Operation, OperationRequest, RdsRefusal, check_new_member
 from rehearsal.cloud.ministack import ACCOUNT_ID
-from rehearsal.cloud.operations import OperationCall, OperationRecord, OperationRunner
+from rehearsal.cloud.operations import GlobalOperations, OperationCall, OperationRecord
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import RdsEvents, ToldEvent
 from rehearsal.cloud.rds_xml import (
@@ -64,7 +64,7 @@ class _Call:
     parameters: Mapping[str, str]
 
 
-class ControlPlane:
+class ApiProxy:
     """The API's endpoint. A context manager; thread-safe. A Layer of network.Network.
 
     `operation_seconds` is how long a failover or switchover takes, `clock` gives seconds since the epoch.
@@ -81,7 +81,7 @@ class ControlPlane:
         clock: Callable[[], float] = time.time,
         account_id: str = ACCOUNT_ID,
     ) -> None:
-        self.stand_ins = StandIns(
+        self.stand_ins = Databases(
             network=network, account_id=account_id, clock=clock, replication_lag_seconds=replication_lag_seconds
         )
         self._account_id = account_id
@@ -91,7 +91,7 @@ class ControlPlane:
         self._events = RdsEvents(
             endpoint=lambda: self._upstream.url, is_dark=lambda region: region in network.dark_regions, clock=clock
         )
-        self._runner = OperationRunner(
+        self._runner = GlobalOperations(
             look_up=self._view,
             agree=self._agree,
             tell=self._events.tell,
@@ -169,7 +169,7 @@ class ControlPlane:
     @property
     def events(self) -> list[ToldEvent]:
         """Every event that RDS told EventBridge of, oldest first."""
-        return self._events.told
+        return self._events.notified
 
     @property
     def operation_seconds(self) -> float:
@@ -193,11 +193,11 @@ class ControlPlane:
         """Return the region that a global cluster's databases take writes in."""
         return self.global_database(global_cluster_id).writer.region
 
-    def darken(self, region: str) -> None:
+    def fail(self, region: str) -> None:
         """Stop the databases of a region."""
         self.stand_ins.stop_region(region)
 
-    def lighten(self, region: str) -> None:
+    def restore(self, region: str) -> None:
         """Start them again."""
         self.stand_ins.start_region(region)
 

@@ -25,7 +25,7 @@ class _StandIn:
     instances: set[str] = field(default_factory=set)
 
 
-class StandIns:
+class Databases:
     """All stand-ins of a rehearsal, by cluster ARN. A group is a global cluster, or a cluster that is in none."""
 
     def __init__(

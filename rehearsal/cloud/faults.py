@@ -262,7 +262,7 @@ class ApiFaults:
         with self._lock:
             return frozenset(self._darkness)
 
-    def darken(self, region: str) -> None:
+    def fail(self, region: str) -> None:
         """Let everything that the region's callers send, and everything that is sent to the region, hang.
 
         Global services go on answering callers in living regions.
@@ -286,8 +286,8 @@ class ApiFaults:
             self._darkness_ids.update(rule.id for own in rules.values() for rule in own)
             self._thread.call(lambda: self._prepend_rules(rules))
 
-    def lighten(self, region: str) -> None:
-        """Undo `darken`; the requests that were held are reset, so that nothing of the outage takes effect late."""
+    def restore(self, region: str) -> None:
+        """Undo `fail`; the requests that were held are reset, so that nothing of the outage takes effect late."""
         with self._lock:
             rules = self._darkness.pop(region, None)
             if rules is None:

@@ -69,7 +69,7 @@ class Databases(Protocol):
         ...
 
 
-class OperationRunner:
+class GlobalOperations:
     """Accepts operations and runs them.
 
     Args:

@@ -99,7 +99,7 @@ class RdsEvents:
         self._told: list[ToldEvent] = []
 
     @property
-    def told(self) -> list[ToldEvent]:
+    def notified(self) -> list[ToldEvent]:
         """Every event so far, oldest first."""
         return list(self._told)
 

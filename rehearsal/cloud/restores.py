@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rehearsal.aurora.global_database import OperationRefusedError
-from rehearsal.cloud.databases import StandIns
+from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import RdsRefusal
 from rehearsal.cloud.rds_xml import NAMESPACE, DescribedCluster, cluster_of_arn, described_clusters, refusal_in
 from rehearsal.cloud.upstream import Answer
@@ -40,7 +40,7 @@ class Restores:
     """The copies of a rehearsal. `clock` gives seconds since the epoch; `seconds` is how long one takes."""
 
     def __init__(
-        self, *, ask: Ask, stand_ins: StandIns, clock: Callable[[], float], seconds: Callable[[], float]
+        self, *, ask: Ask, stand_ins: Databases, clock: Callable[[], float], seconds: Callable[[], float]
     ) -> None:
         self._ask = ask
         self._stand_ins = stand_ins

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.failover_steps import role_by_protocol, wait_until_writer
 from rehearsal.drills.operator import is_armed, set_switch, switch_over
 from rehearsal.environment import RegionFacts
@@ -19,13 +19,13 @@ from rehearsal.report.model import EventKind
 from settings import FailoverSettings
 
 CALM_LAG_SECONDS = 0.05
-PATIENCE_BEATS = 60
+PATIENCE_CYCLES = 60
 
 
-def from_calm_to_calm(play: Callable[[Stage], None]) -> Callable[[Stage], None]:
+def from_calm_to_calm(play: Callable[[DrillContext], None]) -> Callable[[DrillContext], None]:
     """Return the play between a wait for calm and the way back to it, which has assertions of its own."""
 
-    def play_between(stage: Stage) -> None:
+    def play_between(stage: DrillContext) -> None:
         wait_for_calm(stage, "a calm world to begin with", writer=stage.world.primary)
         play(stage)
         settle(stage)
@@ -33,7 +33,7 @@ def from_calm_to_calm(play: Callable[[Stage], None]) -> Callable[[Stage], None]:
     return play_between
 
 
-def settle(stage: Stage) -> None:
+def settle(stage: DrillContext) -> None:
     """Mend what is broken, arm, switch home, and wait until nobody has anything left to tell, or to wait for."""
     world = stage.world
     mend(stage)
@@ -54,16 +54,16 @@ def settle(stage: Stage) -> None:
     )
 
 
-def wait_for_calm(stage: Stage, words: str, *, writer: RegionFacts, since: float | None = None) -> None:
+def wait_for_calm(stage: DrillContext, words: str, *, writer: RegionFacts, since: float | None = None) -> None:
     """Wait until nobody has anything left to tell, to do or to wait for, with that region as the writer."""
     stage.wait_for(words, lambda: _is_calm(stage, writer, since=since), seconds=_patience(stage))
 
 
-def mend(stage: Stage) -> None:
+def mend(stage: DrillContext) -> None:
     """Take away every fault and every darkness."""
     world = stage.world
     for region in sorted(world.network.dark_regions):
-        world.network.lighten(region)
+        world.network.restore(region)
     world.network.restore_peering()
     for region in world.regions:
         world.heal_databases(region)
@@ -73,7 +73,7 @@ def mend(stage: Stage) -> None:
     world.move_client(world.secondary)
 
 
-def _go_home(stage: Stage) -> None:
+def _go_home(stage: DrillContext) -> None:
     world = stage.world
     home, away = world.primary, world.secondary
     stage.wait_for(
@@ -85,10 +85,10 @@ def _go_home(stage: Stage) -> None:
     wait_until_writer(stage, home)
 
 
-def _is_calm(stage: Stage, writer: RegionFacts, *, since: float | None = None) -> bool | None:
-    """Whether the client writes there, and both controllers have counted enough calm beats, with nothing left to do."""
+def _is_calm(stage: DrillContext, writer: RegionFacts, *, since: float | None = None) -> bool | None:
+    """Whether the client writes there, and both controllers have counted enough calm cycles, with nothing left to do."""
     world = stage.world
-    recent = time.time() - stage.beat_seconds
+    recent = time.time() - stage.interval_seconds
     writes = [one for one in stage.attempts_since(max(recent, since or 0.0)) if one.acknowledged]
     if world.writer.name != writer.name or not writes or writes[-1].endpoint != writer.writer_endpoint:
         return None
@@ -97,40 +97,40 @@ def _is_calm(stage: Stage, writer: RegionFacts, *, since: float | None = None) -
     if all(_has_settled(stage, region, measures_lag=region.name != writer.name) for region in world.regions):
         return True
     # Each look is two calls to an API that everybody shares.
-    time.sleep(stage.beat_seconds / 5)
+    time.sleep(stage.interval_seconds / 5)
     return None
 
 
 def has_settled(
-    state: Mapping[str, Any], policy: FailoverSettings, *, now: float, beat_seconds: float, measures_lag: bool
+    state: Mapping[str, Any], policy: FailoverSettings, *, now: float, interval_seconds: float, measures_lag: bool
 ) -> bool:
-    """Whether a controller's state shows nothing to tell, to do or to wait for, and a beat not long ago.
+    """Whether a controller's state shows nothing to tell, to do or to wait for, and a cycle not long ago.
 
     `now` in seconds since the epoch; `measures_lag` for the standby's controller, which can't judge a loss without it.
     """
-    if not state or any(state.get(name) for name in ("told", "outbox", "pending", "attempt", "dead_beats")):
+    if not state or any(state.get(name) for name in ("notified", "outbox", "pending", "attempt", "dead_cycles")):
         return False
 
     def age_seconds(name: str) -> float:
         return now - datetime.fromisoformat(state[name]).timestamp() if name in state else float("inf")
 
     return (
-        int(state["calm_beats"]) >= policy.failures_to_act
-        and age_seconds("beat_at") <= 3 * beat_seconds
+        int(state["healthy_cycles"]) >= policy.failure_threshold
+        and age_seconds("cycle_at") <= 3 * interval_seconds
         and age_seconds("roles_changed_at") > policy.cooldown_seconds
-        and (not measures_lag or age_seconds("lag_at") <= 3 * beat_seconds)
+        and (not measures_lag or age_seconds("lag_at") <= 3 * interval_seconds)
     )
 
 
-def _has_settled(stage: Stage, region: RegionFacts, *, measures_lag: bool) -> bool:
+def _has_settled(stage: DrillContext, region: RegionFacts, *, measures_lag: bool) -> bool:
     return has_settled(
         stage.watch.state(region),
         stage.world.policy,
         now=time.time(),
-        beat_seconds=stage.beat_seconds,
+        interval_seconds=stage.interval_seconds,
         measures_lag=measures_lag,
     )
 
 
-def _patience(stage: Stage) -> float:
-    return PATIENCE_BEATS * stage.beat_seconds + stage.world.policy.cooldown_seconds
+def _patience(stage: DrillContext) -> float:
+    return PATIENCE_CYCLES * stage.interval_seconds + stage.world.policy.cooldown_seconds

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rehearsal.drills.baseline import from_calm_to_calm
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.core import (
-    STEADY_BEATS,
+    STEADY_CYCLES,
     play_old_region_returns,
     play_region_lost,
     play_steady,
@@ -52,7 +52,7 @@ class Drill:
     name: str
     title: str
     description: str
-    play: Callable[[Stage], None]
+    play: Callable[[DrillContext], None]
     after: tuple[str, ...] = ()
     key_measurements: tuple[str, ...] = ()
     default: bool = True
@@ -80,7 +80,9 @@ def failover_overrides(drills: Iterable[Drill]) -> Mapping[str, object]:
     return FURTHER_OVERRIDES if any(not drill.default for drill in drills) else {}
 
 
-def _further(name: str, title: str, description: str, play: Callable[[Stage], None], *key_measurements: str) -> Drill:
+def _further(
+    name: str, title: str, description: str, play: Callable[[DrillContext], None], *key_measurements: str
+) -> Drill:
     return Drill(
         name=name,
         title=title,
@@ -96,9 +98,9 @@ DRILLS: tuple[Drill, ...] = (
     Drill(
         name="steady",
         title="Steady",
-        description=f"{STEADY_BEATS} beats of calm: nothing moves, and the name answers the primary.",
+        description=f"{STEADY_CYCLES} cycles of calm: nothing moves, and the name answers the primary.",
         play=play_steady,
-        key_measurements=("beats", "longest_beat_ms", "acknowledged_rows", "replication_lag_ms"),
+        key_measurements=("cycles", "longest_cycle_ms", "acknowledged_rows", "replication_lag_ms"),
     ),
     Drill(
         name="region-lost",
@@ -237,7 +239,7 @@ DRILLS: tuple[Drill, ...] = (
     _further(
         "flapping",
         "The region flaps",
-        "It comes and goes every few beats, before and after the failover: one failover, and none back.",
+        "It comes and goes every few cycles, before and after the failover: one failover, and none back.",
         play_flapping,
         "absences",
         "outage_to_call_seconds",

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from rehearsal.cloud.api_proxy import OperationCall
-from rehearsal.drills.recorder import Notice, Watch
-from rehearsal.environment import RegionFacts, World
+from rehearsal.drills.recorder import Notice, Recorder
+from rehearsal.environment import Environment, RegionFacts
 from rehearsal.report.lanes import bucket_writes, dns_spans, role_spans
 from rehearsal.report.model import (
     Assertion,
@@ -27,7 +27,7 @@ from rehearsal.report.model import (
     TimelineEvent,
     WriteOutcome,
 )
-from rehearsal.workload import Ledger, WriteAttempt
+from rehearsal.workload import WriteAttempt, WriteWorkload
 
 POLL_SECONDS = 0.02
 Found = TypeVar("Found")
@@ -38,12 +38,12 @@ class DidNotHappenError(Exception):
 
 
 @dataclass(kw_only=True)
-class Stage:
+class DrillContext:
     """One drill's view of the rehearsal. Times in seconds since the epoch; the report counts from `zero`."""
 
-    world: World
-    watch: Watch
-    ledger: Ledger
+    world: Environment
+    watch: Recorder
+    ledger: WriteWorkload
     on_assertion: Callable[[Assertion], None]
     started_at: float = field(default_factory=time.time)
     zero: float = 0.0
@@ -57,9 +57,9 @@ class Stage:
         self.zero = self.started_at
 
     @property
-    def beat_seconds(self) -> float:
-        """The beat of this rehearsal."""
-        return self.world.beat_seconds
+    def interval_seconds(self) -> float:
+        """The cycle of this rehearsal."""
+        return self.world.interval_seconds
 
     def mark_zero(self, words: str) -> None:
         """From here the drill counts its seconds."""
@@ -104,60 +104,62 @@ class Stage:
                 raise DidNotHappenError(f"{what}: did not happen within {seconds:g} s")
             time.sleep(POLL_SECONDS)
 
-    def wait_beats(self, count: int) -> dict[str, int]:
-        """Wait until both controllers have reported so many more beats; return how many each did, by region."""
+    def wait_cycles(self, count: int) -> dict[str, int]:
+        """Wait until both controllers have reported so many more cycles; return how many each did, by region."""
         since = time.time()
 
         def look() -> dict[str, int] | None:
-            beats = {region.name: self.watch.beats(region, since=since) for region in self.world.regions}
-            return beats if min(beats.values()) >= count else None
+            cycles = {region.name: self.watch.cycles(region, since=since) for region in self.world.regions}
+            return cycles if min(cycles.values()) >= count else None
 
-        # A look is a call to two regions: several times a beat is enough.
+        # A look is a call to two regions: several times a cycle is enough.
         return self.wait_for(
-            f"{count} beats in both regions", lambda: _paced(look, self.beat_seconds / 4), seconds=self._patience(count)
+            f"{count} cycles in both regions",
+            lambda: _paced(look, self.interval_seconds / 4),
+            seconds=self._patience(count),
         )
 
-    def wait_beats_in(self, region: RegionFacts, count: int) -> None:
-        """Wait until one region's controller has reported so many more beats."""
+    def wait_cycles_in(self, region: RegionFacts, count: int) -> None:
+        """Wait until one region's controller has reported so many more cycles."""
         since = time.time()
 
         def look() -> bool | None:
-            return self.watch.beats(region, since=since) >= count or None
+            return self.watch.cycles(region, since=since) >= count or None
 
         self.wait_for(
-            f"{count} beats in {region.name}",
-            lambda: _paced(look, self.beat_seconds / 4),
+            f"{count} cycles in {region.name}",
+            lambda: _paced(look, self.interval_seconds / 4),
             seconds=self._patience(count),
         )
 
     def wait_for_middle(self, region: RegionFacts) -> None:
-        """Wait until half a beat after a beat of one region's controller began: as far from the last one as from the next."""
+        """Wait until half a cycle after a cycle of one region's controller began: as far from the last one as from the next."""
         since = time.time()
 
         def look() -> float | None:
-            begun = self.watch.state(region).get("beat_at")
+            begun = self.watch.state(region).get("cycle_at")
             begun_at = datetime.fromisoformat(begun).timestamp() if begun else 0.0
             return begun_at if begun_at >= since else None
 
-        begun_at = self.wait_for(f"a beat in {region.name}", look, seconds=self._patience(1))
-        middle = begun_at + self.beat_seconds / 2
+        begun_at = self.wait_for(f"a cycle in {region.name}", look, seconds=self._patience(1))
+        middle = begun_at + self.interval_seconds / 2
         time.sleep(max(0.0, middle - time.time()))
 
-    def let_pass(self, beats: float) -> None:
-        """Let so many beats of time pass, whoever beats meanwhile."""
-        time.sleep(beats * self.beat_seconds)
+    def let_pass(self, cycles: float) -> None:
+        """Let so many cycles of time pass, whoever cycles meanwhile."""
+        time.sleep(cycles * self.interval_seconds)
 
     def wait_for_notice(self, reason: str, region: RegionFacts, *, seconds: float) -> Notice:
         """Wait until people were told of a reason by a region's controller, since zero."""
 
         def look() -> Notice | None:
-            told = self.watch.notices_since(self.zero, region=region.name)
-            return next((one for one in told if one.reason == reason), None)
+            notified = self.watch.notices_since(self.zero, region=region.name)
+            return next((one for one in notified if one.reason == reason), None)
 
         return self.wait_for(f"people are told of {reason} in {region.name}", look, seconds=seconds)
 
-    def _patience(self, beats: int) -> float:
-        return beats * self.beat_seconds * 2 + 10
+    def _patience(self, cycles: int) -> float:
+        return cycles * self.interval_seconds * 2 + 10
 
     def first_write_after(self, at: float, *, region: str) -> WriteAttempt | None:
         """The client's first acknowledged write on a region's cluster after that moment."""
@@ -241,7 +243,7 @@ class Stage:
 
         return bucket_writes(
             [(attempt.at_seconds - self.zero, outcome(attempt)) for attempt in self.attempts_since(self.started_at)],
-            width_seconds=max(0.25, self.beat_seconds / 4),
+            width_seconds=max(0.25, self.interval_seconds / 4),
         )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 
 from rehearsal.cloud.faults import ApiFault
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
-    MOST_BEATS_TO_CALL,
+    MOST_CYCLES_TO_CALL,
     expect_audit_trail,
     expect_call_in_time,
     expect_dns_after_promotion,
@@ -35,18 +35,18 @@ from rehearsal.drills.recorder import Notice
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 
-HELD_BEATS = 5
-HELD_BEATS_ONCE_TOLD = 3
-PATIENCE_BEATS = 30
-"""For a notice that must come: on a busy machine a beat that sees nothing begins the count anew."""
-MOST_BEATS_AFTERWARDS = 3
-"""From the end of what held it to the call: one beat to see it, one that was under way, one to spare."""
+HELD_CYCLES = 5
+HELD_CYCLES_ONCE_TOLD = 3
+PATIENCE_CYCLES = 30
+"""For a notice that must come: on a busy machine a cycle that sees nothing begins the count anew."""
+MOST_CYCLES_AFTERWARDS = 3
+"""From the end of what held it to the call: one cycle to see it, one that was under way, one to spare."""
 HIGH_LAG_SHARE = 1.3
 CLOCK_SKEW_SECONDS = 5.0
 """More than twice what a heartbeat must be quiet for: whoever compared two machines' clocks would be wrong either way."""
 
 
-def play_writer_down(stage: Stage) -> None:
+def play_writer_down(stage: DrillContext) -> None:
     """The writer's databases are down while its region lives: Aurora gets the grace, then the standby takes over."""
     world = stage.world
     grace_seconds = world.policy.in_region_grace_seconds
@@ -54,7 +54,7 @@ def play_writer_down(stage: Stage) -> None:
     stage.happened(
         f"{outage.lost.cluster_id} refuses connections; its region lives", EventKind.OUTAGE, outage.lost.name
     )
-    call = wait_for_call(stage, beats=grace_seconds / stage.beat_seconds + 10)
+    call = wait_for_call(stage, cycles=grace_seconds / stage.interval_seconds + 10)
     call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
     failover = follow_failover(stage, call, outage.standby)
     stage.expect(
@@ -63,24 +63,24 @@ def play_writer_down(stage: Stage) -> None:
         f"called {call_seconds:.2f} s after the crash; grace {grace_seconds} s",
     )
     expect_call_in_time(
-        stage, call_seconds, most_beats=grace_seconds / stage.beat_seconds + MOST_BEATS_TO_CALL, since="the crash"
+        stage, call_seconds, most_cycles=grace_seconds / stage.interval_seconds + MOST_CYCLES_TO_CALL, since="the crash"
     )
     expect_dns_after_promotion(stage, failover)
     _expect_one_clean_failover(stage, outage, ("in-region-grace", "writer-down", "failover-completed"))
 
 
-def play_lag_too_high(stage: Stage) -> None:
+def play_lag_too_high(stage: DrillContext) -> None:
     """The standby is further behind than may be lost: it asks, and acts only on a person's word."""
     world = stage.world
     standby = world.standby
     most_seconds = world.policy.max_data_loss_seconds
     world.database.replication_lag_seconds = HIGH_LAG_SHARE * most_seconds
     stage.happened(f"the standby falls {HIGH_LAG_SHARE * most_seconds:g} s behind", EventKind.OUTAGE, standby.name)
-    stage.wait_beats(3)
+    stage.wait_cycles(3)
     outage = lose_region(stage)
-    notice = stage.wait_for_notice("lag-too-high", standby, seconds=PATIENCE_BEATS * stage.beat_seconds)
+    notice = stage.wait_for_notice("lag-too-high", standby, seconds=PATIENCE_CYCLES * stage.interval_seconds)
     stage.measure_since_zero("asked_seconds", notice.at)
-    stage.wait_beats_in(standby, HELD_BEATS_ONCE_TOLD)
+    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
     _expect_held(stage, "no person had approved")
     lag_ms = notice.message["evidence"]["lag_before_outage_ms"]
     stage.expect(
@@ -96,7 +96,7 @@ def play_lag_too_high(stage: Stage) -> None:
     _expect_one_clean_failover(stage, outage, ("lag-too-high", "region-lost", "failover-completed"), check_loss=False)
 
 
-def play_region_errs(stage: Stage) -> None:
+def play_region_errs(stage: DrillContext) -> None:
     """Database and replication are gone, and the region's Lambda API errs instead of falling silent: a person is asked."""
     world = stage.world
     standby = world.standby
@@ -122,7 +122,7 @@ def play_region_errs(stage: Stage) -> None:
         outage.lost.name,
     )
     notice = stage.wait_for_notice(
-        "region-unclear", standby, seconds=grace_seconds + PATIENCE_BEATS * stage.beat_seconds
+        "region-unclear", standby, seconds=grace_seconds + PATIENCE_CYCLES * stage.interval_seconds
     )
     asked_seconds = stage.measure_since_zero("asked_seconds", notice.at)
     stage.expect(
@@ -130,7 +130,7 @@ def play_region_errs(stage: Stage) -> None:
         asked_seconds >= grace_seconds,
         f"asked {asked_seconds:.2f} s after the outage; grace {grace_seconds} s",
     )
-    stage.wait_beats_in(standby, HELD_BEATS_ONCE_TOLD)
+    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
     _expect_held(stage, "no person had approved")
     approved_at = _approve_what_was_asked(stage, standby, notice)
     _follow_held_failover(stage, outage, approved_at, "the approval")
@@ -139,15 +139,15 @@ def play_region_errs(stage: Stage) -> None:
     )
 
 
-def play_disarmed(stage: Stage) -> None:
+def play_disarmed(stage: DrillContext) -> None:
     """The off-switch is set when the region is lost: nothing happens until a person arms again."""
     standby = stage.world.standby
     set_switch(stage, standby, armed=False, reason="a maintenance window")
-    stage.wait_beats_in(standby, 2)
+    stage.wait_cycles_in(standby, 2)
     outage = lose_region(stage)
-    notice = stage.wait_for_notice("disarmed", standby, seconds=PATIENCE_BEATS * stage.beat_seconds)
+    notice = stage.wait_for_notice("disarmed", standby, seconds=PATIENCE_CYCLES * stage.interval_seconds)
     stage.measure_since_zero("told_seconds", notice.at)
-    stage.wait_beats_in(standby, HELD_BEATS_ONCE_TOLD)
+    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
     _expect_held(stage, "it was disarmed")
     armed_at = time.time()
     set_switch(stage, standby, armed=True, reason="take over")
@@ -156,7 +156,7 @@ def play_disarmed(stage: Stage) -> None:
     _expect_one_clean_failover(stage, outage, ("disarmed", "region-lost", "failover-completed"))
 
 
-def play_clock_skew(stage: Stage) -> None:
+def play_clock_skew(stage: DrillContext) -> None:
     """The writer's clock is behind, so that heartbeats look old, then ahead, so that they look new: neither changes a thing."""
     world = stage.world
     lost, standby = world.writer, world.standby
@@ -164,23 +164,23 @@ def play_clock_skew(stage: Stage) -> None:
         since = time.time()
         world.cluster(lost).clock_skew_seconds = skew_seconds
         stage.happened(f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {words}", EventKind.OUTAGE, lost.name)
-        stage.wait_beats(HELD_BEATS)
+        stage.wait_cycles(HELD_CYCLES)
         age_ms = stage.watch.metric(standby, "HeartbeatAge", "Maximum", since=since)
         stage.measure(f"heartbeat_age_with_clock_{words}_ms", age_ms or 0.0)
         calls = stage.calls_since(since)
         stage.expect(f"nothing was called while the clock was {words}", not calls, f"{len(calls)} calls")
     outage = lose_region(stage)
-    call = wait_for_call(stage, beats=20)
+    call = wait_for_call(stage, cycles=20)
     call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
     follow_failover(stage, call, outage.standby)
     world.cluster(lost).clock_skew_seconds = 0.0
     stage.happened(f"{lost.cluster_id}'s clock is set right", EventKind.RECOVERY, lost.name)
-    expect_call_in_time(stage, call_seconds, most_beats=MOST_BEATS_TO_CALL)
+    expect_call_in_time(stage, call_seconds, most_cycles=MOST_CYCLES_TO_CALL)
     expect_no_write_in_the_dark(stage, outage.at, outage.lost)
     _expect_one_clean_failover(stage, outage, ("region-lost", "failover-completed"))
 
 
-def play_throttled(stage: Stage) -> None:
+def play_throttled(stage: DrillContext) -> None:
     """The standby's RDS API throttles while the region is lost: it holds, and acts when the API answers again."""
     world = stage.world
     standby, since = world.standby, time.time()
@@ -194,9 +194,9 @@ def play_throttled(stage: Stage) -> None:
         )
     )
     stage.happened(f"{standby.name}'s RDS API throttles", EventKind.OUTAGE, standby.name)
-    stage.wait_beats_in(standby, 1)
+    stage.wait_cycles_in(standby, 1)
     outage = lose_region(stage)
-    stage.wait_beats_in(standby, HELD_BEATS)
+    stage.wait_cycles_in(standby, HELD_CYCLES)
     _expect_held(stage, "the RDS API throttled")
     tried = [one for one in world.faults.fired if one.at >= outage.at and one.operation == "FailoverGlobalCluster"]
     stage.expect(
@@ -207,56 +207,56 @@ def play_throttled(stage: Stage) -> None:
     stage.happened(f"{standby.name}'s RDS API answers again", EventKind.RECOVERY, standby.name)
     _follow_held_failover(stage, outage, over_at, "the end of the throttling")
     expect_no_write_in_the_dark(stage, outage.at, outage.lost)
-    # People may hear of the throttling before the outage: nobody controls how many beats pass between the two.
+    # People may hear of the throttling before the outage: nobody controls how many cycles pass between the two.
     _expect_one_clean_failover(stage, outage, ("rds-blind", "region-lost", "failover-completed"), told_since=since)
 
 
-def play_flapping(stage: Stage) -> None:
+def play_flapping(stage: DrillContext) -> None:
     """The writer's region comes and goes, stays away, and comes and goes again: one failover, and none back."""
     world = stage.world
     lost, standby = world.writer, world.standby
     since = time.time()
     flaps = 3
     for _ in range(flaps):
-        _flap(stage, lost, dark_beats=1.5, light_beats=2.0)
+        _flap(stage, lost, dark_cycles=1.5, light_cycles=2.0)
     calls = stage.calls_since(since)
     stage.expect(f"{flaps} short absences moved nothing", not calls, f"{len(calls)} calls")
     outage = lose_region(stage, "the absence that stays")
-    call = wait_for_call(stage, beats=20)
+    call = wait_for_call(stage, cycles=20)
     call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
-    world.network.lighten(lost.name)
+    world.network.restore(lost.name)
     stage.happened(f"{lost.name} is back while the failover is under way", EventKind.RECOVERY, lost.name)
     stage.let_pass(1)
     for _ in range(flaps):
-        _flap(stage, lost, dark_beats=1.5, light_beats=1.0)
-    stage.wait_beats_in(standby, 3)
-    expect_call_in_time(stage, call_seconds, most_beats=MOST_BEATS_TO_CALL)
+        _flap(stage, lost, dark_cycles=1.5, light_cycles=1.0)
+    stage.wait_cycles_in(standby, 3)
+    expect_call_in_time(stage, call_seconds, most_cycles=MOST_CYCLES_TO_CALL)
     stage.measure("absences", 2 * flaps + 1)
     late = lost_rows(stage) - outage.lost_before - set(outage.acknowledged)
     stage.measure("lost_rows_after_return", len(late))
     _expect_one_clean_failover(stage, outage, ("region-lost", "failover-completed"))
 
 
-def _flap(stage: Stage, region: RegionFacts, *, dark_beats: float, light_beats: float) -> None:
-    stage.world.network.darken(region.name)
-    stage.happened(f"{region.name} goes dark for {dark_beats:g} beats", EventKind.OUTAGE, region.name, label="flap")
-    stage.let_pass(dark_beats)
-    stage.world.network.lighten(region.name)
+def _flap(stage: DrillContext, region: RegionFacts, *, dark_cycles: float, light_cycles: float) -> None:
+    stage.world.network.fail(region.name)
+    stage.happened(f"{region.name} goes dark for {dark_cycles:g} cycles", EventKind.OUTAGE, region.name, label="flap")
+    stage.let_pass(dark_cycles)
+    stage.world.network.restore(region.name)
     stage.happened(f"{region.name} answers again", EventKind.RECOVERY, region.name, label="back")
-    stage.let_pass(light_beats)
+    stage.let_pass(light_cycles)
 
 
-def _follow_held_failover(stage: Stage, outage: Outage, released_at: float, released_by: str) -> None:
-    call = wait_for_call(stage, beats=20)
+def _follow_held_failover(stage: DrillContext, outage: Outage, released_at: float, released_by: str) -> None:
+    call = wait_for_call(stage, cycles=20)
     stage.measure_since_zero("outage_to_call_seconds", call.at)
     waited_seconds = call.at - released_at
     stage.measure("released_to_call_seconds", waited_seconds)
     failover = follow_failover(stage, call, outage.standby)
-    expect_call_in_time(stage, waited_seconds, most_beats=MOST_BEATS_AFTERWARDS, since=released_by)
+    expect_call_in_time(stage, waited_seconds, most_cycles=MOST_CYCLES_AFTERWARDS, since=released_by)
     expect_dns_after_promotion(stage, failover)
 
 
-def _approve_what_was_asked(stage: Stage, standby: RegionFacts, notice: Notice) -> float:
+def _approve_what_was_asked(stage: DrillContext, standby: RegionFacts, notice: Notice) -> float:
     """Approve the decision that a notice names, which must be the pending one; return when."""
     decision_id = str(notice.message["evidence"].get("decision_id", ""))
     pending = stage.watch.state(standby).get("pending", {})
@@ -270,25 +270,30 @@ def _approve_what_was_asked(stage: Stage, standby: RegionFacts, notice: Notice) 
     return approved_at
 
 
-def _expect_held(stage: Stage, because: str) -> None:
+def _expect_held(stage: DrillContext, because: str) -> None:
     calls = stage.calls_since(stage.zero)
-    held_beats = (time.time() - stage.zero) / stage.beat_seconds
+    held_cycles = (time.time() - stage.zero) / stage.interval_seconds
     stage.expect(
         f"nothing was called while {because}",
-        not calls and held_beats > MOST_BEATS_TO_CALL,
-        f"{len(calls)} calls in {held_beats:.1f} beats",
+        not calls and held_cycles > MOST_CYCLES_TO_CALL,
+        f"{len(calls)} calls in {held_cycles:.1f} cycles",
     )
 
 
 def _expect_one_clean_failover(
-    stage: Stage, outage: Outage, told: tuple[str, ...], *, check_loss: bool = True, told_since: float | None = None
+    stage: DrillContext,
+    outage: Outage,
+    notified: tuple[str, ...],
+    *,
+    check_loss: bool = True,
+    told_since: float | None = None,
 ) -> None:
     """`told_since` is for what people may hear of before the outage, which is when the notices are counted from otherwise."""
-    call = wait_for_call(stage, beats=1)
+    call = wait_for_call(stage, cycles=1)
     expect_one_failover(stage, call, outage.standby)
     expect_one_call_sent(stage)
     expect_never_two_writers(stage)
     if check_loss:
         expect_loss_within_lag(stage, outage)
-    expect_told_once(stage, outage.standby, told, since=told_since)
-    expect_audit_trail(stage, outage.standby, told)
+    expect_told_once(stage, outage.standby, notified, since=told_since)
+    expect_audit_trail(stage, outage.standby, notified)

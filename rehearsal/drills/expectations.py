@@ -12,51 +12,51 @@ from datetime import datetime
 from itertools import pairwise
 
 from rehearsal.cloud.api_proxy import OperationCall
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.failover_steps import Failover, Outage, lost_rows, role_by_protocol
 from rehearsal.drills.recorder import Notice
 from rehearsal.environment import RegionFacts
 from rehearsal.workload import WriteAttempt
 
-MOST_BEATS_TO_CALL = 4
-LONGEST_BEAT_MS = 1500
-"""In calm, whatever the beat is: nothing is waited for in vain."""
+MOST_CYCLES_TO_CALL = 4
+LONGEST_CYCLE_MS = 1500
+"""In calm, whatever the cycle is: nothing is waited for in vain."""
 ANSWER_ON_ITS_WAY_SECONDS = 0.5
 """The client learns of a commit a little after the database made it, and later on a machine that is busy."""
 
 
-def expect_beats(stage: Stage, beats: dict[str, int], count: int) -> None:
+def expect_cycles(stage: DrillContext, cycles: dict[str, int], count: int) -> None:
     """Both controllers went on beating."""
     stage.expect(
-        f"both controllers beat {count} times",
-        min(beats.values()) >= count,
-        ", ".join(f"{region}: {number}" for region, number in beats.items()),
+        f"both controllers cycle {count} times",
+        min(cycles.values()) >= count,
+        ", ".join(f"{region}: {number}" for region, number in cycles.items()),
     )
 
 
-def expect_short_beats(stage: Stage, since: float) -> None:
-    """No beat of either controller took long: what it cost to look along all three paths, to decide and to keep it."""
+def expect_short_cycles(stage: DrillContext, since: float) -> None:
+    """No cycle of either controller took long: what it cost to look along all three paths, to decide and to keep it."""
     longest = {
-        region.name: stage.watch.metric(region, "BeatDuration", "Maximum", since=since)
+        region.name: stage.watch.metric(region, "CycleDuration", "Maximum", since=since)
         for region in stage.world.regions
     }
     reported = [each for each in longest.values() if each is not None]
     stage.expect(
-        f"no beat took longer than {LONGEST_BEAT_MS:,} ms, all three paths and the table included",
-        len(reported) == len(longest) and max(reported) <= LONGEST_BEAT_MS,
+        f"no cycle took longer than {LONGEST_CYCLE_MS:,} ms, all three paths and the table included",
+        len(reported) == len(longest) and max(reported) <= LONGEST_CYCLE_MS,
         ", ".join(f"{name}: {'not reported' if each is None else f'{each:.0f} ms'}" for name, each in longest.items()),
     )
     if reported:
-        stage.measure("longest_beat_ms", max(reported))
+        stage.measure("longest_cycle_ms", max(reported))
 
 
-def expect_no_calls(stage: Stage, since: float) -> None:
+def expect_no_calls(stage: DrillContext, since: float) -> None:
     """Nobody called a failover or switchover, in vain or not."""
     calls = stage.calls_since(since)
     stage.expect("no failover and no switchover was called", not calls, f"{len(calls)} calls")
 
 
-def expect_dns_stays(stage: Stage, since: float, region: str) -> None:
+def expect_dns_stays(stage: DrillContext, since: float, region: str) -> None:
     """The writer's name answered one region and no other."""
     answers = stage.dns_answers_since(since)
     stage.expect(
@@ -66,7 +66,7 @@ def expect_dns_stays(stage: Stage, since: float, region: str) -> None:
     )
 
 
-def expect_every_write_acknowledged(stage: Stage, since: float) -> None:
+def expect_every_write_acknowledged(stage: DrillContext, since: float) -> None:
     """The client noticed nothing."""
     attempts = stage.attempts_since(since)
     failed = [attempt for attempt in attempts if not attempt.acknowledged]
@@ -76,7 +76,7 @@ def expect_every_write_acknowledged(stage: Stage, since: float) -> None:
     stage.expect("every write of the client was acknowledged", bool(attempts) and not failed, detail)
 
 
-def expect_roles_kept(stage: Stage, writer: RegionFacts, standby: RegionFacts) -> None:
+def expect_roles_kept(stage: DrillContext, writer: RegionFacts, standby: RegionFacts) -> None:
     """Over the MySQL protocol, the writer takes writes and the standby reads, as before."""
     roles = {region.name: role_by_protocol(stage, region) for region in (writer, standby)}
     stage.expect(
@@ -86,8 +86,8 @@ def expect_roles_kept(stage: Stage, writer: RegionFacts, standby: RegionFacts) -
     )
 
 
-def expect_roles_reported(stage: Stage, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
-    """By each region's own metric, in every beat: the writer stayed the writer, and the standby never was."""
+def expect_roles_reported(stage: DrillContext, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
+    """By each region's own metric, in every cycle: the writer stayed the writer, and the standby never was."""
     own = stage.watch.metric(writer, "WriterRole", "Minimum", since=since)
     other = stage.watch.metric(standby, "WriterRole", "Maximum", since=since)
     stage.expect(
@@ -97,7 +97,7 @@ def expect_roles_reported(stage: Stage, since: float, writer: RegionFacts, stand
     )
 
 
-def expect_one_failover(stage: Stage, call: OperationCall, standby: RegionFacts) -> None:
+def expect_one_failover(stage: DrillContext, call: OperationCall, standby: RegionFacts) -> None:
     """One call took effect, in the right place, and it is the only one since zero."""
     calls = stage.calls_since(stage.zero)
     accepted = [each for each in calls if each.accepted]
@@ -108,7 +108,7 @@ def expect_one_failover(stage: Stage, call: OperationCall, standby: RegionFacts)
     )
 
 
-def expect_one_call_sent(stage: Stage) -> None:
+def expect_one_call_sent(stage: DrillContext) -> None:
     """Not even a call that RDS had to refuse came after the first."""
     calls = stage.calls_since(stage.zero)
     stage.expect(
@@ -118,16 +118,18 @@ def expect_one_call_sent(stage: Stage) -> None:
     )
 
 
-def expect_call_in_time(stage: Stage, call_seconds: float, *, most_beats: float, since: str = "the outage") -> None:
-    """From something to the call at most so many beats."""
+def expect_call_in_time(
+    stage: DrillContext, call_seconds: float, *, most_cycles: float, since: str = "the outage"
+) -> None:
+    """From something to the call at most so many cycles."""
     stage.expect(
-        f"from {since} to the failover call at most {most_beats:g} beats",
-        call_seconds <= most_beats * stage.beat_seconds,
-        f"{call_seconds:.2f} s with a beat of {stage.beat_seconds:g} s",
+        f"from {since} to the failover call at most {most_cycles:g} cycles",
+        call_seconds <= most_cycles * stage.interval_seconds,
+        f"{call_seconds:.2f} s with a cycle of {stage.interval_seconds:g} s",
     )
 
 
-def expect_dns_after_promotion(stage: Stage, failover: Failover) -> None:
+def expect_dns_after_promotion(stage: DrillContext, failover: Failover) -> None:
     """The name never led to a cluster that was still a reader."""
     stage.expect(
         "DNS moved after the promotion, not before it",
@@ -136,7 +138,7 @@ def expect_dns_after_promotion(stage: Stage, failover: Failover) -> None:
     )
 
 
-def expect_no_write_in_the_dark(stage: Stage, dark_at: float, lost: RegionFacts) -> None:
+def expect_no_write_in_the_dark(stage: DrillContext, dark_at: float, lost: RegionFacts) -> None:
     """What is dark acknowledges nothing: the rehearsal's own darkness holds."""
     late = [
         attempt
@@ -150,7 +152,7 @@ def expect_no_write_in_the_dark(stage: Stage, dark_at: float, lost: RegionFacts)
     )
 
 
-def expect_never_two_writers(stage: Stage) -> None:
+def expect_never_two_writers(stage: DrillContext) -> None:
     """No two clusters took writes at once: by the client's record, and by the data plane at every look of the watch."""
     clusters = {
         endpoint: region.cluster_id
@@ -196,7 +198,7 @@ def unexplained_moves(
     return wrong
 
 
-def expect_loss_within_lag(stage: Stage, outage: Outage) -> None:
+def expect_loss_within_lag(stage: DrillContext, outage: Outage) -> None:
     """What was lost is what the data plane says was lost, and none of it is older than the lag allows."""
     acknowledged = {
         row: at
@@ -229,7 +231,7 @@ def expect_loss_within_lag(stage: Stage, outage: Outage) -> None:
     )
 
 
-def expect_loss_was_possible(stage: Stage, outage: Outage) -> None:
+def expect_loss_was_possible(stage: DrillContext, outage: Outage) -> None:
     """Rows were written within the lag before the outage: otherwise nothing lost would prove nothing."""
     lag_seconds = stage.world.database.replication_lag_seconds
     recent = [
@@ -245,7 +247,7 @@ def expect_loss_was_possible(stage: Stage, outage: Outage) -> None:
 
 
 def expect_told_once(
-    stage: Stage, region: RegionFacts, reasons: tuple[str, ...], *, since: float | None = None
+    stage: DrillContext, region: RegionFacts, reasons: tuple[str, ...], *, since: float | None = None
 ) -> None:
     """People were told exactly once of each reason, and of nothing else twice."""
     notices = stage.watch.notices_since(stage.zero if since is None else since, region=region.name)
@@ -257,14 +259,14 @@ def expect_told_once(
     )
 
 
-def expect_nobody_told(stage: Stage, since: float, *, region: RegionFacts | None = None) -> None:
+def expect_nobody_told(stage: DrillContext, since: float, *, region: RegionFacts | None = None) -> None:
     """Nobody was sent anything."""
     notices = stage.watch.notices_since(since, region=None if region is None else region.name)
     where = "" if region is None else f" by {region.name}"
     stage.expect(f"nobody was told anything{where}", not notices, words_of(notices) or "no notice")
 
 
-def expect_audit_trail(stage: Stage, region: RegionFacts, reasons: tuple[str, ...]) -> None:
+def expect_audit_trail(stage: DrillContext, region: RegionFacts, reasons: tuple[str, ...]) -> None:
     """The table in the region that acted says what was decided, and how it ended."""
     items = stage.world.clients("dynamodb", region.name).query(
         TableName=region.table_name,

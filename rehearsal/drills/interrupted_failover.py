@@ -9,9 +9,9 @@ import json
 import threading
 
 from rehearsal.cloud.faults import ApiFault
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
-    MOST_BEATS_TO_CALL,
+    MOST_CYCLES_TO_CALL,
     expect_audit_trail,
     expect_call_in_time,
     expect_dns_after_promotion,
@@ -36,7 +36,7 @@ MORE_CONTROLLERS = 2
 TOLD = ("region-lost", "failover-completed")
 
 
-def play_answer_lost(stage: Stage) -> None:
+def play_answer_lost(stage: DrillContext) -> None:
     """The failover call takes effect, but its answer never comes: it is recognised as done by looking, and not repeated."""
     standby = stage.world.standby
     fault = stage.world.faults.add(
@@ -45,7 +45,7 @@ def play_answer_lost(stage: Stage) -> None:
         )
     )
     outage = lose_region(stage)
-    call = wait_for_call(stage, beats=20)
+    call = wait_for_call(stage, cycles=20)
     call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
     failover = follow_failover(stage, call, standby)
     completed = stage.wait_for_notice("failover-completed", standby, seconds=CALL_TIMES_OUT_SECONDS)
@@ -56,14 +56,14 @@ def play_answer_lost(stage: Stage) -> None:
         f"{completed.at - call.at:.2f} s after the call; it is given up after {CALL_TIMES_OUT_SECONDS:g} s",
     )
     # What the controller does when its call times out at last belongs to the drill.
-    stage.let_pass((call.at + CALL_TIMES_OUT_SECONDS - completed.at) / stage.beat_seconds + 2)
+    stage.let_pass((call.at + CALL_TIMES_OUT_SECONDS - completed.at) / stage.interval_seconds + 2)
     stage.expect("the answer really was lost", fault.fired_count == 1, f"{fault.fired_count} answers lost")
-    expect_call_in_time(stage, call_seconds, most_beats=MOST_BEATS_TO_CALL)
+    expect_call_in_time(stage, call_seconds, most_cycles=MOST_CYCLES_TO_CALL)
     expect_dns_after_promotion(stage, failover)
     _expect_one_clean_failover(stage, outage)
 
 
-def play_controller_killed(stage: Stage) -> None:
+def play_controller_killed(stage: DrillContext) -> None:
     """The controller's process dies between its intent and the call: its successor finishes, once the call can't show up."""
     world = stage.world
     standby = world.standby
@@ -71,7 +71,7 @@ def play_controller_killed(stage: Stage) -> None:
         ApiFault(service="rds", operation="FailoverGlobalCluster", caller_region=standby.name, hang=True, times=1)
     )
     outage = lose_region(stage)
-    stage.wait_for("the call that never arrives", lambda: fault.fired_count == 1, seconds=20 * stage.beat_seconds)
+    stage.wait_for("the call that never arrives", lambda: fault.fired_count == 1, seconds=20 * stage.interval_seconds)
     held = [one for one in world.faults.fired if one.operation == "FailoverGlobalCluster"][-1]
     stage.measure_since_zero("held_call_seconds", held.at)
     killed = kill_sandboxes(world, standby.failover_controller_function, standby.name)
@@ -89,19 +89,19 @@ def play_controller_killed(stage: Stage) -> None:
     stage.happened(
         "the next start, which the schedule gives within a minute, comes at once", EventKind.NOTE, standby.name
     )
-    call = wait_for_call(stage, beats=(CALL_SETTLES_SECONDS + MOST_SECONDS_TO_RESTART) / stage.beat_seconds)
+    call = wait_for_call(stage, cycles=(CALL_SETTLES_SECONDS + MOST_SECONDS_TO_RESTART) / stage.interval_seconds)
     call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
     stage.measure("held_to_call_seconds", call.at - held.at)
     follow_promotion(stage, standby)
     stage.expect(
         "the successor waited until the first call could no longer show up",
-        call.at - held.at >= CALL_SETTLES_SECONDS - stage.beat_seconds,
+        call.at - held.at >= CALL_SETTLES_SECONDS - stage.interval_seconds,
         f"{call.at - held.at:.2f} s after the call that was held",
     )
     expect_call_in_time(
         stage,
         call_seconds,
-        most_beats=MOST_BEATS_TO_CALL + (CALL_SETTLES_SECONDS + MOST_SECONDS_TO_RESTART) / stage.beat_seconds,
+        most_cycles=MOST_CYCLES_TO_CALL + (CALL_SETTLES_SECONDS + MOST_SECONDS_TO_RESTART) / stage.interval_seconds,
     )
     completed = stage.wait_for_notice("failover-completed", standby, seconds=0)
     evidence = completed.message["evidence"]
@@ -113,7 +113,7 @@ def play_controller_killed(stage: Stage) -> None:
     _expect_one_clean_failover(stage, outage)
 
 
-def play_two_controllers(stage: Stage) -> None:
+def play_two_controllers(stage: DrillContext) -> None:
     """More controllers than are ever deployed start in the midst of a decision: there is one call all the same."""
     world = stage.world
     standby = world.standby
@@ -129,20 +129,20 @@ def play_two_controllers(stage: Stage) -> None:
         outage = lose_region(stage)
         _start_at_once(stage, standby)
         stage.wait_for(
-            "the second failing beat",
-            lambda: int(stage.watch.state(standby).get("dead_beats", 0)) >= 2 or bool(stage.calls_since(stage.zero)),
-            seconds=20 * stage.beat_seconds,
+            "the second failing cycle",
+            lambda: int(stage.watch.state(standby).get("dead_cycles", 0)) >= 2 or bool(stage.calls_since(stage.zero)),
+            seconds=20 * stage.interval_seconds,
         )
         _start_at_once(stage, standby)
-        call = wait_for_call(stage, beats=20)
+        call = wait_for_call(stage, cycles=20)
         call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
         follow_promotion(stage, standby)
     finally:
         if reserved is not None:
             functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
     stage.measure("controllers_started", 2 * MORE_CONTROLLERS)
-    # Each hand-over in the midst of the count may cost the beat in which it happens.
-    expect_call_in_time(stage, call_seconds, most_beats=2 * MOST_BEATS_TO_CALL)
+    # Each hand-over in the midst of the count may cost the cycle in which it happens.
+    expect_call_in_time(stage, call_seconds, most_cycles=2 * MOST_CYCLES_TO_CALL)
     taken = int(stage.watch.item(standby, "lease")["version"]) - lease_version
     stage.measure("leases_taken", taken)
     stage.expect(
@@ -153,7 +153,7 @@ def play_two_controllers(stage: Stage) -> None:
     _expect_one_clean_failover(stage, outage)
 
 
-def _start_at_once(stage: Stage, region: RegionFacts) -> None:
+def _start_at_once(stage: DrillContext, region: RegionFacts) -> None:
     """Start more controllers in the same instant, as far as threads can."""
     ready = threading.Barrier(MORE_CONTROLLERS)
     functions = stage.world.clients("lambda", region.name)
@@ -174,8 +174,8 @@ def _start_at_once(stage: Stage, region: RegionFacts) -> None:
     stage.happened(f"{MORE_CONTROLLERS} more controllers start in {region.name}", EventKind.NOTE, region.name)
 
 
-def _expect_one_clean_failover(stage: Stage, outage: Outage) -> None:
-    call = wait_for_call(stage, beats=1)
+def _expect_one_clean_failover(stage: DrillContext, outage: Outage) -> None:
+    call = wait_for_call(stage, cycles=1)
     expect_one_failover(stage, call, outage.standby)
     expect_one_call_sent(stage)
     expect_no_write_in_the_dark(stage, outage.at, outage.lost)

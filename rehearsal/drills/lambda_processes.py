@@ -11,10 +11,10 @@ import os
 import signal
 import subprocess
 
-from rehearsal.environment import World
+from rehearsal.environment import Environment
 
 
-def kill_sandboxes(world: World, function: str, region: str) -> int:
+def kill_sandboxes(world: Environment, function: str, region: str) -> int:
     """Kill every process that runs a function in a region, without a word of warning; return how many there were."""
     killed = 0
     for process_id in sandboxes(world.emulator.process_id, function, region):

@@ -9,7 +9,7 @@ import time
 
 from rehearsal.cloud.faults import ApiFault
 from rehearsal.drills.baseline import mend
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
     expect_dns_stays,
     expect_never_two_writers,
@@ -24,37 +24,37 @@ from rehearsal.drills.standby_instances import delete_instances, put_back
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 
-BLIP_BEATS = 1.5
-"""Touches two beats at most, however it falls: one beat looks for 0.35 of a beat."""
-HELD_BEATS = 5
+BLIP_CYCLES = 1.5
+"""Touches two cycles at most, however it falls: one cycle looks for 0.35 of a cycle."""
+HELD_CYCLES = 5
 """Two more than it takes to act."""
-HELD_BEATS_ONCE_TOLD = 3
+HELD_CYCLES_ONCE_TOLD = 3
 
 
-def play_blip(stage: Stage) -> None:
+def play_blip(stage: DrillContext) -> None:
     """The writer's region is silent for less than it takes to judge."""
     world = stage.world
     writer, standby = world.writer, world.standby
     outage = lose_region(stage, "the blip")
-    stage.let_pass(BLIP_BEATS)
-    world.network.lighten(writer.name)
+    stage.let_pass(BLIP_CYCLES)
+    world.network.restore(writer.name)
     stage.measure_since_zero("dark_seconds", time.time())
     stage.happened(f"{writer.name} answers again", EventKind.RECOVERY, writer.name)
-    stage.wait_beats(HELD_BEATS)
+    stage.wait_cycles(HELD_CYCLES)
     _expect_nothing_moved(stage, outage.at, writer, standby)
     expect_nobody_told(stage, outage.at, region=standby)
     _expect_writing_again(stage, writer)
 
 
-def play_partition(stage: Stage) -> None:
+def play_partition(stage: DrillContext) -> None:
     """The peering is cut, and then the other region's Lambda API too: only the heartbeat still says that the writer lives."""
     world = stage.world
     writer, standby = world.writer, world.standby
     stage.mark_zero("the cut")
     world.network.cut_peering()
     stage.happened("the peering is cut: no database port is reached across regions", EventKind.OUTAGE, standby.name)
-    stage.wait_beats_in(standby, HELD_BEATS)
-    stage.wait_for_notice("network-partition", standby, seconds=5 * stage.beat_seconds)
+    stage.wait_cycles_in(standby, HELD_CYCLES)
+    stage.wait_for_notice("network-partition", standby, seconds=5 * stage.interval_seconds)
     silence = world.faults.add(
         ApiFault(service="lambda", caller_region=standby.name, target_region=writer.name, hang=True)
     )
@@ -64,7 +64,7 @@ def play_partition(stage: Stage) -> None:
         standby.name,
         label="second cut",
     )
-    stage.wait_beats_in(standby, HELD_BEATS)
+    stage.wait_cycles_in(standby, HELD_CYCLES)
     stage.measure("silent_calls", silence.fired_count)
     # The client sits in the standby region: it was cut off as well, and is no witness of the writer.
     expect_roles_reported(stage, stage.zero, writer, standby)
@@ -73,13 +73,13 @@ def play_partition(stage: Stage) -> None:
     )
     mend(stage)
     stage.happened("both paths are back", EventKind.RECOVERY, standby.name)
-    stage.wait_beats(3)
+    stage.wait_cycles(3)
     _expect_nothing_moved(stage, stage.zero, writer, standby)
     expect_told_once(stage, standby, ("network-partition",))
     _expect_writing_again(stage, writer)
 
 
-def play_probe_blind(stage: Stage) -> None:
+def play_probe_blind(stage: DrillContext) -> None:
     """The standby's own health check fails, and then the writer's region is lost: who can't see doesn't judge."""
     world = stage.world
     standby = world.standby
@@ -97,59 +97,59 @@ def play_probe_blind(stage: Stage) -> None:
     )
     stage.happened(f"{standby.name}'s own health check fails", EventKind.OUTAGE, standby.name)
     since = stage.zero
-    stage.wait_for_notice("probe-blind", standby, seconds=10 * stage.beat_seconds)
+    stage.wait_for_notice("probe-blind", standby, seconds=10 * stage.interval_seconds)
     outage = lose_region(stage, "the outage, unseen")
-    stage.wait_beats_in(standby, HELD_BEATS)
-    world.network.lighten(outage.lost.name)
+    stage.wait_cycles_in(standby, HELD_CYCLES)
+    world.network.restore(outage.lost.name)
     stage.measure_since_zero("dark_seconds", time.time())
     stage.happened(f"{outage.lost.name} answers again", EventKind.RECOVERY, outage.lost.name)
-    stage.wait_beats(2)
+    stage.wait_cycles(2)
     stage.measure("failed_probes", fault.fired_count)
     _expect_nothing_moved(stage, since, outage.lost, standby)
     expect_told_once(stage, standby, ("probe-blind",), since=since)
     _expect_writing_again(stage, outage.lost)
 
 
-def play_standby_without_instances(stage: Stage) -> None:
+def play_standby_without_instances(stage: DrillContext) -> None:
     """The standby has storage, but nothing that could serve: told in calm, and held when the writer's region is lost."""
     standby = stage.world.standby
     stage.mark_zero("the standby's last instance goes")
     since = stage.zero
     deleted = delete_instances(stage, standby)
     stage.happened(f"{standby.cluster_id} has no instance any more", EventKind.OUTAGE, standby.name)
-    stage.wait_for_notice("standby-not-ready", standby, seconds=10 * stage.beat_seconds)
+    stage.wait_for_notice("standby-not-ready", standby, seconds=10 * stage.interval_seconds)
     outage = lose_region(stage)
-    stage.wait_for_notice("standby-without-instance", standby, seconds=10 * stage.beat_seconds)
-    stage.wait_beats_in(standby, HELD_BEATS_ONCE_TOLD)
-    stage.world.network.lighten(outage.lost.name)
+    stage.wait_for_notice("standby-without-instance", standby, seconds=10 * stage.interval_seconds)
+    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
+    stage.world.network.restore(outage.lost.name)
     stage.happened(f"{outage.lost.name} answers again", EventKind.RECOVERY, outage.lost.name)
-    stage.wait_beats(1)
+    stage.wait_cycles(1)
     put_back(stage, standby, deleted)
     stage.happened(f"{standby.cluster_id} has its {len(deleted)} instances again", EventKind.RECOVERY, standby.name)
-    stage.wait_beats(2)
+    stage.wait_cycles(2)
     stage.measure("instances_put_back", len(deleted))
     _expect_nothing_moved(stage, since, outage.lost, standby)
     expect_told_once(stage, standby, ("standby-not-ready", "standby-without-instance"), since=since)
     _expect_writing_again(stage, outage.lost)
 
 
-def play_writer_heals(stage: Stage) -> None:
+def play_writer_heals(stage: DrillContext) -> None:
     """The writer crashes in a living region and is back before the grace ends, as Aurora does it: nobody else takes over."""
     world = stage.world
     writer, standby = world.writer, world.standby
     stage.mark_zero("the crash")
     world.crash_databases(writer)
     stage.happened(f"{writer.cluster_id} refuses connections; its region lives", EventKind.OUTAGE, writer.name)
-    stage.wait_for_notice("in-region-grace", standby, seconds=10 * stage.beat_seconds)
-    stage.let_pass(0.5 * world.policy.in_region_grace_seconds / stage.beat_seconds - HELD_BEATS)
-    stage.wait_beats_in(standby, HELD_BEATS - 2)
+    stage.wait_for_notice("in-region-grace", standby, seconds=10 * stage.interval_seconds)
+    stage.let_pass(0.5 * world.policy.in_region_grace_seconds / stage.interval_seconds - HELD_CYCLES)
+    stage.wait_cycles_in(standby, HELD_CYCLES - 2)
     world.heal_databases(writer)
     down_seconds = stage.measure_since_zero("down_seconds", time.time())
     stage.happened(f"{writer.cluster_id} serves again", EventKind.RECOVERY, writer.name)
-    stage.wait_beats(3)
+    stage.wait_cycles(3)
     stage.expect(
         "it was down for longer than a lost region takes to be judged, and for less than the grace",
-        world.policy.failures_to_act * stage.beat_seconds < down_seconds < world.policy.in_region_grace_seconds,
+        world.policy.failure_threshold * stage.interval_seconds < down_seconds < world.policy.in_region_grace_seconds,
         f"{down_seconds:.2f} s; grace {world.policy.in_region_grace_seconds} s",
     )
     _expect_nothing_moved(stage, stage.zero, writer, standby)
@@ -157,36 +157,36 @@ def play_writer_heals(stage: Stage) -> None:
     _expect_writing_again(stage, writer)
 
 
-def play_both_regions_lost(stage: Stage) -> None:
+def play_both_regions_lost(stage: DrillContext) -> None:
     """Both regions are dark: nobody can act, and nobody does when they are back."""
     world = stage.world
     writer, standby = world.writer, world.standby
     outage = lose_region(stage, "the outage of both")
-    world.network.darken(standby.name)
+    world.network.fail(standby.name)
     stage.happened(f"{standby.name} goes dark too", EventKind.OUTAGE, standby.name)
-    stage.let_pass(2 * HELD_BEATS)
+    stage.let_pass(2 * HELD_CYCLES)
     mend(stage)
     stage.measure_since_zero("dark_seconds", time.time())
     stage.happened("both regions answer again", EventKind.RECOVERY)
-    stage.wait_beats(HELD_BEATS)
+    stage.wait_cycles(HELD_CYCLES)
     _expect_nothing_moved(stage, outage.at, writer, standby)
     for region in (writer, standby):
         expect_told_once(stage, region, ("state-unreadable",))
     _expect_writing_again(stage, writer)
 
 
-def _expect_nothing_moved(stage: Stage, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
+def _expect_nothing_moved(stage: DrillContext, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
     expect_no_calls(stage, since)
     expect_dns_stays(stage, since, writer.name)
     expect_roles_kept(stage, writer, standby)
     expect_never_two_writers(stage)
 
 
-def _expect_writing_again(stage: Stage, writer: RegionFacts) -> None:
+def _expect_writing_again(stage: DrillContext, writer: RegionFacts) -> None:
     now = time.time()
     again = stage.wait_for(
         f"an acknowledged write in {writer.name}",
         lambda: stage.first_write_after(now, region=writer.name),
-        seconds=20 * stage.beat_seconds,
+        seconds=20 * stage.interval_seconds,
     )
     stage.expect("the client writes again, where it wrote before", True, f"row {again.row_id} in {writer.name}")

@@ -1,6 +1,6 @@
-"""What the rehearsal sees by itself while drills are played: roles, DNS answers, calls, notices and beats, with their times.
+"""What the rehearsal sees by itself while drills are played: roles, DNS answers, calls, notices and cycles, with their times.
 
-Owns: looking (several times a beat) and the record of what changed. Does not own: judging it (drills.py), or drawing it (report.py).
+Owns: looking (several times a cycle) and the record of what changed. Does not own: judging it (drills.py), or drawing it (report.py).
 Invariant: it only reads; nothing that it does reaches the functions. Times are seconds since the epoch.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.environment import RegionFacts, World
+from rehearsal.environment import Environment, RegionFacts
 from rehearsal.report.model import EventKind, Role
 
 LOOK_SECONDS = 0.05
@@ -63,13 +63,13 @@ class Audience(Protocol):
         ...
 
 
-class Watch:
+class Recorder:
     """Looks at the world from threads of its own until it is stopped; a drill reads the records.
 
     A look that the emulator is too busy to answer is noted, and the next one sees what it missed.
     """
 
-    def __init__(self, world: World, audience: Audience, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, world: Environment, audience: Audience, *, clock: Callable[[], float] = time.time) -> None:
         self._world = world
         self._audience = audience
         self._clock = clock
@@ -77,7 +77,7 @@ class Watch:
         self._threads: list[threading.Thread] = []
         self._queues: dict[str, str] = {}
         self._calls_seen = 0
-        self._failing_beats: dict[str, int] = {}
+        self._failing_cycles: dict[str, int] = {}
         self.seen: list[Seen] = []
         self.roles: dict[str, list[tuple[float, Role]]] = {}
         self.takers: list[tuple[float, frozenset[str]]] = []
@@ -117,9 +117,9 @@ class Watch:
         self._audience.saw(seen)
         return seen
 
-    def beats(self, region: RegionFacts, *, since: float) -> int:
-        """How many beats a region's controller has reported to CloudWatch since then."""
-        return round(sum(self._datapoints(region, "Beat", "Sum", since=since)))
+    def cycles(self, region: RegionFacts, *, since: float) -> int:
+        """How many cycles a region's controller has reported to CloudWatch since then."""
+        return round(sum(self._datapoints(region, "Cycles", "Sum", since=since)))
 
     def metric(self, region: RegionFacts, name: str, statistic: str, *, since: float) -> float | None:
         """The Minimum or Maximum of a metric that a region's controller reported since then; None without data."""
@@ -139,7 +139,7 @@ class Watch:
         return [point[statistic] for point in answer["Datapoints"] if point["Timestamp"].timestamp() >= since]
 
     def state(self, region: RegionFacts) -> dict[str, Any]:
-        """The state that a region's controller keeps in its table; empty before its first beat."""
+        """The state that a region's controller keeps in its table; empty before its first cycle."""
         return self.item(region, "state")
 
     def item(self, region: RegionFacts, name: str) -> dict[str, Any]:
@@ -221,15 +221,15 @@ class Watch:
                 self.record(f"{self._world.writer_name} answers {region or 'nothing'}", EventKind.DNS, region, at=now)
 
     def _look_at_controller(self, region: RegionFacts) -> None:
-        """Its notices and the failing beats that it counts."""
+        """Its notices and the failing cycles that it counts."""
         self._receive_notices(region)
-        self._look_at_failing_beats(region)
+        self._look_at_failing_cycles(region)
 
-    def _look_at_failing_beats(self, region: RegionFacts) -> None:
-        beats = int(self.state(region).get("dead_beats", 0))
-        if beats > self._failing_beats.get(region.name, 0):
-            self.record(f"failing beat {beats}: the writer's port is dead", EventKind.VERDICT, region.name)
-        self._failing_beats[region.name] = beats
+    def _look_at_failing_cycles(self, region: RegionFacts) -> None:
+        cycles = int(self.state(region).get("dead_cycles", 0))
+        if cycles > self._failing_cycles.get(region.name, 0):
+            self.record(f"failing cycle {cycles}: the writer's port is dead", EventKind.VERDICT, region.name)
+        self._failing_cycles[region.name] = cycles
 
     def _subscribe(self, region: RegionFacts) -> None:
         queues = self._world.clients("sqs", region.name)

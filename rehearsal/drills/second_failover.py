@@ -7,9 +7,9 @@ which tests/integration/test_dns_second_failover.py goes through without waiting
 from __future__ import annotations
 
 from rehearsal.drills.baseline import wait_for_calm
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
-    MOST_BEATS_TO_CALL,
+    MOST_CYCLES_TO_CALL,
     expect_audit_trail,
     expect_call_in_time,
     expect_dns_after_promotion,
@@ -27,7 +27,7 @@ from rehearsal.report.model import EventKind
 TOLD = ("region-lost", "failover-completed")
 
 
-def play_second_failover(stage: Stage) -> None:
+def play_second_failover(stage: DrillContext) -> None:
     """The writer sits in the secondary region, and that region is lost: home takes over by itself, and the name comes home."""
     world = stage.world
     home, away = world.primary, world.secondary
@@ -37,10 +37,10 @@ def play_second_failover(stage: Stage) -> None:
     wait_until_writer(stage, away)
     wait_for_calm(stage, f"a calm world with the writer in {away.name}", writer=away)
     outage = lose_region(stage, "the loss of the region that had taken over")
-    call = wait_for_call(stage, beats=20)
+    call = wait_for_call(stage, cycles=20)
     call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
     failover = follow_failover(stage, call, home)
-    expect_call_in_time(stage, call_seconds, most_beats=MOST_BEATS_TO_CALL)
+    expect_call_in_time(stage, call_seconds, most_cycles=MOST_CYCLES_TO_CALL)
     expect_dns_after_promotion(stage, failover)
     stage.expect(
         f"{world.writer_name} came home while the other region was dark, and nobody edited a record",

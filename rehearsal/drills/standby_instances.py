@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rehearsal.drills.context import Stage
+from rehearsal.drills.context import DrillContext
 from rehearsal.environment import RegionFacts
 
 KEPT = (
@@ -22,7 +22,7 @@ KEPT = (
 )
 
 
-def delete_instances(stage: Stage, region: RegionFacts) -> list[Mapping[str, Any]]:
+def delete_instances(stage: DrillContext, region: RegionFacts) -> list[Mapping[str, Any]]:
     """Delete every instance of a region's cluster; return what `put_back` needs."""
     rds = stage.world.clients("rds", region.name)
     members = rds.describe_db_clusters(DBClusterIdentifier=region.cluster_id)["DBClusters"][0]["DBClusterMembers"]
@@ -34,7 +34,7 @@ def delete_instances(stage: Stage, region: RegionFacts) -> list[Mapping[str, Any
     return described
 
 
-def put_back(stage: Stage, region: RegionFacts, described: Sequence[Mapping[str, Any]]) -> None:
+def put_back(stage: DrillContext, region: RegionFacts, described: Sequence[Mapping[str, Any]]) -> None:
     """Make the instances again."""
     rds = stage.world.clients("rds", region.name)
     for instance in described:

@@ -248,7 +248,7 @@ def metric_samples(
 class AlarmReader:
     """Alarm definitions and metric data as the emulator holds them, through CloudWatch's public API.
 
-    `time_scale` is the factor by which the beat is shorter than the deployed one (10 for a beat of 1 s instead of 10 s):
+    `time_scale` is the factor by which the cycle is shorter than the deployed one (10 for a cycle of 1 s instead of 10 s):
     periods are shorter by as much.
     """
 

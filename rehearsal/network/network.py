@@ -65,11 +65,11 @@ class ListenerStarter(Protocol):
 class Layer(Protocol):
     """Something else that goes dark with a region (the AWS API, the databases themselves)."""
 
-    def darken(self, region: str) -> None:
+    def fail(self, region: str) -> None:
         """Everything to and from the region hangs from now on."""
         ...
 
-    def lighten(self, region: str) -> None:
+    def restore(self, region: str) -> None:
         """The region is back."""
         ...
 
@@ -229,7 +229,7 @@ class Network:
     # --- What is broken ----------------------------------------------------------------------------------------------
 
     def attach(self, layer: Layer) -> None:
-        """Let a layer go dark together with this one: then one `darken` is the whole outage."""
+        """Let a layer go dark together with this one: then one `fail` is the whole outage."""
         with self._lock:
             self._layers.append(layer)
 
@@ -239,7 +239,7 @@ class Network:
         with self._lock:
             return frozenset(self._dark)
 
-    def darken(self, region: str) -> None:
+    def fail(self, region: str) -> None:
         """Let every connection to and from a region hang: databases, and all that the attached layers stand for."""
         with self._lock:
             self._require_region(region)
@@ -247,14 +247,14 @@ class Network:
             self._apply()
             # The ports come first: once the databases are stopped, nobody may hear so much as a closing connection.
             for layer in self._layers:
-                layer.darken(region)
+                layer.fail(region)
 
-    def lighten(self, region: str) -> None:
+    def restore(self, region: str) -> None:
         """Bring a region back: first all the layers, then the ports in front of them."""
         with self._lock:
             self._require_region(region)
             for layer in reversed(self._layers):
-                layer.lighten(region)
+                layer.restore(region)
             self._dark.discard(region)
             self._apply()
 

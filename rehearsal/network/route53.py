@@ -64,7 +64,7 @@ class _Zone:
 class PrivateDns:
     """Route 53 for private zones, read through boto3. Thread-safe.
 
-    `time_scale` is the factor by which the beat is shortened (see cloudwatch.AlarmReader). `dark` names the regions whose
+    `time_scale` is the factor by which the cycle is shortened (see cloudwatch.AlarmReader). `dark` names the regions whose
     metric data nobody gets at the moment: it counts as missing from then on. Zones, records, checks and alarm definitions
     are read again after `cache_seconds`: a failover changes none of them.
     """

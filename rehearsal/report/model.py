@@ -22,7 +22,7 @@ class EventKind(StrEnum):
 
     OUTAGE = "outage"  # the rehearsal breaks something
     RECOVERY = "recovery"  # the rehearsal mends it
-    VERDICT = "verdict"  # a controller's decision of a beat
+    VERDICT = "verdict"  # a controller's decision of a cycle
     HELD = "held"  # a rule wanted to act, a guard held it
     CALL = "call"  # a failover or switchover call that the RDS API accepted
     REFUSED = "refused"  # one that it refused
@@ -122,26 +122,26 @@ class LedgerSpan:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeScale:
-    """The beat of this rehearsal against the beat that is deployed; every period shrinks by the same factor."""
+    """The cycle of this rehearsal against the cycle that is deployed; every period shrinks by the same factor."""
 
-    beat_seconds: float
-    deployed_beat_seconds: float = 10.0
+    interval_seconds: float
+    deployed_interval_seconds: float = 10.0
 
     @property
     def factor(self) -> float:
         """How many times shorter every period was here than it is when deployed."""
-        return self.deployed_beat_seconds / self.beat_seconds
+        return self.deployed_interval_seconds / self.interval_seconds
 
     @property
     def words(self) -> str:
         """The time scale as a sentence for people."""
-        here, deployed = shown(self.beat_seconds), shown(self.deployed_beat_seconds)
+        here, deployed = shown(self.interval_seconds), shown(self.deployed_interval_seconds)
         if math.isclose(self.factor, 1.0):
-            return f"No period was shrunk: the beat of {here} s is the deployed one."
+            return f"No period was shrunk: the cycle of {here} s is the deployed one."
         if self.factor < 1.0:
-            return f"No period was shrunk: the beat was {here} s, longer than the deployed {deployed} s."
+            return f"No period was shrunk: the cycle was {here} s, longer than the deployed {deployed} s."
         return (
-            f"Periods shrunk by factor {shown(self.factor)} because the beat was shortened "
+            f"Periods shrunk by factor {shown(self.factor)} because the cycle was shortened "
             f"from {deployed} s to {here} s: what takes 60 s when deployed took {shown(60 / self.factor)} s here."
         )
 
@@ -304,8 +304,8 @@ class Report:
             "seconds": self.seconds,
             "time_scale": {
                 "factor": self.time_scale.factor,
-                "beat_seconds": self.time_scale.beat_seconds,
-                "deployed_beat_seconds": self.time_scale.deployed_beat_seconds,
+                "interval_seconds": self.time_scale.interval_seconds,
+                "deployed_interval_seconds": self.time_scale.deployed_interval_seconds,
                 "words": self.time_scale.words,
             },
             "commit": None if self.commit is None else {"id": self.commit.id, "modified": self.commit.modified},

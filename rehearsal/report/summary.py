@@ -60,15 +60,19 @@ def _sentences(report: Report) -> Iterator[str]:
 
 def _failover_sentences(called: Sequence[DrillResult]) -> Iterator[str]:
     """The most telling failover: the one that was followed furthest; then the spread over all of them."""
-    told = max(called, key=lambda drill: sum(step in drill.measurements for step in STEPS))
-    steps = [words.format(shown(told.measurements[step])) for step, words in STEPS.items() if step in told.measurements]
-    beats = told.measurements.get("outage_to_call_beats")
-    after = f"{shown(told.measurements[CALL])} s" + (f" ({shown(beats)} beats)" if beats is not None else "")
+    notified = max(called, key=lambda drill: sum(step in drill.measurements for step in STEPS))
+    steps = [
+        words.format(shown(notified.measurements[step]))
+        for step, words in STEPS.items()
+        if step in notified.measurements
+    ]
+    cycles = notified.measurements.get("outage_to_call_cycles")
+    after = f"{shown(notified.measurements[CALL])} s" + (f" ({shown(cycles)} cycles)" if cycles is not None else "")
     following = f"; {', '.join(steps)}" if steps else ""
-    yield f"{told.title}: the standby called the failover by itself {after} after the outage{following}."
-    lost, lag_ms = told.measurements.get("lost_rows"), told.measurements.get("replication_lag_ms")
+    yield f"{notified.title}: the standby called the failover by itself {after} after the outage{following}."
+    lost, lag_ms = notified.measurements.get("lost_rows"), notified.measurements.get("replication_lag_ms")
     if lost is not None and lag_ms is not None:
-        acknowledged = sum(span.acknowledged for span in told.writes)
+        acknowledged = sum(span.acknowledged for span in notified.writes)
         yield (
             f"Of {counted(acknowledged, 'row')} acknowledged to the client in that drill, {shown(lost)} "
             f"{'was' if lost == 1 else 'were'} lost; the replication had been set to be {shown(lag_ms)} ms behind."

@@ -40,9 +40,9 @@ HERE = Path(".sandbox")
 @app.command()
 def start(
     stack: Annotated[str, typer.Option("--stack", help="Whose two regions there are: Pulumi.<STACK>.yaml.")] = "dev",
-    beat: Annotated[
+    cycle: Annotated[
         float,
-        typer.Option("--beat", min=1.0, max=10.0, help="Seconds between two beats; every period shrinks with it."),
+        typer.Option("--interval", min=1.0, max=10.0, help="Seconds between two cycles; every period shrinks with it."),
     ] = 1.0,
     cooldown: Annotated[
         int | None,
@@ -51,7 +51,7 @@ def start(
             metavar="SECONDS",
             min=0,
             max=86400,
-            help="How long after a change of roles nothing fails over by itself. Default: as deployed, shrunk with the beat.",
+            help="How long after a change of roles nothing fails over by itself. Default: as deployed, shrunk with the cycle.",
         ),
     ] = None,
     directory: Directory = HERE,
@@ -62,7 +62,7 @@ def start(
     with _explained():
         _refuse_second(directory)
         overrides = {} if cooldown is None else {"cooldown_seconds": cooldown}
-        host(stack, beat, directory, failover_overrides=overrides, say=_say_how_to_reach)
+        host(stack, cycle, directory, failover_overrides=overrides, say=_say_how_to_reach)
     typer.echo("Stopped; nothing is left.")
 
 
@@ -101,18 +101,18 @@ def destroy_all(directory: Directory = HERE) -> None:
 
 
 @app.command()
-def darken(region: str, directory: Directory = HERE) -> None:
+def fail(region: str, directory: Directory = HERE) -> None:
     """Let a region go dark: its databases, its functions and its AWS API hang, for everybody."""
     with _explained():
-        find(directory).turn(region, "darken")
+        find(directory).turn(region, "fail")
         typer.echo(f"{region} is dark")
 
 
 @app.command()
-def lighten(region: str, directory: Directory = HERE) -> None:
+def restore(region: str, directory: Directory = HERE) -> None:
     """Bring a region back."""
     with _explained():
-        find(directory).turn(region, "lighten")
+        find(directory).turn(region, "restore")
         typer.echo(f"{region} is back")
 
 
@@ -125,7 +125,7 @@ def status(directory: Directory = HERE, as_json: AsJson = False) -> None:
             typer.echo(json.dumps(picture, indent=2))
             return
         typer.echo(
-            f"stack {picture['stack']}, a beat of {picture['beat_seconds']:g} s, {picture['resources']} resources"
+            f"stack {picture['stack']}, a cycle of {picture['interval_seconds']:g} s, {picture['resources']} resources"
         )
         for region in picture["regions"]:
             cluster = next((each for each in picture["clusters"] if each["region"] == region), None)

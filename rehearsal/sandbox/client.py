@@ -108,7 +108,7 @@ class SandboxClient:
             self._ask("DELETE", "/engine")
 
     def turn(self, region: str, turn: str) -> None:
-        """Darken or lighten a region. Raises: SandboxError for one that isn't here."""
+        """Darken or restore a region. Raises: SandboxError for one that isn't here."""
         self._ask("POST", f"/regions/{region}/{turn}")
 
     def stop(self) -> None:

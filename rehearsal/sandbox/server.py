@@ -23,7 +23,7 @@ from aiohttp import web
 
 from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.engine.deploy import DeploymentError
-from rehearsal.environment import OUTSIDE, World
+from rehearsal.environment import OUTSIDE, Environment
 from rehearsal.run import OPERATION_SECONDS
 from rehearsal.sandbox.client import FILE, OUTPUTS, TOKEN_HEADER, Address, SandboxError, announce
 from rehearsal.support.clients import Clients
@@ -48,7 +48,7 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class SandboxServer:
     """The control port of a running world. A context manager."""
 
-    def __init__(self, *, world: World, token: str) -> None:
+    def __init__(self, *, world: Environment, token: str) -> None:
         self.stop_requested = threading.Event()
         self.url = ""
         self._world = world
@@ -83,7 +83,7 @@ class SandboxServer:
         app.router.add_put("/outputs", self._take_outputs)
         app.router.add_post("/engine", self._begin)
         app.router.add_delete("/engine", self._end)
-        app.router.add_post("/regions/{region}/{turn:darken|lighten}", self._turn)
+        app.router.add_post("/regions/{region}/{turn:fail|restore}", self._turn)
         app.router.add_post("/stop", self._stop)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         return await serve_on_loopback(self._runner)
@@ -108,7 +108,7 @@ class SandboxServer:
                 )
         return {
             "stack": world.stack,
-            "beat_seconds": world.beat_seconds,
+            "interval_seconds": world.interval_seconds,
             "failover_overrides": world.failover_overrides,
             "regions": list(world.network.regions),
             "dark_regions": sorted(world.network.dark_regions),
@@ -161,7 +161,7 @@ class SandboxServer:
             known = ", ".join(self._world.network.regions)
             return web.json_response({"error": f"no such region here: {region}; there are {known}"}, status=404)
         network = self._world.network
-        await asyncio.to_thread(network.darken if turn == "darken" else network.lighten, region)
+        await asyncio.to_thread(network.fail if turn == "fail" else network.restore, region)
         return web.json_response({})
 
     async def _stop(self, _request: web.Request) -> web.StreamResponse:
@@ -181,7 +181,7 @@ def _is_alive(pid: int) -> bool:
 
 def host(
     stack: str,
-    beat_seconds: float,
+    interval_seconds: float,
     directory: Path,
     *,
     failover_overrides: Mapping[str, object],
@@ -189,16 +189,16 @@ def host(
 ) -> None:
     """Start a world with its port, announce it in the directory, and stay until it is stopped.
 
-    `failover_overrides` are settings of `failover` that are not shrunk with the beat.
+    `failover_overrides` are settings of `failover` that are not shrunk with the cycle.
     `say` is told the regions, the operator's endpoint and the directory once all is up.
     Raises: SandboxError when it can't start, or the emulator dies.
     """
     token = secrets.token_urlsafe(32)
     try:
         with (
-            World(
+            Environment(
                 stack=stack,
-                beat_seconds=beat_seconds,
+                interval_seconds=interval_seconds,
                 operation_seconds=OPERATION_SECONDS,
                 failover_overrides=failover_overrides,
             ) as world,
@@ -216,7 +216,7 @@ def host(
         raise SandboxError(str(error)) from error
 
 
-def _warm_up(world: World) -> None:
+def _warm_up(world: Environment) -> None:
     """Make the first call to each service from each place: the proxies learn a service's calls then, which takes seconds."""
     for place, endpoint in world.faults.endpoints.items():
         clients = Clients(endpoint)
@@ -226,7 +226,7 @@ def _warm_up(world: World) -> None:
         clients.close()
 
 
-def _wait(stop_requested: threading.Event, world: World) -> None:
+def _wait(stop_requested: threading.Event, world: Environment) -> None:
     """Wait for `stop`, for Ctrl-C, or for a signal to end; an emulator that dies ends it too."""
     previous = signal.signal(signal.SIGTERM, lambda _number, _frame: stop_requested.set())
     try:

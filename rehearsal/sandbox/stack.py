@@ -96,7 +96,7 @@ def _translated() -> Iterator[None]:
 
 
 def _config(stack: str, picture: dict[str, Any]) -> dict[str, str]:
-    config = shortened_config(stack, picture["beat_seconds"], picture["failover_overrides"])
+    config = shortened_config(stack, picture["interval_seconds"], picture["failover_overrides"])
     settings = parse_stack_config(config)
     wanted = [settings.primary.region, settings.secondary.region]
     # A changed region is the plan's to refuse; two others are another sandbox.

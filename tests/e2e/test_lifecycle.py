@@ -14,8 +14,8 @@ from typing import Any
 from tests.support.sandbox_terminal import ROOT, Terminal, practising
 
 EAST, WEST = "us-east-1", "eu-west-1"
-BEAT_SECONDS = 2
-"""Each look of a beat has a third of it: with less, a busy machine leaves looks without an answer, and who sees nothing holds."""
+INTERVAL_SECONDS = 2
+"""Each look of a cycle has a third of it: with less, a busy machine leaves looks without an answer, and who sees nothing holds."""
 COOLDOWN_SECONDS = 20
 """Long enough for a second change of roles to be held, if anything called one; over when the region is lost."""
 CONFIRMED = ("--confirm", "payments-global-dev")
@@ -41,12 +41,16 @@ class Day:
         return found["writer"], found["standby"]
 
     def is_calm(self) -> bool:
-        """Whether the standby's controller beats, and nothing troubles it."""
+        """Whether the standby's controller cycles, and nothing troubles it."""
         done = self.terminal.try_operations("status", "--json")
         if done.returncode:
             return False
         controller = json.loads(done.stdout)["controller"]
-        return controller["last_beat_at"] is not None and controller["told"] == [] and controller["dead_since"] is None
+        return (
+            controller["last_cycle_at"] is not None
+            and controller["notified"] == []
+            and controller["dead_since"] is None
+        )
 
     def reasons(self) -> list[str]:
         """Return the reasons in the audit trail of the day-one standby, newest first."""
@@ -55,7 +59,7 @@ class Day:
 
 def start(day: Day) -> None:
     """Both regions are there, and empty."""
-    day.terminal.start("--beat", str(BEAT_SECONDS), "--cooldown", str(COOLDOWN_SECONDS))
+    day.terminal.start("--interval", str(INTERVAL_SECONDS), "--cooldown", str(COOLDOWN_SECONDS))
     assert (False, [EAST, WEST]) == (day.terminal.status()["is_up"], day.terminal.status()["regions"])
 
 
@@ -69,13 +73,13 @@ def preflight(day: Day) -> None:
 
 
 def up(day: Day) -> None:
-    """The program makes everything, a second time it changes nothing, and the controllers begin to beat."""
+    """The program makes everything, a second time it changes nothing, and the controllers begin to cycle."""
     terminal = day.terminal
     terminal.sandbox("up")
     assert (0o600, (EAST, WEST)) == (stat.S_IMODE(terminal.outputs.stat().st_mode), day.roles())
     day.resources = terminal.status()["resources"]
     assert f"Plan: {day.resources} same" == terminal.sandbox("up").splitlines()[0]
-    terminal.wait(day.is_calm, "the standby's controller beats and sees no trouble")
+    terminal.wait(day.is_calm, "the standby's controller cycles and sees no trouble")
     day.rewound_to = terminal.found("status")["at"]
 
 
@@ -129,15 +133,15 @@ def disarm(day: Day) -> None:
 
 
 def lose_the_region(day: Day) -> None:
-    """The standby's controller sees it and tells people that it is held, beats on, and changes nothing."""
+    """The standby's controller sees it and tells people that it is held, cycles on, and changes nothing."""
     terminal = day.terminal
-    terminal.sandbox("darken", EAST)
+    terminal.sandbox("fail", EAST)
     terminal.wait(lambda: "disarmed" in day.reasons(), "people are told that a verdict is held because of the switch")
-    told = next(entry for entry in terminal.history(WEST) if entry["reason"] == "disarmed")
-    terminal.wait(lambda: _beat_at(day) > told["at"][:19], "the controller beats on")
+    notified = next(entry for entry in terminal.history(WEST) if entry["reason"] == "disarmed")
+    terminal.wait(lambda: _cycle_at(day) > notified["at"][:19], "the controller cycles on")
     assert (EAST, WEST) == day.roles()
     assert [] == [reason for reason in day.reasons() if reason.startswith(("failover-", "region-lost"))]
-    assert "disarmed" in terminal.found("status", "--region", WEST)["controller"]["told"]
+    assert "disarmed" in terminal.found("status", "--region", WEST)["controller"]["notified"]
 
 
 def arm(day: Day) -> None:
@@ -146,7 +150,7 @@ def arm(day: Day) -> None:
     assert ("armed", True, [WEST], [EAST]) == (
         found["wanted"],
         found["effective"],
-        found["told"],
+        found["notified"],
         list(found["not_told"]),
     )
 
@@ -166,10 +170,10 @@ def status(day: Day) -> None:
     assert [EAST] == day.terminal.status()["dark_regions"]
 
 
-def lighten(day: Day) -> None:
+def restore(day: Day) -> None:
     """The old region comes back as the standby, and is armed; the program would change nothing; a destroy is refused."""
     terminal = day.terminal
-    terminal.sandbox("lighten", EAST)
+    terminal.sandbox("restore", EAST)
     assert [EAST] == terminal.found("arm", "--reason", "game day", *CONFIRMED)["changed"]
     planned = json.loads(terminal.sandbox("preview", "--refresh", "--json"))
     assert {"same": day.resources} == planned["counts"], [one for one in planned["steps"] if one["change"] != "same"]
@@ -180,7 +184,7 @@ def lighten(day: Day) -> None:
 
 def switch_home(day: Day) -> None:
     """Planned, once the region that came back is in order; nothing is lost."""
-    day.terminal.wait(day.is_calm, "the controller of the region that came back beats and sees no trouble")
+    day.terminal.wait(day.is_calm, "the controller of the region that came back cycles and sees no trouble")
     found = day.terminal.found("switchover", "--to", EAST, *CONFIRMED)
     assert (WEST, EAST, True) == (found["from"], found["writer"], found["changed"])
     assert (EAST, WEST) == day.roles()
@@ -214,7 +218,7 @@ STEPS = (
     arm,
     failover,
     status,
-    lighten,
+    restore,
     switch_home,
     destroy,
     stop,
@@ -250,12 +254,12 @@ def _as_shown(words: list[str]) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z|\d{8}-\d{6}", "TIME", text)
 
 
-def _beat_at(day: Day) -> str:
-    return day.terminal.found("status", "--region", WEST)["controller"]["last_beat_at"].removesuffix("Z")
+def _cycle_at(day: Day) -> str:
+    return day.terminal.found("status", "--region", WEST)["controller"]["last_cycle_at"].removesuffix("Z")
 
 
 def _is_the_emulators(finding: dict[str, Any]) -> bool:
-    """Whether all that failed is an alarm which AWS would leave off: one error in a beat, as the first one meets, is not three
+    """Whether all that failed is an alarm which AWS would leave off: one error in a cycle, as the first one meets, is not three
     minutes of them; but the emulator takes one datapoint for all, and leaves the alarm on.
     """
     on = {text.partition(" is on: ")[0] for text in finding["evidence"].split("; ")}

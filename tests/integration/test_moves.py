@@ -19,7 +19,7 @@ import pytest
 
 from rehearsal.cloud.faults import ApiFault
 from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
-from rehearsal.environment import RegionFacts, World
+from rehearsal.environment import Environment, RegionFacts
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 60
 class Site:
     """The deployed world, and the operator's terminal in the secondary region."""
 
-    world: World
+    world: Environment
     outputs: Path
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -84,8 +84,8 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Deploy the unchanged program once; no controller beats unless a test starts it."""
-    with World(stack="dev", beat_seconds=1.0, operation_seconds=1.0) as world:
+    """Deploy the unchanged program once; no controller cycles unless a test starts it."""
+    with Environment(stack="dev", interval_seconds=1.0, operation_seconds=1.0) as world:
         world.deploy()
         outputs = tmp_path_factory.mktemp("moves") / "outputs.json"
         outputs.write_text(json.dumps(dict(world.outputs), default=str))
@@ -104,7 +104,7 @@ def home(site: Site) -> Iterator[None]:
         site.moved("switchover", "--to", world.primary.name, "--no-dns")
 
 
-def rows(world: World, region: RegionFacts) -> list[tuple[object, ...]]:
+def rows(world: Environment, region: RegionFacts) -> list[tuple[object, ...]]:
     """Return what a region's cluster has in the table of the tests."""
     return world.cluster(region).execute("SELECT id FROM payments.moves ORDER BY id")
 
@@ -117,9 +117,9 @@ def test_collections_pass_over_what_is_deployed(site: Site) -> None:
 def test_switchover_moves_the_writer_and_loses_nothing(site: Site) -> None:
     """The other region takes writes, by its own health_check's heartbeat; a second time there is nothing to do."""
     world = site.world
-    told = site.moved("switchover", "--no-dns", "--reason", "game day")
-    assert (told["from"], told["writer"]) == (world.primary.name, world.secondary.name)
-    assert list(told["seconds"]) == ["promotion", "first heartbeat", "replication back"]
+    notified = site.moved("switchover", "--no-dns", "--reason", "game day")
+    assert (notified["from"], notified["writer"]) == (world.primary.name, world.secondary.name)
+    assert list(notified["seconds"]) == ["promotion", "first heartbeat", "replication back"]
     assert world.writer == world.secondary
     again = site.run("switchover", "--to", world.secondary.name)
     assert again.returncode == 0
@@ -186,12 +186,12 @@ def test_a_failover_by_hand_while_the_writer_lives_is_refused(site: Site) -> Non
 def test_a_failover_by_hand_with_the_region_dark(site: Site) -> None:
     """Everything of the writer's region hangs: the standby's alone is enough, and the trace is there."""
     world = site.world
-    world.network.darken(world.primary.name)
+    world.network.fail(world.primary.name)
     try:
-        told = site.moved("failover", "--reason", "region lost", "--accept-data-loss", "--no-dns")
+        notified = site.moved("failover", "--reason", "region lost", "--accept-data-loss", "--no-dns")
     finally:
-        world.network.lighten(world.primary.name)
-    assert told["writer"] == world.secondary.name
+        world.network.restore(world.primary.name)
+    assert notified["writer"] == world.secondary.name
     assert world.writer == world.secondary
     assert "operator-failover" in site.run("history", "--region", world.secondary.name, "--json").stdout
 
@@ -213,8 +213,8 @@ def test_a_rewind_has_the_row_of_before_and_not_the_one_of_after(site: Site) -> 
         return found["LatestRestorableTime"]
 
     wait_for(lambda: latest() > to)
-    told = site.moved("rewind", "--to", to.isoformat(), "--reason", "row 2 was a mistake")
-    copy = told["copy"]
+    notified = site.moved("rewind", "--to", to.isoformat(), "--reason", "row 2 was a mistake")
+    copy = notified["copy"]
     described = clusters.describe_db_clusters(DBClusterIdentifier=copy)["DBClusters"][0]
     database = world.control_plane.stand_ins.database(described["DBClusterArn"])
     assert database.writer.execute("SELECT id FROM payments.moves ORDER BY id") == [(1,)]
@@ -250,31 +250,33 @@ def test_a_drill_goes_there_verifies_and_comes_home(site: Site) -> None:
     """Two moves, every promise looked at in between, and the writer at home; each step has its seconds."""
     world, before = site.world, site.calls()
     done = site.act("drill", "--no-dns", "--json")
-    told = json.loads(done.stdout)
-    assert [step["step"] for step in told["steps"]] == ["switchover there", "verify", "switchover home"], done.stderr
-    assert all(step["seconds"] > 0 for step in told["steps"])
-    assert told["writer"] == world.primary.name
+    notified = json.loads(done.stdout)
+    assert [step["step"] for step in notified["steps"]] == ["switchover there", "verify", "switchover home"], (
+        done.stderr
+    )
+    assert all(step["seconds"] > 0 for step in notified["steps"])
+    assert notified["writer"] == world.primary.name
     assert world.writer == world.primary
     assert site.calls() == before + 2
-    verdicts = {each["check"]: each["verdict"] for each in told["not_passed"]}
-    # No controller beats in this test, so what needs its beats is found to be missing; the data path is whole.
+    verdicts = {each["check"]: each["verdict"] for each in notified["not_passed"]}
+    # No controller cycles in this test, so what needs its cycles is found to be missing; the data path is whole.
     assert {"controller", "alarm data"} & set(verdicts) != set()
     assert {"replication", "encryption", "one writer", "secret replica"} & set(verdicts) == set()
     assert site.run("drill", "--resume").returncode == 3
 
 
 def test_with_the_controllers_beating_the_name_follows_and_they_hold_meanwhile(site: Site) -> None:
-    """The metric that DNS follows turns within beats; no controller calls anything of its own. The last test: they beat on."""
+    """The metric that DNS follows turns within cycles; no controller calls anything of its own. The last test: they cycle on."""
     world, before = site.world, site.calls()
     world.start_controllers()
     state = {"item": {"S": "state"}, "sort": {"S": "current"}}
 
-    def beats() -> bool:
+    def cycles() -> bool:
         table = world.clients("dynamodb", world.secondary.name)
         return "Item" in table.get_item(TableName=world.secondary.table_name, Key=state)
 
-    wait_for(beats)
-    told = site.moved("switchover", "--timeout", "3m")
-    assert list(told["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
+    wait_for(cycles)
+    notified = site.moved("switchover", "--timeout", "3m")
+    assert list(notified["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
     assert world.writer == world.secondary
     assert site.calls() == before + 1

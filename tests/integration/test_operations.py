@@ -78,7 +78,7 @@ class Site:
         state = self.store(WEST).read(None).state or State()
         pending = Pending(id=decision_id, verdict=Reason.REGION_LOST, asked_at=now - timedelta(seconds=20))
         self.store(WEST).write_state(
-            State(version=state.version, beat_at=now, writer=Side.PEER, pending=pending, dead_since=now)
+            State(version=state.version, cycle_at=now, writer=Side.PEER, pending=pending, dead_since=now)
         )
 
 
@@ -102,7 +102,7 @@ def site(deployed: Site) -> Iterator[Site]:
     """The two regions with empty tables and no fault."""
     yield deployed
     deployed.faults.clear()
-    deployed.faults.lighten(EAST)
+    deployed.faults.restore(EAST)
     for region in (EAST, WEST):
         table = deployed.clients("dynamodb", region)
         for item in table.scan(TableName=TABLE)["Items"]:
@@ -140,7 +140,7 @@ def _region(clients: Clients, region: str) -> dict[str, Any]:
             Handler="index.handler",
             Role=f"arn:aws:iam::{ACCOUNT_ID}:role/none",
             Code={"ZipFile": archive.getvalue()},
-            Environment={"Variables": {"MODE": "approve", "BEAT_SECONDS": "10"}},
+            Environment={"Variables": {"MODE": "approve", "INTERVAL_SECONDS": "10"}},
         )
     return {
         "region": region,
@@ -185,7 +185,7 @@ def test_nobody_confirms(site: Site) -> None:
 
 def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
     """With every call to the writer's region hanging: status, disarm and history end, from the standby alone."""
-    site.faults.darken(EAST)
+    site.faults.fail(EAST)
     status = site.json("status")
     disarmed = site.run("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     assert (status["roles"]["standby"], status["controller"]["mode"], status["not_read"]) == (WEST, "approve", {})
@@ -199,7 +199,7 @@ def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
 
 def test_the_dead_region_delays_by_seconds(site: Site) -> None:
     """How long the commands wait for it, from the shell's prompt on; the best of a few runs, for others run here too."""
-    site.faults.darken(EAST)
+    site.faults.fail(EAST)
     disarm = ("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     assert least(lambda: on_the_clock(lambda: site.run("status")), enough=5, most_rounds=6) < 5
     assert least(lambda: on_the_clock(lambda: site.run(*disarm)), enough=12, most_rounds=6) < 12

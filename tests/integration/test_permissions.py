@@ -12,7 +12,7 @@ import boto3.session
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.cloud.api_proxy import ControlPlane
+from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator
 from rehearsal.cloud.permission_log import FAILOVER, PermissionCheck
 from rehearsal.network.network import Network
@@ -34,7 +34,7 @@ class Account:
     """The API with IAM in force, as the account's owner and as roles see it."""
 
     emulator: Emulator
-    control_plane: ControlPlane
+    control_plane: ApiProxy
     clients: Clients
 
     def as_role(self, name: str, *statements: dict[str, Any], service: str) -> Any:
@@ -76,7 +76,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             names_file=tmp_path_factory.mktemp("network") / "names.json",
             start_listener=_no_listener,
         ) as network,
-        ControlPlane(network=network, operation_seconds=0.1) as control_plane,
+        ApiProxy(network=network, operation_seconds=0.1) as control_plane,
         Emulator(enforce_permissions=True) as emulator,
     ):
         control_plane.upstream = emulator.url

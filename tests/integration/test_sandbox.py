@@ -29,7 +29,7 @@ def test_what_is_refused_says_why(terminal: Terminal) -> None:
     assert "no sandbox runs here" in terminal.sandbox("up", code=1)
     terminal.start()
     assert "a sandbox runs here already" in terminal.sandbox("start", code=1)
-    assert f"there are {EAST}, {WEST}" in terminal.sandbox("darken", "us-west-2", code=1)
+    assert f"there are {EAST}, {WEST}" in terminal.sandbox("fail", "us-west-2", code=1)
     address = json.loads((terminal.directory / "sandbox.json").read_text())
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(urllib.request.Request(f"{address['url']}/state", headers={"X-Sandbox-Token": "guess"}))

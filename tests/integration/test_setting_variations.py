@@ -18,7 +18,7 @@ import rich.console
 
 from rehearsal.console.console import Console
 from rehearsal.engine.deploy import DeploymentError, deploy, stack_config
-from rehearsal.environment import PROGRAM_DIRECTORY, World
+from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.report.files import render_html
 from rehearsal.report.model import Report
 from rehearsal.run import Rehearsal
@@ -42,7 +42,7 @@ class TheirVpc:
         return {"vpc_cidr": THEIR_CIDR, "existing_vpc": {**existing, **changed}}
 
 
-def make_vpc(world: World) -> TheirVpc:
+def make_vpc(world: Environment) -> TheirVpc:
     """Make what a platform team would have made: three private subnets with a route table of their own."""
     ec2 = world.clients("ec2", SECONDARY)
     vpc_id = ec2.create_vpc(CidrBlock=THEIR_CIDR)["Vpc"]["VpcId"]
@@ -62,7 +62,7 @@ def make_vpc(world: World) -> TheirVpc:
 class Varied:
     """A deployment of everything at once."""
 
-    world: World
+    world: Environment
     vpc: TheirVpc
     vpcs_before: set[str]
     report: Report
@@ -79,7 +79,7 @@ class Varied:
 @pytest.fixture(scope="module")
 def varied() -> Iterator[Varied]:
     """Deploy once for the tests of this module."""
-    with World(stack="dev", beat_seconds=1.0, operation_seconds=0.1) as world:
+    with Environment(stack="dev", interval_seconds=1.0, operation_seconds=0.1) as world:
         vpc = make_vpc(world)
         before = {each["VpcId"] for each in world.clients("ec2", SECONDARY).describe_vpcs()["Vpcs"]}
         variation: dict[str, object] = {
@@ -107,7 +107,7 @@ def varied() -> Iterator[Varied]:
             "logs": {"exports": LOGS, "retention_days": 90},
             "dns": {"record_ttl_seconds": 15},
             "alarms": {"connections_percent": 50},
-            "failover": {"beat_seconds": 1.0},
+            "failover": {"interval_seconds": 1.0},
         }
         world.config = stack_config(PROGRAM_DIRECTORY, "dev", variation)
         terminal = io.StringIO()
@@ -227,7 +227,7 @@ def test_the_master_password_is_in_no_log_no_output_and_no_report(varied: Varied
     assert [] == [where for where, text in said.items() if password in text or not text]
 
 
-def every_event(world: World, region: str) -> Iterator[dict[str, Any]]:
+def every_event(world: Environment, region: str) -> Iterator[dict[str, Any]]:
     """Yield every log event of a region."""
     logs = world.clients("logs", region)
     for group in logs.describe_log_groups()["logGroups"]:
@@ -261,7 +261,7 @@ def test_people_can_log_in_after_the_password_was_rotated_and_not_once_they_are_
     assert rotated == json.loads(replica["SecretString"])["password"]
 
 
-def invoke_setup(world: World, people: dict[str, str], login: dict[str, str]) -> dict[str, Any]:
+def invoke_setup(world: Environment, people: dict[str, str], login: dict[str, str]) -> dict[str, Any]:
     """Do what the engine does when `database.iam_users` has changed: the environment, then the invocation."""
     functions, name = world.clients("lambda", PRIMARY), world.outputs["database_setup_function_name"]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]

@@ -19,7 +19,7 @@ from functions.failover_controller.aws import DynamoDb
 from functions.failover_controller.model import Side, State
 from functions.failover_controller.store import TableStore
 from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
-from rehearsal.environment import World
+from rehearsal.environment import Environment
 from tests.unit.operations.commands.test_verify import PROMISES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ LOOKS = 4
 class Site:
     """The deployed program, without its controllers: each test says what they have seen."""
 
-    world: World
+    world: Environment
     outputs: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,18 +66,18 @@ class Site:
         assert result.stdout, result.stderr
         return json.loads(result.stdout)
 
-    def let_controllers_have_beaten(self) -> None:
-        """Write what a beat leaves behind, just now, in both regions."""
+    def wait_for_a_cycle_of_each_controller(self) -> None:
+        """Write what a cycle leaves behind, just now, in both regions."""
         for region, writer in ((EAST, Side.OWN), (WEST, Side.PEER)):
             table = TableStore(DynamoDb(self.world.clients("dynamodb", region), "payments-failover-dev"))
             state = table.read(None).state or State()
-            table.write_state(State(version=state.version, beat_at=datetime.now(UTC), writer=writer))
+            table.write_state(State(version=state.version, cycle_at=datetime.now(UTC), writer=writer))
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Deploy the unchanged program once, with databases that answer."""
-    with World(stack="dev", beat_seconds=10.0, operation_seconds=0.2) as world:
+    with Environment(stack="dev", interval_seconds=10.0, operation_seconds=0.2) as world:
         world.deploy()
         outputs = tmp_path_factory.mktemp("verify") / "outputs.json"
         outputs.write_text(json.dumps(world.outputs))
@@ -96,10 +96,10 @@ def evidence(found: dict[str, Any], check: str, where: str) -> str:
 
 
 def test_every_promise_of_the_deployed_program_is_kept(site: Site) -> None:
-    """With real functions, databases, keys and records; the alarms of what doesn't beat here may be on."""
+    """With real functions, databases, keys and records; the alarms of what doesn't cycle here may be on."""
     found: dict[str, Any] = {}
     for _ in range(LOOKS):
-        site.let_controllers_have_beaten()
+        site.wait_for_a_cycle_of_each_controller()
         found = site.found("verify")
         if by_verdict(found, "unknown") == NOT_TOLD_BY_THE_EMULATOR:
             break
@@ -125,7 +125,7 @@ def test_no_value_of_a_secret_is_shown(site: Site) -> None:
 
 def test_what_somebody_broke_is_found(site: Site) -> None:
     """A schedule that was switched off, a database that stopped writing its own heartbeats."""
-    site.let_controllers_have_beaten()
+    site.wait_for_a_cycle_of_each_controller()
     scheduler = site.world.clients("scheduler", WEST)
     name = "payments-failover-controller-dev"
     schedule = scheduler.get_schedule(Name=name)
@@ -144,7 +144,7 @@ def test_what_somebody_broke_is_found(site: Site) -> None:
 
 def test_status_shows_lag_names_and_endpoints_in_less_than_two_seconds(site: Site) -> None:
     """From the standby's region alone, through the function in its VPC; best of three, processor time of this machine given."""
-    site.let_controllers_have_beaten()
+    site.wait_for_a_cycle_of_each_controller()
     found, seconds = site.found("status"), []
     for _ in range(3):
         started = time.monotonic()
@@ -174,8 +174,8 @@ def test_the_account_of_a_stack_that_is_up_is_fit_for_an_update(site: Site) -> N
 
 def test_a_region_that_is_gone_is_told_in_time(site: Site) -> None:
     """Its promises are unknown, with the reason; the other region's are checked. The last test: nothing is mended."""
-    site.let_controllers_have_beaten()
-    site.world.network.darken(EAST)
+    site.wait_for_a_cycle_of_each_controller()
+    site.world.network.fail(EAST)
     found = site.found("verify")
     gone = _where(found["findings"], EAST)
     assert {each["verdict"] for each in gone} == {"unknown"}

@@ -72,12 +72,12 @@ def collect() -> list[CollectedTest]:
         RuntimeError: they could not be collected, or one fails on the real table.
     """
     collector = _Collector()
-    with contextlib.redirect_stdout(io.StringIO()) as told:
+    with contextlib.redirect_stdout(io.StringIO()) as notified:
         status = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *SOURCES], plugins=[collector])
     tests = [test for test in collector.tests if test.name not in LEFT_OUT]
     missing = SHAPE - {test.name for test in tests}
     if status != 0 or missing:
-        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{told.getvalue()}")
+        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{notified.getvalue()}")
     failing = first_failing(tests, RULES)
     if failing is not None:
         raise RuntimeError(f"fails on the table as it is: {failing}")

@@ -18,13 +18,13 @@ from tests.unit.functions.failover_controller.test_decide_invariants import GUAR
 
 INPUTS: Mapping[str, tuple[Any, ...]] = {**SEEN, **STATE, **GUARDS, "peer_read_only": (None, False, True)}
 READ_AS: Mapping[str, str | None] = {
-    "silent_beats": "beats",
-    "dead_beats": "beats",
+    "silent_cycles": "cycles",
+    "dead_cycles": "cycles",
     "lag_at": "dead_since",
     "max_data_loss_seconds": None,
     "lag_fresh_seconds": None,
     "quiet_seconds": None,
-    "failures_to_act": None,
+    "failure_threshold": None,
     "in_region_grace_seconds": None,
     "cooldown_seconds": None,
     "pending": None,

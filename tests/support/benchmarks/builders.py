@@ -9,7 +9,7 @@ START = 100_000.0
 
 
 class Steady(Random):
-    """Always draws the middle: no call fails by itself, no beat is missed, clocks are right, phases are half a period."""
+    """Always draws the middle: no call fails by itself, no cycle is missed, clocks are right, phases are half a period."""
 
     def random(self) -> float:
         """Return the middle of the unit interval."""

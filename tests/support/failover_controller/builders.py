@@ -41,8 +41,8 @@ ENVIRONMENT = {
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:payments-failover-dev",
     "METRIC_NAMESPACE": "AuroraFailover",
     "MODE": "automatic",
-    "BEAT_SECONDS": "1",
-    "FAILURES_TO_ACT": "3",
+    "INTERVAL_SECONDS": "1",
+    "FAILURE_THRESHOLD": "3",
     "IN_REGION_GRACE_SECONDS": "20",
     "COOLDOWN_SECONDS": "300",
     "MAX_DATA_LOSS_SECONDS": "5",
@@ -63,7 +63,7 @@ POLICY: Policy = settings().policy
 
 
 def policy(**changes: Any) -> Policy:
-    """The usual policy (beats of 1 s, three to act), with changes."""
+    """The usual policy (cycles of 1 s, three to act), with changes."""
     return replace(POLICY, **changes)
 
 
@@ -104,15 +104,15 @@ def down(**changes: Any) -> Observation:
     return lost(**{"peer": Peer.DOWN, **changes})
 
 
-def third_beat(**changes: Any) -> State:
-    """The state at the third failing beat of an outage: enough to act on a silent region."""
+def third_cycle(**changes: Any) -> State:
+    """The state at the third failing cycle of an outage: enough to act on a silent region."""
     return replace(
         State(
             version=7,
-            beat_at=NOW,
+            cycle_at=NOW,
             writer=Side.PEER,
-            silent_beats=3,
-            dead_beats=3,
+            silent_cycles=3,
+            dead_cycles=3,
             dead_since=after(-2),
             heartbeats=("2026-11-24T02:59:57+00:00",),
             heartbeat_seen_at=after(-2),
@@ -170,4 +170,4 @@ def rds_event(**changes: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["Mode", "after", "attempt", "down", "healthy", "lost", "policy", "rds_event", "settings", "third_beat"]
+__all__ = ["Mode", "after", "attempt", "down", "healthy", "lost", "policy", "rds_event", "settings", "third_cycle"]

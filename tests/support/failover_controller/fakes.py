@@ -313,7 +313,7 @@ class World:
             raise UnavailableError("metrics: InternalFailure")
         self.metrics.append(dict(values))
 
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """The reasons that people heard of, in order, each notice once."""
         return [str(notice.reason) for notice in {notice.id: notice for notice in self.published}.values()]
 

@@ -1,12 +1,12 @@
-"""One process of the controller, wired to fakes, and the beats that a test lets it do."""
+"""One process of the controller, wired to fakes, and the cycles that a test lets it do."""
 
 import logging
 from itertools import count
 from typing import Any
 
-from functions.failover_controller.cycle import Beat, Cycle
-from functions.failover_controller.delivery import Courier
-from functions.failover_controller.notices import Announcer
+from functions.failover_controller.cycle import Cycle, CycleResult
+from functions.failover_controller.delivery import NoticeDelivery
+from functions.failover_controller.notices import NoticeQueue
 from functions.failover_controller.observe import Observer
 from functions.failover_controller.store import TableStore
 from tests.support.failover_controller.builders import settings
@@ -56,8 +56,8 @@ class Rig:
                 clock=self.clock,
                 stopwatch=lambda: self.clock().timestamp(),
             ),
-            announcer=Announcer(region="eu-west-1", global_cluster_id="payments-global-dev", **names),
-            courier=Courier(store=store, topic=outside, log=logging.getLogger("test")),
+            announcer=NoticeQueue(region="eu-west-1", global_cluster_id="payments-global-dev", **names),
+            courier=NoticeDelivery(store=store, topic=outside, log=logging.getLogger("test")),
             store=store,
             rds=outside,
             metrics=outside,
@@ -72,18 +72,18 @@ class Rig:
         self.cycle.take_lease()
         return self
 
-    def beat(self) -> Beat:
-        """Do one beat and its report, without moving the clock."""
-        beat = self.cycle.beat(0.0)
-        self.cycle.report(beat, 0.0)
-        return beat
+    def run(self) -> CycleResult:
+        """Do one cycle and its report, without moving the clock."""
+        result = self.cycle.run(0.0)
+        self.cycle.report(result, 0.0)
+        return result
 
-    def beats(self, number: int) -> list[str]:
-        """Do beats a second apart; return the reasons."""
+    def run_cycles(self, number: int) -> list[str]:
+        """Do cycles a second apart; return the reasons."""
         reasons = []
         for _ in range(number):
-            beat = self.beat()
-            reasons.append("superseded" if beat.decision is None else str(beat.decision.reason))
+            result = self.run()
+            reasons.append("superseded" if result.decision is None else str(result.decision.reason))
             self.clock.advance(1)
         return reasons
 

@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
-"""A healthy stack in two regions, as AWS would describe it, for the commands that look: `Questions` in memory.
+"""A healthy stack in two regions, as AWS would describe it, for the commands that look: `ReadOnlyApi` in memory.
 
 Owns what AWS would answer. Does not own any rule of the commands. Invariant: every question and every answer is checked
 against botocore's own model of the service, so that a test can't pass on an operation, a parameter or a field that AWS
@@ -88,7 +88,7 @@ class FakeAws:
         error: Exception | None = None,
     ) -> None:
         """Let these questions end in an error; what is not named is any."""
-        self._broken.append((region, service, operation, error or AwsError("no answer", cure="Try again.")))
+        self._broken.append((region, service, operation, error or AwsError("no answer", hint="Try again.")))
 
     def respond(self, region: str, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
         assert (service, operation) in QUESTIONS, f"{service}.{operation} is no question"
@@ -237,13 +237,13 @@ class FakeAws:
             }
             answers = [{"name": name, "addresses": [names[name]], "failure": None} for name in request["names"]]
             return {"Payload": {"region": region, "names": answers}}
-        self._beats = getattr(self, "_beats", 0) + 1
+        self._cycles = getattr(self, "_cycles", 0) + 1
         probes = [self._probe(target) for target in request["targets"]]
         return {"Payload": {"region": region, "probes": probes}}
 
     def _probe(self, target: Mapping[str, Any]) -> dict[str, Any]:
         is_writer = target["region"] == EAST
-        at = (NOW + timedelta(seconds=self._beats)).isoformat()
+        at = (NOW + timedelta(seconds=self._cycles)).isoformat()
         return {
             "cluster": target["cluster"],
             "reachable": True,
@@ -278,4 +278,4 @@ def tags(environment: str, **more: str) -> list[dict[str, str]]:
 
 def missing(what: str = "it") -> NotThereError:
     """Return AWS's word that there is no such thing."""
-    return NotThereError(f"{what}: there is none", cure="Is the stack up?")
+    return NotThereError(f"{what}: there is none", hint="Is the stack up?")

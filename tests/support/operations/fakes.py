@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 from functions.failover_controller.model import Action, Notice, Reason, Side, State
 from functions.failover_controller.table_items import history_item, history_key, state_item
 from operations.aws.move_ports import Moves, MovesApi
-from operations.aws.ports import Change, Item, Key, Roles
-from operations.aws.read_ports import AskIn, Questions
+from operations.aws.ports import Change, Item, Key, RdsRoles
+from operations.aws.read_ports import ReadApiFactory, ReadOnlyApi
 from operations.aws.table_items import STATE, SWITCH
 from operations.cli.app import app
 from operations.cli.options import Surroundings
@@ -75,7 +75,7 @@ def after(seconds: float) -> datetime:
 
 
 def notice(
-    identity: str, at: datetime, reason: Reason, action: Action = Action.TELL, **evidence: str | float | None
+    identity: str, at: datetime, reason: Reason, action: Action = Action.NOTIFY, **evidence: str | float | None
 ) -> Notice:
     """Return a notice in the controller's own form."""
     line = {"reason": reason, "action": action, "at": at.isoformat(), "id": identity, "evidence": evidence}
@@ -90,15 +90,15 @@ class Region:
     world: "World"
     place: Place
     items: dict[Key, dict[str, object]] = field(default_factory=dict)
-    policy: dict[str, str] = field(default_factory=lambda: {"MODE": "approve", "BEAT_SECONDS": "10"})
+    policy: dict[str, str] = field(default_factory=lambda: {"MODE": "approve", "INTERVAL_SECONDS": "10"})
 
     def put_state(self, state: State) -> None:
         """Let the controller have written this."""
         self.items[STATE] = dict(state_item(replace(state, version=state.version or 1)))
 
-    def put_notice(self, told: Notice) -> None:
+    def put_notice(self, notified: Notice) -> None:
         """Let the controller have told this."""
-        self.items[history_key(told)] = dict(history_item(told))
+        self.items[history_key(notified)] = dict(history_item(notified))
 
     @property
     def switch(self) -> dict[str, object] | None:
@@ -120,7 +120,7 @@ class Region:
         keys = sorted((key for key in self.items if key[0] == "history" and key[1] >= (since or "")), reverse=True)
         return [found for key in keys[:limit] if (found := self._with_keys(key)) is not None]
 
-    def read_roles(self) -> Roles:
+    def read_roles(self) -> RdsRoles:
         self.world.meet(self.place, "read_roles")
         return self.world.roles
 
@@ -140,7 +140,7 @@ class Region:
             there is None or change.over is None or all(there.get(name) == change.over.get(name) for name in marks)
         )
         if not same:
-            raise ConflictError("somebody else wrote first", cure="")
+            raise ConflictError("somebody else wrote first", hint="")
         self.items[change.key] = dict(change.attributes)
         self.items[change.trace_key] = dict(change.trace)
         self.world.meet(self.place, "written")
@@ -155,12 +155,12 @@ class World:
     def __init__(self) -> None:
         self.now = NOW
         self.calls: list[tuple[str, str]] = []
-        self.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+        self.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
         self.outputs: dict[str, object] = outputs()
-        self.ask_in: AskIn = _nobody_asked
+        self.ask_in: ReadApiFactory = _nobody_asked
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
@@ -218,18 +218,18 @@ class World:
         return f"change-{self._ids}"
 
 
-def _nobody_asked(region: str) -> Questions:
-    raise AwsError(f"{region}: this test gave no answers", cure="Give it a FakeAws.")
+def _nobody_asked(region: str) -> ReadOnlyApi:
+    raise AwsError(f"{region}: this test gave no answers", hint="Give it a FakeAws.")
 
 
 def ill(world: World, **changes: Any) -> State:
     """Let the standby's controller see its writer as dead, beating just now; return its state."""
     state = State(
         version=7,
-        beat_at=after(-4),
+        cycle_at=after(-4),
         writer=Side.PEER,
-        dead_beats=6,
-        silent_beats=6,
+        dead_cycles=6,
+        silent_cycles=6,
         dead_since=after(-60),
         heartbeats=("2026-11-24T11:58:59+00:00",),
         heartbeat_seen_at=after(-61),
@@ -247,6 +247,6 @@ def _no_moves(place: Place) -> MovesApi:
 
 def _no_answer(region: str, call: str) -> Callable[[], None]:
     def fail() -> None:
-        raise AwsError(f"{call} of {region}: no answer", cure="Try again.")
+        raise AwsError(f"{call} of {region}: no answer", hint="Try again.")
 
     return fail

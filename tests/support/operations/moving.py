@@ -13,14 +13,14 @@ from typing import Any
 from functions.failover_controller.model import Side, State
 from operations.aws.move_ports import (
     AwsRefusedError,
-    ClusterSight,
-    GlobalSight,
+    ClusterInfo,
+    GlobalClusterInfo,
     Instance,
     Operation,
-    ProbeSight,
+    ProbeResult,
     ProbeTarget,
 )
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.commands.move_survey import cluster_id
 from operations.stack.deployment import Place
 from tests.support.operations.fakes import DEPLOYMENT, EAST_PLACE, WEST, WEST_PLACE, World, after
@@ -30,7 +30,7 @@ COPY_SECONDS = 120.0
 
 
 @dataclass(kw_only=True)
-class Course:
+class MoveOptions:
     """An operation under way."""
 
     target: Place
@@ -43,7 +43,7 @@ class MovingWorld(World):
 
     def __init__(self) -> None:
         super().__init__()
-        self.course: Course | None = None
+        self.course: MoveOptions | None = None
         self.operation_seconds = 60.0
         self.changed_at: datetime | None = None
         self.global_status = "available"
@@ -60,7 +60,7 @@ class MovingWorld(World):
         self.west.put_state(
             State(
                 version=3,
-                beat_at=after(-4),
+                cycle_at=after(-4),
                 writer=Side.PEER,
                 lag_ms=80.0,
                 lag_at=after(-4),
@@ -75,7 +75,7 @@ class MovingWorld(World):
 
     def begin(self, target: Place, *, allows_data_loss: bool) -> None:
         """Let an operation be accepted."""
-        self.course = Course(
+        self.course = MoveOptions(
             target=target,
             allows_data_loss=allows_data_loss,
             ends_at=self.now + timedelta(seconds=self.operation_seconds),
@@ -87,7 +87,7 @@ class MovingWorld(World):
         if course is not None and self.now >= course.ends_at:
             self.course = None
             if not self.is_stuck:
-                self.roles = Roles(writer_arn=course.target.cluster_arn, operation=None)
+                self.roles = RdsRoles(writer_arn=course.target.cluster_arn, operation=None)
                 self.changed_at = self.now
 
     def called(self, name: str) -> list[str]:
@@ -100,7 +100,7 @@ def environment(place: Place) -> dict[str, str]:
     peer = DEPLOYMENT.other(place)
     return {
         "MODE": "automatic",
-        "BEAT_SECONDS": "10",
+        "INTERVAL_SECONDS": "10",
         "COOLDOWN_SECONDS": "900",
         "MAX_DATA_LOSS_SECONDS": "60",
         "OWN_CLUSTER_ID": cluster_id(place),
@@ -123,7 +123,7 @@ class MovingRegion:
     def __post_init__(self) -> None:
         """Begin with the cluster that was deployed."""
         own = cluster_id(self.place)
-        self.clusters: dict[str, ClusterSight] = {own: _cluster(self.place)}
+        self.clusters: dict[str, ClusterInfo] = {own: _cluster(self.place)}
         self.instances: dict[str, list[Instance]] = {
             own: [_instance(f"{own}-{number}", is_writer=number == 1) for number in (1, 2)]
         }
@@ -136,11 +136,11 @@ class MovingRegion:
         own = cluster_id(self.place)
         self.clusters[own] = replace(self.clusters[own], **changes)
 
-    def read_global(self) -> GlobalSight:
+    def read_global(self) -> GlobalClusterInfo:
         self.world.meet(self.place, "read_global")
         self.world.pass_time()
         course = self.world.course
-        return GlobalSight(
+        return GlobalClusterInfo(
             status=self.world.global_status,
             writer_arn=self.world.roles.writer_arn,
             synchronization=self.world.synchronization,
@@ -153,7 +153,7 @@ class MovingRegion:
             ),
         )
 
-    def read_cluster(self, identifier: str) -> ClusterSight | None:
+    def read_cluster(self, identifier: str) -> ClusterInfo | None:
         self.world.meet(self.place, "read_cluster")
         found = self.clusters.get(identifier)
         if found is None:
@@ -169,24 +169,24 @@ class MovingRegion:
     def switch_over(self, target_arn: str) -> None:
         self.world.meet(self.place, "switch_over")
         if self.place != self.world.writer:
-            raise AwsRefusedError("a switchover is called in the writer's region", cure="")
+            raise AwsRefusedError("a switchover is called in the writer's region", hint="")
         self.world.begin(_place(target_arn), allows_data_loss=False)
         self.world.meet(self.place, "switching")
 
     def fail_over(self, target_arn: str) -> None:
         self.world.meet(self.place, "fail_over")
         if self.place.cluster_arn != target_arn:
-            raise AwsRefusedError("a failover is called in the target's region", cure="")
+            raise AwsRefusedError("a failover is called in the target's region", hint="")
         self.world.begin(_place(target_arn), allows_data_loss=True)
         self.world.meet(self.place, "failing")
 
-    def probe(self, target: ProbeTarget) -> ProbeSight:
+    def probe(self, target: ProbeTarget) -> ProbeResult:
         self.world.meet(self.place, "probe")
         assert target.function_name == "payments-health-check-dev"
         if target.region in self.world.dead:
-            return ProbeSight(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
+            return ProbeResult(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
         read_only = target.region != self.world.writer.region or self.world.never_writes
-        return ProbeSight(is_alive=True, read_only=read_only, heartbeat=self.world.now.isoformat(), problem=None)
+        return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.world.now.isoformat(), problem=None)
 
     def writer_role(self, since: datetime) -> float | None:
         self.world.meet(self.place, "writer_role")
@@ -199,7 +199,7 @@ class MovingRegion:
     def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
         self.world.meet(self.place, "restore")
         if copy_id in self.clusters:
-            raise AwsRefusedError(f"{copy_id} exists", cure="")
+            raise AwsRefusedError(f"{copy_id} exists", hint="")
         source = self.clusters[source_id]
         tags = {tag["Key"]: tag["Value"] for tag in settings["Tags"]}  # type: ignore[attr-defined]
         own = {name: value for name, value in settings.items() if name != "Tags"}
@@ -214,7 +214,7 @@ class MovingRegion:
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
         self.world.meet(self.place, "create_instance")
         if self._status(cluster_id, "available") != "available":
-            raise AwsRefusedError(f"{cluster_id} is not available", cure="")
+            raise AwsRefusedError(f"{cluster_id} is not available", hint="")
         self.instances[cluster_id].append(replace(_instance(instance_id, is_writer=True), settings=settings))
         self.ready_at[instance_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
 
@@ -231,7 +231,7 @@ class MovingRegion:
     def delete_cluster(self, cluster_id: str) -> None:
         self.world.meet(self.place, "delete_cluster")
         if self.clusters[cluster_id].settings.get("DeletionProtection") or self.instances[cluster_id]:
-            raise AwsRefusedError(f"{cluster_id} is protected, or has instances", cure="")
+            raise AwsRefusedError(f"{cluster_id} is protected, or has instances", hint="")
         del self.clusters[cluster_id]
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
@@ -252,8 +252,8 @@ def _place(arn: str) -> Place:
     return WEST_PLACE if WEST in arn else EAST_PLACE
 
 
-def _cluster(place: Place) -> ClusterSight:
-    return ClusterSight(
+def _cluster(place: Place) -> ClusterInfo:
+    return ClusterInfo(
         identifier=cluster_id(place),
         arn=place.cluster_arn,
         status="available",

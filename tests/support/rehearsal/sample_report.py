@@ -45,28 +45,28 @@ def at(seconds: float, kind: EventKind, event: str, region: str | None = None, l
 
 
 def steady() -> DrillResult:
-    """Twenty calm beats."""
+    """Twenty calm cycles."""
     return DrillResult(
         name="steady",
         started_seconds=8.2,
         zero_seconds=8.2,
         title="Steady state",
-        description="Twenty beats of calm: nothing may move.",
+        description="Twenty cycles of calm: nothing may move.",
         seconds=20.4,
         timeline=(
             at(0, EventKind.NOTE, "The client starts to write through writer.payments.internal"),
             at(0.6, EventKind.VERDICT, "healthy", AWAY),
             at(0.9, EventKind.VERDICT, "healthy", HOME),
-            at(20, EventKind.NOTE, "20 beats are over"),
+            at(20, EventKind.NOTE, "20 cycles are over"),
         ),
         roles=lanes([(0, Role.WRITER)], [(0, Role.STANDBY)], 20),
         dns=dns_spans(name=NAME, changes=[(0, HOME)], end_seconds=20),
         writes=bucket_writes([(i * 0.1, WriteOutcome.ACKNOWLEDGED) for i in range(200)], width_seconds=0.5),
-        measurements={"beats": 20, "acknowledged_rows": 200, "replication_lag_ms": 51.4},
+        measurements={"cycles": 20, "acknowledged_rows": 200, "replication_lag_ms": 51.4},
         assertions=(
             held("No failover or switchover was called", "0 calls seen by the control plane"),
             held("writer.payments.internal answers the primary throughout", "40 answers, all us-east-1"),
-            held("Every beat of both controllers said healthy", "us-east-1: 20 of 20\neu-west-1: 20 of 20"),
+            held("Every cycle of both controllers said healthy", "us-east-1: 20 of 20\neu-west-1: 20 of 20"),
         ),
     )
 
@@ -114,7 +114,7 @@ def region_lost() -> DrillResult:
         },
         key_measurements=("outage_to_call_seconds", "first_write_seconds", "lost_rows"),
         assertions=(
-            held("From the outage to the call, at most 4 beats", "3.3 beats of 1 s"),
+            held("From the outage to the call, at most 4 cycles", "3.3 cycles of 1 s"),
             held("Exactly one failover was called, in eu-west-1", "1 call: FailoverGlobalCluster at 3.30 s, accepted"),
             held(
                 "Only rows younger than the lag were lost",
@@ -197,7 +197,7 @@ def dashboard(region: str) -> Dashboard:
         widgets=(
             Widget(
                 kind="metric",
-                title="Beats and decisions",
+                title="Cycles and decisions",
                 x=0,
                 y=0,
                 width=12,
@@ -206,7 +206,7 @@ def dashboard(region: str) -> Dashboard:
                 period_seconds=6,
                 series=(
                     Series(
-                        label="Beat",
+                        label="Cycles",
                         namespace="AuroraFailover",
                         statistic="Sum",
                         points=((2.0, 3.0), (8.0, 6.0), (14.0, 6.0), (32.0, 5.0), (38.0, 6.0)),
@@ -218,7 +218,7 @@ def dashboard(region: str) -> Dashboard:
                         points=((2.0, 0.0), (8.0, 0.0)),
                     ),
                 ),
-                levels=(Level(label="a beat a second", value=6),),
+                levels=(Level(label="a cycle a second", value=6),),
             ),
             Widget(
                 kind="metric",
@@ -274,14 +274,14 @@ def sample_report() -> Report:
         started_at=datetime(2026, 11, 24, 2, 43, 7, tzinfo=UTC),
         seconds=71.3,
         subject="payments-global-dev",
-        time_scale=TimeScale(beat_seconds=1.0),
+        time_scale=TimeScale(interval_seconds=1.0),
         settings={
             "environment": "dev",
             "project": "payments",
             "primary": {"region": HOME, "vpc_cidr": "10.10.0.0/16", "instance_count": 2},
             "secondary": {"region": AWAY, "vpc_cidr": "10.20.0.0/16", "instance_count": 2},
             "database": {"engine_version": "8.0.mysql_aurora.3.10.1", "log_exports": ["audit", "error", "slowquery"]},
-            "failover": {"mode": "automatic", "beat_seconds": 1.0, "failures_to_act": 3, "approver": None},
+            "failover": {"mode": "automatic", "interval_seconds": 1.0, "failure_threshold": 3, "approver": None},
             "deletion_protection": False,
         },
         versions={"python": "3.11.7", "pulumi": "3.272.0", "pulumi-aws": "7.51.1", "ministack": "1.5.33"},
@@ -294,7 +294,7 @@ def sample_report() -> Report:
         drills=(steady(), region_lost(), old_region_returns(), switchover_home()),
         commit=Commit(id="4f7c2a90d1b34e5f8a6b7c8d9e0f1a2b3c4d5e6f", modified=False),
         machine="Linux x86_64, 2 processors",
-        shortened=(Shortened(what="failover.beat_seconds", deployed_seconds=10, here_seconds=1),),
+        shortened=(Shortened(what="failover.interval_seconds", deployed_seconds=10, here_seconds=1),),
         not_held=(
             Unproven(
                 type="aws:rds/cluster:Cluster",

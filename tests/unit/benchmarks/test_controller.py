@@ -11,12 +11,12 @@ import pytest
 from benchmarks import controller
 from benchmarks.controller import POLICY, Controller, first_look, second_look
 from benchmarks.histories import draw
-from benchmarks.looks import DATABASE_HEARTBEAT_SECONDS, Glimpse, Looks
+from benchmarks.looks import DATABASE_HEARTBEAT_SECONDS, PathSample, SimulatedObserver
 from benchmarks.world import DARK, Cause, Episode, Paths
 from functions.database_setup.setup import EVENT_SECONDS
 from functions.failover_controller.cycle import Cycle
 from functions.failover_controller.model import Action, Observation, Peer, Port, State
-from functions.failover_controller.notices import Announcer
+from functions.failover_controller.notices import NoticeQueue
 from functions.failover_controller.store import TableStore
 from settings import FailoverSettings
 from tests.support.benchmarks.builders import START, Steady, effect, episode
@@ -32,32 +32,32 @@ def _seconds_to_call(seen: Episode, rng: Random | None = None) -> float | None:
 
 def test_the_policy_is_the_programs_default() -> None:
     """What is simulated is what is deployed when nobody sets anything."""
-    names = ("mode", "beat_seconds", "failures_to_act", "in_region_grace_seconds", "cooldown_seconds")
+    names = ("mode", "interval_seconds", "failure_threshold", "in_region_grace_seconds", "cooldown_seconds")
     names = (*names, "max_data_loss_seconds")
     defaults = FailoverSettings()
     assert {name: getattr(POLICY, name) for name in names} == {name: getattr(defaults, name) for name in names}
 
 
 def test_the_database_writes_as_often_as_in_the_program() -> None:
-    """The simulated event has the period of the one that database_setup makes, whatever the beat is."""
+    """The simulated event has the period of the one that database_setup makes, whatever the cycle is."""
     assert DATABASE_HEARTBEAT_SECONDS == EVENT_SECONDS
 
 
-def test_a_region_loss_is_called_at_the_third_beat_after_two_looks() -> None:
-    """Half a beat until the first failing beat, two beats more, two looks of 3 s, and the writes."""
+def test_a_region_loss_is_called_at_the_third_cycle_after_two_looks() -> None:
+    """Half a cycle until the first failing cycle, two cycles more, two looks of 3 s, and the writes."""
     seen = episode(effect(Cause.REGION_LOSS, 600, **DARK._asdict()))
     assert _seconds_to_call(seen) == pytest.approx(5 + 20 + 2 * 3, abs=0.2)
 
 
 def test_a_region_loss_is_called_within_37_seconds_at_any_phase() -> None:
-    """Late beats and drifting clocks included; an own call that fails by itself (one in 2,000) begins the count anew."""
+    """Late cycles and drifting clocks included; an own call that fails by itself (one in 2,000) begins the count anew."""
     losses = [Episode(draw(Cause.REGION_LOSS, Random(seed), START)) for seed in range(40)]
     seconds = sorted(_seconds_to_call(loss, Random(seed)) or 1e9 for seed, loss in enumerate(losses))
     assert (seconds[0] > 20, seconds[-2] < 37, seconds[-1] < 60) == (True, True, True)
 
 
 def test_an_in_region_failure_is_called_after_the_grace() -> None:
-    """The other region answers that its writer is down: Aurora has 120 s from the first failing beat."""
+    """The other region answers that its writer is down: Aurora has 120 s from the first failing cycle."""
     seconds = _seconds_to_call(episode(effect(Cause.IN_REGION_FAILURE, 900, writer_down=1)))
     assert seconds == pytest.approx(130, abs=6)
 
@@ -155,57 +155,57 @@ def test_a_partition_beside_a_lambda_that_errs_asks_nobody() -> None:
 
 
 def test_a_loss_after_a_jump_is_called_as_soon_as_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jumping over the beats of a long partition changes nothing but the number of beats."""
+    """Jumping over the cycles of a long partition changes nothing but the number of cycles."""
     seen = episode(
         effect(Cause.PARTITION, 3600, peering_cut=1), effect(Cause.REGION_LOSS, 600, after=3000, **DARK._asdict())
     )
     jumped = Controller().watch(seen, Steady())
-    monkeypatch.setattr(controller, "JUMP_FROM_BEATS", 1e9)
+    monkeypatch.setattr(controller, "JUMP_FROM_CYCLES", 1e9)
     every = Controller().watch(seen, Steady())
     assert (jumped.called_at, jumped.reason) == (pytest.approx(every.called_at, abs=0.01), every.reason)
-    assert jumped.beats < every.beats / 10
+    assert jumped.cycles < every.cycles / 10
 
 
 def test_a_partition_in_which_the_count_goes_to_and_fro_is_jumped_over_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each second heartbeat takes the count of silent beats back: a jump goes on where the two would stand by then."""
+    """Each second heartbeat takes the count of silent cycles back: a jump goes on where the two would stand by then."""
     partition = effect(Cause.WIDE_PARTITION, 3600, peering_cut=1, api_unreachable=1)
     for odd in (0, 10):
         seen = episode(partition, effect(Cause.REGION_LOSS, 600, after=3000 + odd, **DARK._asdict()))
         jumped = Controller().watch(seen, Steady())
-        with monkeypatch.context() as every_beat:
-            every_beat.setattr(controller, "JUMP_FROM_BEATS", 1e9)
+        with monkeypatch.context() as every_cycle:
+            every_cycle.setattr(controller, "JUMP_FROM_CYCLES", 1e9)
             every = Controller().watch(seen, Steady())
         assert (jumped.called_at, jumped.reason) == (pytest.approx(every.called_at, abs=0.01), every.reason)
-        assert jumped.beats < every.beats / 10
+        assert jumped.cycles < every.cycles / 10
 
 
-def test_of_beats_that_see_the_writer_alive_only_the_last_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some minutes of light loss, then the region is gone: the same call at the same time, with and without the beats before."""
+def test_of_cycles_that_see_the_writer_alive_only_the_last_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some minutes of light loss, then the region is gone: the same call at the same time, with and without the cycles before."""
     light_loss = effect(Cause.PACKET_LOSS, 600, backbone_loss=0.05)
     seen = episode(light_loss, effect(Cause.REGION_LOSS, 600, after=300, **DARK._asdict()))
     last = Controller().watch(seen, Steady())
-    monkeypatch.setattr(Glimpse, "sees_life", False)
+    monkeypatch.setattr(PathSample, "sees_life", False)
     every = Controller().watch(seen, Steady())
     assert (last.called_at, last.reason, last.asked_at) == (every.called_at, every.reason, every.asked_at)
-    assert every.beats - last.beats >= 29
+    assert every.cycles - last.cycles >= 29
 
 
-def test_a_blip_between_two_beats_is_seen_by_nobody() -> None:
-    """It costs no beat at all."""
-    assert Controller().watch(episode(effect(Cause.BLIP, 3, writer_down=1)), Steady()).beats == 0
+def test_a_blip_between_two_cycles_is_seen_by_nobody() -> None:
+    """It costs no cycle at all."""
+    assert Controller().watch(episode(effect(Cause.BLIP, 3, writer_down=1)), Steady()).cycles == 0
 
 
-def test_a_living_port_leads_to_nothing_and_makes_the_beats_before_forgotten() -> None:
-    """What leaving out such beats rests on: with the port alive the real rules never act or ask, whatever the state remembers."""
-    calm = Looks(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(START)[0]
+def test_a_living_port_leads_to_nothing_and_makes_the_cycles_before_forgotten() -> None:
+    """What leaving out such cycles rests on: with the port alive the real rules never act or ask, whatever the state remembers."""
+    calm = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(START)[0]
     late = calm.at + timedelta(hours=1)
     dead_long = State(
-        silent_beats=9, dead_beats=9, dead_since=calm.at, heartbeat_seen_at=calm.at, lag_ms=1.0, lag_at=calm.at
+        silent_cycles=9, dead_cycles=9, dead_since=calm.at, heartbeat_seen_at=calm.at, lag_ms=1.0, lag_at=calm.at
     )
     for peer, operation in product(Peer, (None, calm.operation)):
         seen = _changed(calm, at=late, peer=peer, operation=operation)
         (after, decision), (after_calm, _) = (first_look(state, seen, POLICY, late) for state in (dead_long, State()))
-        assert (decision.action in (Action.HOLD, Action.TELL), after) == (True, after_calm)
+        assert (decision.action in (Action.HOLD, Action.NOTIFY), after) == (True, after_calm)
 
 
 # The same looks, through the benchmark's two functions and through the real cycle
@@ -283,7 +283,7 @@ def _by_the_cycle(looks: list[Observation]) -> tuple[int, bool]:
         "observer": script,
         "courier": unused,
     }
-    announcer = Announcer(
+    announcer = NoticeQueue(
         policy=POLICY, region="eu-west-1", global_cluster_id="payments-global-dev", new_id=names["new_id"]
     )
     cycle = Cycle(
@@ -293,7 +293,7 @@ def _by_the_cycle(looks: list[Observation]) -> tuple[int, bool]:
     cycle.take_lease()
     while script.taken < len(looks) and not world.calls:
         begun = clock()
-        cycle.beat(0.0)
+        cycle.run(0.0)
         clock.now = begun + timedelta(seconds=10)
     return script.taken, bool(world.calls)
 
@@ -306,7 +306,7 @@ def _nothing() -> Any:
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_two_looks_before_a_call_as_the_real_cycle_has_them(name: str) -> None:
     """The benchmark's first and second look call at exactly the look at which the real cycle calls, or neither calls."""
-    calm = Looks(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(0.0)[0]
+    calm = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(0.0)[0]
     looks = [_changed(calm, **changes) for changes in SEQUENCES[name]]
     assert _by_the_benchmark(looks) == _by_the_cycle(looks)
 
@@ -314,7 +314,7 @@ def test_two_looks_before_a_call_as_the_real_cycle_has_them(name: str) -> None:
 def test_a_look_sees_only_what_its_paths_show() -> None:
     """In a wide partition port and API are dead, the standby is fine, and new heartbeats still arrive."""
     seen = episode(effect(Cause.WIDE_PARTITION, 600, peering_cut=1, api_unreachable=1))
-    looks = Looks(seen, POLICY, Steady())
+    looks = SimulatedObserver(seen, POLICY, Steady())
     looks.forget_until(START)
     first, took = looks.look(START + 10, Paths(peering_cut=1, api_unreachable=1))
     second, _ = looks.look(START + 20, Paths(peering_cut=1, api_unreachable=1))

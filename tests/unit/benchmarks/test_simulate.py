@@ -23,9 +23,9 @@ def test_the_result_depends_on_the_seed_and_not_on_the_workers() -> None:
 
 def test_progress_adds_up() -> None:
     """Each chunk tells of its years."""
-    told: list[int] = []
-    outcome = run(region_years=CHUNK_YEARS + 1, seed=1, workers=1, rates={}, advance=told.append)
-    assert (told, outcome.years, outcome.episodes) == ([CHUNK_YEARS, 1], CHUNK_YEARS + 1, 0)
+    notified: list[int] = []
+    outcome = run(region_years=CHUNK_YEARS + 1, seed=1, workers=1, rates={}, advance=notified.append)
+    assert (notified, outcome.years, outcome.episodes) == ([CHUNK_YEARS, 1], CHUNK_YEARS + 1, 0)
 
 
 def test_a_decision_is_timed() -> None:

@@ -64,8 +64,8 @@ def dev() -> Stack:
 def said(engine: analyzer_pb2_grpc.AnalyzerStub, stack: Stack) -> list[Any]:
     """Return what the pack says of a stack over the socket: of each resource's inputs, then of all together."""
     for r in stack.resources:
-        told = engine.Analyze(analyzer_pb2.AnalyzeRequest(**_told(r, stack)))
-        assert [] == list(told.diagnostics)
+        notified = engine.Analyze(analyzer_pb2.AnalyzeRequest(**_told(r, stack)))
+        assert [] == list(notified.diagnostics)
     resources = [
         analyzer_pb2.AnalyzerResource(
             **_told(r, stack),
@@ -214,12 +214,12 @@ def test_a_second_update_is_judged_anew(dev: Stack) -> None:
 
 def test_every_rule_is_a_policy_of_the_same_name_and_level(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
     """No second copy, and none left out."""
-    told = engine.GetAnalyzerInfo(empty_pb2.Empty())
+    notified = engine.GetAnalyzerInfo(empty_pb2.Empty())
     levels = {"mandatory": analyzer_pb2.MANDATORY, "advisory": analyzer_pb2.ADVISORY}
-    first, *others = [(each.name, each.enforcementLevel) for each in told.policies]
+    first, *others = [(each.name, each.enforcementLevel) for each in notified.policies]
     assert "remember-what-was-asked-for" == first[0]
     assert [(rule.name, levels[rule.level]) for rule in RULES] == others
-    assert "aurora-global-database" == told.name
+    assert "aurora-global-database" == notified.name
 
 
 def test_the_policies_say_rule_and_source() -> None:

@@ -51,7 +51,7 @@ def test_the_database_is_set_up_once_the_writer_can_be_reached(any_run: Run) -> 
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])
 def test_the_controllers_start_when_all_that_they_watch_is_there(any_run: Run, where: str) -> None:
-    """A first beat before the users exist, or before the networks hear each other, would find a disaster."""
+    """A first cycle before the users exist, or before the networks hear each other, would find a disaster."""
     schedule = _schedule(any_run, where)
     needed = [
         any_run.one("lambda/invocation:Invocation"),

@@ -33,8 +33,8 @@ def test_the_controller_gets_every_setting_of_the_contract(dev: Run, where: str)
     assert own["STATE_TABLE"] == "payments-failover-dev"
     assert own["METRIC_NAMESPACE"] == "AuroraFailover"
     assert own["DATABASE_PORT"] == "3306"
-    assert (own["MODE"], own["FAILURES_TO_ACT"]) == ("automatic", "3")
-    assert float(own["BEAT_SECONDS"]) == 10
+    assert (own["MODE"], own["FAILURE_THRESHOLD"]) == ("automatic", "3")
+    assert float(own["INTERVAL_SECONDS"]) == 10
     assert (own["IN_REGION_GRACE_SECONDS"], own["COOLDOWN_SECONDS"], own["MAX_DATA_LOSS_SECONDS"]) == (
         "120",
         "900",
@@ -62,7 +62,7 @@ def test_the_functions_themselves_accept_what_they_are_told(any_deployment: Run,
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])
 def test_the_controller_runs_twice_at_most_and_is_never_started_again(dev: Run, where: str) -> None:
-    """One beats, its successor takes over; a failed start isn't repeated, for the next one comes within a minute."""
+    """One cycles, its successor takes over; a failed start isn't repeated, for the next one comes within a minute."""
     function = dev.named(f"{where}-watch-controller-function").inputs
     assert function["reservedConcurrentExecutions"] == 2
     assert function["timeout"] == 150
@@ -176,12 +176,12 @@ def test_every_region_has_the_same_alarms_and_people_hear_of_them(dev: Run, wher
     there = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{OTHER[where]}-")]
     assert [r.inputs["name"] for r in here] == [r.inputs["name"] for r in there]
     watched = {r.inputs["metricName"] for r in here}
-    assert {"AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "NoWriter", "Beat", "Error"} <= watched
+    assert {"AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "NoWriter", "Cycles", "Error"} <= watched
     assert {"CPUUtilization", "FreeableMemory", "DatabaseConnections", "Deadlocks", "LoginFailures"} <= watched
     silent = [r.inputs["name"] for r in here if r.inputs.get("alarmActions") != [dev.exports[f"{where}_topic_arn"]]]
     assert silent == ["payments-reader-role-dev", "payments-writer-role-dev"]
-    (beat,) = [r for r in here if r.inputs["metricName"] == "Beat"]
-    assert beat.inputs["treatMissingData"] == "breaching"
+    (cycle,) = [r for r in here if r.inputs["metricName"] == "Cycles"]
+    assert cycle.inputs["treatMissingData"] == "breaching"
 
 
 def test_dns_follows_the_role_as_the_region_that_took_it_sees_it(dev: Run) -> None:
@@ -332,12 +332,12 @@ def test_an_event_that_finds_the_controller_busy_waits_for_longer_than_a_hand_ov
     """Throttled is not failed: Lambda tries again, at growing intervals, until the event's age is over."""
     retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[where]).inputs
     tries_at_seconds = [2**n - 1 for n in range(1, 9)]
-    hand_over_seconds = 22 + 10 + 3  # a call that hangs, a beat, an observation
+    hand_over_seconds = 22 + 10 + 3  # a call that hangs, a cycle, an observation
     assert [at for at in tries_at_seconds if hand_over_seconds < at <= retries["maximumEventAgeInSeconds"]]
 
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_controller_has_the_processor_for_a_beat(dev: Run, where: str) -> None:
+def test_the_controller_has_the_processor_for_a_cycle(dev: Run, where: str) -> None:
     """Lambda gives processor time by memory: more than a quarter of one."""
     assert dev.named(f"{where}-watch-controller-function").inputs["memorySize"] == 512
 

@@ -169,7 +169,7 @@ STORIES: dict[str, list[tuple[int | None, int | None, str]]] = {
         (1, 1, "E"),
         START,
     ],
-    "a new stack, before its first beat": [(None, None, "H"), (0, None, "H"), (1, None, "H"), (1, 0, "H")],
+    "a new stack, before its first cycle": [(None, None, "H"), (0, None, "H"), (1, None, "H"), (1, 0, "H")],
 }
 
 

@@ -24,7 +24,7 @@ def test_help_names_every_option_and_exit_code() -> None:
     options = set(re.findall(r"--[a-z]+", text))
     assert (0, True, True) == (
         code,
-        {"--drill", "--list", "--beat", "--keep", "--destroy", "--stack", "--report", "--json"} <= options,
+        {"--drill", "--list", "--interval", "--keep", "--destroy", "--stack", "--report", "--json"} <= options,
         "Exit codes" in text,
     )
 
@@ -41,10 +41,10 @@ def test_an_unknown_drill_is_a_usage_error_that_names_the_known_ones() -> None:
     assert (2, True, True) == (code, "region-lots" in text, "region-lost" in text)
 
 
-@pytest.mark.parametrize("beat", ["0", "0.1", "60", "soon"])
-def test_a_beat_out_of_range_is_a_usage_error(beat: str) -> None:
-    """A beat that can't be kept, or isn't a number, is refused before anything starts."""
-    assert 2 == run("--beat", beat)[0]
+@pytest.mark.parametrize("cycle", ["0", "0.1", "60", "soon"])
+def test_a_cycle_out_of_range_is_a_usage_error(cycle: str) -> None:
+    """A cycle that can't be kept, or isn't a number, is refused before anything starts."""
+    assert 2 == run("--interval", cycle)[0]
 
 
 def test_a_stack_without_settings_is_named_and_starts_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.gc_freeze import spare_from_collections
+from rehearsal.gc_freeze import freeze_live_objects
 
 
 class Knot:
@@ -26,7 +26,7 @@ def _thawed() -> Iterator[None]:
 def test_what_is_there_is_looked_through_no_more() -> None:
     """A collection's pause grows with what it looks through: afterwards that is next to nothing."""
     kept = [Knot() for _ in range(1000)]
-    spare_from_collections()
+    freeze_live_objects()
     assert gc.get_freeze_count() > len(kept)
     assert not any(each is kept[0] for each in gc.get_objects())
 
@@ -35,7 +35,7 @@ def test_what_has_become_garbage_since_is_freed_by_the_next_call() -> None:
     """A second deployment in one process does not keep the first one for ever."""
     knot = Knot()
     seen = weakref.ref(knot)
-    spare_from_collections()
+    freeze_live_objects()
     del knot
-    spare_from_collections()
+    freeze_live_objects()
     assert seen() is None

@@ -19,7 +19,7 @@ from rehearsal.drills import Drill
 from rehearsal.drills.context import DidNotHappenError
 from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
 from rehearsal.engine.state import StackState
-from rehearsal.environment import PROGRAM_DIRECTORY, World
+from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.provider.resources.outcome import NotHeld
 from rehearsal.report.model import Report, Shortened, Unproven
 from settings import FailoverSettings, parse_stack_config
@@ -37,7 +37,7 @@ class BrokenWorld:
 
     deploys: bool
     stack: str = "dev"
-    beat_seconds: float = 1.0
+    interval_seconds: float = 1.0
     time_scale: float = 10.0
     writer_name: str = "writer.payments-dev.internal"
     global_cluster_id: str = "payments-global-dev"
@@ -47,8 +47,8 @@ class BrokenWorld:
 
     @property
     def config(self) -> Mapping[str, str]:
-        """The stack's own, with a shorter beat."""
-        return stack_config(PROGRAM_DIRECTORY, self.stack, {"failover": {"beat_seconds": self.beat_seconds}})
+        """The stack's own, with a shorter cycle."""
+        return stack_config(PROGRAM_DIRECTORY, self.stack, {"failover": {"interval_seconds": self.interval_seconds}})
 
     @property
     def policy(self) -> FailoverSettings:
@@ -96,7 +96,7 @@ def rehearsed(world: BrokenWorld) -> Report:
     quiet = plain_console(io.StringIO())
     console = Console(output=quiet, errors=quiet, live=False)
     drills = (cast(Drill, SimpleNamespace()),)
-    return rehearse.Rehearsal(world=cast(World, world), drills=drills, console=console).run()
+    return rehearse.Rehearsal(world=cast(Environment, world), drills=drills, console=console).run()
 
 
 def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_under() -> None:
@@ -105,7 +105,7 @@ def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_unde
     assert ("aws:rds/cluster:Cluster: unknown property x",) == report.errors
     assert (False, {}, (), ()) == (report.passed, report.resources, report.dashboards, report.shortened)
     assert (1.0, 7) == (
-        report.settings["failover"]["beat_seconds"],
+        report.settings["failover"]["interval_seconds"],
         report.settings["database"]["backup_retention_days"],
     )
     assert {"python", "pulumi", "ministack"} <= set(report.versions)
@@ -118,7 +118,7 @@ def test_an_emulator_that_is_gone_leaves_a_report_without_dashboards_that_says_s
     assert "the emulator ended" == report.errors[0]
     assert report.errors[1].startswith("the dashboards could not be read: EndpointConnectionError")
     assert (Unproven(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),) == report.not_held
-    assert [("failover.beat_seconds", 10, 1), 60, 5] == [
+    assert [("failover.interval_seconds", 10, 1), 60, 5] == [
         (report.shortened[0].what, report.shortened[0].deployed_seconds, report.shortened[0].here_seconds),
         *(one.deployed_seconds for one in report.shortened[1:]),
     ]
@@ -133,24 +133,24 @@ class _Played(rehearse.Rehearsal):
 
 
 class _Silent(rehearse.Rehearsal):
-    """A rehearsal in which nothing ever beats."""
+    """A rehearsal in which nothing ever cycles."""
 
     def _play(self) -> None:
-        raise DidNotHappenError("2 beats: did not happen")
+        raise DidNotHappenError("2 cycles: did not happen")
 
 
-@pytest.mark.parametrize(("rehearsal", "errors"), [(_Played, ()), (_Silent, ("2 beats: did not happen",))])
+@pytest.mark.parametrize(("rehearsal", "errors"), [(_Played, ()), (_Silent, ("2 cycles: did not happen",))])
 def test_the_functions_permissions_are_an_entry_like_a_drill(
     rehearsal: type[rehearse.Rehearsal], errors: tuple[str, ...]
 ) -> None:
-    """After the drills, or when nothing beats, in the report and in the terminal; a denied call fails it and is named."""
+    """After the drills, or when nothing cycles, in the report and in the terminal; a denied call fails it and is named."""
     role = FunctionRole(function="probe", region="us-east-1", role="probe-role", actions=frozenset())
     check = PermissionCheck(role=role.role, action="sns:Publish", resource="*", by_role=False, is_allowed=False)
     emulator = SimpleNamespace(resident_bytes=lambda: None, permission_checks=lambda: [check])
     world = BrokenWorld(deploys=True, emulator=emulator, clients=_function_of(role))
     shown = io.StringIO()
     console = Console(output=plain_console(shown), errors=plain_console(io.StringIO()), live=False)
-    report = rehearsal(world=cast(World, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
+    report = rehearsal(world=cast(Environment, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
     assert errors == report.errors[: len(errors)]
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
     assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
@@ -195,5 +195,5 @@ def test_the_dashboards_are_read_before_they_are_destroyed() -> None:
 
     quiet = plain_console(io.StringIO())
     console = Console(output=quiet, errors=quiet, live=False)
-    Noted(world=cast(World, BrokenWorld(deploys=True)), drills=(), console=console, destroys=True).run()
+    Noted(world=cast(Environment, BrokenWorld(deploys=True)), drills=(), console=console, destroys=True).run()
     assert ["dashboards read", "destroyed"] == done

@@ -10,7 +10,7 @@ import pytest
 from rehearsal.aurora.global_database import GlobalDatabase, MasterUser
 from rehearsal.aurora.server import Fault, MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
-from rehearsal.workload import Credentials, Ledger, NameAnswer, WriteAttempt
+from rehearsal.workload import Credentials, NameAnswer, WriteAttempt, WriteWorkload
 from tests.support.patience import PATIENCE_SECONDS
 
 ENDPOINTS = {"one": "one.us-east-1.rds.amazonaws.com", "two": "two.eu-west-1.rds.amazonaws.com"}
@@ -38,7 +38,7 @@ class Stand:
         self.questions = 0
         self.attempts: list[WriteAttempt] = []
         self.attempted = threading.Condition()
-        self.ledger = Ledger(
+        self.ledger = WriteWorkload(
             writer_name="writer.payments.internal",
             credentials=Credentials(username="dbadmin", password="correct horse", database="payments"),
             resolve=self.resolve,

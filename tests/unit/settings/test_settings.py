@@ -60,9 +60,9 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"rewind": {"window_hours": 73}}, "rewind.window_hours", "73 is out of range; give 72 or less"),
     ({"rewind": {"method": "snapshot"}}, "rewind.method", "give 'point-in-time' or 'backtrack'"),
     ({"failover": {"mode": "auto"}}, "failover.mode", "give 'automatic', 'approve' or 'observe'"),
-    ({"failover": {"beat_seconds": 0.1}}, "failover.beat_seconds", "give 0.2 or more"),
-    ({"failover": {"failures_to_act": 1}}, "failover.failures_to_act", "give 2 or more"),
-    ({"failover": {"failures_to_act": 31}}, "failover.failures_to_act", "give 30 or less"),
+    ({"failover": {"interval_seconds": 0.1}}, "failover.interval_seconds", "give 0.2 or more"),
+    ({"failover": {"failure_threshold": 1}}, "failover.failure_threshold", "give 2 or more"),
+    ({"failover": {"failure_threshold": 31}}, "failover.failure_threshold", "give 30 or less"),
     ({"failover": "automatic"}, "failover", "isn't an object"),
     ({"dns": {"zone_name": "db.example.com"}}, "dns.zone_name", "reserved for documentation, and AWS refuses it"),
     ({"dns": {"zone_name": "No Zone"}}, "dns.zone_name", "isn't a domain name"),
@@ -292,8 +292,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     settings = load_settings({})
     assert settings.failover.model_dump() == {
         "mode": "automatic",
-        "beat_seconds": 10,
-        "failures_to_act": 3,
+        "interval_seconds": 10,
+        "failure_threshold": 3,
         "in_region_grace_seconds": 120,
         "cooldown_seconds": 900,
         "max_data_loss_seconds": 60,
@@ -306,8 +306,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 
 
 def test_numbers_may_come_as_text_as_pulumi_config_set_path_stores_them() -> None:
-    """`pulumi config set --path failover.beat_seconds 0.5` stores a text."""
-    assert load_settings({"failover": {"beat_seconds": "0.5"}}).failover.beat_seconds == 0.5
+    """`pulumi config set --path failover.interval_seconds 0.5` stores a text."""
+    assert load_settings({"failover": {"interval_seconds": "0.5"}}).failover.interval_seconds == 0.5
 
 
 @pytest.mark.parametrize(

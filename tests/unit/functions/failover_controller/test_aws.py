@@ -213,7 +213,7 @@ def test_none_or_two_clusters_are_unusable(rds: tuple[RdsApi, Stubber], found: l
 
 
 def test_a_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> None:
-    """It is not retried within the beat."""
+    """It is not retried within the cycle."""
     api, stub = rds
     stub.add_client_error("describe_global_clusters", "Throttling", http_status_code=400)
     stub.add_client_error("describe_db_clusters", "Throttling", http_status_code=400)
@@ -276,7 +276,7 @@ def test_a_call_that_got_no_answer(error: Exception, expected: type[Exception]) 
 def test_a_notice_is_published_with_its_reason_in_the_subject() -> None:
     """At most 100 characters, as SNS wants."""
     api = client("sns")
-    notice = Notice(id="n", at=NOW, reason=Reason.REGION_LOST, action=Action.TELL, line="{}")
+    notice = Notice(id="n", at=NOW, reason=Reason.REGION_LOST, action=Action.NOTIFY, line="{}")
     name = "g" * 120
     expected = {"TopicArn": "arn:topic", "Subject": f"[region-lost] {name}"[:100], "Message": "{}"}
     topic = SnsTopic(api, topic_arn="arn:topic", global_cluster_id=name)
@@ -288,18 +288,18 @@ def test_a_notice_is_published_with_its_reason_in_the_subject() -> None:
             topic.publish(notice)
 
 
-def test_all_metrics_of_a_beat_go_in_one_call_with_one_dimension() -> None:
+def test_all_metrics_of_a_cycle_go_in_one_call_with_one_dimension() -> None:
     """The dimension is the global cluster."""
     api = client("cloudwatch")
     dimensions = [{"Name": "GlobalCluster", "Value": "g"}]
-    data = [{"MetricName": "Beat", "Dimensions": dimensions, "Value": 1.0, "Unit": "Count"}]
+    data = [{"MetricName": "Cycles", "Dimensions": dimensions, "Value": 1.0, "Unit": "Count"}]
     metrics = CloudWatchMetrics(api, namespace="AuroraFailover", global_cluster_id="g")
     with Stubber(api) as stub:
         stub.add_response("put_metric_data", {}, {"Namespace": "AuroraFailover", "MetricData": data})
-        metrics.put({"Beat": (1.0, "Count")})
+        metrics.put({"Cycles": (1.0, "Count")})
         stub.add_client_error("put_metric_data", "InternalServiceFault", http_status_code=500)
         with pytest.raises(UnavailableError):
-            metrics.put({"Beat": (1.0, "Count")})
+            metrics.put({"Cycles": (1.0, "Count")})
 
 
 def test_items_are_read_consistently_and_in_one_batch(table: tuple[DynamoDb, Stubber]) -> None:
@@ -362,11 +362,11 @@ def test_a_table_that_does_not_answer_is_unavailable() -> None:
         adapter.write(("state", "current"), {})
 
 
-def test_clients_have_their_time_limits_and_no_retries_where_a_beat_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_have_their_time_limits_and_no_retries_where_a_cycle_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Observing: the path's deadline, one attempt. Acting: 10 s, one attempt. Reporting: 2 s, two attempts."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    clients = make_clients(settings(BEAT_SECONDS="2"))
+    clients = make_clients(settings(INTERVAL_SECONDS="2"))
     limits = {
         name: (
             api.meta.config.connect_timeout,

@@ -15,16 +15,16 @@ def test_a_complete_environment_gives_typed_settings() -> None:
     assert (
         policy.target,
         policy.mode,
-        policy.beat_seconds,
-        policy.failures_to_act,
+        policy.interval_seconds,
+        policy.failure_threshold,
         policy.completion_bound_seconds,
     ) == (OWN_ARN, Mode.AUTOMATIC, 1.0, 3, 600.0)
 
 
-@pytest.mark.parametrize(("beat", "deadline", "quiet"), [("1", 0.35, 1.8), ("10", 3.0, 18.0), ("5", 1.75, 9.0)])
-def test_deadline_and_quiet_follow_the_beat(beat: str, deadline: float, quiet: float) -> None:
-    """The observation has 0.35 of a beat, 3 s at most; the heartbeat is quiet after 0.9 of two beats."""
-    policy = settings(BEAT_SECONDS=beat).policy
+@pytest.mark.parametrize(("cycle", "deadline", "quiet"), [("1", 0.35, 1.8), ("10", 3.0, 18.0), ("5", 1.75, 9.0)])
+def test_deadline_and_quiet_follow_the_cycle(result: str, deadline: float, quiet: float) -> None:
+    """The observation has 0.35 of a cycle, 3 s at most; the heartbeat is quiet after 0.9 of two cycles."""
+    policy = settings(INTERVAL_SECONDS=result).policy
     assert (deadline, quiet) == (policy.observation_deadline_seconds, pytest.approx(policy.quiet_seconds))
 
 
@@ -42,11 +42,11 @@ def test_each_missing_variable_is_named(name: str) -> None:
         ("DATABASE_PORT", "0"),
         ("DATABASE_PORT", "mysql"),
         ("MODE", "yolo"),
-        ("BEAT_SECONDS", "0"),
-        ("BEAT_SECONDS", "nan"),
-        ("BEAT_SECONDS", "inf"),
-        ("FAILURES_TO_ACT", "1"),
-        ("FAILURES_TO_ACT", "2.5"),
+        ("INTERVAL_SECONDS", "0"),
+        ("INTERVAL_SECONDS", "nan"),
+        ("INTERVAL_SECONDS", "inf"),
+        ("FAILURE_THRESHOLD", "1"),
+        ("FAILURE_THRESHOLD", "2.5"),
         ("IN_REGION_GRACE_SECONDS", "-1"),
         ("COOLDOWN_SECONDS", "inf"),
         ("MAX_DATA_LOSS_SECONDS", "x"),

@@ -28,7 +28,7 @@ from functions.failover_controller.model import (
     State,
     Switch,
 )
-from tests.support.failover_controller.builders import NOW, after, attempt, lost, policy, third_beat
+from tests.support.failover_controller.builders import NOW, after, attempt, lost, policy, third_cycle
 
 HEARTBEAT = "2026-11-24T02:59:57+00:00"
 OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
@@ -45,7 +45,7 @@ SEEN: dict[str, tuple[Any, ...]] = {
     "heartbeat": (HEARTBEAT, None),
 }
 STATE: dict[str, tuple[Any, ...]] = {
-    "beats": (0, 2, 3),
+    "cycles": (0, 2, 3),
     "heartbeat_seen_at": (None, after(-2), after(-1), after(-60)),
     "dead_since": (after(-2), after(-60)),
 }
@@ -70,12 +70,12 @@ def case(**choice: Any) -> tuple[Observation, State, Policy]:
         **{name: choice.pop(name) for name in ("failures", "switch", "lock", "approval") if name in choice}
     )
     rules = policy(mode=choice.pop("mode", Mode.AUTOMATIC))
-    beats = choice.pop("beats", 3)
+    cycles = choice.pop("cycles", 3)
     remembered = {
         name: choice.pop(name) for name in (*STATE, "lag_ms", "roles_changed_at", "attempt") if name in choice
     }
     pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=after(-60))
-    state = third_beat(silent_beats=beats, dead_beats=beats, pending=pending, lag_at=after(-3), **remembered)
+    state = third_cycle(silent_cycles=cycles, dead_cycles=cycles, pending=pending, lag_at=after(-3), **remembered)
     if state.dead_since is not None and state.dead_since < after(-50):
         state = replace(state, lag_at=after(-61))
     return lost(records=records, **choice), state, rules
@@ -88,7 +88,7 @@ def broken_invariants(seen: Observation, state: State, rules: Policy, decision: 
     quiet = None if state.heartbeat_seen_at is None else (NOW - state.heartbeat_seen_at).total_seconds()
     approval, switch, lock = seen.records.approval, seen.records.switch, seen.records.lock
     is_approved = approval is not None and approval.approved
-    beats = state.silent_beats if seen.peer is Peer.SILENT else state.dead_beats
+    cycles = state.silent_cycles if seen.peer is Peer.SILENT else state.dead_cycles
     grace_is_over = state.dead_since is not None and (NOW - state.dead_since).total_seconds() >= 20
     is_judged_by_a_person = is_approved and grace_is_over and quiet is not None and quiet >= 20
     must = {
@@ -100,7 +100,7 @@ def broken_invariants(seen: Observation, state: State, rules: Policy, decision: 
         "the writer's port is dead": seen.peer_port is Port.DEAD,
         "the other region does not say that its writer is fine": seen.peer is not Peer.FINE,
         "the other region is silent or says down": seen.peer is not Peer.UNKNOWN or is_judged_by_a_person,
-        "three beats": beats >= 3 or is_judged_by_a_person,
+        "three cycles": cycles >= 3 or is_judged_by_a_person,
         "a grace for a living region": seen.peer is Peer.SILENT or grace_is_over,
         "the heartbeat is known and stopped": seen.heartbeat is not None and quiet is not None and quiet >= 1.8,
         "the standby can be reached": seen.own_port is Port.ALIVE,

@@ -50,17 +50,17 @@ def test_a_cold_start_without_its_settings_says_which(fresh_sandbox: None, monke
 def test_an_invocation_against_an_aws_that_refuses_connections_holds_and_ends(
     fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real wiring: no lease, no beat in the second that is left, no exception; the runtime is kept."""
+    """The real wiring: no lease, no cycle in the second that is left, no exception; the runtime is kept."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    answer = module.handler({"source": "schedule", "beats": "many"}, Context())
-    assert answer == {"beats": 0, "last": None, "ended": "deadline"}
+    answer = module.handler({"source": "schedule", "cycles": "many"}, Context())
+    assert answer == {"cycles": 0, "last": None, "ended": "deadline"}
     assert module._runtime() is module._runtime()
 
 
-def test_a_beat_against_an_aws_that_refuses_connections_holds(
+def test_a_cycle_against_an_aws_that_refuses_connections_holds(
     fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real adapters and threads: everything is blind, and the answer is JSON."""
@@ -69,8 +69,8 @@ def test_a_beat_against_an_aws_that_refuses_connections_holds(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setattr(Context, "get_remaining_time_in_millis", lambda self: 100_000)
-    answer = module.handler({"beats": 1}, Context())
-    assert answer == {"beats": 1, "last": {"action": "tell", "reason": "state-unreadable"}, "ended": "beats"}
+    answer = module.handler({"cycles": 1}, Context())
+    assert answer == {"cycles": 1, "last": {"action": "notify", "reason": "state-unreadable"}, "ended": "cycles"}
 
 
 def test_one_event_delivered_twice_is_two_holders(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,14 +78,14 @@ def test_one_event_delivered_twice_is_two_holders(fresh_sandbox: None, monkeypat
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     holders: list[str] = []
-    monkeypatch.setattr(module, "run_beats", lambda cycle, *, holder, **rest: holders.append(holder))
+    monkeypatch.setattr(module, "run_cycles", lambda cycle, *, holder, **rest: holders.append(holder))
     for _ in range(2):
         module.handler({"source": "schedule"}, Context())
     assert (True, 2) == (all(holder.startswith("invocation-1/") for holder in holders), len(set(holders)))
 
 
-def test_an_event_of_rds_is_recorded_and_does_no_beat(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No lease is taken from the invocation that beats."""
+def test_an_event_of_rds_is_recorded_and_does_no_cycle(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lease is taken from the invocation that cycles."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     runtime, table = module._runtime(), MemoryTable()

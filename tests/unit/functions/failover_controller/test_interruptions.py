@@ -14,24 +14,24 @@ from tests.support.failover_controller.fakes import Clock, Crash, MemoryTable, S
 from tests.support.failover_controller.rig import Rig
 from tests.support.patience import PATIENCE_SECONDS
 
-ENOUGH_BEATS = 45
+ENOUGH_CYCLES = 45
 """25 s until a lost call is known to be lost, a few seconds of failing over, and the notice."""
 
 
-def outage_until_the_acting_beat(steps: Steps | None = None, holder: str = "first") -> Rig:
-    """A process that will act at its next beat."""
+def outage_until_the_acting_cycle(steps: Steps | None = None, holder: str = "first") -> Rig:
+    """A process that will act at its next cycle."""
     rig = Rig(steps=steps or Steps(), holder=holder).start()
-    rig.beats(3)
+    rig.run_cycles(3)
     rig.world.region_is_dark = True
-    rig.beats(2)
+    rig.run_cycles(2)
     return rig
 
 
 def steps_of_acting() -> int:
-    """How many steps there are from the acting beat to the end of the failover."""
-    rig = outage_until_the_acting_beat()
+    """How many steps there are from the acting cycle to the end of the failover."""
+    rig = outage_until_the_acting_cycle()
     before = rig.steps.count
-    rig.beats(5)
+    rig.run_cycles(5)
     return rig.steps.count - before
 
 
@@ -39,15 +39,15 @@ def steps_of_acting() -> int:
 @pytest.mark.parametrize("step", range(1, steps_of_acting() + 1))
 def test_who_dies_at_any_step_is_finished_by_the_next(step: int, call: str) -> None:
     """One call in all, one effect, completed, and people were told of both; whatever step was the last."""
-    rig = outage_until_the_acting_beat()
+    rig = outage_until_the_acting_cycle()
     rig.world.call = call
     rig.steps.interrupt = crash_at(rig.steps.count + step)
     with pytest.raises(Crash):
-        rig.beats(5)
+        rig.run_cycles(5)
     rig.clock.advance(1)
-    rig.successor("second").beats(ENOUGH_BEATS)
+    rig.successor("second").run_cycles(ENOUGH_CYCLES)
     assert (len(rig.world.calls), rig.world.effects, rig.world.writer) == (1, 1, OWN_ARN)
-    assert {"region-lost", "failover-completed"} <= set(rig.world.told())
+    assert {"region-lost", "failover-completed"} <= set(rig.world.notified())
     assert "attempt" not in rig.table.items[STATE]
 
 
@@ -55,23 +55,23 @@ def test_who_dies_at_any_step_is_finished_by_the_next(step: int, call: str) -> N
 @pytest.mark.parametrize("step", [1, 12, 14, 16, 18, 26, 28, 30, 32, 34])
 def test_who_dies_after_the_first_one_died_is_finished_too(step: int, second_step: int) -> None:
     """Two deaths in a row: still one effect, and an end."""
-    rig = outage_until_the_acting_beat()
+    rig = outage_until_the_acting_cycle()
     rig.steps.interrupt = crash_at(rig.steps.count + step)
     with pytest.raises(Crash):
-        rig.beats(5)
+        rig.run_cycles(5)
     rig.clock.advance(1)
     with pytest.raises(Crash):
-        rig.successor("second", Steps(crash_at(second_step))).beats(ENOUGH_BEATS)
+        rig.successor("second", Steps(crash_at(second_step))).run_cycles(ENOUGH_CYCLES)
     rig.clock.advance(1)
-    rig.successor("third").beats(ENOUGH_BEATS)
+    rig.successor("third").run_cycles(ENOUGH_CYCLES)
     assert (len(rig.world.calls), rig.world.effects, rig.world.writer) == (1, 1, OWN_ARN)
 
 
 @pytest.mark.parametrize("holder", ["first", "second"])
 @pytest.mark.parametrize("step", range(1, 45))
-def test_another_that_does_its_whole_beat_in_between_does_not_act_too(step: int, holder: str) -> None:
-    """At any step of the first one's acting beat a second one beats; even one that the lease and the lock take for the first."""
-    rig = outage_until_the_acting_beat()
+def test_another_that_does_its_whole_cycle_in_between_does_not_act_too(step: int, holder: str) -> None:
+    """At any step of the first one's acting cycle a second one cycles; even one that the lease and the lock take for the first."""
+    rig = outage_until_the_acting_cycle()
     other = Rig(world=rig.world, table=rig.table, clock=rig.clock, holder=holder)
     other.cycle.begin(holder)
 
@@ -79,12 +79,12 @@ def test_another_that_does_its_whole_beat_in_between_does_not_act_too(step: int,
         if count >= target:
             rig.steps.interrupt = None
             other.cycle.take_lease()
-            other.beat()
+            other.run()
 
     target = rig.steps.count + step
     rig.steps.interrupt = overtake
-    rig.beats(2)
-    other.beats(ENOUGH_BEATS)
+    rig.run_cycles(2)
+    other.run_cycles(ENOUGH_CYCLES)
     assert (len(rig.world.calls), rig.world.effects, rig.world.writer) == (1, 1, OWN_ARN)
 
 
@@ -113,13 +113,13 @@ class Turns:
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from([0, 1]), min_size=20, max_size=90), st.booleans())
 def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], same_holder: bool) -> None:
-    """Two processes race through the acting beat, step by step, in any order: one call takes effect, and it is the only one."""
+    """Two processes race through the acting cycle, step by step, in any order: one call takes effect, and it is the only one."""
     clock = Clock()
     world, table = World(clock), MemoryTable()
     first = Rig(world=world, table=table, clock=clock, holder="first").start()
-    first.beats(3)
+    first.run_cycles(3)
     world.region_is_dark = True
-    first.beats(2)
+    first.run_cycles(2)
     turns = Turns(order)
     second = Rig(world=world, table=table, clock=clock, holder="first" if same_holder else "second").start()
     failures: list[BaseException] = []
@@ -127,7 +127,7 @@ def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], s
     def race(who: int, rig: Rig) -> None:
         rig.steps.interrupt = lambda count, name: turns.wait(who)
         try:
-            rig.beat()
+            rig.run()
         except BaseException as error:  # noqa: BLE001 - shown by the test's own thread
             failures.append(error)
         finally:
@@ -141,16 +141,16 @@ def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], s
     assert failures == []
     second.steps.interrupt = None
     clock.advance(1)
-    second.beats(ENOUGH_BEATS)
+    second.run_cycles(ENOUGH_CYCLES)
     assert (len(world.calls), world.effects, world.writer) == (1, 1, OWN_ARN)
 
 
 @pytest.mark.parametrize("skew", [-4.0, -1.0, 1.0, 4.0])
 def test_a_successor_whose_clock_differs_by_seconds_finishes_and_does_not_repeat(skew: float) -> None:
     """Lock, intent and counts are written by one clock and read by another."""
-    rig = outage_until_the_acting_beat()
+    rig = outage_until_the_acting_cycle()
     rig.world.call = "timed out, took effect"
-    rig.beats(1)
+    rig.run_cycles(1)
     rig.clock.advance(skew)
-    rig.successor("second").beats(ENOUGH_BEATS)
+    rig.successor("second").run_cycles(ENOUGH_CYCLES)
     assert (len(rig.world.calls), rig.world.writer) == (1, OWN_ARN)

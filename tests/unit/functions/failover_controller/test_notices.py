@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the fakes do what the ports that they stand for say
-"""What people are told, and the numbers of a beat."""
+"""What people are told, and the numbers of a cycle."""
 
 import json
 import logging
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.delivery import Courier
-from functions.failover_controller.metrics import beat_metrics
+from functions.failover_controller.delivery import NoticeDelivery
+from functions.failover_controller.metrics import cycle_metrics
 from functions.failover_controller.model import (
     Action,
     Decision,
@@ -22,7 +22,7 @@ from functions.failover_controller.model import (
     Side,
     State,
 )
-from functions.failover_controller.notices import OUTBOX_LIMIT, Announcer
+from functions.failover_controller.notices import OUTBOX_LIMIT, NoticeQueue
 from functions.failover_controller.ports import UnavailableError
 from functions.failover_controller.store import TableStore
 from tests.support.failover_controller.builders import NOW, POLICY, down, healthy, lost
@@ -31,34 +31,34 @@ from tests.support.failover_controller.fakes import MemoryTable
 NOTICE = Notice(id="n1", at=NOW, reason=Reason.REGION_LOST, action=Action.FAIL_OVER, line='{"a": 1}')
 
 
-def announcer() -> Announcer:
+def announcer() -> NoticeQueue:
     """An announcer that numbers its ids."""
     ids = iter(range(10_000))
-    return Announcer(policy=POLICY, region="eu-west-1", global_cluster_id="g", new_id=lambda: f"id-{next(ids)}")
+    return NoticeQueue(policy=POLICY, region="eu-west-1", global_cluster_id="g", new_id=lambda: f"id-{next(ids)}")
 
 
-def decision(reason: Reason, action: Action = Action.TELL) -> Decision:
+def decision(reason: Reason, action: Action = Action.NOTIFY) -> Decision:
     """A decision without evidence."""
     return Decision(action=action, reason=reason, target=None, evidence={"peer": "silent"})
 
 
-def follow(state: State, *reasons: Reason, action: Action = Action.TELL) -> State:
-    """The state after decisions for these reasons, one a beat."""
+def update_state(state: State, *reasons: Reason, action: Action = Action.NOTIFY) -> State:
+    """The state after decisions for these reasons, one a cycle."""
     teller = announcer()
     for reason in reasons:
         quiet = reason in (Reason.HEALTHY, Reason.WRITER_SUSPECTED)
-        state = teller.follow(state, decision(reason, Action.HOLD if quiet else action), Peer.SILENT, NOW)
+        state = teller.update_state(state, decision(reason, Action.HOLD if quiet else action), Peer.SILENT, NOW)
     return state
 
 
-def told(state: State) -> list[Reason]:
+def notified(state: State) -> list[Reason]:
     """The reasons that wait to be delivered."""
     return [notice.reason for notice in state.outbox]
 
 
 def test_a_trouble_is_told_when_it_lasts() -> None:
-    """Not at its first beat, but at the third; and not again."""
-    assert tuple(told(follow(State(), *[Reason.RDS_BLIND] * beats)) for beats in (2, 3, 9)) == (
+    """Not at its first cycle, but at the third; and not again."""
+    assert tuple(notified(update_state(State(), *[Reason.RDS_BLIND] * cycles)) for cycles in (2, 3, 9)) == (
         [],
         [Reason.RDS_BLIND],
         [Reason.RDS_BLIND],
@@ -66,27 +66,29 @@ def test_a_trouble_is_told_when_it_lasts() -> None:
 
 
 def test_every_reason_of_an_episode_is_told_once_in_whatever_turns_they_come() -> None:
-    """Alternating reasons are two notices, not one each beat."""
-    state = follow(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
-    assert told(state) == [Reason.RDS_BLIND, Reason.PROBE_BLIND]
+    """Alternating reasons are two notices, not one each cycle."""
+    state = update_state(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
+    assert notified(state) == [Reason.RDS_BLIND, Reason.PROBE_BLIND]
 
 
 def test_the_end_of_an_episode_is_told_once_and_a_new_one_is_told_again() -> None:
-    """Three calm beats end an episode."""
+    """Three calm cycles end an episode."""
     calm = [Reason.HEALTHY] * 3
-    state = follow(State(), *[Reason.RDS_BLIND] * 3, *calm, *calm, *[Reason.RDS_BLIND] * 3)
-    assert told(state) == [Reason.RDS_BLIND, Reason.HEALTHY, Reason.RDS_BLIND]
+    state = update_state(State(), *[Reason.RDS_BLIND] * 3, *calm, *calm, *[Reason.RDS_BLIND] * 3)
+    assert notified(state) == [Reason.RDS_BLIND, Reason.HEALTHY, Reason.RDS_BLIND]
 
 
 def test_a_blip_that_nobody_heard_of_needs_no_all_clear() -> None:
     """Calm after an untold trouble is silent, and its count is forgotten."""
-    state = follow(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
-    assert (told(state), state.troubled_beats) == ([], 0)
+    state = update_state(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
+    assert (notified(state), state.unhealthy_cycles) == ([], 0)
 
 
 def test_a_question_names_the_decision_to_approve() -> None:
-    """Asked at once, with an id that the later beats keep."""
-    state = follow(State(troubled_beats=5), Reason.LAG_TOO_HIGH, Reason.APPROVAL_NEEDED, action=Action.ASK)
+    """Asked at once, with an id that the later cycles keep."""
+    state = update_state(
+        State(unhealthy_cycles=5), Reason.LAG_TOO_HIGH, Reason.APPROVAL_NEEDED, action=Action.REQUEST_APPROVAL
+    )
     lines = [json.loads(notice.line) for notice in state.outbox]
     assert state.pending is not None
     assert {state.pending.id} == {line["evidence"]["decision_id"] for line in lines}
@@ -96,18 +98,18 @@ def test_a_question_names_the_decision_to_approve() -> None:
 @pytest.mark.parametrize(("peer", "verdict"), [(Peer.SILENT, Reason.REGION_LOST), (Peer.DOWN, Reason.WRITER_DOWN)])
 def test_a_question_remembers_the_verdict_that_it_is_about(peer: Peer, verdict: Reason) -> None:
     """What a person approves is written down."""
-    state = announcer().follow(State(), decision(Reason.LAG_UNKNOWN, Action.ASK), peer, NOW)
+    state = announcer().update_state(State(), decision(Reason.LAG_UNKNOWN, Action.REQUEST_APPROVAL), peer, NOW)
     assert state.pending is not None and state.pending.verdict is verdict
 
 
 def test_a_notice_is_one_line_of_json() -> None:
     """Reason, action, region, moment, evidence, what to do next and the runbook's heading."""
     state = announcer().tell(
-        State(), Event(reason=Reason.ROLES_CHANGED, action=Action.TELL, evidence={"to": "own"}), NOW
+        State(), Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={"to": "own"}), NOW
     )
     line = state.outbox[0].line
     parsed: dict[str, Any] = json.loads(line)
-    expected = {"reason": "roles-changed", "action": "tell", "region": "eu-west-1", "at": NOW.isoformat()}
+    expected = {"reason": "roles-changed", "action": "notify", "region": "eu-west-1", "at": NOW.isoformat()}
     assert ("\n" not in line, expected) == (True, {name: parsed[name] for name in expected})
     assert (parsed["evidence"], parsed["runbook"], parsed["global_cluster"]) == ({"to": "own"}, "roles-changed", "g")
 
@@ -116,7 +118,7 @@ def test_the_outbox_keeps_the_newest() -> None:
     """While the topic takes nothing, the item must not grow for ever."""
     teller, state = announcer(), State()
     for _ in range(OUTBOX_LIMIT + 5):
-        state = teller.tell(state, Event(reason=Reason.ROLES_CHANGED, action=Action.TELL, evidence={}), NOW)
+        state = teller.tell(state, Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={}), NOW)
     assert (len(state.outbox), state.outbox[-1].id) == (OUTBOX_LIMIT, "id-24")
 
 
@@ -137,7 +139,7 @@ class Topic:
 def test_a_notice_is_delivered_once_to_log_topic_and_audit_trail(caplog: pytest.LogCaptureFixture) -> None:
     """Though it is handed over again, and failed first."""
     table, topic = MemoryTable(), Topic(failures=1)
-    courier = Courier(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
+    courier = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
     with caplog.at_level(logging.INFO):
         results = [courier.deliver([NOTICE]) for _ in range(3)]
     assert [frozenset(), frozenset({"n1"}), frozenset({"n1"})] == results
@@ -146,9 +148,9 @@ def test_a_notice_is_delivered_once_to_log_topic_and_audit_trail(caplog: pytest.
 
 
 def test_a_notice_that_the_audit_trail_did_not_take_is_not_delivered_but_not_published_again() -> None:
-    """The audit trail gets it with a later beat."""
+    """The audit trail gets it with a later cycle."""
     table, topic = MemoryTable(), Topic()
-    courier = Courier(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
+    courier = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
     table.fails_to_write = lambda key: True
     first = courier.deliver([NOTICE])
     table.fails_to_write = lambda key: False
@@ -161,18 +163,18 @@ def test_a_notice_that_the_audit_trail_did_not_take_is_not_delivered_but_not_pub
 
 
 def metrics(seen: Observation, *, stopped: bool | None = False, error: bool = False) -> dict[str, float]:
-    """The values of a quiet beat's metrics."""
+    """The values of a quiet cycle's metrics."""
     quiet = decision(Reason.HEALTHY, Action.HOLD)
     return {
         name: value
-        for name, (value, _) in beat_metrics(seen, quiet, heartbeat_stopped=stopped, met_error=error).items()
+        for name, (value, _) in cycle_metrics(seen, quiet, heartbeat_stopped=stopped, met_error=error).items()
     }
 
 
-def test_a_calm_beat_of_the_standby() -> None:
+def test_a_calm_cycle_of_the_standby() -> None:
     """Everything is known, so everything is there."""
     expected = {
-        "Beat": 1.0,
+        "Cycles": 1.0,
         "Held": 0.0,
         "Error": 0.0,
         "WriterRole": 0.0,

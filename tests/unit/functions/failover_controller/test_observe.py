@@ -39,14 +39,14 @@ def asked(rig: Rig) -> dict[str, Any]:
     ask_own, ask_peer = world.ask_own, world.ask_peer
     world.ask_own = lambda request: requests.setdefault("own", request) and ask_own(request)
     world.ask_peer = lambda request: requests.setdefault("peer", request) and ask_peer(request)
-    rig.beat()
+    rig.run()
     return requests
 
 
 def test_the_writer_is_probed_at_its_writer_endpoint_the_standby_at_its_reader_endpoint() -> None:
     """Each with its own region, for which the token is signed; the deadline is 0.7 of the path's."""
     rig = Rig().start()
-    rig.beats(1)
+    rig.run_cycles(1)
     own = {"cluster": OWN, "region": "eu-west-1", "host": rig.settings.own.reader_host, "port": 3306}
     peer = {"cluster": PEER, "region": "us-east-1", "host": rig.settings.peer.writer_host, "port": 3306}
     assert {
@@ -57,7 +57,7 @@ def test_the_writer_is_probed_at_its_writer_endpoint_the_standby_at_its_reader_e
 
 def test_the_answer_that_a_writer_hangs_has_half_of_the_time_to_cross_an_ocean() -> None:
     """Late, it would be silence, for which there is no grace: of a path's 3 s the other region's own probe gets 1.5 s."""
-    rig = Rig(variables={"BEAT_SECONDS": "10"}).start()
+    rig = Rig(variables={"INTERVAL_SECONDS": "10"}).start()
     deadlines = {whose: request["deadline_ms"] for whose, request in asked(rig).items()}
     assert {"own": 2100, "peer": 1500} == deadlines
 
@@ -66,25 +66,25 @@ def test_after_a_failover_the_endpoints_swap_with_the_roles() -> None:
     """The own cluster's writer endpoint, the other one's reader endpoint."""
     rig = Rig().start()
     rig.world.writer = OWN_ARN
-    rig.beats(1)
+    rig.run_cycles(1)
     hosts = [target["host"] for target in asked(rig)["own"]["targets"]]
     assert [rig.settings.own.writer_host, rig.settings.peer.reader_host] == hosts
 
 
 def test_every_path_that_hangs_ends_with_the_deadline() -> None:
     """Silence everywhere: the peer is silent, everything of our own is blind; nothing raises."""
-    rig = Rig(variables={"BEAT_SECONDS": "0.01"}).start()
+    rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
     rig.threads.hangs = lambda: True
-    seen = rig.cycle.beat(0.0).observation
+    seen = rig.cycle.run(0.0).observation
     assert (seen.peer, seen.peer_port, seen.writer) == (Peer.SILENT, Port.UNKNOWN, Side.UNKNOWN)
     assert (bool(seen.rds_failure), bool(seen.own_function_failure), len(seen.records.failures)) == (True, True, 4)
 
 
 def test_a_call_that_found_no_thread_is_unknown_not_silent() -> None:
     """Our own congestion says nothing about the other region."""
-    rig = Rig(variables={"BEAT_SECONDS": "0.01"}).start()
+    rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
     rig.threads.has_room = False
-    assert Peer.UNKNOWN is rig.cycle.beat(0.0).observation.peer
+    assert Peer.UNKNOWN is rig.cycle.run(0.0).observation.peer
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_silence_is_only_what_gave_no_answer(error: Exception, expected: Peer) -
     """An error that the other region's API answers comes from a living region."""
     rig = Rig().start()
     rig.world.peer_lambda = error
-    assert expected is rig.beat().observation.peer
+    assert expected is rig.run().observation.peer
 
 
 def test_what_is_no_exception_ends_the_process() -> None:
@@ -109,7 +109,7 @@ def test_what_is_no_exception_ends_the_process() -> None:
     dead.set_exception(Crash())
     rig.threads.submit = lambda call: dead  # type: ignore[method-assign]
     with pytest.raises(Crash):
-        rig.cycle.beat(0.0)
+        rig.cycle.run(0.0)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_what_is_no_exception_ends_the_process() -> None:
 def test_what_the_other_region_says_of_its_writer(answer: dict[str, object], expected: Peer) -> None:
     """Fine needs a writer that takes writes; down needs a port where nobody serves; the rest is unknown."""
     rig = Rig().start()
-    rig.beats(1)
+    rig.run_cycles(1)
     world: Any = rig.world
     world.ask_peer = lambda request: {"probes": [{"cluster": PEER, **answer}]}
-    assert expected is rig.beat().observation.peer
+    assert expected is rig.run().observation.peer
 
 
 def test_a_malformed_answer_of_the_other_region_is_unknown_and_named() -> None:
@@ -138,7 +138,7 @@ def test_a_malformed_answer_of_the_other_region_is_unknown_and_named() -> None:
     rig = Rig().start()
     world: Any = rig.world
     world.ask_peer = lambda request: ["what?"]
-    seen = rig.beat().observation
+    seen = rig.run().observation
     assert (seen.peer, any("malformed" in detail for detail in seen.details)) == (Peer.UNKNOWN, True)
 
 

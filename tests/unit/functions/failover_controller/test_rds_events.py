@@ -44,10 +44,10 @@ def test_an_event_stands_in_the_audit_trail_in_the_form_of_our_notices(
     (item,) = desk.table.history()
     assert {"recorded": True, "id": "844e2571-85d4-695f-b930-0153b71dcb42"} == answer
     assert item["sort"] == "2026-11-24T03:01:30.882000+00:00#844e2571-85d4-695f-b930-0153b71dcb42"
-    assert (item["reason"], item["action"], item["at"]) == ("rds-event", "tell", "2026-11-24T03:01:30.882000+00:00")
+    assert (item["reason"], item["action"], item["at"]) == ("rds-event", "notify", "2026-11-24T03:01:30.882000+00:00")
     assert json.loads(str(item["line"])) == {
         "reason": "rds-event",
-        "action": "tell",
+        "action": "notify",
         "global_cluster": "payments-global-dev",
         "region": "eu-west-1",
         "at": "2026-11-24T03:01:30.882000+00:00",
@@ -168,7 +168,7 @@ def test_a_table_that_does_not_take_it_fails_the_invocation(desk: Desk, caplog: 
     assert "RDS-EVENT-0238" in caplog.text
 
 
-@pytest.mark.parametrize("started_by", [{"source": "schedule"}, {}, {"beats": 1}, {"source": "aws.ec2"}, []])
+@pytest.mark.parametrize("started_by", [{"source": "schedule"}, {}, {"cycles": 1}, {"source": "aws.ec2"}, []])
 def test_what_is_no_event_of_rds(started_by: Any) -> None:
-    """The schedule, a person or a test: the controller beats."""
+    """The schedule, a person or a test: the controller cycles."""
     assert not is_rds_event(started_by)

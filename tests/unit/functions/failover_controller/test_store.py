@@ -15,14 +15,14 @@ from functions.failover_controller.table_items import (
     read_switch,
     state_item,
 )
-from tests.support.failover_controller.builders import NOW, after, attempt, third_beat
+from tests.support.failover_controller.builders import NOW, after, attempt, third_cycle
 from tests.support.failover_controller.fakes import MemoryTable, as_stored
 
 NOTICE = Notice(id="n1", at=NOW, reason=Reason.REGION_LOST, action=Action.FAIL_OVER, line='{"reason": "region-lost"}')
-FULL = third_beat(
+FULL = third_cycle(
     roles_changed_at=after(-900),
-    told=(Reason.REGION_LOST, Reason.LAG_TOO_HIGH),
-    troubled_beats=3,
+    notified=(Reason.REGION_LOST, Reason.LAG_TOO_HIGH),
+    unhealthy_cycles=3,
     pending=Pending(id="ask-1", verdict=Reason.REGION_LOST, asked_at=NOW),
     attempt=attempt(overdue=True),
     outbox=(NOTICE,),
@@ -48,12 +48,12 @@ def test_an_item_of_an_earlier_version_reads_as_a_first_run_where_it_is_silent()
         {"version": Decimal("1.5")},
         {"version": True},
         {"writer": "somebody"},
-        {"beat_at": "yesterday"},
-        {"beat_at": "2026-11-24T03:00:00"},
-        {"silent_beats": "3"},
+        {"cycle_at": "yesterday"},
+        {"cycle_at": "2026-11-24T03:00:00"},
+        {"silent_cycles": "3"},
         {"heartbeats": "h"},
         {"heartbeats": [7]},
-        {"told": ["a-word-of-tomorrow"]},
+        {"notified": ["a-word-of-tomorrow"]},
         {"pending": []},
         {"pending": {"id": "x"}},
         {"attempt": {"id": "x", "status": "unknown"}},

@@ -80,7 +80,7 @@ def test_a_refusal_that_nobody_foresaw_has_a_cure_that_fits_a_question(questions
     questions.stub("iam").add_client_error("get_account_summary", "ServiceFailure", "internal")
     with pytest.raises(AwsError) as raised:
         questions.ask("iam", "get_account_summary")
-    assert (raised.value.what, raised.value.cure) == (
+    assert (raised.value.what, raised.value.hint) == (
         "iam of eu-west-1, get_account_summary: ServiceFailure: internal",
         "It was only a question: try again, or look it up in AWS's console.",
     )
@@ -130,7 +130,7 @@ def test_silence_names_the_region(questions: Stubbed) -> None:
     questions._client("rds").meta.events.register("before-send", silent)
     with pytest.raises(AwsError, match="rds of eu-west-1, describe_db_clusters: no answer") as raised:
         questions.ask("rds", "describe_db_clusters")
-    assert "from the other region" in raised.value.cure
+    assert "from the other region" in raised.value.hint
 
 
 def test_every_question_is_one_of_botocores() -> None:

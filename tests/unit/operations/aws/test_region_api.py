@@ -10,7 +10,7 @@ from boto3.session import Session
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from operations.aws.ports import Change, Roles
+from operations.aws.ports import Change, RdsRoles
 from operations.aws.region_api import AwsRegion, connect_to
 from operations.support.errors import AwsError, ConflictError
 from tests.support.operations.fakes import DEPLOYMENT, EAST_PLACE, ME, WEST_PLACE
@@ -120,9 +120,9 @@ def test_the_writer_is_the_only_member_that_is_one(api: Stubbed) -> None:
     ):
         stub.add_response("describe_global_clusters", {"GlobalClusters": [found]})
     stub.add_response("describe_global_clusters", {"GlobalClusters": []})
-    assert api.read_roles() == Roles(writer_arn="arn:e", operation=None)
-    assert api.read_roles() == Roles(writer_arn=None, operation="pending")
-    assert api.read_roles() == Roles(writer_arn=None, operation=None)
+    assert api.read_roles() == RdsRoles(writer_arn="arn:e", operation=None)
+    assert api.read_roles() == RdsRoles(writer_arn=None, operation="pending")
+    assert api.read_roles() == RdsRoles(writer_arn=None, operation=None)
 
 
 def test_the_policy_is_the_controller_s_environment(api: Stubbed) -> None:
@@ -218,13 +218,13 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
         ("InternalServerError", "try again"),
     ],
 )
-def test_an_error_of_aws_names_its_code_its_region_and_a_cure(api: Stubbed, code: str, cure: str) -> None:
+def test_an_error_of_aws_names_its_code_its_region_and_a_cure(api: Stubbed, code: str, hint: str) -> None:
     """Whoever reads it knows where, what, and what to do."""
     api.stub("dynamodb").add_client_error("batch_get_item", code, "because")
     with pytest.raises(AwsError) as raised:
         api.read_items([("state", "current")])
     assert raised.value.what == f"table of eu-west-1: {code}: because"
-    assert cure in raised.value.cure
+    assert hint in raised.value.hint
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_silence_and_a_missing_login_are_told_apart(api: Stubbed, error: Excepti
     with pytest.raises(AwsError) as raised:
         api.read_roles()
     assert said in raised.value.what
-    assert ("--region" in raised.value.cure) == (said == "no answer")
+    assert ("--region" in raised.value.hint) == (said == "no answer")
 
 
 def test_the_caller_is_an_arn_of_bounded_length(api: Stubbed) -> None:

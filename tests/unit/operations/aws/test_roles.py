@@ -3,13 +3,13 @@
 import pytest
 
 from functions.failover_controller.model import Side, State
-from operations.aws.ports import Roles
-from operations.aws.roles import Seats, agreed, choose, seats_by_rds, seats_by_state
+from operations.aws.ports import RdsRoles
+from operations.aws.roles import Roles, choose, reconcile, roles_from_rds, seats_by_state
 from operations.support.errors import AwsError
 from tests.support.operations.fakes import DEPLOYMENT, EAST, EAST_PLACE, WEST, WEST_PLACE, World
 
-BY_RDS = seats_by_rds(DEPLOYMENT, Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None))
-SWAPPED = seats_by_rds(DEPLOYMENT, Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None))
+BY_RDS = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None))
+SWAPPED = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None))
 
 
 def test_rds_names_the_writer_and_the_other_is_the_standby() -> None:
@@ -21,7 +21,7 @@ def test_rds_names_the_writer_and_the_other_is_the_standby() -> None:
 @pytest.mark.parametrize("arn", [None, "arn:aws:rds:eu-north-1:1:cluster:other"])
 def test_a_writer_that_is_none_of_ours_leaves_the_seats_unknown(arn: str | None) -> None:
     """An unknown writer makes no standby."""
-    assert seats_by_rds(DEPLOYMENT, Roles(writer_arn=arn, operation="pending")) == Seats(operation="pending")
+    assert roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=arn, operation="pending")) == Roles(operation="pending")
 
 
 @pytest.mark.parametrize(("writer", "standby"), [(Side.OWN, EAST_PLACE), (Side.PEER, WEST_PLACE), (Side.UNKNOWN, None)])
@@ -32,9 +32,9 @@ def test_the_controller_s_memory_is_read_from_its_own_side(writer: Side, standby
 
 def test_regions_that_disagree_know_nothing() -> None:
     """Two answers that differ make the seats unknown; one that knows nothing does not count."""
-    assert agreed([BY_RDS, Seats(), BY_RDS]) == BY_RDS
-    assert agreed([]) == Seats()
-    assert agreed([BY_RDS, SWAPPED]).standby is None
+    assert reconcile([BY_RDS, Roles(), BY_RDS]) == BY_RDS
+    assert reconcile([]) == Roles()
+    assert reconcile([BY_RDS, SWAPPED]).standby is None
 
 
 def test_asks_only_the_day_one_standby_when_it_answers(world: World) -> None:
@@ -45,14 +45,14 @@ def test_asks_only_the_day_one_standby_when_it_answers(world: World) -> None:
 
 def test_follows_the_roles_after_a_failover(world: World) -> None:
     """When the day-one standby is the writer, the other region is the standby."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     assert choose(DEPLOYMENT, lambda place: world.regions[place.region], None) == EAST_PLACE
 
 
 def test_asks_the_other_region_when_the_first_is_silent(world: World) -> None:
     """The day-one standby may be the one that is lost."""
     world.fail(WEST)
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     assert choose(DEPLOYMENT, lambda place: world.regions[place.region], None) == EAST_PLACE
 
 
@@ -65,9 +65,9 @@ def test_a_named_region_is_asked_nothing(world: World) -> None:
 def test_says_what_failed_when_no_region_can_tell(world: World) -> None:
     """The error has both reasons, and the cure."""
     world.fail(WEST)
-    world.roles = Roles(writer_arn=None, operation=None)
+    world.roles = RdsRoles(writer_arn=None, operation=None)
     with pytest.raises(AwsError) as raised:
         choose(DEPLOYMENT, lambda place: world.regions[place.region], None)
     assert "eu-west-1: read_roles of eu-west-1: no answer" in raised.value.what
     assert "us-east-1: its RDS API names no writer" in raised.value.what
-    assert raised.value.cure == "Name one: --region eu-west-1 or us-east-1."
+    assert raised.value.hint == "Name one: --region eu-west-1 or us-east-1."

@@ -22,7 +22,14 @@ def asking(world: World) -> World:
     ill(world, pending=PENDING)
     world.west.put_notice(notice("n-0", after(-300), Reason.HEALTHY))
     world.west.put_notice(
-        notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.ASK, decision_id="d-1", lag_before_outage_ms=9500.5)
+        notice(
+            "n-1",
+            after(-28),
+            Reason.LAG_TOO_HIGH,
+            Action.REQUEST_APPROVAL,
+            decision_id="d-1",
+            lag_before_outage_ms=9500.5,
+        )
     )
     return world
 
@@ -46,7 +53,7 @@ def test_writes_the_yes_that_the_controller_reads(asking: World) -> None:
 
 
 def test_the_evidence_comes_before_the_question(asking: World) -> None:
-    """What held it, the lag before the outage, and what the controller knows as of its last beat."""
+    """What held it, the lag before the outage, and what the controller knows as of its last cycle."""
     result = asking.run(*APPROVE[:-2], answer="n\n")
     shown, _, _ = result.stderr.partition("Approve d-1 as")
     for fact in ("held_by: lag-too-high", "lag_before_outage_ms: 9500.5", "dead_since: 2026-11-24T11:59:00Z"):
@@ -57,7 +64,9 @@ def test_the_evidence_comes_before_the_question(asking: World) -> None:
 
 def test_a_notice_that_was_not_delivered_yet_is_evidence_too(world: World) -> None:
     """The outbox in the state is newer than the audit trail."""
-    waiting = notice("n-2", after(-5), Reason.APPROVAL_NEEDED, Action.ASK, decision_id="d-1", peer="silent")
+    waiting = notice(
+        "n-2", after(-5), Reason.APPROVAL_NEEDED, Action.REQUEST_APPROVAL, decision_id="d-1", peer="silent"
+    )
     ill(world, pending=PENDING, outbox=(waiting,))
     found = json.loads(world.run(*APPROVE, "--json").stdout)
     assert (found["evidence"]["held_by"], found["evidence"]["peer"]) == ("approval-needed", "silent")
@@ -125,10 +134,10 @@ def test_refused_when_answered_already(asking: World, answer: dict[str, object],
     assert asking.west.items[KEY] == answer
 
 
-@pytest.mark.parametrize(("beat_at", "said"), [(after(-600), "for 10 min"), (None, "ever")])
-def test_refused_when_the_controller_fell_silent(asking: World, beat_at: object, said: str) -> None:
+@pytest.mark.parametrize(("cycle_at", "said"), [(after(-600), "for 10 min"), (None, "ever")])
+def test_refused_when_the_controller_fell_silent(asking: World, cycle_at: object, said: str) -> None:
     """A question that nobody asks any more has expired: what it rests on is stale."""
-    asking.west.put_state(replace(ill(asking, pending=PENDING), beat_at=beat_at))
+    asking.west.put_state(replace(ill(asking, pending=PENDING), cycle_at=cycle_at))
     result = asking.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
     assert f"has not beaten {said}" in result.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from functions.failover_controller.model import Attempt, AttemptStatus, Reason, Side, State
 from functions.failover_controller.table_items import read_switch
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.aws.table_items import SWITCH
 from operations.support.errors import ExitCode
 from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, World, after, ill
@@ -65,7 +65,7 @@ def test_every_change_leaves_its_trace_beside_the_controller_s(world: World) -> 
 def test_the_standby_is_told_first(world: World) -> None:
     """Its controller is the one that acts, whichever region is the primary by configuration."""
     world.run(*DISARM)
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     world.run(*ARM)
     assert [region for region, call in world.calls if call == "write"] == [WEST, EAST, EAST, WEST]
 
@@ -77,7 +77,7 @@ def test_a_second_time_changes_nothing(world: World, command: tuple[str, ...]) -
     world.run(*command)
     before = (dict(world.east.items), dict(world.west.items))
     again = ends(world, *command[:-2])
-    assert (again["changed"], again["told"], again["exit_code"]) == ([], [WEST, EAST], 0)
+    assert (again["changed"], again["notified"], again["exit_code"]) == ([], [WEST, EAST], 0)
     assert (world.east.items, world.west.items) == before
 
 
@@ -120,7 +120,7 @@ def test_the_standby_alone_is_enough_and_the_other_is_named(world: World) -> Non
     assert world.west.switch is not None
     assert "us-east-1 could not be told" in result.stdout
     found = ends(world, *DISARM)
-    assert (found["effective"], found["told"], list(found["not_told"])) == (True, [WEST], [EAST])
+    assert (found["effective"], found["notified"], list(found["not_told"])) == (True, [WEST], [EAST])
 
 
 def test_nothing_is_changed_when_the_standby_does_not_answer(world: World) -> None:
@@ -153,15 +153,15 @@ def test_without_rds_the_controller_s_memory_tells_the_standby(world: World) -> 
     """RDS may be what is down: the table remembers who was the writer."""
     world.fail(WEST, "read_roles")
     world.fail(EAST, "read_roles")
-    world.west.put_state(State(writer=Side.PEER, beat_at=NOW))
+    world.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
     assert ends(world, *DISARM)["standby"] == WEST
 
 
 def test_unknown_roles_are_said(world: World) -> None:
     """Nobody knows who would act: both are told, and the end is not called complete."""
-    world.roles = Roles(writer_arn=None, operation=None)
+    world.roles = RdsRoles(writer_arn=None, operation=None)
     found = ends(world, *DISARM)
-    assert (found["told"], found["effective"], found["exit_code"]) == ([WEST, EAST], None, ExitCode.PARTLY)
+    assert (found["notified"], found["effective"], found["exit_code"]) == ([WEST, EAST], None, ExitCode.PARTLY)
 
 
 def test_no_region_answers(world: World) -> None:
@@ -238,7 +238,7 @@ def test_a_write_that_failed_on_the_other_region_is_partly_done(world: World) ->
     """The standby is told; what is missing, and why, is said."""
     world.fail(EAST, "write")
     found = ends(world, *DISARM)
-    assert (found["told"], list(found["not_told"]), found["exit_code"]) == ([WEST], [EAST], ExitCode.PARTLY)
+    assert (found["notified"], list(found["not_told"]), found["exit_code"]) == ([WEST], [EAST], ExitCode.PARTLY)
 
 
 def test_nobody_confirms(world: World) -> None:
@@ -255,7 +255,7 @@ def test_nobody_confirms(world: World) -> None:
 
 def test_somebody_confirms(world: World) -> None:
     """The typed id does what --confirm does; with --json the question is not in the result."""
-    assert ends(world, *DISARM[:-2], answer=f"{GLOBAL_CLUSTER}\n")["told"] == [WEST, EAST]
+    assert ends(world, *DISARM[:-2], answer=f"{GLOBAL_CLUSTER}\n")["notified"] == [WEST, EAST]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_reason_is_mandatory(world: World) -> None:
 def test_what_a_person_should_know_before_is_said(world: World) -> None:
     """Arming while the writer counts as dead, disarming when the call is out, and roles about to change."""
     ill(world)
-    assert "armed, it may fail over within beats" in world.run(*DISARM, *ARM[3:]).stderr + world.run(*ARM).stderr
+    assert "armed, it may fail over within cycles" in world.run(*DISARM, *ARM[3:]).stderr + world.run(*ARM).stderr
     attempt = Attempt(
         id="a",
         status=AttemptStatus.UNDER_WAY,
@@ -301,7 +301,7 @@ def test_what_a_person_should_know_before_is_said(world: World) -> None:
         calls=1,
     )
     ill(world, attempt=attempt)
-    world.roles = Roles(writer_arn=world.roles.writer_arn, operation="failing-over")
+    world.roles = RdsRoles(writer_arn=world.roles.writer_arn, operation="failing-over")
     said = world.run(*DISARM).stderr
     assert "the switch does not stop it any more" in said
     assert "RDS shows an operation (failing-over)" in said

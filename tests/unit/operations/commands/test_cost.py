@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.metrics import beat_metrics
+from functions.failover_controller.metrics import cycle_metrics
 from operations.commands.cost import UNVERIFIED, by_type, rows, totals
 from operations.commands.cost_estimate import (
     CONTROLLER_GB,
@@ -79,7 +79,7 @@ def test_every_type_is_priced_or_free() -> None:
 
 def test_every_metric_that_the_controller_publishes_is_counted() -> None:
     """A new one costs from the first minute."""
-    published = re.findall(r'^\s*\(?"([A-Z]\w+)"[:,]', inspect.getsource(beat_metrics), re.MULTILINE)
+    published = re.findall(r'^\s*\(?"([A-Z]\w+)"[:,]', inspect.getsource(cycle_metrics), re.MULTILINE)
     assert len(published) == CUSTOM_METRICS, published
 
 
@@ -120,8 +120,8 @@ def test_serverless_is_billed_by_its_least_capacity_at_least() -> None:
 
 
 def test_the_controller_runs_all_the_time() -> None:
-    """A faster beat asks more, but runs no longer."""
-    slow, fast = found(), found({"failover": {"beat_seconds": 5}})
+    """A faster cycle asks more, but runs no longer."""
+    slow, fast = found(), found({"failover": {"interval_seconds": 5}})
     always = 730 * 3600 * CONTROLLER_GB
     (line,) = [line for line in slow.lines if (line.what, line.where) == ("Lambda compute on arm64", EAST)]
     assert line.quantity == pytest.approx(always + 2 * 262_800 * 0.2 * HEALTH_CHECK_GB)

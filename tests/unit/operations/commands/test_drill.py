@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.aws.table_items import parse_entry
 from operations.commands.drill_log import Drill, Step, newest_drill
 from operations.support.errors import ExitCode
@@ -28,9 +28,9 @@ def world(aws: FakeAws) -> MovingWorld:
 def played(world: MovingWorld, *arguments: str) -> dict[str, Any]:
     """Play a drill to its end; return its result."""
     result = world.run(*arguments, "--json")
-    told = json.loads(result.stdout)
-    assert told["exit_code"] == result.exit_code
-    return told
+    notified = json.loads(result.stdout)
+    assert notified["exit_code"] == result.exit_code
+    return notified
 
 
 def steps(world: MovingWorld) -> list[str]:
@@ -45,12 +45,12 @@ def interrupt() -> None:
 
 def test_there_verified_and_home_again(world: MovingWorld) -> None:
     """Two switchovers, each called in the writer's region of then; every promise is looked at in between."""
-    told = played(world, *GO)
+    notified = played(world, *GO)
     assert world.called("switch_over") == [EAST, WEST]
     assert world.writer == EAST_PLACE
-    assert (told["home"], told["away"], told["writer"]) == (EAST, WEST, EAST)
-    assert [step["step"] for step in told["steps"]] == ["switchover there", "verify", "switchover home"]
-    there, verified, home = told["steps"]
+    assert (notified["home"], notified["away"], notified["writer"]) == (EAST, WEST, EAST)
+    assert [step["step"] for step in notified["steps"]] == ["switchover there", "verify", "switchover home"]
+    there, verified, home = notified["steps"]
     assert there["seconds"] >= 60
     assert list(there["legs"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
     assert home["legs"]["DNS"] - home["legs"]["promotion"] >= 60
@@ -70,9 +70,9 @@ def test_a_broken_promise_over_there_is_reported_and_the_writer_comes_home(world
     aws.change(
         WEST, "rds", "describe_db_clusters", lambda answer: answer["DBClusters"][0].update(StorageEncrypted=False)
     )
-    told = played(world, *GO)
-    assert told["exit_code"] == ExitCode.FAILED
-    assert ("encryption", WEST) in {(each["check"], each["where"]) for each in told["not_passed"]}
+    notified = played(world, *GO)
+    assert notified["exit_code"] == ExitCode.FAILED
+    assert ("encryption", WEST) in {(each["check"], each["where"]) for each in notified["not_passed"]}
     assert world.writer == EAST_PLACE
 
 
@@ -82,10 +82,10 @@ def test_promises_that_nobody_could_look_at_are_not_passed(world: MovingWorld, a
         aws.fail(region)
     world.fail(EAST, "read_roles")
     world.fail(WEST, "read_roles")
-    told = played(world, *GO)
-    assert told["exit_code"] in (ExitCode.PARTLY, ExitCode.FAILED)
-    assert {each["verdict"] for each in told["not_passed"]} <= {"unknown", "failed"}
-    assert told["not_passed"] != []
+    notified = played(world, *GO)
+    assert notified["exit_code"] in (ExitCode.PARTLY, ExitCode.FAILED)
+    assert {each["verdict"] for each in notified["not_passed"]} <= {"unknown", "failed"}
+    assert notified["not_passed"] != []
 
 
 def test_one_way_stays_there(world: MovingWorld) -> None:
@@ -130,8 +130,8 @@ def test_ctrl_c_on_the_way_there_and_resume_brings_it_home(world: MovingWorld) -
     assert "AWS carries on with the move to eu-west-1" in stopped.stderr
     assert "drill --reason quarterly --confirm payments-global-dev --resume" in stopped.stderr
     world.on_sleep = lambda: None
-    told = played(world, *GO, "--resume")
-    assert [step["step"] for step in told["steps"]] == ["followed", "verify", "switchover home"]
+    notified = played(world, *GO, "--resume")
+    assert [step["step"] for step in notified["steps"]] == ["followed", "verify", "switchover home"]
     assert world.writer == EAST_PLACE
     assert world.called("switch_over") == [EAST, WEST]
     assert steps(world) == ["begun", "away", "ended"]
@@ -147,8 +147,8 @@ def test_interrupted_over_there_says_where_it_stands(world: MovingWorld) -> None
     assert "is half-way, the writer in eu-west-1, away from home" in refused.stderr
     assert "--resume" in refused.stderr
     world.on(WEST, "switch_over", lambda: None)
-    told = played(world, *GO, "--resume")
-    assert [step["step"] for step in told["steps"]] == ["switchover home"]
+    notified = played(world, *GO, "--resume")
+    assert [step["step"] for step in notified["steps"]] == ["switchover home"]
     assert world.writer == EAST_PLACE
 
 
@@ -183,7 +183,7 @@ def test_somebody_brought_it_home_already(world: MovingWorld) -> None:
     """The trail is closed, and nothing moves."""
     world.on(WEST, "switch_over", interrupt)
     world.run(*GO)
-    world.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
     assert played(world, "drill", "--resume")["writer"] == EAST
     assert steps(world) == ["begun", "away", "ended"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from functions.failover_controller.model import Attempt, AttemptStatus, Pending, Reason
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
 from tests.support.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, after, ill
 from tests.support.operations.moving import MovingWorld
@@ -32,9 +32,9 @@ def test_the_standby_becomes_the_writer(lost: MovingWorld) -> None:
     assert result.exit_code == ExitCode.DONE
     assert lost.writer == WEST_PLACE
     assert lost.called("fail_over") == [WEST]
-    told = json.loads(result.stdout)
-    assert (told["from"], told["writer"]) == (EAST, WEST)
-    assert list(told["seconds"]) == ["promotion", "first heartbeat", "DNS"]
+    notified = json.loads(result.stdout)
+    assert (notified["from"], notified["writer"]) == (EAST, WEST)
+    assert list(notified["seconds"]) == ["promotion", "first heartbeat", "DNS"]
 
 
 def test_what_is_left_to_do_is_said(lost: MovingWorld) -> None:
@@ -59,7 +59,7 @@ def test_the_evidence_comes_before_the_call(lost: MovingWorld) -> None:
     for words in (
         "nothing says that the writer lives",
         "across the peering: timeout",
-        "the writer counts as dead since 2026-11-24T11:59:00Z, for 6 beats",
+        "the writer counts as dead since 2026-11-24T11:59:00Z, for 6 cycles",
         "estimated loss: what was written in the last 1500 ms before the writer stopped",
         "newest heartbeat that arrived: 2026-11-24T11:58:59+00:00",
         "asks about decision d-1: region-lost",
@@ -123,7 +123,7 @@ def test_one_sign_of_life_is_enough(lost: MovingWorld, sign: str) -> None:
     else:
         ill(lost)
         state = lost.west.items["state", "current"]
-        for name in ("dead_since", "dead_beats", "silent_beats"):
+        for name in ("dead_since", "dead_cycles", "silent_cycles"):
             state.pop(name, None)
         state["heartbeat_seen_at"] = after(-5).isoformat()
     assert lost.run(*GO).exit_code == ExitCode.REFUSED
@@ -202,7 +202,7 @@ def test_a_call_without_an_answer_is_looked_after(lost: MovingWorld) -> None:
     """It began: followed. It did not: 4, and the same command may be run again."""
     lost.fail(WEST, "failing")
     assert lost.run(*GO).exit_code == ExitCode.DONE
-    lost.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+    lost.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
     lost.fail(WEST, "fail_over")
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.AWS

@@ -52,7 +52,7 @@ def test_an_account_with_room_passes(world: World, account: FakeAws) -> None:
 
 def test_people_see_a_table_and_the_count(world: World, account: FakeAws) -> None:
     """The unknown ones are counted in the last line, and the exit code is 0 with them."""
-    account.fail(EAST, "service-quotas", error=AwsError("AccessDenied", cure="Allow servicequotas:GetServiceQuota."))
+    account.fail(EAST, "service-quotas", error=AwsError("AccessDenied", hint="Allow servicequotas:GetServiceQuota."))
     result = world.run("preflight")
     assert result.exit_code == ExitCode.DONE
     assert "6 unknown" in result.stdout.splitlines()[-1]
@@ -109,10 +109,10 @@ def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) 
     """Ten are too few to reserve any: the cure names the number to ask for."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
     account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
-    cure = finding(checked(world), "quota: Lambda concurrency", EAST)["cure"]
-    assert "limit of 10" in cure
-    assert "108 or more" in cure
-    assert "failover.reserved_concurrency" in cure
+    hint = finding(checked(world), "quota: Lambda concurrency", EAST)["cure"]
+    assert "limit of 10" in hint
+    assert "108 or more" in hint
+    assert "failover.reserved_concurrency" in hint
 
 
 @pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "16 to be")])
@@ -128,7 +128,7 @@ def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int
     ]
     ((found,),) = [check.look() for check in checks]
     assert (reserved is None, True) == (found.verdict is Verdict.PASSED, said in found.evidence)
-    assert (reserved is not None) is ("116 or more" in found.cure)
+    assert (reserved is not None) is ("116 or more" in found.hint)
 
 
 def test_without_a_quota_of_its_own_an_account_has_awss_default(world: World, account: FakeAws) -> None:
@@ -293,7 +293,7 @@ def test_root_can_not_be_simulated_and_a_user_is_by_its_arn(world: World, accoun
 
 def test_without_credentials_nothing_is_asked(world: World, account: FakeAws) -> None:
     """The exit code is that of AWS, and the cure is to log in."""
-    account.fail(service="sts", error=AwsError("Unable to locate credentials", cure="Log in to AWS."))
+    account.fail(service="sts", error=AwsError("Unable to locate credentials", hint="Log in to AWS."))
     result = world.run("preflight", "--json")
     assert (result.exit_code, json.loads(result.stdout)["cure"]) == (ExitCode.AWS, "Log in to AWS.")
     assert {service for _, service, _ in account.asked} == {"sts"}
@@ -301,7 +301,7 @@ def test_without_credentials_nothing_is_asked(world: World, account: FakeAws) ->
 
 def test_an_error_in_the_middle_loses_nothing(world: World, account: FakeAws) -> None:
     """What was denied is unknown with its cure; a stack that can't be looked for is taken for a first deployment."""
-    account.fail(None, "rds", error=AwsError("AccessDenied", cure="Use a role that may."))
+    account.fail(None, "rds", error=AwsError("AccessDenied", hint="Use a role that may."))
     found = checked(world)
     assert finding(found, "stack", "both")["verdict"] == Verdict.UNKNOWN
     unknown = {each["check"] for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN}
@@ -340,9 +340,9 @@ def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: s
     with pytest.raises(UsageProblemError) as raised:
         read_settings("x", tmp_path)
     assert said in raised.value.what
-    assert raised.value.cure
+    assert raised.value.hint
     if text is None:
-        assert "other" in raised.value.cure
+        assert "other" in raised.value.hint
 
 
 def test_the_settings_are_those_of_the_stack(world: World, account: FakeAws) -> None:

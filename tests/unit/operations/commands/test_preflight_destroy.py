@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.checks.finding import Verdict
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws
@@ -45,7 +45,7 @@ def test_people_see_the_commands_too(world: World) -> None:
 
 def test_a_writer_away_from_home_must_come_home_first(world: World) -> None:
     """AWS refuses to remove the present writer while the other member exists."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     found = checked(world)
     assert verdicts(found, Verdict.FAILED) == {("writer at home", "both")}
     assert found["commands"] == ["python -m operations switchover --confirm payments-global-dev", DISARM, DESTROY]
@@ -54,7 +54,7 @@ def test_a_writer_away_from_home_must_come_home_first(world: World) -> None:
 
 def test_an_operation_under_way_is_waited_for(world: World) -> None:
     """Then everything is looked at again."""
-    world.roles = Roles(writer_arn=world.roles.writer_arn, operation="switching-over")
+    world.roles = RdsRoles(writer_arn=world.roles.writer_arn, operation="switching-over")
     found = checked(world)
     assert ("no operation", "both") in verdicts(found, Verdict.FAILED)
     assert found["commands"] == ["python -m operations status --watch", AGAIN]
@@ -145,7 +145,7 @@ def test_a_cluster_that_is_gone_already_is_no_obstacle(world: World, aws: FakeAw
 
 def test_an_error_in_the_middle_offers_no_destroy(world: World, aws: FakeAws) -> None:
     """What could not be seen is unknown, and is looked at again before anything is removed."""
-    aws.fail(WEST, "dynamodb", error=AwsError("throttled", cure="Try again."))
+    aws.fail(WEST, "dynamodb", error=AwsError("throttled", hint="Try again."))
     found = checked(world)
     assert verdicts(found, Verdict.UNKNOWN) == {("table protection", WEST)}
     assert (found["commands"], found["exit_code"]) == ([AGAIN], ExitCode.DONE)

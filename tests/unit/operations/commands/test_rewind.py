@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from operations.aws.move_ports import AwsRefusedError
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.commands.rewind_plan import copy_id, flaws_of, instance_id
 from operations.support.errors import AwsError, ExitCode
 from operations.support.times import utc_text
@@ -42,11 +42,11 @@ def test_a_copy_as_of_the_second_stands_beside_the_live_cluster(world: MovingWor
     assert (source, copy, at) == (LIVE, COPY, AT)
     assert [each.identifier for each in world.moving[EAST].instances[COPY]] == [f"{COPY}-1"]
     assert world.moving[EAST].clusters[LIVE] == before
-    told = json.loads(result.stdout)
-    assert (told["copy"], told["as_of"], told["flaws"]) == (COPY, TO, [])
+    notified = json.loads(result.stdout)
+    assert (notified["copy"], notified["as_of"], notified["flaws"]) == (COPY, TO, [])
     limits = (before.earliest_restorable, before.latest_restorable)
-    assert list(told["restorable"].values()) == [utc_text(at) for at in limits if at is not None]
-    assert list(told["seconds"]) == ["restore", "instance"]
+    assert list(notified["restorable"].values()) == [utc_text(at) for at in limits if at is not None]
+    assert list(notified["seconds"]) == ["restore", "instance"]
     assert settings["DeletionProtection"] is True
 
 
@@ -70,7 +70,7 @@ def test_the_copy_has_the_settings_of_the_live_cluster_and_is_marked(world: Movi
 
 def test_it_is_the_writer_s_cluster_wherever_the_writer_is(world: MovingWorld) -> None:
     """After a change of roles the other region's cluster is restored, there."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     assert world.run(*GO).exit_code == ExitCode.DONE
     assert world.called("restore") == [WEST]
 
@@ -104,7 +104,7 @@ def test_who_and_why_stands_in_the_audit_trail(world: MovingWorld) -> None:
         ("2026-11-24T11:59:00Z", "run it again in some minutes"),
     ],
 )
-def test_out_of_the_window_both_limits_are_named(world: MovingWorld, to: str, cure: str) -> None:
+def test_out_of_the_window_both_limits_are_named(world: MovingWorld, to: str, hint: str) -> None:
     """Too long ago, or too recent for the backups: refused before anything is called."""
     result = world.run("rewind", "--to", to, "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
@@ -112,7 +112,7 @@ def test_out_of_the_window_both_limits_are_named(world: MovingWorld, to: str, cu
         f"{to} can't be restored: the earliest is 2026-11-17T12:00:00Z, the latest 2026-11-24T11:58:00Z"
         in result.stderr
     )
-    assert cure in result.stderr
+    assert hint in result.stderr
     assert world.called("restore") == []
 
 
@@ -177,7 +177,7 @@ def test_an_error_of_aws_in_the_middle_loses_nothing(world: MovingWorld) -> None
     """The copy is made, its instance is refused: it says where it stopped, and the same command goes on."""
 
     def refuse() -> None:
-        raise AwsRefusedError("RDS API of us-east-1: InstanceQuotaExceeded", cure="Ask for more.")
+        raise AwsRefusedError("RDS API of us-east-1: InstanceQuotaExceeded", hint="Ask for more.")
 
     world.on(EAST, "create_instance", refuse)
     result = world.run(*GO)
@@ -335,7 +335,7 @@ def test_aws_s_refusal_of_a_backtrack_is_told_with_the_cure(backtracking: Moving
     """As in every global database."""
 
     def refuse() -> None:
-        raise AwsRefusedError("Backtrack is not supported for global databases", cure="")
+        raise AwsRefusedError("Backtrack is not supported for global databases", hint="")
 
     backtracking.on(EAST, "backtrack", refuse)
     result = backtracking.run(*RECENT)
@@ -358,7 +358,7 @@ def test_the_writer_s_cluster_must_be_readable(world: MovingWorld) -> None:
     """4, and nothing is called."""
 
     def fail() -> None:
-        raise AwsError("RDS API of us-east-1: no answer", cure="")
+        raise AwsError("RDS API of us-east-1: no answer", hint="")
 
     world.on(EAST, "read_cluster", fail)
     assert world.run(*GO).exit_code == ExitCode.AWS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.failover_controller.model import Action, Attempt, AttemptStatus, Pending, Reason, Side, State
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE, SWITCH
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, NOW, WEST, WEST_PLACE, World, after, ill, notice
@@ -18,15 +18,15 @@ def seen(world: World, *options: str) -> dict[str, Any]:
 
 
 def test_a_healthy_region_on_one_screen(world: World) -> None:
-    """Roles, mode, beat, switch, question, failover and notices of the standby, without a call to the other region."""
-    world.west.put_state(State(writer=Side.PEER, beat_at=after(-4)))
+    """Roles, mode, cycle, switch, question, failover and notices of the standby, without a call to the other region."""
+    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     world.west.put_notice(notice("n-1", after(-500), Reason.HEALTHY))
     result = world.run("status")
     assert result.exit_code == ExitCode.DONE
     for text in (
         "payments-global-dev, seen from eu-west-1 at 2026-11-24 12:00:00 UTC",
         "writer us-east-1, standby eu-west-1 (seen from here); no operation under way; as RDS says",
-        "mode approve; beating, last beat 4 s ago",
+        "mode approve; beating, last cycle 4 s ago",
         "armed (never switched, or a window ended)",
         "what to do about healthy",
     ):
@@ -36,10 +36,10 @@ def test_a_healthy_region_on_one_screen(world: World) -> None:
 
 def test_the_same_for_machines(world: World) -> None:
     """Every part has its place, and what there is none of is null."""
-    world.west.put_state(State(writer=Side.PEER, beat_at=after(-4)))
+    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     found = seen(world)
     assert found["roles"] == {"writer": EAST, "standby": WEST, "operation": None, "source": "as RDS says"}
-    assert found["controller"]["last_beat_age_seconds"] == 4.0
+    assert found["controller"]["last_cycle_age_seconds"] == 4.0
     assert (found["controller"]["mode"], found["controller"]["beating"]) == ("approve", True)
     assert found["switch"]["armed"] is True
     assert (found["pending"], found["attempt"], found["notices"], found["not_read"]) == (None, None, [], {})
@@ -48,21 +48,21 @@ def test_the_same_for_machines(world: World) -> None:
 def test_trouble_is_shown_with_its_evidence(world: World) -> None:
     """A question with its id, a disarming with its end, an operation under way, a silent controller."""
     state = ill(world, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
-    world.west.put_notice(notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.ASK, decision_id="d-1"))
+    world.west.put_notice(notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.REQUEST_APPROVAL, decision_id="d-1"))
     world.west.items[SWITCH] = {
         "armed": False,
         "reason": "upgrade",
         "by": "bob",
         "expires_at": int(after(90).timestamp()),
     }
-    world.roles = Roles(writer_arn=world.roles.writer_arn, operation="switching-over")
+    world.roles = RdsRoles(writer_arn=world.roles.writer_arn, operation="switching-over")
     world.now = after(600)
     result = world.run("status")
     for text in (
         "d-1: region-lost, NOT ANSWERED;",
         "held_by lag-too-high",
         "under way: switching-over",
-        "SILENT, last beat 10 min 4 s",
+        "SILENT, last cycle 10 min 4 s",
     ):
         assert text in result.stdout
     assert "armed: the window ended until 2026-11-24T12:01:30Z" in result.stdout
@@ -85,7 +85,7 @@ def test_a_failover_under_way_is_shown(world: World) -> None:
         calls=2,
         overdue=True,
     )
-    ill(world, attempt=attempt, told=(Reason.WRITER_DOWN,))
+    ill(world, attempt=attempt, notified=(Reason.WRITER_DOWN,))
     result = world.run("status")
     assert "under-way, OVERDUE: writer-down, called 2026-11-24T11:48:20Z, 2 call(s)" in result.stdout
     assert "told: writer-down" in result.stdout
@@ -94,7 +94,7 @@ def test_a_failover_under_way_is_shown(world: World) -> None:
 
 def test_after_a_failover_the_other_region_is_shown(world: World) -> None:
     """The default is the standby by role, not by configuration; --region picks."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     assert seen(world)["region"] == EAST
     assert seen(world, "--region", WEST)["region"] == WEST
 
@@ -112,7 +112,7 @@ def test_after_a_failover_the_other_region_is_shown(world: World) -> None:
 )
 def test_what_can_not_be_read_is_named(world: World, broken: tuple[str, ...], code: int, missing: set[str]) -> None:
     """The rest is shown, and the exit code says how much that is; the mode is only a courtesy."""
-    world.west.put_state(State(writer=Side.PEER, beat_at=NOW))
+    world.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
     world.fail(WEST, *broken)
     assert world.run("status", "--region", WEST).exit_code == code
     assert set(seen(world, "--region", WEST)["not_read"]) == missing
@@ -120,7 +120,7 @@ def test_what_can_not_be_read_is_named(world: World, broken: tuple[str, ...], co
 
 def test_without_rds_the_roles_are_the_controller_s(world: World) -> None:
     """And they are said to be so."""
-    world.west.put_state(State(writer=Side.PEER, beat_at=NOW))
+    world.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
     world.fail(WEST, "read_roles")
     assert seen(world, "--region", WEST)["roles"]["source"] == "as the controller saw them last"
 
@@ -143,7 +143,7 @@ def test_an_answer_that_can_not_be_read_is_named(world: World) -> None:
 
     def second_fails() -> None:
         if next(reads):
-            raise AwsError("throttled", cure="Try again.")
+            raise AwsError("throttled", hint="Try again.")
 
     world.on(WEST, "read_items", second_fails)
     result = world.run("status")
@@ -162,7 +162,7 @@ def test_every_answer_is_shown_as_it_is(world: World, answer: dict[str, object],
     assert f"d-1: region-lost, {said}" in world.run("status").stdout
 
 
-def test_a_region_without_a_beat(world: World) -> None:
+def test_a_region_without_a_cycle(world: World) -> None:
     """A fresh stack has no state."""
     assert "has never beaten" in world.run("status").stdout
 
@@ -208,8 +208,8 @@ def test_history_checks_its_options(world: World, options: tuple[str, ...]) -> N
 
 def test_after_a_failover_from_a_lost_region_the_writer_s_is_shown(world: World) -> None:
     """The standby is the lost region then: nobody has to know that to see what became of the failover."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
-    world.west.put_state(State(writer=Side.OWN, beat_at=after(-4)))
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.west.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
     world.fail(EAST)
     result = world.run("status")
     assert result.exit_code == ExitCode.PARTLY
@@ -235,7 +235,7 @@ def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(
 
     def fails_later() -> None:
         if not next(roles, False):
-            raise AwsError("no answer", cure="Try again.")
+            raise AwsError("no answer", hint="Try again.")
 
     world.on(WEST, "read_roles", fails_later)
     world.on(EAST, "read_roles", fails_later)
@@ -245,7 +245,7 @@ def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(
 
 def test_the_history_of_a_lost_standby_is_the_writer_s(world: World) -> None:
     """And it is said so, beside it."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     world.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
     world.fail(EAST)
     result = world.run("history", "--json")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.failover_controller.model import Side, State
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
 from tests.support.operations.fakes import EAST, EAST_PLACE, WEST, WEST_PLACE, World, after, outputs
@@ -15,7 +15,7 @@ from tests.support.operations.fakes import EAST, EAST_PLACE, WEST, WEST_PLACE, W
 @pytest.fixture
 def beating(world: World) -> World:
     """The standby's controller has seen a lag of 48 ms."""
-    world.west.put_state(State(writer=Side.PEER, beat_at=after(-4), lag_ms=48.0, lag_at=after(-4)))
+    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4), lag_ms=48.0, lag_at=after(-4)))
     return world
 
 
@@ -72,14 +72,14 @@ def test_alarms_that_are_on_are_named_and_roles_are_not(beating: World, aws: Fak
 
 def test_a_name_that_has_not_followed_yet_is_said_loudly(beating: World) -> None:
     """Clients still go to the old writer."""
-    beating.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    beating.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     assert f"leads to {EAST}, NOT THE WRITER" in beating.run("status", "--region", WEST).stdout
 
 
 def test_without_a_writer_the_name_is_not_judged(beating: World) -> None:
     """Nobody knows whether it leads right."""
-    beating.roles = Roles(writer_arn=None, operation="failing-over")
-    beating.west.put_state(State(writer=Side.UNKNOWN, beat_at=after(-4)))
+    beating.roles = RdsRoles(writer_arn=None, operation="failing-over")
+    beating.west.put_state(State(writer=Side.UNKNOWN, cycle_at=after(-4)))
     text = beating.run("status", "--region", WEST).stdout
     assert f"leads to {EAST}, the writer is unknown" in text
     assert "the controller has seen none" in text
@@ -163,7 +163,7 @@ def test_watching_follows_the_roles(beating: World) -> None:
     before = beating.on_sleep
 
     def promoted() -> None:
-        beating.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+        beating.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
         before()
 
     beating.on_sleep = promoted

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from functions.failover_controller.model import Pending, Reason, Side, State
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws
 from tests.support.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, ME, WEST, WEST_PLACE, after, ill
-from tests.support.operations.moving import Course, MovingWorld
+from tests.support.operations.moving import MoveOptions, MovingWorld
 
 GO = ("switchover", "--reason", "game day", "--confirm", GLOBAL_CLUSTER)
 
@@ -35,10 +35,10 @@ def test_the_other_region_becomes_the_writer(world: MovingWorld) -> None:
     assert result.exit_code == ExitCode.DONE
     assert world.writer == WEST_PLACE
     assert world.called("switch_over") == [EAST]
-    told = json.loads(result.stdout)
-    assert (told["from"], told["writer"], told["changed"]) == (EAST, WEST, True)
-    assert list(told["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
-    assert 60 <= told["seconds"]["promotion"] < 70
+    notified = json.loads(result.stdout)
+    assert (notified["from"], notified["writer"], notified["changed"]) == (EAST, WEST, True)
+    assert list(notified["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
+    assert 60 <= notified["seconds"]["promotion"] < 70
     for words in ("accepted: eu-west-1", "eu-west-1: RDS says switching-over", "takes writes, heartbeat", "DNS: "):
         assert words in result.stderr
 
@@ -51,7 +51,7 @@ def test_the_plan_says_what_a_person_must_know_and_does_nothing(world: MovingWor
         "writer now   us-east-1: payments-us-east-1-dev, available, 2 instance(s)",
         "writer then  eu-west-1",
         "lag          80 ms",
-        "mode automatic, armed; last beat 4 s ago",
+        "mode automatic, armed; last cycle 4 s ago",
         "they hold while RDS shows an operation",
         "of 900 s",
         "AWS says",
@@ -73,7 +73,7 @@ def test_what_is_about_to_be_done_stands_in_the_audit_trail_of_the_new_writer(wo
 
 def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(world: MovingWorld) -> None:
     """The name leads home only when the other region has reported no writer for a whole period."""
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     result = world.run(*GO, "--to", EAST, "--json")
     assert result.exit_code == ExitCode.DONE
     assert "eu-west-1 still reports itself as the writer this minute" in result.stderr
@@ -111,7 +111,7 @@ def hold(world: MovingWorld, **changes: Any) -> None:
 
 def lag(world: MovingWorld, milliseconds: float) -> None:
     """Let the standby's controller have measured this lag just now."""
-    world.west.put_state(State(version=9, beat_at=after(-4), writer=Side.PEER, lag_ms=milliseconds, lag_at=after(-3)))
+    world.west.put_state(State(version=9, cycle_at=after(-4), writer=Side.PEER, lag_ms=milliseconds, lag_at=after(-3)))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_operation_under_way_is_followed_not_called_again(world: MovingWorld)
     for more in ((), ("--resume",), ("--to", WEST)):
         result = world.run("switchover", *more)
         assert result.exit_code == ExitCode.DONE
-        world.roles = Roles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+        world.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
         world.begin(WEST_PLACE, allows_data_loss=False)
     assert "is under way: nothing is called" in result.stderr
     assert world.called("switch_over") == []
@@ -212,7 +212,7 @@ def test_ctrl_c_before_anything_was_called_says_so(world: MovingWorld) -> None:
 def test_an_operation_that_is_seen_late_is_no_failure(world: MovingWorld) -> None:
     """In the other region RDS may show it a minute later: only two minutes without any sign are an end."""
     world.operation_seconds = 180
-    hidden: list[Course] = []
+    hidden: list[MoveOptions] = []
 
     def blind() -> None:
         if world.course is not None and world.now < after(90):
@@ -233,9 +233,9 @@ def test_a_time_out_says_what_goes_on(world: MovingWorld) -> None:
     world.operation_seconds = 3600
     result = world.run(*GO, "--timeout", "10m", "--json")
     assert result.exit_code == ExitCode.TIMED_OUT
-    told = json.loads(result.stdout)
-    assert told["error"] == "promotion: not seen within 600 s; the last look: eu-west-1: RDS says switching-over"
-    assert "AWS carries on" in told["cure"]
+    notified = json.loads(result.stdout)
+    assert notified["error"] == "promotion: not seen within 600 s; the last look: eu-west-1: RDS says switching-over"
+    assert "AWS carries on" in notified["cure"]
 
 
 def test_the_elapsed_time_is_said_again_and_again(world: MovingWorld) -> None:
@@ -248,7 +248,7 @@ def test_the_elapsed_time_is_said_again_and_again(world: MovingWorld) -> None:
 
 def test_a_look_that_fails_is_borne(world: MovingWorld) -> None:
     """RDS does not answer for a while: it is said, and the wait goes on."""
-    failing = iter([AwsError("RDS API of eu-west-1: no answer", cure="")] * 3)
+    failing = iter([AwsError("RDS API of eu-west-1: no answer", hint="")] * 3)
 
     def fail() -> None:
         if world.course is not None and (error := next(failing, None)):
@@ -289,7 +289,9 @@ def test_a_call_that_did_not_get_through_is_not_repeated(world: MovingWorld) -> 
 def test_a_no_of_aws_is_a_refusal(world: MovingWorld) -> None:
     """3: AWS's own words, and nothing was changed."""
     world.on(
-        EAST, "switch_over", lambda: setattr(world, "roles", Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None))
+        EAST,
+        "switch_over",
+        lambda: setattr(world, "roles", RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)),
     )
     result = world.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -338,7 +340,7 @@ def test_usage(world: MovingWorld, options: tuple[str, ...]) -> None:
     assert world.called("switch_over") == []
 
 
-def test_a_beat_long_ago_measures_no_lag(world: MovingWorld) -> None:
+def test_a_cycle_long_ago_measures_no_lag(world: MovingWorld) -> None:
     """An old lag is none: it is said, and AWS waits for the catch-up anyway."""
     world.now += timedelta(minutes=10)
     result = world.run(*GO[:-2])

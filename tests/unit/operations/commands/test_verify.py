@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.failover_controller.model import Pending, Reason, Side, State
-from operations.aws.ports import Roles
+from operations.aws.ports import RdsRoles
 from operations.aws.table_items import SWITCH
 from operations.checks.database import CLUSTER_PROMISES
 from operations.checks.finding import Verdict
@@ -26,8 +26,8 @@ PROMISES = {
 
 def healthy(world: World) -> World:
     """Let both controllers have beaten just now."""
-    world.east.put_state(State(writer=Side.OWN, beat_at=after(-4)))
-    world.west.put_state(State(writer=Side.PEER, beat_at=after(-4)))
+    world.east.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
+    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     return world
 
 
@@ -270,7 +270,7 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, a
         return {"Datapoints": [{"Timestamp": after(-60), "Minimum": 0.0 if away else 1.0}]}
 
     aws.set(EAST, "cloudwatch", "get_metric_statistics", statistics)
-    world.roles = Roles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
     assert finding(verified(healthy(world)), "health checks", "global")["verdict"] == Verdict.PASSED
 
 
@@ -278,9 +278,9 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, a
     ("state", "said"),
     [
         (State(), "never beaten"),
-        (State(beat_at=after(-200)), "3 min 20 s old"),
-        (State(beat_at=NOW, dead_since=after(-9)), "counts the writer as dead"),
-        (State(beat_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
+        (State(cycle_at=after(-200)), "3 min 20 s old"),
+        (State(cycle_at=NOW, dead_since=after(-9)), "counts the writer as dead"),
+        (State(cycle_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
     ],
 )
 def test_a_controller_that_is_silent_or_troubled_fails(world: World, state: State, said: str) -> None:
@@ -374,7 +374,7 @@ def test_nothing_seen_at_all_is_an_error_of_aws(world: World, aws: FakeAws) -> N
 
 def test_an_error_in_the_middle_loses_nothing(world: World, aws: FakeAws) -> None:
     """One operation that is denied makes its own promises unknown, and leaves all others as they are."""
-    aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", cure="Use a role that may."))
+    aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", hint="Use a role that may."))
     found = verified(healthy(world))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
     assert [each["check"] for each in unknown] == list(CLUSTER_PROMISES)

@@ -64,7 +64,7 @@ def test_a_region_that_is_not_deployed_is_refused() -> None:
     """The error names the regions that are."""
     with pytest.raises(UsageProblemError) as raised:
         read_deployment(outputs()).place("eu-north-1")
-    assert raised.value.cure == "It is in eu-west-1 or us-east-1."
+    assert raised.value.hint == "It is in eu-west-1 or us-east-1."
 
 
 def test_reads_a_file(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_file_that_can_not_be_used_is_named(tmp_path: Path, content: str | Non
     with pytest.raises(UsageProblemError, match=why) as raised:
         load_outputs(file, None)
     assert str(file) in raised.value.what
-    assert "pulumi stack output --json > outputs.json" in raised.value.cure
+    assert "pulumi stack output --json > outputs.json" in raised.value.hint
 
 
 def test_asks_pulumi_for_the_named_stack() -> None:
@@ -102,9 +102,9 @@ def test_asks_pulumi_for_the_named_stack() -> None:
         (ran(stdout="hello")[0], "no JSON", "--outputs FILE"),
     ],
 )
-def test_every_way_that_pulumi_fails_has_a_cure(run: Run, why: str, cure: str) -> None:
+def test_every_way_that_pulumi_fails_has_a_cure(run: Run, why: str, hint: str) -> None:
     """Missing, silent, failing, or saying something else: the error says what to do instead."""
     with pytest.raises(UsageProblemError) as raised:
         load_outputs(None, None, run)
     assert why in raised.value.what
-    assert cure in raised.value.cure
+    assert hint in raised.value.hint

@@ -12,7 +12,7 @@ from tests.support.patience import PATIENCE_SECONDS
 
 def refuse() -> int:
     """Fail as a command does."""
-    raise RefusedError("no", cure="none")
+    raise RefusedError("no", hint="none")
 
 
 def test_a_call_that_hangs_ends_as_an_error_and_hides_no_other() -> None:

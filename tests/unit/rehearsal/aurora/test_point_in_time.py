@@ -10,7 +10,7 @@ from rehearsal.aurora.storage import Change, ExecutionContext, Volume
 START = 1_790_000_000.0
 
 
-class Ledger:
+class WriteWorkload:
     """A global database of two clusters with a table, and a clock that a test moves."""
 
     def __init__(self) -> None:
@@ -39,9 +39,9 @@ def rows(database: GlobalDatabase) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
+def ledger() -> WriteWorkload:
     """One with payments 1, 2 and 3 at 10, 20 and 30 s; it is 40 s now."""
-    made = Ledger()
+    made = WriteWorkload()
     for number in (1, 2, 3):
         made.pay(number, 10.0 * number)
     made.now = START + 40
@@ -49,17 +49,17 @@ def ledger() -> Ledger:
 
 
 @pytest.mark.parametrize(("at", "count"), [(5, 0), (9.999, 0), (10, 1), (19.9, 1), (25, 2), (40, 3)])
-def test_a_copy_has_what_was_committed_until_then(ledger: Ledger, at: float, count: int) -> None:
+def test_a_copy_has_what_was_committed_until_then(ledger: WriteWorkload, at: float, count: int) -> None:
     """To the commit, with the same values: time and chance are the commit's own."""
     assert rows(ledger.copy_as_of(at)) == rows(ledger.database)[:count]
 
 
-def test_users_and_databases_are_in_the_copy(ledger: Ledger) -> None:
+def test_users_and_databases_are_in_the_copy(ledger: WriteWorkload) -> None:
     """What the cluster was created with is older than every second that may be asked for."""
     assert ledger.copy_as_of(0).writer.account("admin") is not None
 
 
-def test_a_copy_and_its_source_go_their_own_ways(ledger: Ledger) -> None:
+def test_a_copy_and_its_source_go_their_own_ways(ledger: WriteWorkload) -> None:
     """Writing into the copy changes nothing of the source, nor the other way round."""
     copy = ledger.copy_as_of(15)
     copy.writer.execute("DELETE FROM ledger.payments")
@@ -67,7 +67,7 @@ def test_a_copy_and_its_source_go_their_own_ways(ledger: Ledger) -> None:
     assert (len(rows(copy)), len(rows(ledger.database))) == (0, 4)
 
 
-def test_a_copy_can_be_copied(ledger: Ledger) -> None:
+def test_a_copy_can_be_copied(ledger: WriteWorkload) -> None:
     """Its own history begins with what it was restored to."""
     copy = ledger.copy_as_of(25)
     ledger.now = START + 60
@@ -77,7 +77,7 @@ def test_a_copy_can_be_copied(ledger: Ledger) -> None:
     assert [row[0] for row in rows(again)] == [1, 2]
 
 
-def test_what_a_failover_has_lost_is_in_no_copy(ledger: Ledger) -> None:
+def test_what_a_failover_has_lost_is_in_no_copy(ledger: WriteWorkload) -> None:
     """The promoted cluster has never had it, and its backups neither."""
     ledger.pay(4, 41)
     ledger.database.failover("west")
@@ -88,7 +88,7 @@ def test_what_a_failover_has_lost_is_in_no_copy(ledger: Ledger) -> None:
     assert [row[0] for row in rows(ledger.copy_as_of(55))] == [1, 2, 3, 5]
 
 
-def test_nothing_is_kept_from_before_the_beginning(ledger: Ledger) -> None:
+def test_nothing_is_kept_from_before_the_beginning(ledger: WriteWorkload) -> None:
     """Refused, not guessed; and only an empty database takes a restored cluster."""
     with pytest.raises(OperationRefusedError, match="nothing is kept"):
         ledger.copy_as_of(-1)

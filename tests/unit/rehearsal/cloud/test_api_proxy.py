@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from rehearsal.aurora.global_database import Cluster, FailoverOutcome, OperationRefusedError
 from rehearsal.aurora.server import Fault
-from rehearsal.cloud.api_proxy import ControlPlane
+from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.global_cluster import (
     FailoverStatus,
@@ -31,7 +31,7 @@ from rehearsal.cloud.global_cluster import (
     check_new_member,
 )
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.cloud.operations import OperationRunner
+from rehearsal.cloud.operations import GlobalOperations
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import Moment, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
@@ -293,8 +293,8 @@ class Course:
     def __post_init__(self) -> None:
         self.agreed: list[list[str]] = []
         self.seen: list[FailoverStatus | None] = []
-        self.told: list[tuple[OperationKind, Moment, bool]] = []
-        self.runner = OperationRunner(
+        self.notified: list[tuple[OperationKind, Moment, bool]] = []
+        self.runner = GlobalOperations(
             look_up=self.look_up,
             agree=self.agree,
             tell=self.tell,
@@ -316,7 +316,7 @@ class Course:
 
     async def tell(self, operation: Operation, moment: Moment) -> None:
         """Note what was told, and whether the operation was still under way then."""
-        self.told.append((operation.kind, moment, self.runner.under_way("payments") is not None))
+        self.notified.append((operation.kind, moment, self.runner.under_way("payments") is not None))
 
     async def sleep(self, seconds: float) -> None:
         """Jump, after letting others run."""
@@ -360,7 +360,7 @@ def test_rds_tells_when_an_operation_starts_and_when_it_has_ended(
     course = Course(FakeDatabases(refuses=refuses))
     asyncio.run(course.play(call))
 
-    assert [(call.kind, Moment.STARTED, True), (call.kind, end, False)] == course.told
+    assert [(call.kind, Moment.STARTED, True), (call.kind, end, False)] == course.notified
 
 
 def test_rds_tells_nothing_of_what_it_refuses() -> None:
@@ -368,7 +368,7 @@ def test_rds_tells_nothing_of_what_it_refuses() -> None:
     course = Course(FakeDatabases(refuses="begin"))
     asyncio.run(course.play(SWITCHOVER))
 
-    assert course.told == []
+    assert course.notified == []
 
 
 def test_of_two_calls_at_the_same_moment_one_is_accepted() -> None:
@@ -481,7 +481,7 @@ class Chain:
     """Everything between boto3 and the emulator."""
 
     network: Network
-    control_plane: ControlPlane
+    control_plane: ApiProxy
     faults: ApiFaults
     clients: Clients
 
@@ -513,7 +513,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     regions = (EAST, WEST)
     with (
         Network(regions=regions, names_file=names_file, start_listener=start_listener) as network,
-        ControlPlane(network=network, operation_seconds=0.3) as control_plane,
+        ApiProxy(network=network, operation_seconds=0.3) as control_plane,
         ApiFaults(upstream=control_plane.url, regions=regions) as faults,
         Emulator(environment={**network.environment(), **faults.environment()}) as emulator,
     ):
@@ -664,21 +664,21 @@ def test_a_switchover_passes_through_its_states_and_swaps_the_roles(payments: Ch
 
 def test_a_region_is_lost_fails_over_and_returns_as_a_reader(payments: Chain) -> None:
     """Roles and synchronization as the standby's API tells them, at each step."""
-    told = []
-    payments.network.darken(EAST)
-    told.append(payments.roles())
+    notified = []
+    payments.network.fail(EAST)
+    notified.append(payments.roles())
     answer = fail_over(payments, WEST, "west")
     payments.wait_until_idle()
-    told.append(payments.roles())
-    payments.network.lighten(EAST)
-    told.append(payments.roles())
+    notified.append(payments.roles())
+    payments.network.restore(EAST)
+    notified.append(payments.roles())
 
     assert (True, arn(EAST, "east"), arn(WEST, "west")) == (
         answer["FailoverState"]["IsDataLossAllowed"],
         answer["FailoverState"]["FromDbClusterArn"],
         answer["FailoverState"]["ToDbClusterArn"],
     )
-    assert told == [
+    assert notified == [
         {"east": (True, "connected"), "west": (False, "connected")},
         {"east": (False, "pending-resync"), "west": (True, "connected")},
         {"east": (False, "connected"), "west": (True, "connected")},
@@ -693,9 +693,9 @@ def test_a_region_that_dies_during_a_switchover_cancels_it(payments: Chain) -> N
     payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
     )
-    payments.network.darken(EAST)
+    payments.network.fail(EAST)
     payments.wait_until_idle()
-    payments.network.lighten(EAST)
+    payments.network.restore(EAST)
 
     assert payments.roles() == {"east": (True, "connected"), "west": (False, "connected")}
     assert payments.control_plane.operations[-1].cancelled
@@ -753,10 +753,10 @@ def test_a_switchover_is_told_in_both_regions(payments: Chain, event_queues: Eve
 def test_a_failover_is_told_in_the_region_that_lives(payments: Chain, event_queues: EventQueues) -> None:
     """Nothing comes out of a dark region; AWS has no event for the start of a failover."""
     before = len(payments.control_plane.events)
-    payments.network.darken(EAST)
+    payments.network.fail(EAST)
     fail_over(payments, WEST, "west")
     assert wait_until(lambda: len(payments.control_plane.events) == before + 1)
-    payments.network.lighten(EAST)
+    payments.network.restore(EAST)
 
     assert [] == event_queues(EAST)
     assert ["Global failover to DB cluster west in Region eu-west-1 completed."] == [
@@ -793,9 +793,9 @@ def test_an_event_that_can_not_be_told_is_noted_and_stops_nothing() -> None:
     events = RdsEvents(endpoint=lambda: "http://127.0.0.1:9", is_dark=lambda region: region == EAST, clock=lambda: 1.0)
     asyncio.run(events.tell(operation(OperationKind.SWITCHOVER), Moment.STARTED))
     events.close()
-    (told,) = events.told
-    assert (WEST, "RDS-EVENT-0181") == (told.region, told.event_id)
-    assert told.error is not None and "127.0.0.1:9" in told.error
+    (notified,) = events.notified
+    assert (WEST, "RDS-EVENT-0181") == (notified.region, notified.event_id)
+    assert notified.error is not None and "127.0.0.1:9" in notified.error
 
 
 def test_a_new_master_password_reaches_the_database(payments: Chain) -> None:
@@ -976,7 +976,7 @@ def test_a_request_without_a_signature_has_no_scope() -> None:
 def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     """And not taken for an error of AWS's."""
     network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
-    with ControlPlane(network=network, upstream="http://127.0.0.1:1") as control_plane:
+    with ApiProxy(network=network, upstream="http://127.0.0.1:1") as control_plane:
         clients = Clients(control_plane.url)
         with pytest.raises(ResponseParserError, match="the emulator does not answer"):
             clients("rds", EAST).describe_db_clusters()
@@ -986,7 +986,7 @@ def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
 def test_a_control_plane_stops_twice(tmp_path: Path) -> None:
     """Also when nothing was ever asked of it."""
     network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
-    control_plane = ControlPlane(network=network).start()
+    control_plane = ApiProxy(network=network).start()
     control_plane.stop()
     control_plane.stop()
 

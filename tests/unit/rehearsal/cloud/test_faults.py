@@ -227,7 +227,7 @@ def test_darkness_silences_a_region_both_ways(
     upstream: Upstream, faults: ApiFaults, callers: Callers, hasty: Callers
 ) -> None:
     """Nobody there reaches anything, nobody elsewhere reaches it; the living region goes on by itself."""
-    faults.darken(EAST)
+    faults.fail(EAST)
 
     for caller, target in ((EAST, EAST), (EAST, WEST), (WEST, EAST)):
         with pytest.raises(ReadTimeoutError):
@@ -243,7 +243,7 @@ def test_darkness_silences_a_region_both_ways(
 
 def test_global_services_answer_living_regions_only(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """A service that signs for us-east-1 lives on for eu-west-1 when us-east-1 is dark, but not for the dark region."""
-    faults.darken(EAST)
+    faults.fail(EAST)
 
     callers.sts(WEST, EAST).get_caller_identity()
     with pytest.raises(ReadTimeoutError):
@@ -253,10 +253,10 @@ def test_global_services_answer_living_regions_only(faults: ApiFaults, callers: 
 def test_darkness_outranks_single_faults(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """A dark region doesn't answer so much as an error, and the single fault is back in force afterwards."""
     faults.add(ApiFault(service="rds", error_code="Throttling", error_status=400))
-    faults.darken(EAST)
+    faults.fail(EAST)
     with pytest.raises(ReadTimeoutError):
         hasty.rds(WEST, EAST).describe_events()
-    faults.lighten(EAST)
+    faults.restore(EAST)
 
     with pytest.raises(ClientError):
         callers.rds(WEST, EAST).describe_events()
@@ -265,11 +265,11 @@ def test_darkness_outranks_single_faults(faults: ApiFaults, callers: Callers, ha
 def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: ApiFaults) -> None:
     """A request of a patient caller dies when the region comes back: it never takes effect late."""
     patient = Callers(faults, PATIENT_SECONDS)
-    faults.darken(EAST)
+    faults.fail(EAST)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(patient.rds(WEST, EAST).describe_events)
         assert wait_until(lambda: faults.fired)
-        faults.lighten(EAST)
+        faults.restore(EAST)
         error = call.exception(timeout=PATIENCE_SECONDS)
     patient.close()
 
@@ -280,9 +280,9 @@ def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: Ap
 
 def test_two_dark_regions_come_back_one_by_one(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
     """Each region's darkness is its own."""
-    faults.darken(EAST)
-    faults.darken(WEST)
-    faults.lighten(WEST)
+    faults.fail(EAST)
+    faults.fail(WEST)
+    faults.restore(WEST)
 
     callers.rds(WEST, WEST).describe_events()
     with pytest.raises(ReadTimeoutError):
@@ -293,7 +293,7 @@ def test_stopping_ends_held_requests_and_every_thread(upstream: Upstream) -> Non
     """A rehearsal that ends in the dark ends at once."""
     faults = ApiFaults(upstream=upstream.url, regions=(EAST, WEST)).start()
     patient = Callers(faults, PATIENT_SECONDS)
-    faults.darken(EAST)
+    faults.fail(EAST)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(patient.rds(EAST, EAST).describe_events)
         assert wait_until(lambda: faults.fired)

@@ -86,7 +86,7 @@ def drill(*, passed: bool = True, error: str | None = None) -> DrillResult:
         title="The writer's region is lost",
         seconds=14.2,
         assertions=(
-            Assertion(text="At most 4 beats", passed=True, detail="3.3"),
+            Assertion(text="At most 4 cycles", passed=True, detail="3.3"),
             Assertion(text="DNS moved", passed=passed, detail="still\nus-east-1"),
         ),
         timeline=(),
@@ -100,7 +100,7 @@ def report(*drills: DrillResult) -> Report:
     return Report(
         started_at=datetime(2026, 11, 24, tzinfo=UTC),
         seconds=71.3,
-        time_scale=TimeScale(beat_seconds=1.0),
+        time_scale=TimeScale(interval_seconds=1.0),
         settings={},
         versions={},
         resources={},
@@ -171,8 +171,8 @@ def test_a_drill_begins_and_ends_with_its_title(plain: Plain) -> None:
 
 def test_a_drill_that_ended_early_says_why(plain: Plain) -> None:
     """The error follows the count."""
-    plain.console.drill_finished(drill(error="TimeoutError: no beat"))
-    assert plain.lines[0].endswith("2 of 2 assertions held; ended early: TimeoutError: no beat")
+    plain.console.drill_finished(drill(error="TimeoutError: no cycle"))
+    assert plain.lines[0].endswith("2 of 2 assertions held; ended early: TimeoutError: no cycle")
 
 
 def test_an_assertion_shows_whether_it_held_in_words(plain: Plain) -> None:
@@ -213,13 +213,13 @@ def test_the_summary_has_a_row_a_drill_the_failures_the_verdict_and_the_paths(pl
 
 def test_the_summary_tells_what_ended_early_and_what_proved_nothing(plain: Plain) -> None:
     """No failed drill is without a reason; nor is a rehearsal that failed outside its drills."""
-    ended = replace(drill(error="TimeoutError:\nno beat"), name="steady")
+    ended = replace(drill(error="TimeoutError:\nno cycle"), name="steady")
     empty = replace(drill(), name="blip", assertions=())
     plain.console.summary(replace(report(ended, empty), errors=("the emulator ended",)), PATHS)
     rows = [" ".join(line.split()) for line in plain.lines]
     assert rows[4:9] == [
         "steady: The writer's region is lost",
-        "ended early TimeoutError: no beat",
+        "ended early TimeoutError: no cycle",
         "blip: The writer's region is lost",
         "NOT HELD nothing was asserted, so nothing is proved",
         "error the emulator ended",
@@ -243,9 +243,9 @@ def test_the_summary_fits_eighty_columns_and_keeps_numbers_beside_their_units() 
 
 
 def test_the_summary_says_the_time_scale(plain: Plain) -> None:
-    """Numbers of a shortened beat are never shown without it."""
+    """Numbers of a shortened cycle are never shown without it."""
     plain.console.summary(report(drill()), PATHS)
-    assert plain.lines[0].startswith("Summary  Periods shrunk by factor 10 because the beat was shortened")
+    assert plain.lines[0].startswith("Summary  Periods shrunk by factor 10 because the cycle was shortened")
 
 
 def test_the_summary_says_passed(plain: Plain) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from rehearsal.drills import DRILLS, Drill, chosen, failover_overrides
-from rehearsal.drills.no_failover import BLIP_BEATS
+from rehearsal.drills.no_failover import BLIP_CYCLES
 from settings import FailoverSettings
 
 FIRST = ("steady", "region-lost", "old-region-returns", "switchover-home")
@@ -90,6 +90,6 @@ def test_further_drills_need_a_short_cooldown_and_say_so() -> None:
     assert FailoverSettings.model_validate(overrides).mode == "automatic"
 
 
-def test_a_blip_touches_two_beats_at_most() -> None:
-    """A beat looks for up to 0.4 of a beat: what is dark for less than 1.6 never meets a third one."""
-    assert BLIP_BEATS + 0.4 < FailoverSettings().failures_to_act - 1
+def test_a_blip_touches_two_cycles_at_most() -> None:
+    """A cycle looks for up to 0.4 of a cycle: what is dark for less than 1.6 never meets a third one."""
+    assert BLIP_CYCLES + 0.4 < FailoverSettings().failure_threshold - 1

@@ -79,19 +79,19 @@ def written(at: float) -> str:
 
 NOW = 1_795_000_000.0
 CALM = {
-    "beat_at": written(NOW - 1),
+    "cycle_at": written(NOW - 1),
     "lag_at": written(NOW - 1),
     "roles_changed_at": written(NOW - 1000),
-    "calm_beats": 3,
-    "dead_beats": 0,
-    "told": [],
+    "healthy_cycles": 3,
+    "dead_cycles": 0,
+    "notified": [],
     "outbox": [],
 }
 
 
 def settled(state: dict[str, Any]) -> bool:
-    """Whether the standby's controller has settled, with the default policy and a beat of 1 s."""
-    return has_settled(state, FailoverSettings(), now=NOW, beat_seconds=1.0, measures_lag=True)
+    """Whether the standby's controller has settled, with the default policy and a cycle of 1 s."""
+    return has_settled(state, FailoverSettings(), now=NOW, interval_seconds=1.0, measures_lag=True)
 
 
 def test_a_calm_state_has_settled() -> None:
@@ -103,13 +103,13 @@ def test_a_calm_state_has_settled() -> None:
 @pytest.mark.parametrize(
     "difference",
     [
-        {"told": ["region-lost"]},
+        {"notified": ["region-lost"]},
         {"outbox": [{"id": "1"}]},
         {"pending": {"id": "1"}},
         {"attempt": {"id": "1"}},
-        {"dead_beats": 1},
-        {"calm_beats": 2},
-        {"beat_at": written(NOW - 4)},
+        {"dead_cycles": 1},
+        {"healthy_cycles": 2},
+        {"cycle_at": written(NOW - 4)},
         {"lag_at": written(NOW - 4)},
         {"roles_changed_at": written(NOW - 899)},
     ],
@@ -120,7 +120,7 @@ def test_what_is_left_to_tell_do_or_wait_for_is_not_calm(difference: dict[str, A
     assert not settled({**CALM, **difference})
 
 
-def test_a_controller_that_never_beat_has_not_settled() -> None:
+def test_a_controller_that_never_cycle_has_not_settled() -> None:
     """No state is no calm."""
     assert not settled({})
 

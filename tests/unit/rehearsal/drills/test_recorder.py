@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from botocore.exceptions import ReadTimeoutError
 
-from rehearsal.drills.recorder import Seen, Watch
+from rehearsal.drills.recorder import Recorder, Seen
 
 
 class Listener:
@@ -21,7 +21,7 @@ class Listener:
 def test_a_look_that_the_emulator_does_not_answer_is_noted_and_the_next_one_is_made() -> None:
     """A busy machine costs one look, and not the rest of the rehearsal's."""
     listener = Listener()
-    watch = Watch(cast("Any", None), cast("Any", listener), clock=lambda: 0.0)
+    watch = Recorder(cast("Any", None), cast("Any", listener), clock=lambda: 0.0)
     looks: list[int] = []
 
     def look() -> None:

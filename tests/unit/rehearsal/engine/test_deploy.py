@@ -39,10 +39,10 @@ def test_values_become_texts_and_objects_json(tmp_path: Path, write: Write) -> N
 
 def test_overrides_win_setting_by_setting(tmp_path: Path, write: Write) -> None:
     """An override of one setting inside an object leaves its neighbours as the stack says."""
-    write("", "config:\n  tiny:failover: {mode: automatic, beat_seconds: 10}\n")
-    overrides: dict[str, object] = {"failover": {"beat_seconds": 1.5}, "other:flag": False}
+    write("", "config:\n  tiny:failover: {mode: automatic, interval_seconds: 10}\n")
+    overrides: dict[str, object] = {"failover": {"interval_seconds": 1.5}, "other:flag": False}
     assert stack_config(tmp_path, "dev", overrides) == {
-        "tiny:failover": '{"mode": "automatic", "beat_seconds": 1.5}',
+        "tiny:failover": '{"mode": "automatic", "interval_seconds": 1.5}',
         "other:flag": "false",
     }
 

@@ -119,8 +119,8 @@ def test_each_statistic_sums_up_a_period(statistic: str, expected: float) -> Non
 
 
 @pytest.mark.parametrize(("time_scale", "period"), [(1.0, 60.0), (10.0, 6.0), (20.0, 3.0), (1000.0, 1.0)])
-def test_periods_shrink_with_the_beat_to_whole_seconds(time_scale: float, period: float) -> None:
-    """A beat of 1 s instead of 10 s makes a minute 6 s; never less than the second that CloudWatch stores."""
+def test_periods_shrink_with_the_cycle_to_whole_seconds(time_scale: float, period: float) -> None:
+    """A cycle of 1 s instead of 10 s makes a minute 6 s; never less than the second that CloudWatch stores."""
     assert period == rule().scaled(time_scale).period_seconds
 
 
@@ -184,7 +184,7 @@ class FakeCloudWatch:
 
 
 def test_the_reader_evaluates_a_scaled_alarm_from_the_data_of_its_range() -> None:
-    """With a tenth of the beat, three periods of 6 s suffice for 3 of 3, and only the range's data is asked for."""
+    """With a tenth of the cycle, three periods of 6 s suffice for 3 of 3, and only the range's data is asked for."""
     cloudwatch = FakeCloudWatch()
     reader = AlarmReader(lambda _service, _region: cloudwatch, time_scale=10.0)
     alarm = reader.rule("alarm", "eu-west-1")

@@ -146,11 +146,11 @@ def test_a_cut_peering_hangs_across_regions_only(network: Network) -> None:
 
 def test_a_dark_region_hangs_both_ways(network: Network) -> None:
     """What is inside it reaches nothing either, not even what stands beside it."""
-    network.darken(EAST)
+    network.fail(EAST)
 
     assert only(Fault.HANG, "east -> east", "east -> west", "west -> east") == faults(network)
     assert frozenset({EAST}) == network.dark_regions
-    network.lighten(EAST)
+    network.restore(EAST)
     assert only(Fault.NONE) == faults(network)
 
 
@@ -158,9 +158,9 @@ def test_a_database_that_is_down_is_down_for_everybody(network: Network) -> None
     """Refusing unless said otherwise; darkness hides it, and it shows again afterwards."""
     network.database_down("east")
     assert only(Fault.REFUSE, "east -> east", "west -> east") == faults(network)
-    network.darken(EAST)
+    network.fail(EAST)
     assert network.fault_of("east", from_region=WEST) is Fault.HANG
-    network.lighten(EAST)
+    network.restore(EAST)
 
     assert only(Fault.REFUSE, "east -> east", "west -> east") == faults(network)
     network.database_up("east")
@@ -180,7 +180,7 @@ def test_listeners_hear_of_changes_only(network: Network, listeners: FakeListene
     """A fault that is in force already isn't set again: it would reset connections for nothing."""
     network.cut_peering()
     network.cut_peering()
-    network.darken(EAST)
+    network.fail(EAST)
 
     expected = [Fault.REFUSE, Fault.NONE, Fault.HANG]
     assert expected == listeners.started[1].faults
@@ -192,11 +192,11 @@ class NotedLayer:
     def __init__(self, name: str, network: Network, notes: list[tuple[str, str, Fault]]) -> None:
         self.name, self.network, self.notes = name, network, notes
 
-    def darken(self, region: str) -> None:
+    def fail(self, region: str) -> None:
         """Note."""
         self.notes.append((self.name, "dark", self.network.fault_of("east", from_region=region)))
 
-    def lighten(self, region: str) -> None:
+    def restore(self, region: str) -> None:
         """Note."""
         self.notes.append((self.name, "light", self.network.fault_of("east", from_region=region)))
 
@@ -206,8 +206,8 @@ def test_layers_go_dark_behind_silent_ports_and_return_before_they_speak(network
     notes: list[tuple[str, str, Fault]] = []
     network.attach(NotedLayer("api", network, notes))
     network.attach(NotedLayer("databases", network, notes))
-    network.darken(EAST)
-    network.lighten(EAST)
+    network.fail(EAST)
+    network.restore(EAST)
 
     assert [(name, what) for name, what, _fault in notes] == [
         ("api", "dark"),
@@ -221,7 +221,7 @@ def test_layers_go_dark_behind_silent_ports_and_return_before_they_speak(network
 def test_a_region_that_does_not_exist_is_an_error(network: Network) -> None:
     """A drill with a misspelt region must not pass for one in which nothing broke."""
     with pytest.raises(ValueError, match="ap-south-1"):
-        network.darken("ap-south-1")
+        network.fail("ap-south-1")
 
 
 def test_nothing_is_left_at_stop(network: Network, listeners: FakeListeners) -> None:

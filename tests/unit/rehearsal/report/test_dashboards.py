@@ -82,7 +82,7 @@ def alarm(**changes: Any) -> dict[str, Any]:
         "AlarmName": "silent",
         "AlarmDescription": "Nobody would fail over.",
         "Namespace": OURS,
-        "MetricName": "Beat",
+        "MetricName": "Cycles",
         "Dimensions": [],
         "Statistic": "Sum",
         "Period": 60,
@@ -120,24 +120,24 @@ def test_dashboards_are_read_in_order_of_name() -> None:
 
 def test_a_line_has_a_value_for_each_shortened_period_that_is_over() -> None:
     """60 s become 6 s; a period without data has no point; the one that still runs is left out."""
-    data = {"Beat": [(at, 1.0) for at in range(60) if not 12 <= at < 18]}
-    series = read(FakeCloudWatch(widgets=[graph([OURS, "Beat"])], data=data), seconds=29).widgets[0].series[0]
+    data = {"Cycles": [(at, 1.0) for at in range(60) if not 12 <= at < 18]}
+    series = read(FakeCloudWatch(widgets=[graph([OURS, "Cycles"])], data=data), seconds=29).widgets[0].series[0]
     assert (((0, 6), (6, 6), (18, 6)), "") == (series.points, series.absent)
 
 
 def test_each_metric_is_read_once_and_never_more_than_one_call_returns() -> None:
     """Twice on the dashboard, and in a rehearsal of an hour: three calls, each of whose seconds counts once."""
     fake = FakeCloudWatch(
-        widgets=[graph([OURS, "Beat"]), graph([OURS, "Beat"])], data={"Beat": [(at, 1.0) for at in range(3600)]}
+        widgets=[graph([OURS, "Cycles"]), graph([OURS, "Cycles"])], data={"Cycles": [(at, 1.0) for at in range(3600)]}
     )
     points = read(fake, seconds=3600, time_scale=1).widgets[1].series[0].points
-    assert [("Beat", 0, 1439), ("Beat", 1438, 2877), ("Beat", 2876, 3601)] == fake.asked
+    assert [("Cycles", 0, 1439), ("Cycles", 1438, 2877), ("Cycles", 2876, 3601)] == fake.asked
     assert {60.0} == {value for _, value in points[1:-1]}
 
 
 def test_without_data_a_line_says_why() -> None:
     """What AWS publishes is not ours to publish; ours, metric math and percentiles are told apart from it."""
-    rows = [["AWS/RDS", "CPU"], [OURS, "Beat"], [{"expression": "m1"}], [OURS, "Lag", {"stat": "p99"}]]
+    rows = [["AWS/RDS", "CPU"], [OURS, "Cycles"], [{"expression": "m1"}], [OURS, "Lag", {"stat": "p99"}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
     assert [
         NOT_OURS,
@@ -149,21 +149,21 @@ def test_without_data_a_line_says_why() -> None:
 
 def test_a_row_may_have_its_own_words_and_a_hidden_one_is_not_drawn() -> None:
     """Label and statistic stand beside the metric."""
-    rows = [[OURS, "Beat", {"label": "beats", "stat": "Maximum"}], [OURS, "Held", {"visible": False}]]
+    rows = [[OURS, "Cycle", {"label": "cycles", "stat": "Maximum"}], [OURS, "Held", {"visible": False}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
-    assert [("beats", "Maximum")] == [(one.label, one.statistic) for one in widget.series]
+    assert [("cycles", "Maximum")] == [(one.label, one.statistic) for one in widget.series]
 
 
 def test_levels_are_those_of_the_widget_and_of_the_alarms_that_it_names() -> None:
     """A line for each."""
     notes = {"horizontal": [{"label": "limit", "value": 5}], "alarms": ["arn:aws:cloudwatch:eu-west-1:1:alarm:silent"]}
-    fake = FakeCloudWatch(widgets=[graph([OURS, "Beat"], annotations=notes)], alarms=[alarm()])
+    fake = FakeCloudWatch(widgets=[graph([OURS, "Cycles"], annotations=notes)], alarms=[alarm()])
     assert [("limit", 5.0), ("silent", 1.0)] == [(one.label, one.value) for one in read(fake).widgets[0].levels]
 
 
 def test_what_is_not_drawn_is_named() -> None:
     """A property, and a kind of widget, that the drawing doesn't know."""
-    widgets = [graph([OURS, "Beat"], yAxis={}), {"type": "log", "properties": {"query": "fields"}}]
+    widgets = [graph([OURS, "Cycles"], yAxis={}), {"type": "log", "properties": {"query": "fields"}}]
     drawn = read(FakeCloudWatch(widgets=widgets)).widgets
     assert (("yAxis",), ("query",)) == (drawn[0].undrawn, drawn[1].undrawn)
     assert ("other", "a widget of type log is not drawn here") == (drawn[1].kind, drawn[1].text)
@@ -177,7 +177,7 @@ def test_a_widget_without_a_place_stands_where_cloudwatch_puts_it() -> None:
 
 def test_an_alarm_is_evaluated_at_the_end_of_each_period_by_its_own_rule() -> None:
     """Silent from 20 to 50 s: in alarm once the whole range of three periods is empty, until a period has data again."""
-    data = {"Beat": [(at, 1.0) for at in range(80) if at < 20 or at >= 50]}
+    data = {"Cycles": [(at, 1.0) for at in range(80) if at < 20 or at >= 50]}
     arn = "arn:aws:cloudwatch:eu-west-1:1:alarm:silent"
     fake = FakeCloudWatch(widgets=[{"type": "alarm", "properties": {"alarms": [arn]}}], alarms=[alarm()], data=data)
     history = read(fake, seconds=80).widgets[0].alarms[0]
@@ -186,7 +186,7 @@ def test_an_alarm_is_evaluated_at_the_end_of_each_period_by_its_own_rule() -> No
     assert ("OK", "") == (history.state, history.absent)
     assert ("Nobody would fail over.", True) == (
         history.says,
-        history.rule.startswith("Sum of Beat < 1, 1 of 1 periods of 60 s"),
+        history.rule.startswith("Sum of Cycle < 1, 1 of 1 periods of 60 s"),
     )
 
 
@@ -216,7 +216,7 @@ def test_an_alarm_that_cannot_be_evaluated_says_why() -> None:
 
 def drawn(points: Sequence[tuple[float, float]], *, period_seconds: float = 10) -> Any:
     """The chart of one line over 100 seconds."""
-    series = Series(label="Beat", namespace=OURS, statistic="Sum", points=tuple(points))
+    series = Series(label="Cycles", namespace=OURS, statistic="Sum", points=tuple(points))
     widget = Widget(
         kind="metric", title="t", x=0, y=0, width=12, height=6, period_seconds=period_seconds, series=(series,)
     )
@@ -265,6 +265,6 @@ def test_a_chart_tells_itself_in_words_and_why_it_is_empty() -> None:
     chart = draw_boards(sample_report())[0].tiles[0].chart
     empty = draw_boards(sample_report())[0].tiles[1].chart
     assert chart is not None and empty is not None
-    assert "Beat: 5 datapoints, from 3 to 6, 6 at the end." in chart.description
+    assert "Cycle: 5 datapoints, from 3 to 6, 6 at the end." in chart.description
     assert ("", NOT_OURS) == (chart.note, empty.note)
     assert f"CPUUtilization: {NOT_OURS}." == empty.description

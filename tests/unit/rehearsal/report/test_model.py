@@ -38,7 +38,7 @@ def test_a_drill_without_assertions_is_not_passed() -> None:
 
 def test_a_drill_that_ended_early_is_not_passed() -> None:
     """Assertions that held before an error don't make up for the ones never checked."""
-    assert not replace(steady(), error="TimeoutError: no beat in 30 s").passed
+    assert not replace(steady(), error="TimeoutError: no cycle in 30 s").passed
 
 
 def test_a_report_passes_when_all_its_drills_do() -> None:
@@ -228,12 +228,12 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
     ("scale", "words"),
     [
         (
-            TimeScale(beat_seconds=1.0),
-            "Periods shrunk by factor 10 because the beat was shortened from 10 s to 1 s: "
+            TimeScale(interval_seconds=1.0),
+            "Periods shrunk by factor 10 because the cycle was shortened from 10 s to 1 s: "
             "what takes 60 s when deployed took 6 s here.",
         ),
-        (TimeScale(beat_seconds=10.0), "No period was shrunk: the beat of 10 s is the deployed one."),
-        (TimeScale(beat_seconds=20.0), "No period was shrunk: the beat was 20 s, longer than the deployed 10 s."),
+        (TimeScale(interval_seconds=10.0), "No period was shrunk: the cycle of 10 s is the deployed one."),
+        (TimeScale(interval_seconds=20.0), "No period was shrunk: the cycle was 20 s, longer than the deployed 10 s."),
     ],
 )
 def test_the_time_scale_is_said_in_words(scale: TimeScale, words: str) -> None:
@@ -250,7 +250,7 @@ def test_the_time_scale_is_said_in_words(scale: TimeScale, words: str) -> None:
         ("lost_rows", 1, ("Lost", "1", "row")),
         ("acknowledged_rows", 12345, ("Acknowledged", "12,345", "rows")),
         ("calls_count", 0, ("Calls", "0", "")),
-        ("beats", 20, ("Beats", "20", "")),
+        ("cycles", 20, ("Cycles", "20", "")),
     ],
 )
 def test_measurements_carry_their_unit(name: str, value: float, words: tuple[str, str, str]) -> None:
@@ -260,10 +260,10 @@ def test_measurements_carry_their_unit(name: str, value: float, words: tuple[str
 
 def test_key_numbers_are_the_named_ones_that_were_reached() -> None:
     """Without names the first three; a name that this run never reached is left out."""
-    drill = replace(steady(), key_measurements=("first_write_seconds", "beats"))
+    drill = replace(steady(), key_measurements=("first_write_seconds", "cycles"))
     assert (drill.key_numbers, list(steady().key_numbers)) == (
-        {"beats": 20},
-        ["beats", "acknowledged_rows", "replication_lag_ms"],
+        {"cycles": 20},
+        ["cycles", "acknowledged_rows", "replication_lag_ms"],
     )
 
 

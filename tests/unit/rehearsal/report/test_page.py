@@ -129,9 +129,9 @@ def test_the_page_shows_every_drill_event_assertion_and_measurement(html: str) -
 def test_the_page_shows_settings_versions_resources_and_limits(html: str) -> None:
     """Under which conditions it ran, of which code, what was shortened, and what it can't show."""
     text = Page(html).text
-    wanted = ["failures_to_act 3", "3.272.0", "aws:rds/globalCluster:GlobalCluster", *sample_report().notes]
+    wanted = ["failure_threshold 3", "3.272.0", "aws:rds/globalCluster:GlobalCluster", *sample_report().notes]
     wanted += ["24 November 2026, 02:43 UTC", "18 resources in 12.3 s", "payments-global-dev", "4f7c2a90d1b3"]
-    wanted += ["Linux x86_64, 2 processors", "failover.beat_seconds 10 s 1 s"]
+    wanted += ["Linux x86_64, 2 processors", "failover.interval_seconds 10 s 1 s"]
     wanted += ["databaseInsightsMode there is no such field on a cluster"]
     assert [words for words in wanted if words not in text] == []
 
@@ -146,9 +146,9 @@ def test_the_page_draws_both_dashboards_with_every_widget(html: str) -> None:
     """Titles, lines, levels, texts, alarms with their states; and why something has no data."""
     text = Page(html).text
     for words in (
-        "Beats and decisions every 6 s",
-        "Beat (sum)",
-        "a beat a second",
+        "Cycles and decisions every 6 s",
+        "Cycle (sum)",
+        "a cycle a second",
         "Read the *runbook* first.",
         "Not drawn here: legend.",
     ):
@@ -225,8 +225,8 @@ def test_a_failed_drill_is_seen_at_the_top_and_at_its_place() -> None:
 
 def test_a_drill_that_ended_early_says_why() -> None:
     """The error stands at the drill."""
-    report = replace(sample_report(), drills=(replace(steady(), error="TimeoutError: no beat in 30 s"),))
-    assert "Ended early. TimeoutError: no beat in 30 s" in Page(render_html(report)).text
+    report = replace(sample_report(), drills=(replace(steady(), error="TimeoutError: no cycle in 30 s"),))
+    assert "Ended early. TimeoutError: no cycle in 30 s" in Page(render_html(report)).text
 
 
 def test_a_report_without_drills_still_makes_a_page() -> None:

@@ -55,9 +55,11 @@ def test_without_git_there_is_no_commit(repository: Path, monkeypatch: pytest.Mo
 
 def test_only_what_was_shorter_is_named() -> None:
     """Settings in seconds by their key, further periods by their words; what stayed or grew is left out."""
-    here = FailoverSettings(beat_seconds=1, cooldown_seconds=900, in_region_grace_seconds=12, max_data_loss_seconds=600)
+    here = FailoverSettings(
+        interval_seconds=1, cooldown_seconds=900, in_region_grace_seconds=12, max_data_loss_seconds=600
+    )
     assert (
-        Shortened(what="failover.beat_seconds", deployed_seconds=10, here_seconds=1),
+        Shortened(what="failover.interval_seconds", deployed_seconds=10, here_seconds=1),
         Shortened(what="failover.in_region_grace_seconds", deployed_seconds=120, here_seconds=12),
         Shortened(what="alarms", deployed_seconds=60, here_seconds=6),
     ) == shortened(deployed=FailoverSettings(), here=here, periods={"alarms": (60, 6), "names": (5, 5)})
