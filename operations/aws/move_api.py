@@ -31,7 +31,7 @@ from operations.aws.move_ports import (
     ProbeTarget,
 )
 from operations.aws.region_api import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, translated
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.errors import AwsError
 
 CALL_TIMEOUT_SECONDS = 30
@@ -73,11 +73,11 @@ def moves_to(deployment: Deployment) -> Moves:
 class AwsMoves:
     """One region's RDS, Lambda and CloudWatch."""
 
-    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, place: Place) -> None:
+    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, region: DeployedRegion) -> None:
         self._session = session
         self._lock = lock
         self._global_cluster_id = global_cluster_id
-        self._place = place
+        self._place = region
         self._clients: dict[tuple[str, bool], Client] = {}
 
     def read_global(self) -> GlobalClusterInfo:
@@ -139,11 +139,11 @@ class AwsMoves:
         answer = self._look("lambda", lambda client: client.invoke(FunctionName=name, Payload=payload))
         body = answer["Payload"].read()
         if answer.get("FunctionError"):
-            raise AwsError(f"{name} in {self._place.region} failed: {body[:200]!r}", hint="Read its log.")
+            raise AwsError(f"{name} in {self._place.name} failed: {body[:200]!r}", hint="Read its log.")
         try:
             found = read_probes(json.loads(body)).get(cluster, UNKNOWN_PROBE)
         except (PortError, ValueError) as error:
-            raise AwsError(f"{name} in {self._place.region}: {error}", hint="Read its log.") from error
+            raise AwsError(f"{name} in {self._place.name}: {error}", hint="Read its log.") from error
         return ProbeResult(
             is_alive=found.port is Port.ALIVE,
             read_only=found.read_only,
@@ -208,10 +208,10 @@ class AwsMoves:
         try:
             return call(self._client(service, acting=False))
         except (ClientError, BotoCoreError) as error:
-            raise translated(error, f"{service} of {self._place.region}") from error
+            raise translated(error, f"{service} of {self._place.name}") from error
 
     def _act(self, call: Callable[[Client], Any]) -> Any:
-        what = f"RDS API of {self._place.region}"
+        what = f"RDS API of {self._place.name}"
         try:
             return call(self._client("rds", acting=True))
         except ClientError as error:
@@ -233,7 +233,7 @@ class AwsMoves:
                     retries={"total_max_attempts": 1 if acting else ATTEMPTS, "mode": "standard"},
                 )
                 make: Any = self._session.client
-                self._clients[service, acting] = make(service, region_name=self._place.region, config=config)
+                self._clients[service, acting] = make(service, region_name=self._place.name, config=config)
             return self._clients[service, acting]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.errors import AwsError
 
 
@@ -85,9 +85,9 @@ class ProbeTarget:
     port: int
 
     @classmethod
-    def own(cls, place: Place, environment: Mapping[str, str]) -> "ProbeTarget":
+    def own(cls, region: DeployedRegion, environment: Mapping[str, str]) -> "ProbeTarget":
         """Return the region's own cluster, as its controller's environment names it."""
-        return cls._of("OWN", place.region, environment)
+        return cls._of("OWN", region.name, environment)
 
     @classmethod
     def peer(cls, environment: Mapping[str, str]) -> "ProbeTarget":
@@ -182,5 +182,5 @@ class MovesApi(Protocol):
         ...
 
 
-Moves = Callable[[Place], MovesApi]
+Moves = Callable[[DeployedRegion], MovesApi]
 MovesTo = Callable[[Deployment], Moves]

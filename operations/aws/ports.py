@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 
 Key = tuple[str, str]
 Item = Mapping[str, object]
@@ -69,5 +69,5 @@ class RegionApi(Protocol):
         ...
 
 
-Connect = Callable[[Place], RegionApi]
+Connect = Callable[[DeployedRegion], RegionApi]
 ConnectTo = Callable[[Deployment], Connect]

@@ -28,7 +28,7 @@ from botocore.exceptions import (
 )
 
 from operations.aws.ports import Change, Connect, Item, Key, RdsRoles
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.errors import AwsError, ConflictError, OperationError
 
 CONNECT_TIMEOUT_SECONDS = 2
@@ -63,11 +63,11 @@ def connect_to(deployment: Deployment) -> Connect:
 class AwsRegion:
     """One region's table, RDS, Lambda and STS."""
 
-    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, place: Place) -> None:
+    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, region: DeployedRegion) -> None:
         self._session = session
         self._lock = lock
         self._global_cluster_id = global_cluster_id
-        self._place = place
+        self._place = region
         self._clients: dict[str, Client] = {}
         self._serialize = TypeSerializer().serialize
         self._deserialize = TypeDeserializer().deserialize
@@ -83,7 +83,7 @@ class AwsRegion:
         request = {table: {"Keys": wanted, "ConsistentRead": True}}
         answer = self._call("dynamodb", "table", lambda client: client.batch_get_item(RequestItems=request))
         if answer.get("UnprocessedKeys"):
-            raise AwsError(f"table of {self._place.region}: throttled", hint="Try again.")
+            raise AwsError(f"table of {self._place.name}: throttled", hint="Try again.")
         found: dict[Key, Item | None] = dict.fromkeys(keys)
         for raw in answer.get("Responses", {}).get(table, []):
             found[raw["item"]["S"], raw["sort"]["S"]] = self._plain(raw)
@@ -207,7 +207,7 @@ class AwsRegion:
         try:
             return call(self._client(service))
         except (ClientError, BotoCoreError) as error:
-            raise translated(error, f"{what} of {self._place.region}") from error
+            raise translated(error, f"{what} of {self._place.name}") from error
 
     def _client(self, service: str) -> Client:
         # Making a client is not thread-safe, and looks for credentials, which may take long.
@@ -221,14 +221,14 @@ class AwsRegion:
                     retries={"total_max_attempts": attempts, "mode": "standard"},
                 )
                 make: Any = self._session.client
-                self._clients[service] = make(service, region_name=self._place.region, config=config)
+                self._clients[service] = make(service, region_name=self._place.name, config=config)
             return self._clients[service]
 
 
 def translated(
     error: ClientError | BotoCoreError, what: str, *, otherwise: str = "Look at `status`, then try again."
 ) -> OperationError:
-    """Return our error for one of boto3's: what was asked, what AWS said, and the cure, `otherwise` if none is known."""
+    """Return our error for one of boto3's: what was asked, what AWS said, and the hint, `otherwise` if none is known."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from functions.failover_controller.model import Side, State
 from operations.aws.ports import Connect, RdsRoles
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.deadlines import bounded
 from operations.support.errors import AwsError
 
@@ -18,8 +18,8 @@ from operations.support.errors import AwsError
 class Roles:
     """Who sits where; both are known, or neither is."""
 
-    writer: Place | None = None
-    standby: Place | None = None
+    writer: DeployedRegion | None = None
+    standby: DeployedRegion | None = None
     operation: str | None = None
     """Status of a switchover or failover under way: the seats are about to change."""
     source: str = "unknown"
@@ -27,17 +27,19 @@ class Roles:
 
 def roles_from_rds(deployment: Deployment, roles: RdsRoles) -> Roles:
     """Return the seats as one region's RDS API has them."""
-    for place in deployment.places:
-        if place.cluster_arn == roles.writer_arn:
-            return Roles(writer=place, standby=deployment.other(place), operation=roles.operation, source="as RDS says")
+    for region in deployment.regions:
+        if region.cluster_arn == roles.writer_arn:
+            return Roles(
+                writer=region, standby=deployment.other(region), operation=roles.operation, source="as RDS says"
+            )
     return Roles(operation=roles.operation)
 
 
-def seats_by_state(deployment: Deployment, place: Place, state: State | None) -> Roles:
-    """Return the seats as the controller in `place` remembers them."""
+def seats_by_state(deployment: Deployment, region: DeployedRegion, state: State | None) -> Roles:
+    """Return the seats as the controller in `region` remembers them."""
     if state is None or state.writer is Side.UNKNOWN:
         return Roles()
-    writer = place if state.writer is Side.OWN else deployment.other(place)
+    writer = region if state.writer is Side.OWN else deployment.other(region)
     return Roles(writer=writer, standby=deployment.other(writer), source="as the controller saw them last")
 
 
@@ -51,26 +53,26 @@ def reconcile(answers: Iterable[Roles]) -> Roles:
     return known[0]
 
 
-def choose(deployment: Deployment, connect: Connect, region: str | None) -> Place:
+def choose(deployment: Deployment, connect: Connect, region_name: str | None) -> DeployedRegion:
     """Return the place in `region`, or the standby's; the day-one standby is asked first, the other only if it fails.
 
     Raises:
         UsageProblemError: nothing is deployed in `region`.
         AwsError: no region was named, and RDS did not say in either who is the writer.
     """
-    if region is not None:
-        return deployment.place(region)
+    if region_name is not None:
+        return deployment.region(region_name)
     failures = []
-    for place in deployment.places:
+    for region in deployment.regions:
         try:
-            standby = roles_from_rds(deployment, bounded(connect(place).read_roles)).standby
+            standby = roles_from_rds(deployment, bounded(connect(region).read_roles)).standby
         except AwsError as error:
-            failures.append(f"{place.region}: {error.what}")
+            failures.append(f"{region.name}: {error.what}")
             continue
         if standby is not None:
             return standby
-        failures.append(f"{place.region}: its RDS API names no writer, or more than one")
-    regions = " or ".join(place.region for place in deployment.places)
+        failures.append(f"{region.name}: its RDS API names no writer, or more than one")
+    regions = " or ".join(region.name for region in deployment.regions)
     raise AwsError(
         f"which region is the standby can't be told: {'; '.join(failures)}", hint=f"Name one: --region {regions}."
     )

@@ -1,4 +1,4 @@
-"""What a look at one promise brought: passed, failed or unknown, with the evidence and the cure.
+"""What a look at one promise brought: passed, failed or unknown, with the evidence and the hint.
 
 Owns the words of a finding, their order and what they are worth together. Does no I/O. Invariant: what could not be
 looked at is `unknown`, with the reason, and never counts as passed.
@@ -40,12 +40,12 @@ class Finding:
             "where": self.where,
             "verdict": str(self.verdict),
             "evidence": self.evidence,
-            "cure": self.hint or None,
+            "hint": self.hint or None,
         }
 
-    def row(self, *, with_cure: bool) -> tuple[str, str, str, str]:
+    def row(self, *, with_hint: bool) -> tuple[str, str, str, str]:
         """Return the finding as a line of a table."""
-        evidence = f"{self.evidence}\nCure: {self.hint}" if self.hint and with_cure else self.evidence
+        evidence = f"{self.evidence}\nCure: {self.hint}" if self.hint and with_hint else self.evidence
         return self.check, self.where, str(self.verdict), evidence
 
 

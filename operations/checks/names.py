@@ -43,24 +43,24 @@ class NameKind:
 def name_checks(settings: Settings, ask_in: ReadApiFactory, account: str | None) -> list[Check]:
     """Return the looks at all names, by kind and region."""
     checks = []
-    for place in (settings.primary, settings.secondary):
-        for kind in name_kinds(settings, place, account):
-            look = partial(_look, kind, ask_in(place.region), place.region, names_of(settings).tags())
-            checks.append(Check(promises=(f"name: {kind.kind}",), where=place.region, look=look))
+    for region in (settings.primary, settings.secondary):
+        for kind in name_kinds(settings, region, account):
+            look = partial(_look, kind, ask_in(region.region), region.region, names_of(settings).tags())
+            checks.append(Check(promises=(f"name: {kind.kind}",), where=region.region, look=look))
     return checks
 
 
-def name_kinds(settings: Settings, place: RegionSettings, account: str | None) -> list[NameKind]:
+def name_kinds(settings: Settings, region: RegionSettings, account: str | None) -> list[NameKind]:
     """Return what the program calls its things in a region, and how each is looked up."""
-    names, region = names_of(settings), place.region
-    is_primary = region == settings.primary.region
+    names, region_name = names_of(settings), region.region
+    is_primary = region_name == settings.primary.region
     functions = [names.of(thing) for thing in names.functions(is_primary=is_primary)]
     groups = [f"/aws/lambda/{name}" for name in functions]
-    groups += [f"/aws/rds/cluster/{names.cluster(region)}/{log}" for log in settings.logs.exports]
-    instances = [names.instance(region, number) for number in range(1, place.instance_count + 1)]
+    groups += [f"/aws/rds/cluster/{names.cluster(region_name)}/{log}" for log in settings.logs.exports]
+    instances = [names.instance(region_name, number) for number in range(1, region.instance_count + 1)]
     kinds = [
         NameKind(kind="global cluster", names=[names.of("global")], find=_global_cluster),
-        NameKind(kind="cluster", names=[names.cluster(region)], find=_cluster),
+        NameKind(kind="cluster", names=[names.cluster(region_name)], find=_cluster),
         NameKind(kind="instances", names=instances, find=_instance),
         NameKind(kind="cluster parameters", names=[names.of("cluster")], find=_cluster_parameters),
         NameKind(kind="instance parameters", names=[names.of("instance")], find=_instance_parameters),
@@ -74,12 +74,12 @@ def name_kinds(settings: Settings, place: RegionSettings, account: str | None) -
         NameKind(kind="schedule", names=[names.of("failover-controller")], find=_schedule),
         NameKind(
             kind="roles",
-            names=[names.everywhere(thing, region) for thing in names.roles(is_primary=is_primary)],
+            names=[names.everywhere(thing, region_name) for thing in names.roles(is_primary=is_primary)],
             find=_role,
         ),
     ]
     if account is not None:
-        topic = f"arn:{_partition(region)}:sns:{region}:{account}:{names.of('failover')}"
+        topic = f"arn:{_partition(region_name)}:sns:{region_name}:{account}:{names.of('failover')}"
         kinds.append(NameKind(kind="topic", names=[topic], find=_topic))
     return kinds
 

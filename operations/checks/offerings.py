@@ -19,22 +19,24 @@ ENGINE = "aurora-mysql"
 def offer_checks(settings: Settings, ask_in: ReadApiFactory) -> list[Check]:
     """Return the looks at what both regions offer."""
     checks, ours = [], names_of(settings).tags()
-    for place in (settings.primary, settings.secondary):
-        ask, version = ask_in(place.region), settings.database.engine_version
+    for region in (settings.primary, settings.secondary):
+        ask, version = ask_in(region.region), settings.database.engine_version
         checks += [
-            Check(promises=("region",), where=place.region, look=partial(_look_at_region, ask, place)),
-            Check(promises=("zones",), where=place.region, look=partial(_look_at_zones, ask, place)),
+            Check(promises=("region",), where=region.region, look=partial(_look_at_region, ask, region)),
+            Check(promises=("zones",), where=region.region, look=partial(_look_at_zones, ask, region)),
             Check(
-                promises=("engine version",), where=place.region, look=partial(_look_at_version, ask, place, version)
+                promises=("engine version",), where=region.region, look=partial(_look_at_version, ask, region, version)
             ),
-            Check(promises=("instance class",), where=place.region, look=partial(_look_at_class, ask, place, version)),
-            Check(promises=("network",), where=place.region, look=partial(_look_at_network, ask, place, ours)),
+            Check(
+                promises=("instance class",), where=region.region, look=partial(_look_at_class, ask, region, version)
+            ),
+            Check(promises=("network",), where=region.region, look=partial(_look_at_network, ask, region, ours)),
         ]
     return checks
 
 
-def _look_at_region(ask: ReadOnlyApi, place: RegionSettings) -> list[Finding]:
-    return [judge_region(place.region, ask.ask("account", "get_region_opt_status", RegionName=place.region))]
+def _look_at_region(ask: ReadOnlyApi, region: RegionSettings) -> list[Finding]:
+    return [judge_region(region.region, ask.ask("account", "get_region_opt_status", RegionName=region.region))]
 
 
 def judge_region(where: str, answer: Answer) -> Finding:
@@ -45,8 +47,8 @@ def judge_region(where: str, answer: Answer) -> Finding:
     return judged("region", where, problems=problems, evidence=str(status), hint=hint)
 
 
-def _look_at_zones(ask: ReadOnlyApi, place: RegionSettings) -> list[Finding]:
-    return [judge_zones(place, _zones(ask))]
+def _look_at_zones(ask: ReadOnlyApi, region: RegionSettings) -> list[Finding]:
+    return [judge_zones(region, _zones(ask))]
 
 
 def _zones(ask: ReadOnlyApi) -> dict[str, str]:
@@ -58,20 +60,20 @@ def _zones(ask: ReadOnlyApi) -> dict[str, str]:
     }
 
 
-def judge_zones(place: RegionSettings, found: Mapping[str, str]) -> Finding:
+def judge_zones(region: RegionSettings, found: Mapping[str, str]) -> Finding:
     """Return whether there are three zones, or the three that are configured."""
     there = sorted(found)
-    wanted = place.availability_zones or ()
+    wanted = region.availability_zones or ()
     problems = [f"{zone} is not there" for zone in wanted if zone not in there]
     if len(there) < ZONES:
         problems.append(f"only {', '.join(there) or 'none'}")
     hint = "Choose another region, or other zones in `availability_zones`."
-    return judged("zones", place.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
+    return judged("zones", region.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
 
 
-def _look_at_version(ask: ReadOnlyApi, place: RegionSettings, version: str) -> list[Finding]:
+def _look_at_version(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[Finding]:
     found = ask.ask_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
-    return [judge_version(place.region, version, found)]
+    return [judge_version(region.region, version, found)]
 
 
 def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
@@ -87,19 +89,19 @@ def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
     return judged("engine version", where, problems=problems, evidence=f"{version}, for global databases", hint=hint)
 
 
-def _look_at_class(ask: ReadOnlyApi, place: RegionSettings, version: str) -> list[Finding]:
+def _look_at_class(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[Finding]:
     asked = {"Engine": ENGINE, "EngineVersion": version}
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
-    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=place.database_class)
+    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=region.database_class)
     any_class = bool(found) or bool(ask.ask("rds", operation, **asked, MaxRecords=20).get(items))
     # The subnets of an existing VPC are where they are: those zones are theirs who made it.
-    taken = () if place.existing_vpc else tuple(place.availability_zones or chosen_zones(_zones(ask)))
-    return [judge_class(place, found, taken, lists_any=any_class)]
+    taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(_zones(ask)))
+    return [judge_class(region, found, taken, lists_any=any_class)]
 
 
-def judge_class(place: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
+def judge_class(region: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
     """Return whether the class can be had in three zones, and in those that the subnets will be in."""
-    name, where = place.database_class, place.region
+    name, where = region.database_class, region.region
     hint = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
     if not lists_any:
         return unknown("instance class", where, why="AWS lists no class at all for this engine version", hint=hint)
@@ -114,28 +116,28 @@ def judge_class(place: RegionSettings, found: Sequence[Answer], taken: Sequence[
     )
 
 
-def _look_at_network(ask: ReadOnlyApi, place: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
-    return [judge_network(place, ask.ask_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
+def _look_at_network(ask: ReadOnlyApi, region: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
+    return [judge_network(region, ask.ask_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
 
 
-def judge_network(place: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> Finding:
+def judge_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> Finding:
     """Return whether a network of the region overlaps with the stack's.
 
     AWS allows it, but such networks can never be peered; whether they are to be, only people know.
     """
-    own = ipaddress.IPv4Network(place.vpc_cidr)
+    own = ipaddress.IPv4Network(region.vpc_cidr)
     overlapping = [
         f"{vpc['VpcId']} ({vpc['CidrBlock']})"
         for vpc in vpcs
         if own.overlaps(ipaddress.IPv4Network(vpc["CidrBlock"]))
-        and not (place.existing_vpc and vpc["VpcId"] == place.existing_vpc.vpc_id)
+        and not (region.existing_vpc and vpc["VpcId"] == region.existing_vpc.vpc_id)
         and _is_foreign(vpc, wanted)
     ]
     if overlapping:
-        why = f"{place.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"
-        return unknown("network", place.region, why=why, hint="If they are to be, choose another `vpc_cidr` now.")
-    evidence = f"{place.vpc_cidr} overlaps with none of {len(vpcs)} networks"
-    return judged("network", place.region, problems=[], evidence=evidence, hint="")
+        why = f"{region.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"
+        return unknown("network", region.region, why=why, hint="If they are to be, choose another `vpc_cidr` now.")
+    evidence = f"{region.vpc_cidr} overlaps with none of {len(vpcs)} networks"
+    return judged("network", region.region, problems=[], evidence=evidence, hint="")
 
 
 def _is_foreign(vpc: Answer, wanted: Mapping[str, str]) -> bool:

@@ -23,11 +23,11 @@ CURE = "Allow them to whoever deploys; operations/checks/required_permissions.py
 def permission_checks(settings: Settings, ask_in: ReadApiFactory, caller_arn: str, account: str) -> list[Check]:
     """Return a look at each service's actions, in both regions."""
     checks = []
-    for place in (settings.primary, settings.secondary):
+    for region in (settings.primary, settings.secondary):
         for service, actions in actions_by_service().items():
-            arns = stack_arns(settings, service, region=place.region, account=account, caller_arn=caller_arn)
-            look = partial(_look, ask_in(GLOBAL_REGION), caller_arn, service, place.region, actions, arns)
-            checks.append(Check(promises=(f"permissions: {service}",), where=place.region, look=look))
+            arns = stack_arns(settings, service, region=region.region, account=account, caller_arn=caller_arn)
+            look = partial(_look, ask_in(GLOBAL_REGION), caller_arn, service, region.region, actions, arns)
+            checks.append(Check(promises=(f"permissions: {service}",), where=region.region, look=look))
     return checks
 
 

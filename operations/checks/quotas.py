@@ -41,7 +41,7 @@ QUOTAS = (
         service="vpc",
         code="L-F678F1CE",
         question=("ec2", "describe_vpcs", "Vpcs"),
-        needed=lambda place: 0 if place.existing_vpc else 1,
+        needed=lambda region: 0 if region.existing_vpc else 1,
     ),
     Quota(
         name="DB clusters",
@@ -55,7 +55,7 @@ QUOTAS = (
         service="rds",
         code="L-7B6409FD",
         question=("rds", "describe_db_instances", "DBInstances"),
-        needed=lambda place: place.instance_count,
+        needed=lambda region: region.instance_count,
     ),
     Quota(
         name="DB cluster parameter groups",
@@ -84,15 +84,15 @@ QUOTAS = (
 def quota_checks(settings: Settings, ask_in: ReadApiFactory, *, is_up: bool) -> list[Check]:
     """Return the looks at the quotas of both regions, and of the account; a stack that is up needs nothing more."""
     checks = []
-    for place in (settings.primary, settings.secondary):
-        ask = ask_in(place.region)
+    for region in (settings.primary, settings.secondary):
+        ask = ask_in(region.region)
         for quota in QUOTAS:
-            needed = 0 if is_up else quota.needed(place)
-            look = partial(_look_at_quota, quota, ask, place.region, needed)
-            checks.append(Check(promises=(f"quota: {quota.name}",), where=place.region, look=look))
+            needed = 0 if is_up else quota.needed(region)
+            look = partial(_look_at_quota, quota, ask, region.region, needed)
+            checks.append(Check(promises=(f"quota: {quota.name}",), where=region.region, look=look))
         reserved = 0 if is_up else settings.failover.concurrency_reserved_in_a_region
-        look = partial(_look_at_concurrency, ask, place.region, reserved)
-        checks.append(Check(promises=("quota: Lambda concurrency",), where=place.region, look=look))
+        look = partial(_look_at_concurrency, ask, region.region, reserved)
+        checks.append(Check(promises=("quota: Lambda concurrency",), where=region.region, look=look))
     ask = ask_in(GLOBAL_REGION)
     names = names_of(settings)
     roles = 0 if is_up else len(names.roles(is_primary=True)) + len(names.roles(is_primary=False))

@@ -50,9 +50,9 @@ def show_findings(screen: Screen, title: str, findings: Sequence[Finding], more:
 
 
 def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
-    """Return the lines of the table; a cure that stands on the line above is not repeated."""
+    """Return the lines of the table; a hint that stands on the line above is not repeated."""
     above = ["", *(each.hint for each in findings)]
-    return [each.row(with_cure=each.hint != hint) for each, hint in zip(findings, above, strict=False)]
+    return [each.row(with_hint=each.hint != hint) for each, hint in zip(findings, above, strict=False)]
 
 
 def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[Finding]:

@@ -29,14 +29,14 @@ from operations.support.errors import ExitCode, RefusedError
 NOTICES_SEARCHED = 200
 
 
-def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
+def approve(session: Session, region_name: str | None, decision_id: str) -> ExitCode:
     """Answer the one pending decision with yes."""
     deployment = session.deployment
-    place = choose(deployment, session.connect, region)
-    api, key = session.connect(place), approval_key(decision_id)
+    region = choose(deployment, session.connect, region_name)
+    api, key = session.connect(region), approval_key(decision_id)
     items = bounded(partial(api.read_items, [STATE, SWITCH, key]))
     state = parse_state(items[STATE])
-    pending = question_of(place, state, parse_approval(items[key]), decision_id, session.now())
+    pending = question_of(region, state, parse_approval(items[key]), decision_id, session.now())
     if state.value is None:  # question_of refuses it
         raise RefusedError("nothing is known of the question", hint="Look at `status`.")
     history = bounded(partial(api.read_history, NOTICES_SEARCHED, pending.asked_at.isoformat()))
@@ -45,7 +45,7 @@ def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
     ]
     evidence = evidence_of(pending, state.value, [*reversed(waiting), *(parse_entry(item) for item in history)])
     session.screen.note(
-        f"Decision {pending.id} in {place.region}: {pending.verdict}, waits for an answer. Its evidence:"
+        f"Decision {pending.id} in {region.name}: {pending.verdict}, waits for an answer. Its evidence:"
     )
     for name, value in evidence.items():
         session.screen.note(f"  {name}: {value}")
@@ -54,14 +54,14 @@ def approve(session: Session, region: str | None, decision_id: str) -> ExitCode:
         session.screen.note(f"Note: the switch is {describe(switch, session.now())}. Nothing is promoted before `arm`.")
     by = bounded(api.caller)
     session.screen.note(
-        f"Confirmed, it means: {place.region} becomes the writer at the next cycles, if the verdict still stands."
+        f"Confirmed, it means: {region.name} becomes the writer at the next cycles, if the verdict still stands."
     )
     session.confirm(f"Approve {pending.id} as {by}?")
-    change = approval_change(deployment, place, pending, by=by, at=session.now(), change_id=session.new_id())
-    write(api, change, place, _tell_of)
+    change = approval_change(deployment, region, pending, by=by, at=session.now(), change_id=session.new_id())
+    write(api, change, region, _tell_of)
     session.screen.result(
-        {"approved": pending.id, "region": place.region, "by": by, "evidence": evidence},
-        [f"Approved {pending.id} in {place.region} as {by}. Follow it with `status`."],
+        {"approved": pending.id, "region": region.name, "by": by, "evidence": evidence},
+        [f"Approved {pending.id} in {region.name} as {by}. Follow it with `status`."],
     )
     return ExitCode.DONE
 

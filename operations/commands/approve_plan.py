@@ -10,7 +10,7 @@ from datetime import datetime
 from functions.failover_controller.model import Approval, Pending, State
 from operations.aws.ports import Change
 from operations.aws.table_items import OPERATOR, Entry, Parsed, Trace, approval_item, approval_key, trace_of
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.errors import RefusedError
 from operations.support.times import age_text, utc_text
 
@@ -19,34 +19,34 @@ CONTROLLER_SILENT_SECONDS = 120.0
 
 
 def question_of(
-    place: Place, state: Parsed[State], approval: Parsed[Approval], decision_id: str, now: datetime
+    region: DeployedRegion, state: Parsed[State], approval: Parsed[Approval], decision_id: str, now: datetime
 ) -> Pending:
     """Return the pending decision if it may be answered by `decision_id` now.
 
     Raises:
         RefusedError: why not, and what to do.
     """
-    region, value = place.region, state.value
+    region_name, value = region.name, state.value
     if state.problem is not None:
         raise RefusedError(
-            f"the controller's state in {region} can't be understood: {state.problem}",
+            f"the controller's state in {region_name} can't be understood: {state.problem}",
             hint="The runbook, heading `state-unreadable`.",
         )
     if value is None:
-        raise RefusedError(f"the controller in {region} has never beaten", hint="Look at `status`.")
+        raise RefusedError(f"the controller in {region_name} has never beaten", hint="Look at `status`.")
     if value.attempt is not None:
         raise RefusedError(
-            f"a failover to {region} was called at {utc_text(value.attempt.started_at)}: there is nothing left to approve",
+            f"a failover to {region_name} was called at {utc_text(value.attempt.started_at)}: there is nothing left to approve",
             hint="Follow it with `status`.",
         )
     if value.pending is None:
         raise RefusedError(
-            f"no decision is pending in {region}",
+            f"no decision is pending in {region_name}",
             hint="A question ends when the trouble does; look at `status` and `history`, in the standby region.",
         )
     if value.pending.id != decision_id:
         raise RefusedError(
-            f"{decision_id!r} is not the decision that is pending in {region}",
+            f"{decision_id!r} is not the decision that is pending in {region_name}",
             hint=f"Pending since {utc_text(value.pending.asked_at)} is {value.pending.id!r}. Read its evidence in `status` first.",
         )
     _refuse_if_answered(approval, decision_id)
@@ -54,7 +54,7 @@ def question_of(
     if silent_seconds is None or silent_seconds > CONTROLLER_SILENT_SECONDS:
         since = "ever" if silent_seconds is None else f"for {age_text(silent_seconds)}"
         raise RefusedError(
-            f"the question has expired: the controller in {region} has not beaten {since}, so what it saw is stale",
+            f"the question has expired: the controller in {region_name} has not beaten {since}, so what it saw is stale",
             hint="Find out why it is silent (alarm, log). Once it cycles, it asks again, or still asks, if the verdict stands.",
         )
     return value.pending
@@ -80,14 +80,14 @@ def evidence_of(pending: Pending, state: State, entries: Sequence[Entry]) -> dic
 
 
 def approval_change(
-    deployment: Deployment, place: Place, pending: Pending, *, by: str, at: datetime, change_id: str
+    deployment: Deployment, region: DeployedRegion, pending: Pending, *, by: str, at: datetime, change_id: str
 ) -> Change:
     """Return the yes and its trace."""
     verdict = str(pending.verdict)
     trace_key, trace = trace_of(
         Trace.APPROVE,
         global_cluster_id=deployment.global_cluster_id,
-        region=place.region,
+        region=region.name,
         at=at,
         change_id=change_id,
         evidence={"by": by, "decision_id": pending.id, "verdict": verdict},

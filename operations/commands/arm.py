@@ -14,36 +14,36 @@ from operations.aws.roles import Roles, reconcile, roles_from_rds, seats_by_stat
 from operations.aws.table_items import STATE, SWITCH, parse_state, parse_switch
 from operations.commands.arm_plan import ArmRequest, Step, SwitchPlan, SwitchState, describe, exit_code, plan_switch
 from operations.commands.session import Session, write
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.deadlines import bounded, side_by_side
 from operations.support.errors import AwsError, ExitCode, OperationError
 from operations.support.screen import Screen
 
 
 def set_armed(
-    session: Session, region: str | None, *, armed: bool, reason: str, expires_at: datetime | None
+    session: Session, region_name: str | None, *, armed: bool, reason: str, expires_at: datetime | None
 ) -> ExitCode:
     """Arm or disarm: both regions, or the named one."""
     deployment = session.deployment
-    places = deployment.places if region is None else (deployment.place(region),)
-    apis = {place: session.connect(place) for place in places}
+    regions = deployment.regions if region_name is None else (deployment.region(region_name),)
+    apis = {region: session.connect(region) for region in regions}
     readings, seats = _read_switches(deployment, apis)
-    reached = [reading.place for reading in readings if reading.failure is None]
+    reached = [reading.region for reading in readings if reading.failure is None]
     if not reached:
         raise AwsError(
             "; ".join(str(reading.failure) for reading in readings) + ". Nothing was changed", hint=_cure_of(readings)
         )
-    caller = _caller(apis, sorted(reached, key=lambda place: place != seats.standby))
+    caller = _caller(apis, sorted(reached, key=lambda region: region != seats.standby))
     order = ArmRequest(
         armed=armed, reason=reason, expires_at=expires_at, by=caller, at=session.now(), change_id=session.new_id()
     )
     plan = plan_switch(deployment, order, readings, seats)
     _say_plan(session.screen, plan)
     if plan.standby_is_unreached:
-        standby = "" if seats.standby is None else seats.standby.region
+        standby = "" if seats.standby is None else seats.standby.name
         raise AwsError(
             f"{standby}, the standby, whose controller would act, can't be told: {_failures(plan)}. Nothing was changed",
-            hint=f"Try again. The other region alone: --region {reached[0].region}.",
+            hint=f"Try again. The other region alone: --region {reached[0].name}.",
         )
     if plan.changes_something:
         session.confirm(f"{order.verb.capitalize()} as said above?")
@@ -51,77 +51,77 @@ def set_armed(
     return _say_end(session.screen, plan, ends)
 
 
-def _read_switches(deployment: Deployment, apis: Mapping[Place, RegionApi]) -> tuple[list[SwitchState], Roles]:
+def _read_switches(deployment: Deployment, apis: Mapping[DeployedRegion, RegionApi]) -> tuple[list[SwitchState], Roles]:
     """Read the tables and the RDS APIs of all asked regions at once: a dead one costs its deadline, once."""
     calls: list[Callable[[], Any]] = [partial(api.read_items, [STATE, SWITCH]) for api in apis.values()]
     calls += [api.read_roles for api in apis.values()]
     answers = side_by_side(calls)
     tables, roles = answers[: len(apis)], answers[len(apis) :]
     readings, remembered = [], []
-    for place, answer in zip(apis, tables, strict=True):
+    for region, answer in zip(apis, tables, strict=True):
         if isinstance(answer, OperationError):
-            readings.append(SwitchState(place=place, failure=answer.what))
+            readings.append(SwitchState(region=region, failure=answer.what))
             continue
         state = parse_state(answer[STATE]).value
-        readings.append(SwitchState(place=place, switch=parse_switch(answer[SWITCH]), state=state))
-        remembered.append(seats_by_state(deployment, place, state))
+        readings.append(SwitchState(region=region, switch=parse_switch(answer[SWITCH]), state=state))
+        remembered.append(seats_by_state(deployment, region, state))
     by_rds = reconcile(roles_from_rds(deployment, answer) for answer in roles if isinstance(answer, RdsRoles))
     return readings, by_rds if by_rds.standby is not None or "disagree" in by_rds.source else reconcile(remembered)
 
 
-def _caller(apis: Mapping[Place, RegionApi], places: Sequence[Place]) -> str:
+def _caller(apis: Mapping[DeployedRegion, RegionApi], regions: Sequence[DeployedRegion]) -> str:
     """Ask the first of the regions that answered who we are."""
-    return bounded(apis[places[0]].caller)
+    return bounded(apis[regions[0]].caller)
 
 
-def _write_steps(plan: SwitchPlan, apis: Mapping[Place, RegionApi]) -> dict[Place, str | None]:
+def _write_steps(plan: SwitchPlan, apis: Mapping[DeployedRegion, RegionApi]) -> dict[DeployedRegion, str | None]:
     """Write in order; return why a region was not told. A failure of the first, the standby, ends it all."""
 
     def tell_of(theirs: Item | None) -> str:
         return describe(parse_switch(theirs), plan.order.at)
 
-    ends: dict[Place, str | None] = {}
+    ends: dict[DeployedRegion, str | None] = {}
     for step in plan.steps:
         try:
             if step.change is not None:
-                write(apis[step.place], step.change, step.place, tell_of)
+                write(apis[step.region], step.change, step.region, tell_of)
         except OperationError as error:
             if not ends:
                 raise
-            ends[step.place] = error.what
+            ends[step.region] = error.what
         else:
-            ends[step.place] = None
+            ends[step.region] = None
     return ends
 
 
 def _say_plan(screen: Screen, plan: SwitchPlan) -> None:
     screen.note(f"Plan: {plan.order.verb} as {plan.order.by}; roles: {plan.seats.source}")
     for step in plan.steps:
-        screen.note(f"  {step.place.region} ({_role(plan, step.place)}): {step.before}")
+        screen.note(f"  {step.region.name} ({_role(plan, step.region)}): {step.before}")
         screen.note(f"    -> {step.after}" if step.change else "    -> nothing to change")
     for reading in plan.unreached:
-        screen.note(f"  {reading.place.region}: NOT REACHED: {reading.failure}")
+        screen.note(f"  {reading.region.name}: NOT REACHED: {reading.failure}")
     for remark in plan.remarks:
         screen.note(f"  Note: {remark}")
 
 
-def _role(plan: SwitchPlan, place: Place) -> str:
+def _role(plan: SwitchPlan, region: DeployedRegion) -> str:
     if plan.seats.standby is None:
         return "role unknown"
-    return "standby: its controller acts" if place == plan.seats.standby else "writer"
+    return "standby: its controller acts" if region == plan.seats.standby else "writer"
 
 
-def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[Place, str | None]) -> ExitCode:
-    notified = [place for place, why in ends.items() if why is None]
+def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[DeployedRegion, str | None]) -> ExitCode:
+    notified = [region for region, why in ends.items() if why is None]
     code = exit_code(plan, notified)
     missed = {
-        **{each.place: each.failure for each in plan.unreached},
-        **{place: why for place, why in ends.items() if why},
+        **{each.region: each.failure for each in plan.unreached},
+        **{region: why for region, why in ends.items() if why},
     }
-    lines = [_end_line(plan, step) for step in plan.steps if step.place in notified]
-    for place, why in missed.items():
+    lines = [_end_line(plan, step) for step in plan.steps if step.region in notified]
+    for region, why in missed.items():
         lines.append(
-            f"{place.region} could not be told: {why}. Run `{plan.order.verb}` again when it answers: "
+            f"{region.name} could not be told: {why}. Run `{plan.order.verb}` again when it answers: "
             "after a change of roles its own switch is the one that counts."
         )
     if code is ExitCode.PARTLY and not missed:
@@ -133,11 +133,11 @@ def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[Place, str | None])
             "by": plan.order.by,
             "why": plan.order.reason,
             "until": None if plan.order.expires_at is None else plan.order.expires_at.isoformat(),
-            "standby": None if standby is None else standby.region,
+            "standby": None if standby is None else standby.name,
             "effective": None if standby is None else standby in notified,
-            "notified": [place.region for place in notified],
-            "changed": [step.place.region for step in plan.steps if step.change and step.place in notified],
-            "not_told": {place.region: why for place, why in missed.items()},
+            "notified": [region.name for region in notified],
+            "changed": [step.region.name for step in plan.steps if step.change and step.region in notified],
+            "not_told": {region.name: why for region, why in missed.items()},
             "remarks": list(plan.remarks),
             "exit_code": int(code),
         },
@@ -148,9 +148,7 @@ def _say_end(screen: Screen, plan: SwitchPlan, ends: Mapping[Place, str | None])
 
 def _end_line(plan: SwitchPlan, step: Step) -> str:
     return (
-        f"{step.place.region}: {step.after}"
-        if step.change
-        else f"{step.place.region}: {step.before}; nothing to change"
+        f"{step.region.name}: {step.after}" if step.change else f"{step.region.name}: {step.before}; nothing to change"
     )
 
 

@@ -13,7 +13,7 @@ from functions.failover_controller.model import State, Switch
 from operations.aws.ports import Change, Item
 from operations.aws.roles import Roles
 from operations.aws.table_items import SWITCH, Parsed, Trace, changed_at, is_armed, switch_item, trace_of
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.errors import ExitCode
 from operations.support.times import utc_text
 
@@ -39,7 +39,7 @@ class ArmRequest:
 class SwitchState:
     """What one region's table says, or why it could not be read."""
 
-    place: Place
+    region: DeployedRegion
     switch: Parsed[Switch] | None = None
     state: State | None = None
     failure: str | None = None
@@ -49,7 +49,7 @@ class SwitchState:
 class Step:
     """What happens in one region; without a change it is as wanted already."""
 
-    place: Place
+    region: DeployedRegion
     before: str
     after: str
     change: Change | None
@@ -73,12 +73,12 @@ class SwitchPlan:
     @property
     def standby_is_unreached(self) -> bool:
         """Whether the region that would act can't be told: then nothing is worth writing."""
-        return any(reading.place == self.seats.standby for reading in self.unreached) or not self.steps
+        return any(reading.region == self.seats.standby for reading in self.unreached) or not self.steps
 
 
 def plan_switch(deployment: Deployment, order: ArmRequest, readings: Sequence[SwitchState], seats: Roles) -> SwitchPlan:
     """Return what would be done, from one reading of each region that is to be told."""
-    in_order = sorted(readings, key=lambda reading: reading.place != seats.standby)
+    in_order = sorted(readings, key=lambda reading: reading.region != seats.standby)
     steps = tuple(_step(deployment, order, reading) for reading in in_order if reading.failure is None)
     unreached = tuple(reading for reading in in_order if reading.failure is not None)
     return SwitchPlan(
@@ -90,9 +90,9 @@ def plan_switch(deployment: Deployment, order: ArmRequest, readings: Sequence[Sw
     )
 
 
-def exit_code(plan: SwitchPlan, notified: Sequence[Place]) -> ExitCode:
+def exit_code(plan: SwitchPlan, notified: Sequence[DeployedRegion]) -> ExitCode:
     """Return 0 only when the region that acts was told, and every other that was asked for."""
-    everybody = not plan.unreached and all(step.place in notified for step in plan.steps)
+    everybody = not plan.unreached and all(step.region in notified for step in plan.steps)
     return ExitCode.DONE if everybody and plan.seats.standby in notified else ExitCode.PARTLY
 
 
@@ -115,11 +115,11 @@ def _step(deployment: Deployment, order: ArmRequest, reading: SwitchState) -> St
     switch = reading.switch or Parsed(raw=None)
     before = describe(switch, order.at)
     if _is_as_wanted(switch, order):
-        return Step(place=reading.place, before=before, after=before, change=None)
+        return Step(region=reading.region, before=before, after=before, change=None)
     trace_key, trace = trace_of(
         Trace.ARM if order.armed else Trace.DISARM,
         global_cluster_id=deployment.global_cluster_id,
-        region=reading.place.region,
+        region=reading.region.name,
         at=order.at,
         change_id=order.change_id,
         evidence={
@@ -139,7 +139,7 @@ def _step(deployment: Deployment, order: ArmRequest, reading: SwitchState) -> St
         over=switch.raw,
     )
     change = Change(key=SWITCH, attributes=attributes, over=switch.raw, trace_key=trace_key, trace=trace)
-    return Step(place=reading.place, before=before, after=_wanted(order), change=change)
+    return Step(region=reading.region, before=before, after=_wanted(order), change=change)
 
 
 def _is_as_wanted(switch: Parsed[Switch], order: ArmRequest) -> bool:
@@ -169,15 +169,15 @@ def _since(raw: Item | None) -> str:
 def _remarks_on_seats(order: ArmRequest, seats: Roles, readings: Sequence[SwitchState]) -> list[str]:
     remarks = []
     standby = seats.standby
-    asked = [reading.place for reading in readings]
+    asked = [reading.region for reading in readings]
     if seats.operation is not None:
         remarks.append(f"RDS shows an operation ({seats.operation}): the roles are about to change.")
     if standby is None:
         remarks.append(f"Which region is the standby is {seats.source}: nobody knows whose controller would act.")
     elif standby not in asked:
         remarks.append(
-            f"The controller that would act is the one in {standby.region}, the standby: it is not told. "
-            f"Add it: `{order.verb}` with --region {standby.region}, or without --region."
+            f"The controller that would act is the one in {standby.name}, the standby: it is not told. "
+            f"Add it: `{order.verb}` with --region {standby.name}, or without --region."
         )
     return remarks
 
@@ -185,7 +185,7 @@ def _remarks_on_seats(order: ArmRequest, seats: Roles, readings: Sequence[Switch
 def _remarks_on_state(order: ArmRequest, readings: Sequence[SwitchState]) -> list[str]:
     remarks = []
     for reading in readings:
-        state, region = reading.state, reading.place.region
+        state, region = reading.state, reading.region.name
         if state is None:
             continue
         if state.attempt is not None:

@@ -144,11 +144,11 @@ def estimate(
 ) -> Estimate:
     """Return what a stack with these settings costs a month."""
     lines: list[Line] = []
-    for place in (settings.primary, settings.secondary):
-        wanted = [*_fixed(settings, place, hours_per_month), *_by_use(settings, place, usage, hours_per_month)]
+    for region in (settings.primary, settings.secondary):
+        wanted = [*_fixed(settings, region, hours_per_month), *_by_use(settings, region, usage, hours_per_month)]
         for what, quantity, unit, by_use in wanted:
-            price = prices.get((what, place.region)) or prices.get((what, ANYWHERE))
-            lines.append(Line(what=what, where=place.region, quantity=quantity, unit=unit, price=price, by_use=by_use))
+            price = prices.get((what, region.region)) or prices.get((what, ANYWHERE))
+            lines.append(Line(what=what, where=region.region, quantity=quantity, unit=unit, price=price, by_use=by_use))
     return Estimate(lines=lines, usage=usage)
 
 
@@ -172,23 +172,23 @@ PRICED_OTHERWISE = frozenset(
 _Wanted = Iterator[tuple[str, float, str, bool]]
 
 
-def _fixed(settings: Settings, place: RegionSettings, hours: float) -> _Wanted:
+def _fixed(settings: Settings, region: RegionSettings, hours: float) -> _Wanted:
     there = counts(settings)
-    if place.serverless:
-        least_acu_hours = place.instance_count * place.serverless.min_acu * hours
+    if region.serverless:
+        least_acu_hours = region.instance_count * region.serverless.min_acu * hours
         yield "aurora-mysql serverless v2 at its least", least_acu_hours, "ACU-hour", False
     else:
-        yield f"aurora-mysql instance {place.instance_class}", place.instance_count * hours, "hour", False
+        yield f"aurora-mysql instance {region.instance_class}", region.instance_count * hours, "hour", False
     for kind, (what, unit) in PRICED.items():
-        if count := there.get((kind, place.region), 0):
+        if count := there.get((kind, region.region), 0):
             yield what, count, unit, False
     # The replica in the other region is a secret of its own.
     yield "secret, each replica counted", there[SECRET, settings.primary.region], "secret-month", False
     yield "custom metric", CUSTOM_METRICS, "metric-month", False
 
 
-def _by_use(settings: Settings, place: RegionSettings, usage: Usage, hours: float) -> _Wanted:
-    is_writer = place.region == settings.primary.region
+def _by_use(settings: Settings, region: RegionSettings, usage: Usage, hours: float) -> _Wanted:
+    is_writer = region.region == settings.primary.region
     beats = hours * SECONDS_PER_HOUR / settings.failover.interval_seconds
     # One controller always beats; each beat asks the own health_check, and the other region's is asked from there.
     checks = 2 * beats

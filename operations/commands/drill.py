@@ -18,7 +18,7 @@ from operations.commands.move_steps import MoveOptions, MoveResult, arrive, jour
 from operations.commands.move_survey import Topology, survey
 from operations.commands.session import Session
 from operations.commands.switchover import go_over, move, obstacles_of, say_plan
-from operations.stack.deployment import Place
+from operations.stack.deployment import DeployedRegion
 from operations.support.deadlines import bounded, side_by_side
 from operations.support.errors import AwsError, ExitCode, OperationError, RefusedError, StoppedError
 
@@ -44,8 +44,8 @@ class _Course:
     session: Session
     terms: Terms
     drill_id: str
-    home: Place
-    away: Place
+    home: DeployedRegion
+    away: DeployedRegion
     steps: list[dict[str, object]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -54,9 +54,7 @@ class _Course:
         self.steps.append({"step": step, "seconds": seconds, "what": what, **more})
 
     def note_in_trail(self, step: Step) -> None:
-        notified = evidence_of(
-            self.drill_id, step, home=self.home.region, away=self.away.region, reason=self.terms.reason
-        )
+        notified = evidence_of(self.drill_id, step, home=self.home.name, away=self.away.name, reason=self.terms.reason)
         record(self.session, self.away, Trace.DRILL, notified)
 
 
@@ -80,8 +78,8 @@ def drill(session: Session, terms: Terms, *, only_resume: bool, verify: Verify) 
         session=session,
         terms=terms,
         drill_id=session.new_id(),
-        home=found.writer.place,
-        away=found.standby.place,
+        home=found.writer.region,
+        away=found.standby.region,
     )
     course.note_in_trail(Step.BEGUN)
     with _half_way(course):
@@ -111,7 +109,7 @@ def _go(course: _Course, step: str, way: Callable[[], MoveResult]) -> None:
     since = course.session.stopwatch()
     course.session.screen.note(f"Drill, {step}")
     moved = way()
-    course.did(step, since, f"{moved.target.region} is the writer", legs=moved.seconds)
+    course.did(step, since, f"{moved.target.name} is the writer", legs=moved.seconds)
 
 
 def _why(terms: Terms) -> str:
@@ -121,36 +119,38 @@ def _why(terms: Terms) -> str:
 def _resume(session: Session, terms: Terms, found: Topology, last: Drill | None, verify: Verify) -> ExitCode:
     if last is None or not last.is_open:
         raise RefusedError("no drill is half-way", hint="Begin one without --resume; `history` shows the earlier ones.")
-    home, away = session.deployment.place(last.home), session.deployment.place(last.away)
+    home, away = session.deployment.region(last.home), session.deployment.region(last.away)
     course = _Course(session=session, terms=terms, drill_id=last.id, home=home, away=away)
     session.screen.note(f"The drill of {last.at}, {_stand(found, last)}, is gone on with")
     with _half_way(course):
         if found.world.operation is not None:
             found = _follow(course, found)
-        if found.writer.place == home and last.step is Step.BEGUN:
+        if found.writer.region == home and last.step is Step.BEGUN:
             course.note_in_trail(Step.ENDED)
-            session.screen.note(f"It never left {home.region}: there is nothing to bring home, and it counts as ended")
+            session.screen.note(f"It never left {home.name}: there is nothing to bring home, and it counts as ended")
             return _say_end(course)
-        if found.writer.place == home:
+        if found.writer.region == home:
             course.note_in_trail(Step.ENDED)
             return _say_end(course)
-        session.confirm(f"Go on with the drill: verify, then home to {home.region}?")
+        session.confirm(f"Go on with the drill: verify, then home to {home.name}?")
         return _from_there(course, verify) if last.step is Step.BEGUN else _homewards(course)
 
 
 def _follow(course: _Course, found: Topology) -> Topology:
     """Follow the operation that was under way when the drill was interrupted; return how it stands then."""
     session, operation = course.session, found.world.operation
-    places = [place for place in (course.home, course.away) if operation and place.cluster_arn == operation.target_arn]
-    if not places:
+    regions = [
+        region for region in (course.home, course.away) if operation and region.cluster_arn == operation.target_arn
+    ]
+    if not regions:
         raise RefusedError("another operation is under way, to no region of the drill", hint="Wait until it has ended.")
-    target, since = places[0], session.stopwatch()
+    target, since = regions[0], session.stopwatch()
     journey = journey_to(session, target, course.terms.course)
     with journey.followed():
         following = MoveProgress(session=session, target=target, journey=journey, started_at=session.now())
         arrive(following, course.terms.course)
         following.until_the_other_follows()
-    course.did("followed", since, f"{target.region} is the writer", legs=journey.seconds)
+    course.did("followed", since, f"{target.name} is the writer", legs=journey.seconds)
     return survey(session)
 
 
@@ -174,13 +174,13 @@ def _last_drill(session: Session) -> Drill | None:
     Raises:
         AwsError: one can't be read, so that nobody knows whether a drill is half-way.
     """
-    places = session.deployment.places
-    answers = side_by_side([partial(session.connect(place).read_history, ENTRIES_SEARCHED) for place in places])
+    regions = session.deployment.regions
+    answers = side_by_side([partial(session.connect(region).read_history, ENTRIES_SEARCHED) for region in regions])
     entries: list[Entry] = []
-    for place, answer in zip(places, answers, strict=True):
+    for region, answer in zip(regions, answers, strict=True):
         if isinstance(answer, OperationError):
             raise AwsError(
-                f"whether a drill is half-way can't be read in {place.region}: {answer.what}",
+                f"whether a drill is half-way can't be read in {region.name}: {answer.what}",
                 hint="A drill needs both regions. Try again.",
             )
         entries += [parse_entry(item) for item in answer]
@@ -191,7 +191,7 @@ def _stand(found: Topology, last: Drill) -> str:
     operation = found.world.operation
     if operation is not None:
         return f"a {operation.word} under way ({operation.status})"
-    where = found.writer.place.region
+    where = found.writer.region.name
     return f"the writer in {where}, {'at home' if where == last.home else 'away from home'}"
 
 
@@ -204,7 +204,7 @@ def _resume_line(session: Session) -> str:
 def _say_end(course: _Course) -> ExitCode:
     screen, session = course.session.screen, course.session
     writer = bounded(session.moves(course.away).read_global).writer_arn
-    place = next((each for each in session.deployment.places if each.cluster_arn == writer), course.home)
+    region = next((each for each in session.deployment.regions if each.cluster_arn == writer), course.home)
     found = exit_code(course.findings) if course.findings else ExitCode.DONE
     code = ExitCode.PARTLY if found is ExitCode.AWS else found
     screen.table("The drill", HEADINGS, [row for step in course.steps for row in _rows(step)])
@@ -212,17 +212,17 @@ def _say_end(course: _Course) -> ExitCode:
     screen.result(
         {
             "drill": course.drill_id,
-            "home": course.home.region,
-            "away": course.away.region,
-            "writer": place.region,
+            "home": course.home.name,
+            "away": course.away.name,
+            "writer": region.name,
             "steps": course.steps,
             "not_passed": [finding.to_json() for finding in bad],
             "exit_code": int(code),
         },
         [
             *(f"{each.verdict}: {each.check} in {each.where}: {each.evidence}" for each in bad),
-            f"The writer is in {place.region}."
-            + ("" if place == course.home else f" Home: python -m operations switchover --to {course.home.region}"),
+            f"The writer is in {region.name}."
+            + ("" if region == course.home else f" Home: python -m operations switchover --to {course.home.name}"),
         ],
     )
     return code

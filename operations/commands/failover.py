@@ -52,18 +52,18 @@ def fail_over(
             hint="If the writer's region lives, nothing need be lost: `switchover`. If it is lost: --accept-data-loss.",
         )
     found = survey(session, probing=True)
-    target = found.standby.place
+    target = found.standby.region
     if found.world.operation is not None:
         return follow_what_is_under_way(session, found, None, course, _say_end)
     if only_resume:
         raise RefusedError(
-            f"no operation is under way, and {found.writer.place.region} is the writer: there is nothing to follow",
+            f"no operation is under way, and {found.writer.region.name} is the writer: there is nothing to follow",
             hint="It has ended, or never began: look at `status` and `history`.",
         )
     obstacles = list(obstacles_of(session, found, even_if_alive=even_if_alive))
     _say_plan(session, found, obstacles)
     refuse_if(obstacles)
-    session.confirm(f"Fail over to {target.region}, and lose what it has not received?")
+    session.confirm(f"Fail over to {target.name}, and lose what it has not received?")
     _record(session, found, reason)
     started_at = session.now()
     journey = journey_to(session, target, course)
@@ -71,13 +71,13 @@ def fail_over(
         begin(session, target, partial(session.moves(target).fail_over, target.cluster_arn), journey)
         following = MoveProgress(session=session, target=target, journey=journey, started_at=started_at)
         arrive(following, course)
-    _say_end(session, MoveResult(origin=found.writer.place, target=target, seconds=journey.seconds))
+    _say_end(session, MoveResult(origin=found.writer.region, target=target, seconds=journey.seconds))
     return ExitCode.DONE
 
 
 def obstacles_of(session: Session, found: Topology, *, even_if_alive: bool) -> Iterator[Obstacle]:
     """Return what forbids a failover by hand now."""
-    standby, where = found.standby, found.standby.place.region
+    standby, where = found.standby, found.standby.region.name
     if standby.world is None:
         yield Obstacle(
             what=f"the RDS API of {where} does not answer, and a failover is called there",
@@ -108,9 +108,9 @@ def signs_of_life(session: Session, found: Topology) -> Iterator[str]:
     """Return everything that says that the writer lives."""
     writer, standby = found.writer, found.standby
     if writer.own_probe is not None and writer.own_probe.is_alive:
-        yield f"the health_check of {writer.place.region} reaches it"
+        yield f"the health_check of {writer.region.name} reaches it"
     if standby.peer_probe is not None and standby.peer_probe.is_alive:
-        yield f"the health_check of {standby.place.region} reaches it across the peering"
+        yield f"the health_check of {standby.region.name} reaches it across the peering"
     state = standby.remembered
     if state is not None and state.dead_since is None and state.heartbeat_seen_at is not None:
         age_seconds = (session.now() - state.heartbeat_seen_at).total_seconds()
@@ -122,9 +122,9 @@ def _say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> N
     note = session.screen.note
     writer, standby = found.writer, found.standby
     note(f"Plan: FAILOVER of {session.deployment.global_cluster_id}; what was not replicated is lost")
-    note(f"  writer now   {writer.place.region}: {cluster_words(writer)}")
-    note(f"  writer then  {standby.place.region}: {cluster_words(standby)}")
-    note(f"  synchronized {found.world.synchronization.get(standby.place.cluster_arn, 'unknown')}")
+    note(f"  writer now   {writer.region.name}: {cluster_words(writer)}")
+    note(f"  writer then  {standby.region.name}: {cluster_words(standby)}")
+    note(f"  synchronized {found.world.synchronization.get(standby.region.cluster_arn, 'unknown')}")
     note(f"  alive?       {'; '.join(signs_of_life(session, found)) or 'nothing says that the writer lives'}")
     for words, probe in (
         ("its own region's health_check", writer.own_probe),
@@ -132,11 +132,11 @@ def _say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> N
     ):
         said = "no answer" if probe is None else probe.problem or ("takes writes" if probe.takes_writes else "answers")
         note(f"               {words}: {said}")
-    note(f"  controller   {standby.place.region}: {controller_words(standby, session)}")
+    note(f"  controller   {standby.region.name}: {controller_words(standby, session)}")
     for line in _evidence(standby.remembered):
         note(f"               {line}")
     note("  controllers  are not told: they hold while RDS shows an operation, and RDS takes one at a time")
-    note(f"  afterwards   AWS keeps the old volume as a snapshot {SNAPSHOT} when {writer.place.region} returns")
+    note(f"  afterwards   AWS keeps the old volume as a snapshot {SNAPSHOT} when {writer.region.name} returns")
     for each in obstacles:
         note(f"  OBSTACLE     {each.what}")
 
@@ -167,14 +167,14 @@ def _record(session: Session, found: Topology, reason: str) -> None:
     state = found.standby.remembered
     evidence: dict[str, object] = {
         "why": reason,
-        "from": found.writer.place.region,
+        "from": found.writer.region.name,
         "dead_since": None if state is None or state.dead_since is None else utc_text(state.dead_since),
         "lag_before_outage_ms": None if state is None else state.lag_ms,
         "decision_id": None if state is None or state.pending is None else state.pending.id,
         "signs_of_life": list(signs_of_life(session, found)),
     }
     try:
-        record(session, found.standby.place, Trace.FAILOVER, evidence)
+        record(session, found.standby.region, Trace.FAILOVER, evidence)
     except (AwsError, RefusedError) as error:
         session.screen.note(
             f"NOT RECORDED in the audit trail: {error.what}. It goes on; write down who did this and why."
@@ -182,7 +182,7 @@ def _record(session: Session, found: Topology, reason: str) -> None:
 
 
 def _say_end(session: Session, moved: MoveResult) -> None:
-    origin, target = moved.origin.region, moved.target.region
+    origin, target = moved.origin.name, moved.target.name
     steps = [
         f"When {origin} returns: copy its snapshot {SNAPSHOT} before its retention ends, it holds the writes that were lost: "
         f"aws rds describe-db-cluster-snapshots --snapshot-type automated --region {origin}",

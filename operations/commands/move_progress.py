@@ -13,7 +13,7 @@ from operations.aws.move_ports import ProbeTarget
 from operations.commands.session import Session
 from operations.commands.status_environment import read_dns
 from operations.commands.waiting import PollResult, Waiter
-from operations.stack.deployment import Place
+from operations.stack.deployment import DeployedRegion
 from operations.stack.resources import read_surface
 from operations.support.errors import AwsError, FailedError, OperationError
 
@@ -30,7 +30,7 @@ class MoveProgress:
     """One move that was accepted, or is found under way."""
 
     session: Session
-    target: Place
+    target: DeployedRegion
     journey: Waiter
     started_at: datetime
     """When the call was made, or the move was found."""
@@ -59,7 +59,7 @@ class MoveProgress:
 
     def _promotion(self) -> PollResult:
         world = self.session.moves(self.target).read_global()
-        region = self.target.region
+        region = self.target.name
         if world.operation is not None:
             self._unseen_since = None
             return PollResult(done=False, words=f"{region}: RDS says {world.operation.status}")
@@ -80,24 +80,22 @@ class MoveProgress:
             self._environment = self.session.connect(self.target).read_policy()
         probe = self.session.moves(self.target).probe(ProbeTarget.own(self.target, self._environment))
         if probe.takes_writes:
-            return PollResult(done=True, words=f"{self.target.region}: takes writes, heartbeat {probe.heartbeat}")
+            return PollResult(done=True, words=f"{self.target.name}: takes writes, heartbeat {probe.heartbeat}")
         why = probe.problem or ("read-only" if probe.read_only else "no heartbeat yet")
-        return PollResult(done=False, words=f"{self.target.region}: does not take writes yet: {why}")
+        return PollResult(done=False, words=f"{self.target.name}: does not take writes yet: {why}")
 
     def _name(self) -> PollResult:
-        region = self.target.region
+        region = self.target.name
         if self.session.moves(self.target).writer_role(self.started_at) != 1:
             return PollResult(done=False, words=f"DNS: {region} does not report itself as the writer yet")
-        if self.target.name == HOME:
+        if self.target.label == HOME:
             other = self.session.deployment.other(self.target)
             try:
                 theirs = self.session.moves(other).writer_role(self.started_at)
             except AwsError:
                 theirs = None  # silent: then home's own word decides
             if theirs == 1:
-                return PollResult(
-                    done=False, words=f"DNS: {other.region} still reports itself as the writer this minute"
-                )
+                return PollResult(done=False, words=f"DNS: {other.name} still reports itself as the writer this minute")
         leads = self._leads_to()
         if leads not in (None, region):
             return PollResult(
@@ -109,11 +107,11 @@ class MoveProgress:
         """Return the region that the writer's name leads to in the target's VPC; None when nobody says: the metric decides then."""
         try:
             surface = read_surface(self.session.outputs)
-            return read_dns(surface, surface.in_region(self.target.region), self.session.ask_in).region
+            return read_dns(surface, surface.in_region(self.target.name), self.session.ask_in).region
         except OperationError:
             return None
 
     def _replication(self) -> PollResult:
         other = self.session.deployment.other(self.target)
         state = self.session.moves(self.target).read_global().synchronization.get(other.cluster_arn, "unknown")
-        return PollResult(done=state == "connected", words=f"{other.region}: as a standby it is {state}")
+        return PollResult(done=state == "connected", words=f"{other.name}: as a standby it is {state}")

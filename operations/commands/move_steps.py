@@ -15,7 +15,7 @@ from operations.commands.move_progress import MoveProgress
 from operations.commands.move_survey import RegionSurvey, Topology
 from operations.commands.session import Session, write
 from operations.commands.waiting import Waiter
-from operations.stack.deployment import Place
+from operations.stack.deployment import DeployedRegion
 from operations.support.deadlines import bounded
 from operations.support.errors import AwsError, ExitCode, OperationError, RefusedError
 from operations.support.times import age_text
@@ -44,12 +44,12 @@ class MoveOptions:
 class MoveResult:
     """A move that has arrived: seconds from the call to the end of each leg."""
 
-    origin: Place
-    target: Place
+    origin: DeployedRegion
+    target: DeployedRegion
     seconds: dict[str, float]
 
 
-def begin(session: Session, target: Place, call: Callable[[], None], journey: Waiter) -> None:
+def begin(session: Session, target: DeployedRegion, call: Callable[[], None], journey: Waiter) -> None:
     """Make the call once. An answer that never came is looked after: RDS may have begun.
 
     Raises:
@@ -69,7 +69,7 @@ def begin(session: Session, target: Place, call: Callable[[], None], journey: Wa
             ) from error
         journey.note("no answer to the call, but RDS has begun")
     else:
-        journey.note(f"accepted: {target.region} becomes the writer")
+        journey.note(f"accepted: {target.name} becomes the writer")
 
 
 def arrive(following: MoveProgress, course: MoveOptions) -> None:
@@ -100,27 +100,27 @@ def controller_words(region: RegionSurvey, session: Session) -> str:
     return f"{mode}, {armed}; last cycle {age_text((session.now() - state.cycle_at).total_seconds())} ago"
 
 
-def record(session: Session, place: Place, trace: Trace, evidence: dict[str, object]) -> str:
+def record(session: Session, region: DeployedRegion, trace: Trace, evidence: dict[str, object]) -> str:
     """Leave a trace of what a person is about to do in a region's audit trail; return its id. Raises as `write`."""
-    api, change_id, at = session.connect(place), session.new_id(), session.now()
+    api, change_id, at = session.connect(region), session.new_id(), session.now()
     notified = {"by": bounded(api.caller), **evidence}
     key, item = trace_of(
         trace,
         global_cluster_id=session.deployment.global_cluster_id,
-        region=place.region,
+        region=region.name,
         at=at,
         change_id=change_id,
         evidence=notified,
     )
     attributes = {"kind": str(trace), "at": at.isoformat(), "change_id": change_id}
     change = Change(key=("move", change_id), attributes=attributes, over=None, trace_key=key, trace=item)
-    write(api, change, place, lambda _theirs: "an item of the same id")
+    write(api, change, region, lambda _theirs: "an item of the same id")
     return change_id
 
 
 def cluster_obstacles(region: RegionSurvey) -> Iterator[Obstacle]:
     """Return why a cluster can't take part in a move now."""
-    where, cluster = region.place.region, region.cluster
+    where, cluster = region.region.name, region.cluster
     if cluster is None:
         why = region.failures.get("cluster", "there is no such cluster")
         yield Obstacle(what=f"the cluster of {where} can't be read: {why}", hint="Try again when that region answers.")
@@ -134,7 +134,7 @@ def cluster_obstacles(region: RegionSurvey) -> Iterator[Obstacle]:
 def follow_what_is_under_way(
     session: Session,
     found: Topology,
-    wanted: Place | None,
+    wanted: DeployedRegion | None,
     course: MoveOptions,
     say_end: Callable[[Session, MoveResult], None],
 ) -> ExitCode:
@@ -142,14 +142,14 @@ def follow_what_is_under_way(
     operation = found.world.operation
     if operation is None:
         raise RefusedError("no operation is under way", hint="Look at `status`.")
-    targets = [place for place in session.deployment.places if place.cluster_arn == operation.target_arn]
+    targets = [region for region in session.deployment.regions if region.cluster_arn == operation.target_arn]
     if not targets or (wanted is not None and wanted != targets[0]):
         raise RefusedError(
             f"another operation is under way: {operation.word} to {operation.target_arn}, {operation.status}",
             hint="Wait until it has ended; follow it with `status`. Then decide anew.",
         )
     target = targets[0]
-    session.screen.note(f"A {operation.word} to {target.region} is under way: nothing is called, it is followed")
+    session.screen.note(f"A {operation.word} to {target.name} is under way: nothing is called, it is followed")
     journey = journey_to(session, target, course)
     with journey.followed():
         following = MoveProgress(session=session, target=target, journey=journey, started_at=session.now())
@@ -158,20 +158,20 @@ def follow_what_is_under_way(
     return ExitCode.DONE
 
 
-def journey_to(session: Session, target: Place, course: MoveOptions) -> Waiter:
+def journey_to(session: Session, target: DeployedRegion, course: MoveOptions) -> Waiter:
     """Return the wait for a move to `target`."""
     return Waiter(
         session,
         timeout_seconds=course.timeout_seconds,
-        goes_on=f"AWS carries on with the move to {target.region} by itself, and the controllers hold meanwhile.",
+        goes_on=f"AWS carries on with the move to {target.name} by itself, and the controllers hold meanwhile.",
         resume=_resume_line(session.command_line, target),
     )
 
 
-def _resume_line(command_line: str, target: Place) -> str:
+def _resume_line(command_line: str, target: DeployedRegion) -> str:
     """Return the command that goes on; a switchover's names the target: without, it would go back when all is over."""
     is_named = " switchover" not in command_line or " --to" in command_line
-    target_option = "" if is_named else f" --to {target.region}"
+    target_option = "" if is_named else f" --to {target.name}"
     return f"{command_line}{target_option}{'' if ' --resume' in command_line else ' --resume'}"
 
 
@@ -179,7 +179,7 @@ def refuse_if(obstacles: list[Obstacle]) -> None:
     """Return when there are none.
 
     Raises:
-        RefusedError: naming all, with their cures.
+        RefusedError: naming all, with their hints.
     """
     if obstacles:
         raise RefusedError(
@@ -188,7 +188,7 @@ def refuse_if(obstacles: list[Obstacle]) -> None:
         )
 
 
-def _quiet(session: Session, target: Place) -> GlobalClusterInfo | None:
+def _quiet(session: Session, target: DeployedRegion) -> GlobalClusterInfo | None:
     try:
         return bounded(session.moves(target).read_global)
     except OperationError:

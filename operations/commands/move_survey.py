@@ -13,7 +13,7 @@ from functions.failover_controller.model import State, Switch
 from operations.aws.move_ports import ClusterInfo, GlobalClusterInfo, ProbeResult, ProbeTarget
 from operations.aws.table_items import STATE, SWITCH, Parsed, parse_state, parse_switch
 from operations.commands.session import Session
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.deadlines import side_by_side
 from operations.support.errors import AwsError, OperationError
 
@@ -22,7 +22,7 @@ from operations.support.errors import AwsError, OperationError
 class RegionSurvey:
     """What one region says."""
 
-    place: Place
+    region: DeployedRegion
     world: GlobalClusterInfo | None
     cluster: ClusterInfo | None
     state: Parsed[State] | None
@@ -51,9 +51,9 @@ class Topology:
     """From the standby's region, or else the writer's: it is the standby's that outlives an outage."""
 
 
-def cluster_id(place: Place) -> str:
+def cluster_id(region: DeployedRegion) -> str:
     """Return the identifier in a cluster's ARN."""
-    return place.cluster_arn.rpartition(":")[2]
+    return region.cluster_arn.rpartition(":")[2]
 
 
 def survey(session: Session, *, probing: bool = False) -> Topology:
@@ -63,40 +63,43 @@ def survey(session: Session, *, probing: bool = False) -> Topology:
         AwsError: neither region's RDS API says who is the writer.
     """
     deployment = session.deployment
-    found = [_region(session, place, answers) for place, answers in _answers(session, deployment).items()]
+    found = [_region(session, region, answers) for region, answers in _answers(session, deployment).items()]
     if probing:
         found = _probed(session, found)
-    worlds = [region.world for region in found if region.world is not None]
+    worlds = [region_name.world for region_name in found if region_name.world is not None]
     for world in worlds:
-        for region in found:
-            if region.place.cluster_arn == world.writer_arn:
-                standby = next(each for each in found if each is not region)
-                return Topology(writer=region, standby=standby, world=standby.world or world)
-    said = [f"{region.place.region}: {region.failures.get('RDS', 'names no single writer')}" for region in found]
+        for region_name in found:
+            if region_name.region.cluster_arn == world.writer_arn:
+                standby = next(each for each in found if each is not region_name)
+                return Topology(writer=region_name, standby=standby, world=standby.world or world)
+    said = [
+        f"{region_name.region.name}: {region_name.failures.get('RDS', 'names no single writer')}"
+        for region_name in found
+    ]
     raise AwsError(f"who is the writer can't be told: {'; '.join(said)}", hint="Nothing was changed. Try again.")
 
 
-def _answers(session: Session, deployment: Deployment) -> dict[Place, dict[str, Any]]:
+def _answers(session: Session, deployment: Deployment) -> dict[DeployedRegion, dict[str, Any]]:
     parts = ("RDS", "cluster", "table", "controller")
     calls: list[Callable[[], Any]] = []
-    for place in deployment.places:
-        moves, api = session.moves(place), session.connect(place)
+    for region in deployment.regions:
+        moves, api = session.moves(region), session.connect(region)
         calls += [
             moves.read_global,
-            partial(moves.read_cluster, cluster_id(place)),
+            partial(moves.read_cluster, cluster_id(region)),
             partial(api.read_items, [STATE, SWITCH]),
             api.read_policy,
         ]
     answers = iter(side_by_side(calls))
-    return {place: {part: next(answers) for part in parts} for place in deployment.places}
+    return {region: {part: next(answers) for part in parts} for region in deployment.regions}
 
 
-def _region(session: Session, place: Place, answers: Mapping[str, Any]) -> RegionSurvey:
+def _region(session: Session, region: DeployedRegion, answers: Mapping[str, Any]) -> RegionSurvey:
     failures = {part: answer.what for part, answer in answers.items() if isinstance(answer, OperationError)}
     good = {part: answer for part, answer in answers.items() if part not in failures}
     table = good.get("table")
     return RegionSurvey(
-        place=place,
+        region=region,
         world=good.get("RDS"),
         cluster=good.get("cluster"),
         state=None if table is None else parse_state(table[STATE]),
@@ -110,9 +113,9 @@ def _probed(session: Session, found: list[RegionSurvey]) -> list[RegionSurvey]:
     asked: list[tuple[RegionSurvey, str, ProbeTarget]] = []
     for region in found:
         if region.environment is not None:
-            asked.append((region, "own_probe", ProbeTarget.own(region.place, region.environment)))
+            asked.append((region, "own_probe", ProbeTarget.own(region.region, region.environment)))
             asked.append((region, "peer_probe", ProbeTarget.peer(region.environment)))
-    calls = [partial(session.moves(region.place).probe, target) for region, _, target in asked]
+    calls = [partial(session.moves(region.region).probe, target) for region, _, target in asked]
     probed = {id(region): region for region in found}
     for (region, name, _), answer in zip(asked, side_by_side(calls), strict=True):
         now = probed[id(region)]

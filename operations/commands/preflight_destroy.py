@@ -49,8 +49,8 @@ def preflight_destroy(session: Session) -> ExitCode:
 
 
 def _seats(session: Session) -> Roles:
-    places = session.deployment.places
-    answers = side_by_side([session.connect(place).read_roles for place in places])
+    regions = session.deployment.regions
+    answers = side_by_side([session.connect(region).read_roles for region in regions])
     known = [roles_from_rds(session.deployment, each) for each in answers if isinstance(each, RdsRoles)]
     seats = reconcile(known)
     operations = [each.operation for each in known if each.operation]
@@ -67,7 +67,7 @@ def _why(answers: Sequence[object]) -> str:
 
 
 def _region_of(seats: Roles) -> str | None:
-    return None if seats.writer is None else seats.writer.region
+    return None if seats.writer is None else seats.writer.name
 
 
 def judge_home(surface: StackResources, seats: Roles) -> Finding:

@@ -26,7 +26,7 @@ from operations.commands.rewind_plan import (
 )
 from operations.commands.session import Session
 from operations.commands.waiting import PollResult, Waiter
-from operations.stack.deployment import Place
+from operations.stack.deployment import DeployedRegion
 from operations.support.deadlines import bounded, side_by_side
 from operations.support.errors import AwsError, ExitCode, FailedError, OperationError, RefusedError
 from operations.support.times import utc_text
@@ -37,20 +37,20 @@ RESTORED, INSTANCE, GONE, BACKTRACKED = "restore", "instance", "deletion", "back
 def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: float) -> ExitCode:
     """Restore the writer's cluster as of `to` into a copy, or backtrack it, as the stack's settings say."""
     found = survey(session)
-    place, source = found.writer.place, found.writer.cluster
+    region, source = found.writer.region, found.writer.cluster
     if source is None:
         why = found.writer.failures.get("cluster", "there is no such cluster")
         raise AwsError(
-            f"the writer's cluster in {place.region} can't be read: {why}", hint="Nothing was changed. Try again."
+            f"the writer's cluster in {region.name} can't be read: {why}", hint="Nothing was changed. Try again."
         )
     if session.deployment.rewind_method == "backtrack":
         return _backtrack(session, found, source, to=to, reason=reason, timeout_seconds=timeout_seconds)
-    moves, name = session.moves(place), copy_id(source.identifier, to)
+    moves, name = session.moves(region), copy_id(source.identifier, to)
     copy = bounded(partial(moves.read_cluster, name))
     instances = [] if copy is None else list(bounded(partial(moves.read_instances, name)))
     if copy is None:
         obstacles = list(obstacles_of(source, found.world, to, session.now()))
-        _say_plan(session, place, source, name, to)
+        _say_plan(session, region, source, name, to)
         for each in obstacles:
             session.screen.note(f"  OBSTACLE   {each.what}")
         refuse_if(obstacles)
@@ -63,7 +63,7 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
         session.screen.note(f"{name} is there already, {copy.status}: it is gone on with")
     if not instances:
         session.confirm(f"Restore {source.identifier} as of {utc_text(to)} into {name}?")
-        record(session, place, Trace.REWIND, {"why": reason, "to": utc_text(to), "copy": name})
+        record(session, region, Trace.REWIND, {"why": reason, "to": utc_text(to), "copy": name})
     journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
@@ -78,23 +78,23 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
         if not instances:
             _add_instance(moves, source, name, to, journey)
         journey.wait(INSTANCE, lambda: _instance_sign(moves, name))
-    return _say_copy(session, place, source, name, to, journey.seconds)
+    return _say_copy(session, region, source, name, to, journey.seconds)
 
 
 def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) -> ExitCode:
     """Delete a copy that a rewind has made, and nothing else."""
-    place, copy = _find_copy(session, name)
+    region, copy = _find_copy(session, name)
     note = session.screen.note
-    moves = session.moves(place)
+    moves = session.moves(region)
     instances = bounded(partial(moves.read_instances, name))
-    note(f"Plan: delete {name} in {place.region} for good, without a snapshot")
+    note(f"Plan: delete {name} in {region.name} for good, without a snapshot")
     note(
         f"  a copy of {copy.tags[REWIND_OF]} as of {copy.tags[REWIND_TO]}, {copy.status}, {len(instances)} instance(s)"
     )
     if copy.settings.get("DeletionProtection"):
         note("  its deletion protection is taken away first")
     session.confirm(f"Delete {name}?")
-    record(session, place, Trace.REWIND, {"why": reason, "dropped": name})
+    record(session, region, Trace.REWIND, {"why": reason, "dropped": name})
     journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
@@ -111,33 +111,33 @@ def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) ->
         if copy.status != "deleting":
             _call(partial(moves.delete_cluster, name), journey, f"deleting {name}")
         journey.wait(GONE, lambda: _deleted_sign(moves, name))
-    session.screen.result(
-        {"dropped": name, "region": place.region, "seconds": journey.seconds}, [f"{name} is deleted."]
-    )
+    session.screen.result({"dropped": name, "region": region.name, "seconds": journey.seconds}, [f"{name} is deleted."])
     return ExitCode.DONE
 
 
-def _find_copy(session: Session, name: str) -> tuple[Place, ClusterInfo]:
+def _find_copy(session: Session, name: str) -> tuple[DeployedRegion, ClusterInfo]:
     """Return the copy, in whichever region it is.
 
     Raises:
         RefusedError: there is none, or it is no copy.
     """
-    places = session.deployment.places
-    answers = side_by_side([partial(session.moves(place).read_cluster, name) for place in places])
-    found = [(place, answer) for place, answer in zip(places, answers, strict=True) if isinstance(answer, ClusterInfo)]
+    regions = session.deployment.regions
+    answers = side_by_side([partial(session.moves(region).read_cluster, name) for region in regions])
+    found = [
+        (region, answer) for region, answer in zip(regions, answers, strict=True) if isinstance(answer, ClusterInfo)
+    ]
     if not found:
         failed = [answer for answer in answers if isinstance(answer, OperationError)]
         if failed:
             raise AwsError(f"{name} can't be looked for: {failed[0].what}", hint="Nothing was changed. Try again.")
         raise RefusedError(f"there is no cluster {name} in either region", hint="Its name is what `rewind` printed.")
-    place, copy = found[0]
-    if REWIND_OF not in copy.tags or REWIND_TO not in copy.tags or copy.arn in [each.cluster_arn for each in places]:
+    region, copy = found[0]
+    if REWIND_OF not in copy.tags or REWIND_TO not in copy.tags or copy.arn in [each.cluster_arn for each in regions]:
         raise RefusedError(
             f"{name} is no copy that a rewind has made: it has no tags {REWIND_OF} and {REWIND_TO}",
             hint="Only copies are deleted here; nothing was changed.",
         )
-    return place, copy
+    return region, copy
 
 
 def _call(call: "partial[None]", journey: Waiter, words: str) -> None:
@@ -192,10 +192,10 @@ def _deleted_sign(moves: MovesApi, name: str) -> PollResult:
     return PollResult(done=found is None, words=f"{name}: {'gone' if found is None else found.status}")
 
 
-def _say_plan(session: Session, place: Place, source: ClusterInfo, name: str, to: datetime) -> None:
+def _say_plan(session: Session, region: DeployedRegion, source: ClusterInfo, name: str, to: datetime) -> None:
     note = session.screen.note
     earliest, latest = source.earliest_restorable, source.latest_restorable
-    note(f"Plan: rewind of {source.identifier} in {place.region}, the writer, as of {utc_text(to)}")
+    note(f"Plan: rewind of {source.identifier} in {region.name}, the writer, as of {utc_text(to)}")
     note(f"  copy       {name}: a cluster of its own beside the live one, which is not touched")
     note("  settings   network, key, parameter groups, IAM log-in, logs and protection as the live one; one instance")
     note(f"  can be     {_moment(earliest) or 'unknown'} to {_moment(latest) or 'unknown'}")
@@ -208,9 +208,9 @@ def _moment(at: datetime | None) -> str | None:
 
 
 def _say_copy(
-    session: Session, place: Place, source: ClusterInfo, name: str, to: datetime, seconds: Mapping[str, float]
+    session: Session, region: DeployedRegion, source: ClusterInfo, name: str, to: datetime, seconds: Mapping[str, float]
 ) -> ExitCode:
-    moves = session.moves(place)
+    moves = session.moves(region)
     copy = bounded(partial(moves.read_cluster, name))
     if copy is None:
         raise FailedError(f"{name} is gone again", hint="Somebody dropped it: look at `history`.")
@@ -219,7 +219,7 @@ def _say_copy(
         {
             "copy": name,
             "endpoint": copy.endpoint,
-            "region": place.region,
+            "region": region.name,
             "source": source.identifier,
             "as_of": utc_text(to),
             "restorable": {
@@ -245,10 +245,10 @@ def _say_copy(
 def _backtrack(
     session: Session, found: Topology, source: ClusterInfo, *, to: datetime, reason: str, timeout_seconds: float
 ) -> ExitCode:
-    place, note = found.writer.place, session.screen.note
-    moves = session.moves(place)
+    region, note = found.writer.region, session.screen.note
+    moves = session.moves(region)
     obstacles = list(backtrack_obstacles(source, to, session.now()))
-    note(f"Plan: BACKTRACK of {source.identifier} in {place.region}, the live writer, in place, to {utc_text(to)}")
+    note(f"Plan: BACKTRACK of {source.identifier} in {region.name}, the live writer, in place, to {utc_text(to)}")
     note("  data       everything that was written since then is gone from the live database, for everybody")
     note("  clients    all connections are closed, and it does not serve while it goes back; readers restart too")
     note("  AWS        lists Backtrack among what global databases don't support, and will answer with a refusal")
@@ -256,12 +256,12 @@ def _backtrack(
         note(f"  OBSTACLE   {each.what}")
     refuse_if(obstacles)
     session.confirm(f"Backtrack {source.identifier} to {utc_text(to)}?")
-    record(session, place, Trace.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier})
+    record(session, region, Trace.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier})
     journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
         goes_on="AWS carries on with the backtrack by itself.",
-        resume=f"aws rds describe-db-cluster-backtracks --region {place.region} "
+        resume=f"aws rds describe-db-cluster-backtracks --region {region.name} "
         f"--db-cluster-identifier {source.identifier}",
     )
     with journey.followed():

@@ -12,7 +12,7 @@ from functools import partial
 from operations.aws.move_ports import Moves
 from operations.aws.ports import Change, Connect, Item, RegionApi
 from operations.aws.read_ports import ReadApiFactory
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.deadlines import bounded
 from operations.support.errors import AwsError, ConflictError, OperationError
 from operations.support.screen import Screen
@@ -41,7 +41,7 @@ class Session:
     """Seconds that only go forward."""
 
 
-def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item | None], str]) -> None:
+def write(api: RegionApi, change: Change, region: DeployedRegion, tell_of: Callable[[Item | None], str]) -> None:
     """Write the change; `tell_of` says in words what somebody else wrote instead.
 
     Raises:
@@ -56,24 +56,24 @@ def write(api: RegionApi, change: Change, place: Place, tell_of: Callable[[Item 
         except OperationError as failure:
             theirs = f"what is there now can't be read: {failure.what}"
         raise ConflictError(
-            f"somebody else wrote first in {place.region}: {theirs}",
+            f"somebody else wrote first in {region.name}: {theirs}",
             hint="Theirs stands, and nothing of yours was written. Look at `status`, and decide anew.",
         ) from error
     except AwsError as error:
-        _settle(api, change, place, error)
+        _settle(api, change, region, error)
 
 
-def _settle(api: RegionApi, change: Change, place: Place, error: AwsError) -> None:
+def _settle(api: RegionApi, change: Change, region: DeployedRegion, error: AwsError) -> None:
     """Return when the write took effect after all."""
     try:
         found = _again(api, change)
     except OperationError:
         raise AwsError(
-            f"{error.what}. In {place.region} it may or may not have been written",
+            f"{error.what}. In {region.name} it may or may not have been written",
             hint="Look at `status`, then run the command again: it does no harm twice.",
         ) from error
     if found is None or found.get("change_id") != change.attributes.get("change_id"):
-        raise AwsError(f"{error.what}. In {place.region} nothing was changed so far", hint=error.hint) from error
+        raise AwsError(f"{error.what}. In {region.name} nothing was changed so far", hint=error.hint) from error
 
 
 def _again(api: RegionApi, change: Change) -> Item | None:

@@ -25,7 +25,7 @@ from operations.aws.table_items import (
 from operations.commands.session import Session
 from operations.commands.status_environment import RegionStatus, read_alarms, read_dns, read_lag
 from operations.commands.status_view import RegionView, exit_code, status_json, status_lines
-from operations.stack.deployment import Place
+from operations.stack.deployment import DeployedRegion
 from operations.stack.resources import StackResources, read_surface
 from operations.support.deadlines import side_by_side
 from operations.support.errors import AwsError, ExitCode, OperationError
@@ -61,7 +61,7 @@ def watch_status(session: Session, region: str | None, every_seconds: float) -> 
                     notices = _rows(sight.entries or ())
                     show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
                 except AwsError as error:
-                    values = {"at": utc_text(session.now()), "error": error.what, "cure": error.hint}
+                    values = {"at": utc_text(session.now()), "error": error.what, "hint": error.hint}
                     show(values, f"{utc_text(session.now())}: {error.what}", [("Cure", error.hint)], "", (), [])
                 session.sleep(every_seconds)
         except KeyboardInterrupt:
@@ -70,37 +70,35 @@ def watch_status(session: Session, region: str | None, every_seconds: float) -> 
 
 def _view(session: Session, sight: RegionView) -> tuple[str, list[tuple[str, str]]]:
     """Return the title and the lines that people see."""
-    title = (
-        f"{session.deployment.global_cluster_id}, seen from {sight.place.region} at {sight.at:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    title = f"{session.deployment.global_cluster_id}, seen from {sight.region.name} at {sight.at:%Y-%m-%d %H:%M:%S} UTC"
     return title, status_lines(session.deployment, sight)
 
 
-def show_history(session: Session, region: str | None, limit: int) -> ExitCode:
+def show_history(session: Session, region_name: str | None, limit: int) -> ExitCode:
     """Show the audit trail of one region, newest first: the named one's, else the standby's, else the writer's."""
-    place, code = choose(session.deployment, session.connect, region), ExitCode.DONE
-    items = _trail(session, place, limit)
-    if isinstance(items, AwsError) and region is None:
-        other = session.deployment.other(place)
+    region, code = choose(session.deployment, session.connect, region_name), ExitCode.DONE
+    items = _trail(session, region, limit)
+    if isinstance(items, AwsError) and region_name is None:
+        other = session.deployment.other(region)
         instead = _trail(session, other, limit)
         if not isinstance(instead, OperationError):
-            session.screen.note(f"{_silent(place, items.what)}: this is the trail of {other.region}.")
-            place, items, code = other, instead, ExitCode.PARTLY
+            session.screen.note(f"{_silent(region, items.what)}: this is the trail of {other.name}.")
+            region, items, code = other, instead, ExitCode.PARTLY
     if isinstance(items, OperationError):
         raise items
     entries = [parse_entry(item) for item in items]
     values = [entry.to_json() for entry in entries]
-    session.screen.rows(values, f"Audit trail of {place.region}, newest first", _HEADINGS, _rows(entries))
+    session.screen.rows(values, f"Audit trail of {region.name}, newest first", _HEADINGS, _rows(entries))
     return code
 
 
-def _trail(session: Session, place: Place, limit: int) -> Sequence[Item] | OperationError:
-    (end,) = side_by_side([partial(session.connect(place).read_history, limit)])
+def _trail(session: Session, region: DeployedRegion, limit: int) -> Sequence[Item] | OperationError:
+    (end,) = side_by_side([partial(session.connect(region).read_history, limit)])
     return end
 
 
-def _silent(standby: Place, why: str) -> str:
-    return f"{standby.region}, the standby, does not answer ({why})"
+def _silent(standby: DeployedRegion, why: str) -> str:
+    return f"{standby.name}, the standby, does not answer ({why})"
 
 
 def _rows(entries: Sequence[Entry]) -> list[tuple[str, str, str, str]]:
@@ -116,21 +114,21 @@ def _what(entry: Entry) -> str:
     return str(entry.line.get("next") or evidence.get("message") or entry.line.get("line") or "")
 
 
-def _sight(session: Session, region: str | None) -> RegionView:
+def _sight(session: Session, region_name: str | None) -> RegionView:
     """Look at the named region, else at the standby: after a failover that may be the lost one, and the writer's is shown."""
-    place = choose(session.deployment, session.connect, region)
-    sight = _look(session, place)
-    if region is not None or exit_code(sight) is not ExitCode.AWS:
+    region = choose(session.deployment, session.connect, region_name)
+    sight = _look(session, region)
+    if region_name is not None or exit_code(sight) is not ExitCode.AWS:
         return sight
-    other = _look(session, session.deployment.other(place))
+    other = _look(session, session.deployment.other(region))
     if exit_code(other) is ExitCode.AWS:
         return sight
-    return replace(other, failures={"standby": _silent(place, sight.failures["table"]), **other.failures})
+    return replace(other, failures={"standby": _silent(region, sight.failures["table"]), **other.failures})
 
 
-def _look(session: Session, place: Place) -> RegionView:
+def _look(session: Session, region: DeployedRegion) -> RegionView:
     """Read everything of one region side by side; what fails is named, and the rest is shown."""
-    api = session.connect(place)
+    api = session.connect(region)
     calls: list[Callable[[], Any]] = [
         partial(api.read_items, [STATE, SWITCH]),
         api.read_roles,
@@ -139,7 +137,7 @@ def _look(session: Session, place: Place) -> RegionView:
     ]
     parts = ["table", "RDS", "mode", "history"]
     surface = _surface(session)
-    here = None if isinstance(surface, OperationError) else surface.in_region(place.region)
+    here = None if isinstance(surface, OperationError) else surface.in_region(region.name)
     if here is not None and not isinstance(surface, OperationError):
         ask_in = session.ask_in
         parts += ["lag", "DNS", "alarms"]
@@ -167,7 +165,7 @@ def _look(session: Session, place: Place) -> RegionView:
         else:
             answer = parse_approval(found[key])
     return RegionView(
-        place=place,
+        region=region,
         at=session.now(),
         state=state,
         answer=answer,

@@ -20,7 +20,7 @@ from operations.commands.status_environment import (
     lag_text,
     vicinity_json,
 )
-from operations.stack.deployment import Deployment, Place
+from operations.stack.deployment import DeployedRegion, Deployment
 from operations.support.errors import ExitCode
 from operations.support.times import age_text, utc_text
 
@@ -32,7 +32,7 @@ _SAID = ("verdict", "decision_id")
 class RegionView:
     """What one look at a region brought; `None` where a part could not be read, and why in `failures`."""
 
-    place: Place
+    region: DeployedRegion
     at: datetime
     state: Parsed[State] | None
     answer: Parsed[Approval] | None
@@ -60,11 +60,11 @@ def status_json(deployment: Deployment, sight: RegionView) -> dict[str, object]:
     seats = _seats(deployment, sight)
     return {
         "global_cluster": deployment.global_cluster_id,
-        "region": sight.place.region,
+        "region": sight.region.name,
         "at": utc_text(sight.at),
         "roles": {
-            "writer": None if seats.writer is None else seats.writer.region,
-            "standby": None if seats.standby is None else seats.standby.region,
+            "writer": None if seats.writer is None else seats.writer.name,
+            "standby": None if seats.standby is None else seats.standby.name,
             "operation": seats.operation,
             "source": seats.source,
         },
@@ -83,7 +83,7 @@ def status_lines(deployment: Deployment, sight: RegionView) -> list[tuple[str, s
     """Return the view for people: a label and a text each."""
     seats = _seats(deployment, sight)
     return [
-        ("Roles", _roles_text(seats, sight.place)),
+        ("Roles", _roles_text(seats, sight.region)),
         ("Lag", _lag_text(sight)),
         *_around_lines(sight, seats),
         ("Controller", _controller_text(sight)),
@@ -97,7 +97,7 @@ def status_lines(deployment: Deployment, sight: RegionView) -> list[tuple[str, s
 def _around_lines(sight: RegionView, seats: Roles) -> list[tuple[str, str]]:
     if sight.around is None:
         return []
-    writer = None if seats.writer is None else seats.writer.region
+    writer = None if seats.writer is None else seats.writer.name
     return [
         ("DNS", dns_text(sight.around, writer)),
         *endpoint_lines(sight.around),
@@ -126,7 +126,7 @@ def _seats(deployment: Deployment, sight: RegionView) -> Roles:
     if sight.seats is not None and sight.seats.standby is not None:
         return sight.seats
     state = None if sight.state is None else sight.state.value
-    return reconcile([seats_by_state(deployment, sight.place, state)])
+    return reconcile([seats_by_state(deployment, sight.region, state)])
 
 
 def _controller(sight: RegionView, state: State | None) -> dict[str, object]:
@@ -185,11 +185,11 @@ def _attempt(state: State | None) -> dict[str, object] | None:
     }
 
 
-def _roles_text(seats: Roles, place: Place) -> str:
+def _roles_text(seats: Roles, region: DeployedRegion) -> str:
     if seats.writer is None or seats.standby is None:
         return seats.source
     names = [
-        f"{role} {each.region}{' (seen from here)' if each == place else ''}"
+        f"{role} {each.name}{' (seen from here)' if each == region else ''}"
         for role, each in (("writer", seats.writer), ("standby", seats.standby))
     ]
     operation = f"under way: {seats.operation}" if seats.operation else "no operation under way"

@@ -46,10 +46,10 @@ def switch_over(
 ) -> ExitCode:
     """Make the cluster of the other region, or of `to`, the writer; nothing is lost."""
     found = survey(session)
-    target = found.standby.place if to is None else session.deployment.place(to)
+    target = found.standby.region if to is None else session.deployment.region(to)
     if found.world.operation is not None:
         return follow_what_is_under_way(session, found, None if to is None else target, course, _say_moved)
-    if only_resume or target == found.writer.place:
+    if only_resume or target == found.writer.region:
         return _say_nothing_to_do(session, found, to, only_resume=only_resume)
     moved = move(session, found, max_lag_ms=max_lag_ms, reason=reason, course=course)
     _say_moved(session, moved)
@@ -69,7 +69,7 @@ def move(
     say_plan(session, found, obstacles)
     refuse_if(obstacles)
     if asking:
-        session.confirm(f"Switch over to {found.standby.place.region}?")
+        session.confirm(f"Switch over to {found.standby.region.name}?")
     return go_over(session, found, reason=reason, course=course)
 
 
@@ -79,9 +79,9 @@ def go_over(session: Session, found: Topology, *, reason: str, course: MoveOptio
     Raises:
         OperationError: from the call, or on the way.
     """
-    record(session, found.standby.place, Trace.SWITCHOVER, {"why": reason, "from": found.writer.place.region})
+    record(session, found.standby.region, Trace.SWITCHOVER, {"why": reason, "from": found.writer.region.name})
     started_at = session.now()
-    origin, target = found.writer.place, found.standby.place
+    origin, target = found.writer.region, found.standby.region
     journey = journey_to(session, target, course)
     call = partial(session.moves(origin).switch_over, target.cluster_arn)
     with journey.followed():
@@ -97,7 +97,7 @@ def obstacles_of(found: Topology, *, max_lag_ms: float, now: float) -> Iterator[
     writer, standby = found.writer, found.standby
     if writer.world is None:
         yield Obstacle(
-            what=f"the RDS API of {writer.place.region}, the writer's region, does not answer, and a switchover is called there",
+            what=f"the RDS API of {writer.region.name}, the writer's region, does not answer, and a switchover is called there",
             hint="If that region is lost: `failover --accept-data-loss`. If not: try again.",
         )
     if found.world.status != AVAILABLE:
@@ -110,10 +110,10 @@ def obstacles_of(found: Topology, *, max_lag_ms: float, now: float) -> Iterator[
             what=f"the engine versions differ: {' and '.join(versions)}",
             hint="Bring both to one version first: the runbook, upgrade of the engine.",
         )
-    synchronization = found.world.synchronization.get(standby.place.cluster_arn, "unknown")
+    synchronization = found.world.synchronization.get(standby.region.cluster_arn, "unknown")
     if synchronization != CONNECTED:
         yield Obstacle(
-            what=f"{standby.place.region} is not synchronized: {synchronization}",
+            what=f"{standby.region.name} is not synchronized: {synchronization}",
             hint="Wait until it is connected; the cluster's events say why it is not.",
         )
     lag_ms = fresh_lag_ms(standby, now)
@@ -140,11 +140,11 @@ def say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> No
     lag_ms = fresh_lag_ms(standby, session.now().timestamp())
     cooldown = (standby.environment or {}).get("COOLDOWN_SECONDS")
     note(f"Plan: switchover of {session.deployment.global_cluster_id}; no data is lost")
-    note(f"  writer now   {writer.place.region}: {cluster_words(writer)}")
-    note(f"  writer then  {standby.place.region}: {cluster_words(standby)}")
+    note(f"  writer now   {writer.region.name}: {cluster_words(writer)}")
+    note(f"  writer then  {standby.region.name}: {cluster_words(standby)}")
     note(f"  lag          {'not measured just now; AWS waits for it anyway' if lag_ms is None else f'{lag_ms:g} ms'}")
     for region in (standby, writer):
-        note(f"  controller   {region.place.region}: {controller_words(region, session)}")
+        note(f"  controller   {region.region.name}: {controller_words(region, session)}")
     note("  controllers  are not told: they hold while RDS shows an operation, then for their cooldown")
     if cooldown is not None:
         note(f"               of {cooldown} s after the change of roles; a region lost within it is for people")
@@ -156,7 +156,7 @@ def say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> No
 
 
 def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
-    where, state = standby.place.region, standby.remembered
+    where, state = standby.region.name, standby.remembered
     if standby.state is None or standby.state.problem is not None:
         why = standby.failures.get("table") or (standby.state and standby.state.problem)
         yield Obstacle(
@@ -182,7 +182,7 @@ def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
 
 
 def _say_nothing_to_do(session: Session, found: Topology, to: str | None, *, only_resume: bool) -> ExitCode:
-    writer = found.writer.place.region
+    writer = found.writer.region.name
     if only_resume and to not in (None, writer):
         raise RefusedError(
             f"no operation is under way, and {writer} is the writer: there is nothing to follow",
@@ -196,10 +196,10 @@ def _say_nothing_to_do(session: Session, found: Topology, to: str | None, *, onl
 
 def _say_moved(session: Session, moved: MoveResult) -> None:
     session.screen.result(
-        {"from": moved.origin.region, "writer": moved.target.region, "changed": True, "seconds": moved.seconds},
+        {"from": moved.origin.name, "writer": moved.target.name, "changed": True, "seconds": moved.seconds},
         [
-            f"{moved.target.region} is the writer.",
+            f"{moved.target.name} is the writer.",
             *(f"  {leg}: after {seconds:g} s" for leg, seconds in moved.seconds.items()),
-            f"Back: python -m operations switchover --to {moved.origin.region}",
+            f"Back: python -m operations switchover --to {moved.origin.name}",
         ],
     )

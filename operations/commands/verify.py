@@ -29,8 +29,8 @@ def check_promises(session: Session) -> tuple[list[Finding], str | None]:
     """Check everything in both regions; return what was found, and the writer's region if it is known."""
     surface, ask_in = read_surface(session.outputs), session.ask_in
     seats, findings = _roles(session)
-    writer = None if seats.writer is None else seats.writer.region
-    apis = {place.region: session.connect(place) for place in session.deployment.places}
+    writer = None if seats.writer is None else seats.writer.name
+    apis = {region.name: session.connect(region) for region in session.deployment.regions}
     checks = [
         *database_checks(surface, ask_in, session.now()),
         version_check(surface, ask_in),
@@ -42,17 +42,17 @@ def check_promises(session: Session) -> tuple[list[Finding], str | None]:
 
 def _roles(session: Session) -> tuple[Roles, list[Finding]]:
     """Ask both regions who is the writer: the promises that depend on roles need it before all others."""
-    places = session.deployment.places
-    answers = side_by_side([session.connect(place).read_roles for place in places])
+    regions = session.deployment.regions
+    answers = side_by_side([session.connect(region).read_roles for region in regions])
     known = [roles_from_rds(session.deployment, answer) for answer in answers if isinstance(answer, RdsRoles)]
     seats = reconcile(known)
     problems = [
-        f"{place.region}: {answer.what}"
-        for place, answer in zip(places, answers, strict=True)
+        f"{region.name}: {answer.what}"
+        for region, answer in zip(regions, answers, strict=True)
         if isinstance(answer, OperationError)
     ]
     if seats.writer is None:
         problems.append(f"the writer is {seats.source}")
-    evidence = f"both regions name {seats.writer.region if seats.writer else None}"
+    evidence = f"both regions name {seats.writer.name if seats.writer else None}"
     hint = "A region that does not answer may be lost: `status` from the other one, and the runbook."
     return seats, [judged("one writer", "both", problems=problems, evidence=evidence, hint=hint)]

@@ -20,12 +20,12 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class DeployedRegion:
     """One region of the deployment."""
 
-    name: str
+    label: str
     """The configured region's name in the outputs: primary or secondary. No role."""
-    region: str
+    name: str
     cluster_arn: str
     table_name: str
     controller_name: str
@@ -36,25 +36,25 @@ class Deployment:
     """The two places of one global database; the one that is the standby on day one comes first."""
 
     global_cluster_id: str
-    places: tuple[Place, ...]
+    regions: tuple[DeployedRegion, ...]
     rewind_method: str = "point-in-time"
     """How a rewind is done: `point-in-time` or `backtrack`; outputs of an older program don't say it."""
 
-    def place(self, region: str) -> Place:
+    def region(self, region_name: str) -> DeployedRegion:
         """Return the place in `region`.
 
         Raises:
             UsageProblemError: when nothing is deployed there.
         """
-        for place in self.places:
-            if place.region == region:
-                return place
-        regions = " or ".join(place.region for place in self.places)
-        raise UsageProblemError(f"--region: nothing of this stack is in {region!r}", hint=f"It is in {regions}.")
+        for region in self.regions:
+            if region.name == region_name:
+                return region
+        regions = " or ".join(region.name for region in self.regions)
+        raise UsageProblemError(f"--region: nothing of this stack is in {region_name!r}", hint=f"It is in {regions}.")
 
-    def other(self, place: Place) -> Place:
-        """Return the place that is not `place`."""
-        return next(each for each in self.places if each != place)
+    def other(self, region: DeployedRegion) -> DeployedRegion:
+        """Return the place that is not `region`."""
+        return next(each for each in self.regions if each != region)
 
 
 def read_deployment(outputs: object) -> Deployment:
@@ -66,10 +66,10 @@ def read_deployment(outputs: object) -> Deployment:
     reader = OutputsReader(outputs)
     deployment = Deployment(
         global_cluster_id=reader.text("global_cluster_id"),
-        places=tuple(
-            Place(
-                name=name,
-                region=reader.region_text(name, "region"),
+        regions=tuple(
+            DeployedRegion(
+                label=name,
+                name=reader.region_text(name, "region"),
                 cluster_arn=reader.region_text(name, "cluster_arn"),
                 table_name=reader.region_text(name, "table_name"),
                 controller_name=reader.region_text(name, "failover_controller_function_name"),
@@ -86,7 +86,7 @@ def load_outputs(file: Path | None, stack: str | None, run: Run = subprocess.run
     """Return the outputs as parsed JSON, from `file` or from Pulumi.
 
     Raises:
-        UsageProblemError: when they can't be had, with the cure.
+        UsageProblemError: when they can't be had, with the hint.
     """
     if file is not None:
         try:

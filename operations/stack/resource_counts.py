@@ -19,12 +19,12 @@ class Where:
     """A region of a stack, as the counts see it."""
 
     settings: Settings
-    place: RegionSettings
+    region: RegionSettings
 
     @property
     def is_primary(self) -> bool:
         """Whether what exists once is counted here."""
-        return self.place.region == self.settings.primary.region
+        return self.region.region == self.settings.primary.region
 
 
 def _one(_: Where) -> int:
@@ -41,7 +41,7 @@ def _more_in_primary(each: int, more: int) -> Callable[[Where], int]:
 
 def _own_network(count: int) -> Callable[[Where], int]:
     """Nothing of it is made where an existing VPC is used."""
-    return lambda where: 0 if where.place.existing_vpc else count
+    return lambda where: 0 if where.region.existing_vpc else count
 
 
 COUNTS: Mapping[str, Callable[[Where], int]] = {
@@ -51,7 +51,7 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
     # One a function, and one a log that the cluster exports.
     "aws:cloudwatch/logGroup:LogGroup": lambda where: 2 + where.is_primary + len(where.settings.logs.exports),
     # The region's own alarms, and three on the health checks.
-    "aws:cloudwatch/metricAlarm:MetricAlarm": lambda where: 16 + 3 * (where.place.region == HEALTH_METRICS_REGION),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": lambda where: 16 + 3 * (where.region.region == HEALTH_METRICS_REGION),
     "aws:dynamodb/table:Table": _one,
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": _own_network(1),
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": _one,
@@ -74,7 +74,7 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
     "aws:lambda/invocation:Invocation": _primary_only(1),
     "aws:lambda/permission:Permission": _one,
     "aws:rds/cluster:Cluster": _one,
-    "aws:rds/clusterInstance:ClusterInstance": lambda where: where.place.instance_count,
+    "aws:rds/clusterInstance:ClusterInstance": lambda where: where.region.instance_count,
     "aws:rds/clusterParameterGroup:ClusterParameterGroup": _one,
     "aws:rds/globalCluster:GlobalCluster": _primary_only(1),
     "aws:rds/parameterGroup:ParameterGroup": _one,
@@ -91,7 +91,7 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
     "aws:sns/topicSubscription:TopicSubscription": lambda where: len(where.settings.notifications.emails),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _more_in_primary(2, 2),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": lambda where: (
-        2 + len(where.place.client_cidrs) + len(where.place.client_security_groups)
+        2 + len(where.region.client_cidrs) + len(where.region.client_security_groups)
     ),
 }
 """Resource type -> how many of it a region has."""
@@ -99,6 +99,6 @@ COUNTS: Mapping[str, Callable[[Where], int]] = {
 
 def counts(settings: Settings) -> dict[tuple[str, str], int]:
     """Return how many resources there are by (type, region), without those that there are none of."""
-    places = [Where(settings=settings, place=place) for place in (settings.primary, settings.secondary)]
-    found = {(kind, where.place.region): count(where) for kind, count in COUNTS.items() for where in places}
+    regions = [Where(settings=settings, region=region) for region in (settings.primary, settings.secondary)]
+    found = {(kind, where.region.region): count(where) for kind, count in COUNTS.items() for where in regions}
     return {key: count for key, count in found.items() if count}

@@ -1,6 +1,6 @@
 """How a command can end: exit codes, and the errors that lead to them.
 
-Owns the codes' meaning and the form of an error: what happened, and the cure. Does not own how they are shown
+Owns the codes' meaning and the form of an error: what happened, and the hint. Does not own how they are shown
 (`screen.py`). Invariant: after 2 and 3 nothing was changed by us; after 4 nothing was, unless the message says
 that it may have been; 5 means that something was done and something was not; 6 that what was done or checked did not
 end well; 7 that the command stopped waiting: what it had started goes on by itself.

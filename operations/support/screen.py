@@ -107,9 +107,9 @@ class Screen:
             yield show
 
     def error(self, error: OperationError) -> None:
-        """Say what went wrong and the cure; as JSON too, when that was asked for."""
+        """Say what went wrong and the hint; as JSON too, when that was asked for."""
         if self._as_json:
-            _write_json({"error": error.what, "cure": error.hint, "exit_code": int(error.exit_code)}, indent=2)
+            _write_json({"error": error.what, "hint": error.hint, "exit_code": int(error.exit_code)}, indent=2)
         console = _console(stderr=True)
         console.print(f"[bold red]{error.word}[/bold red] {_safe(error.what)}", soft_wrap=True)
         console.print(f"Cure: {_safe(error.hint)}", soft_wrap=True)

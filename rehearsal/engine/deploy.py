@@ -78,7 +78,7 @@ class Deployment:
 
     @property
     def refused(self) -> str:
-        """What the engine or AWS would refuse of it, and the cure; empty when nothing."""
+        """What the engine or AWS would refuse of it, and the hint; empty when nothing."""
         return refusal_text(self.steps, self.settings_changed) if any(step.refusal for step in self.steps) else ""
 
     @property

@@ -28,7 +28,7 @@ _GONE = ("NotFound", "NoSuch", "ResourceNotFoundException", "NotFoundException")
 
 
 class DestroyRefusedError(Exception):
-    """Nothing was deleted; the text names what refuses, and the cure."""
+    """Nothing was deleted; the text names what refuses, and the hint."""
 
 
 class DestroyError(Exception):

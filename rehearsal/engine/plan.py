@@ -124,7 +124,7 @@ def counts(steps: Sequence[Step]) -> dict[str, int]:
 
 
 def refusal_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
-    """Return what is refused and how to go on: resources, properties, the settings that changed, the cure.
+    """Return what is refused and how to go on: resources, properties, the settings that changed, the hint.
 
     `settings` are (setting, what it was, what it is).
     """
@@ -133,7 +133,7 @@ def refusal_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]
     for step in refused:
         because = f" because of {', '.join(step.forced_by)}" if step.forced_by else ""
         lines.append(f"{step.urn}\n  {step.type}: it would be {step.change}d{because}, but {step.refusal}")
-    return "\n".join([*lines, *_cure(settings)])
+    return "\n".join([*lines, *_hint(settings)])
 
 
 def replacement_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
@@ -143,7 +143,7 @@ def replacement_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, s
         return ""
     lines = [f"REPLACES {len(replaced)} resources: what is in them is lost"]
     lines += [f"  {step.type} {step.name}: {', '.join(step.forced_by)}" for step in replaced]
-    return "\n".join([*lines, *_cure(settings)])
+    return "\n".join([*lines, *_hint(settings)])
 
 
 def left_alone_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
@@ -156,7 +156,7 @@ def left_alone_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, st
     return "\n".join([*lines, *(f"  {step.type} {step.name}: {', '.join(step.ignored)} stays" for step in held_back)])
 
 
-def _cure(settings: Sequence[tuple[str, str, str]]) -> list[str]:
+def _hint(settings: Sequence[tuple[str, str, str]]) -> list[str]:
     if not settings:
         return ["No setting changed: it is the program's own code; look at what it registers, or give it an alias."]
     lines = ["Settings that changed since the last deployment:"]

@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 120.0
 
 
 class SandboxError(Exception):
-    """A command can't be done; the text says why, and the cure."""
+    """A command can't be done; the text says why, and the hint."""
 
 
 class RefusedError(SandboxError):

@@ -92,7 +92,7 @@ def verify(day: Day) -> None:
         failed = [one for one in found["findings"] if one["verdict"] == "failed" and not _is_the_emulators(one)]
         return not failed and _checks(found["findings"], "unknown") == NOT_TOLD_BY_THE_EMULATOR
 
-    day.terminal.wait(is_kept, "every promise is kept", lambda: [one for one in found["findings"] if one["cure"]])
+    day.terminal.wait(is_kept, "every promise is kept", lambda: [one for one in found["findings"] if one["hint"]])
     assert (EAST, 6 if found["counts"]["failed"] else 0) == (found["writer"], found["exit_code"])
     assert found["counts"]["passed"] > 40
 

@@ -106,7 +106,7 @@ def test_it_dies_with_us_however_we_die() -> None:
     """A rehearsal that is killed, so that no cleaning up can run, leaves no emulator behind."""
     program = (
         "import os, signal, threading\n"
-        "from rehearsal.emulator import Emulator\n"
+        "from rehearsal.cloud.ministack import Emulator\n"
         "emulator = Emulator()\n"
         # Started by a thread that ends at once: it is the process that counts, not the thread.
         "starter = threading.Thread(target=emulator.start)\n"

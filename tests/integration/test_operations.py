@@ -238,7 +238,7 @@ def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytes
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
     deployment = read_deployment(json.loads(site.outputs.read_text()))
-    api = connect_to(deployment)(deployment.place(WEST))
+    api = connect_to(deployment)(deployment.region(WEST))
     for theirs, window in (("first", "1d"), ("second", "2d")):
         read = api.read_items([SWITCH])[SWITCH]
         assert (read is None) == (theirs == "first")

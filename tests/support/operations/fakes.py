@@ -22,7 +22,7 @@ from operations.aws.read_ports import ReadApiFactory, ReadOnlyApi
 from operations.aws.table_items import STATE, SWITCH
 from operations.cli.app import app
 from operations.cli.options import Surroundings
-from operations.stack.deployment import Deployment, Place, read_deployment
+from operations.stack.deployment import DeployedRegion, Deployment, read_deployment
 from operations.support.errors import AwsError, ConflictError
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -66,7 +66,7 @@ def outputs() -> dict[str, object]:
 
 
 DEPLOYMENT: Deployment = read_deployment(outputs())
-EAST_PLACE, WEST_PLACE = DEPLOYMENT.place(EAST), DEPLOYMENT.place(WEST)
+EAST_REGION, WEST_REGION = DEPLOYMENT.region(EAST), DEPLOYMENT.region(WEST)
 
 
 def after(seconds: float) -> datetime:
@@ -88,7 +88,7 @@ class Region:
     """One region in memory: `RegionApi` for the commands, and what a test sets and looks at."""
 
     world: "World"
-    place: Place
+    region: DeployedRegion
     items: dict[Key, dict[str, object]] = field(default_factory=dict)
     policy: dict[str, str] = field(default_factory=lambda: {"MODE": "approve", "INTERVAL_SECONDS": "10"})
 
@@ -112,28 +112,28 @@ class Region:
         return [line for line in lines if line["action"] == "operator"]
 
     def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
-        self.world.meet(self.place, "read_items")
+        self.world.meet(self.region, "read_items")
         return {key: self._with_keys(key) for key in keys}
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        self.world.meet(self.place, "read_history")
+        self.world.meet(self.region, "read_history")
         keys = sorted((key for key in self.items if key[0] == "history" and key[1] >= (since or "")), reverse=True)
         return [found for key in keys[:limit] if (found := self._with_keys(key)) is not None]
 
     def read_roles(self) -> RdsRoles:
-        self.world.meet(self.place, "read_roles")
+        self.world.meet(self.region, "read_roles")
         return self.world.roles
 
     def read_policy(self) -> Mapping[str, str]:
-        self.world.meet(self.place, "read_policy")
+        self.world.meet(self.region, "read_policy")
         return self.policy
 
     def caller(self) -> str:
-        self.world.meet(self.place, "caller")
+        self.world.meet(self.region, "caller")
         return ME
 
     def write(self, change: Change) -> None:
-        self.world.meet(self.place, "write")
+        self.world.meet(self.region, "write")
         there = self.items.get(change.key)
         marks = ("version", "change_id")
         same = (there is None) == (change.over is None) and (
@@ -143,7 +143,7 @@ class Region:
             raise ConflictError("somebody else wrote first", hint="")
         self.items[change.key] = dict(change.attributes)
         self.items[change.trace_key] = dict(change.trace)
-        self.world.meet(self.place, "written")
+        self.world.meet(self.region, "written")
 
     def _with_keys(self, key: Key) -> Item | None:
         return {"item": key[0], "sort": key[1], **self.items[key]} if key in self.items else None
@@ -155,7 +155,7 @@ class World:
     def __init__(self) -> None:
         self.now = NOW
         self.calls: list[tuple[str, str]] = []
-        self.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+        self.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
         self.interactive = False
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
@@ -165,7 +165,7 @@ class World:
         self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
-        self.regions = {place.region: Region(world=self, place=place) for place in DEPLOYMENT.places}
+        self.regions = {region.name: Region(world=self, region=region) for region in DEPLOYMENT.regions}
         self.east, self.west = self.regions[EAST], self.regions[WEST]
 
     def fail(self, region: str, *calls: str) -> None:
@@ -177,10 +177,10 @@ class World:
         """Let something happen when the call arrives, every time."""
         self._events[region, call] = event
 
-    def meet(self, place: Place, call: str) -> None:
+    def meet(self, region: DeployedRegion, call: str) -> None:
         """Note the call, and let happen what was ordered."""
-        self.calls.append((place.region, call))
-        event = self._events.get((place.region, call))
+        self.calls.append((region.name, call))
+        event = self._events.get((region.name, call))
         if event is not None:
             event()
 
@@ -193,7 +193,7 @@ class World:
         self.interactive = answer is not None
         around = Surroundings(
             load_outputs=self._load,
-            connect_to=lambda deployment: lambda place: self.regions[place.region],
+            connect_to=lambda deployment: lambda region: self.regions[region.name],
             ask_in=self.ask_in,
             now=lambda: self.now,
             new_id=self._new_id,
@@ -241,8 +241,8 @@ def ill(world: World, **changes: Any) -> State:
     return state
 
 
-def _no_moves(place: Place) -> MovesApi:
-    raise AssertionError(f"nothing moves in this test, and {place.region} was asked")
+def _no_moves(region: DeployedRegion) -> MovesApi:
+    raise AssertionError(f"nothing moves in this test, and {region.name} was asked")
 
 
 def _no_answer(region: str, call: str) -> Callable[[], None]:

@@ -22,8 +22,8 @@ from operations.aws.move_ports import (
 )
 from operations.aws.ports import RdsRoles
 from operations.commands.move_survey import cluster_id
-from operations.stack.deployment import Place
-from tests.support.operations.fakes import DEPLOYMENT, EAST_PLACE, WEST, WEST_PLACE, World, after
+from operations.stack.deployment import DeployedRegion
+from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, WEST, WEST_REGION, World, after
 
 VERSION = "8.0.mysql_aurora.3.10.4"
 COPY_SECONDS = 120.0
@@ -33,7 +33,7 @@ COPY_SECONDS = 120.0
 class MoveOptions:
     """An operation under way."""
 
-    target: Place
+    target: DeployedRegion
     allows_data_loss: bool
     ends_at: datetime
 
@@ -47,16 +47,16 @@ class MovingWorld(World):
         self.operation_seconds = 60.0
         self.changed_at: datetime | None = None
         self.global_status = "available"
-        self.synchronization = {place.cluster_arn: "connected" for place in DEPLOYMENT.places}
+        self.synchronization = {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
         self.dead: set[str] = set()
         """Regions whose databases don't answer."""
         self.is_stuck = False
         """Whether an operation ends without having changed the roles."""
         self.never_writes = False
-        self.moving = {place.region: MovingRegion(world=self, place=place) for place in DEPLOYMENT.places}
-        self.moves = lambda place: self.moving[place.region]
-        for region in self.regions.values():
-            region.policy = environment(region.place)
+        self.moving = {region.name: MovingRegion(world=self, region=region) for region in DEPLOYMENT.regions}
+        self.moves = lambda region: self.moving[region.name]
+        for region_name in self.regions.values():
+            region_name.policy = environment(region_name.region)
         self.west.put_state(
             State(
                 version=3,
@@ -69,11 +69,11 @@ class MovingWorld(World):
         )
 
     @property
-    def writer(self) -> Place:
+    def writer(self) -> DeployedRegion:
         """Where the writer is now."""
-        return next(place for place in DEPLOYMENT.places if place.cluster_arn == self.roles.writer_arn)
+        return next(region for region in DEPLOYMENT.regions if region.cluster_arn == self.roles.writer_arn)
 
-    def begin(self, target: Place, *, allows_data_loss: bool) -> None:
+    def begin(self, target: DeployedRegion, *, allows_data_loss: bool) -> None:
         """Let an operation be accepted."""
         self.course = MoveOptions(
             target=target,
@@ -95,19 +95,19 @@ class MovingWorld(World):
         return [region for region, call in self.calls if call == name]
 
 
-def environment(place: Place) -> dict[str, str]:
+def environment(region: DeployedRegion) -> dict[str, str]:
     """Return a controller's environment, as deployed."""
-    peer = DEPLOYMENT.other(place)
+    peer = DEPLOYMENT.other(region)
     return {
         "MODE": "automatic",
         "INTERVAL_SECONDS": "10",
         "COOLDOWN_SECONDS": "900",
         "MAX_DATA_LOSS_SECONDS": "60",
-        "OWN_CLUSTER_ID": cluster_id(place),
-        "OWN_WRITER_HOST": f"writer.{place.region}",
+        "OWN_CLUSTER_ID": cluster_id(region),
+        "OWN_WRITER_HOST": f"writer.{region.name}",
         "PEER_CLUSTER_ID": cluster_id(peer),
-        "PEER_WRITER_HOST": f"writer.{peer.region}",
-        "PEER_REGION": peer.region,
+        "PEER_WRITER_HOST": f"writer.{peer.name}",
+        "PEER_REGION": peer.name,
         "DATABASE_PORT": "3306",
         "HEALTH_CHECK_FUNCTION": "payments-health-check-dev",
     }
@@ -118,12 +118,12 @@ class MovingRegion:
     """One region's RDS, health_check and metrics."""
 
     world: MovingWorld
-    place: Place
+    region: DeployedRegion
 
     def __post_init__(self) -> None:
         """Begin with the cluster that was deployed."""
-        own = cluster_id(self.place)
-        self.clusters: dict[str, ClusterInfo] = {own: _cluster(self.place)}
+        own = cluster_id(self.region)
+        self.clusters: dict[str, ClusterInfo] = {own: _cluster(self.region)}
         self.instances: dict[str, list[Instance]] = {
             own: [_instance(f"{own}-{number}", is_writer=number == 1) for number in (1, 2)]
         }
@@ -133,11 +133,11 @@ class MovingRegion:
 
     def set_cluster(self, **changes: Any) -> None:
         """Change the cluster that was deployed."""
-        own = cluster_id(self.place)
+        own = cluster_id(self.region)
         self.clusters[own] = replace(self.clusters[own], **changes)
 
     def read_global(self) -> GlobalClusterInfo:
-        self.world.meet(self.place, "read_global")
+        self.world.meet(self.region, "read_global")
         self.world.pass_time()
         course = self.world.course
         return GlobalClusterInfo(
@@ -154,7 +154,7 @@ class MovingRegion:
         )
 
     def read_cluster(self, identifier: str) -> ClusterInfo | None:
-        self.world.meet(self.place, "read_cluster")
+        self.world.meet(self.region, "read_cluster")
         found = self.clusters.get(identifier)
         if found is None:
             return None
@@ -162,42 +162,42 @@ class MovingRegion:
         return replace(found, status=self._status(identifier, found.status), instance_ids=names)
 
     def read_instances(self, cluster_id: str) -> Sequence[Instance]:
-        self.world.meet(self.place, "read_instances")
+        self.world.meet(self.region, "read_instances")
         found = self.instances.get(cluster_id, [])
         return [replace(each, status=self._status(each.identifier, each.status)) for each in found]
 
     def switch_over(self, target_arn: str) -> None:
-        self.world.meet(self.place, "switch_over")
-        if self.place != self.world.writer:
+        self.world.meet(self.region, "switch_over")
+        if self.region != self.world.writer:
             raise AwsRefusedError("a switchover is called in the writer's region", hint="")
         self.world.begin(_place(target_arn), allows_data_loss=False)
-        self.world.meet(self.place, "switching")
+        self.world.meet(self.region, "switching")
 
     def fail_over(self, target_arn: str) -> None:
-        self.world.meet(self.place, "fail_over")
-        if self.place.cluster_arn != target_arn:
+        self.world.meet(self.region, "fail_over")
+        if self.region.cluster_arn != target_arn:
             raise AwsRefusedError("a failover is called in the target's region", hint="")
         self.world.begin(_place(target_arn), allows_data_loss=True)
-        self.world.meet(self.place, "failing")
+        self.world.meet(self.region, "failing")
 
     def probe(self, target: ProbeTarget) -> ProbeResult:
-        self.world.meet(self.place, "probe")
+        self.world.meet(self.region, "probe")
         assert target.function_name == "payments-health-check-dev"
         if target.region in self.world.dead:
             return ProbeResult(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
-        read_only = target.region != self.world.writer.region or self.world.never_writes
+        read_only = target.region != self.world.writer.name or self.world.never_writes
         return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.world.now.isoformat(), problem=None)
 
     def writer_role(self, since: datetime) -> float | None:
-        self.world.meet(self.place, "writer_role")
+        self.world.meet(self.region, "writer_role")
         changed_at = self.world.changed_at
         if changed_at is not None and self.world.now - changed_at < timedelta(seconds=60):
             # One datapoint of 1 counts at once, as the maximum of its minute; zeros take a whole minute.
             return 1.0
-        return float(self.place == self.world.writer)
+        return float(self.region == self.world.writer)
 
     def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
-        self.world.meet(self.place, "restore")
+        self.world.meet(self.region, "restore")
         if copy_id in self.clusters:
             raise AwsRefusedError(f"{copy_id} exists", hint="")
         source = self.clusters[source_id]
@@ -209,64 +209,64 @@ class MovingRegion:
         self.instances[copy_id] = []
         self.restored.append((source_id, copy_id, at, settings))
         self.ready_at[copy_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
-        self.world.meet(self.place, "restoring")
+        self.world.meet(self.region, "restoring")
 
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
-        self.world.meet(self.place, "create_instance")
+        self.world.meet(self.region, "create_instance")
         if self._status(cluster_id, "available") != "available":
             raise AwsRefusedError(f"{cluster_id} is not available", hint="")
         self.instances[cluster_id].append(replace(_instance(instance_id, is_writer=True), settings=settings))
         self.ready_at[instance_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
 
     def unprotect(self, cluster_id: str) -> None:
-        self.world.meet(self.place, "unprotect")
+        self.world.meet(self.region, "unprotect")
         found = self.clusters[cluster_id]
         self.clusters[cluster_id] = replace(found, settings={**found.settings, "DeletionProtection": False})
 
     def delete_instance(self, instance_id: str) -> None:
-        self.world.meet(self.place, "delete_instance")
+        self.world.meet(self.region, "delete_instance")
         for cluster, instances in self.instances.items():
             self.instances[cluster] = [each for each in instances if each.identifier != instance_id]
 
     def delete_cluster(self, cluster_id: str) -> None:
-        self.world.meet(self.place, "delete_cluster")
+        self.world.meet(self.region, "delete_cluster")
         if self.clusters[cluster_id].settings.get("DeletionProtection") or self.instances[cluster_id]:
             raise AwsRefusedError(f"{cluster_id} is protected, or has instances", hint="")
         del self.clusters[cluster_id]
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
-        self.world.meet(self.place, "backtrack")
+        self.world.meet(self.region, "backtrack")
         self.backtracked.append((cluster_id, at))
         self.ready_at["backtrack-1"] = self.world.now + timedelta(seconds=COPY_SECONDS)
         return "backtrack-1"
 
     def backtrack_status(self, cluster_id: str, backtrack_id: str) -> str:
-        self.world.meet(self.place, "backtrack_status")
+        self.world.meet(self.region, "backtrack_status")
         return "APPLYING" if self._status(backtrack_id, "available") != "available" else "COMPLETED"
 
     def _status(self, identifier: str, status: str) -> str:
         return "creating" if self.world.now < self.ready_at.get(identifier, self.world.now) else status
 
 
-def _place(arn: str) -> Place:
-    return WEST_PLACE if WEST in arn else EAST_PLACE
+def _place(arn: str) -> DeployedRegion:
+    return WEST_REGION if WEST in arn else EAST_REGION
 
 
-def _cluster(place: Place) -> ClusterInfo:
+def _cluster(region: DeployedRegion) -> ClusterInfo:
     return ClusterInfo(
-        identifier=cluster_id(place),
-        arn=place.cluster_arn,
+        identifier=cluster_id(region),
+        arn=region.cluster_arn,
         status="available",
         engine_version=VERSION,
         is_encrypted=True,
         earliest_restorable=after(-7 * 86_400),
         latest_restorable=after(-120),
         backtrack_window_seconds=0,
-        endpoint=f"writer.{place.region}",
+        endpoint=f"writer.{region.name}",
         settings={
             "DBSubnetGroupName": "payments-database-dev",
             "DBClusterParameterGroupName": "payments-cluster-dev",
-            "KmsKeyId": f"arn:aws:kms:{place.region}:123456789012:key/own",
+            "KmsKeyId": f"arn:aws:kms:{region.name}:123456789012:key/own",
             "VpcSecurityGroupIds": ["sg-1"],
             "EnableIAMDatabaseAuthentication": True,
             "DeletionProtection": True,

@@ -96,7 +96,7 @@ DANGEROUS: Mapping[str, tuple[Mapping[str, object], set[str]]] = {
 
 @pytest.mark.parametrize("setting", DANGEROUS)
 def test_production_refuses_what_would_lose_something(setting: str, deployed: Callable[[str], Deployment]) -> None:
-    """The refusal names resource, property, the setting that did it and the cure; all that would be lost is protected."""
+    """The refusal names resource, property, the setting that did it and the hint; all that would be lost is protected."""
     change, expected = DANGEROUS[setting]
     planned = run("prod", change, state=deployed("prod").state, preview=True)
     assert expected == {step.type for step in planned.steps if step.refusal}

@@ -21,10 +21,10 @@ def test_a_complete_environment_gives_typed_settings() -> None:
     ) == (OWN_ARN, Mode.AUTOMATIC, 1.0, 3, 600.0)
 
 
-@pytest.mark.parametrize(("cycle", "deadline", "quiet"), [("1", 0.35, 1.8), ("10", 3.0, 18.0), ("5", 1.75, 9.0)])
-def test_deadline_and_quiet_follow_the_cycle(result: str, deadline: float, quiet: float) -> None:
+@pytest.mark.parametrize(("interval", "deadline", "quiet"), [("1", 0.35, 1.8), ("10", 3.0, 18.0), ("5", 1.75, 9.0)])
+def test_deadline_and_quiet_follow_the_cycle(interval: str, deadline: float, quiet: float) -> None:
     """The observation has 0.35 of a cycle, 3 s at most; the heartbeat is quiet after 0.9 of two cycles."""
-    policy = settings(INTERVAL_SECONDS=result).policy
+    policy = settings(INTERVAL_SECONDS=interval).policy
     assert (deadline, quiet) == (policy.observation_deadline_seconds, pytest.approx(policy.quiet_seconds))
 
 

@@ -16,7 +16,7 @@ from botocore.stub import ANY, Stubber
 from operations.aws.move_api import AwsMoves, moves_to
 from operations.aws.move_ports import AwsRefusedError, Operation, ProbeTarget
 from operations.support.errors import AwsError
-from tests.support.operations.fakes import DEPLOYMENT, EAST_PLACE, GLOBAL_CLUSTER, NOW, WEST_PLACE
+from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, GLOBAL_CLUSTER, NOW, WEST_REGION
 
 LIVE = "payments-eu-west-1-dev"
 TARGET = ProbeTarget(function_name="health-check", cluster_id=LIVE, region="eu-west-1", host="writer", port=3306)
@@ -27,7 +27,7 @@ class Stubbed(AwsMoves):
 
     def __init__(self) -> None:
         session = Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name="us-east-1")
-        super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_PLACE)
+        super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_REGION)
 
     def stub(self, service: str, *, acting: bool = False) -> Stubber:
         """Return the stub of one client, in force."""
@@ -44,7 +44,7 @@ def api() -> Stubbed:
 
 def test_what_acts_is_sent_once_and_given_more_time() -> None:
     """A repetition by the client could begin a second operation; a look may be repeated."""
-    region: Any = moves_to(DEPLOYMENT)(EAST_PLACE)
+    region: Any = moves_to(DEPLOYMENT)(EAST_REGION)
     looking, acting = (region._client("rds", acting=each).meta for each in (False, True))
     assert (looking.config.retries["total_max_attempts"], acting.config.retries["total_max_attempts"]) == (2, 1)
     assert (looking.config.read_timeout, acting.config.read_timeout) == (3, 30)
@@ -58,7 +58,7 @@ def member(arn: str, **more: object) -> dict[str, object]:
 
 def described(**more: object) -> dict[str, object]:
     """Return an answer of DescribeGlobalClusters."""
-    members = [member(EAST_PLACE.cluster_arn, IsWriter=True), member(WEST_PLACE.cluster_arn, IsWriter=False)]
+    members = [member(EAST_REGION.cluster_arn, IsWriter=True), member(WEST_REGION.cluster_arn, IsWriter=False)]
     return {"GlobalClusters": [{"Status": "available", "GlobalClusterMembers": members, **more}]}
 
 
@@ -66,18 +66,18 @@ def test_the_global_cluster_at_rest_and_in_an_operation(api: Stubbed) -> None:
     """Who is the writer, who is synchronized, and what is under way, whose status may be of either kind."""
     stub = api.stub("rds")
     stub.add_response("describe_global_clusters", described(FailoverState={}), {"GlobalClusterIdentifier": ANY})
-    state = {"Status": "failing-over", "ToDbClusterArn": WEST_PLACE.cluster_arn, "IsDataLossAllowed": True}
+    state = {"Status": "failing-over", "ToDbClusterArn": WEST_REGION.cluster_arn, "IsDataLossAllowed": True}
     stub.add_response("describe_global_clusters", described(FailoverState=state), {"GlobalClusterIdentifier": ANY})
     quiet, busy = api.read_global(), api.read_global()
-    assert (quiet.writer_arn, quiet.operation) == (EAST_PLACE.cluster_arn, None)
-    assert quiet.synchronization == {place.cluster_arn: "connected" for place in DEPLOYMENT.places}
-    expected = Operation(status="failing-over", target_arn=WEST_PLACE.cluster_arn, allows_data_loss=True)
+    assert (quiet.writer_arn, quiet.operation) == (EAST_REGION.cluster_arn, None)
+    assert quiet.synchronization == {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
+    expected = Operation(status="failing-over", target_arn=WEST_REGION.cluster_arn, allows_data_loss=True)
     assert (busy.operation, expected.word) == (expected, "failover")
 
 
 def test_two_writers_are_none(api: Stubbed) -> None:
     """Nothing is moved while RDS names two."""
-    members = [member(place.cluster_arn, IsWriter=True) for place in DEPLOYMENT.places]
+    members = [member(region.cluster_arn, IsWriter=True) for region in DEPLOYMENT.regions]
     api.stub("rds").add_response("describe_global_clusters", described(GlobalClusterMembers=members))
     assert api.read_global().writer_arn is None
 
@@ -86,7 +86,7 @@ def cluster(**more: object) -> dict[str, object]:
     """Return a cluster, in RDS's form."""
     return {
         "DBClusterIdentifier": LIVE,
-        "DBClusterArn": WEST_PLACE.cluster_arn,
+        "DBClusterArn": WEST_REGION.cluster_arn,
         "Status": "available",
         "EngineVersion": "8.0.mysql_aurora.3.10.4",
         "StorageEncrypted": True,

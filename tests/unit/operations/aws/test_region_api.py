@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from operations.aws.ports import Change, RdsRoles
 from operations.aws.region_api import AwsRegion, connect_to
 from operations.support.errors import AwsError, ConflictError
-from tests.support.operations.fakes import DEPLOYMENT, EAST_PLACE, ME, WEST_PLACE
+from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, ME, WEST_REGION
 
 TABLE = "payments-failover-dev"
 CHANGE = Change(
@@ -30,7 +30,7 @@ class Stubbed(AwsRegion):
 
     def __init__(self) -> None:
         session = Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name="us-east-1")
-        super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_PLACE)
+        super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_REGION)
 
     def stub(self, service: str) -> Stubber:
         """Return the stub of one client, in force."""
@@ -57,7 +57,7 @@ def api() -> Iterator[Stubbed]:
 def test_every_client_is_of_the_region_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """STS too: a global endpoint would be in us-east-1, which may be the one that is lost."""
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-    region: Any = connect_to(DEPLOYMENT)(EAST_PLACE)
+    region: Any = connect_to(DEPLOYMENT)(EAST_REGION)
     for service in ("dynamodb", "rds", "lambda", "sts"):
         client = region._client(service)
         assert "us-east-1" in client.meta.endpoint_url
@@ -210,7 +210,7 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
 
 
 @pytest.mark.parametrize(
-    ("code", "cure"),
+    ("code", "hint"),
     [
         ("AccessDeniedException", "Before you start"),
         ("ResourceNotFoundException", "Are these the outputs"),
@@ -218,7 +218,7 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
         ("InternalServerError", "try again"),
     ],
 )
-def test_an_error_of_aws_names_its_code_its_region_and_a_cure(api: Stubbed, code: str, hint: str) -> None:
+def test_an_error_of_aws_names_its_code_its_region_and_a_hint(api: Stubbed, code: str, hint: str) -> None:
     """Whoever reads it knows where, what, and what to do."""
     api.stub("dynamodb").add_client_error("batch_get_item", code, "because")
     with pytest.raises(AwsError) as raised:
@@ -236,7 +236,7 @@ def test_an_error_of_aws_names_its_code_its_region_and_a_cure(api: Stubbed, code
     ],
 )
 def test_silence_and_a_missing_login_are_told_apart(api: Stubbed, error: Exception, said: str) -> None:
-    """Both are AwsErrors, with different cures."""
+    """Both are AwsErrors, with different hints."""
     api.fails("rds", error)
     with pytest.raises(AwsError) as raised:
         api.read_roles()

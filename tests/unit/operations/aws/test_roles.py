@@ -6,16 +6,16 @@ from functions.failover_controller.model import Side, State
 from operations.aws.ports import RdsRoles
 from operations.aws.roles import Roles, choose, reconcile, roles_from_rds, seats_by_state
 from operations.support.errors import AwsError
-from tests.support.operations.fakes import DEPLOYMENT, EAST, EAST_PLACE, WEST, WEST_PLACE, World
+from tests.support.operations.fakes import DEPLOYMENT, EAST, EAST_REGION, WEST, WEST_REGION, World
 
-BY_RDS = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None))
-SWAPPED = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None))
+BY_RDS = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None))
+SWAPPED = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None))
 
 
 def test_rds_names_the_writer_and_the_other_is_the_standby() -> None:
     """Roles come from the ARN of the writer, not from which region is the primary."""
-    assert (BY_RDS.writer, BY_RDS.standby) == (EAST_PLACE, WEST_PLACE)
-    assert (SWAPPED.writer, SWAPPED.standby) == (WEST_PLACE, EAST_PLACE)
+    assert (BY_RDS.writer, BY_RDS.standby) == (EAST_REGION, WEST_REGION)
+    assert (SWAPPED.writer, SWAPPED.standby) == (WEST_REGION, EAST_REGION)
 
 
 @pytest.mark.parametrize("arn", [None, "arn:aws:rds:eu-north-1:1:cluster:other"])
@@ -24,10 +24,12 @@ def test_a_writer_that_is_none_of_ours_leaves_the_seats_unknown(arn: str | None)
     assert roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=arn, operation="pending")) == Roles(operation="pending")
 
 
-@pytest.mark.parametrize(("writer", "standby"), [(Side.OWN, EAST_PLACE), (Side.PEER, WEST_PLACE), (Side.UNKNOWN, None)])
+@pytest.mark.parametrize(
+    ("writer", "standby"), [(Side.OWN, EAST_REGION), (Side.PEER, WEST_REGION), (Side.UNKNOWN, None)]
+)
 def test_the_controller_s_memory_is_read_from_its_own_side(writer: Side, standby: object) -> None:
     """`own` in the table of a region is that region."""
-    assert seats_by_state(DEPLOYMENT, WEST_PLACE, State(writer=writer)).standby == standby
+    assert seats_by_state(DEPLOYMENT, WEST_REGION, State(writer=writer)).standby == standby
 
 
 def test_regions_that_disagree_know_nothing() -> None:
@@ -39,35 +41,35 @@ def test_regions_that_disagree_know_nothing() -> None:
 
 def test_asks_only_the_day_one_standby_when_it_answers(world: World) -> None:
     """The other region, which may be dead, gets no call."""
-    assert choose(DEPLOYMENT, lambda place: world.regions[place.region], None) == WEST_PLACE
+    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], None) == WEST_REGION
     assert world.asked(EAST) == []
 
 
 def test_follows_the_roles_after_a_failover(world: World) -> None:
     """When the day-one standby is the writer, the other region is the standby."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
-    assert choose(DEPLOYMENT, lambda place: world.regions[place.region], None) == EAST_PLACE
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], None) == EAST_REGION
 
 
 def test_asks_the_other_region_when_the_first_is_silent(world: World) -> None:
     """The day-one standby may be the one that is lost."""
     world.fail(WEST)
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
-    assert choose(DEPLOYMENT, lambda place: world.regions[place.region], None) == EAST_PLACE
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], None) == EAST_REGION
 
 
 def test_a_named_region_is_asked_nothing(world: World) -> None:
     """Who names a region needs no RDS."""
-    assert choose(DEPLOYMENT, lambda place: world.regions[place.region], EAST) == EAST_PLACE
+    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], EAST) == EAST_REGION
     assert world.calls == []
 
 
 def test_says_what_failed_when_no_region_can_tell(world: World) -> None:
-    """The error has both reasons, and the cure."""
+    """The error has both reasons, and the hint."""
     world.fail(WEST)
     world.roles = RdsRoles(writer_arn=None, operation=None)
     with pytest.raises(AwsError) as raised:
-        choose(DEPLOYMENT, lambda place: world.regions[place.region], None)
+        choose(DEPLOYMENT, lambda region: world.regions[region.name], None)
     assert "eu-west-1: read_roles of eu-west-1: no answer" in raised.value.what
     assert "us-east-1: its RDS API names no writer" in raised.value.what
     assert raised.value.hint == "Name one: --region eu-west-1 or us-east-1."

@@ -94,7 +94,7 @@ def test_only_the_standby_is_called(asking: World) -> None:
 
 
 def test_nobody_confirms(asking: World) -> None:
-    """Where nobody can be asked it is refused with the cure, after the evidence."""
+    """Where nobody can be asked it is refused with the hint, after the evidence."""
     result = asking.run(*APPROVE[:-2])
     assert result.exit_code == ExitCode.REFUSED
     assert f"--confirm {GLOBAL_CLUSTER}" in result.stderr

@@ -11,7 +11,7 @@ from functions.failover_controller.table_items import read_switch
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import SWITCH
 from operations.support.errors import ExitCode
-from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, World, after, ill
+from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_REGION, World, after, ill
 
 DISARM = ("disarm", "--reason", "engine upgrade", "--confirm", GLOBAL_CLUSTER)
 ARM = ("arm", "--reason", "upgrade done", "--confirm", GLOBAL_CLUSTER)
@@ -65,7 +65,7 @@ def test_every_change_leaves_its_trace_beside_the_controller_s(world: World) -> 
 def test_the_standby_is_told_first(world: World) -> None:
     """Its controller is the one that acts, whichever region is the primary by configuration."""
     world.run(*DISARM)
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     world.run(*ARM)
     assert [region for region, call in world.calls if call == "write"] == [WEST, EAST, EAST, WEST]
 
@@ -104,7 +104,7 @@ def test_another_end_of_the_window_is_a_change(world: World) -> None:
 def test_an_unreadable_switch_is_replaced(
     world: World, broken: dict[str, object], command: tuple[str, ...], armed: bool
 ) -> None:
-    """It is the cure for `switch-unreadable`; the plan says what was wrong."""
+    """It is the hint for `switch-unreadable`; the plan says what was wrong."""
     world.west.items[SWITCH] = broken
     result = world.run(*command)
     assert "unreadable (malformed: " in result.stderr

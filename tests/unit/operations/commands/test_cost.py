@@ -114,8 +114,8 @@ def test_instances_are_billed_by_the_hour() -> None:
 
 def test_serverless_is_billed_by_its_least_capacity_at_least() -> None:
     """Count times minimum times hours; what it scales up to comes on top."""
-    place = {"serverless": {"min_acu": 8, "max_acu": 32}}
-    of = found({"primary": place, "secondary": place})
+    region = {"serverless": {"min_acu": 8, "max_acu": 32}}
+    of = found({"primary": region, "secondary": region})
     assert amount(of, "aurora-mysql serverless v2 at its least", EAST) == pytest.approx(2 * 8 * 730 * 0.12)
 
 

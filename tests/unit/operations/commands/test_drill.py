@@ -10,7 +10,7 @@ from operations.aws.table_items import parse_entry
 from operations.commands.drill_log import Drill, Step, newest_drill
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, WEST, WEST_PLACE
+from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, WEST, WEST_REGION
 from tests.support.operations.moving import MovingWorld
 
 GO = ("drill", "--reason", "quarterly", "--confirm", GLOBAL_CLUSTER)
@@ -21,7 +21,7 @@ def world(aws: FakeAws) -> MovingWorld:
     """Two healthy regions at home: us-east-1 is the writer's."""
     made = MovingWorld()
     made.ask_in = aws
-    aws.name_leads_to = lambda: made.writer.region
+    aws.name_leads_to = lambda: made.writer.name
     return made
 
 
@@ -47,7 +47,7 @@ def test_there_verified_and_home_again(world: MovingWorld) -> None:
     """Two switchovers, each called in the writer's region of then; every promise is looked at in between."""
     notified = played(world, *GO)
     assert world.called("switch_over") == [EAST, WEST]
-    assert world.writer == EAST_PLACE
+    assert world.writer == EAST_REGION
     assert (notified["home"], notified["away"], notified["writer"]) == (EAST, WEST, EAST)
     assert [step["step"] for step in notified["steps"]] == ["switchover there", "verify", "switchover home"]
     there, verified, home = notified["steps"]
@@ -73,7 +73,7 @@ def test_a_broken_promise_over_there_is_reported_and_the_writer_comes_home(world
     notified = played(world, *GO)
     assert notified["exit_code"] == ExitCode.FAILED
     assert ("encryption", WEST) in {(each["check"], each["where"]) for each in notified["not_passed"]}
-    assert world.writer == EAST_PLACE
+    assert world.writer == EAST_REGION
 
 
 def test_promises_that_nobody_could_look_at_are_not_passed(world: MovingWorld, aws: FakeAws) -> None:
@@ -92,7 +92,7 @@ def test_one_way_stays_there(world: MovingWorld) -> None:
     """The way home is named, and the drill counts as ended."""
     result = world.run(*GO, "--one-way")
     assert "Home: python -m operations switchover --to us-east-1" in result.stdout
-    assert world.writer == WEST_PLACE
+    assert world.writer == WEST_REGION
     assert steps(world) == ["begun", "away", "ended"]
     assert world.run("drill", "--resume", "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.REFUSED
 
@@ -110,7 +110,7 @@ def test_nothing_moves_before_it_was_confirmed(world: MovingWorld) -> None:
 def test_it_asks_once_for_both_ways(world: MovingWorld) -> None:
     """Whoever typed the id need not sit there for the way home."""
     assert world.run(*GO[:-2], answer=f"{GLOBAL_CLUSTER}\n").exit_code in (ExitCode.DONE, ExitCode.FAILED)
-    assert world.writer == EAST_PLACE
+    assert world.writer == EAST_REGION
 
 
 def test_what_forbids_a_switchover_forbids_a_drill(world: MovingWorld) -> None:
@@ -132,7 +132,7 @@ def test_ctrl_c_on_the_way_there_and_resume_brings_it_home(world: MovingWorld) -
     world.on_sleep = lambda: None
     notified = played(world, *GO, "--resume")
     assert [step["step"] for step in notified["steps"]] == ["followed", "verify", "switchover home"]
-    assert world.writer == EAST_PLACE
+    assert world.writer == EAST_REGION
     assert world.called("switch_over") == [EAST, WEST]
     assert steps(world) == ["begun", "away", "ended"]
 
@@ -141,7 +141,7 @@ def test_interrupted_over_there_says_where_it_stands(world: MovingWorld) -> None
     """A new drill is refused while one is half-way, and told how to end it."""
     world.on(WEST, "switch_over", interrupt)
     assert world.run(*GO).exit_code == 130
-    assert world.writer == WEST_PLACE
+    assert world.writer == WEST_REGION
     refused = world.run(*GO)
     assert refused.exit_code == ExitCode.REFUSED
     assert "is half-way, the writer in eu-west-1, away from home" in refused.stderr
@@ -149,13 +149,13 @@ def test_interrupted_over_there_says_where_it_stands(world: MovingWorld) -> None
     world.on(WEST, "switch_over", lambda: None)
     notified = played(world, *GO, "--resume")
     assert [step["step"] for step in notified["steps"]] == ["switchover home"]
-    assert world.writer == EAST_PLACE
+    assert world.writer == EAST_REGION
 
 
 def test_an_error_of_aws_on_the_way_home_says_how_to_go_on(world: MovingWorld) -> None:
     """The gate is closed: 3, the drill is half-way, and the command that brings it home."""
-    world.on(EAST, "writer_role", lambda: world.synchronization.update({EAST_PLACE.cluster_arn: "pending-resync"}))
-    world.on(WEST, "writer_role", lambda: world.synchronization.update({EAST_PLACE.cluster_arn: "pending-resync"}))
+    world.on(EAST, "writer_role", lambda: world.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"}))
+    world.on(WEST, "writer_role", lambda: world.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"}))
     result = world.run(*GO, "--timeout", "5m")
     assert result.exit_code == ExitCode.TIMED_OUT
     assert "drill: replication back: not seen within 300 s" in result.stderr
@@ -165,7 +165,7 @@ def test_an_error_of_aws_on_the_way_home_says_how_to_go_on(world: MovingWorld) -
     assert closed.exit_code == ExitCode.REFUSED
     assert "us-east-1 is not synchronized" in closed.stderr
     assert "The drill is half-way. Go on with it, and bring the writer home" in closed.stderr
-    world.synchronization.update({place.cluster_arn: "connected" for place in (EAST_PLACE, WEST_PLACE)})
+    world.synchronization.update({region.cluster_arn: "connected" for region in (EAST_REGION, WEST_REGION)})
     assert played(world, *GO, "--resume", "--no-dns")["writer"] == EAST
 
 
@@ -183,7 +183,7 @@ def test_somebody_brought_it_home_already(world: MovingWorld) -> None:
     """The trail is closed, and nothing moves."""
     world.on(WEST, "switch_over", interrupt)
     world.run(*GO)
-    world.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
     assert played(world, "drill", "--resume")["writer"] == EAST
     assert steps(world) == ["begun", "away", "ended"]
 

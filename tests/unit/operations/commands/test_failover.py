@@ -7,7 +7,7 @@ import pytest
 from functions.failover_controller.model import Attempt, AttemptStatus, Pending, Reason
 from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
-from tests.support.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, after, ill
+from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_REGION, after, ill
 from tests.support.operations.moving import MovingWorld
 
 ACCEPTED = ("failover", "--reason", "region lost, INC-7", "--accept-data-loss")
@@ -30,7 +30,7 @@ def test_the_standby_becomes_the_writer(lost: MovingWorld) -> None:
     """Called once, in the standby's region, with data loss allowed, and followed with the other region dead."""
     result = lost.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
-    assert lost.writer == WEST_PLACE
+    assert lost.writer == WEST_REGION
     assert lost.called("fail_over") == [WEST]
     notified = json.loads(result.stdout)
     assert (notified["from"], notified["writer"]) == (EAST, WEST)
@@ -101,7 +101,7 @@ def test_a_table_that_can_t_be_written_does_not_stop_it(lost: MovingWorld) -> No
 
 
 def test_while_the_writer_answers_it_is_refused() -> None:
-    """Each sign of life is named; a switchover is the cure."""
+    """Each sign of life is named; a switchover is the hint."""
     world = MovingWorld()
     result = world.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -151,7 +151,7 @@ def test_the_controller_s_own_failover_is_never_doubled(lost: MovingWorld) -> No
 
 
 def test_a_standby_that_can_t_serve_is_not_promoted(lost: MovingWorld) -> None:
-    """Without an instance, or not available: refused with the cure."""
+    """Without an instance, or not available: refused with the hint."""
     lost.moving[WEST].instances.clear()
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -160,7 +160,7 @@ def test_a_standby_that_can_t_serve_is_not_promoted(lost: MovingWorld) -> None:
 
 def test_a_failover_under_way_is_followed(lost: MovingWorld) -> None:
     """Whoever called it: nothing is called again, and what is left to do is said."""
-    lost.begin(WEST_PLACE, allows_data_loss=True)
+    lost.begin(WEST_REGION, allows_data_loss=True)
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
     assert "A failover to eu-west-1 is under way: nothing is called" in result.stderr
@@ -192,7 +192,7 @@ def test_ctrl_c_and_the_time_limit_leave_it_to_aws(lost: MovingWorld) -> None:
 
 def test_a_no_of_aws_says_that_nothing_was_changed(lost: MovingWorld) -> None:
     """RDS refuses the call: 3, with its words."""
-    lost.on(WEST, "fail_over", lambda: setattr(lost.moving[WEST], "place", EAST_PLACE))
+    lost.on(WEST, "fail_over", lambda: setattr(lost.moving[WEST], "region", EAST_REGION))
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert "AWS refused: nothing was changed" in result.stderr
@@ -202,7 +202,7 @@ def test_a_call_without_an_answer_is_looked_after(lost: MovingWorld) -> None:
     """It began: followed. It did not: 4, and the same command may be run again."""
     lost.fail(WEST, "failing")
     assert lost.run(*GO).exit_code == ExitCode.DONE
-    lost.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
+    lost.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
     lost.fail(WEST, "fail_over")
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.AWS

@@ -97,19 +97,19 @@ BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
 def test_what_would_stop_the_deployment_is_found(
     world: World, account: FakeAws, check: str, where: str, question: tuple[str, str, str], answer: Any, said: str
 ) -> None:
-    """It fails with what was seen and a cure, and the exit code is 6."""
+    """It fails with what was seen and a hint, and the exit code is 6."""
     account.set(*question, answer)
     found = checked(world)
     broken = finding(found, check, where)
-    assert (broken["verdict"], said in broken["evidence"], bool(broken["cure"])) == (Verdict.FAILED, True, True), broken
+    assert (broken["verdict"], said in broken["evidence"], bool(broken["hint"])) == (Verdict.FAILED, True, True), broken
     assert found["exit_code"] == ExitCode.FAILED
 
 
 def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) -> None:
-    """Ten are too few to reserve any: the cure names the number to ask for."""
+    """Ten are too few to reserve any: the hint names the number to ask for."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
     account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
-    hint = finding(checked(world), "quota: Lambda concurrency", EAST)["cure"]
+    hint = finding(checked(world), "quota: Lambda concurrency", EAST)["hint"]
     assert "limit of 10" in hint
     assert "108 or more" in hint
     assert "failover.reserved_concurrency" in hint
@@ -292,15 +292,15 @@ def test_root_can_not_be_simulated_and_a_user_is_by_its_arn(world: World, accoun
 
 
 def test_without_credentials_nothing_is_asked(world: World, account: FakeAws) -> None:
-    """The exit code is that of AWS, and the cure is to log in."""
+    """The exit code is that of AWS, and the hint is to log in."""
     account.fail(service="sts", error=AwsError("Unable to locate credentials", hint="Log in to AWS."))
     result = world.run("preflight", "--json")
-    assert (result.exit_code, json.loads(result.stdout)["cure"]) == (ExitCode.AWS, "Log in to AWS.")
+    assert (result.exit_code, json.loads(result.stdout)["hint"]) == (ExitCode.AWS, "Log in to AWS.")
     assert {service for _, service, _ in account.asked} == {"sts"}
 
 
 def test_an_error_in_the_middle_loses_nothing(world: World, account: FakeAws) -> None:
-    """What was denied is unknown with its cure; a stack that can't be looked for is taken for a first deployment."""
+    """What was denied is unknown with its hint; a stack that can't be looked for is taken for a first deployment."""
     account.fail(None, "rds", error=AwsError("AccessDenied", hint="Use a role that may."))
     found = checked(world)
     assert finding(found, "stack", "both")["verdict"] == Verdict.UNKNOWN
@@ -333,7 +333,7 @@ def test_outputs_are_for_a_stack_that_is_up(world: World, account: FakeAws) -> N
     ],
 )
 def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: str | None, said: str) -> None:
-    """With a cure; an encrypted value is named by its key."""
+    """With a hint; an encrypted value is named by its key."""
     if text is not None:
         (tmp_path / "Pulumi.x.yaml").write_text(text)
     (tmp_path / "Pulumi.other.yaml").write_text("config: {}")
@@ -387,16 +387,16 @@ def registered() -> Any:
 def test_every_name_that_the_program_gives_is_looked_up(registered: Any, which: str) -> None:
     """In each region, kind by kind: a name that the program changes must be changed here."""
     settings = load_settings({})
-    place = getattr(settings, which)
+    region = getattr(settings, which)
     looked_up = {
         name.rpartition(":")[2] if kind.kind == "topic" else name
-        for kind in name_kinds(settings, place, ACCOUNT)
+        for kind in name_kinds(settings, region, ACCOUNT)
         for name in kind.names
     }
     given = {
         resource.inputs[named_by]
         for kind, named_by in NAMED_BY.items()
-        for resource in registered.of(kind, place.region)
+        for resource in registered.of(kind, region.region)
     }
     everywhere = {names_of(settings).of("global"), names_of(settings).of("master")}
     assert looked_up - everywhere == given - everywhere

@@ -10,7 +10,7 @@ from operations.aws.ports import RdsRoles
 from operations.checks.finding import Verdict
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, WEST, WEST_PLACE, World, outputs
+from tests.support.operations.fakes import EAST, WEST, WEST_REGION, World, outputs
 
 DESTROY = "pulumi destroy --stack dev"
 DISARM = 'python -m operations disarm --reason "destroy" --confirm payments-global-dev'
@@ -45,7 +45,7 @@ def test_people_see_the_commands_too(world: World) -> None:
 
 def test_a_writer_away_from_home_must_come_home_first(world: World) -> None:
     """AWS refuses to remove the present writer while the other member exists."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     found = checked(world)
     assert verdicts(found, Verdict.FAILED) == {("writer at home", "both")}
     assert found["commands"] == ["python -m operations switchover --confirm payments-global-dev", DISARM, DESTROY]

@@ -12,7 +12,7 @@ from operations.aws.ports import RdsRoles
 from operations.commands.rewind_plan import copy_id, flaws_of, instance_id
 from operations.support.errors import AwsError, ExitCode
 from operations.support.times import utc_text
-from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_PLACE, after, outputs
+from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_REGION, after, outputs
 from tests.support.operations.moving import MovingWorld
 
 TO = "2026-11-23T10:15:00Z"
@@ -70,7 +70,7 @@ def test_the_copy_has_the_settings_of_the_live_cluster_and_is_marked(world: Movi
 
 def test_it_is_the_writer_s_cluster_wherever_the_writer_is(world: MovingWorld) -> None:
     """After a change of roles the other region's cluster is restored, there."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert world.run(*GO).exit_code == ExitCode.DONE
     assert world.called("restore") == [WEST]
 
@@ -98,7 +98,7 @@ def test_who_and_why_stands_in_the_audit_trail(world: MovingWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "cure"),
+    ("to", "hint"),
     [
         ("2026-11-17T11:59:59Z", "Give a second between the two"),
         ("2026-11-24T11:59:00Z", "run it again in some minutes"),
@@ -119,7 +119,7 @@ def test_out_of_the_window_both_limits_are_named(world: MovingWorld, to: str, hi
 @pytest.mark.parametrize(
     ("arrange", "words"),
     [
-        (lambda world: world.begin(WEST_PLACE, allows_data_loss=False), "a switchover is under way"),
+        (lambda world: world.begin(WEST_REGION, allows_data_loss=False), "a switchover is under way"),
         (lambda world: world.moving[EAST].set_cluster(status="backing-up"), "is backing-up"),
         (lambda world: world.moving[EAST].set_cluster(earliest_restorable=None), "does not say from when to when"),
     ],
@@ -331,7 +331,7 @@ def test_backtrack_says_what_it_does_to_everybody_and_does_it(backtracking: Movi
     assert backtracking.called("restore") == []
 
 
-def test_aws_s_refusal_of_a_backtrack_is_told_with_the_cure(backtracking: MovingWorld) -> None:
+def test_aws_s_refusal_of_a_backtrack_is_told_with_the_hint(backtracking: MovingWorld) -> None:
     """As in every global database."""
 
     def refuse() -> None:

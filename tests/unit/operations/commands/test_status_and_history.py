@@ -9,7 +9,7 @@ from functions.failover_controller.model import Action, Attempt, AttemptStatus, 
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE, SWITCH
 from operations.support.errors import AwsError, ExitCode
-from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, NOW, WEST, WEST_PLACE, World, after, ill, notice
+from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, NOW, WEST, WEST_REGION, World, after, ill, notice
 
 
 def seen(world: World, *options: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_a_failover_under_way_is_shown(world: World) -> None:
 
 def test_after_a_failover_the_other_region_is_shown(world: World) -> None:
     """The default is the standby by role, not by configuration; --region picks."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert seen(world)["region"] == EAST
     assert seen(world, "--region", WEST)["region"] == WEST
 
@@ -168,12 +168,12 @@ def test_a_region_without_a_cycle(world: World) -> None:
 
 
 def test_no_region_can_tell_who_is_the_standby(world: World) -> None:
-    """Then the exit code says AWS, and the cure is to name a region; as JSON too."""
+    """Then the exit code says AWS, and the hint is to name a region; as JSON too."""
     world.fail(WEST)
     world.fail(EAST)
     result = world.run("status", "--json")
     assert result.exit_code == ExitCode.AWS
-    assert json.loads(result.stdout)["cure"] == "Name one: --region eu-west-1 or us-east-1."
+    assert json.loads(result.stdout)["hint"] == "Name one: --region eu-west-1 or us-east-1."
 
 
 def test_history_is_newest_first_and_limited(world: World) -> None:
@@ -208,7 +208,7 @@ def test_history_checks_its_options(world: World, options: tuple[str, ...]) -> N
 
 def test_after_a_failover_from_a_lost_region_the_writer_s_is_shown(world: World) -> None:
     """The standby is the lost region then: nobody has to know that to see what became of the failover."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     world.west.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
     world.fail(EAST)
     result = world.run("status")
@@ -245,7 +245,7 @@ def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(
 
 def test_the_history_of_a_lost_standby_is_the_writer_s(world: World) -> None:
     """And it is said so, beside it."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     world.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
     world.fail(EAST)
     result = world.run("history", "--json")
@@ -262,6 +262,6 @@ def test_history_without_an_answer(world: World) -> None:
     assert result.exit_code == ExitCode.AWS
     assert json.loads(result.stdout) == {
         "error": "read_history of eu-west-1: no answer",
-        "cure": "Try again.",
+        "hint": "Try again.",
         "exit_code": 4,
     }

@@ -9,7 +9,7 @@ from functions.failover_controller.model import Side, State
 from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, EAST_PLACE, WEST, WEST_PLACE, World, after, outputs
+from tests.support.operations.fakes import EAST, EAST_REGION, WEST, WEST_REGION, World, after, outputs
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_alarms_that_are_on_are_named_and_roles_are_not(beating: World, aws: Fak
 
 def test_a_name_that_has_not_followed_yet_is_said_loudly(beating: World) -> None:
     """Clients still go to the old writer."""
-    beating.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    beating.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert f"leads to {EAST}, NOT THE WRITER" in beating.run("status", "--region", WEST).stdout
 
 
@@ -163,12 +163,12 @@ def test_watching_follows_the_roles(beating: World) -> None:
     before = beating.on_sleep
 
     def promoted() -> None:
-        beating.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+        beating.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
         before()
 
     beating.on_sleep = promoted
     lines = beating.run("status", "--watch", "--json").stdout.splitlines()
-    assert [json.loads(line)["region"] for line in lines] == [WEST, EAST_PLACE.region]
+    assert [json.loads(line)["region"] for line in lines] == [WEST, EAST_REGION.name]
 
 
 def test_watching_outlives_a_look_that_fails(beating: World) -> None:

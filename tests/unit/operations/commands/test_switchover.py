@@ -12,7 +12,7 @@ from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, EAST_PLACE, GLOBAL_CLUSTER, ME, WEST, WEST_PLACE, after, ill
+from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, ME, WEST, WEST_REGION, after, ill
 from tests.support.operations.moving import MoveOptions, MovingWorld
 
 GO = ("switchover", "--reason", "game day", "--confirm", GLOBAL_CLUSTER)
@@ -33,7 +33,7 @@ def test_the_other_region_becomes_the_writer(world: MovingWorld) -> None:
     """Called once, in the writer's region, followed until clients write and the former writer replicates."""
     result = world.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
-    assert world.writer == WEST_PLACE
+    assert world.writer == WEST_REGION
     assert world.called("switch_over") == [EAST]
     notified = json.loads(result.stdout)
     assert (notified["from"], notified["writer"], notified["changed"]) == (EAST, WEST, True)
@@ -73,7 +73,7 @@ def test_what_is_about_to_be_done_stands_in_the_audit_trail_of_the_new_writer(wo
 
 def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(world: MovingWorld) -> None:
     """The name leads home only when the other region has reported no writer for a whole period."""
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     result = world.run(*GO, "--to", EAST, "--json")
     assert result.exit_code == ExitCode.DONE
     assert "eu-west-1 still reports itself as the writer this minute" in result.stderr
@@ -123,7 +123,7 @@ def lag(world: MovingWorld, milliseconds: float) -> None:
         (lambda world: world.moving[WEST].clusters.clear(), "there is no such cluster"),
         (lambda world: hold(world, engine_version="8.0.mysql_aurora.3.10.9"), "the engine versions differ"),
         (
-            lambda world: world.synchronization.update({WEST_PLACE.cluster_arn: "pending-resync"}),
+            lambda world: world.synchronization.update({WEST_REGION.cluster_arn: "pending-resync"}),
             "eu-west-1 is not synchronized: pending-resync",
         ),
         (ill, "the writer counts as dead since 2026-11-24T11:59:00Z"),
@@ -162,19 +162,19 @@ def test_more_lag_may_be_allowed(world: MovingWorld) -> None:
 
 def test_an_operation_under_way_is_followed_not_called_again(world: MovingWorld) -> None:
     """Running the same command again is safe, and asks nothing."""
-    world.begin(WEST_PLACE, allows_data_loss=False)
+    world.begin(WEST_REGION, allows_data_loss=False)
     for more in ((), ("--resume",), ("--to", WEST)):
         result = world.run("switchover", *more)
         assert result.exit_code == ExitCode.DONE
-        world.roles = RdsRoles(writer_arn=EAST_PLACE.cluster_arn, operation=None)
-        world.begin(WEST_PLACE, allows_data_loss=False)
+        world.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
+        world.begin(WEST_REGION, allows_data_loss=False)
     assert "is under way: nothing is called" in result.stderr
     assert world.called("switch_over") == []
 
 
 def test_another_operation_is_not_ours(world: MovingWorld) -> None:
     """Somebody moves the writer elsewhere: refused."""
-    world.begin(WEST_PLACE, allows_data_loss=True)
+    world.begin(WEST_REGION, allows_data_loss=True)
     result = world.run("switchover", "--to", EAST, "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
     assert "another operation is under way: failover" in result.stderr
@@ -235,7 +235,7 @@ def test_a_time_out_says_what_goes_on(world: MovingWorld) -> None:
     assert result.exit_code == ExitCode.TIMED_OUT
     notified = json.loads(result.stdout)
     assert notified["error"] == "promotion: not seen within 600 s; the last look: eu-west-1: RDS says switching-over"
-    assert "AWS carries on" in notified["cure"]
+    assert "AWS carries on" in notified["hint"]
 
 
 def test_the_elapsed_time_is_said_again_and_again(world: MovingWorld) -> None:
@@ -291,7 +291,7 @@ def test_a_no_of_aws_is_a_refusal(world: MovingWorld) -> None:
     world.on(
         EAST,
         "switch_over",
-        lambda: setattr(world, "roles", RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)),
+        lambda: setattr(world, "roles", RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)),
     )
     result = world.run(*GO)
     assert result.exit_code == ExitCode.REFUSED

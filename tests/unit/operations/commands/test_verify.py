@@ -14,7 +14,7 @@ from operations.checks.database import CLUSTER_PROMISES
 from operations.checks.finding import Verdict
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws, missing
-from tests.support.operations.fakes import EAST, NOW, WEST, WEST_PLACE, World, after, outputs
+from tests.support.operations.fakes import EAST, NOW, WEST, WEST_REGION, World, after, outputs
 
 PROMISES = {
     *("one writer", "global cluster", "available", "encryption", "backups", "deletion protection", "private", "tls"),
@@ -201,7 +201,7 @@ def test_a_broken_promise_is_found_where_it_is(
     found = verified(healthy(world))
     broken = finding(found, check, where)
     assert (broken["verdict"], said in broken["evidence"]) == (Verdict.FAILED, True), broken
-    assert broken["cure"]
+    assert broken["hint"]
     assert found["exit_code"] == ExitCode.FAILED
 
 
@@ -270,7 +270,7 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, a
         return {"Datapoints": [{"Timestamp": after(-60), "Minimum": 0.0 if away else 1.0}]}
 
     aws.set(EAST, "cloudwatch", "get_metric_statistics", statistics)
-    world.roles = RdsRoles(writer_arn=WEST_PLACE.cluster_arn, operation=None)
+    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert finding(verified(healthy(world)), "health checks", "global")["verdict"] == Verdict.PASSED
 
 
@@ -356,7 +356,7 @@ def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(world: World,
     found = verified(world)
     gone = [each for each in found["findings"] if each["where"] == EAST]
     assert {each["verdict"] for each in gone} == {Verdict.UNKNOWN}
-    assert all("no answer" in each["evidence"] and each["cure"] for each in gone)
+    assert all("no answer" in each["evidence"] and each["hint"] for each in gone)
     assert "us-east-1: read_roles of us-east-1: no answer" in finding(found, "one writer", "both")["evidence"]
     assert finding(found, "tls", WEST)["verdict"] == Verdict.PASSED
     assert found["exit_code"] == ExitCode.FAILED
@@ -378,7 +378,7 @@ def test_an_error_in_the_middle_loses_nothing(world: World, aws: FakeAws) -> Non
     found = verified(healthy(world))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
     assert [each["check"] for each in unknown] == list(CLUSTER_PROMISES)
-    assert {(each["where"], each["cure"]) for each in unknown} == {(WEST, "Use a role that may.")}
+    assert {(each["where"], each["hint"]) for each in unknown} == {(WEST, "Use a role that may.")}
     assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, PROMISES)
 
 

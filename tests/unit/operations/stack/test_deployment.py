@@ -9,7 +9,7 @@ import pytest
 
 from operations.stack.deployment import Run, load_outputs, read_deployment
 from operations.support.errors import UsageProblemError
-from tests.support.operations.fakes import EAST, EAST_PLACE, WEST, WEST_PLACE, outputs
+from tests.support.operations.fakes import EAST, EAST_REGION, WEST, WEST_REGION, outputs
 
 
 def ran(code: int = 0, stdout: str = "", stderr: str = "") -> tuple[Run, list[list[str]]]:
@@ -35,10 +35,10 @@ def raises(error: Exception) -> Run:
 def test_reads_the_two_places() -> None:
     """A deployment is its two places, the day-one standby first, each with what the commands call there."""
     deployment = read_deployment(outputs())
-    assert [place.region for place in deployment.places] == [WEST, EAST]
-    assert deployment.place(EAST) == EAST_PLACE
-    assert deployment.other(EAST_PLACE) == WEST_PLACE
-    assert EAST_PLACE.controller_name == "payments-failover-controller-dev"
+    assert [region.name for region in deployment.regions] == [WEST, EAST]
+    assert deployment.region(EAST) == EAST_REGION
+    assert deployment.other(EAST_REGION) == WEST_REGION
+    assert EAST_REGION.controller_name == "payments-failover-controller-dev"
 
 
 def test_names_every_output_that_is_missing() -> None:
@@ -63,7 +63,7 @@ def test_other_outputs_are_refused(answer: object) -> None:
 def test_a_region_that_is_not_deployed_is_refused() -> None:
     """The error names the regions that are."""
     with pytest.raises(UsageProblemError) as raised:
-        read_deployment(outputs()).place("eu-north-1")
+        read_deployment(outputs()).region("eu-north-1")
     assert raised.value.hint == "It is in eu-west-1 or us-east-1."
 
 
@@ -94,7 +94,7 @@ def test_asks_pulumi_for_the_named_stack() -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "why", "cure"),
+    ("run", "why", "hint"),
     [
         (raises(FileNotFoundError()), "not installed", "--outputs FILE"),
         (raises(subprocess.TimeoutExpired("pulumi", 30)), "no answer within 30 s", "--outputs outputs.json"),
@@ -102,7 +102,7 @@ def test_asks_pulumi_for_the_named_stack() -> None:
         (ran(stdout="hello")[0], "no JSON", "--outputs FILE"),
     ],
 )
-def test_every_way_that_pulumi_fails_has_a_cure(run: Run, why: str, hint: str) -> None:
+def test_every_way_that_pulumi_fails_has_a_hint(run: Run, why: str, hint: str) -> None:
     """Missing, silent, failing, or saying something else: the error says what to do instead."""
     with pytest.raises(UsageProblemError) as raised:
         load_outputs(None, None, run)

@@ -149,7 +149,7 @@ def test_without_data_a_line_says_why() -> None:
 
 def test_a_row_may_have_its_own_words_and_a_hidden_one_is_not_drawn() -> None:
     """Label and statistic stand beside the metric."""
-    rows = [[OURS, "Cycle", {"label": "cycles", "stat": "Maximum"}], [OURS, "Held", {"visible": False}]]
+    rows = [[OURS, "Cycles", {"label": "cycles", "stat": "Maximum"}], [OURS, "Held", {"visible": False}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
     assert [("cycles", "Maximum")] == [(one.label, one.statistic) for one in widget.series]
 
@@ -186,7 +186,7 @@ def test_an_alarm_is_evaluated_at_the_end_of_each_period_by_its_own_rule() -> No
     assert ("OK", "") == (history.state, history.absent)
     assert ("Nobody would fail over.", True) == (
         history.says,
-        history.rule.startswith("Sum of Cycle < 1, 1 of 1 periods of 60 s"),
+        history.rule.startswith("Sum of Cycles < 1, 1 of 1 periods of 60 s"),
     )
 
 
@@ -265,6 +265,6 @@ def test_a_chart_tells_itself_in_words_and_why_it_is_empty() -> None:
     chart = draw_boards(sample_report())[0].tiles[0].chart
     empty = draw_boards(sample_report())[0].tiles[1].chart
     assert chart is not None and empty is not None
-    assert "Cycle: 5 datapoints, from 3 to 6, 6 at the end." in chart.description
+    assert "Cycles: 5 datapoints, from 3 to 6, 6 at the end." in chart.description
     assert ("", NOT_OURS) == (chart.note, empty.note)
     assert f"CPUUtilization: {NOT_OURS}." == empty.description

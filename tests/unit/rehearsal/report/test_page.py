@@ -147,7 +147,7 @@ def test_the_page_draws_both_dashboards_with_every_widget(html: str) -> None:
     text = Page(html).text
     for words in (
         "Cycles and decisions every 6 s",
-        "Cycle (sum)",
+        "Cycles (sum)",
         "a cycle a second",
         "Read the *runbook* first.",
         "Not drawn here: legend.",
