@@ -42,8 +42,8 @@ NOT_SETTINGS = """\
   No other stack has, so that any other can be destroyed.
 - TLS, encryption, IAM log-ins, the event scheduler, the audit log's switch: always on; the failover or the audit rests on each.
 - The master password: generated, and kept in Secrets Manager in both regions.
-  It is [rotated](../runbook/rotate-the-password.md) without this program.
-- Rights within the database beyond the two levels of `database.iam_users` ([how people get access](../runbook/give-people-access.md)).
+  It is [rotated](../runbook/rotate-master-password.md) without this program.
+- Rights within the database beyond the two levels of `database.iam_users` ([how people get access](../runbook/grant-database-access.md)).
 """
 
 
