@@ -1,0 +1,1 @@
+"""Checks that `make check` and the commit hooks run."""
