@@ -1,47 +1,67 @@
 # Everything that a contributor or CI runs. Each target does its own setup, in a virtual environment inside the project.
-PYTHON ?= python3.11
+
+# The newest supported Python that starts; `make PYTHON=python3.12 ...` overrides it.
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
+  $$name -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2> /dev/null && echo $$name && break; done)
+UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+UV := $(BIN)/uv
+REHEARSAL := $(VENV)/.installed-rehearsal
+DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test rehearse docs mutants benchmark clean
+.PHONY: help setup lock check format test rehearse docs mutants benchmark clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-setup: $(STAMP) ## Install everything into .venv (a second run does nothing)
+setup: $(DEV) ## Install everything into .venv (a second run does nothing)
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(UV):
+ifeq ($(strip $(PYTHON)),)
+	$(error No Python 3.11 to 3.14 with the module venv was found. Install one, or name it: make PYTHON=/path/to/python3)
+endif
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(REHEARSAL): requirements-rehearsal.lock | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 
-check: $(STAMP) ## Check format, lint, types, layers and wording
+$(DEV): requirements-dev.lock | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@touch $@ $(REHEARSAL)
+
+lock: | $(UV) ## Pin the whole dependency tree with hashes, after a change of requirements*.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-rehearsal.txt -o requirements-rehearsal.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.txt -o requirements-dev.lock
+
+check: $(DEV) ## Check format, lint, types, layers and wording
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/check_prose.py
 
-format: $(STAMP) ## Format the code
+format: $(DEV) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(STAMP) ## Run every test
+test: $(DEV) ## Run every test
 	$(BIN)/python -m pytest
 
-rehearse: $(STAMP) ## Deploy both regions on the embedded AWS, fail the database over, destroy everything
+rehearse: $(REHEARSAL) ## Deploy both regions on the embedded AWS, fail the database over, destroy everything
 	$(BIN)/python -m rehearsal $(ARGS)
 
-docs: $(STAMP) ## Write the generated pages in docs/reference
+docs: $(DEV) ## Write the generated pages in docs/reference
 	$(BIN)/python -m docgen
 
-mutants: $(STAMP) ## Change the decision table row by row and check that the tests notice (a minute)
+mutants: $(DEV) ## Change the decision table row by row and check that the tests notice (a minute)
 	$(BIN)/python -m tests.mutation
 
-benchmark: $(STAMP) ## Simulate 10,000 region-years and compare with the usual alternatives
+benchmark: $(DEV) ## Simulate 10,000 region-years and compare with the usual alternatives
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and everything generated
-	rm -rf $(VENV) rehearsal-report .sandbox .pytest_cache .ruff_cache
+	rm -rf $(VENV) rehearsal-report .sandbox .pytest_cache .ruff_cache .import_linter_cache

@@ -234,7 +234,7 @@ def test_the_pack_needs_the_versions_that_everything_else_has() -> None:
     """Two pins of one package would be two truths."""
     pinned = {
         line
-        for name in ("requirements.txt", "requirements-dev.txt")
+        for name in ("requirements.txt", "requirements-rehearsal.txt", "requirements-dev.txt")
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
     }
     needed = [
