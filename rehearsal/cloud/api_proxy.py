@@ -23,11 +23,16 @@ from aiohttp import web
 from rehearsal.aurora.global_database import GlobalDatabase, MasterUser
 from rehearsal.cloud import instance_offers
 from rehearsal.cloud.databases import Databases
-from rehearsal.cloud.global_cluster import GlobalClusterView, Operation, OperationRequest, RdsRefusal, check_new_member
-from rehearsal.cloud.ministack import ACCOUNT_ID
+from rehearsal.cloud.global_cluster import (
+    GlobalClusterView,
+    OperationRequest,
+    RdsOperation,
+    RdsRefusal,
+    check_new_member,
+)
 from rehearsal.cloud.operations import GlobalOperations, OperationCall, OperationRecord
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
-from rehearsal.cloud.rds_events import RdsEvents, ToldEvent
+from rehearsal.cloud.rds_events import RdsEvent, RdsEvents
 from rehearsal.cloud.rds_xml import (
     DescribedGlobalCluster,
     KnownState,
@@ -41,9 +46,9 @@ from rehearsal.cloud.rds_xml import (
 )
 from rehearsal.cloud.restores import ACTION as RESTORE
 from rehearsal.cloud.restores import Restores
-from rehearsal.cloud.upstream import Answer, Upstream
+from rehearsal.cloud.upstream import Upstream, UpstreamResponse
 from rehearsal.network.network import Network
-from rehearsal.support.clients import CredentialScope, credential_scope
+from rehearsal.support.clients import ACCOUNT_ID, CredentialScope, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 
 MAX_BODY_BYTES = 256 * 1024**2
@@ -81,7 +86,7 @@ class ApiProxy:
         clock: Callable[[], float] = time.time,
         account_id: str = ACCOUNT_ID,
     ) -> None:
-        self.stand_ins = Databases(
+        self.databases = Databases(
             network=network, account_id=account_id, clock=clock, replication_lag_seconds=replication_lag_seconds
         )
         self._account_id = account_id
@@ -95,12 +100,12 @@ class ApiProxy:
             look_up=self._view,
             agree=self._agree,
             tell=self._events.tell,
-            databases=self.stand_ins,
+            databases=self.databases,
             clock=clock,
             operation_seconds=operation_seconds,
         )
         self._restores = Restores(
-            ask=self._describe, stand_ins=self.stand_ins, clock=clock, seconds=lambda: self.operation_seconds
+            ask=self._describe, databases=self.databases, clock=clock, seconds=lambda: self.operation_seconds
         )
         self._thread = LoopThread("control-plane")
         self._server: web.AppRunner | None = None
@@ -140,7 +145,7 @@ class ApiProxy:
         if server is not None:
             self._thread.run(self._end(server))
         self._thread.stop()
-        self.stand_ins.close()
+        self.databases.close()
 
     @property
     def url(self) -> str:
@@ -167,7 +172,7 @@ class ApiProxy:
         return self._runner.records
 
     @property
-    def events(self) -> list[ToldEvent]:
+    def events(self) -> list[RdsEvent]:
         """Every event that RDS told EventBridge of, oldest first."""
         return self._events.notified
 
@@ -182,7 +187,7 @@ class ApiProxy:
 
     def global_database(self, global_cluster_id: str) -> GlobalDatabase:
         """Return what stands behind a global cluster. Raises KeyError when it has no member."""
-        return self.stand_ins.database(global_cluster_id)
+        return self.databases.database(global_cluster_id)
 
     @property
     def is_idle(self) -> bool:
@@ -195,11 +200,11 @@ class ApiProxy:
 
     def fail(self, region: str) -> None:
         """Stop the databases of a region."""
-        self.stand_ins.stop_region(region)
+        self.databases.stop_region(region)
 
     def restore(self, region: str) -> None:
         """Start them again."""
-        self.stand_ins.start_region(region)
+        self.databases.start_region(region)
 
     # --- HTTP --------------------------------------------------------------------------------------------------------
 
@@ -251,17 +256,17 @@ class ApiProxy:
             case "CreateDBInstance" | "DeleteDBInstance":
                 instance_id = parameters["DBInstanceIdentifier"]
                 change = (
-                    self.stand_ins.add_instance if call.action == "CreateDBInstance" else self.stand_ins.remove_instance
+                    self.databases.add_instance if call.action == "CreateDBInstance" else self.databases.remove_instance
                 )
                 cluster_id = parameters.get("DBClusterIdentifier") or cluster_of_instance(answer)
                 if cluster_id:
                     change(self._cluster_arn(cluster_id, region), instance_id)
             case "DeleteDBCluster":
-                self.stand_ins.remove_cluster(self._cluster_arn(parameters["DBClusterIdentifier"], region))
+                self.databases.remove_cluster(self._cluster_arn(parameters["DBClusterIdentifier"], region))
             case "RemoveFromGlobalCluster":
-                self.stand_ins.remove_cluster(self._cluster_arn(parameters["DbClusterIdentifier"], region))
+                self.databases.remove_cluster(self._cluster_arn(parameters["DbClusterIdentifier"], region))
             case "ModifyDBCluster" if parameters.get("MasterUserPassword"):
-                self.stand_ins.change_master_password(
+                self.databases.change_master_password(
                     self._cluster_arn(parameters["DBClusterIdentifier"], region), parameters["MasterUserPassword"]
                 )
             case _:
@@ -275,9 +280,9 @@ class ApiProxy:
     def _known(self) -> KnownState:
         return KnownState(
             account_id=self._account_id,
-            port_of=self.stand_ins.port_of,
+            port_of=self.databases.port_of,
             operation_of=self._runner.under_way,
-            is_synchronized=self.stand_ins.is_synchronized,
+            is_synchronized=self.databases.is_synchronized,
             restorable_of=self._restorable,
             is_being_made=self._restores.is_being_made,
             now=self._clock(),
@@ -302,7 +307,7 @@ class ApiProxy:
             master = MasterUser(name=parameters["MasterUsername"], password=parameters["MasterUserPassword"])
         database_name = parameters.get("DatabaseName") or (described.database_name if described else "") or None
         await asyncio.to_thread(
-            self.stand_ins.add_cluster,
+            self.databases.add_cluster,
             created.arn,
             global_cluster_id=global_cluster_id,
             port=created.port,
@@ -341,7 +346,7 @@ class ApiProxy:
                 clusters[arn] = described_clusters(answer.body)[0]
         return described, described.view(clusters)
 
-    async def _describe(self, region: str, action: str, **parameters: str) -> Answer:
+    async def _describe(self, region: str, action: str, **parameters: str) -> UpstreamResponse:
         return await self._upstream.ask("rds", region, {"Action": action, "Version": RDS_VERSION, **parameters})
 
     # --- Operations --------------------------------------------------------------------------------------------------
@@ -380,7 +385,7 @@ class ApiProxy:
         _described, view = await self._look_up(request.global_cluster_id, request.region)
         return view
 
-    async def _agree(self, operation: Operation) -> str | None:
+    async def _agree(self, operation: RdsOperation) -> str | None:
         """Make the emulator's metadata say what the databases are; return what went wrong with that, if anything."""
         answer = await self._describe(
             operation.target.region,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterUser
-from rehearsal.cloud.global_cluster import Operation, OperationKind
+from rehearsal.cloud.global_cluster import OperationKind, RdsOperation
 from rehearsal.cloud.rds_xml import ClusterEndpoints, cluster_of_arn, global_endpoint
 from rehearsal.network.network import Network
 
@@ -166,7 +166,7 @@ class Databases:
 
     # --- Operations --------------------------------------------------------------------------------------------------
 
-    def begin(self, operation: Operation) -> None:
+    def begin(self, operation: RdsOperation) -> None:
         """Do what happens as soon as an operation is accepted: a switchover fences the present writer.
 
         Raises: OperationRefusedError.
@@ -174,7 +174,7 @@ class Databases:
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).fence(operation.source.cluster_id)
 
-    def finish(self, operation: Operation) -> FailoverOutcome | None:
+    def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
         """Change the roles, and let the global endpoint lead to the new writer. A failover has an outcome.
 
         Raises: OperationRefusedError (then nothing has changed).
@@ -189,7 +189,7 @@ class Databases:
         self._network.publish(name, database.cluster(operation.target.cluster_id))
         return outcome
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: RdsOperation) -> None:
         """Undo `begin`."""
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).unfence(operation.source.cluster_id)

@@ -45,7 +45,7 @@ class RdsRefusal(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class ClusterMember:
     """A cluster of a global cluster, as RDS knows it at the moment of a call."""
 
     cluster_id: str
@@ -68,14 +68,14 @@ class GlobalClusterView:
 
     id: str
     status: str
-    members: Sequence[Member]
+    members: Sequence[ClusterMember]
 
     @property
-    def writer(self) -> Member | None:
+    def writer(self) -> ClusterMember | None:
         """The member that takes writes."""
         return next((member for member in self.members if member.is_writer), None)
 
-    def member(self, identifier: str, *, region: str) -> Member | None:
+    def member(self, identifier: str, *, region: str) -> ClusterMember | None:
         """Find a member by its ARN, or by its name in the region of the call."""
         for member in self.members:
             if identifier == member.arn or (identifier == member.cluster_id and member.region == region):
@@ -115,7 +115,9 @@ class OperationRequest:
         )
 
 
-def check(request: OperationRequest, view: GlobalClusterView, under_way: Operation | None) -> tuple[Member, Member]:
+def check(
+    request: OperationRequest, view: GlobalClusterView, under_way: RdsOperation | None
+) -> tuple[ClusterMember, ClusterMember]:
     """Return (the present writer, the target) of an operation that RDS would start now.
 
     The codes are those that the API model names for both calls; for a call in the wrong region AWS documents none.
@@ -161,13 +163,13 @@ def _invalid_state(message: str) -> RdsRefusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class RdsOperation:
     """An operation that RDS has accepted; times are seconds by the caller's clock."""
 
     kind: OperationKind
     global_cluster_id: str
-    source: Member
-    target: Member
+    source: ClusterMember
+    target: ClusterMember
     accepted_at: float
     seconds: float
     cancelled_at: float | None = None
@@ -182,7 +184,7 @@ class Operation:
         """When the roles change."""
         return self.accepted_at + self.seconds
 
-    def cancelled(self, now: float) -> Operation:
+    def cancelled(self, now: float) -> RdsOperation:
         """Return the operation as cancelled from now on: both clusters go back to what they were."""
         return replace(self, cancelled_at=now)
 

@@ -23,15 +23,10 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from rehearsal.cloud.permission_log import PermissionCheck, read_checks
+from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ACCOUNT_ID = "123456789012"
-"""The one account of the rehearsal: ministack reads a 12-digit access key as the account that it belongs to."""
-
-SECRET_ACCESS_KEY = "rehearsal"
-"""No secret, but the one that requests must be signed with when the emulator enforces permissions."""
 
 READY_PATH = "/_ministack/ready"
 POLL_SECONDS = 0.05

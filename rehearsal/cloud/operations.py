@@ -18,13 +18,13 @@ from rehearsal.aurora.global_database import FailoverOutcome, OperationRefusedEr
 from rehearsal.cloud.global_cluster import (
     PENDING_SHARE,
     GlobalClusterView,
-    Operation,
     OperationKind,
     OperationRequest,
+    RdsOperation,
     RdsRefusal,
     check,
 )
-from rehearsal.cloud.rds_events import Moment
+from rehearsal.cloud.rds_events import OperationPhase
 
 Permit = Callable[[GlobalClusterView], Awaitable[None]]
 """Raises RdsRefusal when the caller may not do it to a global cluster and its members."""
@@ -46,25 +46,25 @@ class OperationCall:
 class OperationRecord:
     """An operation that has ended; `finished_at` is seconds since the epoch. A failover that was done has an outcome."""
 
-    operation: Operation
+    operation: RdsOperation
     finished_at: float
     cancelled: bool
     outcome: FailoverOutcome | None
     error: str | None = None
 
 
-class Databases(Protocol):
+class ClusterDatabases(Protocol):
     """What an operation does to the databases (stand_ins.StandIns); all of it blocks, briefly."""
 
-    def begin(self, operation: Operation) -> None:
+    def begin(self, operation: RdsOperation) -> None:
         """Do what happens at once. Raises OperationRefusedError."""
         ...
 
-    def finish(self, operation: Operation) -> FailoverOutcome | None:
+    def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
         """Change the roles. Raises OperationRefusedError."""
         ...
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: RdsOperation) -> None:
         """Undo `begin`."""
         ...
 
@@ -85,9 +85,9 @@ class GlobalOperations:
         self,
         *,
         look_up: Callable[[OperationRequest], Awaitable[GlobalClusterView]],
-        agree: Callable[[Operation], Awaitable[str | None]],
-        tell: Callable[[Operation, Moment], Coroutine[None, None, None]],
-        databases: Databases,
+        agree: Callable[[RdsOperation], Awaitable[str | None]],
+        tell: Callable[[RdsOperation, OperationPhase], Coroutine[None, None, None]],
+        databases: ClusterDatabases,
         clock: Callable[[], float],
         operation_seconds: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -99,7 +99,7 @@ class GlobalOperations:
         self._databases = databases
         self._clock = clock
         self._sleep = sleep
-        self._under_way: dict[str, Operation] = {}
+        self._under_way: dict[str, RdsOperation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: list[OperationCall] = []
         self._records: list[OperationRecord] = []
@@ -119,7 +119,7 @@ class GlobalOperations:
         """Whether no operation runs and nothing is left to be told of one."""
         return not self._tasks
 
-    def under_way(self, global_cluster_id: str) -> Operation | None:
+    def under_way(self, global_cluster_id: str) -> RdsOperation | None:
         """Return the operation that a global cluster has under way."""
         return self._under_way.get(global_cluster_id)
 
@@ -128,7 +128,7 @@ class GlobalOperations:
         for task in self._tasks:
             task.cancel()
 
-    async def accept(self, request: OperationRequest, *, permit: Permit | None = None) -> Operation:
+    async def accept(self, request: OperationRequest, *, permit: Permit | None = None) -> RdsOperation:
         """Start an operation that is permitted. Raises RdsRefusal; either way the call is recorded."""
         arrived_at = self._clock()
         try:
@@ -145,13 +145,13 @@ class GlobalOperations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self, request: OperationRequest, permit: Permit | None) -> Operation:
+    async def _accept(self, request: OperationRequest, permit: Permit | None) -> RdsOperation:
         view = await self._look_up(request)
         if permit is not None:
             await permit(view)
         # Nothing is awaited from here until the operation is noted: two calls at once can't both be accepted.
         source, target = check(request, view, self._under_way.get(request.global_cluster_id))
-        operation = Operation(
+        operation = RdsOperation(
             kind=request.kind,
             global_cluster_id=request.global_cluster_id,
             source=source,
@@ -167,10 +167,10 @@ class GlobalOperations:
             raise RdsRefusal("InvalidDBClusterStateFault", str(error)) from error
         return operation
 
-    async def _run(self, operation: Operation) -> None:
+    async def _run(self, operation: RdsOperation) -> None:
         outcome, cancelled, error = None, False, None
         # Told beside the operation, which waits for nobody.
-        self._start(self._tell(operation, Moment.STARTED))
+        self._start(self._tell(operation, OperationPhase.STARTED))
         try:
             await self._sleep(operation.seconds)
             try:
@@ -190,9 +190,9 @@ class GlobalOperations:
                     operation=operation, finished_at=self._clock(), cancelled=cancelled, outcome=outcome, error=error
                 )
             )
-        self._start(self._tell(operation, Moment.CANCELLED if cancelled else Moment.COMPLETED))
+        self._start(self._tell(operation, OperationPhase.CANCELLED if cancelled else OperationPhase.COMPLETED))
 
-    async def _cancel(self, operation: Operation) -> None:
+    async def _cancel(self, operation: RdsOperation) -> None:
         """Go back to what was before, which takes a while too."""
         self._under_way[operation.global_cluster_id] = operation.cancelled(self._clock())
         try:

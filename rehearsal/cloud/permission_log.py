@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 FAILOVER = "rds:FailoverGlobalCluster"
-NEVER_ASKED_HERE: Mapping[str, str] = {
+NEVER_REQUESTED_HERE: Mapping[str, str] = {
     "ec2:AssignPrivateIpAddresses": "Lambda's own service connects a function to its network; the emulator has none",
     "ec2:CreateNetworkInterface": "as above",
     "ec2:DeleteNetworkInterface": "as above",
@@ -65,7 +65,7 @@ def read_checks(lines: Iterable[str]) -> list[PermissionCheck]:
     return [PermissionCheck(**json.loads(line)) for line in lines if line.strip()]
 
 
-def asked_of(roles: Iterable[FunctionRole], checks: Iterable[PermissionCheck]) -> list[PermissionCheck]:
+def checks_of_functions(roles: Iterable[FunctionRole], checks: Iterable[PermissionCheck]) -> list[PermissionCheck]:
     """Return the checks that were made of functions' roles: the emulator's own services take roles, too."""
     names = {one.role for one in roles}
     return [check for check in checks if check.role in names]
@@ -81,7 +81,7 @@ def denied(asked: Iterable[PermissionCheck]) -> list[str]:
     ]
 
 
-def is_judged_for_unused(asked: Iterable[PermissionCheck]) -> bool:
+def is_unused_decidable(asked: Iterable[PermissionCheck]) -> bool:
     """Whether so much was played that an action nobody asked for is one too many: a failover was called by a function."""
     return any(one.action == FAILOVER for one in asked)
 
@@ -90,7 +90,7 @@ def unused(
     roles: Collection[FunctionRole],
     asked: Iterable[PermissionCheck],
     *,
-    excepted: Collection[str] = NEVER_ASKED_HERE.keys(),
+    excepted: Collection[str] = NEVER_REQUESTED_HERE.keys(),
 ) -> list[str]:
     """Return what is allowed and nobody asked for, a line each.
 

@@ -18,15 +18,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.cloud.global_cluster import Member, Operation, OperationKind
-from rehearsal.support.clients import Clients
+from rehearsal.cloud.global_cluster import ClusterMember, OperationKind, RdsOperation
+from rehearsal.support.clients import BotoClients
 
 SOURCE = "aws.rds"
 DETAIL_TYPE = "RDS DB Cluster Event"
 CATEGORY = "global failover"
 
 
-class Moment(StrEnum):
+class OperationPhase(StrEnum):
     """What has become of an operation."""
 
     STARTED = "started"
@@ -35,17 +35,20 @@ class Moment(StrEnum):
 
 
 # AWS documents no event for the start of a failover, and for one that does not come about that it failed.
-EVENTS: dict[tuple[OperationKind, Moment], tuple[str, str]] = {
-    (OperationKind.SWITCHOVER, Moment.STARTED): ("RDS-EVENT-0181", "Global switchover to {target} started."),
-    (OperationKind.SWITCHOVER, Moment.COMPLETED): ("RDS-EVENT-0185", "Global switchover to {target} finished."),
-    (OperationKind.SWITCHOVER, Moment.CANCELLED): ("RDS-EVENT-0186", "Global switchover to {target} is cancelled."),
-    (OperationKind.FAILOVER, Moment.COMPLETED): ("RDS-EVENT-0238", "Global failover to {target} completed."),
-    (OperationKind.FAILOVER, Moment.CANCELLED): ("RDS-EVENT-0239", "Global failover to {target} failed."),
+EVENTS: dict[tuple[OperationKind, OperationPhase], tuple[str, str]] = {
+    (OperationKind.SWITCHOVER, OperationPhase.STARTED): ("RDS-EVENT-0181", "Global switchover to {target} started."),
+    (OperationKind.SWITCHOVER, OperationPhase.COMPLETED): ("RDS-EVENT-0185", "Global switchover to {target} finished."),
+    (OperationKind.SWITCHOVER, OperationPhase.CANCELLED): (
+        "RDS-EVENT-0186",
+        "Global switchover to {target} is cancelled.",
+    ),
+    (OperationKind.FAILOVER, OperationPhase.COMPLETED): ("RDS-EVENT-0238", "Global failover to {target} completed."),
+    (OperationKind.FAILOVER, OperationPhase.CANCELLED): ("RDS-EVENT-0239", "Global failover to {target} failed."),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldEvent:
+class RdsEvent:
     """An event that RDS told of in one region; `at` is in seconds since the epoch, `error` is why it did not arrive."""
 
     at: float
@@ -55,7 +58,7 @@ class ToldEvent:
     error: str | None = None
 
 
-def event_of(operation: Operation, moment: Moment) -> tuple[str, str] | None:
+def event_of(operation: RdsOperation, moment: OperationPhase) -> tuple[str, str] | None:
     """Return (EventID, message) of a moment of an operation; None when RDS has none."""
     found = EVENTS.get((operation.kind, moment))
     if found is None:
@@ -65,7 +68,7 @@ def event_of(operation: Operation, moment: Moment) -> tuple[str, str] | None:
     return event_id, message.format(target=f"DB cluster {target.cluster_id} in Region {target.region}")
 
 
-def event_entry(member: Member, event_id: str, message: str, at: float) -> dict[str, Any]:
+def event_entry(member: ClusterMember, event_id: str, message: str, at: float) -> dict[str, Any]:
     """Return the event of one region's cluster as an entry of PutEvents; `at` is in seconds since the epoch."""
     moment = datetime.fromtimestamp(at, UTC)
     detail = {
@@ -95,21 +98,21 @@ class RdsEvents:
         self._endpoint = endpoint
         self._is_dark = is_dark
         self._clock = clock
-        self._clients: Clients | None = None
-        self._told: list[ToldEvent] = []
+        self._clients: BotoClients | None = None
+        self._told: list[RdsEvent] = []
 
     @property
-    def notified(self) -> list[ToldEvent]:
+    def notified(self) -> list[RdsEvent]:
         """Every event so far, oldest first."""
         return list(self._told)
 
-    async def tell(self, operation: Operation, moment: Moment) -> None:
+    async def tell(self, operation: RdsOperation, moment: OperationPhase) -> None:
         """Tell of a moment of an operation, in the regions of both clusters, so far as they live."""
         event = event_of(operation, moment)
         if event is None:
             return
         if self._clients is None:
-            self._clients = Clients(self._endpoint())
+            self._clients = BotoClients(self._endpoint())
         # Who lives is asked once: a region that comes back while the others are told was dark at that moment.
         living = [member for member in (operation.target, operation.source) if not self._is_dark(member.region)]
         for member in living:
@@ -120,7 +123,7 @@ class RdsEvents:
         if self._clients is not None:
             self._clients.close()
 
-    def _put(self, clients: Clients, member: Member, event_id: str, message: str) -> None:
+    def _put(self, clients: BotoClients, member: ClusterMember, event_id: str, message: str) -> None:
         at, error = self._clock(), None
         try:
             answer = clients("events", member.region).put_events(Entries=[event_entry(member, event_id, message, at)])
@@ -128,4 +131,4 @@ class RdsEvents:
                 error = str(answer["Entries"])
         except (ClientError, BotoCoreError, ValueError) as failure:  # ValueError: the emulator has no URL yet
             error = str(failure)
-        self._told.append(ToldEvent(at=at, region=member.region, event_id=event_id, message=message, error=error))
+        self._told.append(RdsEvent(at=at, region=member.region, event_id=event_id, message=message, error=error))

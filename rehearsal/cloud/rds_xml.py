@@ -16,11 +16,11 @@ from uuid import uuid4
 from xml.sax.saxutils import escape
 
 from rehearsal.cloud.global_cluster import (
+    ClusterMember,
     FailoverStatus,
     GlobalClusterView,
-    Member,
-    Operation,
     OperationKind,
+    RdsOperation,
     RdsRefusal,
 )
 
@@ -140,9 +140,9 @@ class DescribedGlobalCluster:
         )
 
     @staticmethod
-    def _member(arn: str, is_writer: bool, cluster: DescribedCluster | None) -> Member:
+    def _member(arn: str, is_writer: bool, cluster: DescribedCluster | None) -> ClusterMember:
         region, cluster_id = cluster_of_arn(arn)
-        return Member(
+        return ClusterMember(
             cluster_id=cluster_id,
             arn=arn,
             region=region,
@@ -202,7 +202,7 @@ class KnownState:
     account_id: str
     port_of: Callable[[str], int | None]
     """The port that a cluster (by ARN) was created with."""
-    operation_of: Callable[[str], Operation | None]
+    operation_of: Callable[[str], RdsOperation | None]
     """The operation that a global cluster has under way."""
     is_synchronized: Callable[[str], bool]
     """Whether a cluster (by ARN) follows the writer."""

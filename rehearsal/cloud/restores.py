@@ -17,14 +17,14 @@ from rehearsal.aurora.global_database import OperationRefusedError
 from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import RdsRefusal
 from rehearsal.cloud.rds_xml import NAMESPACE, DescribedCluster, cluster_of_arn, described_clusters, refusal_in
-from rehearsal.cloud.upstream import Answer
+from rehearsal.cloud.upstream import UpstreamResponse
 
 ACTION = "RestoreDBClusterToPointInTime"
 BACKUP_DELAY_SECONDS = 1.0
 """How old a commit is when a copy can have it. Of AWS: LatestRestorableTime is "typically within the last 5 minutes"."""
 _OWN_WORDS = {"Action", "SourceDBClusterIdentifier", "RestoreToTime", "RestoreType", "UseLatestRestorableTime"}
 
-Ask = Callable[..., Awaitable[Answer]]
+Ask = Callable[..., Awaitable[UpstreamResponse]]
 """Makes a call of ours to the emulator's RDS: region, action, parameters by name."""
 
 
@@ -40,17 +40,17 @@ class Restores:
     """The copies of a rehearsal. `clock` gives seconds since the epoch; `seconds` is how long one takes."""
 
     def __init__(
-        self, *, ask: Ask, stand_ins: Databases, clock: Callable[[], float], seconds: Callable[[], float]
+        self, *, ask: Ask, databases: Databases, clock: Callable[[], float], seconds: Callable[[], float]
     ) -> None:
         self._ask = ask
-        self._stand_ins = stand_ins
+        self._databases = databases
         self._clock = clock
         self._seconds = seconds
         self._ready_at: dict[str, float] = {}
 
     def window(self, cluster_arn: str) -> Window | None:
         """Return from when to when copies of a cluster may be made; None for one that we don't know."""
-        earliest = self._stand_ins.earliest_restorable_at(cluster_arn)
+        earliest = self._databases.earliest_restorable_at(cluster_arn)
         if earliest is None:
             return None
         return Window(earliest=earliest, latest=max(earliest, self._clock() - BACKUP_DELAY_SECONDS))
@@ -82,7 +82,7 @@ class Restores:
         created = described_clusters(answer.body)[0]
         try:
             await asyncio.to_thread(
-                self._stand_ins.restore_cluster, created.arn, source_arn=source.arn, at=at, port=created.port
+                self._databases.restore_cluster, created.arn, source_arn=source.arn, at=at, port=created.port
             )
         except OperationRefusedError as error:
             raise RdsRefusal("InvalidRestoreFault", str(error)) from error
@@ -131,7 +131,7 @@ class Restores:
             "KmsKeyId": source.kms_key_id,
             "BackupRetentionPeriod": source.backup_retention_days,
         }
-        master = self._stand_ins.master_of(source.arn)
+        master = self._databases.master_of(source.arn)
         if master is not None:
             inherited |= {"MasterUsername": master.name, "MasterUserPassword": master.password}
         return {**{name: value for name, value in inherited.items() if value}, **given}

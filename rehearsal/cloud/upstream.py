@@ -16,8 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from rehearsal.cloud.ministack import ACCOUNT_ID
-from rehearsal.support.clients import SIGNED_HOST_HEADER
+from rehearsal.support.clients import ACCOUNT_ID, SIGNED_HOST_HEADER
 
 # Hypercorn closes an idle connection after 5 s; giving it up earlier keeps a request from meeting a connection that ends.
 IDLE_SECONDS = 3.0
@@ -32,7 +31,7 @@ _PER_CONNECTION = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class UpstreamResponse:
     """An answer whose body has been read."""
 
     status: int
@@ -66,10 +65,12 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
 
-    async def read(self, request: web.Request, body: bytes) -> Answer:
+    async def read(self, request: web.Request, body: bytes) -> UpstreamResponse:
         """Pass a request on and read the whole answer."""
         async with self._send(request, body) as response:
-            return Answer(status=response.status, headers=_passed_on(response.headers), body=await response.read())
+            return UpstreamResponse(
+                status=response.status, headers=_passed_on(response.headers), body=await response.read()
+            )
 
     async def stream(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Pass a request on, and its answer too: a large or endless one piece by piece."""
@@ -92,7 +93,7 @@ class Upstream:
         async with self._send(request, body, {QUESTION_HEADER: resource}) as response:
             return response.status == 200
 
-    async def ask(self, service: str, region: str, parameters: Mapping[str, str]) -> Answer:
+    async def ask(self, service: str, region: str, parameters: Mapping[str, str]) -> UpstreamResponse:
         """Make a call of our own to a service of the query protocol."""
         now = datetime.now(UTC)
         headers = {
@@ -103,7 +104,9 @@ class Upstream:
             "SignedHeaders=host;x-amz-date, Signature=0",
         }
         async with self._require().post(self.url, headers=headers, data=urlencode(parameters).encode()) as response:
-            return Answer(status=response.status, headers=_passed_on(response.headers), body=await response.read())
+            return UpstreamResponse(
+                status=response.status, headers=_passed_on(response.headers), body=await response.read()
+            )
 
     def _send(
         self, request: web.Request, body: bytes, further: Mapping[str, str] | None = None

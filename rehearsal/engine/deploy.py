@@ -32,12 +32,12 @@ from pulumi.runtime.stack import run_in_stack
 from policy.rules.replacement import create_only_properties
 from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, destroy
 from rehearsal.engine.monitor import CreatingMonitor, Engine, RecordedFailure
-from rehearsal.engine.plan import Step, left_alone_text, plan_deletion, refusal_text, replacement_text
+from rehearsal.engine.plan import PlanStep, left_alone_text, plan_deletion, refusal_text, replacement_text
 from rehearsal.engine.state import KeptResource, StackState, changed_settings
 from rehearsal.provider.resources import registry
 from rehearsal.provider.resources.handler import Handler
-from rehearsal.provider.resources.outcome import NotHeld, Resource, ResourceError
-from rehearsal.support.clients import ClientFactory, Clients
+from rehearsal.provider.resources.outcome import NotHeld, ProviderResource, ResourceError
+from rehearsal.support.clients import BotoClients, ClientFactory
 
 THREADS = 16
 """How many registrations run at a time: 118 resources of 0.1 s took 1.4 s with 16 threads, 12 s with one."""
@@ -52,7 +52,7 @@ class DeploymentError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
+class DeployResult:
     """What a run of the program made."""
 
     project: str
@@ -61,9 +61,9 @@ class Deployment:
     """The stack's outputs, secrets unwrapped."""
     secret_exports: frozenset[str]
     """Names of the exports that are secret: never show their values."""
-    resources: tuple[Resource, ...]
+    resources: tuple[ProviderResource, ...]
     """What was made or changed, in that order; secrets are masked."""
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     """What this run did to each resource, or would do, sorted by URN; deletions last."""
     state: StackState = field(repr=False)
     """What there is after it: what the next run is compared with. Not to be shown: it holds secrets."""
@@ -104,7 +104,7 @@ def deploy(
     program_dir: Path,
     config: Mapping[str, str],
     endpoint_url: str,
-    on_resource: Callable[[Resource], None] | None = None,
+    on_resource: Callable[[ProviderResource], None] | None = None,
     *,
     stack: str = "dev",
     preview: bool = False,
@@ -112,7 +112,7 @@ def deploy(
     handlers: Mapping[str, Handler] = registry.HANDLERS,
     state: StackState | None = None,
     create_only: Callable[[str], Collection[str]] = create_only_properties,
-) -> Deployment:
+) -> DeployResult:
     """Run the program in `program_dir` with a stack's configuration, making everything real at `endpoint_url`.
 
     `config` is flat, as `stack_config` returns it: full keys, objects as JSON texts. `on_resource` is called for each
@@ -123,7 +123,7 @@ def deploy(
     Raises:
         DeploymentError: with every error that was met. What depends on a failed resource is not tried, the rest is.
     """
-    own_clients = Clients(endpoint_url)
+    own_clients = BotoClients(endpoint_url)
     state = StackState() if state is None else state
     monitor = CreatingMonitor(
         clients=clients or own_clients,
@@ -160,7 +160,7 @@ def deploy(
         own_clients.close()
     if not preview:
         state.config = dict(config)
-    return Deployment(
+    return DeployResult(
         project=project,
         stack=stack,
         exports=monitor.record.exports,

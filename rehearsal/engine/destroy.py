@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.engine.plan import Step, plan_deletion
+from rehearsal.engine.plan import PlanStep, plan_deletion
 from rehearsal.engine.state import KeptResource, StackState
 from rehearsal.provider.resources import registry
-from rehearsal.provider.resources.handler import Handler, HandlerError, Removal
+from rehearsal.provider.resources.handler import DeleteRequest, Handler, HandlerError
 from rehearsal.support.clients import ClientFactory
 
 THREADS = 16
@@ -114,7 +114,7 @@ def destroy(
     return Destruction(deleted=tuple(deleted), seconds=time.monotonic() - started)
 
 
-def _refuse_protected(steps: Sequence[Step]) -> None:
+def _refuse_protected(steps: Sequence[PlanStep]) -> None:
     refused = [step for step in steps if step.refusal]
     if refused:
         lines = [f"{step.urn}\n  {step.type}: {step.refusal}" for step in refused]
@@ -166,7 +166,7 @@ def _delete(kept: KeptResource, clients: ClientFactory, handlers: Mapping[str, H
         if handler is None or handler.delete is None:
             raise HandlerError("the rehearsal does not know how to delete this type")
         handler.delete(
-            Removal(
+            DeleteRequest(
                 type=kept.type,
                 region=kept.region,
                 id=kept.id,

@@ -27,11 +27,11 @@ from pulumi.runtime.sync_await import _ensure_event_loop
 
 from policy.rules.replacement import create_only_properties
 from rehearsal.engine.aliases import STACK_TYPE, alias_urns, make_urn
-from rehearsal.engine.reconciler import Answer, DisagreementError, Reconciler, Registration
+from rehearsal.engine.reconciler import DisagreementError, Reconciler, Registration, RegistrationResult
 from rehearsal.engine.state import StackState
 from rehearsal.provider.resources import lookups, registry
 from rehearsal.provider.resources.handler import Handler, HandlerError, unknown_properties
-from rehearsal.provider.resources.outcome import GLOBAL, Record, Resource, ResourceError
+from rehearsal.provider.resources.outcome import GLOBAL, ProviderResource, ResourceError, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues, decode, secret, secret_texts
 from rehearsal.support.clients import ClientFactory
 
@@ -100,12 +100,12 @@ class CreatingMonitor(MockMonitor):
         program_directory: Path,
         preview: bool = False,
         handlers: Mapping[str, Handler] = registry.HANDLERS,
-        on_resource: Callable[[Resource], None] | None = None,
+        on_resource: Callable[[ProviderResource], None] | None = None,
         state: StackState | None = None,
         create_only: Callable[[str], Collection[str]] = create_only_properties,
     ) -> None:
         super().__init__(_NoMocks())
-        self.record = Record()
+        self.record = ResourceRecord()
         self.reconciler = Reconciler(
             state=StackState() if state is None else state,
             record=self.record,
@@ -325,7 +325,7 @@ def _merged_tags(handler: Handler, provider: _Provider | None, inputs: Mapping[s
     return {"tags": merged} if merged else {}
 
 
-def _state(request: Any, answer: Answer) -> struct_pb2.Struct:
+def _state(request: Any, answer: RegistrationResult) -> struct_pb2.Struct:
     """Return the inputs as they came, secrets in their envelopes, what is held back of them, and the outputs beside them."""
     state = struct_pb2.Struct()
     state.CopyFrom(request.object)

@@ -25,7 +25,7 @@ DELETION_PROTECTION = ("deletionProtection", "deletionProtectionEnabled")
 """Inputs by which AWS itself refuses a deletion, whatever the engine wants."""
 
 
-class Change(StrEnum):
+class PlannedChange(StrEnum):
     """What happens to a resource."""
 
     SAME = "same"
@@ -51,14 +51,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class PlanStep:
     """What happens to one resource, and why."""
 
     urn: str
     type: str
     name: str
     region: str
-    change: Change
+    change: PlannedChange
     properties: tuple[str, ...] = ()
     """The inputs that differ."""
     forced_by: tuple[str, ...] = ()
@@ -76,11 +76,11 @@ class Step:
         return f"{self.change} {self.type} {self.name}{why}{refused}"
 
 
-def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[str], Collection[str]]) -> Step:
+def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[str], Collection[str]]) -> PlanStep:
     """Return what happens to a resource that is wanted; `create_only` gives the inputs of a type that force a replacement."""
-    step = partial(Step, urn=wanted.urn, type=wanted.type, name=wanted.name, region=wanted.region)
+    step = partial(PlanStep, urn=wanted.urn, type=wanted.type, name=wanted.name, region=wanted.region)
     if kept is None:
-        return step(change=Change.CREATE)
+        return step(change=PlannedChange.CREATE)
     held_back = {name.partition(".")[0].partition("[")[0] for name in wanted.ignore_changes}
     different = _different(kept.inputs, wanted.inputs)
     ignored = tuple(name for name in different if name in held_back)
@@ -89,9 +89,9 @@ def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[
     if kept.region != wanted.region:
         properties, forced_by = [PROVIDER_REGION, *properties], [PROVIDER_REGION, *forced_by]
     if not properties:
-        return step(change=Change.SAME, ignored=ignored)
+        return step(change=PlannedChange.SAME, ignored=ignored)
     return step(
-        change=Change.REPLACE if forced_by else Change.UPDATE,
+        change=PlannedChange.REPLACE if forced_by else PlannedChange.UPDATE,
         properties=tuple(properties),
         forced_by=tuple(forced_by),
         unknown=tuple(name for name in properties if _has_unknown(wanted.inputs.get(name))),
@@ -100,10 +100,12 @@ def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[
     )
 
 
-def plan_deletion(kept: KeptResource) -> Step:
+def plan_deletion(kept: KeptResource) -> PlanStep:
     """Return the step of a resource that the program doesn't register any more."""
     refusal = "it is protected" if kept.protect else _aws_refuses(kept)
-    return Step(urn=kept.urn, type=kept.type, name=kept.name, region=kept.region, change=Change.DELETE, refusal=refusal)
+    return PlanStep(
+        urn=kept.urn, type=kept.type, name=kept.name, region=kept.region, change=PlannedChange.DELETE, refusal=refusal
+    )
 
 
 def inputs_to_keep(kept: KeptResource | None, wanted: Wanted, ignored: Collection[str]) -> dict[str, Any]:
@@ -117,13 +119,13 @@ def inputs_to_keep(kept: KeptResource | None, wanted: Wanted, ignored: Collectio
     return inputs
 
 
-def counts(steps: Sequence[Step]) -> dict[str, int]:
+def counts(steps: Sequence[PlanStep]) -> dict[str, int]:
     """Return how many resources each change concerns, in the order of `Change`."""
     counted = Counter(step.change for step in steps)
-    return {change.value: counted[change] for change in Change if counted[change]}
+    return {change.value: counted[change] for change in PlannedChange if counted[change]}
 
 
-def refusal_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
+def refusal_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, str]]) -> str:
     """Return what is refused and how to go on: resources, properties, the settings that changed, the hint.
 
     `settings` are (setting, what it was, what it is).
@@ -136,9 +138,9 @@ def refusal_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]
     return "\n".join([*lines, *_hint(settings)])
 
 
-def replacement_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
+def replacement_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, str]]) -> str:
     """Return which resources would be replaced, by what, loudly; empty when none."""
-    replaced = [step for step in steps if step.change is Change.REPLACE]
+    replaced = [step for step in steps if step.change is PlannedChange.REPLACE]
     if not replaced:
         return ""
     lines = [f"REPLACES {len(replaced)} resources: what is in them is lost"]
@@ -146,7 +148,7 @@ def replacement_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, s
     return "\n".join([*lines, *_hint(settings)])
 
 
-def left_alone_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
+def left_alone_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, str]]) -> str:
     """Return which changed settings meet inputs that the program leaves as they are; empty when none does."""
     held_back = [step for step in steps if step.ignored]
     if not held_back or not settings:

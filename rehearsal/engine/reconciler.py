@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine.plan import Change, Step, Wanted, inputs_to_keep, plan_step
+from rehearsal.engine.plan import PlannedChange, PlanStep, Wanted, inputs_to_keep, plan_step
 from rehearsal.engine.state import KeptResource, StackState, comparable
 from rehearsal.provider.resources.handler import (
     Created,
@@ -25,7 +25,7 @@ from rehearsal.provider.resources.handler import (
     disagreements,
     untouched_properties,
 )
-from rehearsal.provider.resources.outcome import GLOBAL, NotHeld, Record, Resource
+from rehearsal.provider.resources.outcome import GLOBAL, NotHeld, ProviderResource, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues
 from rehearsal.support.clients import ClientFactory
 
@@ -50,7 +50,7 @@ class Registration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class RegistrationResult:
     """What the program is told of its resource."""
 
     id: str
@@ -67,14 +67,14 @@ class Reconciler:
         self,
         *,
         state: StackState,
-        record: Record,
+        record: ResourceRecord,
         clients: ClientFactory,
         program_directory: Path,
         create_only: Callable[[str], Collection[str]],
-        on_resource: Callable[[Resource], None] | None,
+        on_resource: Callable[[ProviderResource], None] | None,
     ) -> None:
         self.state = state
-        self.steps: list[Step] = []
+        self.steps: list[PlanStep] = []
         self.matched: set[str] = set()
         """URNs of the state under which something was found again."""
         self._record = record
@@ -84,26 +84,26 @@ class Reconciler:
         self._on_resource = on_resource
         self._lock = threading.Lock()
 
-    def foretell(self, registration: Registration) -> Answer | None:
+    def foretell(self, registration: Registration) -> RegistrationResult | None:
         """Return what a preview knows of a resource: what it was, unless it is new or replaced."""
         kept, step, _wanted = self._plan(registration)
-        if kept is None or step.change is Change.REPLACE:
+        if kept is None or step.change is PlannedChange.REPLACE:
             return None
         return _answer(kept, step)
 
-    def reconcile(self, registration: Registration, started: float) -> Answer:
+    def reconcile(self, registration: Registration, started: float) -> RegistrationResult:
         """Do what the plan says, and keep it.
 
         Raises: HandlerError when it can't be done, or must not be: a replacement is never carried out.
         """
         kept, step, wanted = self._plan(registration)
-        if step.change is Change.REPLACE:
+        if step.change is PlannedChange.REPLACE:
             refusal = f"; refused, {step.refusal}" if step.refusal else ""
             raise HandlerError(f"it would be replaced{refusal}", property=", ".join(step.forced_by))
         for name in registration.inputs.unknown:
             if name not in step.ignored:
                 raise HandlerError("it comes from an output that the rehearsal's handler does not give", property=name)
-        if kept is not None and step.change is Change.SAME:
+        if kept is not None and step.change is PlannedChange.SAME:
             after = self._keep(registration, wanted, step, kept, kept.id, kept.outputs, kept.secret_outputs)
             return _answer(after, step)
         request = self._request(registration, kept, step)
@@ -113,7 +113,7 @@ class Reconciler:
         self._note(registration, request, created, started)
         return _answer(after, step)
 
-    def _plan(self, registration: Registration) -> tuple[KeptResource | None, Step, Wanted]:
+    def _plan(self, registration: Registration) -> tuple[KeptResource | None, PlanStep, Wanted]:
         wanted = Wanted(
             urn=registration.urn,
             type=registration.type,
@@ -132,7 +132,7 @@ class Reconciler:
                 self.matched.add(kept.urn)
         return kept, step, wanted
 
-    def _request(self, registration: Registration, kept: KeptResource | None, step: Step) -> Request:
+    def _request(self, registration: Registration, kept: KeptResource | None, step: PlanStep) -> Request:
         ignored = {name: kept.inputs[name] for name in step.ignored if kept is not None and name in kept.inputs}
         given = {name: value for name, value in registration.merged.items() if name not in step.ignored}
         return Request(
@@ -149,9 +149,9 @@ class Reconciler:
             changed=frozenset(step.properties),
         )
 
-    def _carry_out(self, registration: Registration, request: Request, step: Step) -> Created:
+    def _carry_out(self, registration: Registration, request: Request, step: PlanStep) -> Created:
         handler = registration.handler
-        if step.change is Change.CREATE:
+        if step.change is PlannedChange.CREATE:
             return _checked(request, handler.create(request))
         for_aws = [
             name for name in step.properties if request.properties[name].treatment is not Treatment.PROVIDER_ONLY
@@ -169,7 +169,7 @@ class Reconciler:
         self,
         registration: Registration,
         wanted: Wanted,
-        step: Step,
+        step: PlanStep,
         kept: KeptResource | None,
         id_: str,
         outputs: Mapping[str, Any],
@@ -196,7 +196,7 @@ class Reconciler:
     def _note(self, registration: Registration, request: Request, created: Created, started: float) -> None:
         handler = registration.handler
         merged = {"tags": request.inputs["tags"]} if "tags" in request.inputs else {}
-        resource = Resource(
+        resource = ProviderResource(
             urn=registration.urn,
             type=registration.type,
             name=registration.name,
@@ -239,8 +239,8 @@ def _checked(request: Request, created: Created) -> Created:
     return created
 
 
-def _answer(kept: KeptResource, step: Step) -> Answer:
-    return Answer(
+def _answer(kept: KeptResource, step: PlanStep) -> RegistrationResult:
+    return RegistrationResult(
         id=kept.id,
         outputs=kept.outputs,
         secret_outputs=kept.secret_outputs,

@@ -15,8 +15,13 @@ from typing import Any
 import boto3.session
 from botocore.config import Config
 
-from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
 from rehearsal.support.parameter_validation import ModelCheck
+
+ACCOUNT_ID = "123456789012"
+"""The rehearsal's only account. ministack reads a 12-digit access key as an account id."""
+
+SECRET_ACCESS_KEY = "rehearsal"
+"""Not a secret: the key that ministack verifies signatures with when it enforces permissions."""
 
 ClientFactory = Callable[[str, str], Any]
 """Gives a boto3 client for (service, region)."""
@@ -47,7 +52,7 @@ def credential_scope(headers: Mapping[str, str]) -> CredentialScope | None:
     return CredentialScope(access_key=match["key"], region=match["region"], service=match["service"])
 
 
-class Clients:
+class BotoClients:
     """boto3 clients for one endpoint, made once for each service and region; safe to share between threads."""
 
     def __init__(

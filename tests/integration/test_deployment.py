@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.cloud.permission_log import FAILOVER, NEVER_ASKED_HERE
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy, stack_config
+from rehearsal.cloud.permission_log import FAILOVER, NEVER_REQUESTED_HERE
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy, stack_config
 from rehearsal.provider.resources.handler import Created, Handler, Request
-from rehearsal.provider.resources.outcome import Resource
+from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.provider.resources.registry import HANDLERS
 from rehearsal.report.permission_review import roles_of_functions
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 from tests.support.patience import processor_seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,24 +62,24 @@ def without_control_plane() -> dict[str, Handler]:
 class Deployed:
     """The real program on an emulator of its own."""
 
-    deployment: Deployment
+    deployment: DeployResult
     processor_seconds: float
-    announced: list[Resource]
-    clients: Clients
+    announced: list[ProviderResource]
+    clients: BotoClients
     url: str
 
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployed]:
     """Deploy the real program once for the tests of this module."""
-    announced: list[Resource] = []
+    announced: list[ProviderResource] = []
     with Emulator(enforce_permissions=True) as emulator:
 
         def processor_seconds() -> float:
             return sum(map(processor_seconds_of, (os.getpid(), emulator.process_id)))
 
         before = processor_seconds()
-        clients = Clients(emulator.url)
+        clients = BotoClients(emulator.url)
         deployment = deploy(
             ROOT, CONFIG, emulator.url, announced.append, handlers=without_control_plane(), clients=clients
         )
@@ -101,7 +101,7 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-def run(directory: Path, emulator: Emulator, body: str) -> Deployment:
+def run(directory: Path, emulator: Emulator, body: str) -> DeployResult:
     """Run a small program with the providers `east` and `west`."""
     (directory / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
     (directory / "__main__.py").write_text(
@@ -148,7 +148,7 @@ def test_what_the_functions_roles_allow_is_read_as_it_is_deployed(deployed: Depl
         controller, probe = (roles[f"payments-{name}-dev", region] for name in names[:2])
         assert (f"payments-failover-controller-{region}-dev", True) == (controller.role, FAILOVER in controller.actions)
         assert {"rds-db:connect", "ec2:CreateNetworkInterface", "logs:PutLogEvents"} <= probe.actions
-    assert set() == set(NEVER_ASKED_HERE) - {action for one in roles.values() for action in one.actions}
+    assert set() == set(NEVER_REQUESTED_HERE) - {action for one in roles.values() for action in one.actions}
 
 
 def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:
@@ -365,7 +365,7 @@ def test_a_function_may_do_what_its_role_allows_and_nothing_else(emulator: Emula
         "    ]\n"
     )
     run(tmp_path, emulator, FUNCTION.format(name="reader", source=source) + READER)
-    clients = Clients(emulator.url)
+    clients = BotoClients(emulator.url)
     answer = clients("lambda", PRIMARY).invoke(FunctionName="reader")
     clients.close()
     assert json.loads(answer["Payload"].read()) == ["done", "AccessDeniedException", "AccessDeniedException"]
@@ -392,7 +392,7 @@ def test_a_security_group_starts_without_rules(emulator: Emulator, tmp_path: Pat
         'pulumi.export("group", group.id)\n'
     )
     deployment = run(tmp_path, emulator, body)
-    clients = Clients(emulator.url)
+    clients = BotoClients(emulator.url)
     (group,) = clients("ec2", PRIMARY).describe_security_groups(GroupIds=[deployment.exports["group"]])[
         "SecurityGroups"
     ]

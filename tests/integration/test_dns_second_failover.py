@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.network.route53 import PrivateDns
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 
 HOME, ELSEWHERE = "us-east-1", "eu-west-1"
 NAME = "writer.payments-dev.internal"
@@ -70,7 +70,7 @@ pulumi.export("health_check_ids", dns.health_check_ids)
 )
 
 
-def run(directory: Path, emulator: Emulator, program: str) -> Deployment:
+def run(directory: Path, emulator: Emulator, program: str) -> DeployResult:
     """Deploy a small program."""
     (directory / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
     (directory / "__main__.py").write_text(program)
@@ -85,15 +85,15 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def clients(emulator: Emulator) -> Iterator[Clients]:
+def clients(emulator: Emulator) -> Iterator[BotoClients]:
     """Give clients of the emulator."""
-    made = Clients(emulator.url)
+    made = BotoClients(emulator.url)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> DeployResult:
     """Deploy the program's own DNS and what it follows, once."""
     return run(tmp_path_factory.mktemp("dns"), emulator, PROGRAM)
 
@@ -101,7 +101,7 @@ def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> 
 class Story:
     """Both regions' telemetry, one period after the other, and where the name leads at the end of each."""
 
-    def __init__(self, clients: Clients, start: float) -> None:
+    def __init__(self, clients: BotoClients, start: float) -> None:
         self._clients = clients
         self._now = start - start % PERIOD_SECONDS
         self._dns = PrivateDns(clients, time_scale=TIME_SCALE, clock=lambda: self._now, cache_seconds=1e9)
@@ -138,13 +138,13 @@ def stretches() -> Iterator[float]:
 
 
 @pytest.fixture
-def story(deployment: Deployment, clients: Clients, stretches: Iterator[float]) -> Story:
+def story(deployment: DeployResult, clients: BotoClients, stretches: Iterator[float]) -> Story:
     """Give a story in a stretch of time of its own, so that no test sees the data of another."""
     assert deployment.resources
     return Story(clients, next(stretches))
 
 
-def test_the_checks_are_held_as_the_program_means_them(deployment: Deployment, clients: Clients) -> None:
+def test_the_checks_are_held_as_the_program_means_them(deployment: DeployResult, clients: BotoClients) -> None:
     """The writer's check counts three checks on alarms: the children exist, in the emulator too."""
     ids = deployment.exports["health_check_ids"]
     client = clients("route53", HOME)

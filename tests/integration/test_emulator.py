@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator, EmulatorError
-from rehearsal.support.clients import Clients
+from rehearsal.cloud.ministack import Emulator, EmulatorError
+from rehearsal.support.clients import ACCOUNT_ID, BotoClients
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_answers_as_the_one_account_in_every_region() -> None:
     started = time.monotonic()
     with Emulator() as emulator:
         elapsed_seconds = time.monotonic() - started
-        clients = Clients(emulator.url)
+        clients = BotoClients(emulator.url)
         accounts = {clients("sts", region).get_caller_identity()["Account"] for region in ("us-east-1", "eu-west-1")}
         clients.close()
         assert accounts == {ACCOUNT_ID}

@@ -13,10 +13,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.api_proxy import ApiProxy
-from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator
+from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.permission_log import FAILOVER, PermissionCheck
 from rehearsal.network.network import Network
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import ACCOUNT_ID, BotoClients
 from tests.support.patience import wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -35,7 +35,7 @@ class Account:
 
     emulator: Emulator
     control_plane: ApiProxy
-    clients: Clients
+    clients: BotoClients
 
     def as_role(self, name: str, *statements: dict[str, Any], service: str) -> Any:
         """Make a role with these statements, take it, and return a client of its own in the standby's region."""
@@ -81,7 +81,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     ):
         control_plane.upstream = emulator.url
         network.attach(control_plane)
-        clients = Clients(control_plane.url)
+        clients = BotoClients(control_plane.url)
         clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier="payments", StorageEncrypted=True, **ENGINE)
         master = {"MasterUsername": "admin", "MasterUserPassword": "0123456789"}
         standby = {"KmsKeyId": "key", "SourceRegion": EAST}

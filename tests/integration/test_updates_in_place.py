@@ -9,9 +9,9 @@ import pytest
 
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.engine.deploy import DeploymentError, deploy
-from rehearsal.engine.plan import Change, counts
+from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.state import StackState
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 
 PROGRAM = """
 import json, pulumi, pulumi_aws as aws
@@ -57,7 +57,7 @@ def test_a_later_run_changes_in_place_and_deletes(emulator: Emulator, program: P
     deploy(program, {"tiny:value": "one"}, emulator.url, state=state)
     done = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
     assert {"same": 1, "update": 4, "delete": 1} == counts(done.steps)
-    clients = Clients(emulator.url)
+    clients = BotoClients(emulator.url)
     function = clients("lambda", "us-east-1").get_function(FunctionName="f")
     assert ("two", {"Value": "two"}) == (
         function["Configuration"]["Environment"]["Variables"]["VALUE"],
@@ -73,7 +73,7 @@ def test_a_later_run_changes_in_place_and_deletes(emulator: Emulator, program: P
     assert 2.0 == alarm["Threshold"]
     clients.close()
     third = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
-    assert {Change.SAME} == {step.change for step in third.steps}
+    assert {PlannedChange.SAME} == {step.change for step in third.steps}
 
 
 def test_what_can_not_be_changed_here_is_refused_by_name(emulator: Emulator, program: Path) -> None:

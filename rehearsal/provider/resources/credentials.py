@@ -9,11 +9,11 @@ from typing import Any
 from rehearsal.provider.resources.convert import pascal, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
-    left_alone,
+    delete_nothing,
     not_held,
     own,
     provider_only,
@@ -98,25 +98,25 @@ def _create_secret_version(request: Request) -> Created:
     return Created(id=f"{arn}|{version_id}", outputs=outputs, held=held)
 
 
-def _delete_secret(removal: Removal) -> None:
+def _delete_secret(request: DeleteRequest) -> None:
     """Delete the replicas, then the secret: at once without a recovery window, else after it.
 
     Source: aws_secretsmanager_secret in terraform-provider-aws; "DeleteSecret": a primary with replicas can't be deleted.
     """
-    client = removal.client("secretsmanager")
-    replicas = [replica["region"] for replica in removal.inputs.get("replicas", [])]
+    client = request.client("secretsmanager")
+    replicas = [replica["region"] for replica in request.inputs.get("replicas", [])]
     if replicas:
-        client.remove_regions_from_replication(SecretId=removal.id, RemoveReplicaRegions=replicas)
-    window_days = removal.inputs.get("recoveryWindowInDays", 30)
+        client.remove_regions_from_replication(SecretId=request.id, RemoveReplicaRegions=replicas)
+    window_days = request.inputs.get("recoveryWindowInDays", 30)
     how = {"RecoveryWindowInDays": window_days} if window_days else {"ForceDeleteWithoutRecovery": True}
-    client.delete_secret(SecretId=removal.id, **how)
+    client.delete_secret(SecretId=request.id, **how)
 
 
 HANDLERS = {
     "random:index/randomPassword:RandomPassword": Handler(
         create=_create_password,
         # It is in the state alone.
-        delete=left_alone,
+        delete=delete_nothing,
         is_global=True,
         properties={
             "length": own(),
@@ -141,7 +141,7 @@ HANDLERS = {
     "aws:secretsmanager/secretVersion:SecretVersion": Handler(
         create=_create_secret_version,
         # The current version can't be removed: it goes with its secret. Source: UpdateSecretVersionStage.
-        delete=left_alone,
+        delete=delete_nothing,
         properties={
             "secretId": sent("SecretId"),
             "secretString": sent("SecretString"),

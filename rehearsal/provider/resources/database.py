@@ -7,9 +7,9 @@ from typing import Any
 from rehearsal.provider.resources.convert import pascal, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
     not_held,
     own,
@@ -174,32 +174,32 @@ _NO_INSIGHTS = "ministack 1.5.33 has no such field on a cluster"
 _NO_BACKTRACK = "ministack 1.5.33 has no backtracking; AWS refuses it in a global database (docs/decisions.md)"
 
 
-def _delete_global_cluster(removal: Removal) -> None:
-    if removal.inputs.get("forceDestroy"):
+def _delete_global_cluster(request: DeleteRequest) -> None:
+    if request.inputs.get("forceDestroy"):
         raise HandlerError("the rehearsal makes no standalone databases of the members", property="forceDestroy")
-    removal.client("rds").delete_global_cluster(GlobalClusterIdentifier=removal.id)
+    request.client("rds").delete_global_cluster(GlobalClusterIdentifier=request.id)
 
 
-def _delete_subnet_group(removal: Removal) -> None:
-    removal.client("rds").delete_db_subnet_group(DBSubnetGroupName=removal.id)
+def _delete_subnet_group(request: DeleteRequest) -> None:
+    request.client("rds").delete_db_subnet_group(DBSubnetGroupName=request.id)
 
 
-def _delete_cluster_parameter_group(removal: Removal) -> None:
-    removal.client("rds").delete_db_cluster_parameter_group(DBClusterParameterGroupName=removal.id)
+def _delete_cluster_parameter_group(request: DeleteRequest) -> None:
+    request.client("rds").delete_db_cluster_parameter_group(DBClusterParameterGroupName=request.id)
 
 
-def _delete_parameter_group(removal: Removal) -> None:
-    removal.client("rds").delete_db_parameter_group(DBParameterGroupName=removal.id)
+def _delete_parameter_group(request: DeleteRequest) -> None:
+    request.client("rds").delete_db_parameter_group(DBParameterGroupName=request.id)
 
 
-def _delete_cluster(removal: Removal) -> None:
+def _delete_cluster(request: DeleteRequest) -> None:
     """Take the cluster out of its global cluster, then delete it, with or without a final snapshot.
 
     Source: resourceClusterDelete, internal/service/rds/cluster.go, terraform-provider-aws: it detaches only a cluster
     whose state names a global cluster.
     """
-    rds = removal.client("rds")
-    arn, inputs = removal.outputs["arn"], removal.inputs
+    rds = request.client("rds")
+    arn, inputs = request.outputs["arn"], request.inputs
     if inputs.get("globalClusterIdentifier") and _global_cluster_of(rds, arn):
         rds.remove_from_global_cluster(
             GlobalClusterIdentifier=inputs["globalClusterIdentifier"], DbClusterIdentifier=arn
@@ -207,34 +207,34 @@ def _delete_cluster(removal: Removal) -> None:
         wait_until(
             lambda: _global_cluster_of(rds, arn) is None,
             timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-            what=f"{removal.id} has left its global cluster",
+            what=f"{request.id} has left its global cluster",
         )
     skips = bool(inputs.get("skipFinalSnapshot"))
     if not skips and not inputs.get("finalSnapshotIdentifier"):
         raise HandlerError("a final snapshot needs a name", property="finalSnapshotIdentifier")
     snapshot = {} if skips else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
     rds.delete_db_cluster(
-        DBClusterIdentifier=removal.id,
+        DBClusterIdentifier=request.id,
         SkipFinalSnapshot=skips,
         DeleteAutomatedBackups=bool(inputs.get("deleteAutomatedBackups", True)),
         **snapshot,
     )
-    clusters = [{"Name": "db-cluster-id", "Values": [removal.id]}]
+    clusters = [{"Name": "db-cluster-id", "Values": [request.id]}]
     wait_until(
         lambda: not rds.describe_db_clusters(Filters=clusters)["DBClusters"],
         timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-        what=f"cluster {removal.id} is gone",
+        what=f"cluster {request.id} is gone",
     )
 
 
-def _delete_instance(removal: Removal) -> None:
-    rds = removal.client("rds")
-    rds.delete_db_instance(DBInstanceIdentifier=removal.id)
-    instances = [{"Name": "db-instance-id", "Values": [removal.id]}]
+def _delete_instance(request: DeleteRequest) -> None:
+    rds = request.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier=request.id)
+    instances = [{"Name": "db-instance-id", "Values": [request.id]}]
     wait_until(
         lambda: not rds.describe_db_instances(Filters=instances)["DBInstances"],
         timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-        what=f"instance {removal.id} is gone",
+        what=f"instance {request.id} is gone",
     )
 
 

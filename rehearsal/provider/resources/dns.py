@@ -10,9 +10,9 @@ from rehearsal.network.routing import HealthCheck, RefusedHealthCheck, require_s
 from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
     own,
     provider_only,
@@ -185,15 +185,15 @@ def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]
     raise HandlerError("the zone does not list the record")
 
 
-def _delete_zone(removal: Removal) -> None:
+def _delete_zone(request: DeleteRequest) -> None:
     """Delete the zone; with `forceDestroy` the provider takes away its records first, which Route 53 demands."""
-    client = removal.client("route53")
-    if removal.inputs.get("forceDestroy"):
-        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=removal.id)
+    client = request.client("route53")
+    if request.inputs.get("forceDestroy"):
+        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=request.id)
         for record in [each for page in pages for each in page["ResourceRecordSets"]]:
             if record["Type"] not in ("NS", "SOA"):
-                _delete_record_set(client, removal.id, record)
-    client.delete_hosted_zone(Id=removal.id)
+                _delete_record_set(client, request.id, record)
+    client.delete_hosted_zone(Id=request.id)
 
 
 def _delete_record_set(client: Any, zone_id: str, record: dict[str, Any]) -> None:
@@ -201,21 +201,21 @@ def _delete_record_set(client: Any, zone_id: str, record: dict[str, Any]) -> Non
     client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
 
 
-def _dissociate_zone(removal: Removal) -> None:
-    zone_id, vpc_id, vpc_region = removal.id.split(":")
+def _delete_zone_association(request: DeleteRequest) -> None:
+    zone_id, vpc_id, vpc_region = request.id.split(":")
     vpc = {"VPCId": vpc_id, "VPCRegion": vpc_region}
-    removal.client("route53").disassociate_vpc_from_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
+    request.client("route53").disassociate_vpc_from_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
 
 
-def _delete_health_check(removal: Removal) -> None:
-    removal.client("route53").delete_health_check(HealthCheckId=removal.id)
+def _delete_health_check(request: DeleteRequest) -> None:
+    request.client("route53").delete_health_check(HealthCheckId=request.id)
 
 
-def _delete_record(removal: Removal) -> None:
+def _delete_record(request: DeleteRequest) -> None:
     """Delete a record as the zone lists it: Route 53 wants to be told every value of what it is to delete."""
-    client = removal.client("route53")
-    zone_id, name = removal.inputs["zoneId"], removal.outputs["fqdn"]
-    wanted = (name, removal.inputs["type"], removal.inputs.get("setIdentifier"))
+    client = request.client("route53")
+    zone_id, name = request.inputs["zoneId"], request.outputs["fqdn"]
+    wanted = (name, request.inputs["type"], request.inputs.get("setIdentifier"))
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
     for each in [each for page in pages for each in page["ResourceRecordSets"]]:
         if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted:
@@ -237,7 +237,7 @@ HANDLERS = {
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": Handler(
         create=_create_zone_association,
-        delete=_dissociate_zone,
+        delete=_delete_zone_association,
         is_global=True,
         properties={
             "zoneId": own(held="ZoneId"),

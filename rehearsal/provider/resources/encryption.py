@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.provider.resources.convert import kms_tag_list
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, provider_only, sent
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, own, provider_only, sent
 
 
 def _create_key(request: Request) -> Created:
@@ -33,14 +33,14 @@ def _create_alias(request: Request) -> Created:
     return Created(id=name, outputs=outputs, held=held)
 
 
-def _delete_key(removal: Removal) -> None:
+def _delete_key(request: DeleteRequest) -> None:
     """Schedule the deletion: AWS deletes no key at once. Source: ScheduleKeyDeletion, AWS KMS API Reference."""
-    window_days = removal.inputs.get("deletionWindowInDays", 30)
-    removal.client("kms").schedule_key_deletion(KeyId=removal.id, PendingWindowInDays=window_days)
+    window_days = request.inputs.get("deletionWindowInDays", 30)
+    request.client("kms").schedule_key_deletion(KeyId=request.id, PendingWindowInDays=window_days)
 
 
-def _delete_alias(removal: Removal) -> None:
-    removal.client("kms").delete_alias(AliasName=removal.id)
+def _delete_alias(request: DeleteRequest) -> None:
+    request.client("kms").delete_alias(AliasName=request.id)
 
 
 HANDLERS = {

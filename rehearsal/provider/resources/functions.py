@@ -11,9 +11,9 @@ from rehearsal.provider.resources.archives import zip_archive
 from rehearsal.provider.resources.convert import pascal
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
     own,
     provider_only,
@@ -155,27 +155,27 @@ def _create_schedule(request: Request) -> Created:
     return Created(id=f"{held['GroupName']}/{name}", outputs={"arn": held["Arn"]}, held=held)
 
 
-def _delete_function(removal: Removal) -> None:
-    removal.client("lambda").delete_function(FunctionName=removal.id)
+def _delete_function(request: DeleteRequest) -> None:
+    request.client("lambda").delete_function(FunctionName=request.id)
 
 
-def _delete_event_invoke_config(removal: Removal) -> None:
-    removal.client("lambda").delete_function_event_invoke_config(FunctionName=removal.id)
+def _delete_event_invoke_config(request: DeleteRequest) -> None:
+    request.client("lambda").delete_function_event_invoke_config(FunctionName=request.id)
 
 
-def _remove_permission(removal: Removal) -> None:
-    removal.client("lambda").remove_permission(FunctionName=removal.inputs["function"], StatementId=removal.id)
+def _delete_permission(request: DeleteRequest) -> None:
+    request.client("lambda").remove_permission(FunctionName=request.inputs["function"], StatementId=request.id)
 
 
-def _forget_invocation(removal: Removal) -> None:
+def _delete_invocation(request: DeleteRequest) -> None:
     """Do nothing: what was done was done. With another scope than CREATE_ONLY the provider would invoke once more."""
-    if removal.inputs.get("lifecycleScope", "CREATE_ONLY") != "CREATE_ONLY":
+    if request.inputs.get("lifecycleScope", "CREATE_ONLY") != "CREATE_ONLY":
         raise HandlerError("the rehearsal invokes nothing on destroy", property="lifecycleScope")
 
 
-def _delete_schedule(removal: Removal) -> None:
-    group, _, name = removal.id.partition("/")
-    removal.client("scheduler").delete_schedule(GroupName=group, Name=name)
+def _delete_schedule(request: DeleteRequest) -> None:
+    group, _, name = request.id.partition("/")
+    request.client("scheduler").delete_schedule(GroupName=group, Name=name)
 
 
 HANDLERS = {
@@ -206,7 +206,7 @@ HANDLERS = {
     ),
     "aws:lambda/invocation:Invocation": Handler(
         create=_create_invocation,
-        delete=_forget_invocation,
+        delete=_delete_invocation,
         properties={
             "functionName": sent("FunctionName", held=""),
             "input": sent("Payload", held=""),
@@ -227,7 +227,7 @@ HANDLERS = {
     ),
     "aws:lambda/permission:Permission": Handler(
         create=_create_permission,
-        delete=_remove_permission,
+        delete=_delete_permission,
         properties={
             "function": sent("FunctionName", held=""),
             "statementId": sent("StatementId", held=""),

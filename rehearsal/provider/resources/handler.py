@@ -116,7 +116,7 @@ class Handler:
 
     create: Callable[[Request], Created]
     properties: Mapping[str, Property]
-    delete: Callable[[Removal], None] | None = None
+    delete: Callable[[DeleteRequest], None] | None = None
     """Delete it as the real provider does; None: the rehearsal can't."""
     update: Callable[[Request], Created] | None = None
     """Change in place what `Request.changed` names; None: the rehearsal can't."""
@@ -173,7 +173,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Removal:
+class DeleteRequest:
     """One resource to delete, as the state keeps it."""
 
     type: str
@@ -188,7 +188,7 @@ class Removal:
         return self.clients(service, region or self.region)
 
 
-def left_alone(removal: Removal) -> None:
+def delete_nothing(request: DeleteRequest) -> None:
     """Delete nothing: there is nothing of its own in AWS, as the comment beside its use says."""
 
 

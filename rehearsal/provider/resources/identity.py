@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from rehearsal.provider.resources.convert import tag_list
-from rehearsal.provider.resources.handler import Created, Handler, HandlerError, Removal, Request, sent
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, HandlerError, Request, sent
 
 
 def _create_role(request: Request) -> Created:
@@ -60,20 +60,20 @@ def policy_document(text: str) -> str:
     return text
 
 
-def _delete_role(removal: Removal) -> None:
-    removal.client("iam").delete_role(RoleName=removal.id)
+def _delete_role(request: DeleteRequest) -> None:
+    request.client("iam").delete_role(RoleName=request.id)
 
 
-def _delete_role_policy(removal: Removal) -> None:
-    removal.client("iam").delete_role_policy(RoleName=removal.inputs["role"], PolicyName=removal.inputs["name"])
+def _delete_role_policy(request: DeleteRequest) -> None:
+    request.client("iam").delete_role_policy(RoleName=request.inputs["role"], PolicyName=request.inputs["name"])
 
 
-def _detach_role_policy(removal: Removal) -> None:
-    removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
+def _delete_role_policy_attachment(request: DeleteRequest) -> None:
+    request.client("iam").detach_role_policy(RoleName=request.inputs["role"], PolicyArn=request.inputs["policyArn"])
 
 
-def _delete_policy(removal: Removal) -> None:
-    removal.client("iam").delete_policy(PolicyArn=removal.id)
+def _delete_policy(request: DeleteRequest) -> None:
+    request.client("iam").delete_policy(PolicyArn=request.id)
 
 
 HANDLERS = {
@@ -104,7 +104,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         create=_create_role_policy_attachment,
-        delete=_detach_role_policy,
+        delete=_delete_role_policy_attachment,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
     ),

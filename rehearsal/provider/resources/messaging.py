@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from rehearsal.provider.resources.convert import tag_list
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, sent
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, own, sent
 from rehearsal.provider.resources.identity import policy_document
 
 _TOPIC_ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -42,17 +42,17 @@ def _create_subscription(request: Request) -> Created:
     return Created(id=arn, outputs=outputs, held=held)
 
 
-def _delete_topic(removal: Removal) -> None:
-    removal.client("sns").delete_topic(TopicArn=removal.id)
+def _delete_topic(request: DeleteRequest) -> None:
+    request.client("sns").delete_topic(TopicArn=request.id)
 
 
-def _delete_topic_policy(removal: Removal) -> None:
+def _delete_topic_policy(request: DeleteRequest) -> None:
     """Put AWS's own policy back, as the provider does: a topic always has one.
 
     Source: aws_sns_topic_policy in terraform-provider-aws (defaultTopicPolicy).
     """
-    removal.client("sns").set_topic_attributes(
-        TopicArn=removal.id,
+    request.client("sns").set_topic_attributes(
+        TopicArn=request.id,
         AttributeName="Policy",
         AttributeValue=json.dumps(
             {
@@ -64,8 +64,8 @@ def _delete_topic_policy(removal: Removal) -> None:
                         "Effect": "Allow",
                         "Principal": {"AWS": "*"},
                         "Action": [f"SNS:{action}" for action in _DEFAULT_TOPIC_ACTIONS],
-                        "Resource": removal.id,
-                        "Condition": {"StringEquals": {"AWS:SourceOwner": removal.outputs["owner"]}},
+                        "Resource": request.id,
+                        "Condition": {"StringEquals": {"AWS:SourceOwner": request.outputs["owner"]}},
                     }
                 ],
             }
@@ -79,14 +79,14 @@ _DEFAULT_TOPIC_ACTIONS = (
 )
 
 
-def _unsubscribe(removal: Removal) -> None:
+def _delete_subscription(request: DeleteRequest) -> None:
     """Unsubscribe; AWS refuses that while nobody has confirmed, and forgets such a subscription by itself.
 
     Source: Unsubscribe, Amazon SNS API Reference; "Deleting an Amazon SNS subscription and topic".
     """
-    sns = removal.client("sns")
-    if sns.get_subscription_attributes(SubscriptionArn=removal.id)["Attributes"]["PendingConfirmation"] != "true":
-        sns.unsubscribe(SubscriptionArn=removal.id)
+    sns = request.client("sns")
+    if sns.get_subscription_attributes(SubscriptionArn=request.id)["Attributes"]["PendingConfirmation"] != "true":
+        sns.unsubscribe(SubscriptionArn=request.id)
 
 
 HANDLERS = {
@@ -108,7 +108,7 @@ HANDLERS = {
     ),
     "aws:sns/topicSubscription:TopicSubscription": Handler(
         create=_create_subscription,
-        delete=_unsubscribe,
+        delete=_delete_subscription,
         properties={
             "topic": sent("TopicArn"),
             "protocol": sent("Protocol"),

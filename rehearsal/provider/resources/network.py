@@ -8,12 +8,12 @@ from typing import Any
 from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
     Property,
-    Removal,
     Request,
-    left_alone,
+    delete_nothing,
     own,
     provider_only,
     sent,
@@ -239,54 +239,54 @@ _RULE = {
 }
 
 
-def _delete_vpc(removal: Removal) -> None:
-    removal.client("ec2").delete_vpc(VpcId=removal.id)
+def _delete_vpc(request: DeleteRequest) -> None:
+    request.client("ec2").delete_vpc(VpcId=request.id)
 
 
-def _delete_subnet(removal: Removal) -> None:
-    removal.client("ec2").delete_subnet(SubnetId=removal.id)
+def _delete_subnet(request: DeleteRequest) -> None:
+    request.client("ec2").delete_subnet(SubnetId=request.id)
 
 
-def _delete_route_table(removal: Removal) -> None:
-    removal.client("ec2").delete_route_table(RouteTableId=removal.id)
+def _delete_route_table(request: DeleteRequest) -> None:
+    request.client("ec2").delete_route_table(RouteTableId=request.id)
 
 
-def _disassociate_route_table(removal: Removal) -> None:
-    removal.client("ec2").disassociate_route_table(AssociationId=removal.id)
+def _delete_route_table_association(request: DeleteRequest) -> None:
+    request.client("ec2").disassociate_route_table(AssociationId=request.id)
 
 
-def _delete_route(removal: Removal) -> None:
-    removal.client("ec2").delete_route(
-        RouteTableId=removal.inputs["routeTableId"], DestinationCidrBlock=removal.inputs["destinationCidrBlock"]
+def _delete_route(request: DeleteRequest) -> None:
+    request.client("ec2").delete_route(
+        RouteTableId=request.inputs["routeTableId"], DestinationCidrBlock=request.inputs["destinationCidrBlock"]
     )
 
 
-def _delete_security_group(removal: Removal) -> None:
-    if removal.inputs.get("revokeRulesOnDelete"):
-        _revoke_everything(removal.client("ec2"), removal.id)
-    removal.client("ec2").delete_security_group(GroupId=removal.id)
+def _delete_security_group(request: DeleteRequest) -> None:
+    if request.inputs.get("revokeRulesOnDelete"):
+        _revoke_everything(request.client("ec2"), request.id)
+    request.client("ec2").delete_security_group(GroupId=request.id)
 
 
-def _revoke_rule(direction: str) -> Callable[[Removal], None]:
-    def revoke(removal: Removal) -> None:
-        call = getattr(removal.client("ec2"), f"revoke_security_group_{direction}")
-        call(GroupId=removal.inputs["securityGroupId"], SecurityGroupRuleIds=[removal.id])
+def _delete_rule(direction: str) -> Callable[[DeleteRequest], None]:
+    def revoke(request: DeleteRequest) -> None:
+        call = getattr(request.client("ec2"), f"revoke_security_group_{direction}")
+        call(GroupId=request.inputs["securityGroupId"], SecurityGroupRuleIds=[request.id])
 
     return revoke
 
 
-def _delete_peering(removal: Removal) -> None:
-    ec2 = removal.client("ec2")
-    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=removal.id)
+def _delete_peering(request: DeleteRequest) -> None:
+    ec2 = request.client("ec2")
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=request.id)
 
     def status() -> str:
         described = ec2.describe_vpc_peering_connections(
-            Filters=[{"Name": "vpc-peering-connection-id", "Values": [removal.id]}]
+            Filters=[{"Name": "vpc-peering-connection-id", "Values": [request.id]}]
         )["VpcPeeringConnections"]
         return described[0]["Status"]["Code"] if described else "deleted"
 
     # It stays visible as deleted for a while. Source: VPC peering connection lifecycle.
-    wait_until(lambda: status() == "deleted", timeout_seconds=10, what=f"{removal.id} is deleted")
+    wait_until(lambda: status() == "deleted", timeout_seconds=10, what=f"{request.id} is deleted")
 
 
 HANDLERS = {
@@ -319,7 +319,7 @@ HANDLERS = {
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Handler(
         create=_create_route_table_association,
-        delete=_disassociate_route_table,
+        delete=_delete_route_table_association,
         properties={"subnetId": sent("SubnetId"), "routeTableId": sent("RouteTableId")},
     ),
     "aws:ec2/route:Route": Handler(
@@ -334,7 +334,7 @@ HANDLERS = {
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
         create=_create_default_security_group,
         # It can't be deleted, and goes with its VPC.
-        delete=left_alone,
+        delete=delete_nothing,
         properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
     ),
     "aws:ec2/securityGroup:SecurityGroup": Handler(
@@ -349,10 +349,10 @@ HANDLERS = {
         },
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
-        create=_create_rule("ingress"), delete=_revoke_rule("ingress"), properties=_RULE
+        create=_create_rule("ingress"), delete=_delete_rule("ingress"), properties=_RULE
     ),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(
-        create=_create_rule("egress"), delete=_revoke_rule("egress"), properties=_RULE
+        create=_create_rule("egress"), delete=_delete_rule("egress"), properties=_RULE
     ),
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Handler(
         create=_create_peering,
@@ -369,7 +369,7 @@ HANDLERS = {
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Handler(
         create=_create_peering_accepter,
         # The requester's side deletes the connection. Source: aws_vpc_peering_connection_accepter.
-        delete=left_alone,
+        delete=delete_nothing,
         properties={
             "vpcPeeringConnectionId": own(held="VpcPeeringConnectionId"),
             "autoAccept": own(),
@@ -379,7 +379,7 @@ HANDLERS = {
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": Handler(
         create=_create_peering_options,
         # Options go with their connection.
-        delete=left_alone,
+        delete=delete_nothing,
         properties={
             "vpcPeeringConnectionId": sent("VpcPeeringConnectionId"),
             "requester": sent("RequesterPeeringConnectionOptions", convert=_peering_options),

@@ -8,9 +8,9 @@ from typing import Any
 from rehearsal.provider.resources.convert import pascal, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
     own,
     provider_only,
@@ -119,25 +119,25 @@ def _input_transformer(transformer: Mapping[str, Any]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in transformer.items()}
 
 
-def _delete_log_group(removal: Removal) -> None:
-    if not removal.inputs.get("skipDestroy"):
-        removal.client("logs").delete_log_group(logGroupName=removal.id)
+def _delete_log_group(request: DeleteRequest) -> None:
+    if not request.inputs.get("skipDestroy"):
+        request.client("logs").delete_log_group(logGroupName=request.id)
 
 
-def _delete_alarm(removal: Removal) -> None:
-    removal.client("cloudwatch").delete_alarms(AlarmNames=[removal.id])
+def _delete_alarm(request: DeleteRequest) -> None:
+    request.client("cloudwatch").delete_alarms(AlarmNames=[request.id])
 
 
-def _delete_dashboard(removal: Removal) -> None:
-    removal.client("cloudwatch").delete_dashboards(DashboardNames=[removal.id])
+def _delete_dashboard(request: DeleteRequest) -> None:
+    request.client("cloudwatch").delete_dashboards(DashboardNames=[request.id])
 
 
-def _delete_event_rule(removal: Removal) -> None:
-    removal.client("events").delete_rule(Name=removal.id)
+def _delete_event_rule(request: DeleteRequest) -> None:
+    request.client("events").delete_rule(Name=request.id)
 
 
-def _remove_event_target(removal: Removal) -> None:
-    answer = removal.client("events").remove_targets(Rule=removal.inputs["rule"], Ids=[removal.inputs["targetId"]])
+def _delete_event_target(request: DeleteRequest) -> None:
+    answer = request.client("events").remove_targets(Rule=request.inputs["rule"], Ids=[request.inputs["targetId"]])
     if answer["FailedEntryCount"]:
         raise HandlerError(f"{answer['FailedEntries']}")
 
@@ -204,7 +204,7 @@ HANDLERS = {
     "aws:cloudwatch/eventTarget:EventTarget": Handler(
         create=_create_event_target,
         update=_create_event_target,
-        delete=_remove_event_target,
+        delete=_delete_event_target,
         properties={
             "rule": own(held="Rule"),
             "targetId": own(held="Id"),

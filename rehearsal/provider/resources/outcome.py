@@ -11,7 +11,7 @@ GLOBAL = "global"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource:
+class ProviderResource:
     """A resource that was created; secrets are masked."""
 
     urn: str
@@ -53,10 +53,10 @@ class NotHeld:
 
 
 @dataclass(kw_only=True)
-class Record:
+class ResourceRecord:
     """What the monitor has seen so far; every change is made under the monitor's lock."""
 
-    resources: list[Resource] = field(default_factory=list)
+    resources: list[ProviderResource] = field(default_factory=list)
     errors: list[ResourceError] = field(default_factory=list)
     not_held: set[NotHeld] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)

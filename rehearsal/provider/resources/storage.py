@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rehearsal.provider.resources.convert import pascal, tag_list
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, sent, wait_until
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, own, sent, wait_until
 
 ACTIVE_TIMEOUT_SECONDS = 60.0
 
@@ -75,10 +75,10 @@ def _held(dynamodb: Any, name: str, table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _delete_table(removal: Removal) -> None:
-    dynamodb = removal.client("dynamodb")
-    dynamodb.delete_table(TableName=removal.id)
-    dynamodb.get_waiter("table_not_exists").wait(TableName=removal.id, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+def _delete_table(request: DeleteRequest) -> None:
+    dynamodb = request.client("dynamodb")
+    dynamodb.delete_table(TableName=request.id)
+    dynamodb.get_waiter("table_not_exists").wait(TableName=request.id, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
 HANDLERS = {

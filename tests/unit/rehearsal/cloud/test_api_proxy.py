@@ -20,12 +20,12 @@ from rehearsal.aurora.server import Fault
 from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.global_cluster import (
+    ClusterMember,
     FailoverStatus,
     GlobalClusterView,
-    Member,
-    Operation,
     OperationKind,
     OperationRequest,
+    RdsOperation,
     RdsRefusal,
     check,
     check_new_member,
@@ -33,10 +33,10 @@ from rehearsal.cloud.global_cluster import (
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.operations import GlobalOperations
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
-from rehearsal.cloud.rds_events import Moment, RdsEvents, event_entry, event_of
+from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
 from rehearsal.network.network import Network
-from rehearsal.support.clients import Clients, credential_scope
+from rehearsal.support.clients import BotoClients, credential_scope
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -48,9 +48,9 @@ def arn(region: str, cluster_id: str) -> str:
     return f"arn:aws:rds:{region}:{ACCOUNT}:cluster:{cluster_id}"
 
 
-def member(region: str, cluster_id: str, **changes: Any) -> Member:
+def member(region: str, cluster_id: str, **changes: Any) -> ClusterMember:
     """An available member."""
-    whole = Member(
+    whole = ClusterMember(
         cluster_id=cluster_id,
         arn=arn(region, cluster_id),
         region=region,
@@ -81,9 +81,9 @@ FAILOVER = request(OperationKind.FAILOVER, region=WEST)
 SWITCHOVER = request(OperationKind.SWITCHOVER, region=EAST)
 
 
-def operation(kind: OperationKind) -> Operation:
+def operation(kind: OperationKind) -> RdsOperation:
     """One that was accepted at 100 s and takes 8 s."""
-    return Operation(
+    return RdsOperation(
         kind=kind,
         global_cluster_id="payments",
         source=EAST_MEMBER,
@@ -269,16 +269,16 @@ class FakeDatabases:
         if what == self.refuses:
             raise OperationRefusedError(f"can't {what}")
 
-    def begin(self, operation: Operation) -> None:
+    def begin(self, operation: RdsOperation) -> None:
         """Note."""
         self._do("begin")
 
-    def finish(self, operation: Operation) -> FailoverOutcome | None:
+    def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
         """Note."""
         self._do("finish")
         return FailoverOutcome(lost_transactions=(), lag_seconds=0.25)
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: RdsOperation) -> None:
         """Note."""
         self._do("cancel")
 
@@ -293,7 +293,7 @@ class Course:
     def __post_init__(self) -> None:
         self.agreed: list[list[str]] = []
         self.seen: list[FailoverStatus | None] = []
-        self.notified: list[tuple[OperationKind, Moment, bool]] = []
+        self.notified: list[tuple[OperationKind, OperationPhase, bool]] = []
         self.runner = GlobalOperations(
             look_up=self.look_up,
             agree=self.agree,
@@ -309,12 +309,12 @@ class Course:
         await asyncio.sleep(0)
         return VIEW
 
-    async def agree(self, operation: Operation) -> str | None:
+    async def agree(self, operation: RdsOperation) -> str | None:
         """Note what had been done to the databases by then."""
         self.agreed.append(list(self.databases.done))
         return None
 
-    async def tell(self, operation: Operation, moment: Moment) -> None:
+    async def tell(self, operation: RdsOperation, moment: OperationPhase) -> None:
         """Note what was told, and whether the operation was still under way then."""
         self.notified.append((operation.kind, moment, self.runner.under_way("payments") is not None))
 
@@ -325,7 +325,7 @@ class Course:
         self.seen.append(under_way.status(self.now + seconds / 2) if under_way else None)
         self.now += seconds
 
-    async def play(self, *requests: OperationRequest) -> list[Operation | BaseException]:
+    async def play(self, *requests: OperationRequest) -> list[RdsOperation | BaseException]:
         """Make calls at the same moment and wait until nothing is under way."""
         answers = await asyncio.gather(*(self.runner.accept(one) for one in requests), return_exceptions=True)
         while self.runner.under_way("payments") is not None:
@@ -352,15 +352,15 @@ def test_databases_change_first_and_metadata_last(call: OperationRequest) -> Non
 
 
 @pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
-@pytest.mark.parametrize(("refuses", "end"), [("", Moment.COMPLETED), ("finish", Moment.CANCELLED)])
+@pytest.mark.parametrize(("refuses", "end"), [("", OperationPhase.COMPLETED), ("finish", OperationPhase.CANCELLED)])
 def test_rds_tells_when_an_operation_starts_and_when_it_has_ended(
-    call: OperationRequest, refuses: str, end: Moment
+    call: OperationRequest, refuses: str, end: OperationPhase
 ) -> None:
     """Once each; the end only when nothing is under way any more."""
     course = Course(FakeDatabases(refuses=refuses))
     asyncio.run(course.play(call))
 
-    assert [(call.kind, Moment.STARTED, True), (call.kind, end, False)] == course.notified
+    assert [(call.kind, OperationPhase.STARTED, True), (call.kind, end, False)] == course.notified
 
 
 def test_rds_tells_nothing_of_what_it_refuses() -> None:
@@ -376,7 +376,7 @@ def test_of_two_calls_at_the_same_moment_one_is_accepted() -> None:
     course = Course(FakeDatabases())
     answers = asyncio.run(course.play(FAILOVER, FAILOVER))
 
-    assert [isinstance(answer, Operation) for answer in answers] == [True, False]
+    assert [isinstance(answer, RdsOperation) for answer in answers] == [True, False]
     assert {(True, None), (False, INVALID_GLOBAL)} == {(call.accepted, call.error) for call in course.runner.calls}
     assert len(course.runner.records) == 1
 
@@ -483,7 +483,7 @@ class Chain:
     network: Network
     control_plane: ApiProxy
     faults: ApiFaults
-    clients: Clients
+    clients: BotoClients
 
     def rds(self, region: str) -> Any:
         """An RDS client."""
@@ -520,7 +520,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         control_plane.upstream = emulator.url
         network.attach(faults)
         network.attach(control_plane)
-        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
+        clients = BotoClients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())
@@ -774,7 +774,7 @@ def test_a_customer_may_not_speak_for_aws(chain: Chain) -> None:
 
 def test_the_form_of_an_event() -> None:
     """As in AWS's own example of an event of a DB cluster; the message names the cluster that becomes the writer."""
-    event = event_of(operation(OperationKind.FAILOVER), Moment.COMPLETED)
+    event = event_of(operation(OperationKind.FAILOVER), OperationPhase.COMPLETED)
     assert event is not None
     entry = event_entry(EAST_MEMBER, *event, at=1_800_000_000.25)
     assert {
@@ -791,7 +791,7 @@ def test_the_form_of_an_event() -> None:
 def test_an_event_that_can_not_be_told_is_noted_and_stops_nothing() -> None:
     """Nobody listens at the endpoint: the reason is on record."""
     events = RdsEvents(endpoint=lambda: "http://127.0.0.1:9", is_dark=lambda region: region == EAST, clock=lambda: 1.0)
-    asyncio.run(events.tell(operation(OperationKind.SWITCHOVER), Moment.STARTED))
+    asyncio.run(events.tell(operation(OperationKind.SWITCHOVER), OperationPhase.STARTED))
     events.close()
     (notified,) = events.notified
     assert (WEST, "RDS-EVENT-0181") == (notified.region, notified.event_id)
@@ -841,7 +841,7 @@ def test_peering_options_are_kept_and_described(chain: Chain) -> None:
 
 def test_what_is_not_ours_passes_unchanged(chain: Chain) -> None:
     """A large object and its HEAD."""
-    clients = Clients(chain.control_plane.url)
+    clients = BotoClients(chain.control_plane.url)
     s3 = clients("s3", WEST)
     body = bytes(range(256)) * 8192
     s3.create_bucket(Bucket="payments", CreateBucketConfiguration={"LocationConstraint": WEST})
@@ -926,7 +926,7 @@ def test_a_copy_holds_what_was_committed_until_its_second(payments: Chain) -> No
     created = restore(payments, RestoreToTime=between, Port=3307)
     assert (created["Status"], created["StorageEncrypted"], created["Port"]) == ("available", True, 3307)
     assert "GlobalClusterIdentifier" not in created
-    copy = payments.control_plane.stand_ins.database(created["DBClusterArn"]).writer
+    copy = payments.control_plane.databases.database(created["DBClusterArn"]).writer
     query = "SELECT id FROM pay.rows_of_copies ORDER BY id"
     assert (copy.execute(query), live.execute(query)) == ([(1,)], [(1,), (2,)])
     live.execute("DROP TABLE pay.rows_of_copies")
@@ -977,7 +977,7 @@ def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     """And not taken for an error of AWS's."""
     network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     with ApiProxy(network=network, upstream="http://127.0.0.1:1") as control_plane:
-        clients = Clients(control_plane.url)
+        clients = BotoClients(control_plane.url)
         with pytest.raises(ResponseParserError, match="the emulator does not answer"):
             clients("rds", EAST).describe_db_clusters()
         clients.close()

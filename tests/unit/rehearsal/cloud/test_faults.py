@@ -12,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from rehearsal.cloud.faults import ApiFault, ApiFaults, _CallerProxy
-from rehearsal.support.clients import Clients, credential_scope
+from rehearsal.support.clients import BotoClients, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
@@ -65,7 +65,8 @@ class Callers:
 
     def __init__(self, faults: ApiFaults, read_timeout_seconds: float) -> None:
         self.clients = {
-            region: Clients(url, read_timeout_seconds=read_timeout_seconds) for region, url in faults.endpoints.items()
+            region: BotoClients(url, read_timeout_seconds=read_timeout_seconds)
+            for region, url in faults.endpoints.items()
         }
 
     def rds(self, caller: str, target: str) -> Any:

@@ -6,12 +6,12 @@ import pytest
 
 from rehearsal.cloud.permission_log import (
     FAILOVER,
-    NEVER_ASKED_HERE,
+    NEVER_REQUESTED_HERE,
     FunctionRole,
     PermissionCheck,
-    asked_of,
+    checks_of_functions,
     denied,
-    is_judged_for_unused,
+    is_unused_decidable,
     read_checks,
     unused,
 )
@@ -87,23 +87,25 @@ def test_what_a_role_was_denied_is_not_unused() -> None:
     assert [] == unused([role(EAST, "sns:Publish")], asked)
 
 
-@pytest.mark.parametrize("action", sorted(NEVER_ASKED_HERE))
+@pytest.mark.parametrize("action", sorted(NEVER_REQUESTED_HERE))
 def test_a_named_exception_is_not_missed(action: str) -> None:
     """What the emulator can't exercise, each with its reason."""
     assert [] == unused([role(EAST, action)], [])
-    assert NEVER_ASKED_HERE[action]
+    assert NEVER_REQUESTED_HERE[action]
 
 
 def test_roles_of_other_things_are_left_alone() -> None:
     """The emulator's own services take roles too."""
     own = check(EAST, "sns:Publish")
-    assert [own] == asked_of([role(EAST)], [check("scheduler", "lambda:InvokeFunction", is_allowed=False), own])
+    assert [own] == checks_of_functions(
+        [role(EAST)], [check("scheduler", "lambda:InvokeFunction", is_allowed=False), own]
+    )
 
 
 @pytest.mark.parametrize(("action", "is_judged"), [(FAILOVER, True), ("sns:Publish", False)])
 def test_what_is_unused_is_judged_after_a_failover_by_a_function(action: str, is_judged: bool) -> None:
     """Without one, much that a failover needs lies idle."""
-    assert is_judged is is_judged_for_unused([check(EAST, action)])
+    assert is_judged is is_unused_decidable([check(EAST, action)])
 
 
 def test_the_emulators_notes_are_read_line_by_line() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.plan import Change
+from rehearsal.engine.plan import PlannedChange
 from tests.unit.rehearsal.engine.test_monitor import Programs
 
 BEFORE = """
@@ -56,7 +56,7 @@ def test_an_alias_keeps_the_resource(programs: Programs, before: str, after: str
     """By its own alias, by its parent's, by both: the resource stays, under its new URN."""
     first = programs.run(BEFORE + before)
     second = programs.run(BEFORE + after, state=first.state)
-    assert [Change.SAME] == [step.change for step in second.steps]
+    assert [PlannedChange.SAME] == [step.change for step in second.steps]
     assert [step.urn for step in second.steps] == list(second.state.resources)
 
 
@@ -64,4 +64,6 @@ def test_without_an_alias_the_old_one_is_deleted(programs: Programs) -> None:
     """A new name alone is a new resource and the end of the old one."""
     first = programs.run('aws.sns.Topic("a", opts=there)')
     planned = programs.run('aws.sns.Topic("b", opts=there)', state=first.state, preview=True)
-    assert [("b", Change.CREATE), ("a", Change.DELETE)] == [(step.name, step.change) for step in planned.steps]
+    assert [("b", PlannedChange.CREATE), ("a", PlannedChange.DELETE)] == [
+        (step.name, step.change) for step in planned.steps
+    ]

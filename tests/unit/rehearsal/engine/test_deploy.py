@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
+from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.state import StackState
-from rehearsal.provider.resources.outcome import Resource
+from rehearsal.provider.resources.outcome import ProviderResource
 
 Write = Callable[[str, str], None]
 
@@ -84,10 +84,10 @@ def test_a_project_without_name_is_an_error(tmp_path: Path) -> None:
 def test_resources_are_counted_by_region_and_type() -> None:
     """The report's table counts per region, and what has none under `global`."""
 
-    def resource(type_: str, region: str) -> Resource:
-        return Resource(urn="", type=type_, name="", region=region, id="", inputs={}, outputs={}, seconds=0.0)
+    def resource(type_: str, region: str) -> ProviderResource:
+        return ProviderResource(urn="", type=type_, name="", region=region, id="", inputs={}, outputs={}, seconds=0.0)
 
-    deployment = Deployment(
+    deployment = DeployResult(
         project="tiny",
         stack="dev",
         exports={},

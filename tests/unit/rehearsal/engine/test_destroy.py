@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, deletion_waves, destroy
 from rehearsal.engine.state import KeptResource, StackState
-from rehearsal.provider.resources.handler import Created, Handler, Removal
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler
 from rehearsal.provider.resources.registry import HANDLERS
 from tests.support.rehearsal.imagined import IMAGINED, run
 
@@ -24,11 +24,11 @@ class Deletions:
         self.ids: list[str] = []
         self.handlers = {"t": Handler(create=self._create, delete=self.delete, properties={})}
 
-    def delete(self, removal: Removal) -> None:
+    def delete(self, request: DeleteRequest) -> None:
         """Remember a deletion, or fail."""
-        if removal.id in self.failing:
-            raise self.failing[removal.id]
-        self.ids.append(removal.id)
+        if request.id in self.failing:
+            raise self.failing[request.id]
+        self.ids.append(request.id)
 
     @staticmethod
     def _create(_request: Any) -> Created:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.provider.resources.handler import (
     Created,
     Handler,
@@ -71,11 +71,11 @@ class Programs:
         request.take("length")
         return Created(id="none", outputs={"result": "correct horse"}, secret_outputs=frozenset({"result"}))
 
-    def run(self, body: str, *, preview: bool = False, **options: Any) -> Deployment:
+    def run(self, body: str, *, preview: bool = False, **options: Any) -> DeployResult:
         """Run a program that has an explicit provider `east` and its options `there`."""
         return self.run_exactly(PRELUDE + body, preview=preview, **options)
 
-    def run_exactly(self, source: str, **options: Any) -> Deployment:
+    def run_exactly(self, source: str, **options: Any) -> DeployResult:
         """Run a program of exactly this text."""
         (self.directory / "__main__.py").write_text(source)
         return deploy(self.directory, {}, "http://127.0.0.1:1", clients=no_client, handlers=self.handlers, **options)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from rehearsal.engine.plan import Change, Wanted, inputs_to_keep, plan_deletion, plan_step, refusal_text
+from rehearsal.engine.plan import PlannedChange, Wanted, inputs_to_keep, plan_deletion, plan_step, refusal_text
 from rehearsal.engine.state import KeptResource
 
 KEPT = KeptResource(
@@ -17,7 +17,9 @@ KEPT = KeptResource(
 WANTED = Wanted(urn="urn:1", type="t", name="n", region="us-east-1", inputs={"name": "a", "size": 1})
 
 
-def plan(kept: KeptResource | None = KEPT, **changes: Any) -> tuple[Change, tuple[str, ...], tuple[str, ...], str]:
+def plan(
+    kept: KeptResource | None = KEPT, **changes: Any
+) -> tuple[PlannedChange, tuple[str, ...], tuple[str, ...], str]:
     """Return change, properties, forcing properties and refusal; `name` can't be changed in place."""
     step = plan_step(kept, replace(WANTED, **changes), lambda _type: {"name"})
     return step.change, step.properties, step.forced_by, step.refusal
@@ -25,42 +27,44 @@ def plan(kept: KeptResource | None = KEPT, **changes: Any) -> tuple[Change, tupl
 
 def test_equal_inputs_are_the_same() -> None:
     """Nothing to do, whatever the order of the properties."""
-    assert (Change.SAME, (), (), "") == plan(inputs={"size": 1, "name": "a"})
+    assert (PlannedChange.SAME, (), (), "") == plan(inputs={"size": 1, "name": "a"})
 
 
 def test_what_is_not_in_the_state_is_created() -> None:
     """A resource of a new URN is new."""
-    assert (Change.CREATE, (), (), "") == plan(None)
+    assert (PlannedChange.CREATE, (), (), "") == plan(None)
 
 
 def test_a_change_in_place_is_an_update() -> None:
     """Also when a property comes or goes."""
-    assert (Change.UPDATE, ("size",), (), "") == plan(inputs={"name": "a", "size": 2})
-    assert (Change.UPDATE, ("size",), (), "") == plan(inputs={"name": "a"})
-    assert (Change.UPDATE, ("more",), (), "") == plan(inputs={**KEPT.inputs, "more": True})
+    assert (PlannedChange.UPDATE, ("size",), (), "") == plan(inputs={"name": "a", "size": 2})
+    assert (PlannedChange.UPDATE, ("size",), (), "") == plan(inputs={"name": "a"})
+    assert (PlannedChange.UPDATE, ("more",), (), "") == plan(inputs={**KEPT.inputs, "more": True})
 
 
 def test_a_property_that_can_not_be_changed_forces_a_replacement() -> None:
     """The plan names all that differs, and what of it forces."""
-    assert (Change.REPLACE, ("name", "size"), ("name",), "") == plan(inputs={"name": "b", "size": 2})
+    assert (PlannedChange.REPLACE, ("name", "size"), ("name",), "") == plan(inputs={"name": "b", "size": 2})
 
 
 def test_another_region_of_the_provider_replaces() -> None:
     """A resource can't move."""
-    assert (Change.REPLACE, ("the provider's region",), ("the provider's region",), "") == plan(region="eu-west-1")
+    assert (PlannedChange.REPLACE, ("the provider's region",), ("the provider's region",), "") == plan(
+        region="eu-west-1"
+    )
 
 
 def test_an_unknown_value_may_change() -> None:
     """What isn't known before the deployment counts as changed, also deep inside, and is named as unknown."""
     step = plan_step(KEPT, replace(WANTED, inputs={"name": ["x", {"y": UNKNOWN}], "size": 1}), lambda _type: {"name"})
-    assert (Change.REPLACE, ("name",), ("name",)) == (step.change, step.forced_by, step.unknown)
+    assert (PlannedChange.REPLACE, ("name",), ("name",)) == (step.change, step.forced_by, step.unknown)
 
 
 def test_an_ignored_property_changes_nothing_and_is_told() -> None:
     """Whether it differs, is unknown, or is no longer given."""
     for inputs in ({"name": "b", "size": 1}, {"name": UNKNOWN, "size": 1}, {"size": 1}):
         step = plan_step(KEPT, replace(WANTED, inputs=inputs, ignore_changes=("name",)), lambda _type: {"name"})
-        assert (Change.SAME, ("name",)) == (step.change, step.ignored)
+        assert (PlannedChange.SAME, ("name",)) == (step.change, step.ignored)
         kept = inputs_to_keep(KEPT, replace(WANTED, inputs=inputs), step.ignored)
         assert KEPT.inputs == kept
 

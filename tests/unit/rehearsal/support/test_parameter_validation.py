@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from botocore.model import OperationModel, Shape
 
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 from rehearsal.support.parameter_validation import beyond_the_model, in_python
 
 SERVICES = (
@@ -55,7 +55,7 @@ def test_a_call_within_the_model_is_let_through() -> None:
 
 def test_the_rehearsals_clients_refuse_what_is_beyond_the_model_before_they_call() -> None:
     """Without a server: the call isn't made."""
-    clients = Clients("http://127.0.0.1:9")
+    clients = BotoClients("http://127.0.0.1:9")
     try:
         with pytest.raises(Exception, match="outside 90 to 2560") as raised:
             clients("kms", "eu-west-1").enable_key_rotation(KeyId="k", RotationPeriodInDays=2561)
