@@ -1,11 +1,19 @@
-"""IAM: roles, their inline policies, AWS's managed ones attached to them, and managed policies of our own."""
+"""IAM: roles, inline policies, managed policies and their attachments."""
 
 from __future__ import annotations
 
 import json
 
 from rehearsal.provider.resources.convert import tag_list
-from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, HandlerError, Request, sent
+from rehearsal.provider.resources.handler import (
+    Created,
+    DeleteRequest,
+    Handler,
+    HandlerError,
+    Request,
+    delete_by_id,
+    sent,
+)
 
 
 def _create_role(request: Request) -> Created:
@@ -19,7 +27,6 @@ def _create_role(request: Request) -> Created:
 
 
 def _create_role_policy(request: Request) -> Created:
-    """Put an inline policy; the program gives the role by name, as IAM takes it."""
     iam = request.client("iam")
     iam.put_role_policy(**request.parameters())
     role, name = request.inputs["role"], request.inputs["name"]
@@ -50,7 +57,7 @@ def _create_policy(request: Request) -> Created:
 
 
 def policy_document(text: str) -> str:
-    """Send a policy as it is, after making sure that it is a JSON object with statements."""
+    """Return a policy unchanged. Raises HandlerError if it is not a JSON object with statements."""
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -58,10 +65,6 @@ def policy_document(text: str) -> str:
     if not isinstance(document, dict) or not document.get("Statement"):
         raise HandlerError("the policy has no Statement")
     return text
-
-
-def _delete_role(request: DeleteRequest) -> None:
-    request.client("iam").delete_role(RoleName=request.id)
 
 
 def _delete_role_policy(request: DeleteRequest) -> None:
@@ -72,14 +75,10 @@ def _delete_role_policy_attachment(request: DeleteRequest) -> None:
     request.client("iam").detach_role_policy(RoleName=request.inputs["role"], PolicyArn=request.inputs["policyArn"])
 
 
-def _delete_policy(request: DeleteRequest) -> None:
-    request.client("iam").delete_policy(PolicyArn=request.id)
-
-
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
-        delete=_delete_role,
+        delete=delete_by_id("iam", "delete_role", "RoleName"),
         is_global=True,
         properties={
             "name": sent("RoleName"),
@@ -110,7 +109,7 @@ HANDLERS = {
     ),
     "aws:iam/policy:Policy": Handler(
         create=_create_policy,
-        delete=_delete_policy,
+        delete=delete_by_id("iam", "delete_policy", "PolicyArn"),
         is_global=True,
         properties={
             "name": sent("PolicyName"),

@@ -63,7 +63,7 @@ def test_a_stack_without_configuration_is_empty(tmp_path: Path, write: Write) ->
 def test_what_can_not_be_read_is_an_error(tmp_path: Path, write: Write, stack: str) -> None:
     """An encrypted value or a malformed file is refused, not left out."""
     write("", stack)
-    with pytest.raises(DeploymentError, match=r"tiny:p: an encrypted value|not a mapping|Pulumi\.dev\.yaml"):
+    with pytest.raises(DeploymentError, match=r"tiny:p: is encrypted|not a mapping|Pulumi\.dev\.yaml"):
         stack_config(tmp_path, "dev")
 
 

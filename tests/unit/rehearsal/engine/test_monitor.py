@@ -115,15 +115,15 @@ def test_an_unknown_type_is_an_error_that_names_urn_and_type(programs: Programs)
         "urn:pulumi:dev::tiny::aws:sfn/activity:Activity::b",
         "aws:sfn/activity:Activity",
     )
-    assert "does not know how to create this type" in str(raised.value)
+    assert "the rehearsal can't create this type" in str(raised.value)
 
 
 def test_every_property_that_would_be_dropped_is_named(programs: Programs) -> None:
     """A property that the handler does not account for is an error, and nothing of the resource is created."""
     errors = programs.errors('aws.sns.Topic("t", fifo_topic=True, signature_version=2, opts=there)')
     assert errors == [
-        ("t", "fifoTopic", "the rehearsal would drop this property"),
-        ("t", "signatureVersion", "the rehearsal would drop this property"),
+        ("t", "fifoTopic", "the rehearsal does not support this property"),
+        ("t", "signatureVersion", "the rehearsal does not support this property"),
     ]
     assert programs.requests == []
 
@@ -143,7 +143,7 @@ def test_all_errors_are_reported_together_and_the_rest_is_created(programs: Prog
 
 def test_the_error_says_how_many_resources_were_not_tried(programs: Programs) -> None:
     """What depends on a failed resource is counted, also through another one that was not tried."""
-    with pytest.raises(DeploymentError, match="not tried, because of these: 2 resources"):
+    with pytest.raises(DeploymentError, match="not tried: 2 resources"):
         programs.run(
             'bad = aws.sfn.Activity("bad", opts=there)\n'
             'first = aws.sns.Topic("first", name=bad.name, opts=there)\n'
@@ -154,7 +154,7 @@ def test_the_error_says_how_many_resources_were_not_tried(programs: Programs) ->
 def test_the_default_provider_is_forbidden(programs: Programs) -> None:
     """A resource whose provider was forgotten fails, instead of landing in some region."""
     errors = programs.errors('aws.sns.Topic("t")')
-    assert errors == [("t", "", "it has no explicit provider, and the default one is forbidden")]
+    assert errors == [("t", "", "it has no explicit provider, and the default provider is not allowed")]
 
 
 def test_a_function_call_without_provider_is_forbidden(programs: Programs) -> None:
@@ -165,13 +165,15 @@ def test_a_function_call_without_provider_is_forbidden(programs: Programs) -> No
 
 def test_an_unknown_function_call_is_an_error(programs: Programs) -> None:
     """A lookup that the rehearsal can't answer is named, and ends the program."""
-    with pytest.raises(DeploymentError, match=r"getQueue: the rehearsal does not know this function"):
+    with pytest.raises(DeploymentError, match=r"getQueue: the rehearsal does not support this function"):
         programs.run("aws.sqs.get_queue(name='q', opts=pulumi.InvokeOptions(provider=east))")
 
 
 def test_an_unknown_argument_of_a_function_call_is_an_error(programs: Programs) -> None:
     """An argument that would change the answer is not dropped either."""
-    with pytest.raises(DeploymentError, match=r"getRegion, property endpoint: this argument is not known"):
+    with pytest.raises(
+        DeploymentError, match=r"getRegion, property endpoint: the rehearsal does not support this argument"
+    ):
         programs.run("aws.get_region(endpoint='x', opts=pulumi.InvokeOptions(provider=east))")
 
 
@@ -181,19 +183,19 @@ def test_an_unknown_setting_of_a_provider_is_an_error(programs: Programs) -> Non
         'other = aws.Provider("other", region="eu-west-1", allowed_account_ids=["1"])\n'
         'aws.sns.Topic("t", opts=pulumi.ResourceOptions(provider=other))\n'
     )
-    assert errors == [("other", "allowedAccountIds", "the rehearsal's provider does not know this setting")]
+    assert errors == [("other", "allowedAccountIds", "the rehearsal's provider does not support this setting")]
 
 
 def test_a_provider_names_its_region(programs: Programs) -> None:
     """A provider without a region would take whatever the machine says."""
     errors = programs.errors('aws.Provider("other")')
-    assert errors == [("other", "region", "an explicit provider names its region")]
+    assert errors == [("other", "region", "an explicit provider needs a region")]
 
 
 def test_two_resources_with_one_urn_are_refused(programs: Programs) -> None:
     """Mocks take the second for the first; the real engine refuses it, and so does the rehearsal."""
     errors = programs.errors('aws.sns.Topic("t", opts=there)\naws.sns.Topic("t", opts=there)')
-    assert errors == [("t", "", "another resource has the same URN; give them different names")]
+    assert errors == [("t", "", "another resource has the same URN. Use different names")]
 
 
 def test_a_urn_holds_the_types_of_all_parents(programs: Programs) -> None:
@@ -282,16 +284,16 @@ def test_an_output_in_a_text_is_an_error(programs: Programs) -> None:
 def test_an_output_that_the_handler_does_not_give_is_an_error_where_it_is_used(programs: Programs) -> None:
     """A forgotten output would silently be None; here its use fails, as input and as export."""
     errors = programs.errors('t = aws.sns.Topic("t", opts=there)\naws.sqs.Queue("q", name=t.owner, opts=there)')
-    assert errors == [("q", "name", "it comes from an output that the rehearsal's handler does not give")]
+    assert errors == [("q", "name", "its value is an output that the rehearsal's handler does not set")]
     errors = programs.errors('t = aws.sns.Topic("t", opts=there)\npulumi.export("owner", t.owner)')
-    assert errors == [("tiny-dev", "owner", "this export has no known value")]
+    assert errors == [("tiny-dev", "owner", "this export has an unknown value")]
 
 
 def test_a_handler_that_forgets_a_property_fails(programs: Programs) -> None:
     """Being in the table is not enough: the handler must have sent or taken the property."""
     programs.replace(TOPIC, lambda request: Created(id="x", outputs={}), name=sent("Name"), tags=provider_only("-"))
     errors = programs.errors('aws.sns.Topic("t", name="news", opts=there)')
-    assert errors == [("t", "name", "the rehearsal's handler never used it")]
+    assert errors == [("t", "name", "the rehearsal's handler does not use it")]
 
 
 def test_every_property_that_reads_back_otherwise_is_an_error(programs: Programs) -> None:
@@ -331,7 +333,7 @@ def test_a_mistake_in_a_handler_keeps_the_name_of_its_resource(programs: Program
 def test_nothing_exists_before_the_program(programs: Programs, body: str) -> None:
     """A program that reads or imports something would need what is not there on a fresh account."""
     ((name, _, message),) = programs.errors(body)
-    assert (name, message.endswith("nothing exists before it")) == ("t", True)
+    assert (name, message.endswith("does not exist on a fresh account")) == ("t", True)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +378,7 @@ def test_a_preview_creates_nothing_and_knows_no_output(programs: Programs) -> No
 
 def test_a_preview_refuses_what_the_deployment_would_refuse(programs: Programs) -> None:
     """Unknown types and properties are found without creating anything."""
-    with pytest.raises(DeploymentError, match="property fifoTopic: the rehearsal would drop this property"):
+    with pytest.raises(DeploymentError, match="property fifoTopic: the rehearsal does not support this property"):
         programs.run('aws.sns.Topic("t", fifo_topic=True, opts=there)', preview=True)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from rehearsal.engine.plan import PlannedChange, Wanted, inputs_to_keep, plan_deletion, plan_step, refusal_text
-from rehearsal.engine.state import KeptResource
+from rehearsal.engine.plan import PlannedChange, inputs_to_keep, plan_deletion, plan_step, refusal_text
+from rehearsal.engine.state import KeptResource, Wanted
 
 KEPT = KeptResource(
     urn="urn:1", type="t", name="n", region="us-east-1", id="i", inputs={"name": "a", "size": 1}, outputs={}

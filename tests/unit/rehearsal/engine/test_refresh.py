@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.engine.refresh import owned_by_aws
+from rehearsal.engine.refresh import cluster_roles
 
 MEMBERS = [{"DBClusterArn": "east", "IsWriter": False}, {"DBClusterArn": "west", "IsWriter": True}]
 GLOBAL: list[Any] = [{"GlobalClusterIdentifier": "g", "GlobalClusterMembers": MEMBERS}]
@@ -14,8 +14,8 @@ DESCRIBED = {"EngineVersion": "8", "MasterUsername": "u", "DatabaseName": "d", "
 def test_a_standby_names_its_source_and_no_endpoint() -> None:
     """It replicates from the writer, has no user to say, and keeps the database's name whether it says it or not."""
     silent = {name: value for name, value in DESCRIBED.items() if name != "DatabaseName"}
-    assert "databaseName" not in owned_by_aws({**silent, "DBClusterArn": "east"}, GLOBAL)[0]
-    inputs, outputs = owned_by_aws({**DESCRIBED, "DBClusterArn": "east"}, GLOBAL)
+    assert "databaseName" not in cluster_roles({**silent, "DBClusterArn": "east"}, GLOBAL)[0]
+    inputs, outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "east"}, GLOBAL)
     assert inputs == {
         "replicationSourceIdentifier": "west",
         "globalClusterIdentifier": "g",
@@ -28,7 +28,7 @@ def test_a_standby_names_its_source_and_no_endpoint() -> None:
 
 def test_a_writer_names_no_source() -> None:
     """It has its endpoint, user and database."""
-    inputs, outputs = owned_by_aws({**DESCRIBED, "DBClusterArn": "west"}, GLOBAL)
+    inputs, outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "west"}, GLOBAL)
     assert (None, "u", "d", "rw") == (
         inputs["replicationSourceIdentifier"],
         inputs["masterUsername"],
@@ -39,5 +39,5 @@ def test_a_writer_names_no_source() -> None:
 
 def test_a_cluster_in_no_global_cluster_says_so() -> None:
     """Somebody took it out."""
-    inputs, _outputs = owned_by_aws({**DESCRIBED, "DBClusterArn": "elsewhere"}, GLOBAL)
+    inputs, _outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "elsewhere"}, GLOBAL)
     assert (None, None) == (inputs["globalClusterIdentifier"], inputs["replicationSourceIdentifier"])
