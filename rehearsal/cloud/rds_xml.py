@@ -1,8 +1,6 @@
-"""RDS's XML: reading what the emulator answers, and writing what it doesn't say.
+"""RDS's XML: reading ministack's responses, and adding what ministack does not know.
 
-Owns: the endpoint names of clusters and instances, and the parts of an answer that stand in their place.
-Does not own: when they change (control_plane.py). Pure: text in, text out.
-Invariant: an answer that holds no cluster, instance or global cluster stays as it is, byte for byte.
+A response without cluster, instance or global cluster stays byte for byte the same.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
-from xml.sax.saxutils import escape
 
 from rehearsal.cloud.global_cluster import (
     ClusterMember,
@@ -23,6 +20,7 @@ from rehearsal.cloud.global_cluster import (
     RdsOperation,
     RdsRefusal,
 )
+from rehearsal.cloud.query_xml import document
 
 NAMESPACE = "http://rds.amazonaws.com/doc/2014-10-31/"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -33,7 +31,7 @@ def _tag(name: str) -> str:
 
 
 def endpoint_hash(account_id: str, region: str) -> str:
-    """Return the twelve characters that AWS puts into all endpoints of an account in a region: always the same ones."""
+    """Return the twelve characters in all endpoints of an account and region; they are always the same."""
     number = int.from_bytes(hashlib.sha256(f"{account_id}:{region}".encode()).digest()[:12], "big")
     characters = []
     for _ in range(12):
@@ -64,7 +62,7 @@ def instance_endpoint(arn: str) -> str:
 
 
 def global_endpoint(account_id: str, global_cluster_id: str) -> str:
-    """Return the host name that leads to whichever cluster is the writer."""
+    """Return the host name of the global writer endpoint."""
     return f"{global_cluster_id}.global-{endpoint_hash(account_id, 'global')}.global.rds.amazonaws.com"
 
 
@@ -79,7 +77,7 @@ def cluster_of_arn(arn: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedCluster:
-    """What an answer says of a cluster."""
+    """A cluster in a response."""
 
     id: str
     arn: str
@@ -94,7 +92,7 @@ class DescribedCluster:
 
 
 def described_clusters(xml: bytes) -> list[DescribedCluster]:
-    """Read every cluster in an answer."""
+    """Return all clusters in a response."""
     return [
         DescribedCluster(
             id=_text(element, "DBClusterIdentifier"),
@@ -116,14 +114,14 @@ def described_clusters(xml: bytes) -> list[DescribedCluster]:
 
 
 def cluster_of_instance(xml: bytes) -> str | None:
-    """Return the cluster that the instance in an answer belongs to, None when there is none."""
+    """Return the cluster id of the instance in a response, if it has one."""
     element = next(ElementTree.fromstring(xml).iter(_tag("DBClusterIdentifier")), None)
     return element.text if element is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedGlobalCluster:
-    """What an answer says of a global cluster; members are (cluster ARN, is the writer)."""
+    """A global cluster in a response; members are (cluster ARN, is writer)."""
 
     id: str
     status: str
@@ -132,7 +130,7 @@ class DescribedGlobalCluster:
     members: tuple[tuple[str, bool], ...]
 
     def view(self, clusters: Mapping[str, DescribedCluster]) -> GlobalClusterView:
-        """Put it together with its clusters, by ARN; one that can't be described has no instance and no status."""
+        """Return the view of the global cluster with its clusters, by ARN; a missing one is inaccessible."""
         return GlobalClusterView(
             id=self.id,
             status=self.status,
@@ -154,7 +152,7 @@ class DescribedGlobalCluster:
 
 
 def described_global_clusters(xml: bytes) -> list[DescribedGlobalCluster]:
-    """Read every global cluster in an answer."""
+    """Return all global clusters in a response."""
     return [
         DescribedGlobalCluster(
             id=_text(element, "GlobalClusterIdentifier"),
@@ -176,7 +174,7 @@ def _text(element: ElementTree.Element, name: str) -> str:
 
 
 def _is_cluster(element: ElementTree.Element) -> bool:
-    # A snapshot has a DBClusterIdentifier as well, but no endpoint.
+    # A snapshot also has a DBClusterIdentifier, but no endpoint.
     return element.find(_tag("ReaderEndpoint")) is not None and element.find(_tag("DBClusterArn")) is not None
 
 
@@ -197,24 +195,24 @@ def _global_members(element: ElementTree.Element) -> list[ElementTree.Element]:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownState:
-    """What we know and the emulator doesn't: looked up while an answer is rewritten."""
+    """The proxy's knowledge that ministack lacks; clusters are named by ARN."""
 
     account_id: str
     port_of: Callable[[str], int | None]
-    """The port that a cluster (by ARN) was created with."""
+    """Returns the port of a cluster."""
     operation_of: Callable[[str], RdsOperation | None]
-    """The operation that a global cluster has under way."""
+    """Returns the operation of a global cluster that is in progress."""
     is_synchronized: Callable[[str], bool]
-    """Whether a cluster (by ARN) follows the writer."""
+    """Returns whether a cluster replicates from the writer."""
     restorable_of: Callable[[str], tuple[float, float] | None]
-    """From when to when, in seconds since the epoch, a cluster (by ARN) may be copied."""
-    is_being_made: Callable[[str], bool]
-    """Whether a cluster (by ARN) is a copy that is still being created."""
+    """Returns the earliest and latest restorable time of a cluster, in seconds since the epoch."""
+    is_creating: Callable[[str], bool]
+    """Returns whether a cluster is still being restored."""
     now: float
 
 
 def rewrite(xml: bytes, known: KnownState) -> bytes:
-    """Return the answer with real-looking endpoints, ports, operations under way and synchronization."""
+    """Return the response with realistic endpoints, ports, failover states and synchronization states."""
     root = ElementTree.fromstring(xml)
     found = False
     for element in list(root.iter()):
@@ -240,7 +238,7 @@ def _rewrite_backups(element: ElementTree.Element, known: KnownState, arn: str) 
     if restorable is not None:
         for name, at in zip(("EarliestRestorableTime", "LatestRestorableTime"), restorable, strict=True):
             _set(element, name, datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"))
-    if known.is_being_made(arn):
+    if known.is_creating(arn):
         _set(element, "Status", "creating")
 
 
@@ -259,8 +257,8 @@ def _rewrite_global_cluster(element: ElementTree.Element, known: KnownState) -> 
     global_cluster_id = _text(element, "GlobalClusterIdentifier")
     _set(element, "Endpoint", global_endpoint(known.account_id, global_cluster_id))
     for member in _global_members(element):
-        follows = _text(member, "IsWriter") == "true" or known.is_synchronized(_text(member, "DBClusterArn"))
-        _set(member, "SynchronizationStatus", "connected" if follows else "pending-resync")
+        is_connected = _text(member, "IsWriter") == "true" or known.is_synchronized(_text(member, "DBClusterArn"))
+        _set(member, "SynchronizationStatus", "connected" if is_connected else "pending-resync")
     operation = known.operation_of(global_cluster_id)
     for state in element.findall(_tag("FailoverState")):
         element.remove(state)
@@ -289,24 +287,22 @@ def _set_port(parent: ElementTree.Element, port: int | None) -> None:
 
 
 def refusal_in(xml: bytes, http_status: int) -> RdsRefusal:
-    """Read the refusal in an answer of RDS's query protocol."""
+    """Return the error in an error response."""
     root = ElementTree.fromstring(xml)
     texts = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
     return RdsRefusal(texts.get("Code", "InternalFailure"), texts.get("Message", ""), http_status=http_status)
 
 
-def error_answer(refusal: RdsRefusal) -> bytes:
-    """Return an error in the format of RDS's query protocol."""
-    kind = "Sender" if refusal.http_status < 500 else "Receiver"
-    return (
-        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{refusal.code}</Code>'
-        f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{uuid4()}</RequestId></ErrorResponse>"
-    ).encode()
+def error_response(refusal: RdsRefusal) -> bytes:
+    """Return the error response for a refusal."""
+    sender = "Sender" if refusal.http_status < 500 else "Receiver"
+    error = {"Type": sender, "Code": refusal.code, "Message": refusal.message}
+    return document("ErrorResponse", {"Error": error, "RequestId": uuid4()}, namespace=NAMESPACE)
 
 
-def operation_answer(action: str, describe_answer: bytes) -> bytes:
-    """Return the answer to FailoverGlobalCluster or SwitchoverGlobalCluster, made from a description rewritten by us."""
-    described = next(e for e in ElementTree.fromstring(describe_answer).iter() if _is_global_cluster(e))
+def operation_response(action: str, description: bytes) -> bytes:
+    """Return the response to FailoverGlobalCluster or SwitchoverGlobalCluster from a rewritten description."""
+    described = next(e for e in ElementTree.fromstring(description).iter() if _is_global_cluster(e))
     described.tag = _tag("GlobalCluster")
     root = ElementTree.Element(_tag(f"{action}Response"))
     ElementTree.SubElement(root, _tag(f"{action}Result")).append(described)

@@ -153,7 +153,7 @@ def test_the_functions_permissions_are_an_entry_like_a_drill(
     report = rehearsal(world=cast(Environment, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
     assert errors == report.errors[: len(errors)]
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
-    assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
+    assert "probe-role does not allow sns:Publish on *" == report.drills[0].failures[0].detail
     assert report.drills[0].title in shown.getvalue()
     assert "is not judged" in shown.getvalue()
 

@@ -150,7 +150,7 @@ def test_a_failover_does_not_ask_for_the_writer() -> None:
 @pytest.mark.parametrize("kind", list(OperationKind))
 def test_one_operation_at_a_time(call: OperationRequest, kind: OperationKind) -> None:
     """Whatever is under way, nothing else starts."""
-    with pytest.raises(RdsRefusal, match="another operation is under way") as caught:
+    with pytest.raises(RdsRefusal, match="another operation is in progress") as caught:
         check(call, VIEW, operation(kind))
     assert caught.value.code == INVALID_GLOBAL
 
@@ -293,42 +293,42 @@ class Course:
     def __post_init__(self) -> None:
         self.agreed: list[list[str]] = []
         self.seen: list[FailoverStatus | None] = []
-        self.notified: list[tuple[OperationKind, OperationPhase, bool]] = []
+        self.published: list[tuple[OperationKind, OperationPhase, bool]] = []
         self.runner = GlobalOperations(
-            look_up=self.look_up,
-            agree=self.agree,
-            tell=self.tell,
+            describe=self.describe,
+            update_metadata=self.update_metadata,
+            publish=self.publish,
             databases=self.databases,
             clock=lambda: self.now,
             operation_seconds=8.0,
             sleep=self.sleep,
         )
 
-    async def look_up(self, _request: OperationRequest) -> GlobalClusterView:
+    async def describe(self, _request: OperationRequest) -> GlobalClusterView:
         """Describe the global cluster, after letting others run."""
         await asyncio.sleep(0)
         return VIEW
 
-    async def agree(self, operation: RdsOperation) -> str | None:
+    async def update_metadata(self, operation: RdsOperation) -> str | None:
         """Note what had been done to the databases by then."""
         self.agreed.append(list(self.databases.done))
         return None
 
-    async def tell(self, operation: RdsOperation, moment: OperationPhase) -> None:
+    async def publish(self, operation: RdsOperation, moment: OperationPhase) -> None:
         """Note what was told, and whether the operation was still under way then."""
-        self.notified.append((operation.kind, moment, self.runner.under_way("payments") is not None))
+        self.published.append((operation.kind, moment, self.runner.in_progress("payments") is not None))
 
     async def sleep(self, seconds: float) -> None:
         """Jump, after letting others run."""
         await asyncio.sleep(0)
-        under_way = self.runner.under_way("payments")
-        self.seen.append(under_way.status(self.now + seconds / 2) if under_way else None)
+        in_progress = self.runner.in_progress("payments")
+        self.seen.append(in_progress.status(self.now + seconds / 2) if in_progress else None)
         self.now += seconds
 
     async def play(self, *requests: OperationRequest) -> list[RdsOperation | BaseException]:
         """Make calls at the same moment and wait until nothing is under way."""
         answers = await asyncio.gather(*(self.runner.accept(one) for one in requests), return_exceptions=True)
-        while self.runner.under_way("payments") is not None:
+        while self.runner.in_progress("payments") is not None:
             await asyncio.sleep(0.001)
         return answers
 
@@ -360,7 +360,7 @@ def test_rds_tells_when_an_operation_starts_and_when_it_has_ended(
     course = Course(FakeDatabases(refuses=refuses))
     asyncio.run(course.play(call))
 
-    assert [(call.kind, OperationPhase.STARTED, True), (call.kind, end, False)] == course.notified
+    assert [(call.kind, OperationPhase.STARTED, True), (call.kind, end, False)] == course.published
 
 
 def test_rds_tells_nothing_of_what_it_refuses() -> None:
@@ -368,7 +368,7 @@ def test_rds_tells_nothing_of_what_it_refuses() -> None:
     course = Course(FakeDatabases(refuses="begin"))
     asyncio.run(course.play(SWITCHOVER))
 
-    assert course.notified == []
+    assert course.published == []
 
 
 def test_of_two_calls_at_the_same_moment_one_is_accepted() -> None:
@@ -664,21 +664,21 @@ def test_a_switchover_passes_through_its_states_and_swaps_the_roles(payments: Ch
 
 def test_a_region_is_lost_fails_over_and_returns_as_a_reader(payments: Chain) -> None:
     """Roles and synchronization as the standby's API tells them, at each step."""
-    notified = []
+    published = []
     payments.network.fail(EAST)
-    notified.append(payments.roles())
+    published.append(payments.roles())
     answer = fail_over(payments, WEST, "west")
     payments.wait_until_idle()
-    notified.append(payments.roles())
+    published.append(payments.roles())
     payments.network.restore(EAST)
-    notified.append(payments.roles())
+    published.append(payments.roles())
 
     assert (True, arn(EAST, "east"), arn(WEST, "west")) == (
         answer["FailoverState"]["IsDataLossAllowed"],
         answer["FailoverState"]["FromDbClusterArn"],
         answer["FailoverState"]["ToDbClusterArn"],
     )
-    assert notified == [
+    assert published == [
         {"east": (True, "connected"), "west": (False, "connected")},
         {"east": (False, "pending-resync"), "west": (True, "connected")},
         {"east": (False, "connected"), "west": (True, "connected")},
@@ -790,12 +790,14 @@ def test_the_form_of_an_event() -> None:
 
 def test_an_event_that_can_not_be_told_is_noted_and_stops_nothing() -> None:
     """Nobody listens at the endpoint: the reason is on record."""
-    events = RdsEvents(endpoint=lambda: "http://127.0.0.1:9", is_dark=lambda region: region == EAST, clock=lambda: 1.0)
-    asyncio.run(events.tell(operation(OperationKind.SWITCHOVER), OperationPhase.STARTED))
+    events = RdsEvents(
+        endpoint=lambda: "http://127.0.0.1:9", is_failed=lambda region: region == EAST, clock=lambda: 1.0
+    )
+    asyncio.run(events.publish(operation(OperationKind.SWITCHOVER), OperationPhase.STARTED))
     events.close()
-    (notified,) = events.notified
-    assert (WEST, "RDS-EVENT-0181") == (notified.region, notified.event_id)
-    assert notified.error is not None and "127.0.0.1:9" in notified.error
+    (published,) = events.published
+    assert (WEST, "RDS-EVENT-0181") == (published.region, published.event_id)
+    assert published.error is not None and "127.0.0.1:9" in published.error
 
 
 def test_a_new_master_password_reaches_the_database(payments: Chain) -> None:
@@ -978,7 +980,7 @@ def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     with ApiProxy(network=network, upstream="http://127.0.0.1:1") as control_plane:
         clients = BotoClients(control_plane.url)
-        with pytest.raises(ResponseParserError, match="the emulator does not answer"):
+        with pytest.raises(ResponseParserError, match="ministack is unreachable"):
             clients("rds", EAST).describe_db_clusters()
         clients.close()
 

@@ -235,7 +235,7 @@ def test_darkness_silences_a_region_both_ways(
             hasty.rds(caller, target).describe_events()
     callers.rds(WEST, WEST).describe_events()
     assert [(service, region) for service, region, _body in upstream.seen] == [("rds", WEST)]
-    assert [(fired.caller_region, fired.target_region) for fired in faults.fired if fired.by_darkness] == [
+    assert [(fired.caller_region, fired.target_region) for fired in faults.fired if fired.by_region_failure] == [
         (EAST, EAST),
         (EAST, WEST),
         (WEST, EAST),
@@ -276,7 +276,7 @@ def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: Ap
 
     assert isinstance(error, ConnectionClosedError)
     assert upstream.seen == []
-    assert frozenset() == faults.dark_regions
+    assert frozenset() == faults.failed_regions
 
 
 def test_two_dark_regions_come_back_one_by_one(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:

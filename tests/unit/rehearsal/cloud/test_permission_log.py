@@ -45,18 +45,18 @@ def test_what_is_denied_is_named_with_its_resource() -> None:
         check(EAST, "rds:DescribeDBClusters", by_role=False, is_allowed=False),
         check(EAST, "sns:Publish"),
     ]
-    assert [f"{EAST} may not rds:DescribeDBClusters on {TOPIC}"] == denied(asked)
+    assert [f"{EAST} does not allow rds:DescribeDBClusters on {TOPIC}"] == denied(asked)
 
 
 def test_what_the_role_allows_and_the_resource_denies_is_named() -> None:
     """A Deny in the resource's own policy wins."""
-    assert [f"{EAST} may not sns:Publish on {TOPIC}"] == denied([check(EAST, "sns:Publish", is_allowed=False)])
+    assert [f"{EAST} does not allow sns:Publish on {TOPIC}"] == denied([check(EAST, "sns:Publish", is_allowed=False)])
 
 
 def test_what_only_the_resources_own_policy_allows_is_named() -> None:
     """The call works, but the role does not say what its function does."""
     asked = [check(EAST, "sns:Publish", by_role=False)]
-    assert [f"{EAST} may not sns:Publish on {TOPIC}: only the resource's own policy allows it"] == denied(asked)
+    assert [f"{EAST} does not allow sns:Publish on {TOPIC}: only the resource's policy does"] == denied(asked)
 
 
 def test_what_one_regions_function_asks_for_the_others_may() -> None:
@@ -69,16 +69,16 @@ def test_what_nobody_asked_for_is_named_for_each_role_that_allows_it() -> None:
     """In a fixed order, so that two reports can be compared."""
     roles = [role(EAST, FAILOVER, "sns:DeleteTopic"), role(WEST, FAILOVER, "sns:DeleteTopic", "sns:AddPermission")]
     assert [
-        f"{WEST} may sns:AddPermission, and nobody asked for it",
-        f"{WEST} may sns:DeleteTopic, and nobody asked for it",
-        f"{EAST} may sns:DeleteTopic, and nobody asked for it",
+        f"{WEST} allows sns:AddPermission, which was never requested",
+        f"{WEST} allows sns:DeleteTopic, which was never requested",
+        f"{EAST} allows sns:DeleteTopic, which was never requested",
     ] == unused(roles, [check(WEST, FAILOVER)])
 
 
 def test_what_another_function_asks_for_excuses_nobody() -> None:
     """Each function's role is its own."""
     roles = [role(EAST, "sns:Publish"), role("probe", "sns:Publish", function=PROBE)]
-    assert ["probe may sns:Publish, and nobody asked for it"] == unused(roles, [check(EAST, "sns:Publish")])
+    assert ["probe allows sns:Publish, which was never requested"] == unused(roles, [check(EAST, "sns:Publish")])
 
 
 def test_what_a_role_was_denied_is_not_unused() -> None:
