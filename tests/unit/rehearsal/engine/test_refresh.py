@@ -1,4 +1,4 @@
-"""What a refresh reads of a cluster is what a change of roles swaps."""
+"""Tests of refresh: the properties of a cluster that a change of roles swaps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ GLOBAL: list[Any] = [{"GlobalClusterIdentifier": "g", "GlobalClusterMembers": ME
 DESCRIBED = {"EngineVersion": "8", "MasterUsername": "u", "DatabaseName": "d", "ReaderEndpoint": "ro", "Endpoint": "rw"}
 
 
-def test_a_standby_names_its_source_and_no_endpoint() -> None:
-    """It replicates from the writer, has no user to say, and keeps the database's name whether it says it or not."""
+def test_standby_has_a_source_and_no_endpoint() -> None:
+    """It has no master user, and keeps its database name if AWS returns none."""
     silent = {name: value for name, value in DESCRIBED.items() if name != "DatabaseName"}
     assert "databaseName" not in cluster_roles({**silent, "DBClusterArn": "east"}, GLOBAL)[0]
     inputs, outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "east"}, GLOBAL)
@@ -26,8 +26,8 @@ def test_a_standby_names_its_source_and_no_endpoint() -> None:
     assert outputs == {"endpoint": "", "readerEndpoint": "ro"}
 
 
-def test_a_writer_names_no_source() -> None:
-    """It has its endpoint, user and database."""
+def test_writer_has_no_source() -> None:
+    """It has an endpoint, a master user and a database."""
     inputs, outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "west"}, GLOBAL)
     assert (None, "u", "d", "rw") == (
         inputs["replicationSourceIdentifier"],
@@ -37,7 +37,7 @@ def test_a_writer_names_no_source() -> None:
     )
 
 
-def test_a_cluster_in_no_global_cluster_says_so() -> None:
-    """Somebody took it out."""
+def test_detached_cluster_has_no_global_cluster() -> None:
+    """The cluster was removed outside of the stack."""
     inputs, _outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "elsewhere"}, GLOBAL)
     assert (None, None) == (inputs["globalClusterIdentifier"], inputs["replicationSourceIdentifier"])

@@ -9,7 +9,7 @@ import pytest
 from botocore.model import OperationModel, Shape
 
 from rehearsal.support.clients import BotoClients
-from rehearsal.support.parameter_validation import violations, python_pattern
+from rehearsal.support.parameter_validation import python_pattern, violations
 
 SERVICES = (
     *("cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "logs", "rds", "route53", "scheduler"),
