@@ -11,8 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 import aiohttp
@@ -32,15 +31,13 @@ from rehearsal.cloud.operations import GlobalOperations, OperationCall, Operatio
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import RdsEvent, RdsEvents
 from rehearsal.cloud.rds_xml import (
-    DescribedGlobalCluster,
     KnownState,
     cluster_of_arn,
-    cluster_of_instance,
-    described_clusters,
-    described_global_clusters,
     error_response,
     operation_response,
+    parse,
     rewrite,
+    view_of,
 )
 from rehearsal.cloud.restores import ACTION as RESTORE
 from rehearsal.cloud.restores import Restores
@@ -122,9 +119,7 @@ class ApiProxy:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.stop()
 
     def start(self) -> Self:
@@ -254,7 +249,7 @@ class ApiProxy:
             case "CreateDBInstance" | "DeleteDBInstance":
                 is_new = call.action == "CreateDBInstance"
                 change = self.databases.add_instance if is_new else self.databases.remove_instance
-                cluster_id = parameters.get("DBClusterIdentifier") or cluster_of_instance(response)
+                cluster_id = parse(call.action, response)["DBInstance"].get("DBClusterIdentifier")
                 if cluster_id:
                     change(self._cluster_arn(cluster_id, region), parameters["DBInstanceIdentifier"])
             case "DeleteDBCluster":
@@ -289,26 +284,25 @@ class ApiProxy:
     async def _create_cluster(self, call: _Call) -> web.StreamResponse:
         parameters = call.parameters
         global_cluster_id = parameters.get("GlobalClusterIdentifier", "")
-        described = None
+        described: dict[str, Any] = {}
         if global_cluster_id:
             described, view = await self._describe_global(global_cluster_id, call.scope.region)
-            is_encrypted = described.is_encrypted or parameters.get("StorageEncrypted", "").lower() == "true"
+            is_encrypted = described.get("StorageEncrypted") or parameters.get("StorageEncrypted", "").lower() == "true"
             check_new_member(parameters, view, is_encrypted=is_encrypted)
         response = await self._upstream.read(call.request, call.body)
         if response.status != 200:
             return response.to_response()
-        created = described_clusters(response.body)[0]
+        created = parse(call.action, response.body)["DBCluster"]
         master = None
         if parameters.get("MasterUsername") and parameters.get("MasterUserPassword"):
             master = MasterUser(name=parameters["MasterUsername"], password=parameters["MasterUserPassword"])
-        database_name = parameters.get("DatabaseName") or (described.database_name if described else "") or None
         await asyncio.to_thread(
             self.databases.add_cluster,
-            created.arn,
+            created["DBClusterArn"],
             global_cluster_id=global_cluster_id,
-            port=created.port,
+            port=created["Port"],
             master=master,
-            database_name=database_name,
+            database_name=parameters.get("DatabaseName") or described.get("DatabaseName") or None,
         )
         return response.to_response(rewrite(response.body, self._known()))
 
@@ -322,23 +316,22 @@ class ApiProxy:
             self._restores.check_new_instance(self._cluster_arn(cluster_id, call.scope.region))
         return await self._pass_rds(call)
 
-    async def _describe_global(
-        self, global_cluster_id: str, region: str
-    ) -> tuple[DescribedGlobalCluster, GlobalClusterView]:
+    async def _describe_global(self, global_cluster_id: str, region: str) -> tuple[dict[str, Any], GlobalClusterView]:
         """Return a global cluster and its members, each described in its own region. Raises RdsRefusal."""
-        response = await self._describe(region, "DescribeGlobalClusters", GlobalClusterIdentifier=global_cluster_id)
+        action = "DescribeGlobalClusters"
+        response = await self._describe(region, action, GlobalClusterIdentifier=global_cluster_id)
         if response.status != 200:
             raise RdsRefusal(
                 "GlobalClusterNotFoundFault", f"Global cluster {global_cluster_id} not found.", http_status=404
             )
-        described = described_global_clusters(response.body)[0]
+        described = parse(action, response.body)["GlobalClusters"][0]
         clusters = {}
-        for arn, _is_writer in described.members:
+        for arn in (member["DBClusterArn"] for member in described["GlobalClusterMembers"]):
             member_region, cluster_id = cluster_of_arn(arn)
             response = await self._describe(member_region, "DescribeDBClusters", DBClusterIdentifier=cluster_id)
             if response.status == 200:
-                clusters[arn] = described_clusters(response.body)[0]
-        return described, described.view(clusters)
+                clusters[arn] = parse("DescribeDBClusters", response.body)["DBClusters"][0]
+        return described, view_of(described, clusters)
 
     async def _describe(self, region: str, action: str, **parameters: str) -> UpstreamResponse:
         return await self._upstream.call("rds", region, {"Action": action, "Version": RDS_VERSION, **parameters})

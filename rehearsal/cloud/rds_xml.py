@@ -5,12 +5,18 @@ A response without cluster, instance or global cluster stays byte for byte the s
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
+
+import botocore.session
+from botocore.model import ServiceModel
+from botocore.parsers import QueryParser
 
 from rehearsal.cloud.global_cluster import (
     ClusterMember,
@@ -75,98 +81,42 @@ def cluster_of_arn(arn: str) -> tuple[str, str]:
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescribedCluster:
-    """A cluster in a response."""
-
-    id: str
-    arn: str
-    engine_version: str
-    status: str
-    port: int
-    global_cluster_id: str
-    instance_ids: tuple[str, ...]
-    is_encrypted: bool
-    kms_key_id: str
-    backup_retention_days: str
+@functools.cache
+def _output_shape(action: str) -> Any:
+    return _service_model().operation_model(action).output_shape
 
 
-def described_clusters(xml: bytes) -> list[DescribedCluster]:
-    """Return all clusters in a response."""
-    return [
-        DescribedCluster(
-            id=_text(element, "DBClusterIdentifier"),
-            arn=_text(element, "DBClusterArn"),
-            engine_version=_text(element, "EngineVersion"),
-            status=_text(element, "Status"),
-            port=int(_text(element, "Port") or 0),
-            global_cluster_id=_text(element, "GlobalClusterIdentifier"),
-            instance_ids=tuple(
-                _text(member, "DBInstanceIdentifier") for member in element.iter(_tag("DBClusterMember"))
-            ),
-            is_encrypted=_text(element, "StorageEncrypted") == "true",
-            kms_key_id=_text(element, "KmsKeyId"),
-            backup_retention_days=_text(element, "BackupRetentionPeriod"),
-        )
-        for element in ElementTree.fromstring(xml).iter()
-        if _is_cluster(element)
-    ]
+@functools.cache
+def _service_model() -> ServiceModel:
+    return botocore.session.Session().get_service_model("rds")
 
 
-def cluster_of_instance(xml: bytes) -> str | None:
-    """Return the cluster id of the instance in a response, if it has one."""
-    element = next(ElementTree.fromstring(xml).iter(_tag("DBClusterIdentifier")), None)
-    return element.text if element is not None else None
+def parse(action: str, xml: bytes, *, http_status: int = 200) -> dict[str, Any]:
+    """Return a response as boto3 returns it, errors included."""
+    return QueryParser().parse({"body": xml, "headers": {}, "status_code": http_status}, _output_shape(action))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescribedGlobalCluster:
-    """A global cluster in a response; members are (cluster ARN, is writer)."""
-
-    id: str
-    status: str
-    is_encrypted: bool
-    database_name: str
-    members: tuple[tuple[str, bool], ...]
-
-    def view(self, clusters: Mapping[str, DescribedCluster]) -> GlobalClusterView:
-        """Return the view of the global cluster with its clusters, by ARN; a missing one is inaccessible."""
-        return GlobalClusterView(
-            id=self.id,
-            status=self.status,
-            members=[self._member(arn, is_writer, clusters.get(arn)) for arn, is_writer in self.members],
-        )
-
-    @staticmethod
-    def _member(arn: str, is_writer: bool, cluster: DescribedCluster | None) -> ClusterMember:
+def view_of(global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> GlobalClusterView:
+    """Return the view of a described global cluster and its clusters, by ARN; a missing cluster is inaccessible."""
+    members = []
+    for member in global_cluster["GlobalClusterMembers"]:
+        arn = member["DBClusterArn"]
         region, cluster_id = cluster_of_arn(arn)
-        return ClusterMember(
-            cluster_id=cluster_id,
-            arn=arn,
-            region=region,
-            is_writer=is_writer,
-            engine_version=cluster.engine_version if cluster else "",
-            status=cluster.status if cluster else "inaccessible",
-            instance_count=len(cluster.instance_ids) if cluster else 0,
+        cluster = clusters.get(arn, {})
+        members.append(
+            ClusterMember(
+                cluster_id=cluster_id,
+                arn=arn,
+                region=region,
+                is_writer=member["IsWriter"],
+                engine_version=cluster.get("EngineVersion", ""),
+                status=cluster.get("Status", "inaccessible"),
+                instance_count=len(cluster.get("DBClusterMembers", [])),
+            )
         )
-
-
-def described_global_clusters(xml: bytes) -> list[DescribedGlobalCluster]:
-    """Return all global clusters in a response."""
-    return [
-        DescribedGlobalCluster(
-            id=_text(element, "GlobalClusterIdentifier"),
-            status=_text(element, "Status"),
-            is_encrypted=_text(element, "StorageEncrypted") == "true",
-            database_name=_text(element, "DatabaseName"),
-            members=tuple(
-                (_text(member, "DBClusterArn"), _text(member, "IsWriter") == "true")
-                for member in _global_members(element)
-            ),
-        )
-        for element in ElementTree.fromstring(xml).iter()
-        if _is_global_cluster(element)
-    ]
+    return GlobalClusterView(
+        id=global_cluster["GlobalClusterIdentifier"], status=global_cluster["Status"], members=members
+    )
 
 
 def _text(element: ElementTree.Element, name: str) -> str:
@@ -286,11 +236,10 @@ def _set_port(parent: ElementTree.Element, port: int | None) -> None:
         _set(parent, "Port", str(port))
 
 
-def refusal_in(xml: bytes, http_status: int) -> RdsRefusal:
+def refusal_in(action: str, xml: bytes, http_status: int) -> RdsRefusal:
     """Return the error in an error response."""
-    root = ElementTree.fromstring(xml)
-    texts = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
-    return RdsRefusal(texts.get("Code", "InternalFailure"), texts.get("Message", ""), http_status=http_status)
+    error = parse(action, xml, http_status=http_status)["Error"]
+    return RdsRefusal(error["Code"], error["Message"], http_status=http_status)
 
 
 def error_response(refusal: RdsRefusal) -> bytes:

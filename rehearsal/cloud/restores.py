@@ -9,11 +9,12 @@ import asyncio
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from rehearsal.aurora.global_database import OperationRefusedError
 from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import RdsRefusal
-from rehearsal.cloud.rds_xml import NAMESPACE, DescribedCluster, cluster_of_arn, described_clusters, refusal_in
+from rehearsal.cloud.rds_xml import NAMESPACE, cluster_of_arn, parse, refusal_in
 from rehearsal.cloud.upstream import UpstreamResponse
 
 ACTION = "RestoreDBClusterToPointInTime"
@@ -72,29 +73,30 @@ class Restores:
         at = self._restore_time(parameters, source)
         response = await self._call(region, "CreateDBCluster", **self._as_new_cluster(parameters, source))
         if response.status != 200:
-            raise refusal_in(response.body, response.status)
-        created = described_clusters(response.body)[0]
+            raise refusal_in("CreateDBCluster", response.body, response.status)
+        created = parse("CreateDBCluster", response.body)["DBCluster"]
+        arn = created["DBClusterArn"]
         try:
             await asyncio.to_thread(
-                self._databases.restore_cluster, created.arn, source_arn=source.arn, at=at, port=created.port
+                self._databases.restore_cluster, arn, source_arn=source["DBClusterArn"], at=at, port=created["Port"]
             )
         except OperationRefusedError as error:
             raise RdsRefusal("InvalidRestoreFault", str(error)) from error
-        self._ready_at[created.arn] = self._clock() + self._seconds()
+        self._ready_at[arn] = self._clock() + self._seconds()
         return _renamed(response.body)
 
-    async def _source(self, identifier: str, region: str) -> DescribedCluster:
+    async def _source(self, identifier: str, region: str) -> Mapping[str, Any]:
         response = await self._call(region, "DescribeDBClusters", DBClusterIdentifier=identifier)
-        found = described_clusters(response.body) if response.status == 200 else []
-        if not found or self.window(found[0].arn) is None:
+        found = parse("DescribeDBClusters", response.body)["DBClusters"] if response.status == 200 else []
+        if not found or self.window(found[0]["DBClusterArn"]) is None:
             raise RdsRefusal("DBClusterNotFoundFault", f"DBCluster {identifier} not found.", http_status=404)
-        if found[0].status != "available":
-            raise RdsRefusal("InvalidDBClusterStateFault", f"DBCluster {identifier} is in state {found[0].status}")
+        if (status := found[0]["Status"]) != "available":
+            raise RdsRefusal("InvalidDBClusterStateFault", f"DBCluster {identifier} is in state {status}")
         return found[0]
 
-    def _restore_time(self, parameters: Mapping[str, str], source: DescribedCluster) -> float:
+    def _restore_time(self, parameters: Mapping[str, str], source: Mapping[str, Any]) -> float:
         """Return the requested time. AWS's reference has no error code for a time outside the window: this one is assumed."""
-        window = self.window(source.arn)
+        window = self.window(source["DBClusterArn"])
         assert window is not None  # `_source` has checked it.
         earliest, latest = window
         if parameters.get("UseLatestRestorableTime", "").lower() == "true":
@@ -113,21 +115,16 @@ class Restores:
             )
         return at
 
-    def _as_new_cluster(self, parameters: Mapping[str, str], source: DescribedCluster) -> dict[str, str]:
+    def _as_new_cluster(self, parameters: Mapping[str, str], source: Mapping[str, Any]) -> dict[str, str]:
         """Return the parameters for CreateDBCluster: the caller's, and those that a restore inherits from its source."""
         given = {name: value for name, value in parameters.items() if name not in _RESTORE_PARAMETERS}
-        inherited = {
-            "Engine": "aurora-mysql",
-            "EngineVersion": source.engine_version,
-            "Port": str(source.port),
-            "StorageEncrypted": str(source.is_encrypted).lower(),
-            "KmsKeyId": source.kms_key_id,
-            "BackupRetentionPeriod": source.backup_retention_days,
-        }
-        master = self._databases.master_of(source.arn)
+        names = ("EngineVersion", "Port", "StorageEncrypted", "KmsKeyId", "BackupRetentionPeriod")
+        inherited = {name: str(source[name]) for name in names if source.get(name) not in (None, "")}
+        inherited |= {"Engine": "aurora-mysql", "StorageEncrypted": str(source["StorageEncrypted"]).lower()}
+        master = self._databases.master_of(source["DBClusterArn"])
         if master is not None:
             inherited |= {"MasterUsername": master.name, "MasterUserPassword": master.password}
-        return {**{name: value for name, value in inherited.items() if value}, **given}
+        return {**inherited, **given}
 
 
 def _renamed(xml: bytes) -> bytes:

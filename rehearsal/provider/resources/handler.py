@@ -186,11 +186,14 @@ class DeleteRequest:
         return self.clients(service, self.region)
 
 
-def delete_by_id(service: str, operation: str, parameter: str) -> Callable[[DeleteRequest], None]:
-    """Return a delete function that calls one operation with the resource's id."""
+def delete_by_id(
+    service: str, operation: str, parameter: str, *, in_list: bool = False
+) -> Callable[[DeleteRequest], None]:
+    """Return a delete function that calls one operation with the resource's id, or with a list of it."""
 
     def delete(request: DeleteRequest) -> None:
-        getattr(request.client(service), operation)(**{parameter: request.id})
+        value = [request.id] if in_list else request.id
+        getattr(request.client(service), operation)(**{parameter: value})
 
     return delete
 

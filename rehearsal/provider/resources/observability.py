@@ -126,14 +126,6 @@ def _delete_log_group(request: DeleteRequest) -> None:
         request.client("logs").delete_log_group(logGroupName=request.id)
 
 
-def _delete_alarm(request: DeleteRequest) -> None:
-    request.client("cloudwatch").delete_alarms(AlarmNames=[request.id])
-
-
-def _delete_dashboard(request: DeleteRequest) -> None:
-    request.client("cloudwatch").delete_dashboards(DashboardNames=[request.id])
-
-
 def _delete_event_target(request: DeleteRequest) -> None:
     response = request.client("events").remove_targets(Rule=request.inputs["rule"], Ids=[request.inputs["targetId"]])
     if response["FailedEntryCount"]:
@@ -157,7 +149,7 @@ HANDLERS = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
         create=_create_alarm,
         update=_update_alarm,
-        delete=_delete_alarm,
+        delete=delete_by_id("cloudwatch", "delete_alarms", "AlarmNames", in_list=True),
         properties={
             "name": sent("AlarmName"),
             "alarmDescription": sent("AlarmDescription"),
@@ -183,7 +175,7 @@ HANDLERS = {
     "aws:cloudwatch/dashboard:Dashboard": Handler(
         create=_create_dashboard,
         update=_create_dashboard,
-        delete=_delete_dashboard,
+        delete=delete_by_id("cloudwatch", "delete_dashboards", "DashboardNames", in_list=True),
         properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
     ),
     "aws:cloudwatch/eventRule:EventRule": Handler(
