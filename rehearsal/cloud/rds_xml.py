@@ -82,18 +82,14 @@ def cluster_of_arn(arn: str) -> tuple[str, str]:
 
 
 @functools.cache
-def _output_shape(action: str) -> Any:
-    return _service_model().operation_model(action).output_shape
-
-
-@functools.cache
 def _service_model() -> ServiceModel:
     return botocore.session.Session().get_service_model("rds")
 
 
 def parse(action: str, xml: bytes, *, http_status: int = 200) -> dict[str, Any]:
     """Return a response as boto3 returns it, errors included."""
-    return QueryParser().parse({"body": xml, "headers": {}, "status_code": http_status}, _output_shape(action))
+    shape = _service_model().operation_model(action).output_shape
+    return QueryParser().parse({"body": xml, "headers": {}, "status_code": http_status}, shape)
 
 
 def view_of(global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> GlobalClusterView:

@@ -103,7 +103,7 @@ class Restores:
             return latest
         text = parameters.get("RestoreToTime", "")
         try:
-            at = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).timestamp()
+            at = datetime.fromisoformat(text).astimezone(UTC).timestamp()
         except ValueError as error:
             raise RdsRefusal(
                 "InvalidParameterCombination", f"RestoreToTime or UseLatestRestorableTime must be given, not {text!r}"

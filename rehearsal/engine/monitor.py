@@ -161,7 +161,7 @@ class CreatingMonitor(MockMonitor):
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:
-        """Call a provider function against the emulator."""
+        """Call a provider function."""
         _ensure_event_loop()
         arguments = decode(rpc.deserialize_properties(request.args, keep_unknowns=True)).plain
         function = lookups.INVOKE_FUNCTIONS.get(request.tok)
