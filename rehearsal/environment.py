@@ -24,14 +24,14 @@ from rehearsal.aurora.server import MySQLServer
 from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.engine.deploy import Deployment, deploy, stack_config
-from rehearsal.engine.monitor import Resource
+from rehearsal.engine.deploy import DeployResult, deploy, stack_config
+from rehearsal.engine.monitor import ProviderResource
 from rehearsal.gc_freeze import freeze_live_objects
 from rehearsal.network.certificates import CertificateAuthority
 from rehearsal.network.network import Network, mysql_listeners
 from rehearsal.network.resolver import NameServer
 from rehearsal.network.route53 import Answer, PrivateDns
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 from rehearsal.workload import Credentials, NameAnswer, WriteAttempt, WriteWorkload
 from settings import FailoverSettings, parse_stack_config
 
@@ -119,7 +119,7 @@ class Environment:
         self._operation_seconds = operation_seconds
         self.failover_overrides = dict(failover_overrides or {})
         self._exit = ExitStack()
-        self._deployment: Deployment | None = None
+        self._deployment: DeployResult | None = None
         self._outputs: Mapping[str, Any] | None = None
         self._regions: dict[str, RegionFacts] = {}
         self._client_region: str | None = None
@@ -170,7 +170,7 @@ class Environment:
             )
         )
         self.control_plane.upstream = self.emulator.url
-        self.clients = Clients(self.control_plane.url)
+        self.clients = BotoClients(self.control_plane.url)
         self._exit.callback(self.clients.close)
         self.dns = PrivateDns(self.clients, time_scale=self.time_scale, dark=lambda: self.network.dark_regions)
         names.resolve = self._endpoint_behind
@@ -189,7 +189,7 @@ class Environment:
         settings = parse_stack_config(self.config)
         return settings.primary.region, settings.secondary.region
 
-    def deploy(self, on_resource: Callable[[Resource], None] | None = None) -> Deployment:
+    def deploy(self, on_resource: Callable[[ProviderResource], None] | None = None) -> DeployResult:
         """Run the unchanged program; every resource is created through the API. Raises DeploymentError with every mistake."""
         self._deployment = deploy(
             PROGRAM_DIRECTORY, self.config, self.control_plane.url, on_resource, stack=self.stack, clients=self.clients
@@ -242,7 +242,7 @@ class Environment:
             )
 
     @property
-    def deployment(self) -> Deployment:
+    def deployment(self) -> DeployResult:
         """What the program made. Raises RuntimeError before `deploy`."""
         if self._deployment is None:
             raise RuntimeError("nothing is deployed yet")

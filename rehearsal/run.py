@@ -21,7 +21,7 @@ from rehearsal.drills import Drill
 from rehearsal.drills.context import DidNotHappenError, DrillContext
 from rehearsal.drills.destroy import NAME, TITLE, Teardown
 from rehearsal.drills.recorder import Recorder, Seen
-from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
+from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.inventory import take_inventory
 from rehearsal.environment import DEPLOYED_INTERVAL_SECONDS, PROGRAM_DIRECTORY, Environment
 from rehearsal.report import provenance
@@ -56,7 +56,7 @@ class Rehearsal:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     results: list[DrillResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _deployment: Deployment | None = None
+    _deployment: DeployResult | None = None
     _shortened: tuple[Shortened, ...] = ()
     _drawn: tuple[Dashboard, ...] | None = None
     _current: DrillContext | None = None
@@ -188,7 +188,7 @@ class Rehearsal:
         """Show what the writer's name answers."""
         self.console.dns_answer(name, region)
 
-    def _report(self, deployment: Deployment | None, *, seconds: float) -> Report:
+    def _report(self, deployment: DeployResult | None, *, seconds: float) -> Report:
         deployed = deployment is not None
         return Report(
             started_at=self.started_at,

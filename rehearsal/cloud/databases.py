@@ -1,8 +1,6 @@
-"""The databases that stand behind the clusters of the API, and their names in the network.
+"""The rehearsal's databases behind the API's clusters, and their names in the network.
 
-Owns: one GlobalDatabase for each global cluster, who joins and leaves it, which cluster has instances, and which names lead
-where. Does not own: when an operation happens (control_plane.py), or what a database does (aurora.py).
-Invariant: a cluster has listeners and names exactly while the API says that it exists. Synchronous and thread-safe.
+A cluster has listeners and names exactly while the API lists it. Thread-safe.
 """
 
 from __future__ import annotations
@@ -12,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterUser
-from rehearsal.cloud.global_cluster import Operation, OperationKind
+from rehearsal.cloud.global_cluster import OperationKind, RdsOperation
 from rehearsal.cloud.rds_xml import ClusterEndpoints, cluster_of_arn, global_endpoint
 from rehearsal.network.network import Network
 
 
 @dataclass(kw_only=True)
-class _StandIn:
+class _ClusterEntry:
     cluster: Cluster
     group: str
     port: int
@@ -26,7 +24,7 @@ class _StandIn:
 
 
 class Databases:
-    """All stand-ins of a rehearsal, by cluster ARN. A group is a global cluster, or a cluster that is in none."""
+    """All databases, by cluster ARN. A group is a global cluster, or a cluster outside of any."""
 
     def __init__(
         self, *, network: Network, account_id: str, clock: Callable[[], float], replication_lag_seconds: float
@@ -37,32 +35,32 @@ class Databases:
         self._replication_lag_seconds = replication_lag_seconds
         self._databases: dict[str, GlobalDatabase] = {}
         self._masters: dict[str, MasterUser] = {}
-        self._stand_ins: dict[str, _StandIn] = {}
+        self._entries: dict[str, _ClusterEntry] = {}
         self._lock = threading.RLock()
 
     def database(self, global_cluster_id: str) -> GlobalDatabase:
-        """Return the database of a global cluster. Raises KeyError when it has no member."""
+        """Return the database of a group. Raises KeyError if it has no member."""
         with self._lock:
             return self._databases[global_cluster_id]
 
     def port_of(self, cluster_arn: str) -> int | None:
-        """Return the port that a cluster was created with, None for one that we don't know."""
+        """Return the port of a cluster; None for an unknown cluster."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            return stand_in.port if stand_in is not None else None
+            entry = self._entries.get(cluster_arn)
+            return entry.port if entry is not None else None
 
     def is_synchronized(self, cluster_arn: str) -> bool:
-        """Whether a cluster follows the writer: one that is gone, or has yet to rejoin, doesn't."""
+        """Return whether a cluster is up and replicates from the writer; an unknown cluster counts as such."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            return stand_in is None or (stand_in.cluster.running and not stand_in.cluster.must_rejoin)
+            entry = self._entries.get(cluster_arn)
+            return entry is None or (entry.cluster.running and not entry.cluster.must_rejoin)
 
     # --- Clusters and instances --------------------------------------------------------------------------------------
 
     def add_cluster(
         self, arn: str, *, global_cluster_id: str, port: int, master: MasterUser | None, database_name: str | None
     ) -> None:
-        """Make the stand-in of a new cluster: the first of a global cluster is the writer, a later one its copy."""
+        """Add a new cluster: the first of a group is the writer, later ones replicate from it."""
         region, cluster_id = cluster_of_arn(arn)
         with self._lock:
             group = global_cluster_id or arn
@@ -85,15 +83,15 @@ class Databases:
                 self._network.publish(global_endpoint(self._account_id, global_cluster_id), cluster)
 
     def restore_cluster(self, arn: str, *, source_arn: str, at: float, port: int) -> None:
-        """Make the stand-in of a new cluster, in no global one, with what the source's writer held at `at`.
+        """Add a cluster of its own group, with the data of the source's writer at the time `at`.
 
         Raises:
-            KeyError: the source has no stand-in.
-            OperationRefusedError: that is longer ago than anything is kept.
+            KeyError: the source is unknown.
+            OperationRefusedError: `at` is before the earliest restorable time.
         """
         region, cluster_id = cluster_of_arn(arn)
         with self._lock:
-            source_group = self._stand_ins[source_arn].group
+            source_group = self._entries[source_arn].group
             database = GlobalDatabase(clock=self._clock, replication_lag_seconds=self._replication_lag_seconds)
             cluster = database.add_restored_cluster(cluster_id, region, source=self._databases[source_group], at=at)
             self._databases[arn] = database
@@ -102,82 +100,82 @@ class Databases:
             self._publish(arn, cluster, group=arn, port=port)
 
     def master_of(self, cluster_arn: str) -> MasterUser | None:
-        """Return the master user that a cluster was created with, or restored from."""
+        """Return the master user of a cluster."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            return None if stand_in is None else self._masters.get(stand_in.group)
+            entry = self._entries.get(cluster_arn)
+            return None if entry is None else self._masters.get(entry.group)
 
     def earliest_restorable_at(self, cluster_arn: str) -> float | None:
-        """Return how far back a copy of a cluster may go, in seconds since the epoch; None for one that we don't know."""
+        """Return the earliest restorable time, in seconds since the epoch; None for an unknown cluster."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            return None if stand_in is None else self._databases[stand_in.group].earliest_restorable_at
+            entry = self._entries.get(cluster_arn)
+            return None if entry is None else self._databases[entry.group].earliest_restorable_at
 
     def _publish(self, arn: str, cluster: Cluster, *, group: str, port: int) -> None:
         endpoints = ClusterEndpoints.of(arn)
-        everywhere = [] if group == arn else [global_endpoint(self._account_id, group)]
+        global_names = [] if group == arn else [global_endpoint(self._account_id, group)]
         self._network.add_cluster(
-            cluster, host_names=[endpoints.writer, endpoints.reader, *everywhere], endpoint_port=port
+            cluster, host_names=[endpoints.writer, endpoints.reader, *global_names], endpoint_port=port
         )
         self._network.publish(endpoints.writer, cluster)
         self._network.publish(endpoints.reader, cluster)
-        self._stand_ins[arn] = _StandIn(cluster=cluster, group=group, port=port)
+        self._entries[arn] = _ClusterEntry(cluster=cluster, group=group, port=port)
 
     def remove_cluster(self, arn: str) -> None:
-        """Take a cluster's stand-in away. Safe to call for one that isn't there."""
+        """Remove a cluster, if it exists."""
         with self._lock:
-            stand_in = self._stand_ins.get(arn)
-            if stand_in is None:
+            entry = self._entries.get(arn)
+            if entry is None:
                 return
-            database = self._databases[stand_in.group]
-            database.remove_cluster(stand_in.cluster.id)
-            self._network.remove_cluster(stand_in.cluster.id)
-            del self._stand_ins[arn]
+            database = self._databases[entry.group]
+            database.remove_cluster(entry.cluster.id)
+            self._network.remove_cluster(entry.cluster.id)
+            del self._entries[arn]
             if not database.clusters:
-                del self._databases[stand_in.group]
-                self._masters.pop(stand_in.group, None)
+                del self._databases[entry.group]
+                self._masters.pop(entry.group, None)
                 database.close()
 
     def add_instance(self, cluster_arn: str, instance_id: str) -> None:
-        """Note an instance; with its first one a cluster's ports answer."""
+        """Add an instance; with the first one, the cluster's ports accept connections."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            if stand_in is not None:
-                stand_in.instances.add(instance_id)
-                self._network.open(stand_in.cluster.id)
+            entry = self._entries.get(cluster_arn)
+            if entry is not None:
+                entry.instances.add(instance_id)
+                self._network.open(entry.cluster.id)
 
     def remove_instance(self, cluster_arn: str, instance_id: str) -> None:
-        """Forget an instance; without its last one a cluster's ports refuse."""
+        """Remove an instance; without instances, the cluster's ports refuse connections."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            if stand_in is not None:
-                stand_in.instances.discard(instance_id)
-                if not stand_in.instances:
-                    self._network.close(stand_in.cluster.id)
+            entry = self._entries.get(cluster_arn)
+            if entry is not None:
+                entry.instances.discard(instance_id)
+                if not entry.instances:
+                    self._network.close(entry.cluster.id)
 
     def change_master_password(self, cluster_arn: str, password: str) -> None:
-        """Set the master password that ModifyDBCluster asks for."""
+        """Set the master password, as ModifyDBCluster does."""
         with self._lock:
-            stand_in = self._stand_ins.get(cluster_arn)
-            if stand_in is not None and stand_in.group in self._masters:
-                master = MasterUser(name=self._masters[stand_in.group].name, password=password)
-                self._masters[stand_in.group] = master
-                self._databases[stand_in.group].change_master_password(master)
+            entry = self._entries.get(cluster_arn)
+            if entry is not None and entry.group in self._masters:
+                master = MasterUser(name=self._masters[entry.group].name, password=password)
+                self._masters[entry.group] = master
+                self._databases[entry.group].change_master_password(master)
 
     # --- Operations --------------------------------------------------------------------------------------------------
 
-    def begin(self, operation: Operation) -> None:
-        """Do what happens as soon as an operation is accepted: a switchover fences the present writer.
+    def begin(self, operation: RdsOperation) -> None:
+        """Start an operation: a switchover makes the writer read-only.
 
         Raises: OperationRefusedError.
         """
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).fence(operation.source.cluster_id)
 
-    def finish(self, operation: Operation) -> FailoverOutcome | None:
-        """Change the roles, and let the global endpoint lead to the new writer. A failover has an outcome.
+    def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
+        """Change the roles, and point the global endpoint to the new writer. A failover returns its outcome.
 
-        Raises: OperationRefusedError (then nothing has changed).
+        Raises: OperationRefusedError; the roles are unchanged then.
         """
         database = self.database(operation.global_cluster_id)
         outcome = None
@@ -189,32 +187,32 @@ class Databases:
         self._network.publish(name, database.cluster(operation.target.cluster_id))
         return outcome
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: RdsOperation) -> None:
         """Undo `begin`."""
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).unfence(operation.source.cluster_id)
 
-    # --- Darkness ----------------------------------------------------------------------------------------------------
+    # --- Region failures ---------------------------------------------------------------------------------------------
 
     def stop_region(self, region: str) -> None:
-        """Stop all databases of a region there and then: what was not replicated at this moment stays so."""
-        for stand_in in self._in_region(region):
-            if stand_in.cluster.running:
-                self._databases[stand_in.group].stop(stand_in.cluster.id)
+        """Stop all databases of a region at once: transactions that are not yet replicated stay so."""
+        for entry in self._in_region(region):
+            if entry.cluster.running:
+                self._databases[entry.group].stop(entry.cluster.id)
 
     def start_region(self, region: str) -> None:
-        """Start them again: a cluster that is no longer the writer rejoins as a reader."""
-        for stand_in in self._in_region(region):
-            if not stand_in.cluster.running:
-                self._databases[stand_in.group].start(stand_in.cluster.id)
+        """Start all databases of a region; a former writer rejoins as a reader."""
+        for entry in self._in_region(region):
+            if not entry.cluster.running:
+                self._databases[entry.group].start(entry.cluster.id)
 
     def close(self) -> None:
-        """Take all stand-ins away."""
+        """Remove all clusters."""
         with self._lock:
-            # Readers go before their writer.
-            for arn, _stand_in in sorted(self._stand_ins.items(), key=lambda item: item[1].cluster.is_writer):
+            # Readers are removed before their writer.
+            for arn, _entry in sorted(self._entries.items(), key=lambda item: item[1].cluster.is_writer):
                 self.remove_cluster(arn)
 
-    def _in_region(self, region: str) -> list[_StandIn]:
+    def _in_region(self, region: str) -> list[_ClusterEntry]:
         with self._lock:
-            return [stand_in for stand_in in self._stand_ins.values() if stand_in.cluster.region == region]
+            return [entry for entry in self._entries.values() if entry.cluster.region == region]

@@ -1,8 +1,6 @@
-"""Faults between callers and the AWS API: one microburst proxy for each region that calls.
+"""Faults between callers and the AWS API: one microburst proxy for each calling region.
 
-Owns: which call fails how, and the darkness of a region's API.
-Does not own: what a call answers (control_plane.py, the emulator), or the database ports (network.py).
-Invariant: without a fault every request and answer passes unchanged; a request that a dark region holds never reaches AWS.
+Without a fault, requests and responses pass unchanged. A request that a failed region holds never reaches AWS.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -25,25 +22,25 @@ from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 ENDPOINTS_VARIABLE = "AURORA_REHEARSAL_ENDPOINTS"
 
 GLOBAL_SERVICES = ("iam", "route53", "sts")
-"""Services that answer a living region even when the region that they sign for is dark."""
+"""Services that respond to callers in other regions although the region in the signature has failed."""
 
 HOLD_MS = 24 * 3600 * 1000.0
-"""A held request ends when the client gives up, the fault is lifted, or the rehearsal stops; never by itself."""
+"""A held request ends when the client gives up, the fault is removed or the rehearsal stops."""
 
 TRICKLE_KBPS = 1e-6
-"""So slow that the first byte of an answer's body never leaves."""
+"""So slow that no byte of the response body is sent."""
 
 MAX_BODY_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiFault:
-    """A fault and the calls that meet it; None matches everything.
+    """A fault and the calls that it affects; None matches all.
 
-    `service` and `operation` are botocore's names ("rds", "FailoverGlobalCluster"), `caller_region` is where the caller
-    sits, `target_region` the region that the request is signed for. One or more effects: `latency_ms` comes first; then
-    `reset` (connection reset), `hang` (no answer, no effect), `lose_answer` (takes effect, but the answer never comes) or
-    an error in the service's own wire format. `times` is how many calls meet it, over all callers.
+    `service` and `operation` are botocore's names ("rds", "FailoverGlobalCluster"), `caller_region` is the region of the
+    caller, `target_region` the region in the signature. Effects: `latency_ms`, then one of `reset` (connection reset),
+    `hang` (no response, no effect), `lose_answer` (takes effect without a response) or an error in the service's format.
+    `times` limits the number of affected calls, over all callers.
     """
 
     service: str | None = None
@@ -60,7 +57,7 @@ class ApiFault:
     times: int | None = None
 
     def to_rule(self) -> Rule:
-        """Return microburst's rule for it."""
+        """Return the fault as a rule of microburst."""
         rule: dict[str, Any] = {
             "service": self.service,
             "operation": self.operation,
@@ -85,7 +82,7 @@ class ApiFault:
 
 @dataclass(frozen=True, kw_only=True)
 class FiredFault:
-    """One call that met a fault; `at` is seconds since the epoch."""
+    """One affected call; `at` is in seconds since the epoch."""
 
     at: float
     caller_region: str
@@ -93,25 +90,21 @@ class FiredFault:
     service: str | None
     operation: str | None
     action: str
-    by_darkness: bool
+    by_region_failure: bool
 
 
 class InjectedFault:
-    """A fault in force; `ApiFaults.remove` lifts it."""
+    """An active fault; `ApiFaults.remove` ends it."""
 
     def __init__(self, fault: ApiFault, rule: Rule) -> None:
         self.fault = fault
-        self._rule = rule
-
-    @property
-    def rule(self) -> Rule:
-        """The one rule that all callers' proxies share, so that `times` counts over all of them."""
-        return self._rule
+        self.rule = rule
+        """Shared by all callers' proxies, because `times` counts over all of them."""
 
     @property
     def fired_count(self) -> int:
-        """How many calls have met it."""
-        return self._rule.fired_count
+        """The number of affected calls."""
+        return self.rule.fired_count
 
 
 class _CallerProxy:
@@ -126,12 +119,12 @@ class _CallerProxy:
         app.on_startup.append(self.burst.start)
         app.on_cleanup.append(self.burst.stop)
         app.router.add_route("*", "/{tail:.*}", self._handle)
-        # A caller that gives up ends its request here at once: a held one would stay for a day otherwise.
+        # A disconnect of the caller cancels its request, which may be held.
         self.runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        # Microburst looks the Host up among all services' endpoint prefixes, which takes it seconds once and tells it
-        # nothing here: 127.0.0.1 is none of them. Without the header it goes by the signature alone.
+        # Without Host header, microburst reads the service from the signature. With it, it first searches all
+        # services' endpoint prefixes, which takes seconds and never matches 127.0.0.1.
         headers = request.headers.copy()
         headers[SIGNED_HOST_HEADER] = headers.popall("Host", [request.host])[0]
         task = asyncio.current_task()
@@ -142,12 +135,12 @@ class _CallerProxy:
         except ConnectionResetError:
             if request.transport is not None and not request.transport.is_closing():
                 raise
-            return web.Response(status=499)  # the caller gave up while its answer was on the way: nobody reads this
+            return web.Response(status=499)  # The caller has disconnected.
         finally:
             del self.in_flight[task]
 
     def drop(self, target_region: str | None) -> None:
-        """Reset the connections of all requests under way, or only of those that are signed for a region."""
+        """Reset the connections of all pending requests, or only of those to one region."""
         for request, region in list(self.in_flight.values()):
             if target_region in (None, region) and request.transport is not None:
                 request.transport.abort()
@@ -159,7 +152,7 @@ def _target_region(request: web.BaseRequest) -> str | None:
 
 
 class ApiFaults:
-    """All callers' proxies in front of `upstream`. A context manager; thread-safe. A Layer of network.Network."""
+    """The proxies of all callers in front of `upstream`: a context manager, thread-safe, and a Layer of network.Network."""
 
     def __init__(self, *, upstream: str, regions: Sequence[str]) -> None:
         self._upstream = upstream
@@ -167,16 +160,14 @@ class ApiFaults:
         self._thread = LoopThread("api-faults")
         self._proxies: dict[str, _CallerProxy] = {}
         self._injected: list[InjectedFault] = []
-        self._darkness: dict[str, dict[str, list[Rule]]] = {}
-        self._darkness_ids: set[int] = set()
+        self._region_rules: dict[str, dict[str, list[Rule]]] = {}
+        self._region_rule_ids: set[int] = set()
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.stop()
 
     def start(self) -> Self:
@@ -190,7 +181,7 @@ class ApiFaults:
         return self
 
     def stop(self) -> None:
-        """Drop what is held and stop. Safe to call twice."""
+        """Reset held requests and stop. Safe to call twice."""
         proxies, self._proxies = self._proxies, {}
         if proxies:
             self._thread.run(self._stop_proxies(list(proxies.values())))
@@ -206,13 +197,13 @@ class ApiFaults:
         return self._proxies[region].url
 
     def environment(self) -> dict[str, str]:
-        """Return what the emulator's environment needs so that its Lambda workers call through these proxies."""
+        """Return the environment variables that make ministack's Lambda workers use these proxies."""
         return {ENDPOINTS_VARIABLE: json.dumps(self.endpoints)}
 
     # --- Single faults -----------------------------------------------------------------------------------------------
 
     def add(self, fault: ApiFault) -> InjectedFault:
-        """Put a fault in force; of several that match, the first that was added wins. Darkness comes before all."""
+        """Add a fault. The first matching fault applies; region failures come before all others."""
         callers = [fault.caller_region] if fault.caller_region is not None else self.regions
         injected = InjectedFault(fault, fault.to_rule())
         with self._lock:
@@ -221,7 +212,7 @@ class ApiFaults:
         return injected
 
     def remove(self, injected: InjectedFault) -> None:
-        """Lift a fault; what it holds is reset. Safe to call twice."""
+        """Remove a fault and reset the requests that it holds. Safe to call twice."""
         with self._lock:
             if injected in self._injected:
                 self._injected.remove(injected)
@@ -230,14 +221,14 @@ class ApiFaults:
                     self._drop(injected.fault.caller_region, injected.fault.target_region)
 
     def clear(self) -> None:
-        """Lift all single faults; darkness stays."""
+        """Remove all single faults; failed regions stay failed."""
         with self._lock:
             for injected in list(self._injected):
                 self.remove(injected)
 
     @property
     def fired(self) -> list[FiredFault]:
-        """Every call that met a fault so far, oldest first (the newest 2,000 of each caller)."""
+        """The affected calls, oldest first (at most the newest 2,000 of each caller)."""
         found = [
             FiredFault(
                 at=event.ts,
@@ -246,7 +237,7 @@ class ApiFaults:
                 service=event.service,
                 operation=event.operation,
                 action=event.action,
-                by_darkness=event.rule_id in self._darkness_ids,
+                by_region_failure=event.rule_id in self._region_rule_ids,
             )
             for region, proxy in self._proxies.items()
             for event in list(proxy.burst.fired)
@@ -254,42 +245,39 @@ class ApiFaults:
         ]
         return sorted(found, key=lambda fired: fired.at)
 
-    # --- Darkness ----------------------------------------------------------------------------------------------------
+    # --- Region failures ---------------------------------------------------------------------------------------------
 
     @property
-    def dark_regions(self) -> frozenset[str]:
-        """The regions whose API is dark now."""
+    def failed_regions(self) -> frozenset[str]:
+        """The regions whose API has failed."""
         with self._lock:
-            return frozenset(self._darkness)
+            return frozenset(self._region_rules)
 
     def fail(self, region: str) -> None:
-        """Let everything that the region's callers send, and everything that is sent to the region, hang.
-
-        Global services go on answering callers in living regions.
-        """
+        """Hold all requests from and to a region, except calls of other regions to global services."""
         with self._lock:
-            if region in self._darkness:
+            if region in self._region_rules:
                 return
             if region not in self.regions:
-                raise ValueError(f"no such region: {region}")
+                raise ValueError(f"region: {region!r} does not exist. Use one of {', '.join(self.regions)}.")
             rules = {
                 caller: [from_dict({"timeout_ms": HOLD_MS})]
                 if caller == region
                 else [
-                    # First match wins, and a rule without an effect lets the call pass.
+                    # The first match applies; a rule without effect lets the call pass.
                     *(from_dict({"service": service, "region": region}) for service in GLOBAL_SERVICES),
                     from_dict({"region": region, "timeout_ms": HOLD_MS}),
                 ]
                 for caller in self.regions
             }
-            self._darkness[region] = rules
-            self._darkness_ids.update(rule.id for own in rules.values() for rule in own)
+            self._region_rules[region] = rules
+            self._region_rule_ids.update(rule.id for added in rules.values() for rule in added)
             self._thread.call(lambda: self._prepend_rules(rules))
 
     def restore(self, region: str) -> None:
-        """Undo `fail`; the requests that were held are reset, so that nothing of the outage takes effect late."""
+        """Undo `fail`. Held requests are reset: none of them takes effect after the outage."""
         with self._lock:
-            rules = self._darkness.pop(region, None)
+            rules = self._region_rules.pop(region, None)
             if rules is None:
                 return
             self._thread.call(lambda: self._remove_rules(rules))
@@ -297,13 +285,13 @@ class ApiFaults:
             self._drop(None, region)
 
     def _prepend_rules(self, rules: dict[str, list[Rule]]) -> None:
-        for caller, own in rules.items():
-            self._rules(caller)[:0] = own
+        for caller, changed in rules.items():
+            self._rules(caller)[:0] = changed
 
     def _remove_rules(self, rules: dict[str, list[Rule]]) -> None:
-        for caller, own in rules.items():
+        for caller, changed in rules.items():
             present = self._rules(caller)
-            present[:] = [rule for rule in present if not any(rule is gone for gone in own)]
+            present[:] = [rule for rule in present if not any(rule is removed for removed in changed)]
 
     def _drop(self, caller_region: str | None, target_region: str | None) -> None:
         proxies = [proxy for region, proxy in self._proxies.items() if caller_region in (None, region)]

@@ -1,8 +1,6 @@
-"""Failover and switchover of a global cluster as RDS's API does them: what it refuses, and what passes in which order.
+"""Failover and switchover of a global cluster by RDS's rules: the checks, and the states of an operation.
 
-Owns: the checks before an operation, and an operation's life: pending -> failing-over or switching-over -> done, or
-cancelling -> idle. Does not own: HTTP, the databases, or any clock: every function is told the time.
-Invariant: a global cluster has at most one operation under way, and an operation that was accepted ends.
+The states are: pending, then failing-over or switching-over, then done; or cancelling, then idle.
 """
 
 from __future__ import annotations
@@ -12,18 +10,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 PENDING_SHARE = 0.25
-"""The share of an operation's time that it spends pending, while AWS verifies both clusters."""
+"""The share of an operation's duration in which it is pending and AWS verifies both clusters."""
 
 
 class OperationKind(StrEnum):
-    """What is done to a global cluster: planned without loss, or unplanned with it."""
+    """An unplanned failover, which may lose data, or a planned switchover, which does not."""
 
     FAILOVER = "failover"
     SWITCHOVER = "switchover"
 
 
 class FailoverStatus(StrEnum):
-    """FailoverState.Status of a global cluster; there is no state when nothing is under way.
+    """FailoverState.Status of a global cluster with an operation in progress.
 
     Source: "FailoverState" in the Amazon RDS API reference.
     """
@@ -35,7 +33,7 @@ class FailoverStatus(StrEnum):
 
 
 class RdsRefusal(Exception):
-    """An error that RDS answers, by the code that is on the wire."""
+    """An error response of RDS."""
 
     def __init__(self, code: str, message: str, *, http_status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
@@ -45,8 +43,8 @@ class RdsRefusal(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
-    """A cluster of a global cluster, as RDS knows it at the moment of a call."""
+class ClusterMember:
+    """A member of a global cluster at the time of a call."""
 
     cluster_id: str
     arn: str
@@ -58,25 +56,25 @@ class Member:
 
     @property
     def is_available(self) -> bool:
-        """Whether RDS would start an operation with it."""
+        """Whether RDS accepts the cluster for an operation."""
         return self.status == "available" and self.instance_count > 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalClusterView:
-    """A global cluster at the moment of a call."""
+    """A global cluster at the time of a call."""
 
     id: str
     status: str
-    members: Sequence[Member]
+    members: Sequence[ClusterMember]
 
     @property
-    def writer(self) -> Member | None:
-        """The member that takes writes."""
+    def writer(self) -> ClusterMember | None:
+        """The member that is the writer."""
         return next((member for member in self.members if member.is_writer), None)
 
-    def member(self, identifier: str, *, region: str) -> Member | None:
-        """Find a member by its ARN, or by its name in the region of the call."""
+    def member(self, identifier: str, *, region: str) -> ClusterMember | None:
+        """Return a member by its ARN, or by its name in the region of the call."""
         for member in self.members:
             if identifier == member.arn or (identifier == member.cluster_id and member.region == region):
                 return member
@@ -94,10 +92,9 @@ class OperationRequest:
 
     @classmethod
     def from_parameters(cls, action: str, parameters: Mapping[str, str], *, region: str) -> OperationRequest:
-        """Read a call.
+        """Return the request in a call's parameters.
 
-        Raises:
-            RdsRefusal: a parameter is missing, or both ways are asked for at once.
+        Raises: RdsRefusal for a missing parameter, or for both AllowDataLoss and Switchover.
 
         Source: "FailoverGlobalCluster": without AllowDataLoss the operation defaults to a switchover.
         """
@@ -115,16 +112,18 @@ class OperationRequest:
         )
 
 
-def check(request: OperationRequest, view: GlobalClusterView, under_way: Operation | None) -> tuple[Member, Member]:
-    """Return (the present writer, the target) of an operation that RDS would start now.
+def check(
+    request: OperationRequest, view: GlobalClusterView, in_progress: RdsOperation | None
+) -> tuple[ClusterMember, ClusterMember]:
+    """Return the (writer, target) of an operation that RDS would accept.
 
-    The codes are those that the API model names for both calls; for a call in the wrong region AWS documents none.
+    The error codes are those of the API model. For a call in the wrong region, AWS documents none.
     Raises: RdsRefusal. Source: "Using switchover or failover in Amazon Aurora Global Database" and the API reference.
     """
-    if under_way is not None or view.status != "available":
+    if in_progress is not None or view.status != "available":
         raise _invalid_state(
-            f"Global cluster {view.id} is in state {view.status}: another operation is under way"
-            if under_way is not None
+            f"Global cluster {view.id} is in state {view.status}: another operation is in progress"
+            if in_progress is not None
             else f"Global cluster {view.id} is in state {view.status}, not available"
         )
     target = view.member(request.target, region=request.region)
@@ -140,18 +139,16 @@ def check(request: OperationRequest, view: GlobalClusterView, under_way: Operati
         role = "the target" if request.kind is OperationKind.FAILOVER else "the present primary cluster"
         raise _invalid_state(f"A {request.kind} must be called in the Region of {role}: {called_for.region}")
     if target.engine_version != writer.engine_version:
-        raise RdsRefusal(
-            "InvalidDBClusterStateFault",
+        raise _invalid_cluster_state(
             f"Engine versions differ: {writer.cluster_id} has {writer.engine_version}, "
-            f"{target.cluster_id} has {target.engine_version}",
+            f"{target.cluster_id} has {target.engine_version}"
         )
-    # A failover is for the day when the writer is gone: only the target has to be there.
+    # A failover does not need the writer, which may be lost.
     needed = [target] if request.kind is OperationKind.FAILOVER else view.members
     for member in needed:
         if not member.is_available:
-            raise RdsRefusal(
-                "InvalidDBClusterStateFault",
-                f"DBCluster {member.cluster_id} is in state {member.status} with {member.instance_count} instances",
+            raise _invalid_cluster_state(
+                f"DBCluster {member.cluster_id} is in state {member.status} with {member.instance_count} instances"
             )
     return writer, target
 
@@ -160,34 +157,38 @@ def _invalid_state(message: str) -> RdsRefusal:
     return RdsRefusal("InvalidGlobalClusterStateFault", message)
 
 
+def _invalid_cluster_state(message: str) -> RdsRefusal:
+    return RdsRefusal("InvalidDBClusterStateFault", message)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Operation:
-    """An operation that RDS has accepted; times are seconds by the caller's clock."""
+class RdsOperation:
+    """An accepted operation; times are in seconds by the caller's clock."""
 
     kind: OperationKind
     global_cluster_id: str
-    source: Member
-    target: Member
+    source: ClusterMember
+    target: ClusterMember
     accepted_at: float
     seconds: float
     cancelled_at: float | None = None
 
     @property
     def starts_at(self) -> float:
-        """When it stops being pending."""
+        """The end of the pending state."""
         return self.accepted_at + PENDING_SHARE * self.seconds
 
     @property
     def completes_at(self) -> float:
-        """When the roles change."""
+        """The time at which the roles change."""
         return self.accepted_at + self.seconds
 
-    def cancelled(self, now: float) -> Operation:
-        """Return the operation as cancelled from now on: both clusters go back to what they were."""
+    def cancelled(self, now: float) -> RdsOperation:
+        """Return the operation, cancelled."""
         return replace(self, cancelled_at=now)
 
     def status(self, now: float) -> FailoverStatus:
-        """Return what FailoverState says at a moment."""
+        """Return the FailoverState.Status at a time."""
         if self.cancelled_at is not None:
             return FailoverStatus.CANCELLING
         if now < self.starts_at:
@@ -198,10 +199,10 @@ class Operation:
 
 
 def check_new_member(parameters: Mapping[str, str], view: GlobalClusterView, *, is_encrypted: bool) -> None:
-    """Refuse a CreateDBCluster into a global cluster as AWS refuses it.
+    """Check a CreateDBCluster into a global cluster.
 
-    Raises: RdsRefusal. Source: the messages are AWS's own, as people report them with these codes; "Limitations of
-    Amazon Aurora Global Database" for backtracking and RDS-managed passwords.
+    Raises: RdsRefusal, with AWS's code and message as users report them. Source: "Limitations of Amazon Aurora Global
+    Database" for backtracking and RDS-managed passwords.
     """
     if int(parameters.get("BacktrackWindow", "0") or "0") > 0:
         raise _invalid_combination("Backtrack is not supported for global databases.")
@@ -218,9 +219,8 @@ def check_new_member(parameters: Mapping[str, str], view: GlobalClusterView, *, 
         if parameters.get(name):
             raise _invalid_combination(f"Cannot specify {words} for cross region replication cluster")
     if writer.instance_count == 0 or writer.status != "available":
-        raise RdsRefusal(
-            "InvalidDBClusterStateFault",
-            f"Source cluster {writer.arn} is in a state which is not valid for physical replication",
+        raise _invalid_cluster_state(
+            f"Source cluster {writer.arn} is in a state which is not valid for physical replication"
         )
     if is_encrypted:
         if not parameters.get("KmsKeyId"):

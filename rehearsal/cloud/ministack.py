@@ -1,8 +1,6 @@
-"""Start and stop ministack, the embedded AWS, as a child process on loopback.
+"""Starts and stops ministack, the embedded AWS, as a child process on loopback.
 
-Owns: the child process, its environment, its temporary directory, its log, and that nothing of it outlives us.
-Does not own: what is created in it (deployment.py), or what it cannot do (control_plane.py).
-Invariant: no real credential, profile or proxy setting of this machine reaches the emulator or a function that it runs.
+No credential, profile or proxy setting of this machine reaches ministack or a function that it runs.
 """
 
 from __future__ import annotations
@@ -19,41 +17,35 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from rehearsal.cloud.permission_log import PermissionCheck, read_checks
+from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ACCOUNT_ID = "123456789012"
-"""The one account of the rehearsal: ministack reads a 12-digit access key as the account that it belongs to."""
-
-SECRET_ACCESS_KEY = "rehearsal"
-"""No secret, but the one that requests must be signed with when the emulator enforces permissions."""
-
 READY_PATH = "/_ministack/ready"
 POLL_SECONDS = 0.05
 START_ATTEMPTS = 3
-PERMISSION_NOTES = "permissions.jsonl"
-"""What the launcher writes the roles' checks to, in the emulator's directory."""
+PERMISSION_LOG = "permissions.jsonl"
+"""The launcher's log of permission checks, in ministack's directory."""
 
 LAUNCHER = Path(__file__).parent / "ministack_launcher.py"
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "SYSTEMROOT")
+INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "SYSTEMROOT")
 
 
 class EmulatorError(RuntimeError):
-    """The emulator did not start, or is gone; the text carries the end of its log."""
+    """Ministack did not start or has died; the text ends with its log."""
 
 
 class Emulator:
     """Ministack as a context manager: `with Emulator() as emulator: ... emulator.url`.
 
-    `environment` is added to the emulator's and so to that of every Lambda worker: `AWS_ENDPOINT_URL` there decides
-    where the functions find AWS, `PYTHONPATH` what the workers import at start. With `enforce_permissions` every
-    function acts under its own role: signatures are verified, and what its policies don't allow is refused.
+    `environment` is added to the environment of ministack and its Lambda workers: `AWS_ENDPOINT_URL` is the functions'
+    AWS endpoint, `PYTHONPATH` has modules that the workers import at start. With `enforce_permissions`, ministack verifies
+    signatures and enforces each function's policies.
     """
 
     def __init__(
@@ -70,44 +62,38 @@ class Emulator:
         self._port = 0
         self._last_log = ""
         self.start_seconds = 0.0
-        """How long the last start took, until the emulator said that it is ready."""
+        """The duration of the last start, until ministack was ready."""
 
     @property
     def url(self) -> str:
-        """The endpoint URL that every AWS client takes. Raises `EmulatorError` before `start`."""
-        if self._process is None:
-            raise EmulatorError("the emulator is not running")
+        """The endpoint URL. Raises EmulatorError before `start`."""
+        self._running()
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def process_id(self) -> int:
-        """The process id of ministack and of its process group. Raises `EmulatorError` before `start`."""
-        if self._process is None:
-            raise EmulatorError("the emulator is not running")
-        return self._process.pid
+        """The id of ministack's process and process group. Raises EmulatorError before `start`."""
+        return self._running().pid
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.stop()
 
     def start(self) -> None:
         """Start ministack on a free loopback port and wait until it is ready.
 
-        Raises:
-            EmulatorError: it died or was not ready in time; the message ends with its log.
+        Raises: EmulatorError if it dies or is not ready in time.
         """
         if self._process is not None:
-            raise EmulatorError("the emulator is already running")
+            raise EmulatorError("ministack is already running")
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 self._start_once()
             except EmulatorError as error:
-                # Between our choice of a free port and the child's bind, somebody else may take it.
+                # Another process may have taken the free port.
                 if "already in use" not in str(error) or attempt == START_ATTEMPTS:
                     raise
             else:
@@ -117,7 +103,7 @@ class Emulator:
         """Kill the whole process group, Lambda workers included, and remove its directory. Safe to call twice."""
         process, self._process = self._process, None
         if process is not None:
-            # Nothing in it is worth an orderly end: all its state lives in memory and in the directory removed below.
+            # No orderly shutdown: its state is only in memory and in the directory that is removed below.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if process.stdin is not None:
@@ -129,28 +115,24 @@ class Emulator:
             shutil.rmtree(directory, ignore_errors=True)
 
     def check_alive(self) -> None:
-        """Raise `EmulatorError` with the end of the log when the emulator has died."""
-        if self._process is None:
-            raise EmulatorError("the emulator is not running")
-        status = self._process.poll()
+        """Raise EmulatorError with the end of the log if ministack has died."""
+        status = self._running().poll()
         if status is not None:
-            raise EmulatorError(f"the emulator died with status {status}\n{self.log_tail()}")
+            raise EmulatorError(f"ministack exited with status {status}\n{self.log_tail()}")
 
     def log_tail(self, *, lines: int = 40) -> str:
-        """The last lines that ministack logged; after `stop`, those that it had logged by then."""
-        if self._directory is None:
-            return self._last_log
-        return _tail(self._directory / "ministack.log", lines=lines)
+        """Return the last lines of ministack's log, also after `stop`."""
+        return _tail(self._directory / "ministack.log", lines=lines) if self._directory else self._last_log
 
     def permission_checks(self) -> list[PermissionCheck]:
-        """What the roles were asked for so far, each once. Raises `EmulatorError` before `start`."""
+        """Return the distinct permission checks of all roles. Raises EmulatorError before `start`."""
         if self._directory is None:
-            raise EmulatorError("the emulator is not running")
-        notes = self._directory / PERMISSION_NOTES
-        return read_checks(notes.read_text(encoding="utf-8").splitlines()) if notes.exists() else []
+            raise EmulatorError("ministack is not running")
+        log = self._directory / PERMISSION_LOG
+        return read_checks(log.read_text(encoding="utf-8").splitlines()) if log.exists() else []
 
     def resident_bytes(self) -> int | None:
-        """Resident memory of the emulator and its Lambda workers together, or None where /proc is missing."""
+        """Return the resident memory of ministack and its Lambda workers; None without /proc."""
         if self._process is None or not Path("/proc/self/statm").exists():
             return None
         page_bytes = os.sysconf("SC_PAGE_SIZE")
@@ -162,6 +144,11 @@ class Emulator:
                 if os.getpgid(int(entry.name)) == self._process.pid:
                     total_bytes += int((entry / "statm").read_text().split()[1]) * page_bytes
         return total_bytes
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise EmulatorError("ministack is not running")
+        return self._process
 
     def _start_once(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="aurora-rehearsal-"))
@@ -190,35 +177,35 @@ class Emulator:
         )
 
     def _child_environment(self, directory: Path) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        ours = {
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        own = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-            # No listener but the one port, and no container: not even a look for Docker.
+            # No other listener, and no container.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
             "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
-            # Nothing outlives the run.
+            # No state on disk after the run.
             "PERSIST_STATE": "0",
             "S3_PERSIST": "0",
             "STATE_DIR": str(directory / "state"),
             "S3_DATA_DIR": str(directory / "s3"),
             "HOME": str(directory / "home"),
             "TMPDIR": str(directory / "tmp"),
-            # The functions' AWS clients find this account and nothing of this machine's real one.
+            # The functions' AWS clients must not use this machine's credentials.
             "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "*",
-            # AWS attaches its managed policies by name; ministack makes them on first use with this.
+            # Creates AWS's managed policies on first use.
             "MINISTACK_AUTOCREATE_AWS_MANAGED": "1",
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",
-            "PERMISSION_NOTES": str(directory / PERMISSION_NOTES),
+            "PERMISSION_LOG": str(directory / PERMISSION_LOG),
         }
-        return {**inherited, **ours, **self._environment}
+        return {**inherited, **own, **self._environment}
 
     def _wait_until_ready(self, deadline: float) -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -228,7 +215,7 @@ class Emulator:
                 return
             if time.monotonic() > deadline:
                 raise EmulatorError(
-                    f"the emulator was not ready after {self._start_timeout_seconds:g} s\n{self.log_tail()}"
+                    f"ministack was not ready after {self._start_timeout_seconds:g} s\n{self.log_tail()}"
                 )
             time.sleep(POLL_SECONDS)
 

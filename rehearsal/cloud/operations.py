@@ -1,10 +1,7 @@
-"""The course of failovers and switchovers in time: accepted, pending, under way, done or cancelled.
+"""Runs failovers and switchovers over time, and records every call and operation.
 
-Owns: which operation is under way, when the databases change roles, a record of every call and every operation, and when
-RDS tells of one. Does not own: the rules (global_operations.py), the databases (stand_ins.py), what RDS tells (rds_events.py)
-or HTTP (control_plane.py).
-Invariant: an operation ends, and only when it has ended is the next one accepted. Runs in one event loop; `calls` and
-`records` may be read from any thread.
+A global cluster has one operation at a time. Everything runs in one event loop; `calls` and `records` may be read from any
+thread.
 """
 
 from __future__ import annotations
@@ -18,21 +15,21 @@ from rehearsal.aurora.global_database import FailoverOutcome, OperationRefusedEr
 from rehearsal.cloud.global_cluster import (
     PENDING_SHARE,
     GlobalClusterView,
-    Operation,
     OperationKind,
     OperationRequest,
+    RdsOperation,
     RdsRefusal,
     check,
 )
-from rehearsal.cloud.rds_events import Moment
+from rehearsal.cloud.rds_events import OperationPhase
 
 Permit = Callable[[GlobalClusterView], Awaitable[None]]
-"""Raises RdsRefusal when the caller may not do it to a global cluster and its members."""
+"""Raises RdsRefusal if the caller lacks permission on the global cluster or a member."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OperationCall:
-    """A call to FailoverGlobalCluster or SwitchoverGlobalCluster; `at` is its arrival, in seconds since the epoch."""
+    """A call to FailoverGlobalCluster or SwitchoverGlobalCluster; `at` is its arrival in seconds since the epoch."""
 
     at: float
     region: str
@@ -44,92 +41,92 @@ class OperationCall:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationRecord:
-    """An operation that has ended; `finished_at` is seconds since the epoch. A failover that was done has an outcome."""
+    """An ended operation; `finished_at` is in seconds since the epoch. A completed failover has an outcome."""
 
-    operation: Operation
+    operation: RdsOperation
     finished_at: float
     cancelled: bool
     outcome: FailoverOutcome | None
     error: str | None = None
 
 
-class Databases(Protocol):
-    """What an operation does to the databases (stand_ins.StandIns); all of it blocks, briefly."""
+class ClusterDatabases(Protocol):
+    """The changes of an operation to the databases (databases.Databases); each blocks briefly."""
 
-    def begin(self, operation: Operation) -> None:
-        """Do what happens at once. Raises OperationRefusedError."""
+    def begin(self, operation: RdsOperation) -> None:
+        """Start the operation. Raises OperationRefusedError."""
         ...
 
-    def finish(self, operation: Operation) -> FailoverOutcome | None:
+    def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
         """Change the roles. Raises OperationRefusedError."""
         ...
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: RdsOperation) -> None:
         """Undo `begin`."""
         ...
 
 
 class GlobalOperations:
-    """Accepts operations and runs them.
+    """Checks and runs operations.
 
     Args:
-        look_up: describes the global cluster of a request. Raises RdsRefusal.
-        agree: makes the API's metadata say what the databases are; returns what went wrong with that, or None.
-        tell: lets RDS tell of what becomes of an operation; nobody waits for it.
-        databases: whose roles change.
+        describe: returns the global cluster of a request. Raises RdsRefusal.
+        update_metadata: sets the roles in the API's metadata; returns the error message if that fails.
+        publish: publishes the event of a phase; runs in parallel with the operation.
+        databases: the databases whose roles change.
         clock: seconds since the epoch.
-        operation_seconds: how long an operation takes; may be set at any time, for those accepted afterwards.
+        operation_seconds: the duration of operations that are accepted from now on; may be set at any time.
     """
 
     def __init__(
         self,
         *,
-        look_up: Callable[[OperationRequest], Awaitable[GlobalClusterView]],
-        agree: Callable[[Operation], Awaitable[str | None]],
-        tell: Callable[[Operation, Moment], Coroutine[None, None, None]],
-        databases: Databases,
+        describe: Callable[[OperationRequest], Awaitable[GlobalClusterView]],
+        update_metadata: Callable[[RdsOperation], Awaitable[str | None]],
+        publish: Callable[[RdsOperation, OperationPhase], Coroutine[None, None, None]],
+        databases: ClusterDatabases,
         clock: Callable[[], float],
         operation_seconds: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.operation_seconds = operation_seconds
-        self._look_up = look_up
-        self._agree = agree
-        self._tell = tell
+        self._describe = describe
+        self._update_metadata = update_metadata
+        self._publish = publish
         self._databases = databases
         self._clock = clock
         self._sleep = sleep
-        self._under_way: dict[str, Operation] = {}
+        self._in_progress: dict[str, RdsOperation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: list[OperationCall] = []
         self._records: list[OperationRecord] = []
 
     @property
     def calls(self) -> list[OperationCall]:
-        """Every call that was answered so far, in the order in which they arrived."""
+        """All calls with a response, in the order of arrival."""
         return sorted(self._calls, key=lambda call: call.at)
 
     @property
     def records(self) -> list[OperationRecord]:
-        """Every operation that has ended, oldest first."""
+        """All ended operations, oldest first."""
         return list(self._records)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no operation runs and nothing is left to be told of one."""
+        """Whether no operation runs and no event is pending."""
         return not self._tasks
 
-    def under_way(self, global_cluster_id: str) -> Operation | None:
-        """Return the operation that a global cluster has under way."""
-        return self._under_way.get(global_cluster_id)
+    def in_progress(self, global_cluster_id: str) -> RdsOperation | None:
+        """Return the operation in progress of a global cluster."""
+        return self._in_progress.get(global_cluster_id)
 
     def abandon(self) -> None:
-        """Let go of what is under way: the rehearsal ends."""
+        """Cancel all tasks when the rehearsal ends."""
         for task in self._tasks:
             task.cancel()
 
-    async def accept(self, request: OperationRequest, *, permit: Permit | None = None) -> Operation:
-        """Start an operation that is permitted. Raises RdsRefusal; either way the call is recorded."""
+    async def accept(self, request: OperationRequest, *, permit: Permit | None = None) -> RdsOperation:
+        """Check the permission, start an operation, and record the call. Raises RdsRefusal."""
         arrived_at = self._clock()
         try:
             operation = await self._accept(request, permit)
@@ -140,18 +137,18 @@ class GlobalOperations:
         self._start(self._run(operation))
         return operation
 
-    def _start(self, course: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(course)
+    def _start(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self, request: OperationRequest, permit: Permit | None) -> Operation:
-        view = await self._look_up(request)
+    async def _accept(self, request: OperationRequest, permit: Permit | None) -> RdsOperation:
+        view = await self._describe(request)
         if permit is not None:
             await permit(view)
-        # Nothing is awaited from here until the operation is noted: two calls at once can't both be accepted.
-        source, target = check(request, view, self._under_way.get(request.global_cluster_id))
-        operation = Operation(
+        # No await between the check and the assignment: of two simultaneous calls only one is accepted.
+        source, target = check(request, view, self._in_progress.get(request.global_cluster_id))
+        operation = RdsOperation(
             kind=request.kind,
             global_cluster_id=request.global_cluster_id,
             source=source,
@@ -159,18 +156,17 @@ class GlobalOperations:
             accepted_at=self._clock(),
             seconds=self.operation_seconds,
         )
-        self._under_way[operation.global_cluster_id] = operation
+        self._in_progress[operation.global_cluster_id] = operation
         try:
             await asyncio.to_thread(self._databases.begin, operation)
         except OperationRefusedError as error:
-            del self._under_way[operation.global_cluster_id]
+            del self._in_progress[operation.global_cluster_id]
             raise RdsRefusal("InvalidDBClusterStateFault", str(error)) from error
         return operation
 
-    async def _run(self, operation: Operation) -> None:
+    async def _run(self, operation: RdsOperation) -> None:
         outcome, cancelled, error = None, False, None
-        # Told beside the operation, which waits for nobody.
-        self._start(self._tell(operation, Moment.STARTED))
+        self._start(self._publish(operation, OperationPhase.STARTED))
         try:
             await self._sleep(operation.seconds)
             try:
@@ -179,26 +175,26 @@ class GlobalOperations:
                 cancelled, error = True, str(refused)
                 await self._cancel(operation)
             else:
-                error = await self._agree(operation)
+                error = await self._update_metadata(operation)
         except asyncio.CancelledError:
             cancelled, error = True, "the rehearsal ended"
             raise
         finally:
-            del self._under_way[operation.global_cluster_id]
+            del self._in_progress[operation.global_cluster_id]
             self._records.append(
                 OperationRecord(
                     operation=operation, finished_at=self._clock(), cancelled=cancelled, outcome=outcome, error=error
                 )
             )
-        self._start(self._tell(operation, Moment.CANCELLED if cancelled else Moment.COMPLETED))
+        self._start(self._publish(operation, OperationPhase.CANCELLED if cancelled else OperationPhase.COMPLETED))
 
-    async def _cancel(self, operation: Operation) -> None:
-        """Go back to what was before, which takes a while too."""
-        self._under_way[operation.global_cluster_id] = operation.cancelled(self._clock())
+    async def _cancel(self, operation: RdsOperation) -> None:
+        """Restore the roles, which also takes time."""
+        self._in_progress[operation.global_cluster_id] = operation.cancelled(self._clock())
         try:
             await asyncio.to_thread(self._databases.cancel, operation)
         except OperationRefusedError:
-            # Its cluster was deleted meanwhile: there is nothing left to undo.
+            # The cluster was deleted meanwhile.
             return
         await self._sleep(PENDING_SHARE * operation.seconds)
 

@@ -1,15 +1,12 @@
-"""ModifyVpcPeeringConnectionOptions, which the emulator lacks: whether the other VPC's DNS names resolve.
-
-Owns: the options of each peering, what EC2 refuses, and EC2's XML for both.
-Does not own: the peerings themselves (the emulator's). Pure but for the options that it keeps.
-"""
+"""ModifyVpcPeeringConnectionOptions, which ministack lacks: whether the other VPC's DNS names resolve."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from uuid import uuid4
-from xml.sax.saxutils import escape
+
+from rehearsal.cloud.query_xml import document
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 OPTION = "AllowDnsResolutionFromRemoteVpc"
@@ -17,7 +14,7 @@ _SIDES = {"Accepter": "accepterVpcInfo", "Requester": "requesterVpcInfo"}
 
 
 class Ec2Refusal(Exception):
-    """An error that EC2 answers."""
+    """An error response of EC2."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -25,11 +22,9 @@ class Ec2Refusal(Exception):
         self.message = message
 
     def to_xml(self) -> bytes:
-        """Return it in EC2's own wire format, which differs from RDS's."""
-        return (
-            f"<Response><Errors><Error><Code>{self.code}</Code><Message>{escape(self.message)}</Message></Error></Errors>"
-            f"<RequestID>{uuid4()}</RequestID></Response>"
-        ).encode()
+        """Return the error in EC2's format, which differs from RDS's."""
+        error = {"Code": self.code, "Message": self.message}
+        return document("Response", {"Errors": {"Error": error}, "RequestID": uuid4()}, namespace="")
 
 
 def _tag(name: str) -> str:
@@ -43,11 +38,11 @@ class PeeringOptions:
         self._options: dict[tuple[str, str], bool] = {}
 
     def modify(self, parameters: Mapping[str, str], *, region: str, described: bytes) -> bytes:
-        """Set the options that a call names; return EC2's answer. `described` is the peering's own description.
+        """Set the options in a call; return EC2's response. `described` is the response of DescribeVpcPeeringConnections.
 
         Raises:
-            Ec2Refusal: no such peering, one that isn't active, or a side that isn't this region's.
-        Source: "ModifyVpcPeeringConnectionOptions": across regions each side is set in its own region.
+            Ec2Refusal: the peering does not exist or is not active, or the side belongs to another region.
+        Source: "ModifyVpcPeeringConnectionOptions": across regions, each side is set in its own region.
         """
         peering_id = parameters.get("VpcPeeringConnectionId", "")
         item = _find(described, peering_id)
@@ -60,27 +55,24 @@ class PeeringOptions:
                 "OperationNotPermitted",
                 f"Peering {peering_id} is not active. Peering options can be added only to active peerings.",
             )
-        asked = {side: parameters.get(f"{side}PeeringConnectionOptions.{OPTION}") for side in _SIDES}
-        for side, value in asked.items():
-            if value is not None and item.findtext(f"{_tag(_SIDES[side])}/{_tag('region')}", region) != region:
+        requested = {
+            side: value
+            for side in _SIDES
+            if (value := parameters.get(f"{side}PeeringConnectionOptions.{OPTION}")) is not None
+        }
+        for side in requested:
+            if item.findtext(f"{_tag(_SIDES[side])}/{_tag('region')}", region) != region:
                 raise Ec2Refusal(
-                    "OperationNotPermitted", f"The {side.lower()} options of {peering_id} are not modified in {region}"
+                    "OperationNotPermitted", f"The {side.lower()} options of {peering_id} can't be modified in {region}"
                 )
-        answers = []
-        for side, value in asked.items():
-            if value is not None:
-                self._options[peering_id, side] = value.lower() == "true"
-                answers.append(
-                    f"<{side.lower()}PeeringConnectionOptions><allowDnsResolutionFromRemoteVpc>{value.lower()}"
-                    f"</allowDnsResolutionFromRemoteVpc></{side.lower()}PeeringConnectionOptions>"
-                )
-        return (
-            f'<ModifyVpcPeeringConnectionOptionsResponse xmlns="{NAMESPACE}"><requestId>{uuid4()}</requestId>'
-            f"{''.join(answers)}</ModifyVpcPeeringConnectionOptionsResponse>"
-        ).encode()
+        content: dict[str, object] = {"requestId": uuid4()}
+        for side, value in requested.items():
+            self._options[peering_id, side] = value.lower() == "true"
+            content[f"{side.lower()}PeeringConnectionOptions"] = {"allowDnsResolutionFromRemoteVpc": value.lower()}
+        return document("ModifyVpcPeeringConnectionOptionsResponse", content, namespace=NAMESPACE)
 
     def describe(self, xml: bytes) -> bytes:
-        """Return the emulator's answer to DescribeVpcPeeringConnections with the options in it."""
+        """Return ministack's response to DescribeVpcPeeringConnections with the options added."""
         root = ElementTree.fromstring(xml)
         for item in root.iter(_tag("item")):
             peering_id = item.findtext(_tag("vpcPeeringConnectionId"), "")

@@ -1,8 +1,6 @@
-"""What RDS tells EventBridge of a failover or switchover, in each region that lives.
+"""RDS's EventBridge events for failovers and switchovers, in each available region.
 
-Owns: which event belongs to which moment, its form, and handing it to the emulator's EventBridge. Does not own: the rules
-that match it and their targets (the program's), or when an operation starts and ends (operation_runner.py).
-Invariant: nobody waits for an event, and one that can't be delivered changes nothing: RDS emits them on a best effort basis.
+Events are best effort: an operation does not wait for them, and one that can't be delivered changes nothing.
 Source: Monitoring Amazon Aurora events; Amazon RDS event categories and event messages for Aurora.
 """
 
@@ -18,35 +16,38 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.cloud.global_cluster import Member, Operation, OperationKind
-from rehearsal.support.clients import Clients
+from rehearsal.cloud.global_cluster import ClusterMember, OperationKind, RdsOperation
+from rehearsal.support.clients import BotoClients
 
 SOURCE = "aws.rds"
 DETAIL_TYPE = "RDS DB Cluster Event"
 CATEGORY = "global failover"
 
 
-class Moment(StrEnum):
-    """What has become of an operation."""
+class OperationPhase(StrEnum):
+    """The phases of an operation that have events."""
 
     STARTED = "started"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
 
 
-# AWS documents no event for the start of a failover, and for one that does not come about that it failed.
-EVENTS: dict[tuple[OperationKind, Moment], tuple[str, str]] = {
-    (OperationKind.SWITCHOVER, Moment.STARTED): ("RDS-EVENT-0181", "Global switchover to {target} started."),
-    (OperationKind.SWITCHOVER, Moment.COMPLETED): ("RDS-EVENT-0185", "Global switchover to {target} finished."),
-    (OperationKind.SWITCHOVER, Moment.CANCELLED): ("RDS-EVENT-0186", "Global switchover to {target} is cancelled."),
-    (OperationKind.FAILOVER, Moment.COMPLETED): ("RDS-EVENT-0238", "Global failover to {target} completed."),
-    (OperationKind.FAILOVER, Moment.CANCELLED): ("RDS-EVENT-0239", "Global failover to {target} failed."),
+# AWS documents no event for the start of a failover. A cancelled failover is reported as failed.
+EVENTS: dict[tuple[OperationKind, OperationPhase], tuple[str, str]] = {
+    (OperationKind.SWITCHOVER, OperationPhase.STARTED): ("RDS-EVENT-0181", "Global switchover to {target} started."),
+    (OperationKind.SWITCHOVER, OperationPhase.COMPLETED): ("RDS-EVENT-0185", "Global switchover to {target} finished."),
+    (OperationKind.SWITCHOVER, OperationPhase.CANCELLED): (
+        "RDS-EVENT-0186",
+        "Global switchover to {target} is cancelled.",
+    ),
+    (OperationKind.FAILOVER, OperationPhase.COMPLETED): ("RDS-EVENT-0238", "Global failover to {target} completed."),
+    (OperationKind.FAILOVER, OperationPhase.CANCELLED): ("RDS-EVENT-0239", "Global failover to {target} failed."),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldEvent:
-    """An event that RDS told of in one region; `at` is in seconds since the epoch, `error` is why it did not arrive."""
+class RdsEvent:
+    """An event in one region; `at` is in seconds since the epoch, `error` is set if the delivery failed."""
 
     at: float
     region: str
@@ -55,9 +56,9 @@ class ToldEvent:
     error: str | None = None
 
 
-def event_of(operation: Operation, moment: Moment) -> tuple[str, str] | None:
-    """Return (EventID, message) of a moment of an operation; None when RDS has none."""
-    found = EVENTS.get((operation.kind, moment))
+def event_of(operation: RdsOperation, phase: OperationPhase) -> tuple[str, str] | None:
+    """Return (EventID, message) for a phase of an operation; None if RDS has no event for it."""
+    found = EVENTS.get((operation.kind, phase))
     if found is None:
         return None
     event_id, message = found
@@ -65,8 +66,8 @@ def event_of(operation: Operation, moment: Moment) -> tuple[str, str] | None:
     return event_id, message.format(target=f"DB cluster {target.cluster_id} in Region {target.region}")
 
 
-def event_entry(member: Member, event_id: str, message: str, at: float) -> dict[str, Any]:
-    """Return the event of one region's cluster as an entry of PutEvents; `at` is in seconds since the epoch."""
+def event_entry(member: ClusterMember, event_id: str, message: str, at: float) -> dict[str, Any]:
+    """Return the event of one member as an entry of PutEvents; `at` is in seconds since the epoch."""
     moment = datetime.fromtimestamp(at, UTC)
     detail = {
         "EventCategories": [CATEGORY],
@@ -87,32 +88,32 @@ def event_entry(member: Member, event_id: str, message: str, at: float) -> dict[
 
 
 class RdsEvents:
-    """Tells EventBridge in every region that lives. `endpoint` gives the emulator's URL, once it runs."""
+    """Publishes events to EventBridge in each available region. `endpoint` returns ministack's URL once it runs."""
 
     def __init__(
-        self, *, endpoint: Callable[[], str], is_dark: Callable[[str], bool], clock: Callable[[], float]
+        self, *, endpoint: Callable[[], str], is_failed: Callable[[str], bool], clock: Callable[[], float]
     ) -> None:
         self._endpoint = endpoint
-        self._is_dark = is_dark
+        self._is_failed = is_failed
         self._clock = clock
-        self._clients: Clients | None = None
-        self._told: list[ToldEvent] = []
+        self._clients: BotoClients | None = None
+        self._published: list[RdsEvent] = []
 
     @property
-    def notified(self) -> list[ToldEvent]:
-        """Every event so far, oldest first."""
-        return list(self._told)
+    def published(self) -> list[RdsEvent]:
+        """All events so far, oldest first."""
+        return list(self._published)
 
-    async def tell(self, operation: Operation, moment: Moment) -> None:
-        """Tell of a moment of an operation, in the regions of both clusters, so far as they live."""
-        event = event_of(operation, moment)
+    async def publish(self, operation: RdsOperation, phase: OperationPhase) -> None:
+        """Publish the event for a phase in the available regions of both clusters."""
+        event = event_of(operation, phase)
         if event is None:
             return
         if self._clients is None:
-            self._clients = Clients(self._endpoint())
-        # Who lives is asked once: a region that comes back while the others are told was dark at that moment.
-        living = [member for member in (operation.target, operation.source) if not self._is_dark(member.region)]
-        for member in living:
+            self._clients = BotoClients(self._endpoint())
+        # Read once: a region that is restored meanwhile was failed at the time of the event.
+        available = [member for member in (operation.target, operation.source) if not self._is_failed(member.region)]
+        for member in available:
             await asyncio.to_thread(self._put, self._clients, member, *event)
 
     def close(self) -> None:
@@ -120,12 +121,12 @@ class RdsEvents:
         if self._clients is not None:
             self._clients.close()
 
-    def _put(self, clients: Clients, member: Member, event_id: str, message: str) -> None:
+    def _put(self, clients: BotoClients, member: ClusterMember, event_id: str, message: str) -> None:
         at, error = self._clock(), None
         try:
-            answer = clients("events", member.region).put_events(Entries=[event_entry(member, event_id, message, at)])
-            if answer["FailedEntryCount"]:
-                error = str(answer["Entries"])
-        except (ClientError, BotoCoreError, ValueError) as failure:  # ValueError: the emulator has no URL yet
+            response = clients("events", member.region).put_events(Entries=[event_entry(member, event_id, message, at)])
+            if response["FailedEntryCount"]:
+                error = str(response["Entries"])
+        except (ClientError, BotoCoreError, ValueError) as failure:  # ValueError: ministack has no URL yet
             error = str(failure)
-        self._told.append(ToldEvent(at=at, region=member.region, event_id=event_id, message=message, error=error))
+        self._published.append(RdsEvent(at=at, region=member.region, event_id=event_id, message=message, error=error))

@@ -1,28 +1,32 @@
-"""RDS's XML: reading what the emulator answers, and writing what it doesn't say.
+"""RDS's XML: reading ministack's responses, and adding what ministack does not know.
 
-Owns: the endpoint names of clusters and instances, and the parts of an answer that stand in their place.
-Does not own: when they change (control_plane.py). Pure: text in, text out.
-Invariant: an answer that holds no cluster, instance or global cluster stays as it is, byte for byte.
+A response without cluster, instance or global cluster stays byte for byte the same.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
-from xml.sax.saxutils import escape
+
+import botocore.session
+from botocore.model import ServiceModel
+from botocore.parsers import QueryParser
 
 from rehearsal.cloud.global_cluster import (
+    ClusterMember,
     FailoverStatus,
     GlobalClusterView,
-    Member,
-    Operation,
     OperationKind,
+    RdsOperation,
     RdsRefusal,
 )
+from rehearsal.cloud.query_xml import document
 
 NAMESPACE = "http://rds.amazonaws.com/doc/2014-10-31/"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -33,7 +37,7 @@ def _tag(name: str) -> str:
 
 
 def endpoint_hash(account_id: str, region: str) -> str:
-    """Return the twelve characters that AWS puts into all endpoints of an account in a region: always the same ones."""
+    """Return the twelve characters in all endpoints of an account and region; they are always the same."""
     number = int.from_bytes(hashlib.sha256(f"{account_id}:{region}".encode()).digest()[:12], "big")
     characters = []
     for _ in range(12):
@@ -64,7 +68,7 @@ def instance_endpoint(arn: str) -> str:
 
 
 def global_endpoint(account_id: str, global_cluster_id: str) -> str:
-    """Return the host name that leads to whichever cluster is the writer."""
+    """Return the host name of the global writer endpoint."""
     return f"{global_cluster_id}.global-{endpoint_hash(account_id, 'global')}.global.rds.amazonaws.com"
 
 
@@ -77,98 +81,38 @@ def cluster_of_arn(arn: str) -> tuple[str, str]:
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescribedCluster:
-    """What an answer says of a cluster."""
-
-    id: str
-    arn: str
-    engine_version: str
-    status: str
-    port: int
-    global_cluster_id: str
-    instance_ids: tuple[str, ...]
-    is_encrypted: bool
-    kms_key_id: str
-    backup_retention_days: str
+@functools.cache
+def _service_model() -> ServiceModel:
+    return botocore.session.Session().get_service_model("rds")
 
 
-def described_clusters(xml: bytes) -> list[DescribedCluster]:
-    """Read every cluster in an answer."""
-    return [
-        DescribedCluster(
-            id=_text(element, "DBClusterIdentifier"),
-            arn=_text(element, "DBClusterArn"),
-            engine_version=_text(element, "EngineVersion"),
-            status=_text(element, "Status"),
-            port=int(_text(element, "Port") or 0),
-            global_cluster_id=_text(element, "GlobalClusterIdentifier"),
-            instance_ids=tuple(
-                _text(member, "DBInstanceIdentifier") for member in element.iter(_tag("DBClusterMember"))
-            ),
-            is_encrypted=_text(element, "StorageEncrypted") == "true",
-            kms_key_id=_text(element, "KmsKeyId"),
-            backup_retention_days=_text(element, "BackupRetentionPeriod"),
-        )
-        for element in ElementTree.fromstring(xml).iter()
-        if _is_cluster(element)
-    ]
+def parse(action: str, xml: bytes, *, http_status: int = 200) -> dict[str, Any]:
+    """Return a response as boto3 returns it, errors included."""
+    shape = _service_model().operation_model(action).output_shape
+    return QueryParser().parse({"body": xml, "headers": {}, "status_code": http_status}, shape)
 
 
-def cluster_of_instance(xml: bytes) -> str | None:
-    """Return the cluster that the instance in an answer belongs to, None when there is none."""
-    element = next(ElementTree.fromstring(xml).iter(_tag("DBClusterIdentifier")), None)
-    return element.text if element is not None else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribedGlobalCluster:
-    """What an answer says of a global cluster; members are (cluster ARN, is the writer)."""
-
-    id: str
-    status: str
-    is_encrypted: bool
-    database_name: str
-    members: tuple[tuple[str, bool], ...]
-
-    def view(self, clusters: Mapping[str, DescribedCluster]) -> GlobalClusterView:
-        """Put it together with its clusters, by ARN; one that can't be described has no instance and no status."""
-        return GlobalClusterView(
-            id=self.id,
-            status=self.status,
-            members=[self._member(arn, is_writer, clusters.get(arn)) for arn, is_writer in self.members],
-        )
-
-    @staticmethod
-    def _member(arn: str, is_writer: bool, cluster: DescribedCluster | None) -> Member:
+def view_of(global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> GlobalClusterView:
+    """Return the view of a described global cluster and its clusters, by ARN; a missing cluster is inaccessible."""
+    members = []
+    for member in global_cluster["GlobalClusterMembers"]:
+        arn = member["DBClusterArn"]
         region, cluster_id = cluster_of_arn(arn)
-        return Member(
-            cluster_id=cluster_id,
-            arn=arn,
-            region=region,
-            is_writer=is_writer,
-            engine_version=cluster.engine_version if cluster else "",
-            status=cluster.status if cluster else "inaccessible",
-            instance_count=len(cluster.instance_ids) if cluster else 0,
+        cluster = clusters.get(arn, {})
+        members.append(
+            ClusterMember(
+                cluster_id=cluster_id,
+                arn=arn,
+                region=region,
+                is_writer=member["IsWriter"],
+                engine_version=cluster.get("EngineVersion", ""),
+                status=cluster.get("Status", "inaccessible"),
+                instance_count=len(cluster.get("DBClusterMembers", [])),
+            )
         )
-
-
-def described_global_clusters(xml: bytes) -> list[DescribedGlobalCluster]:
-    """Read every global cluster in an answer."""
-    return [
-        DescribedGlobalCluster(
-            id=_text(element, "GlobalClusterIdentifier"),
-            status=_text(element, "Status"),
-            is_encrypted=_text(element, "StorageEncrypted") == "true",
-            database_name=_text(element, "DatabaseName"),
-            members=tuple(
-                (_text(member, "DBClusterArn"), _text(member, "IsWriter") == "true")
-                for member in _global_members(element)
-            ),
-        )
-        for element in ElementTree.fromstring(xml).iter()
-        if _is_global_cluster(element)
-    ]
+    return GlobalClusterView(
+        id=global_cluster["GlobalClusterIdentifier"], status=global_cluster["Status"], members=members
+    )
 
 
 def _text(element: ElementTree.Element, name: str) -> str:
@@ -176,7 +120,7 @@ def _text(element: ElementTree.Element, name: str) -> str:
 
 
 def _is_cluster(element: ElementTree.Element) -> bool:
-    # A snapshot has a DBClusterIdentifier as well, but no endpoint.
+    # A snapshot also has a DBClusterIdentifier, but no endpoint.
     return element.find(_tag("ReaderEndpoint")) is not None and element.find(_tag("DBClusterArn")) is not None
 
 
@@ -197,24 +141,24 @@ def _global_members(element: ElementTree.Element) -> list[ElementTree.Element]:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownState:
-    """What we know and the emulator doesn't: looked up while an answer is rewritten."""
+    """The proxy's knowledge that ministack lacks; clusters are named by ARN."""
 
     account_id: str
     port_of: Callable[[str], int | None]
-    """The port that a cluster (by ARN) was created with."""
-    operation_of: Callable[[str], Operation | None]
-    """The operation that a global cluster has under way."""
+    """Returns the port of a cluster."""
+    operation_of: Callable[[str], RdsOperation | None]
+    """Returns the operation of a global cluster that is in progress."""
     is_synchronized: Callable[[str], bool]
-    """Whether a cluster (by ARN) follows the writer."""
+    """Returns whether a cluster replicates from the writer."""
     restorable_of: Callable[[str], tuple[float, float] | None]
-    """From when to when, in seconds since the epoch, a cluster (by ARN) may be copied."""
-    is_being_made: Callable[[str], bool]
-    """Whether a cluster (by ARN) is a copy that is still being created."""
+    """Returns the earliest and latest restorable time of a cluster, in seconds since the epoch."""
+    is_creating: Callable[[str], bool]
+    """Returns whether a cluster is still being restored."""
     now: float
 
 
 def rewrite(xml: bytes, known: KnownState) -> bytes:
-    """Return the answer with real-looking endpoints, ports, operations under way and synchronization."""
+    """Return the response with realistic endpoints, ports, failover states and synchronization states."""
     root = ElementTree.fromstring(xml)
     found = False
     for element in list(root.iter()):
@@ -240,7 +184,7 @@ def _rewrite_backups(element: ElementTree.Element, known: KnownState, arn: str) 
     if restorable is not None:
         for name, at in zip(("EarliestRestorableTime", "LatestRestorableTime"), restorable, strict=True):
             _set(element, name, datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"))
-    if known.is_being_made(arn):
+    if known.is_creating(arn):
         _set(element, "Status", "creating")
 
 
@@ -259,8 +203,8 @@ def _rewrite_global_cluster(element: ElementTree.Element, known: KnownState) -> 
     global_cluster_id = _text(element, "GlobalClusterIdentifier")
     _set(element, "Endpoint", global_endpoint(known.account_id, global_cluster_id))
     for member in _global_members(element):
-        follows = _text(member, "IsWriter") == "true" or known.is_synchronized(_text(member, "DBClusterArn"))
-        _set(member, "SynchronizationStatus", "connected" if follows else "pending-resync")
+        is_connected = _text(member, "IsWriter") == "true" or known.is_synchronized(_text(member, "DBClusterArn"))
+        _set(member, "SynchronizationStatus", "connected" if is_connected else "pending-resync")
     operation = known.operation_of(global_cluster_id)
     for state in element.findall(_tag("FailoverState")):
         element.remove(state)
@@ -288,25 +232,22 @@ def _set_port(parent: ElementTree.Element, port: int | None) -> None:
         _set(parent, "Port", str(port))
 
 
-def refusal_in(xml: bytes, http_status: int) -> RdsRefusal:
-    """Read the refusal in an answer of RDS's query protocol."""
-    root = ElementTree.fromstring(xml)
-    texts = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
-    return RdsRefusal(texts.get("Code", "InternalFailure"), texts.get("Message", ""), http_status=http_status)
+def refusal_in(action: str, xml: bytes, http_status: int) -> RdsRefusal:
+    """Return the error in an error response."""
+    error = parse(action, xml, http_status=http_status)["Error"]
+    return RdsRefusal(error["Code"], error["Message"], http_status=http_status)
 
 
-def error_answer(refusal: RdsRefusal) -> bytes:
-    """Return an error in the format of RDS's query protocol."""
-    kind = "Sender" if refusal.http_status < 500 else "Receiver"
-    return (
-        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{refusal.code}</Code>'
-        f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{uuid4()}</RequestId></ErrorResponse>"
-    ).encode()
+def error_response(refusal: RdsRefusal) -> bytes:
+    """Return the error response for a refusal."""
+    sender = "Sender" if refusal.http_status < 500 else "Receiver"
+    error = {"Type": sender, "Code": refusal.code, "Message": refusal.message}
+    return document("ErrorResponse", {"Error": error, "RequestId": uuid4()}, namespace=NAMESPACE)
 
 
-def operation_answer(action: str, describe_answer: bytes) -> bytes:
-    """Return the answer to FailoverGlobalCluster or SwitchoverGlobalCluster, made from a description rewritten by us."""
-    described = next(e for e in ElementTree.fromstring(describe_answer).iter() if _is_global_cluster(e))
+def operation_response(action: str, description: bytes) -> bytes:
+    """Return the response to FailoverGlobalCluster or SwitchoverGlobalCluster from a rewritten description."""
+    described = next(e for e in ElementTree.fromstring(description).iter() if _is_global_cluster(e))
     described.tag = _tag("GlobalCluster")
     root = ElementTree.Element(_tag(f"{action}Response"))
     ElementTree.SubElement(root, _tag(f"{action}Result")).append(described)

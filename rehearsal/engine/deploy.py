@@ -1,8 +1,6 @@
-"""Run a Pulumi program in this process, unchanged, and make all its resources real at one AWS endpoint.
+"""Runs a Pulumi program in this process, and creates its resources at one AWS endpoint.
 
-Owns: the stack's configuration as the CLI would hand it over, the run itself (a deployment or a preview, on an earlier
-run's state or on none), and what came of it. Does not own: how resources are made (monitor.py, reconciler.py, resources/).
-Invariant: a run leaves nothing behind in this process; two runs in a row do not know of each other.
+A run leaves no trace in this process: two runs in a row are independent.
 """
 
 from __future__ import annotations
@@ -32,19 +30,19 @@ from pulumi.runtime.stack import run_in_stack
 from policy.rules.replacement import create_only_properties
 from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, destroy
 from rehearsal.engine.monitor import CreatingMonitor, Engine, RecordedFailure
-from rehearsal.engine.plan import Step, left_alone_text, plan_deletion, refusal_text, replacement_text
+from rehearsal.engine.plan import PlanStep, left_alone_text, plan_deletion, refusal_text, replacement_text
 from rehearsal.engine.state import KeptResource, StackState, changed_settings
 from rehearsal.provider.resources import registry
 from rehearsal.provider.resources.handler import Handler
-from rehearsal.provider.resources.outcome import NotHeld, Resource, ResourceError
-from rehearsal.support.clients import ClientFactory, Clients
+from rehearsal.provider.resources.outcome import NotHeld, ProviderResource, ResourceError
+from rehearsal.support.clients import BotoClients, ClientFactory
 
 THREADS = 16
-"""How many registrations run at a time: 118 resources of 0.1 s took 1.4 s with 16 threads, 12 s with one."""
+"""Parallel registrations: 118 resources of 0.1 s took 1.4 s with 16 threads and 12 s with one."""
 
 
 class DeploymentError(Exception):
-    """The program or its resources failed. The text holds every error; `errors` those of single resources."""
+    """A failed program or resource. The text has all errors; `errors` has those of single resources."""
 
     def __init__(self, message: str, *, errors: tuple[ResourceError, ...] = ()) -> None:
         super().__init__(message)
@@ -52,47 +50,47 @@ class DeploymentError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """What a run of the program made."""
+class DeployResult:
+    """The result of a run of the program."""
 
     project: str
     stack: str
     exports: Mapping[str, Any]
     """The stack's outputs, secrets unwrapped."""
     secret_exports: frozenset[str]
-    """Names of the exports that are secret: never show their values."""
-    resources: tuple[Resource, ...]
-    """What was made or changed, in that order; secrets are masked."""
-    steps: tuple[Step, ...]
-    """What this run did to each resource, or would do, sorted by URN; deletions last."""
+    """Names of the secret exports, whose values must not be printed."""
+    resources: tuple[ProviderResource, ...]
+    """The resources that were created or changed, in that order, with secrets masked."""
+    steps: tuple[PlanStep, ...]
+    """The step of each resource, sorted by URN; deletions last."""
     state: StackState = field(repr=False)
-    """What there is after it: what the next run is compared with. Not to be shown: it holds secrets."""
+    """The state after the run, with secrets."""
     settings_changed: tuple[tuple[str, str, str], ...] = ()
-    """(setting, what it was, what it is) since the run before."""
+    """(setting, old value, new value) since the previous run."""
     not_held: tuple[NotHeld, ...]
-    """What was sent and the emulator forgets."""
+    """The properties that were sent and that the emulator drops."""
     warnings: tuple[str, ...]
-    """What the program warned of by `pulumi.warn`."""
+    """The messages of `pulumi.warn`."""
     seconds: float
     preview: bool
 
     @property
     def refused(self) -> str:
-        """What the engine or AWS would refuse of it, and the hint; empty when nothing."""
+        """The steps that the engine or AWS would refuse, with a hint; empty if there are none."""
         return refusal_text(self.steps, self.settings_changed) if any(step.refusal for step in self.steps) else ""
 
     @property
     def replaces(self) -> str:
-        """What it would replace and why, loudly; empty when nothing."""
+        """The replacements and their reasons; empty if there are none."""
         return replacement_text(self.steps, self.settings_changed)
 
     @property
     def left_alone(self) -> str:
-        """Where changed settings meet inputs that only the first deployment decides; empty when nowhere."""
+        """The inputs that stay as they are although settings changed; empty if there are none."""
         return left_alone_text(self.steps, self.settings_changed)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Count the resources by region ("global" for what has none) and type."""
+        """Return the number of resources by region (or "global") and type."""
         regions = sorted({resource.region for resource in self.resources})
         return {
             region: dict(sorted(Counter(each.type for each in self.resources if each.region == region).items()))
@@ -104,7 +102,7 @@ def deploy(
     program_dir: Path,
     config: Mapping[str, str],
     endpoint_url: str,
-    on_resource: Callable[[Resource], None] | None = None,
+    on_resource: Callable[[ProviderResource], None] | None = None,
     *,
     stack: str = "dev",
     preview: bool = False,
@@ -112,18 +110,18 @@ def deploy(
     handlers: Mapping[str, Handler] = registry.HANDLERS,
     state: StackState | None = None,
     create_only: Callable[[str], Collection[str]] = create_only_properties,
-) -> Deployment:
-    """Run the program in `program_dir` with a stack's configuration, making everything real at `endpoint_url`.
+) -> DeployResult:
+    """Run the program in `program_dir`, and create its resources at `endpoint_url`.
 
-    `config` is flat, as `stack_config` returns it: full keys, objects as JSON texts. `on_resource` is called for each
-    resource as soon as it is made or changed, never by two threads at once. `state` is what an earlier run left: what is
-    there stays, is changed in place, or is deleted when the program has it no more; it is brought up to date as each is
-    done, also when the run fails. Nothing is ever replaced. A preview does nothing; new resources' outputs are unknown.
+    `config` is flat, as `stack_config` returns it. `on_resource` is called for each created or changed resource, never by
+    two threads at once. `state` is the state of the previous run and is updated resource by resource, also in a run that
+    fails: resources in it stay, are changed in place, or are deleted if the program no longer registers them. No resource
+    is replaced. A preview changes nothing, and outputs of new resources are unknown.
 
     Raises:
-        DeploymentError: with every error that was met. What depends on a failed resource is not tried, the rest is.
+        DeploymentError: with all errors. Resources that depend on a failed one are not tried.
     """
-    own_clients = Clients(endpoint_url)
+    own_clients = BotoClients(endpoint_url)
     state = StackState() if state is None else state
     monitor = CreatingMonitor(
         clients=clients or own_clients,
@@ -156,11 +154,11 @@ def deploy(
         if gone and not preview:
             _delete(gone, state, clients or own_clients, handlers)
     finally:
-        gc.enable()  # The program turns it off, for its process ends with it; ours goes on.
+        gc.enable()  # The program disables it, because its process usually ends with it.
         own_clients.close()
     if not preview:
         state.config = dict(config)
-    return Deployment(
+    return DeployResult(
         project=project,
         stack=stack,
         exports=monitor.record.exports,
@@ -186,21 +184,21 @@ def _delete(
 
 
 def project_name(program_dir: Path) -> str:
-    """Return the project's name as Pulumi.yaml says it. Raises `DeploymentError` when there is none."""
+    """Return the project's name from Pulumi.yaml. Raises DeploymentError if there is none."""
     name = _yaml(program_dir / "Pulumi.yaml").get("name")
     if not isinstance(name, str) or not name:
-        raise DeploymentError(f"{program_dir / 'Pulumi.yaml'}: no name")
+        raise DeploymentError(f"{program_dir / 'Pulumi.yaml'}: has no name. Add one.")
     return name
 
 
 def stack_config(program_dir: Path, stack: str, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
-    """Return a stack's configuration as the CLI hands it to a program: full keys, objects as JSON texts.
+    """Return a stack's configuration in the CLI's format: full keys, objects as JSON.
 
-    `overrides` win over Pulumi.<stack>.yaml, key by key, and inside an object setting by setting; a key without a
-    namespace is the project's own.
+    `overrides` are merged over Pulumi.<stack>.yaml, key by key and recursively inside objects. A key without a namespace
+    belongs to the project.
 
     Raises:
-        DeploymentError: a file is missing or malformed, or holds an encrypted value, which only the CLI can read.
+        DeploymentError: a file is missing or malformed, or has an encrypted value, which only the CLI can decrypt.
     """
     project = project_name(program_dir)
     settings: dict[str, object] = {}
@@ -212,7 +210,9 @@ def stack_config(program_dir: Path, stack: str, overrides: Mapping[str, object] 
         for key, value in source.items():
             full_key = _full_key(project, key)
             if isinstance(value, Mapping) and set(value) == {"secure"}:
-                raise DeploymentError(f"{full_key}: an encrypted value, which only the Pulumi CLI can read")
+                raise DeploymentError(
+                    f"{full_key}: is encrypted, and only the Pulumi CLI can decrypt it. Use a plain value"
+                )
             settings[full_key] = _merged(settings.get(full_key), value)
     return {key: _as_text(value) for key, value in settings.items()}
 
@@ -230,7 +230,7 @@ def _merged(below: object, above: object) -> object:
 def _as_text(value: object) -> str:
     if isinstance(value, str):
         return value
-    # JSON writes numbers and booleans as Pulumi's configuration does.
+    # JSON formats numbers and booleans as Pulumi's configuration does.
     return json.dumps(value)
 
 
@@ -245,40 +245,40 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 
 def _run(program_dir: Path, settings: MockSettings, config: dict[str, str]) -> BaseException | None:
-    """Run the program to its end; return what it raised."""
+    """Run the program; return the exception that it raised, if any."""
 
     def program() -> None:
         runpy.run_path(str(program_dir / "__main__.py"), run_name="__main__")
 
     async def main() -> None:
-        # In the context of this run only: an earlier run's stack, outputs and configuration are not seen.
+        # These are context variables: another run does not see them.
         pulumi_settings.configure(settings)
         pulumi_settings.SETTINGS.outputs = set()  # pyright: ignore[reportAttributeAccessIssue]  (a context variable)
         pulumi_settings.ROOT.set(None)
         pulumi_config.set_all_config(config, [])
         await run_in_stack(program)
 
-    abandoned: list[BaseException] = []
+    unawaited: list[BaseException] = []
 
     def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if isinstance(context.get("exception"), BaseException):
-            abandoned.append(context["exception"])
+            unawaited.append(context["exception"])
 
     with _program_directory(program_dir), asyncio.Runner() as runner:
         loop = runner.get_loop()
         loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="deployment"))
-        # After a failure, outputs that nobody awaits any more fail too; asyncio would print each of them.
+        # After a failure, outputs that are no longer awaited fail too, and asyncio would print each of them.
         loop.set_exception_handler(note)
         try:
             runner.run(main(), context=contextvars.copy_context())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the program raises is its error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (any exception is the program's error)
             return error
-    return abandoned[0] if abandoned else None
+    return unawaited[0] if unawaited else None
 
 
 @contextmanager
 def _program_directory(directory: Path) -> Iterator[None]:
-    """Let the program run in its own directory and import its own modules, as the CLI runs it."""
+    """Change to the program's directory and put it on the import path, as the CLI does."""
     sys.path.insert(0, str(directory))
     try:
         with chdir(directory):
@@ -294,12 +294,12 @@ def _raise_errors(monitor: CreatingMonitor, engine: Engine, failure: BaseExcepti
         texts.insert(0, _text_of(failure))
     texts += [text for text in engine.at(engine_pb2.ERROR) if text not in texts]
     if monitor.record.skipped:
-        texts.append(f"not tried, because of these: {len(monitor.record.skipped)} resources that depend on them")
+        texts.append(f"not tried: {len(monitor.record.skipped)} resources that depend on the failed ones")
     if errors or failure is not None or len(texts) > 0:
         raise DeploymentError(monitor.redact("\n".join(texts)), errors=errors) from failure
 
 
 def _text_of(failure: BaseException) -> str:
-    """Return an exception's own text; a bare one of Python's says its kind too, or nobody understands it."""
+    """Return the text of an exception, with its class if it is one of Python's own."""
     text = str(failure)
     return f"{type(failure).__name__}: {text}" if type(failure).__module__ == "builtins" else text or repr(failure)

@@ -1,23 +1,23 @@
-"""What there is in a region, service by service, as the API lists it: nothing may be left after a destroy.
+"""Lists the resources of a region through the API, service by service: a destroy must leave none.
 
-Owns: the list of what is looked at, and what AWS itself leaves behind and so doesn't count.
-Does not own: the deletion (destruction.py).
-Invariant: it asks the API, never the state: what a destroy forgot is found because nobody remembers it.
+The state is not consulted, so the inventory also finds resources that a destroy has missed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+
+import jmespath
 
 from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.support.clients import ClientFactory
 
 THREADS = 8
 GLOBAL_REGION = "us-east-1"
-"""Where the services without a region are asked."""
+"""The region whose endpoint serves the services without a region."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -32,147 +32,103 @@ class Found:
         return f"{self.region}: {self.kind} {self.id}"
 
 
-Listing = Callable[[Any], Iterable[str]]
-"""From a service's client to the ids of what it lists."""
-
-
-def _pages(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
-    if client.can_paginate(operation):
-        for page in client.get_paginator(operation).paginate(**arguments):
-            yield from page.get(key, [])
-    else:
-        yield from getattr(client, operation)(**arguments).get(key, [])
-
-
-def _every(operation: str, key: str, name: str = "") -> Listing:
-    """List everything that an operation lists, by the field `name`, or as it is."""
-    return lambda client: (each[name] if name else each for each in _pages(client, operation, key))
-
-
-def _default_vpcs(ec2: Any) -> set[str]:
-    """Return the VPCs that AWS gives to every account; what belongs to them is nobody's."""
-    return {vpc["VpcId"] for vpc in _pages(ec2, "describe_vpcs", "Vpcs") if vpc.get("IsDefault")}
-
-
-def _of_our_networks(operation: str, key: str, name: str) -> Listing:
-    def listing(ec2: Any) -> Iterator[str]:
-        default = _default_vpcs(ec2)
-        return (each[name] for each in _pages(ec2, operation, key) if each.get("VpcId") not in default)
-
-    return listing
-
-
-def _live_peerings(ec2: Any) -> Iterator[str]:
-    """A deleted peering is listed for hours. Source: VPC peering connection lifecycle."""
-    for each in _pages(ec2, "describe_vpc_peering_connections", "VpcPeeringConnections"):
-        if each["Status"]["Code"] not in ("deleted", "deleting", "rejected", "expired", "failed"):
-            yield each["VpcPeeringConnectionId"]
-
-
-def _live_keys(kms: Any) -> Iterator[str]:
-    """A key that waits for its deletion can't be used, and costs nothing. Source: Deleting AWS KMS keys."""
-    for each in _pages(kms, "list_keys", "Keys"):
-        described = kms.describe_key(KeyId=each["KeyId"])["KeyMetadata"]
-        if described["KeyManager"] == "CUSTOMER" and described["KeyState"] not in (
-            "PendingDeletion",
-            "PendingReplicaDeletion",
-        ):
-            yield each["KeyId"]
-
-
-def _aliases(kms: Any) -> Iterator[str]:
-    for each in _pages(kms, "list_aliases", "Aliases"):
-        if not each["AliasName"].startswith("alias/aws/"):
-            yield each["AliasName"]
-
-
-def _secrets(client: Any) -> Iterator[str]:
-    """A secret in its recovery window holds its name: it counts only until its deletion is planned."""
-    return (each["Name"] for each in _pages(client, "list_secrets", "SecretList") if not each.get("DeletedDate"))
-
-
-def _parameter_groups(operation: str, key: str, name: str) -> Listing:
-    return lambda rds: (each[name] for each in _pages(rds, operation, key) if not each[name].startswith("default"))
-
-
-def _own_policies(iam: Any) -> Iterator[str]:
-    return (each["Arn"] for each in _pages(iam, "list_policies", "Policies", Scope="Local"))
-
-
-def _roles(iam: Any) -> Iterator[str]:
-    for each in _pages(iam, "list_roles", "Roles"):
-        if not each["Path"].startswith("/aws-service-role/"):
-            yield each["RoleName"]
-
-
-def _alarms(cloudwatch: Any) -> Iterator[str]:
-    for key in ("MetricAlarms", "CompositeAlarms"):
-        yield from (each["AlarmName"] for each in _pages(cloudwatch, "describe_alarms", key))
-
-
-REGIONAL: Sequence[tuple[str, str, Listing]] = (
-    ("ec2", "VPC", lambda ec2: (v["VpcId"] for v in _pages(ec2, "describe_vpcs", "Vpcs") if not v.get("IsDefault"))),
-    ("ec2", "subnet", _of_our_networks("describe_subnets", "Subnets", "SubnetId")),
-    ("ec2", "route table", _of_our_networks("describe_route_tables", "RouteTables", "RouteTableId")),
-    ("ec2", "security group", _of_our_networks("describe_security_groups", "SecurityGroups", "GroupId")),
-    ("ec2", "network interface", _every("describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId")),
-    ("ec2", "VPC peering", _live_peerings),
-    ("kms", "key", _live_keys),
-    ("kms", "key alias", _aliases),
-    ("secretsmanager", "secret", _secrets),
-    ("rds", "global cluster", _every("describe_global_clusters", "GlobalClusters", "GlobalClusterIdentifier")),
-    ("rds", "cluster", _every("describe_db_clusters", "DBClusters", "DBClusterIdentifier")),
-    ("rds", "instance", _every("describe_db_instances", "DBInstances", "DBInstanceIdentifier")),
+REGIONAL: Sequence[tuple[str, str, str, str]] = (
+    ("ec2", "VPC", "describe_vpcs", "Vpcs[?!IsDefault].VpcId"),
+    ("ec2", "subnet", "describe_subnets", "Subnets[].[VpcId, SubnetId]"),
+    ("ec2", "route table", "describe_route_tables", "RouteTables[].[VpcId, RouteTableId]"),
+    ("ec2", "security group", "describe_security_groups", "SecurityGroups[].[VpcId, GroupId]"),
+    ("ec2", "network interface", "describe_network_interfaces", "NetworkInterfaces[].NetworkInterfaceId"),
+    # A deleted peering is listed for hours. Source: VPC peering connection lifecycle.
     (
-        "rds",
-        "cluster snapshot",
-        _every("describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshotIdentifier"),
+        "ec2",
+        "VPC peering",
+        "describe_vpc_peering_connections",
+        "VpcPeeringConnections[?!contains(['deleted', 'deleting', 'rejected', 'expired', 'failed'], Status.Code)]"
+        ".VpcPeeringConnectionId",
     ),
-    ("rds", "subnet group", _every("describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName")),
+    ("kms", "key", "list_keys", "Keys[].KeyId"),
+    ("kms", "key alias", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')].AliasName"),
+    # A secret in its recovery window is listed with its deletion date.
+    ("secretsmanager", "secret", "list_secrets", "SecretList[?!DeletedDate].Name"),
+    ("rds", "global cluster", "describe_global_clusters", "GlobalClusters[].GlobalClusterIdentifier"),
+    ("rds", "cluster", "describe_db_clusters", "DBClusters[].DBClusterIdentifier"),
+    ("rds", "instance", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
+    ("rds", "cluster snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshots[].DBClusterSnapshotIdentifier"),
+    ("rds", "subnet group", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName"),
     (
         "rds",
         "cluster parameter group",
-        _parameter_groups(
-            "describe_db_cluster_parameter_groups", "DBClusterParameterGroups", "DBClusterParameterGroupName"
-        ),
+        "describe_db_cluster_parameter_groups",
+        "DBClusterParameterGroups[].DBClusterParameterGroupName | [?!starts_with(@, 'default')]",
     ),
     (
         "rds",
         "parameter group",
-        _parameter_groups("describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupName"),
+        "describe_db_parameter_groups",
+        "DBParameterGroups[].DBParameterGroupName | [?!starts_with(@, 'default')]",
     ),
-    ("lambda", "function", _every("list_functions", "Functions", "FunctionName")),
-    ("scheduler", "schedule", _every("list_schedules", "Schedules", "Name")),
-    ("events", "event rule", _every("list_rules", "Rules", "Name")),
-    ("logs", "log group", _every("describe_log_groups", "logGroups", "logGroupName")),
-    ("cloudwatch", "alarm", _alarms),
-    ("cloudwatch", "dashboard", _every("list_dashboards", "DashboardEntries", "DashboardName")),
-    ("sns", "topic", _every("list_topics", "Topics", "TopicArn")),
-    ("sns", "subscription", _every("list_subscriptions", "Subscriptions", "SubscriptionArn")),
-    ("dynamodb", "table", _every("list_tables", "TableNames")),
+    ("lambda", "function", "list_functions", "Functions[].FunctionName"),
+    ("scheduler", "schedule", "list_schedules", "Schedules[].Name"),
+    ("events", "event rule", "list_rules", "Rules[].Name"),
+    ("logs", "log group", "describe_log_groups", "logGroups[].logGroupName"),
+    ("cloudwatch", "alarm", "describe_alarms", "[MetricAlarms, CompositeAlarms][].AlarmName"),
+    ("cloudwatch", "dashboard", "list_dashboards", "DashboardEntries[].DashboardName"),
+    ("sns", "topic", "list_topics", "Topics[].TopicArn"),
+    ("sns", "subscription", "list_subscriptions", "Subscriptions[].SubscriptionArn"),
+    ("dynamodb", "table", "list_tables", "TableNames[]"),
 )
-"""(service, what it is, how it is listed), asked in each region."""
+"""(service, kind, operation, JMESPath of the ids), for each region.
 
-WITHOUT_REGION: Sequence[tuple[str, str, Listing]] = (
-    ("iam", "role", _roles),
-    ("iam", "policy", _own_policies),
-    ("route53", "hosted zone", _every("list_hosted_zones", "HostedZones", "Id")),
-    ("route53", "health check", _every("list_health_checks", "HealthChecks", "Id")),
+A pair [VpcId, id] is a resource of a VPC. Those of the default VPC do not count: AWS creates them in every account.
+"""
+
+WITHOUT_REGION: Sequence[tuple[str, str, str, str]] = (
+    ("iam", "role", "list_roles", "Roles[?!starts_with(Path, '/aws-service-role/')].RoleName"),
+    ("iam", "policy", "list_policies", "Policies[?!starts_with(Arn, 'arn:aws:iam::aws:')].Arn"),
+    ("route53", "hosted zone", "list_hosted_zones", "HostedZones[].Id"),
+    ("route53", "health check", "list_health_checks", "HealthChecks[].Id"),
 )
-"""The same for the services that have no region."""
+"""The same for the services without a region."""
 
 
 def take_inventory(clients: ClientFactory, regions: Sequence[str]) -> tuple[Found, ...]:
-    """Return everything that the API lists in the regions and in the services without one; sorted.
+    """Return all resources in the regions and in the services without a region, sorted.
 
-    Raises: ClientError or BotoCoreError when a service can't be asked: what was not looked at is not empty.
+    Raises: ClientError or BotoCoreError when a service does not respond.
     """
-    asked = [(region, region, *row) for region in regions for row in REGIONAL]
-    asked += [(GLOBAL, GLOBAL_REGION, *row) for row in WITHOUT_REGION]
+    listings = [(region, region, *row) for region in regions for row in REGIONAL]
+    listings += [(GLOBAL, GLOBAL_REGION, *row) for row in WITHOUT_REGION]
 
-    def look(row: tuple[str, str, str, str, Listing]) -> list[Found]:
-        shown, region, service, kind, listing = row
-        return [Found(region=shown, kind=kind, id=str(each)) for each in listing(clients(service, region))]
+    def found(row: tuple[str, str, str, str, str, str]) -> list[Found]:
+        shown, region, service, kind, operation, path = row
+        ids = _ids(clients(service, region), operation, path)
+        return [Found(region=shown, kind=kind, id=each) for each in ids]
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="inventory") as pool:
-        return tuple(sorted(found for each in pool.map(look, asked) for found in each))
+        return tuple(sorted(one for ones in pool.map(found, listings) for one in ones))
+
+
+def _ids(client: Any, operation: str, path: str) -> Iterable[str]:
+    listed = _listed(client, operation, path)
+    if operation == "list_keys":
+        return [key for key in listed if _is_live_key(client, key)]
+    if listed and isinstance(listed[0], list):
+        default = _listed(client, "describe_vpcs", "Vpcs[?IsDefault].VpcId")
+        return [id_ for vpc_id, id_ in listed if vpc_id not in default]
+    return listed
+
+
+def _listed(client: Any, operation: str, path: str) -> list[Any]:
+    if client.can_paginate(operation):
+        pages = client.get_paginator(operation).paginate()
+        return [each for each in pages.search(path) if each is not None]
+    return jmespath.search(path, getattr(client, operation)()) or []
+
+
+def _is_live_key(kms: Any, key_id: str) -> bool:
+    """Return whether a key belongs to the account's owner and is not pending deletion, when it costs nothing.
+
+    Source: Deleting AWS KMS keys.
+    """
+    key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    return key["KeyManager"] == "CUSTOMER" and key["KeyState"] not in ("PendingDeletion", "PendingReplicaDeletion")

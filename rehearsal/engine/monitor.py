@@ -1,9 +1,7 @@
-"""The resource monitor that a Pulumi program talks to: it makes every resource real, through boto3 at one URL.
+"""The resource monitor that the Pulumi SDK calls: it decodes registrations and creates resources through boto3.
 
-Owns: everything that touches Pulumi's internals (pulumi is pinned exactly for this file and deployment.py): decoding of
-registrations, providers and their default tags, failure of one resource without losing the others, stack exports.
-Does not own: what is done for a resource (reconciler.py, resources/), or running the program (deployment.py).
-Invariant: a registration is carried out whole, or is recorded as an error that names URN, type and property.
+Only this module and deploy.py use Pulumi's internals, for which the version of pulumi is pinned. A registration is
+carried out completely, or recorded as an error with URN, type and property; the other resources go on.
 """
 
 from __future__ import annotations
@@ -27,24 +25,22 @@ from pulumi.runtime.sync_await import _ensure_event_loop
 
 from policy.rules.replacement import create_only_properties
 from rehearsal.engine.aliases import STACK_TYPE, alias_urns, make_urn
-from rehearsal.engine.reconciler import Answer, DisagreementError, Reconciler, Registration
-from rehearsal.engine.state import StackState
+from rehearsal.engine.reconciler import ReadBackError, Reconciler, Registration, RegistrationResult
+from rehearsal.engine.state import StackState, Wanted, comparable
 from rehearsal.provider.resources import lookups, registry
 from rehearsal.provider.resources.handler import Handler, HandlerError, unknown_properties
-from rehearsal.provider.resources.outcome import GLOBAL, Record, Resource, ResourceError
+from rehearsal.provider.resources.outcome import GLOBAL, ProviderResource, ResourceError, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues, decode, secret, secret_texts
 from rehearsal.support.clients import ClientFactory
 
 AWS_PROVIDER_TYPE = "pulumi:providers:aws"
 
-# What a provider may be configured with; anything else would change what the deployment means. The SDK sets the skips by
-# itself: they leave out checks of the real provider against the real AWS.
 PROVIDER_PROPERTIES = frozenset(
     {"region", "defaultTags", "version", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
 )
+"""The supported provider settings. The SDK itself sets the `skip...` ones."""
 
-
-NOT_RUN = frozenset(
+UNSUPPORTED_FEATURES = frozenset(
     {
         resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
         resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
@@ -52,10 +48,11 @@ NOT_RUN = frozenset(
         resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
     }
 )
+"""Features that this monitor would not run. The SDK rejects their use if they are not announced."""
 
 
 class RecordedFailure(Exception):
-    """Tells the program that something failed which the monitor has already recorded."""
+    """A failure that the monitor has already recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +62,7 @@ class _Provider:
 
 
 class _NoMocks(Mocks):
-    """The base class wants mocks; every method that would call them is overridden."""
+    """Mocks that are never called: every method of the base class that would is overridden."""
 
     def call(self, args: MockCallArgs) -> Any:
         raise NotImplementedError(args.token)
@@ -75,13 +72,13 @@ class _NoMocks(Mocks):
 
 
 class Engine:
-    """The engine's log: what the program says by `pulumi.log`, kept for the report."""
+    """The engine's log, with the messages of `pulumi.log`."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[int, str]] = []
 
     def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:
-        """Keep a message with its severity."""
+        """Store a message with its severity."""
         self.messages.append((request.severity, request.message))
         return empty_pb2.Empty()
 
@@ -91,7 +88,7 @@ class Engine:
 
 
 class CreatingMonitor(MockMonitor):
-    """Creates what a program registers. Many threads call it at once, for resources that do not wait for each other."""
+    """Creates the resources that a program registers. Thread-safe: independent resources register in parallel."""
 
     def __init__(
         self,
@@ -100,12 +97,12 @@ class CreatingMonitor(MockMonitor):
         program_directory: Path,
         preview: bool = False,
         handlers: Mapping[str, Handler] = registry.HANDLERS,
-        on_resource: Callable[[Resource], None] | None = None,
+        on_resource: Callable[[ProviderResource], None] | None = None,
         state: StackState | None = None,
         create_only: Callable[[str], Collection[str]] = create_only_properties,
     ) -> None:
         super().__init__(_NoMocks())
-        self.record = Record()
+        self.record = ResourceRecord()
         self.reconciler = Reconciler(
             state=StackState() if state is None else state,
             record=self.record,
@@ -115,6 +112,7 @@ class CreatingMonitor(MockMonitor):
             on_resource=on_resource,
         )
         self._clients = clients
+        self._program_directory = program_directory
         self._preview = preview
         self._handlers = handlers
         self._lock = threading.Lock()
@@ -124,10 +122,10 @@ class CreatingMonitor(MockMonitor):
         self._providers: dict[str, _Provider] = {}
         self._secrets: set[str] = set()
 
-    # What the SDK calls. The names are those of Pulumi's protocol.
+    # --- Methods of Pulumi's protocol -------------------------------------------------------------------------------
 
     def RegisterResource(self, request: Any) -> Any:
-        """Create one resource; a failure is recorded and answered as such: what does not depend on it goes on."""
+        """Register one resource; a failure is recorded and returned, and independent resources go on."""
         urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
@@ -135,7 +133,7 @@ class CreatingMonitor(MockMonitor):
         started = time.monotonic()
         try:
             return self._register(urn, request, started)
-        except DisagreementError as error:
+        except ReadBackError as error:
             for name, difference in error.further:
                 self._failed(urn, request.type, difference, name)
             return self._failed(urn, request.type, str(error), error.property or "")
@@ -143,11 +141,11 @@ class CreatingMonitor(MockMonitor):
             return self._failed(urn, request.type, str(error), error.property or "")
         except (ClientError, BotoCoreError) as error:
             return self._failed(urn, request.type, str(error))
-        except Exception as error:  # noqa: BLE001 (a mistake in a handler must not lose the name of its resource)
+        except Exception as error:  # noqa: BLE001 (an error in a handler must name its resource)
             return self._failed(urn, request.type, f"{type(error).__name__}: {error}")
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        """Keep the exports, when the outputs are the stack's."""
+        """Store the exports, if the outputs are the stack's."""
         if request.urn.split("::")[2] == STACK_TYPE:
             _ensure_event_loop()
             exports = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
@@ -159,49 +157,49 @@ class CreatingMonitor(MockMonitor):
                 )
                 unexplained = [] if self._unusable or self._preview else decoded.unknown
             for name in [*unexplained, *decoded.with_output_in_text()]:
-                self._failed(request.urn, STACK_TYPE, "this export has no known value", name)
+                self._failed(request.urn, STACK_TYPE, "this export has an unknown value", name)
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:
-        """Answer a provider function from the emulator."""
+        """Call a provider function."""
         _ensure_event_loop()
         arguments = decode(rpc.deserialize_properties(request.args, keep_unknowns=True)).plain
-        lookup = lookups.LOOKUPS.get(request.tok)
+        function = lookups.INVOKE_FUNCTIONS.get(request.tok)
         try:
-            if lookup is None:
-                raise HandlerError("the rehearsal does not know this function")
+            if function is None:
+                raise HandlerError("the rehearsal does not support this function")
             provider = self._provider(request.provider)
-            result = lookup(arguments, self._clients, provider.region)
+            result = function(arguments, self._clients, provider.region)
         except (HandlerError, ClientError, BotoCoreError) as error:
             name = error.property if isinstance(error, HandlerError) and error.property else ""
             self._failed("(a function call)", request.tok, str(error), name)
             raise RecordedFailure(request.tok) from error
-        answer = struct_pb2.Struct()
-        answer.update(result)
-        fields: dict[str, Any] = {"return": answer}  # A word of Python, so no plain keyword.
+        values = struct_pb2.Struct()
+        values.update(result)
+        fields: dict[str, Any] = {"return": values}  # `return` is a keyword of Python.
         return resource_pb2.ResourceInvokeResponse(**fields)
 
     def ReadResource(self, request: Any) -> Any:
-        """Refuse `.get()`: the program brings everything that it needs, nothing exists beforehand."""
+        """Reject `.get()`: a fresh account has no resource that the program could read."""
         urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
-        self._failed(urn, request.type, f"the program reads {request.id}, and nothing exists before it")
+        self._failed(urn, request.type, f"the program reads {request.id}, which does not exist on a fresh account")
         raise RecordedFailure(urn)
 
     def GetDeploymentInfo(self, request: Any) -> Any:
-        """Announce what the monitor can do: not transforms and hooks, which would never run; the SDK then refuses them."""
+        """Announce the supported features, without transforms and hooks."""
         information = super().GetDeploymentInfo(request)
-        supported = [each for each in information.supportedFeatures if each not in NOT_RUN]
+        supported = [each for each in information.supportedFeatures if each not in UNSUPPORTED_FEATURES]
         return resource_pb2.DeploymentInfo(supportedFeatures=supported)
 
     def redact(self, text: str) -> str:
-        """Replace every secret that the program has sent so far."""
+        """Return the text with all secrets masked that the program has sent so far."""
         with self._lock:
             longest_first = sorted(self._secrets, key=len, reverse=True)
         for each in longest_first:
             text = text.replace(each, MASKED)
         return text
 
-    # How it is done.
+    # --- Implementation ---------------------------------------------------------------------------------------------
 
     def _register(self, urn: str, request: Any, started: float) -> Any:
         with self._lock:
@@ -209,7 +207,7 @@ class CreatingMonitor(MockMonitor):
             aliases = alias_urns(request, stack=get_stack(), project=get_project(), parent_aliases=self._aliases)
             self._aliases[urn] = aliases
         if duplicate:
-            raise HandlerError("another resource has the same URN; give them different names")
+            raise HandlerError("another resource has the same URN. Use different names")
         if request.type == AWS_PROVIDER_TYPE:
             return self._register_provider(urn, request)
         if not request.custom:
@@ -219,39 +217,36 @@ class CreatingMonitor(MockMonitor):
     def _register_custom(self, urn: str, request: Any, aliases: tuple[str, ...], started: float) -> Any:
         inputs = self._inputs(request)
         handler = self._handler(request)
-        self._refuse_unknown(urn, request.type, handler, inputs.plain)
+        self._reject_unknown(urn, request.type, handler, inputs.plain)
         if not self._preview and self._waits_for_failed(request):
             with self._lock:
                 self._unusable.add(urn)
                 self.record.skipped.append(urn)
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         provider = self._provider(request.provider) if request.type.startswith("aws:") else None
-        registration = Registration(
+        merged = {**inputs.plain, **_merged_tags(handler, provider, inputs.plain)}
+        wanted = Wanted(
             urn=urn,
             type=request.type,
             name=request.name,
             region=provider.region if provider else GLOBAL,
-            handler=handler,
-            inputs=inputs,
-            merged={**inputs.plain, **_merged_tags(handler, provider, inputs.plain)},
+            inputs=comparable(merged, base=self._program_directory),
             protect=request.protect,
             ignore_changes=tuple(request.ignoreChanges),
             dependencies=tuple(request.dependencies),
-            aliases=aliases,
         )
-        if not self._preview:
-            answer = self.reconciler.reconcile(registration, started)
-        elif (foretold := self.reconciler.foretell(registration)) is not None:
-            answer = foretold
-        else:
-            # Nothing is created, so nothing but the inputs is known.
+        registration = Registration(wanted=wanted, handler=handler, values=inputs, inputs=merged, aliases=aliases)
+        reconciler = self.reconciler
+        result = reconciler.preview(registration) if self._preview else reconciler.apply(registration, started)
+        if result is None:
+            # A new resource in a preview has no outputs except its inputs.
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         with self._lock:
-            for name in answer.secret_outputs:
-                self._secrets.update(secret_texts(answer.outputs[name]))
-        # `unknown`: an output that is not in the state stays unknown, so that its use is an error and not a silent None.
+            for name in result.secret_outputs:
+                self._secrets.update(secret_texts(result.outputs[name]))
+        # `unknown`: an output that is missing from the state stays unknown, and its use is an error instead of None.
         return resource_pb2.RegisterResourceResponse(
-            urn=urn, id=answer.id, object=_state(request, answer), unknown=True
+            urn=urn, id=result.id, object=_state(request, result), unknown=True
         )
 
     def _waits_for_failed(self, request: Any) -> bool:
@@ -262,11 +257,11 @@ class CreatingMonitor(MockMonitor):
     def _register_provider(self, urn: str, request: Any) -> Any:
         inputs = self._inputs(request).plain
         for name in sorted(set(inputs) - PROVIDER_PROPERTIES):
-            raise HandlerError("the rehearsal's provider does not know this setting", property=name)
+            raise HandlerError("the rehearsal's provider does not support this setting", property=name)
         if not inputs.get("region"):
-            raise HandlerError("an explicit provider names its region", property="region")
+            raise HandlerError("an explicit provider needs a region", property="region")
         provider_id = str(uuid.uuid4())
-        # A provider's settings that are not texts arrive as JSON.
+        # Provider settings other than strings arrive as JSON.
         default_tags = json.loads(inputs.get("defaultTags", "{}")).get("tags", {})
         with self._lock:
             self._providers[f"{urn}::{provider_id}"] = _Provider(region=inputs["region"], default_tags=default_tags)
@@ -274,7 +269,7 @@ class CreatingMonitor(MockMonitor):
 
     def _register_component(self, urn: str, request: Any) -> Any:
         if request.remote:
-            raise HandlerError("a component of another package can't be built here")
+            raise HandlerError("the rehearsal does not support remote components")
         with self._lock:
             self.record.components.append(urn)
         return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
@@ -282,31 +277,33 @@ class CreatingMonitor(MockMonitor):
     def _handler(self, request: Any) -> Handler:
         handler = self._handlers.get(request.type)
         if handler is None:
-            raise HandlerError("the rehearsal does not know how to create this type")
+            raise HandlerError("the rehearsal can't create this type")
         if request.importId:
-            raise HandlerError(f"the program imports {request.importId}, and nothing exists before it")
+            raise HandlerError(f"the program imports {request.importId}, which does not exist on a fresh account")
         return handler
 
     def _provider(self, reference: str) -> _Provider:
         with self._lock:
             provider = self._providers.get(reference)
         if provider is None:
-            raise HandlerError("it has no explicit provider, and the default one is forbidden")
+            raise HandlerError("it has no explicit provider, and the default provider is not allowed")
         return provider
 
-    def _refuse_unknown(self, urn: str, type_: str, handler: Handler, inputs: Mapping[str, Any]) -> None:
+    def _reject_unknown(self, urn: str, type_: str, handler: Handler, inputs: Mapping[str, Any]) -> None:
         unknown = unknown_properties(handler, inputs)
         for name in unknown[1:]:
-            self._failed(urn, type_, "the rehearsal would drop this property", name)
+            self._failed(urn, type_, "the rehearsal does not support this property", name)
         if unknown:
-            raise HandlerError("the rehearsal would drop this property", property=unknown[0])
+            raise HandlerError("the rehearsal does not support this property", property=unknown[0])
 
     def _inputs(self, request: Any) -> InputValues:
         inputs = decode(rpc.deserialize_properties(request.object, keep_unknowns=True))
         with self._lock:
             self._secrets |= inputs.secrets
         for name in inputs.with_output_in_text():
-            raise HandlerError("an Output was put into a text; use Output.concat or Output.format", property=name)
+            raise HandlerError(
+                "an Output was formatted into a string. Use Output.concat or Output.format", property=name
+            )
         return inputs
 
     def _failed(self, urn: str, type_: str, message: str, name: str = "") -> Any:
@@ -325,20 +322,20 @@ def _merged_tags(handler: Handler, provider: _Provider | None, inputs: Mapping[s
     return {"tags": merged} if merged else {}
 
 
-def _state(request: Any, answer: Answer) -> struct_pb2.Struct:
-    """Return the inputs as they came, secrets in their envelopes, what is held back of them, and the outputs beside them."""
+def _state(request: Any, result: RegistrationResult) -> struct_pb2.Struct:
+    """Return the registered inputs with their secrets still wrapped, the ignored inputs' kept values, and the outputs."""
     state = struct_pb2.Struct()
     state.CopyFrom(request.object)
     given = rpc.deserialize_properties(request.object, keep_unknowns=True)
-    for name, value in answer.held_back.items():
+    for name, value in result.ignored.items():
         if name in given and not rpc.is_rpc_secret(given[name]):
             del state[name]
         if value is not None and not rpc.is_rpc_secret(given.get(name)):
             state.update({name: value})
     state.update(
         {
-            name: secret(value) if name in answer.secret_outputs else value
-            for name, value in answer.outputs.items()
+            name: secret(value) if name in result.secret_outputs else value
+            for name, value in result.outputs.items()
             if value is not None
         }
     )

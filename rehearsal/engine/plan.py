@@ -1,10 +1,7 @@
-"""What a run of the program would do to what is there: same, update, replace, create or delete, resource by resource.
+"""The plan of a run, without side effects: same, update, replace, create or delete for each resource.
 
-Owns: the comparison of a resource as it was with the resource as it is wanted, and what the engine or AWS refuses of it.
-Does not own: which inputs force a replacement (policy/rules/replacement.py), the state (state.py), how a step is done (monitor.py).
-Invariant: pure. It compares what the engine compares: inputs with secrets unwrapped, ignored properties as they were,
-archives by their content; what is not known yet counts as changed.
-Source: pkg/resource/deploy/step_generator.go, pulumi/pulumi.
+It compares inputs as Pulumi's engine does: secrets unwrapped, ignored properties as they were, archives by content.
+An unknown value counts as changed. Source: pkg/resource/deploy/step_generator.go, pulumi/pulumi.
 """
 
 from __future__ import annotations
@@ -18,15 +15,15 @@ from typing import Any
 
 from pulumi.output import Unknown
 
-from rehearsal.engine.state import KeptResource
+from rehearsal.engine.state import KeptResource, Wanted
 
 PROVIDER_REGION = "the provider's region"
 DELETION_PROTECTION = ("deletionProtection", "deletionProtectionEnabled")
-"""Inputs by which AWS itself refuses a deletion, whatever the engine wants."""
+"""Inputs that make AWS itself reject a deletion."""
 
 
-class Change(StrEnum):
-    """What happens to a resource."""
+class PlannedChange(StrEnum):
+    """The kinds of change to a resource."""
 
     SAME = "same"
     UPDATE = "update"
@@ -36,39 +33,24 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A resource as the program registers it now."""
+class PlanStep:
+    """The change to one resource, and its reason."""
 
     urn: str
     type: str
     name: str
     region: str
-    inputs: Mapping[str, Any]
-    """Comparable (state.py); unknown values stand in it as such."""
-    protect: bool = False
-    ignore_changes: tuple[str, ...] = ()
-    dependencies: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What happens to one resource, and why."""
-
-    urn: str
-    type: str
-    name: str
-    region: str
-    change: Change
+    change: PlannedChange
     properties: tuple[str, ...] = ()
     """The inputs that differ."""
     forced_by: tuple[str, ...] = ()
-    """Those of them that can't be changed in place."""
+    """The differing inputs that can't be changed in place."""
     unknown: tuple[str, ...] = ()
-    """Those of them whose new value is not known before the deployment."""
+    """The differing inputs whose new value is known only during the deployment."""
     ignored: tuple[str, ...] = ()
-    """The inputs that differ and are left as they are, because the program says so."""
+    """The inputs that differ and stay as they are, because of `ignore_changes`."""
     refusal: str = ""
-    """Who refuses it and why; empty when nobody does."""
+    """Why the engine or AWS refuses the change; empty if they accept it."""
 
     def __str__(self) -> str:
         why = f" ({', '.join(self.forced_by or self.properties)})" if self.properties else ""
@@ -76,22 +58,22 @@ class Step:
         return f"{self.change} {self.type} {self.name}{why}{refused}"
 
 
-def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[str], Collection[str]]) -> Step:
-    """Return what happens to a resource that is wanted; `create_only` gives the inputs of a type that force a replacement."""
-    step = partial(Step, urn=wanted.urn, type=wanted.type, name=wanted.name, region=wanted.region)
+def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[str], Collection[str]]) -> PlanStep:
+    """Return the step for a registered resource; `create_only` returns the inputs of a type that force a replacement."""
+    step = partial(PlanStep, urn=wanted.urn, type=wanted.type, name=wanted.name, region=wanted.region)
     if kept is None:
-        return step(change=Change.CREATE)
-    held_back = {name.partition(".")[0].partition("[")[0] for name in wanted.ignore_changes}
+        return step(change=PlannedChange.CREATE)
+    ignored_names = {name.partition(".")[0].partition("[")[0] for name in wanted.ignore_changes}
     different = _different(kept.inputs, wanted.inputs)
-    ignored = tuple(name for name in different if name in held_back)
-    properties = [name for name in different if name not in held_back]
+    ignored = tuple(name for name in different if name in ignored_names)
+    properties = [name for name in different if name not in ignored_names]
     forced_by = [name for name in properties if name in create_only(wanted.type)] if properties else []
     if kept.region != wanted.region:
         properties, forced_by = [PROVIDER_REGION, *properties], [PROVIDER_REGION, *forced_by]
     if not properties:
-        return step(change=Change.SAME, ignored=ignored)
+        return step(change=PlannedChange.SAME, ignored=ignored)
     return step(
-        change=Change.REPLACE if forced_by else Change.UPDATE,
+        change=PlannedChange.REPLACE if forced_by else PlannedChange.UPDATE,
         properties=tuple(properties),
         forced_by=tuple(forced_by),
         unknown=tuple(name for name in properties if _has_unknown(wanted.inputs.get(name))),
@@ -100,14 +82,16 @@ def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[
     )
 
 
-def plan_deletion(kept: KeptResource) -> Step:
-    """Return the step of a resource that the program doesn't register any more."""
+def plan_deletion(kept: KeptResource) -> PlanStep:
+    """Return the step for a resource that the program no longer registers."""
     refusal = "it is protected" if kept.protect else _aws_refuses(kept)
-    return Step(urn=kept.urn, type=kept.type, name=kept.name, region=kept.region, change=Change.DELETE, refusal=refusal)
+    return PlanStep(
+        urn=kept.urn, type=kept.type, name=kept.name, region=kept.region, change=PlannedChange.DELETE, refusal=refusal
+    )
 
 
 def inputs_to_keep(kept: KeptResource | None, wanted: Wanted, ignored: Collection[str]) -> dict[str, Any]:
-    """Return the inputs that the state holds after a step: what is ignored stays as it was."""
+    """Return the inputs for the state after a step: ignored inputs keep their old values."""
     inputs = dict(wanted.inputs)
     for name in ignored:
         if kept is not None and name in kept.inputs:
@@ -117,52 +101,54 @@ def inputs_to_keep(kept: KeptResource | None, wanted: Wanted, ignored: Collectio
     return inputs
 
 
-def counts(steps: Sequence[Step]) -> dict[str, int]:
-    """Return how many resources each change concerns, in the order of `Change`."""
+def counts(steps: Sequence[PlanStep]) -> dict[str, int]:
+    """Return the number of resources by change, in the order of `PlannedChange`."""
     counted = Counter(step.change for step in steps)
-    return {change.value: counted[change] for change in Change if counted[change]}
+    return {change.value: counted[change] for change in PlannedChange if counted[change]}
 
 
-def refusal_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
-    """Return what is refused and how to go on: resources, properties, the settings that changed, the hint.
+def refusal_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, str]]) -> str:
+    """Return the refused resources with their properties, the settings that changed, and a hint.
 
-    `settings` are (setting, what it was, what it is).
+    `settings` holds (setting, old value, new value).
     """
     refused = [step for step in steps if step.refusal]
-    lines = [f"refused: {len(refused)} resources would be lost, and nothing was changed"]
+    lines = [f"refused: {len(refused)} resources would be lost. Nothing was changed."]
     for step in refused:
         because = f" because of {', '.join(step.forced_by)}" if step.forced_by else ""
         lines.append(f"{step.urn}\n  {step.type}: it would be {step.change}d{because}, but {step.refusal}")
     return "\n".join([*lines, *_hint(settings)])
 
 
-def replacement_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
-    """Return which resources would be replaced, by what, loudly; empty when none."""
-    replaced = [step for step in steps if step.change is Change.REPLACE]
+def replacement_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, str]]) -> str:
+    """Return the resources that would be replaced, with the inputs that force it; empty if there are none."""
+    replaced = [step for step in steps if step.change is PlannedChange.REPLACE]
     if not replaced:
         return ""
-    lines = [f"REPLACES {len(replaced)} resources: what is in them is lost"]
+    lines = [f"REPLACES {len(replaced)} resources: their data is lost"]
     lines += [f"  {step.type} {step.name}: {', '.join(step.forced_by)}" for step in replaced]
     return "\n".join([*lines, *_hint(settings)])
 
 
-def left_alone_text(steps: Sequence[Step], settings: Sequence[tuple[str, str, str]]) -> str:
-    """Return which changed settings meet inputs that the program leaves as they are; empty when none does."""
-    held_back = [step for step in steps if step.ignored]
-    if not held_back or not settings:
+def left_alone_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, str]]) -> str:
+    """Return the changed settings next to the inputs that `ignore_changes` keeps; empty if there are none."""
+    ignoring = [step for step in steps if step.ignored]
+    if not ignoring or not settings:
         return ""
-    lines = ["Settings that changed since the last deployment, while the program leaves some inputs as they were made:"]
-    lines += [f"  {name}: {before} -> {after}" for name, before, after in settings]
-    return "\n".join([*lines, *(f"  {step.type} {step.name}: {', '.join(step.ignored)} stays" for step in held_back)])
+    lines = [*_changed(settings), "These inputs keep the values of their creation:"]
+    return "\n".join([*lines, *(f"  {step.type} {step.name}: {', '.join(step.ignored)} stays" for step in ignoring)])
+
+
+def _changed(settings: Sequence[tuple[str, str, str]]) -> list[str]:
+    lines = [f"  {name}: {before} -> {after}" for name, before, after in settings]
+    return ["Settings that changed since the last deployment:", *lines]
 
 
 def _hint(settings: Sequence[tuple[str, str, str]]) -> list[str]:
     if not settings:
-        return ["No setting changed: it is the program's own code; look at what it registers, or give it an alias."]
-    lines = ["Settings that changed since the last deployment:"]
-    lines += [f"  {name}: {before} -> {after}" for name, before, after in settings]
+        return ["No setting changed: the program's code did. Compare what it registers, or add an alias."]
     back = " and ".join(f"{name} back to {before}" for name, before, _ in settings)
-    return [*lines, f"Set {back}; or deploy another stack with the new value beside this one, and move the data."]
+    return [*_changed(settings), f"Set {back}; or deploy a second stack with the new value, and move the data."]
 
 
 def _different(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -178,7 +164,7 @@ def _has_unknown(value: Any) -> bool:
 
 
 def _refusal_to_replace(kept: KeptResource, wanted: Wanted) -> str:
-    # Whoever takes the protection away in the same run may replace: then only AWS's own protection stands.
+    # The engine allows a replacement in the run that removes the protection. AWS's own protection still applies.
     return "it is protected" if kept.protect and wanted.protect else _aws_refuses(kept)
 
 

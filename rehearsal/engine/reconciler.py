@@ -1,8 +1,6 @@
-"""From a wanted resource to one that is there: planned against the state, created or changed, and kept.
+"""Creates and changes resources according to the plan, and records each in the state.
 
-Owns: what is done for each step, its recording, and that the state says after each resource what AWS has.
-Does not own: Pulumi's protocol (monitor.py), the comparison (plan.py), how a type is created (resources/).
-Invariant: the state is changed only after AWS has answered; in a preview neither is touched. Thread-safe.
+The state changes only after AWS has responded. A preview changes neither. Thread-safe.
 """
 
 from __future__ import annotations
@@ -14,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine.plan import Change, Step, Wanted, inputs_to_keep, plan_step
-from rehearsal.engine.state import KeptResource, StackState, comparable
+from rehearsal.engine.plan import PlannedChange, PlanStep, inputs_to_keep, plan_step
+from rehearsal.engine.state import KeptResource, StackState, Wanted
 from rehearsal.provider.resources.handler import (
     Created,
     Handler,
     HandlerError,
     Request,
     Treatment,
-    disagreements,
-    untouched_properties,
+    differences,
+    unused_properties,
 )
-from rehearsal.provider.resources.outcome import GLOBAL, NotHeld, Record, Resource
+from rehearsal.provider.resources.outcome import GLOBAL, NotHeld, ProviderResource, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues
 from rehearsal.support.clients import ClientFactory
 
@@ -34,49 +32,42 @@ from rehearsal.support.clients import ClientFactory
 class Registration:
     """A custom resource as the program registers it, decoded."""
 
-    urn: str
-    type: str
-    name: str
-    region: str
-    """The provider's region."""
+    wanted: Wanted
     handler: Handler
-    inputs: InputValues
-    merged: Mapping[str, Any]
-    """The plain inputs with the provider's default tags under the resource's own."""
-    protect: bool
-    ignore_changes: tuple[str, ...]
-    dependencies: tuple[str, ...]
+    values: InputValues
+    inputs: Mapping[str, Any]
+    """The plain inputs, with the provider's default tags merged in."""
     aliases: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the program is told of its resource."""
+class RegistrationResult:
+    """The engine's response to a registration."""
 
     id: str
     outputs: Mapping[str, Any]
     secret_outputs: frozenset[str]
-    held_back: Mapping[str, Any]
-    """Ignored inputs: what they are instead of what the program gave."""
+    ignored: Mapping[str, Any]
+    """The ignored inputs with the values that they keep."""
 
 
 class Reconciler:
-    """Brings resources from what the state says to what the program wants."""
+    """Brings resources from the state's version to the program's version."""
 
     def __init__(
         self,
         *,
         state: StackState,
-        record: Record,
+        record: ResourceRecord,
         clients: ClientFactory,
         program_directory: Path,
         create_only: Callable[[str], Collection[str]],
-        on_resource: Callable[[Resource], None] | None,
+        on_resource: Callable[[ProviderResource], None] | None,
     ) -> None:
         self.state = state
-        self.steps: list[Step] = []
+        self.steps: list[PlanStep] = []
         self.matched: set[str] = set()
-        """URNs of the state under which something was found again."""
+        """URNs of the state's resources that the program still registers."""
         self._record = record
         self._clients = clients
         self._program_directory = program_directory
@@ -84,62 +75,48 @@ class Reconciler:
         self._on_resource = on_resource
         self._lock = threading.Lock()
 
-    def foretell(self, registration: Registration) -> Answer | None:
-        """Return what a preview knows of a resource: what it was, unless it is new or replaced."""
-        kept, step, _wanted = self._plan(registration)
-        if kept is None or step.change is Change.REPLACE:
-            return None
-        return _answer(kept, step)
+    def preview(self, registration: Registration) -> RegistrationResult | None:
+        """Return the resource as it is in the state; None if it is new or would be replaced."""
+        kept, step = self._plan(registration)
+        return None if kept is None or step.change is PlannedChange.REPLACE else _result(kept, step)
 
-    def reconcile(self, registration: Registration, started: float) -> Answer:
-        """Do what the plan says, and keep it.
+    def apply(self, registration: Registration, started: float) -> RegistrationResult:
+        """Carry out the plan for one resource and update the state.
 
-        Raises: HandlerError when it can't be done, or must not be: a replacement is never carried out.
+        Raises: HandlerError if that fails, or if the plan is a replacement, which is never carried out.
         """
-        kept, step, wanted = self._plan(registration)
-        if step.change is Change.REPLACE:
+        kept, step = self._plan(registration)
+        if step.change is PlannedChange.REPLACE:
             refusal = f"; refused, {step.refusal}" if step.refusal else ""
             raise HandlerError(f"it would be replaced{refusal}", property=", ".join(step.forced_by))
-        for name in registration.inputs.unknown:
+        for name in registration.values.unknown:
             if name not in step.ignored:
-                raise HandlerError("it comes from an output that the rehearsal's handler does not give", property=name)
-        if kept is not None and step.change is Change.SAME:
-            after = self._keep(registration, wanted, step, kept, kept.id, kept.outputs, kept.secret_outputs)
-            return _answer(after, step)
+                raise HandlerError("its value is an output that the rehearsal's handler does not set", property=name)
+        if kept is not None and step.change is PlannedChange.SAME:
+            return _result(self._keep(registration.wanted, step, kept, kept), step)
         request = self._request(registration, kept, step)
-        created = self._carry_out(registration, request, step)
-        outputs = {**created.outputs, **({"tagsAll": request.inputs["tags"]} if "tags" in request.inputs else {})}
-        after = self._keep(registration, wanted, step, kept, created.id, outputs, created.secret_outputs)
+        created = self._carry_out(registration.handler, request, step)
+        after = self._keep(registration.wanted, step, kept, created, tags_all=request.inputs.get("tags"))
         self._note(registration, request, created, started)
-        return _answer(after, step)
+        return _result(after, step)
 
-    def _plan(self, registration: Registration) -> tuple[KeptResource | None, Step, Wanted]:
-        wanted = Wanted(
-            urn=registration.urn,
-            type=registration.type,
-            name=registration.name,
-            region=registration.region,
-            inputs=comparable(registration.merged, base=self._program_directory),
-            protect=registration.protect,
-            ignore_changes=registration.ignore_changes,
-            dependencies=registration.dependencies,
-        )
-        kept = self.state.find(registration.urn, registration.aliases)
-        step = plan_step(kept, wanted, self._create_only)
+    def _plan(self, registration: Registration) -> tuple[KeptResource | None, PlanStep]:
+        kept = self.state.find(registration.wanted.urn, registration.aliases)
+        step = plan_step(kept, registration.wanted, self._create_only)
         with self._lock:
             self.steps.append(step)
             if kept is not None:
                 self.matched.add(kept.urn)
-        return kept, step, wanted
+        return kept, step
 
-    def _request(self, registration: Registration, kept: KeptResource | None, step: Step) -> Request:
+    def _request(self, registration: Registration, kept: KeptResource | None, step: PlanStep) -> Request:
         ignored = {name: kept.inputs[name] for name in step.ignored if kept is not None and name in kept.inputs}
-        given = {name: value for name, value in registration.merged.items() if name not in step.ignored}
+        given = {name: value for name, value in registration.inputs.items() if name not in step.ignored}
         return Request(
-            urn=registration.urn,
-            type=registration.type,
-            name=registration.name,
-            region=registration.region,
+            urn=step.urn,
+            type=step.type,
+            name=step.name,
+            region=step.region,
             inputs={**given, **ignored},
             properties=registration.handler.properties,
             clients=self._clients,
@@ -149,9 +126,8 @@ class Reconciler:
             changed=frozenset(step.properties),
         )
 
-    def _carry_out(self, registration: Registration, request: Request, step: Step) -> Created:
-        handler = registration.handler
-        if step.change is Change.CREATE:
+    def _carry_out(self, handler: Handler, request: Request, step: PlanStep) -> Created:
+        if step.change is PlannedChange.CREATE:
             return _checked(request, handler.create(request))
         for_aws = [
             name for name in step.properties if request.properties[name].treatment is not Treatment.PROVIDER_ONLY
@@ -160,35 +136,28 @@ class Reconciler:
             return Created(id=request.id, outputs={})
         if handler.update is None:
             raise HandlerError(
-                "the rehearsal can't change it in place; destroy the stack, then deploy it anew",
+                "the rehearsal can't change it in place. Destroy the stack, then deploy it again",
                 property=", ".join(for_aws),
             )
         return _checked(request, handler.update(request))
 
     def _keep(
         self,
-        registration: Registration,
         wanted: Wanted,
-        step: Step,
+        step: PlanStep,
         kept: KeptResource | None,
-        id_: str,
-        outputs: Mapping[str, Any],
-        secret_outputs: frozenset[str],
+        source: KeptResource | Created,
+        *,
+        tags_all: Mapping[str, str] | None = None,
     ) -> KeptResource:
         before = kept.outputs if kept is not None else {}
-        known = {name: value for name, value in outputs.items() if value is not None}
+        known = {name: value for name, value in {**source.outputs, "tagsAll": tags_all}.items() if value is not None}
+        inputs = inputs_to_keep(kept, wanted, step.ignored)
         after = KeptResource(
-            urn=registration.urn,
-            type=registration.type,
-            name=registration.name,
-            region=registration.region,
-            id=id_,
-            inputs=inputs_to_keep(kept, wanted, step.ignored),
+            **{**vars(wanted), "inputs": inputs},
+            id=source.id,
             outputs={**before, **known},
-            secret_outputs=secret_outputs,
-            protect=wanted.protect,
-            ignore_changes=wanted.ignore_changes,
-            dependencies=wanted.dependencies,
+            secret_outputs=source.secret_outputs,
         )
         self.state.keep(after, instead_of=kept.urn if kept is not None else None)
         return after
@@ -196,33 +165,33 @@ class Reconciler:
     def _note(self, registration: Registration, request: Request, created: Created, started: float) -> None:
         handler = registration.handler
         merged = {"tags": request.inputs["tags"]} if "tags" in request.inputs else {}
-        resource = Resource(
-            urn=registration.urn,
-            type=registration.type,
-            name=registration.name,
-            region=GLOBAL if handler.is_global else registration.region,
+        resource = ProviderResource(
+            urn=request.urn,
+            type=request.type,
+            name=request.name,
+            region=GLOBAL if handler.is_global else request.region,
             id=created.id,
-            inputs={**registration.inputs.masked, **merged},
+            inputs={**registration.values.masked, **merged},
             outputs={
                 name: MASKED if name in created.secret_outputs else value for name, value in created.outputs.items()
             },
             seconds=time.monotonic() - started,
         )
-        forgotten = {
-            NotHeld(type=registration.type, property=name, reason=handler.properties[name].reason)
+        dropped = {
+            NotHeld(type=request.type, property=name, reason=handler.properties[name].reason)
             for name in request.inputs
             if handler.properties[name].treatment is Treatment.NOT_HELD
         }
         with self._lock:
             self._record.resources.append(resource)
-            self._record.not_held |= forgotten
+            self._record.not_held |= dropped
             if self._on_resource is not None:
-                # Under the lock: whoever shows the progress need not think of threads.
+                # Under the lock: `on_resource` is never called by two threads at once.
                 self._on_resource(resource)
 
 
-class DisagreementError(HandlerError):
-    """AWS holds something else than what was sent, in more than one property."""
+class ReadBackError(HandlerError):
+    """Properties that AWS does not return as they were sent."""
 
     def __init__(self, different: list[tuple[str, str]]) -> None:
         super().__init__(different[0][1], property=different[0][0])
@@ -230,19 +199,19 @@ class DisagreementError(HandlerError):
 
 
 def _checked(request: Request, created: Created) -> Created:
-    forgotten = untouched_properties(request)
-    if forgotten:
-        raise HandlerError("the rehearsal's handler never used it", property=", ".join(forgotten))
-    different = disagreements(request, created)
+    unused = unused_properties(request)
+    if unused:
+        raise HandlerError("the rehearsal's handler does not use it", property=", ".join(unused))
+    different = differences(request, created)
     if different:
-        raise DisagreementError(different)
+        raise ReadBackError(different)
     return created
 
 
-def _answer(kept: KeptResource, step: Step) -> Answer:
-    return Answer(
+def _result(kept: KeptResource, step: PlanStep) -> RegistrationResult:
+    return RegistrationResult(
         id=kept.id,
         outputs=kept.outputs,
         secret_outputs=kept.secret_outputs,
-        held_back={name: kept.inputs.get(name) for name in step.ignored},
+        ignored={name: kept.inputs.get(name) for name in step.ignored},
     )

@@ -1,8 +1,6 @@
-"""What AWS says now of the properties that it owns after day one, read into the state as `pulumi refresh` does.
+"""Reads the properties that AWS changes after the deployment into the state, as `pulumi refresh` does.
 
-Owns: which properties those are, and how a description becomes a property. Does not own: what the program makes of them
-(plan.py: they must be ignored, or a run after a failover would undo it).
-Invariant: the state that it is given stays as it is; what is returned differs from it only in what was read.
+The program must ignore changes of these properties, otherwise the next deployment would undo a failover.
 """
 
 from __future__ import annotations
@@ -16,23 +14,20 @@ from rehearsal.support.clients import ClientFactory
 
 
 def refresh(state: StackState, clients: ClientFactory) -> StackState:
-    """Return the state as AWS describes it now. Raises: ClientError, BotoCoreError."""
+    """Return a copy of the state with AWS's present values. Raises: ClientError, BotoCoreError."""
     refreshed = state.copy()
     for kept in state.resources.values():
         reader = _READERS.get(kept.type)
         if reader is not None:
             inputs, outputs = reader(kept, clients)
-            refreshed.keep(replace(kept, inputs=_merged(kept.inputs, inputs), outputs={**kept.outputs, **outputs}))
+            # The provider treats an empty value of AWS as absent.
+            merged = {name: value for name, value in {**kept.inputs, **inputs}.items() if value not in (None, "")}
+            refreshed.keep(replace(kept, inputs=merged, outputs={**kept.outputs, **outputs}))
     return refreshed
 
 
-def _merged(inputs: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs with what was read; what AWS says to be empty is not there."""
-    return {name: value for name, value in {**inputs, **read}.items() if value not in (None, "")}
-
-
 Read = tuple[Mapping[str, Any], Mapping[str, Any]]
-"""(inputs, outputs) as AWS says."""
+"""AWS's values: (inputs, outputs)."""
 
 
 def _global_cluster(kept: KeptResource, clients: ClientFactory) -> Read:
@@ -48,29 +43,30 @@ def _global_cluster(kept: KeptResource, clients: ClientFactory) -> Read:
 def _cluster(kept: KeptResource, clients: ClientFactory) -> Read:
     rds = clients("rds", kept.region)
     described = rds.describe_db_clusters(DBClusterIdentifier=kept.id)["DBClusters"][0]
-    return owned_by_aws(described, rds.describe_global_clusters()["GlobalClusters"])
+    return cluster_roles(described, rds.describe_global_clusters()["GlobalClusters"])
 
 
-def owned_by_aws(cluster: Mapping[str, Any], global_clusters: list[Mapping[str, Any]]) -> Read:
-    """Return (inputs, outputs) of a cluster that a change of roles swaps, from AWS's descriptions.
+def cluster_roles(cluster: Mapping[str, Any], global_clusters: list[Mapping[str, Any]]) -> Read:
+    """Return the (inputs, outputs) of a cluster that a change of roles swaps, from AWS's descriptions.
 
-    A standby names the writer as its replication source, and describes no cluster endpoint of its own.
+    A standby has the writer as its replication source, and no cluster endpoint.
     Source: aws_rds_cluster, argument replication_source_identifier; hashicorp/terraform-provider-aws issue 14219.
     """
     arn = cluster["DBClusterArn"]
-    home = next((each for each in global_clusters if arn in _members(each)), None)
-    writer = next((each for each, writes in _members(home).items() if writes), None) if home else None
-    stands_by = writer is not None and writer != arn
+    global_cluster = next((each for each in global_clusters if arn in _members(each)), None)
+    members = _members(global_cluster) if global_cluster else {}
+    writer = next((member for member, is_writer in members.items() if is_writer), None)
+    is_standby = writer is not None and writer != arn
     inputs = {
-        "replicationSourceIdentifier": writer if stands_by else None,
-        "globalClusterIdentifier": home["GlobalClusterIdentifier"] if home else None,
+        "replicationSourceIdentifier": writer if is_standby else None,
+        "globalClusterIdentifier": global_cluster["GlobalClusterIdentifier"] if global_cluster else None,
         "engineVersion": cluster["EngineVersion"],
-        "masterUsername": None if stands_by else cluster.get("MasterUsername"),
+        "masterUsername": None if is_standby else cluster.get("MasterUsername"),
     }
-    # The provider leaves a database name as it was when AWS says none. Source: hashicorp/terraform issue 4671.
+    # The provider keeps the database name if AWS returns none. Source: hashicorp/terraform issue 4671.
     if cluster.get("DatabaseName"):
         inputs["databaseName"] = cluster["DatabaseName"]
-    endpoint = "" if stands_by else cluster["Endpoint"]
+    endpoint = "" if is_standby else cluster["Endpoint"]
     return inputs, {"endpoint": endpoint, "readerEndpoint": cluster["ReaderEndpoint"]}
 
 

@@ -1,9 +1,7 @@
-"""The state of a stack: what was registered and what came of it, as the engine keeps it between two runs.
+"""The state of a stack between two runs: each resource's inputs and outputs, as JSON.
 
-Owns: what is kept of a resource, its comparable inputs (an archive is its content's hash), and the state as JSON.
-Does not own: how it is compared (plan.py), changed (monitor.py) or taken down (destruction.py).
-Invariant: a state holds secrets in plain text, as whoever updates and deletes needs them: it is never shown, and never
-written anywhere but to a file or port that only its owner reads.
+A state holds secrets in plain text, because updates and deletions need them. It is never printed, and written only to
+files and ports that its owner alone can read.
 """
 
 from __future__ import annotations
@@ -24,26 +22,32 @@ STATE_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptResource:
-    """One resource of the program, as the last run left it."""
+class Wanted:
+    """A resource as the program registers it."""
 
     urn: str
     type: str
     name: str
     region: str
-    """The provider's region, or "global" for what no AWS provider makes."""
-    id: str
+    """The provider's region, or "global" for types of other providers than AWS's."""
     inputs: Mapping[str, Any] = field(repr=False)
-    """Comparable, secrets unwrapped, default tags merged; ignored properties as they were when the resource was made."""
-    outputs: Mapping[str, Any] = field(repr=False)
-    secret_outputs: frozenset[str] = frozenset()
+    """The inputs as `comparable` returns them, with secrets unwrapped and default tags merged; may hold unknowns."""
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
-    """URNs of what it was told to depend on, and of what its inputs come from."""
+    """URNs of its explicit dependencies and of the resources that its inputs come from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptResource(Wanted):
+    """A resource as the last run left it; ignored properties keep the values of its creation."""
+
+    id: str
+    outputs: Mapping[str, Any] = field(repr=False)
+    secret_outputs: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
-        """Return it with plain JSON types."""
+        """Return the resource as plain JSON types."""
         return {**asdict(self), "secret_outputs": sorted(self.secret_outputs)}
 
     @classmethod
@@ -55,21 +59,21 @@ class KeptResource:
 
 @dataclass(kw_only=True)
 class StackState:
-    """All resources of a stack, in the order in which they were made. Thread-safe."""
+    """All resources of a stack in the order of their creation. Thread-safe."""
 
     resources: dict[str, KeptResource] = field(default_factory=dict)
     """By URN."""
     config: Mapping[str, str] = field(default_factory=dict)
-    """The configuration of the last run, as the CLI would hand it over."""
+    """The configuration of the last run, in the CLI's format."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def find(self, urn: str, aliases: Iterable[str] = ()) -> KeptResource | None:
-        """Return a resource by its URN, or else by one that it had before."""
+        """Return a resource by its URN, otherwise by one of its earlier URNs."""
         with self._lock:
             return next((self.resources[each] for each in (urn, *aliases) if each in self.resources), None)
 
     def keep(self, resource: KeptResource, *, instead_of: str | None = None) -> None:
-        """Keep a resource; `instead_of` is the URN under which it stood before."""
+        """Store a resource; `instead_of` is its earlier URN, whose entry it replaces."""
         with self._lock:
             if instead_of is not None and instead_of != resource.urn:
                 self.resources = {
@@ -79,17 +83,17 @@ class StackState:
             self.resources[resource.urn] = resource
 
     def forget(self, urn: str) -> None:
-        """Forget a resource that is deleted."""
+        """Remove a deleted resource."""
         with self._lock:
             self.resources.pop(urn, None)
 
     def copy(self) -> StackState:
-        """Return a state that can be changed without this one."""
+        """Return an independent copy."""
         with self._lock:
             return StackState(resources=dict(self.resources), config=dict(self.config))
 
     def to_json(self) -> dict[str, Any]:
-        """Return it with plain JSON types; with its secrets (see the module)."""
+        """Return the state as plain JSON types, secrets included."""
         with self._lock:
             return {
                 "version": STATE_VERSION,
@@ -99,18 +103,15 @@ class StackState:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> StackState:
-        """Read what `to_json` wrote. Raises ValueError for another version's."""
+        """Read what `to_json` wrote. Raises ValueError for another version."""
         if kept.get("version") != STATE_VERSION:
-            raise ValueError(f"a state of version {kept.get('version')!r}, not {STATE_VERSION}")
+            raise ValueError(f"state: version {kept.get('version')!r} is not supported, only {STATE_VERSION}")
         resources = (KeptResource.from_json(each) for each in kept["resources"])
         return cls(resources={each.urn: each for each in resources}, config=dict(kept["config"]))
 
 
 def comparable(inputs: Mapping[str, Any], *, base: Path) -> dict[str, Any]:
-    """Return inputs in which an archive stands as the hash of what is in it, wherever its files lie.
-
-    Raises: HandlerError for an archive that can't be read.
-    """
+    """Return the inputs with each archive replaced by the hash of its files. Raises HandlerError as `content_hash` does."""
     return {name: _comparable(value, base) for name, value in inputs.items()}
 
 
@@ -125,7 +126,7 @@ def _comparable(value: Any, base: Path) -> Any:
 
 
 def changed_settings(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return (setting, what it was, what it is) of each that differs between two configurations, by its dotted name."""
+    """Return (dotted name, old value, new value) of each setting that differs between two configurations."""
     old, new = _flat_config(before), _flat_config(after)
     return [
         (name, old.get(name, "not set"), new.get(name, "not set"))

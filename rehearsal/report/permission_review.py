@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rehearsal.cloud.permission_log import (
-    NEVER_ASKED_HERE,
+    NEVER_REQUESTED_HERE,
     FunctionRole,
     PermissionCheck,
-    asked_of,
+    checks_of_functions,
     denied,
-    is_judged_for_unused,
+    is_unused_decidable,
     unused,
 )
 from rehearsal.report.model import Assertion, DrillResult, TimelineEvent
@@ -48,8 +48,8 @@ def roles_of_functions(clients: ClientFactory, regions: Iterable[str]) -> list[F
 
 def review(*, roles: Sequence[FunctionRole], checks: Iterable[PermissionCheck], ran_to_the_end: bool) -> DrillResult:
     """Return what must hold of the roles, in the form of a drill."""
-    asked = asked_of(roles, checks)
-    is_judged = ran_to_the_end and is_judged_for_unused(asked)
+    asked = checks_of_functions(roles, checks)
+    is_judged = ran_to_the_end and is_unused_decidable(asked)
     lacking = denied(asked)
     kinds = {(one.role, one.action) for one in asked}
     allowed = {(one.role, action) for one in roles for action in one.actions}
@@ -62,7 +62,7 @@ def review(*, roles: Sequence[FunctionRole], checks: Iterable[PermissionCheck], 
     ]
     if is_judged:
         idle = unused(roles, asked)
-        excepted = sum(action in NEVER_ASKED_HERE for _, action in allowed - kinds)
+        excepted = sum(action in NEVER_REQUESTED_HERE for _, action in allowed - kinds)
         assertions.append(
             Assertion(
                 text="no role allows an action that no function calls",

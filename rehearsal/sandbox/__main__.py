@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
 from rehearsal.sandbox.client import FILE, OUTPUTS, RefusedError, SandboxError, find
+from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
 
 FAILED, REFUSED = 1, 3
 STOP_SECONDS = 30.0

@@ -26,7 +26,7 @@ from rehearsal.engine.deploy import DeploymentError
 from rehearsal.environment import OUTSIDE, Environment
 from rehearsal.run import OPERATION_SECONDS
 from rehearsal.sandbox.client import FILE, OUTPUTS, TOKEN_HEADER, Address, SandboxError, announce
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 from settings import SettingsError
 
@@ -219,7 +219,7 @@ def host(
 def _warm_up(world: Environment) -> None:
     """Make the first call to each service from each place: the proxies learn a service's calls then, which takes seconds."""
     for place, endpoint in world.faults.endpoints.items():
-        clients = Clients(endpoint)
+        clients = BotoClients(endpoint)
         region = world.network.regions[0] if place == OUTSIDE else place
         for service, operation in FIRST_CALLS:
             getattr(clients(service, region), operation)()

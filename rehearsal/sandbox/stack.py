@@ -15,15 +15,15 @@ from typing import Any
 
 import typer
 
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, destroy
 from rehearsal.engine.inventory import take_inventory
-from rehearsal.engine.plan import Change, counts
+from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.refresh import refresh
 from rehearsal.engine.state import StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, shortened_config
 from rehearsal.sandbox.client import OUTPUTS, RefusedError, SandboxClient, SandboxError, write_privately
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 from settings import SettingsError, parse_stack_config
 
 
@@ -37,7 +37,7 @@ def bring_up(client: SandboxClient, stack: str, directory: Path) -> None:
             _show_plan(planned, created=False)
             if planned.refused or planned.replaces:
                 raise RefusedError("nothing was changed; the sandbox replaces nothing: `destroy`, then `up`")
-            if picture["is_up"] and {step.change for step in planned.steps} == {Change.SAME}:
+            if picture["is_up"] and {step.change for step in planned.steps} == {PlannedChange.SAME}:
                 return
         try:
             done = _run(config, stack, picture, state, on_resource=lambda one: typer.echo(f"  {one.type} {one.name}"))
@@ -53,7 +53,7 @@ def foretell(client: SandboxClient, stack: str, *, refreshed: bool, as_json: boo
     with _translated():
         picture, state = client.picture(), client.state()
         if refreshed:
-            clients = Clients(picture["deploy_url"])
+            clients = BotoClients(picture["deploy_url"])
             state = refresh(state, clients)
             clients.close()
         planned = _run(_config(stack, picture), stack, picture, state, preview=True)
@@ -69,7 +69,7 @@ def take_down(client: SandboxClient, directory: Path) -> None:
     """Delete everything, and look what is left. Raises: SandboxError, also when something is; RefusedError."""
     with _translated(), client.engine("destroy"):
         picture, state = client.picture(), client.state()
-        count, clients = len(state.resources), Clients(picture["deploy_url"])
+        count, clients = len(state.resources), BotoClients(picture["deploy_url"])
         try:
             done = destroy(state, clients, on_deleted=lambda one: typer.echo(f"  {one.type} {one.name}"))
         finally:
@@ -116,18 +116,18 @@ def _run(
     *,
     preview: bool = False,
     on_resource: Callable[[Any], None] | None = None,
-) -> Deployment:
+) -> DeployResult:
     return deploy(
         PROGRAM_DIRECTORY, config, picture["deploy_url"], on_resource, stack=stack, preview=preview, state=state
     )
 
 
-def _show_plan(planned: Deployment, *, created: bool) -> None:
+def _show_plan(planned: DeployResult, *, created: bool) -> None:
     """Show each step that does something, those that create only if asked: they are told when they are done."""
     for warning in planned.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for step in planned.steps:
-        if step.change is not Change.SAME and (created or step.change is not Change.CREATE):
+        if step.change is not PlannedChange.SAME and (created or step.change is not PlannedChange.CREATE):
             typer.echo(f"  {step}")
     for text in (planned.left_alone, planned.replaces, planned.refused):
         if text:
@@ -135,11 +135,11 @@ def _show_plan(planned: Deployment, *, created: bool) -> None:
     typer.echo(f"Plan: {_counted(planned)}")
 
 
-def _counted(deployment: Deployment) -> str:
+def _counted(deployment: DeployResult) -> str:
     return ", ".join(f"{count} {change}" for change, count in counts(deployment.steps).items()) or "nothing"
 
 
-def _plan_json(planned: Deployment) -> dict[str, Any]:
+def _plan_json(planned: DeployResult) -> dict[str, Any]:
     return {
         "counts": counts(planned.steps),
         "steps": [
@@ -153,13 +153,13 @@ def _plan_json(planned: Deployment) -> dict[str, Any]:
                 "refusal": step.refusal,
             }
             for step in planned.steps
-            if step.change is not Change.SAME or step.ignored
+            if step.change is not PlannedChange.SAME or step.ignored
         ],
         "settings_changed": [list(each) for each in planned.settings_changed],
     }
 
 
-def _write_outputs(directory: Path, deployment: Deployment) -> None:
+def _write_outputs(directory: Path, deployment: DeployResult) -> None:
     """Write what `pulumi stack output --json` prints: secrets masked."""
     outputs = {
         name: "[secret]" if name in deployment.secret_exports else value for name, value in deployment.exports.items()

@@ -1,8 +1,4 @@
-"""What every layer between the functions and the emulated AWS needs to know of an AWS request; clients to call it.
-
-Owns: reading the SigV4 scope of a request (who calls, which region, which service), and the rehearsal's boto3 clients.
-Does not own: signing, faults, or any service's behaviour.
-"""
+"""The rehearsal's boto3 clients, and the credential scope of signed requests."""
 
 from __future__ import annotations
 
@@ -15,21 +11,26 @@ from typing import Any
 import boto3.session
 from botocore.config import Config
 
-from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
 from rehearsal.support.parameter_validation import ModelCheck
 
+ACCOUNT_ID = "123456789012"
+"""The rehearsal's only account. ministack reads a 12-digit access key as an account id."""
+
+SECRET_ACCESS_KEY = "rehearsal"
+"""Not a secret: the key that ministack verifies signatures with when it enforces permissions."""
+
 ClientFactory = Callable[[str, str], Any]
-"""Gives a boto3 client for (service, region)."""
+"""Returns a boto3 client for (service, region)."""
 
 SIGNED_HOST_HEADER = "X-Rehearsal-Signed-Host"
-"""Carries the Host that a caller signed past a layer that must drop it, so that the emulator can check the signature."""
+"""Carries the signed Host past a proxy that removes it; ministack needs it to verify the signature."""
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialScope:
-    """Whom a request says that it is from, and whom it is for."""
+    """The SigV4 credential scope of a request."""
 
     access_key: str
     region: str
@@ -37,7 +38,7 @@ class CredentialScope:
 
 
 def credential_scope(headers: Mapping[str, str]) -> CredentialScope | None:
-    """Read the SigV4 scope in the Authorization header, or None when the request is not signed that way.
+    """Return the SigV4 scope in the Authorization header; None for other requests.
 
     Source: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)".
     """
@@ -47,8 +48,8 @@ def credential_scope(headers: Mapping[str, str]) -> CredentialScope | None:
     return CredentialScope(access_key=match["key"], region=match["region"], service=match["service"])
 
 
-class Clients:
-    """boto3 clients for one endpoint, made once for each service and region; safe to share between threads."""
+class BotoClients:
+    """boto3 clients for one endpoint, one for each service and region. Thread-safe."""
 
     def __init__(
         self,
@@ -59,12 +60,12 @@ class Clients:
         read_timeout_seconds: float = 60.0,
     ) -> None:
         self.endpoint_url = endpoint_url
-        # One for all: each session loads botocore's models anew, which costs seconds and hundreds of MB over all services.
+        # One session, because each loads botocore's models: seconds and hundreds of MB for all services.
         self._session = boto3.session.Session(
             aws_access_key_id=account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name="us-east-1"
         )
         self.model_check = ModelCheck()
-        """What AWS's models say of each call; a call that is beyond them is refused where it is made."""
+        """Rejects calls whose parameters violate AWS's service models."""
         self.model_check.listen(self._session.events)
         self._config = Config(
             connect_timeout=connect_timeout_seconds,
@@ -73,7 +74,7 @@ class Clients:
             max_pool_connections=32,
         )
         self._clients: dict[tuple[str, str], Any] = {}
-        # Making a boto3 client is not thread-safe; using one is.
+        # boto3 clients are thread-safe, their creation is not.
         self._lock = threading.Lock()
 
     def __call__(self, service: str, region: str) -> Any:
@@ -81,7 +82,7 @@ class Clients:
         with self._lock:
             key = (service, region)
             if key not in self._clients:
-                # `service` is one of some hundred literals in boto3's own types; here it is any of them.
+                # Any: boto3's types accept only literals for the service.
                 make: Any = self._session.client
                 self._clients[key] = make(
                     service, region_name=region, endpoint_url=self.endpoint_url, config=self._config

@@ -1,8 +1,4 @@
-"""A thread that runs one asyncio event loop, for the rehearsal's servers.
-
-Owns: the thread, the loop, and that nothing of either is left after `stop`.
-Does not own: what runs in it.
-"""
+"""A thread with an asyncio event loop, for the rehearsal's servers."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a thread of its own. Start it, `run` coroutines in it from anywhere else, stop it."""
+    """An event loop in its own thread, in which other threads `run` coroutines."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -42,7 +38,7 @@ class LoopThread:
         ready.wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = 60.0) -> T:
-        """Run a coroutine in the loop and wait for its result. Never call it from inside the loop."""
+        """Run a coroutine in the loop and wait for its result; must not be called in the loop itself."""
         if self._loop is None:
             coroutine.close()
             raise RuntimeError(f"{self._name} is not running")
@@ -57,7 +53,7 @@ class LoopThread:
         return self.run(call())
 
     def stop(self) -> None:
-        """Cancel what is left in the loop, close it, end the thread. Safe to call twice."""
+        """Cancel the remaining tasks, close the loop and end the thread. Safe to call twice."""
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._end is None:
             return
@@ -65,7 +61,7 @@ class LoopThread:
         thread.join()
 
     def _serve(self, ready: threading.Event) -> None:
-        # The runner cancels the tasks that are left and closes the loop when `_until_stopped` ends.
+        # asyncio.run cancels the remaining tasks and closes the loop.
         try:
             asyncio.run(self._until_stopped(ready))
         finally:

@@ -178,7 +178,7 @@ def restore(day: Day) -> None:
     planned = json.loads(terminal.sandbox("preview", "--refresh", "--json"))
     assert {"same": day.resources} == planned["counts"], [one for one in planned["steps"] if one["change"] != "same"]
     assert {"replicationSourceIdentifier"} <= {name for step in planned["steps"] for name in step["ignored"]}
-    assert "Switch home first" in terminal.sandbox("destroy", code=3)
+    assert "Switch back first" in terminal.sandbox("destroy", code=3)
     assert day.resources == terminal.status()["resources"]
 
 

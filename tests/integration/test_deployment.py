@@ -1,4 +1,4 @@
-"""The unchanged program, and small ones, deployed for real on the emulator."""
+"""Tests that deploy the unchanged program, and small ones, on ministack."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.cloud.permission_log import FAILOVER, NEVER_ASKED_HERE
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy, stack_config
+from rehearsal.cloud.permission_log import FAILOVER, NEVER_REQUESTED_HERE
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy, stack_config
 from rehearsal.provider.resources.handler import Created, Handler, Request
-from rehearsal.provider.resources.outcome import Resource
+from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.provider.resources.registry import HANDLERS
 from rehearsal.report.permission_review import roles_of_functions
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 from tests.support.patience import processor_seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"
 INVOCATION = "aws:lambda/invocation:Invocation"
 PEERING_OPTIONS = "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions"
-# With an address to write to and a person who logs in, so that the program has a subscription and a policy, too.
+# With a subscription and a database user, which the default settings lack.
 CONFIG = stack_config(
     ROOT,
     "dev",
@@ -34,8 +34,8 @@ CONFIG = stack_config(
 )
 
 
-def without_control_plane() -> dict[str, Handler]:
-    """Return the handlers, with stand-ins for what only the control plane in front of the emulator can answer."""
+def handlers_without_proxy() -> dict[str, Handler]:
+    """Return the handlers, with replacements for those that need the API proxy."""
 
     def options(request: Request) -> Created:
         sent = request.parameters()
@@ -49,39 +49,39 @@ def without_control_plane() -> dict[str, Handler]:
         created = HANDLERS[GLOBAL_CLUSTER].create(request)
         return dataclasses.replace(created, outputs={**created.outputs, "endpoint": "writer.of.the.global.cluster"})
 
-    stand_ins: dict[str, Callable[[Request], Created]] = {
+    replacements: dict[str, Callable[[Request], Created]] = {
         PEERING_OPTIONS: options,
         INVOCATION: invocation,
         GLOBAL_CLUSTER: global_cluster,
     }
-    replaced = {type_: dataclasses.replace(HANDLERS[type_], create=create) for type_, create in stand_ins.items()}
+    replaced = {type_: dataclasses.replace(HANDLERS[type_], create=create) for type_, create in replacements.items()}
     return {**HANDLERS, **replaced}
 
 
 @dataclasses.dataclass(kw_only=True)
 class Deployed:
-    """The real program on an emulator of its own."""
+    """The program, deployed on its own ministack."""
 
-    deployment: Deployment
+    deployment: DeployResult
     processor_seconds: float
-    announced: list[Resource]
-    clients: Clients
+    announced: list[ProviderResource]
+    clients: BotoClients
     url: str
 
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployed]:
-    """Deploy the real program once for the tests of this module."""
-    announced: list[Resource] = []
+    """Deploy the program once for the tests of this module."""
+    announced: list[ProviderResource] = []
     with Emulator(enforce_permissions=True) as emulator:
 
         def processor_seconds() -> float:
             return sum(map(processor_seconds_of, (os.getpid(), emulator.process_id)))
 
         before = processor_seconds()
-        clients = Clients(emulator.url)
+        clients = BotoClients(emulator.url)
         deployment = deploy(
-            ROOT, CONFIG, emulator.url, announced.append, handlers=without_control_plane(), clients=clients
+            ROOT, CONFIG, emulator.url, announced.append, handlers=handlers_without_proxy(), clients=clients
         )
         taken = processor_seconds() - before
         yield Deployed(
@@ -96,12 +96,12 @@ def deployed() -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """Give an emulator for small programs."""
+    """Start ministack for small programs."""
     with Emulator(enforce_permissions=True) as running:
         yield running
 
 
-def run(directory: Path, emulator: Emulator, body: str) -> Deployment:
+def run(directory: Path, emulator: Emulator, body: str) -> DeployResult:
     """Run a small program with the providers `east` and `west`."""
     (directory / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
     (directory / "__main__.py").write_text(
@@ -112,25 +112,23 @@ def run(directory: Path, emulator: Emulator, body: str) -> Deployment:
     return deploy(directory, {}, emulator.url)
 
 
-def test_the_whole_program_is_created_well_under_twenty_seconds(deployed: Deployed) -> None:
-    """Both regions, all resources: on the clock or, when others use the machine too, in processor time, the emulator's too."""
+def test_whole_program_is_created_within_20_seconds(deployed: Deployed) -> None:
+    """The limit is for elapsed time, or on a busy machine for processor time."""
     assert min(deployed.deployment.seconds, deployed.processor_seconds) < 20
     assert len(deployed.deployment.resources) > 140
     assert len({each.urn for each in deployed.announced}) == len(deployed.deployment.resources)
 
 
-def test_every_call_of_a_deployment_is_within_awss_models(deployed: Deployed) -> None:
-    """Words, patterns, lengths and ranges of every parameter: one that is beyond them would have stopped the deployment."""
+def test_every_call_of_a_deployment_is_checked_against_awss_models(deployed: Deployed) -> None:
+    """A violation would have failed the deployment."""
     checked = deployed.clients.model_check.checked
     creating = {name for name in checked if ":Create" in name or ":Put" in name}
     assert {"rds:CreateDBCluster", "lambda:CreateFunction", "cloudwatch:PutMetricAlarm", "kms:CreateKey"} <= creating
     assert checked.total() > len(deployed.deployment.resources)
 
 
-def test_a_value_that_awss_model_does_not_take_is_an_error_with_the_resource_s_name(
-    emulator: Emulator, tmp_path: Path
-) -> None:
-    """The emulator would take it, and botocore lets it pass."""
+def test_value_outside_awss_model_is_an_error_with_the_resources_name(emulator: Emulator, tmp_path: Path) -> None:
+    """ministack accepts the value, and botocore does not check it."""
     with pytest.raises(DeploymentError, match=r"(?s)tight.*2561 is outside 90 to 2560"):
         run(
             tmp_path,
@@ -139,8 +137,8 @@ def test_a_value_that_awss_model_does_not_take_is_an_error_with_the_resource_s_n
         )
 
 
-def test_what_the_functions_roles_allow_is_read_as_it_is_deployed(deployed: Deployed) -> None:
-    """Each function's role in each region, the network's policy and all; and every named exception is one that some role has."""
+def test_functions_roles_are_read_as_deployed(deployed: Deployed) -> None:
+    """All policies of each role are read, and each listed exception is allowed by a role."""
     roles = {(one.function, one.region): one for one in roles_of_functions(deployed.clients, (PRIMARY, SECONDARY))}
     names = ("failover-controller", "health-check", "database-setup")
     assert {(f"payments-{name}-dev", region) for name in names for region in (PRIMARY, SECONDARY)} >= set(roles)
@@ -148,16 +146,16 @@ def test_what_the_functions_roles_allow_is_read_as_it_is_deployed(deployed: Depl
         controller, probe = (roles[f"payments-{name}-dev", region] for name in names[:2])
         assert (f"payments-failover-controller-{region}-dev", True) == (controller.role, FAILOVER in controller.actions)
         assert {"rds-db:connect", "ec2:CreateNetworkInterface", "logs:PutLogEvents"} <= probe.actions
-    assert set() == set(NEVER_ASKED_HERE) - {action for one in roles.values() for action in one.actions}
+    assert set() == set(NEVER_REQUESTED_HERE) - {action for one in roles.values() for action in one.actions}
 
 
-def test_every_handler_is_used_by_the_program(deployed: Deployed) -> None:
-    """A handler that the program does not need would be code that nothing proves."""
+def test_program_uses_every_handler(deployed: Deployed) -> None:
+    """A handler that the program does not use is not tested."""
     assert set(HANDLERS) - {each.type for each in deployed.deployment.resources} == set()
 
 
-def test_both_regions_get_the_same_kinds_of_things(deployed: Deployed) -> None:
-    """What watches and fails over is the same in both; only day one's differences remain."""
+def test_regions_have_the_same_resource_types(deployed: Deployed) -> None:
+    """Only resources that exist once are in the primary region alone."""
     counts = deployed.deployment.counts()
     only_primary = {
         "aws:ec2/vpcPeeringConnection:VpcPeeringConnection",
@@ -170,8 +168,8 @@ def test_both_regions_get_the_same_kinds_of_things(deployed: Deployed) -> None:
     assert set(counts) == {PRIMARY, SECONDARY, "global"}
 
 
-def test_the_global_cluster_has_a_member_in_each_region_and_one_writer(deployed: Deployed) -> None:
-    """The clusters are really members: the primary writes, the secondary reads."""
+def test_global_cluster_has_a_member_in_each_region(deployed: Deployed) -> None:
+    """The primary cluster is the writer."""
     exports = deployed.deployment.exports
     described = deployed.clients("rds", SECONDARY).describe_global_clusters(
         GlobalClusterIdentifier=exports["global_cluster_id"]
@@ -182,8 +180,8 @@ def test_the_global_cluster_has_a_member_in_each_region_and_one_writer(deployed:
     assert members == {exports["primary_cluster_arn"]: True, exports["secondary_cluster_arn"]: False}
 
 
-def test_the_secret_can_be_read_in_both_regions_under_each_region_s_key(deployed: Deployed) -> None:
-    """The replica is no promise: same value, its own region's key, and the ARN that the program exports."""
+def test_secret_is_readable_in_both_regions_with_each_regions_key(deployed: Deployed) -> None:
+    """The ARNs are those in the program's exports."""
     values: list[str] = []
     for role, region in (("primary", PRIMARY), ("secondary", SECONDARY)):
         client = deployed.clients("secretsmanager", region)
@@ -193,8 +191,8 @@ def test_the_secret_can_be_read_in_both_regions_under_each_region_s_key(deployed
     assert values[0] == values[1]
 
 
-def test_the_password_is_nowhere_in_what_a_deployment_says(deployed: Deployed) -> None:
-    """Neither the resources nor the exports show it."""
+def test_password_is_in_neither_resources_nor_exports(deployed: Deployed) -> None:
+    """A deployment's result has no secret in its text."""
     arn = deployed.deployment.exports["primary_secret_arn"]
     secret = deployed.clients("secretsmanager", PRIMARY).get_secret_value(SecretId=arn)["SecretString"]
     password = json.loads(secret)["password"]
@@ -203,16 +201,16 @@ def test_the_password_is_nowhere_in_what_a_deployment_says(deployed: Deployed) -
     assert password not in repr(deployed.announced)
 
 
-def test_the_zone_is_attached_to_both_networks(deployed: Deployed) -> None:
-    """Names under the zone resolve in both regions."""
+def test_zone_is_associated_with_both_vpcs(deployed: Deployed) -> None:
+    """Names in the zone resolve in both regions."""
     exports = deployed.deployment.exports
     zone = deployed.clients("route53", PRIMARY).get_hosted_zone(Id=exports["hosted_zone_id"])
     attached = {(vpc["VPCId"], vpc["VPCRegion"]) for vpc in zone["VPCs"]}
     assert attached == {(exports["primary_vpc_id"], PRIMARY), (exports["secondary_vpc_id"], SECONDARY)}
 
 
-def test_the_provider_s_default_tags_are_on_the_resources(deployed: Deployed) -> None:
-    """Environment, owner and the rest are really there, beside the resource's own name."""
+def test_resources_have_the_providers_default_tags(deployed: Deployed) -> None:
+    """The resource's own name tag is kept."""
     vpc_id = deployed.deployment.exports["secondary_vpc_id"]
     vpc = deployed.clients("ec2", SECONDARY).describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]
     tags = {tag["Key"]: tag["Value"] for tag in vpc["Tags"]}
@@ -220,8 +218,8 @@ def test_the_provider_s_default_tags_are_on_the_resources(deployed: Deployed) ->
     assert tags["Environment"] == "dev"
 
 
-def test_what_is_said_not_to_be_held_is_not_held(deployed: Deployed) -> None:
-    """The list of what the emulator forgets is true: a new version that holds more must shorten it."""
+def test_properties_listed_as_not_held_are_not_held(deployed: Deployed) -> None:
+    """A ministack version that stores one of them must shorten the list."""
     exports = deployed.deployment.exports
     rds = deployed.clients("rds", PRIMARY)
     cluster = rds.describe_db_clusters(DBClusterIdentifier=exports["primary_cluster_id"])["DBClusters"][0]
@@ -236,23 +234,23 @@ def test_what_is_said_not_to_be_held_is_not_held(deployed: Deployed) -> None:
     assert {name: held[name] for name in listed} == dict.fromkeys(listed)
 
 
-def test_a_second_deployment_meets_what_exists_and_reports_all_of_it(deployed: Deployed) -> None:
-    """Names that are taken are refused as AWS refuses them, all of them in one error."""
+def test_second_deployment_reports_all_existing_names(deployed: Deployed) -> None:
+    """AWS rejects names that are in use."""
     with pytest.raises(DeploymentError) as raised:
-        deploy(ROOT, CONFIG, deployed.url, handlers=without_control_plane())
+        deploy(ROOT, CONFIG, deployed.url, handlers=handlers_without_proxy())
     taken = {error.type for error in raised.value.errors}
     assert {"aws:kms/alias:Alias", "aws:secretsmanager/secret:Secret", "aws:rds/globalCluster:GlobalCluster"} <= taken
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_preview_of_the_program_passes_and_creates_nothing(emulator: Emulator, stack: str) -> None:
-    """Every type and property of both stacks is known, found out without creating anything."""
+def test_preview_creates_no_resource(emulator: Emulator, stack: str) -> None:
+    """Every type and property of both stacks is supported."""
     deployment = deploy(ROOT, stack_config(ROOT, stack), emulator.url, stack=stack, preview=True)
     assert deployment.resources == ()
 
 
-def test_settings_that_will_not_do_are_reported_in_the_program_s_words(emulator: Emulator) -> None:
-    """The settings' errors reach the caller line by line, and nothing was created."""
+def test_invalid_settings_are_reported_with_the_programs_messages(emulator: Emulator) -> None:
+    """No resource is created."""
     config = stack_config(ROOT, "dev", {"primary": {"vpc_cidr": "10.20.0.0/16"}, "colour": "blue"})
     with pytest.raises(DeploymentError) as raised:
         deploy(ROOT, config, emulator.url)
@@ -284,8 +282,8 @@ aws.dynamodb.Table("t", name="unusual", billing_mode="PAY_PER_REQUEST", hash_key
 """
 
 
-def test_values_far_from_the_defaults_read_back_as_sent(emulator: Emulator, tmp_path: Path) -> None:
-    """Reading back proves nothing where the emulator's default happens to be the same; these are all different."""
+def test_unusual_values_read_back_as_sent(emulator: Emulator, tmp_path: Path) -> None:
+    """The values differ from ministack's defaults."""
     deployment = run(tmp_path, emulator, CLUSTER_OF_ITS_OWN)
     assert [each.property for each in deployment.not_held] == ["backtrackWindow"]
 
@@ -307,8 +305,8 @@ pulumi.export("password", password.result)
 """
 
 
-def test_an_invocation_runs_the_function_with_its_environment(emulator: Emulator, tmp_path: Path) -> None:
-    """The code that was uploaded runs, sees its environment and its input, and its answer is an output."""
+def test_invocation_runs_the_function_with_its_environment(emulator: Emulator, tmp_path: Path) -> None:
+    """The function's result is an output."""
     source = (
         "import os\n"
         "def handler(event, context):\n"
@@ -319,10 +317,8 @@ def test_an_invocation_runs_the_function_with_its_environment(emulator: Emulator
     assert deployment.secret_exports == {"password"}
 
 
-def test_a_function_that_fails_fails_the_deployment_without_showing_its_input(
-    emulator: Emulator, tmp_path: Path
-) -> None:
-    """The error says what the function said and logged, with the password masked wherever it turns up."""
+def test_failing_function_fails_the_deployment_without_showing_its_input(emulator: Emulator, tmp_path: Path) -> None:
+    """The error has the function's message and log, with the password masked."""
     source = (
         "def handler(event, context):\n"
         "    print('connecting with', event['password'])\n"
@@ -345,8 +341,8 @@ for name in ("allowed", "forbidden"):
 """
 
 
-def test_a_function_may_do_what_its_role_allows_and_nothing_else(emulator: Emulator, tmp_path: Path) -> None:
-    """With permissions enforced, a function acts under its deployed role: another table, another action is refused."""
+def test_function_may_do_only_what_its_role_allows(emulator: Emulator, tmp_path: Path) -> None:
+    """ministack rejects another table and another action."""
     source = (
         "import boto3\n"
         "from botocore.exceptions import ClientError\n"
@@ -365,26 +361,26 @@ def test_a_function_may_do_what_its_role_allows_and_nothing_else(emulator: Emula
         "    ]\n"
     )
     run(tmp_path, emulator, FUNCTION.format(name="reader", source=source) + READER)
-    clients = Clients(emulator.url)
-    answer = clients("lambda", PRIMARY).invoke(FunctionName="reader")
+    clients = BotoClients(emulator.url)
+    response = clients("lambda", PRIMARY).invoke(FunctionName="reader")
     clients.close()
-    assert json.loads(answer["Payload"].read()) == ["done", "AccessDeniedException", "AccessDeniedException"]
-    noted = {(c.action, c.resource.rpartition("/")[2]): c.is_allowed for c in emulator.permission_checks()}
+    assert json.loads(response["Payload"].read()) == ["done", "AccessDeniedException", "AccessDeniedException"]
+    logged = {(c.action, c.resource.rpartition("/")[2]): c.is_allowed for c in emulator.permission_checks()}
     assert (True, False, False) == (
-        noted["dynamodb:GetItem", "allowed"],
-        noted["dynamodb:GetItem", "forbidden"],
-        noted["dynamodb:PutItem", "allowed"],
+        logged["dynamodb:GetItem", "allowed"],
+        logged["dynamodb:GetItem", "forbidden"],
+        logged["dynamodb:PutItem", "allowed"],
     )
 
 
 def arguments(**changed: Any) -> str:
-    """Return the arguments of a rule that lets the database port in, some of them changed."""
+    """Return the arguments of a rule for the database port, with changes."""
     rule = {"cidr_ipv4": "10.0.0.0/16", "ip_protocol": "tcp", "from_port": 3306, "to_port": 3306, **changed}
     return ", ".join(f"{name}={value!r}" for name, value in rule.items())
 
 
-def test_a_security_group_starts_without_rules(emulator: Emulator, tmp_path: Path) -> None:
-    """AWS lets everything out of a new group; the provider takes that away, and so does the rehearsal."""
+def test_security_group_starts_without_rules(emulator: Emulator, tmp_path: Path) -> None:
+    """The provider removes the egress rule that AWS adds."""
     body = (
         'vpc = aws.ec2.Vpc("v", cidr_block="10.0.0.0/16", opts=east)\n'
         'group = aws.ec2.SecurityGroup("g", name="g", description="g", vpc_id=vpc.id, opts=east)\n'
@@ -392,7 +388,7 @@ def test_a_security_group_starts_without_rules(emulator: Emulator, tmp_path: Pat
         'pulumi.export("group", group.id)\n'
     )
     deployment = run(tmp_path, emulator, body)
-    clients = Clients(emulator.url)
+    clients = BotoClients(emulator.url)
     (group,) = clients("ec2", PRIMARY).describe_security_groups(GroupIds=[deployment.exports["group"]])[
         "SecurityGroups"
     ]
@@ -400,8 +396,8 @@ def test_a_security_group_starts_without_rules(emulator: Emulator, tmp_path: Pat
     assert (group["IpPermissions"], len(group["IpPermissionsEgress"])) == ([], 1)
 
 
-def test_what_aws_refuses_is_an_error_with_the_resource_s_name(emulator: Emulator, tmp_path: Path) -> None:
-    """The service's own words, and the URN that they are about."""
+def test_aws_error_names_the_resource(emulator: Emulator, tmp_path: Path) -> None:
+    """The error has the URN and the service's message."""
     with pytest.raises(DeploymentError) as raised:
         run(tmp_path, emulator, 'aws.kms.Alias("a", name="alias/x", target_key_id="no-such-key", opts=west)')
     ((error),) = raised.value.errors

@@ -1,7 +1,6 @@
-"""The names' records and health checks as the program makes them, on the emulator, with metrics put in by hand.
+"""Tests of the program's DNS records and health checks on ministack, with test metrics and a simulated clock.
 
-No database, no function, no waiting: the clock is the test's, and a period of 60 s lasts 6.
-"""
+A period of 60 s lasts 6 s."""
 
 from __future__ import annotations
 
@@ -14,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.network.route53 import PrivateDns
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 
-HOME, ELSEWHERE = "us-east-1", "eu-west-1"
+PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 NAME = "writer.payments-dev.internal"
 TIME_SCALE, PERIOD_SECONDS = 10.0, 6
-# How many periods without data it takes until an alarm's data is insufficient.
-PERIODS_UNTIL_SILENT = 3
+# The number of periods without data after which an alarm has insufficient data.
+PERIODS_UNTIL_INSUFFICIENT = 3
 
 PROVIDERS = """
 import pulumi, pulumi_aws as aws
@@ -70,7 +69,7 @@ pulumi.export("health_check_ids", dns.health_check_ids)
 )
 
 
-def run(directory: Path, emulator: Emulator, program: str) -> Deployment:
+def run(directory: Path, emulator: Emulator, program: str) -> DeployResult:
     """Deploy a small program."""
     (directory / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
     (directory / "__main__.py").write_text(program)
@@ -79,43 +78,43 @@ def run(directory: Path, emulator: Emulator, program: str) -> Deployment:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """Give an emulator."""
+    """Start ministack."""
     with Emulator() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def clients(emulator: Emulator) -> Iterator[Clients]:
-    """Give clients of the emulator."""
-    made = Clients(emulator.url)
+def clients(emulator: Emulator) -> Iterator[BotoClients]:
+    """Create clients."""
+    made = BotoClients(emulator.url)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Deploy the program's own DNS and what it follows, once."""
+def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> DeployResult:
+    """Deploy the program's DNS once."""
     return run(tmp_path_factory.mktemp("dns"), emulator, PROGRAM)
 
 
-class Story:
-    """Both regions' telemetry, one period after the other, and where the name leads at the end of each."""
+class Telemetry:
+    """Both regions' metrics, period by period, and the region that DNS returns."""
 
-    def __init__(self, clients: Clients, start: float) -> None:
+    def __init__(self, clients: BotoClients, start: float) -> None:
         self._clients = clients
         self._now = start - start % PERIOD_SECONDS
         self._dns = PrivateDns(clients, time_scale=TIME_SCALE, clock=lambda: self._now, cache_seconds=1e9)
 
-    def after(self, *, home: int | None, elsewhere: int | None, periods: int = 1) -> str | None:
-        """Let the regions say this about their own role for some periods, and return the region that the name leads to."""
-        answer = None
+    def resolve_after(self, *, primary: int | None, secondary: int | None, periods: int = 1) -> str | None:
+        """Publish each region's own role for some periods; return the region that DNS returns then."""
+        resolved = None
         for _ in range(periods):
-            for region, role in ((HOME, home), (ELSEWHERE, elsewhere)):
+            for region, role in ((PRIMARY, primary), (SECONDARY, secondary)):
                 if role is not None:
                     self._publish(region, role)
             self._now += PERIOD_SECONDS
-            answer = self._dns.resolve(NAME, from_region=HOME).region
-        return answer
+            resolved = self._dns.resolve(NAME, from_region=PRIMARY).region
+        return resolved
 
     def _publish(self, region: str, role: int) -> None:
         self._clients("cloudwatch", region).put_metric_data(
@@ -132,22 +131,22 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stretches() -> Iterator[float]:
-    """Give moments in the past, ten minutes apart."""
+def start_times() -> Iterator[float]:
+    """Return start times in the past, ten minutes apart."""
     return itertools.count(time.time() - 7200, 600)
 
 
 @pytest.fixture
-def story(deployment: Deployment, clients: Clients, stretches: Iterator[float]) -> Story:
-    """Give a story in a stretch of time of its own, so that no test sees the data of another."""
+def telemetry(deployment: DeployResult, clients: BotoClients, start_times: Iterator[float]) -> Telemetry:
+    """Create telemetry in its own time span, because tests must not share metrics."""
     assert deployment.resources
-    return Story(clients, next(stretches))
+    return Telemetry(clients, next(start_times))
 
 
-def test_the_checks_are_held_as_the_program_means_them(deployment: Deployment, clients: Clients) -> None:
-    """The writer's check counts three checks on alarms: the children exist, in the emulator too."""
+def test_writer_check_counts_three_alarm_checks(deployment: DeployResult, clients: BotoClients) -> None:
+    """The child checks exist in ministack."""
     ids = deployment.exports["health_check_ids"]
-    client = clients("route53", HOME)
+    client = clients("route53", PRIMARY)
     held = {what: client.get_health_check(HealthCheckId=each)["HealthCheck"] for what, each in ids.items()}
     writer = held["writer"]["HealthCheckConfig"]
     votes = {"writer-elsewhere-remembered", "writer-elsewhere-heard", "home-is-writer"}
@@ -161,28 +160,28 @@ def test_the_checks_are_held_as_the_program_means_them(deployment: Deployment, c
     }
 
 
-def test_the_second_failover_comes_home(story: Story) -> None:
-    """First failover, the old region's return, the loss of the region that took over, and home's promotion."""
-    assert story.after(home=1, elsewhere=0) == HOME
-    assert story.after(home=None, elsewhere=0, periods=PERIODS_UNTIL_SILENT) == HOME
-    assert story.after(home=None, elsewhere=1) == ELSEWHERE
-    assert story.after(home=0, elsewhere=1, periods=3) == ELSEWHERE
-    # The other region is lost; home isn't the writer yet.
-    assert story.after(home=0, elsewhere=None, periods=PERIODS_UNTIL_SILENT + 1) == ELSEWHERE
-    assert story.after(home=1, elsewhere=None) == HOME
-    assert story.after(home=1, elsewhere=0) == HOME
+def test_dns_follows_a_second_failover_back(telemetry: Telemetry) -> None:
+    """The sequence is failover, return of the old region, loss of the new writer's region, and promotion."""
+    assert telemetry.resolve_after(primary=1, secondary=0) == PRIMARY
+    assert telemetry.resolve_after(primary=None, secondary=0, periods=PERIODS_UNTIL_INSUFFICIENT) == PRIMARY
+    assert telemetry.resolve_after(primary=None, secondary=1) == SECONDARY
+    assert telemetry.resolve_after(primary=0, secondary=1, periods=3) == SECONDARY
+    # The other region is lost, and the primary region is not yet the writer.
+    assert telemetry.resolve_after(primary=0, secondary=None, periods=PERIODS_UNTIL_INSUFFICIENT + 1) == SECONDARY
+    assert telemetry.resolve_after(primary=1, secondary=None) == PRIMARY
+    assert telemetry.resolve_after(primary=1, secondary=0) == PRIMARY
 
 
-def test_a_promotion_at_home_is_followed_when_the_other_region_has_been_silent_for_long_enough(story: Story) -> None:
-    """Until its data is insufficient, its last word counts: home's claim alone moves nothing."""
-    story.after(home=1, elsewhere=1)
-    answers = [story.after(home=1, elsewhere=None) for _ in range(PERIODS_UNTIL_SILENT)]
+def test_dns_follows_a_promotion_once_the_other_region_has_no_data(telemetry: Telemetry) -> None:
+    """Until then, the last role that the other region published counts."""
+    telemetry.resolve_after(primary=1, secondary=1)
+    regions = [telemetry.resolve_after(primary=1, secondary=None) for _ in range(PERIODS_UNTIL_INSUFFICIENT)]
 
-    assert answers == [ELSEWHERE] * (PERIODS_UNTIL_SILENT - 1) + [HOME]
+    assert regions == [SECONDARY] * (PERIODS_UNTIL_INSUFFICIENT - 1) + [PRIMARY]
 
 
-def test_a_calculated_check_that_watches_a_calculated_one_is_refused(emulator: Emulator, tmp_path: Path) -> None:
-    """As Route 53 refuses it: the deployment fails, and names the resource and the property."""
+def test_calculated_check_of_a_calculated_check_is_rejected(emulator: Emulator, tmp_path: Path) -> None:
+    """The error names the resource and the property."""
     program = (
         PROVIDERS
         + """

@@ -1,4 +1,4 @@
-"""The emulator starts quickly, keeps this machine's credentials out, and leaves nothing behind."""
+"""Tests of ministack's process: start, isolation from this machine's credentials, and end."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator, EmulatorError
-from rehearsal.support.clients import Clients
+from rehearsal.cloud.ministack import Emulator, EmulatorError
+from rehearsal.support.clients import ACCOUNT_ID, BotoClients
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def is_running(process_id: int) -> bool:
-    """Tell whether a process exists and is no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -28,7 +28,7 @@ def is_running(process_id: int) -> bool:
 
 
 def children_of(group: int) -> list[int]:
-    """Return the ids of all processes of a group that run."""
+    """Return the ids of all running processes of a group."""
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and is_running(int(entry.name)):
@@ -40,12 +40,12 @@ def children_of(group: int) -> list[int]:
     return found
 
 
-def test_answers_as_the_one_account_in_every_region() -> None:
-    """A client of any region is that account; how long the start took was measured."""
+def test_every_region_has_the_same_account() -> None:
+    """The duration of the start is measured."""
     started = time.monotonic()
     with Emulator() as emulator:
         elapsed_seconds = time.monotonic() - started
-        clients = Clients(emulator.url)
+        clients = BotoClients(emulator.url)
         accounts = {clients("sts", region).get_caller_identity()["Account"] for region in ("us-east-1", "eu-west-1")}
         clients.close()
         assert accounts == {ACCOUNT_ID}
@@ -53,8 +53,8 @@ def test_answers_as_the_one_account_in_every_region() -> None:
         assert (emulator.resident_bytes() or 0) > 10_000_000
 
 
-def test_stop_ends_every_process_and_removes_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """After `stop`, which may be called twice, no process and no file is left; the log's end can still be read."""
+def test_stop_ends_all_processes_and_removes_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`stop` may be called twice, and the end of the log stays available."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     emulator = Emulator()
     emulator.start()
@@ -68,8 +68,8 @@ def test_stop_ends_every_process_and_removes_the_directory(monkeypatch: pytest.M
         _ = emulator.url
 
 
-def test_this_machine_s_credentials_do_not_reach_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real keys, profiles and proxies stay outside; what the caller adds gets in."""
+def test_credentials_of_the_machine_do_not_reach_ministack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the caller's additional variables do."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTP_PROXY", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "real-and-private")
     with Emulator(environment={"ADDED": "by-the-caller"}) as emulator:
@@ -78,37 +78,37 @@ def test_this_machine_s_credentials_do_not_reach_the_emulator(monkeypatch: pytes
     assert "ADDED=by-the-caller" in environment
 
 
-def test_an_early_death_is_reported_with_the_log() -> None:
-    """A ministack that can't start says why in the error, long before the time that it had is over."""
+def test_exit_during_start_is_reported_with_the_log() -> None:
+    """The error does not wait for the timeout."""
     started = time.monotonic()
-    with pytest.raises(EmulatorError, match=r"died with status 1[\s\S]*ValueError"):
+    with pytest.raises(EmulatorError, match=r"exited with status 1[\s\S]*ValueError"):
         Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * PATIENCE_SECONDS).start()
     assert time.monotonic() - started < PATIENCE_SECONDS
 
 
-def test_a_later_death_is_noticed() -> None:
-    """Who checks learns that the emulator is gone."""
+def test_later_exit_is_detected() -> None:
+    """`check_alive` raises an error."""
     with Emulator() as emulator:
         emulator.check_alive()
         os.kill(emulator.process_id, signal.SIGKILL)
 
-        def is_noticed() -> bool:
+        def is_detected() -> bool:
             try:
                 emulator.check_alive()
             except EmulatorError as error:
-                return "died with status -9" in str(error)
+                return "exited with status -9" in str(error)
             return False
 
-        assert wait_until(is_noticed)
+        assert wait_until(is_detected)
 
 
-def test_it_dies_with_us_however_we_die() -> None:
-    """A rehearsal that is killed, so that no cleaning up can run, leaves no emulator behind."""
+def test_ministack_ends_when_its_parent_is_killed() -> None:
+    """A killed rehearsal runs no cleanup."""
     program = (
         "import os, signal, threading\n"
         "from rehearsal.cloud.ministack import Emulator\n"
         "emulator = Emulator()\n"
-        # Started by a thread that ends at once: it is the process that counts, not the thread.
+        # The starting thread ends at once; only the end of the process counts.
         "starter = threading.Thread(target=emulator.start)\n"
         "starter.start(); starter.join()\n"
         "emulator.check_alive()\n"

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from rehearsal.cloud.faults import ApiFault
-from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
 from rehearsal.environment import Environment, RegionFacts
+from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -216,7 +216,7 @@ def test_a_rewind_has_the_row_of_before_and_not_the_one_of_after(site: Site) -> 
     notified = site.moved("rewind", "--to", to.isoformat(), "--reason", "row 2 was a mistake")
     copy = notified["copy"]
     described = clusters.describe_db_clusters(DBClusterIdentifier=copy)["DBClusters"][0]
-    database = world.control_plane.stand_ins.database(described["DBClusterArn"])
+    database = world.control_plane.databases.database(described["DBClusterArn"])
     assert database.writer.execute("SELECT id FROM payments.moves ORDER BY id") == [(1,)]
     assert rows(world, world.primary) == [(1,), (2,)]
     source = clusters.describe_db_clusters(DBClusterIdentifier=world.primary.cluster_id)["DBClusters"][0]

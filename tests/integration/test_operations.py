@@ -24,8 +24,8 @@ from operations.aws.region_api import connect_to
 from operations.stack.deployment import read_deployment
 from operations.support.errors import ConflictError
 from rehearsal.cloud.faults import ApiFault, ApiFaults
-from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
-from rehearsal.support.clients import Clients
+from rehearsal.cloud.ministack import Emulator
+from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY, BotoClients
 from tests.support.patience import PATIENCE_SECONDS, in_child_processes, least, on_the_clock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ ENGINE = {"Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.0"}
 class Site:
     """Two regions of a small deployment, and the operator's terminal in the standby's."""
 
-    clients: Clients
+    clients: BotoClients
     faults: ApiFaults
     outputs: Path
 
@@ -86,7 +86,7 @@ class Site:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Give two regions with a table, a cluster and a controller each; the writer is in us-east-1."""
     with Emulator() as emulator, ApiFaults(upstream=emulator.url, regions=(EAST, WEST)) as faults:
-        clients = Clients(emulator.url)
+        clients = BotoClients(emulator.url)
         clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier=GLOBAL, **ENGINE)
         regions = {name: _region(clients, region) for name, region in (("primary", EAST), ("secondary", WEST))}
         outputs = tmp_path_factory.mktemp("operations") / "outputs.json"
@@ -117,7 +117,7 @@ def handler(event, context):
 """
 
 
-def _region(clients: Clients, region: str) -> dict[str, Any]:
+def _region(clients: BotoClients, region: str) -> dict[str, Any]:
     """Make what the commands speak to in one region; return its outputs."""
     clients("dynamodb", region).create_table(
         TableName=TABLE,

@@ -1,4 +1,4 @@
-"""What the emulator's IAM is asked for and says, written down as it was; a failover that IAM must allow."""
+"""Tests of permission enforcement, the log of permission checks, and IAM's part in a failover."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.api_proxy import ApiProxy
-from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator
+from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.permission_log import FAILOVER, PermissionCheck
 from rehearsal.network.network import Network
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import ACCOUNT_ID, BotoClients
 from tests.support.patience import wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -25,20 +25,20 @@ ENGINE = {"Engine": "aurora-mysql", "EngineVersion": "8.0.mysql_aurora.3.10.0"}
 
 
 def cluster_arn(region: str, name: str) -> str:
-    """A cluster's ARN."""
+    """Return the ARN of a cluster."""
     return f"arn:aws:rds:{region}:{ACCOUNT_ID}:cluster:{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The API with IAM in force, as the account's owner and as roles see it."""
+    """An account with enforced permissions."""
 
     emulator: Emulator
     control_plane: ApiProxy
-    clients: Clients
+    clients: BotoClients
 
-    def as_role(self, name: str, *statements: dict[str, Any], service: str) -> Any:
-        """Make a role with these statements, take it, and return a client of its own in the standby's region."""
+    def client_of_role(self, name: str, *statements: dict[str, Any], service: str) -> Any:
+        """Create and assume a role with these statements; return a client in the standby's region."""
         iam = self.clients("iam", WEST)
         trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}, "Action": "sts:AssumeRole"}
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
@@ -53,8 +53,8 @@ class Account:
         make: Callable[..., Any] = session.client
         return make(service, region_name=WEST, endpoint_url=self.control_plane.url)
 
-    def noted(self, role: str) -> list[PermissionCheck]:
-        """What was written down of a role."""
+    def logged(self, role: str) -> list[PermissionCheck]:
+        """Return the logged checks of a role."""
         return [check for check in self.emulator.permission_checks() if check.role == role]
 
 
@@ -63,13 +63,13 @@ def _document(*statements: dict[str, Any]) -> str:
 
 
 def allow(action: str, resources: Sequence[str]) -> dict[str, Any]:
-    """A statement of a role."""
+    """Return an Allow statement."""
     return {"Effect": "Allow", "Action": action, "Resource": list(resources)}
 
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """An account with a global database in both regions."""
+    """Create an account with a global database in both regions."""
     with (
         Network(
             regions=(EAST, WEST),
@@ -81,7 +81,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     ):
         control_plane.upstream = emulator.url
         network.attach(control_plane)
-        clients = Clients(control_plane.url)
+        clients = BotoClients(control_plane.url)
         clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier="payments", StorageEncrypted=True, **ENGINE)
         master = {"MasterUsername": "admin", "MasterUserPassword": "0123456789"}
         standby = {"KmsKeyId": "key", "SourceRegion": EAST}
@@ -101,15 +101,15 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 class _Listener:
-    """Where nobody connects to."""
+    """A listener without a port."""
 
     host, port = "127.0.0.1", 1
 
     def set_fault(self, _fault: object) -> None:
-        """Nothing listens."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 def _no_listener(*_arguments: object, **_named: object) -> Any:
@@ -123,13 +123,13 @@ def _fail_over(rds: Any) -> None:
 
 
 @pytest.mark.parametrize("missing", ["global", "east", "west"])
-def test_a_failover_needs_a_permission_on_the_global_cluster_and_on_each_member(account: Account, missing: str) -> None:
-    """Without one of the three the API refuses as AWS does, nothing begins, and the refusal is written down."""
+def test_failover_without_permission_on_one_resource_is_denied(account: Account, missing: str) -> None:
+    """It needs the global cluster and both members; a denied call is logged and starts no operation."""
     resources = {"global": GLOBAL, "east": cluster_arn(EAST, "east"), "west": cluster_arn(WEST, "west")}
     allowed = [resource for name, resource in resources.items() if name != missing]
     role = f"without-{missing}"
     with pytest.raises(ClientError) as refused:
-        _fail_over(account.as_role(role, allow(FAILOVER, allowed), service="rds"))
+        _fail_over(account.client_of_role(role, allow(FAILOVER, allowed), service="rds"))
     assert ("AccessDenied", 403) == (
         refused.value.response["Error"]["Code"],
         refused.value.response["ResponseMetadata"]["HTTPStatusCode"],
@@ -138,55 +138,55 @@ def test_a_failover_needs_a_permission_on_the_global_cluster_and_on_each_member(
     call = account.control_plane.calls[-1]
     assert (False, "AccessDenied", []) == (call.accepted, call.error, account.control_plane.operations)
     assert {resource: resource != resources[missing] for resource in resources.values()} == {
-        check.resource: check.is_allowed for check in account.noted(role)
+        check.resource: check.is_allowed for check in account.logged(role)
     }
 
 
-def test_a_failover_that_iam_allows_is_done_and_written_down(account: Account) -> None:
-    """On all three resources; asking does nothing by itself, so that there is one operation."""
+def test_allowed_failover_runs_once_and_is_logged(account: Account) -> None:
+    """The permission checks themselves start no operation."""
     resources = [GLOBAL, cluster_arn(EAST, "east"), cluster_arn(WEST, "west")]
-    _fail_over(account.as_role("complete", allow(FAILOVER, resources), service="rds"))
+    _fail_over(account.client_of_role("complete", allow(FAILOVER, resources), service="rds"))
     assert wait_until(lambda: account.control_plane.is_idle)
     assert [(False, None)] == [(one.cancelled, one.error) for one in account.control_plane.operations]
     assert WEST == account.control_plane.writer_region("payments")
     assert {(FAILOVER, resource, True, True) for resource in resources} == {
-        (check.action, check.resource, check.by_role, check.is_allowed) for check in account.noted("complete")
+        (check.action, check.resource, check.by_role, check.is_allowed) for check in account.logged("complete")
     }
 
 
 @pytest.mark.parametrize(
-    ("role", "may", "names_role", "noted"),
+    ("role", "role_allows", "names_role", "logged"),
     [
         ("by-role", True, False, (True, True)),
         ("by-topic", False, True, (False, True)),
-        ("by-nobody", False, False, (False, False)),
+        ("by-none", False, False, (False, False)),
     ],
 )
-def test_a_resources_own_policy_has_its_part_in_the_verdict_and_is_no_second_question(
-    account: Account, role: str, may: bool, names_role: bool, noted: tuple[bool, bool]
+def test_resource_policy_counts_in_one_logged_check(
+    account: Account, role: str, role_allows: bool, names_role: bool, logged: tuple[bool, bool]
 ) -> None:
-    """A topic with a policy that says nothing of the role denies nothing that the role allows."""
+    """A topic policy without the role does not deny what the role allows."""
     topics = account.clients("sns", WEST)
     topic = topics.create_topic(Name=role)["TopicArn"]
-    statements = [allow("sns:Publish", [topic])] if may else []
-    client = account.as_role(role, *statements, service="sns")
+    statements = [allow("sns:Publish", [topic])] if role_allows else []
+    client = account.client_of_role(role, *statements, service="sns")
     principal = (
         {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:role/{role}"} if names_role else {"Service": "cloudwatch.amazonaws.com"}
     )
     own = {"Effect": "Allow", "Principal": principal, "Action": "sns:Publish", "Resource": topic}
     topics.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=_document(own))
-    if any(noted):
+    if any(logged):
         client.publish(TopicArn=topic, Message="m")
     else:
         with pytest.raises(ClientError, match="not authorized"):
             client.publish(TopicArn=topic, Message="m")
-    assert [("sns:Publish", topic, *noted)] == [
-        (check.action, check.resource, check.by_role, check.is_allowed) for check in account.noted(role)
+    assert [("sns:Publish", topic, *logged)] == [
+        (check.action, check.resource, check.by_role, check.is_allowed) for check in account.logged(role)
     ]
 
 
-def test_the_owner_and_strangers_are_no_roles(account: Account, tmp_path: Path) -> None:
-    """Whoever sets the stage needs no permission; whom nobody knows is refused before IAM is asked."""
+def test_owner_and_unknown_keys_are_not_logged(account: Account, tmp_path: Path) -> None:
+    """The account's owner needs no permission, and an unknown key is rejected before IAM's check."""
     before = account.emulator.permission_checks()
     account.clients("sns", WEST).list_topics()
     stranger: Any = boto3.session.Session(aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")

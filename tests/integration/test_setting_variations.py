@@ -1,8 +1,6 @@
-"""The unchanged program with settings far from the defaults, on the embedded AWS with its databases.
+"""Tests of the unchanged program with many settings changed at once, on the embedded AWS with its databases.
 
-One deployment of everything at once: Serverless v2 in one region, somebody's own VPC in the other, people, clients, windows,
-parameters. The monitor itself compares what is sent with what is held, property by property; here stands what follows from it.
-"""
+The monitor itself compares each property that is sent with the stored value."""
 
 from __future__ import annotations
 
@@ -29,21 +27,21 @@ LOGS = ["audit", "error", "general", "iam-db-auth-error", "instance", "slowquery
 
 
 @dataclass(frozen=True, kw_only=True)
-class TheirVpc:
-    """A VPC that is there before the program."""
+class ExistingVpc:
+    """A VPC that exists before the deployment."""
 
     vpc_id: str
     subnet_ids: list[str]
     route_table_id: str
 
     def settings(self, **changed: object) -> dict[str, object]:
-        """Return the settings of a region that stands in it."""
+        """Return the settings of a region in this VPC."""
         existing = {"vpc_id": self.vpc_id, "subnet_ids": self.subnet_ids, "route_table_ids": [self.route_table_id]}
         return {"vpc_cidr": THEIR_CIDR, "existing_vpc": {**existing, **changed}}
 
 
-def make_vpc(world: Environment) -> TheirVpc:
-    """Make what a platform team would have made: three private subnets with a route table of their own."""
+def create_vpc(world: Environment) -> ExistingVpc:
+    """Create a VPC with three private subnets and a route table."""
     ec2 = world.clients("ec2", SECONDARY)
     vpc_id = ec2.create_vpc(CidrBlock=THEIR_CIDR)["Vpc"]["VpcId"]
     for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -55,24 +53,24 @@ def make_vpc(world: Environment) -> TheirVpc:
         subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock=cidr, AvailabilityZone=f"{SECONDARY}{zone}")["Subnet"]
         subnet_ids.append(subnet["SubnetId"])
         ec2.associate_route_table(RouteTableId=table_id, SubnetId=subnet["SubnetId"])
-    return TheirVpc(vpc_id=vpc_id, subnet_ids=subnet_ids, route_table_id=table_id)
+    return ExistingVpc(vpc_id=vpc_id, subnet_ids=subnet_ids, route_table_id=table_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Varied:
-    """A deployment of everything at once."""
+    """A deployment with many settings changed."""
 
     world: Environment
-    vpc: TheirVpc
+    vpc: ExistingVpc
     vpcs_before: set[str]
     report: Report
-    printed: str
-    """What people saw on the terminal."""
-    first_day: dict[str, str]
-    """The master user's name and password as they were generated."""
+    terminal_output: str
+    """The output on the terminal."""
+    original_login: dict[str, str]
+    """The generated name and password of the master user."""
 
     def cluster(self, region: str) -> dict[str, Any]:
-        """Return the cluster in a region as RDS describes it."""
+        """Return the cluster in a region."""
         return self.world.clients("rds", region).describe_db_clusters()["DBClusters"][0]
 
 
@@ -80,7 +78,7 @@ class Varied:
 def varied() -> Iterator[Varied]:
     """Deploy once for the tests of this module."""
     with Environment(stack="dev", interval_seconds=1.0, operation_seconds=0.1) as world:
-        vpc = make_vpc(world)
+        vpc = create_vpc(world)
         before = {each["VpcId"] for each in world.clients("ec2", SECONDARY).describe_vpcs()["Vpcs"]}
         variation: dict[str, object] = {
             "primary": {
@@ -121,13 +119,13 @@ def varied() -> Iterator[Varied]:
             vpc=vpc,
             vpcs_before=before,
             report=report,
-            printed=terminal.getvalue(),
-            first_day=json.loads(secret["SecretString"]),
+            terminal_output=terminal.getvalue(),
+            original_login=json.loads(secret["SecretString"]),
         )
 
 
-def test_a_serverless_region_scales_between_its_capacities(varied: Varied) -> None:
-    """The range stands on the cluster, the class on its instances; the other region has a class of its own."""
+def test_serverless_region_has_its_capacity_range(varied: Varied) -> None:
+    """The other region has provisioned instances."""
     assert {"MinCapacity": 8.0, "MaxCapacity": 32.5} == varied.cluster(PRIMARY)["ServerlessV2ScalingConfiguration"]
     classes = {
         region: {
@@ -139,8 +137,8 @@ def test_a_serverless_region_scales_between_its_capacities(varied: Varied) -> No
     assert {PRIMARY: {"db.serverless"}, SECONDARY: {"db.r7g.2xlarge"}} == classes
 
 
-def test_in_somebody_elses_vpc_nothing_is_made_but_what_is_ours(varied: Varied) -> None:
-    """No VPC, no subnet, no route table; the database, the functions and their groups stand in it."""
+def test_existing_vpc_gets_no_network_resources(varied: Varied) -> None:
+    """Database, functions and their security groups are created in it."""
     ec2 = varied.world.clients("ec2", SECONDARY)
     assert varied.vpcs_before == {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]}
     group_id = varied.world.outputs["secondary_database_security_group_id"]
@@ -157,29 +155,29 @@ def test_in_somebody_elses_vpc_nothing_is_made_but_what_is_ours(varied: Varied) 
     }
 
 
-def test_both_networks_have_a_way_to_each_other(varied: Varied) -> None:
-    """Their route table leads to ours over the peering, and ours to theirs; the zone is attached to both."""
-    theirs = varied.world.clients("ec2", SECONDARY).describe_route_tables(RouteTableIds=[varied.vpc.route_table_id])
-    ways = {
+def test_existing_vpc_is_connected_to_the_other_region(varied: Varied) -> None:
+    """Its route table has the peering, and the zone is associated with it."""
+    tables = varied.world.clients("ec2", SECONDARY).describe_route_tables(RouteTableIds=[varied.vpc.route_table_id])
+    routes = {
         route["DestinationCidrBlock"]: route.get("VpcPeeringConnectionId")
-        for route in theirs["RouteTables"][0]["Routes"]
+        for route in tables["RouteTables"][0]["Routes"]
     }
-    assert str(ways[OWN_CIDR]).startswith("pcx-")
+    assert str(routes[OWN_CIDR]).startswith("pcx-")
     zone = varied.world.clients("route53", PRIMARY).get_hosted_zone(Id=varied.world.outputs["hosted_zone_id"])
     assert varied.vpc.vpc_id in {each["VPCId"] for each in zone["VPCs"]}
 
 
-def test_clients_are_let_in_by_name(varied: Varied) -> None:
-    """Both networks and the clients' own, to the database's port."""
+def test_client_cidrs_may_connect(varied: Varied) -> None:
+    """Both VPCs may connect too."""
     ec2 = varied.world.clients("ec2", PRIMARY)
     group_id = varied.world.outputs["primary_database_security_group_id"]
     (group,) = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
-    let_in = {each["CidrIp"] for rule in group["IpPermissions"] for each in rule["IpRanges"]}
-    assert {OWN_CIDR, THEIR_CIDR, "10.50.0.0/16"} == let_in
+    allowed = {each["CidrIp"] for rule in group["IpPermissions"] for each in rule["IpRanges"]}
+    assert {OWN_CIDR, THEIR_CIDR, "10.50.0.0/16"} == allowed
 
 
-def test_logs_windows_and_record_are_as_set(varied: Varied) -> None:
-    """A log group for each log, the windows of each region, the time that a name may be remembered."""
+def test_log_groups_windows_and_ttl_are_as_set(varied: Varied) -> None:
+    """The windows are those of each region."""
     for region in (PRIMARY, SECONDARY):
         groups = varied.world.clients("logs", region).describe_log_groups(logGroupNamePrefix="/aws/rds/cluster/")
         found = {each["logGroupName"].rsplit("/", 1)[-1]: each["retentionInDays"] for each in groups["logGroups"]}
@@ -193,8 +191,8 @@ def test_logs_windows_and_record_are_as_set(varied: Varied) -> None:
     assert {15} == ttls
 
 
-def test_the_alarm_on_connections_follows_the_parameter(varied: Varied) -> None:
-    """Half of the 500 that `max_connections` allows, in both regions, whatever their classes would take."""
+def test_connections_alarm_follows_max_connections(varied: Varied) -> None:
+    """The threshold is half of 500 in both regions."""
     for region in (PRIMARY, SECONDARY):
         (alarm,) = varied.world.clients("cloudwatch", region).describe_alarms(AlarmNames=["payments-connections-dev"])[
             "MetricAlarms"
@@ -202,40 +200,37 @@ def test_the_alarm_on_connections_follows_the_parameter(varied: Varied) -> None:
         assert 250 == alarm["Threshold"]
 
 
-def test_what_the_emulator_forgets_is_listed(varied: Varied) -> None:
-    """Each of these was sent; nothing else of what is new was lost."""
+def test_dropped_properties_are_listed(varied: Varied) -> None:
+    """Properties that ministack stores are not in the list."""
     forgotten = {each.property for each in varied.world.deployment.not_held}
     assert {"storageType", "enableGlobalWriteForwarding", "databaseInsightsMode"} <= forgotten
     assert set() == forgotten & {"serverlessv2ScalingConfiguration", "preferredBackupWindow", "policy"}
 
 
-def test_the_master_password_is_in_no_log_no_output_and_no_report(varied: Varied) -> None:
-    """Not in any log group, not on the terminal, not in the outputs or the record of what was made, not in the report.
-
-    What database_setup itself writes to its log is looked through in its own tests: the emulator keeps no INFO lines.
-    """
-    password = varied.first_day["password"]
+def test_master_password_is_in_no_log_output_or_report(varied: Varied) -> None:
+    """The tests of database_setup check its INFO lines, which ministack does not keep."""
+    password = varied.original_login["password"]
     assert 32 == len(password)
-    logs = [event["message"] for region in (PRIMARY, SECONDARY) for event in every_event(varied.world, region)]
-    said = {
+    logs = [event["message"] for region in (PRIMARY, SECONDARY) for event in log_events(varied.world, region)]
+    texts = {
         "logs": "\n".join(logs),
-        "terminal": varied.printed,
+        "terminal": varied.terminal_output,
         "deployment": repr(varied.world.deployment),
         "report.json": json.dumps(varied.report.to_json()),
         "report.html": html.unescape(render_html(varied.report)),
     }
-    assert [] == [where for where, text in said.items() if password in text or not text]
+    assert [] == [where for where, text in texts.items() if password in text or not text]
 
 
-def every_event(world: Environment, region: str) -> Iterator[dict[str, Any]]:
-    """Yield every log event of a region."""
+def log_events(world: Environment, region: str) -> Iterator[dict[str, Any]]:
+    """Yield all log events of a region."""
     logs = world.clients("logs", region)
     for group in logs.describe_log_groups()["logGroups"]:
         yield from logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
 
 
-def test_people_can_log_in_after_the_password_was_rotated_and_not_once_they_are_taken_out(varied: Varied) -> None:
-    """As the runbook rotates it, and as the next `pulumi up` invokes the function: new people, the first day's input."""
+def test_database_setup_works_after_a_password_rotation(varied: Varied) -> None:
+    """The invocation has the original password, and a removed user loses access."""
     world, cluster = varied.world, varied.world.cluster(varied.world.primary)
     ann = cluster.account("ann")
     assert ann and ("AWSAuthenticationPlugin", True) == (ann.plugin, ann.requires_tls)
@@ -245,12 +240,14 @@ def test_people_can_log_in_after_the_password_was_rotated_and_not_once_they_are_
     world.clients("rds", PRIMARY).modify_db_cluster(
         DBClusterIdentifier=world.outputs["primary_cluster_id"], MasterUserPassword=rotated, ApplyImmediately=True
     )
-    secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({**varied.first_day, "password": rotated}))
+    secrets.put_secret_value(
+        SecretId=secret_id, SecretString=json.dumps({**varied.original_login, "password": rotated})
+    )
 
-    answer = invoke_setup(world, {"bob": "read_only"}, varied.first_day)
+    response = invoke_setup(world, {"bob": "read_only"}, varied.original_login)
 
     assert {"created": ["IAM user bob"], "removed": ["IAM user ann"]} == {
-        name: answer[name] for name in ("created", "removed")
+        name: response[name] for name in ("created", "removed")
     }
     assert cluster.account("ann") is None
     assert ["GRANT SELECT ON `payments`.* TO `bob`@`%`"] == [
@@ -261,25 +258,25 @@ def test_people_can_log_in_after_the_password_was_rotated_and_not_once_they_are_
     assert rotated == json.loads(replica["SecretString"])["password"]
 
 
-def invoke_setup(world: Environment, people: dict[str, str], login: dict[str, str]) -> dict[str, Any]:
-    """Do what the engine does when `database.iam_users` has changed: the environment, then the invocation."""
+def invoke_setup(world: Environment, users: dict[str, str], login: dict[str, str]) -> dict[str, Any]:
+    """Change the function's users and invoke it, as a deployment with other `database.iam_users` does."""
     functions, name = world.clients("lambda", PRIMARY), world.outputs["database_setup_function_name"]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**variables, "IAM_USERS": json.dumps(people)}}
+        FunctionName=name, Environment={"Variables": {**variables, "IAM_USERS": json.dumps(users)}}
     )
     event = {"host": world.outputs["primary_writer_endpoint"], "port": 3306}
-    answer = functions.invoke(
+    response = functions.invoke(
         FunctionName=name,
         Payload=json.dumps({**event, "username": login["username"], "password": login["password"]}).encode(),
     )
-    payload = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, payload
+    payload = json.loads(response["Payload"].read())
+    assert "FunctionError" not in response, payload
     return payload
 
 
-def test_a_vpc_that_will_not_do_is_refused_in_the_preview(varied: Varied) -> None:
-    """All that is wrong with it at once, before anything is made."""
+def test_unsuitable_vpc_is_rejected_in_the_preview(varied: Varied) -> None:
+    """All problems are reported at once."""
     ec2 = varied.world.clients("ec2", SECONDARY)
     ec2.modify_vpc_attribute(VpcId=varied.vpc.vpc_id, EnableDnsHostnames={"Value": False})
     settings = varied.vpc.settings(route_table_ids=["rtb-00000000"])

@@ -1,4 +1,4 @@
-"""What a later run changes in place is really changed on the emulator, and read back; the rest is refused by name."""
+"""Tests of later runs: changes in place and deletions on ministack."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.engine.deploy import DeploymentError, deploy
-from rehearsal.engine.plan import Change, counts
+from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.state import StackState
-from rehearsal.support.clients import Clients
+from rehearsal.support.clients import BotoClients
 
 PROGRAM = """
 import json, pulumi, pulumi_aws as aws
@@ -38,26 +38,26 @@ if pulumi.Config().get("name"):
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """Give an emulator."""
+    """Start ministack."""
     with Emulator(enforce_permissions=True) as running:
         yield running
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Give the program's directory."""
+    """Return the directory of the program."""
     (tmp_path / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
     (tmp_path / "__main__.py").write_text(PROGRAM)
     return tmp_path
 
 
-def test_a_later_run_changes_in_place_and_deletes(emulator: Emulator, program: Path) -> None:
-    """Policy, code, environment, tags, retention and threshold are what the second run says; what it has no more is gone."""
+def test_later_run_changes_in_place_and_deletes(emulator: Emulator, program: Path) -> None:
+    """Policy, code, environment, tags, retention and threshold change, and a removed resource is deleted."""
     state = StackState()
     deploy(program, {"tiny:value": "one"}, emulator.url, state=state)
     done = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
     assert {"same": 1, "update": 4, "delete": 1} == counts(done.steps)
-    clients = Clients(emulator.url)
+    clients = BotoClients(emulator.url)
     function = clients("lambda", "us-east-1").get_function(FunctionName="f")
     assert ("two", {"Value": "two"}) == (
         function["Configuration"]["Environment"]["Variables"]["VALUE"],
@@ -73,11 +73,11 @@ def test_a_later_run_changes_in_place_and_deletes(emulator: Emulator, program: P
     assert 2.0 == alarm["Threshold"]
     clients.close()
     third = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
-    assert {Change.SAME} == {step.change for step in third.steps}
+    assert {PlannedChange.SAME} == {step.change for step in third.steps}
 
 
-def test_what_can_not_be_changed_here_is_refused_by_name(emulator: Emulator, program: Path) -> None:
-    """Never left as it was in silence."""
+def test_unsupported_change_is_an_error(emulator: Emulator, program: Path) -> None:
+    """The state keeps the old value."""
     (program / "__main__.py").write_text(PROGRAM.split("role = ")[0] + PROGRAM[PROGRAM.index("if pulumi.Config") :])
     state = StackState()
     deploy(program, {"tiny:value": "x", "tiny:name": "first"}, emulator.url, state=state)

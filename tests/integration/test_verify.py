@@ -18,8 +18,8 @@ import pytest
 from functions.failover_controller.aws import DynamoDb
 from functions.failover_controller.model import Side, State
 from functions.failover_controller.store import TableStore
-from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
 from rehearsal.environment import Environment
+from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
 from tests.unit.operations.commands.test_verify import PROMISES
 
 ROOT = Path(__file__).resolve().parents[2]

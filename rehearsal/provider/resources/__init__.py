@@ -1,1 +1,1 @@
-"""How each Pulumi resource type is created through boto3, a module per service; `registry.py` puts them together."""
+"""The Pulumi resource types of the program, created through boto3; one module a service, joined in `registry.py`."""

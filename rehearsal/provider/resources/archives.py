@@ -1,6 +1,6 @@
-"""The zip of a Lambda function, made from Pulumi's assets the same way every time.
+"""The reproducible zip of a Lambda function, made from Pulumi's assets.
 
-Invariant: the same files give the same bytes (sorted, with a fixed date and mode): a hash changes only with the code.
+The entries are sorted and have a fixed date and mode: the hash changes only with the code.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ FILE_MODE = 0o644
 
 
 def zip_archive(archive: object, *, base: Path) -> bytes:
-    """Return the zip of an archive; relative paths are taken from `base`.
+    """Return the zip of an archive with paths relative to `base`.
 
-    Raises:
-        HandlerError: the archive is of a kind that Lambda's `code` does not use here, or a file is missing.
+    Raises: HandlerError for an unsupported kind of archive or a missing file.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
@@ -35,10 +34,7 @@ def zip_archive(archive: object, *, base: Path) -> bytes:
 
 
 def content_hash(archive: object, *, base: Path) -> str:
-    """Return a hash of what is in an archive, file by file; relative paths are taken from `base`.
-
-    Raises: HandlerError, as `zip_archive`.
-    """
+    """Return the hash of an archive's files. Raises HandlerError as `zip_archive` does."""
     digest = hashlib.sha256()
     for name, content in sorted(_entries("", archive, base).items()):
         digest.update(f"{name}\0{len(content)}\0".encode())
@@ -59,12 +55,12 @@ def _entries(name: str, asset: object, base: Path) -> dict[str, bytes]:
         return {name: _read(base / asset.path)}
     if isinstance(asset, pulumi.FileArchive):
         return _directory(name, base / asset.path)
-    raise HandlerError(f"an archive of kind {type(asset).__name__} can't be zipped here", property="code")
+    raise HandlerError(f"an archive of kind {type(asset).__name__} can't be zipped", property="code")
 
 
 def _directory(name: str, directory: Path) -> dict[str, bytes]:
     if not directory.is_dir():
-        raise HandlerError(f"{directory} is no directory", property="code")
+        raise HandlerError(f"{directory} is not a directory", property="code")
     return {
         "/".join(filter(None, (name, path.relative_to(directory).as_posix()))): _read(path)
         for path in sorted(directory.rglob("*"))

@@ -1,4 +1,4 @@
-"""The random password, and Secrets Manager: a secret, its version, and its replicas in other regions."""
+"""Random passwords, and Secrets Manager: secrets, their versions and replicas."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from rehearsal.provider.resources.convert import pascal, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
-    left_alone,
+    delete_nothing,
     not_held,
     own,
     provider_only,
     sent,
 )
 
-# What random_password takes when `overrideSpecial` is not given. Source: registry page of random.RandomPassword.
 DEFAULT_SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
+"""The default of `overrideSpecial`. Source: registry page of random.RandomPassword."""
 
 
 def _create_password(request: Request) -> Created:
-    """Draw a password as the random provider would: `length` characters, at least so many of each class."""
+    """Draw a password as the random provider does: `length` characters with a minimum of each class."""
     classes = {
         "Lower": (request.take("lower", True), string.ascii_lowercase),
         "Upper": (request.take("upper", True), string.ascii_uppercase),
@@ -40,7 +40,7 @@ def _create_password(request: Request) -> Created:
         for _ in range(request.take(f"min{name}", 0))
     ]
     if not allowed or length < max(1, len(drawn)):
-        raise HandlerError(f"no password of {length} characters can hold what is asked of it", property="length")
+        raise HandlerError(f"no password of {length} characters can hold the minimum of each class", property="length")
     drawn += [secrets.choice(allowed) for _ in range(length - len(drawn))]
     secrets.SystemRandom().shuffle(drawn)
     return Created(id="none", outputs={"result": "".join(drawn)}, secret_outputs=frozenset({"result"}))
@@ -49,8 +49,8 @@ def _create_password(request: Request) -> Created:
 def _create_secret(request: Request) -> Created:
     """Create a secret and its replicas.
 
-    `AddReplicaRegions` of CreateSecret is accepted and forgotten by ministack; ReplicateSecretToRegions, which means
-    the same on AWS, makes replicas that can be read in their region. So that is called, and each replica read there.
+    ministack accepts and drops `AddReplicaRegions` of CreateSecret. ReplicateSecretToRegions does the same on AWS and
+    works in ministack, so the handler calls it and reads each replica back in its region.
     """
     client = request.client("secretsmanager")
     arn = client.create_secret(**request.parameters())["ARN"]
@@ -82,7 +82,7 @@ def _replica(request: Request, arn: str, region: str) -> dict[str, Any]:
 
 
 def _create_secret_version(request: Request) -> Created:
-    """Put the value, and require that every replica region gives the same one."""
+    """Put the value, and check that every replica region returns it."""
     client = request.client("secretsmanager")
     parameters = request.parameters()
     arn = parameters["SecretId"]
@@ -98,25 +98,26 @@ def _create_secret_version(request: Request) -> Created:
     return Created(id=f"{arn}|{version_id}", outputs=outputs, held=held)
 
 
-def _delete_secret(removal: Removal) -> None:
-    """Delete the replicas, then the secret: at once without a recovery window, else after it.
+def _delete_secret(request: DeleteRequest) -> None:
+    """Delete the replicas, then the secret, after its recovery window if it has one.
 
-    Source: aws_secretsmanager_secret in terraform-provider-aws; "DeleteSecret": a primary with replicas can't be deleted.
+    AWS does not delete a primary secret with replicas. Source: "DeleteSecret"; aws_secretsmanager_secret in
+    terraform-provider-aws.
     """
-    client = removal.client("secretsmanager")
-    replicas = [replica["region"] for replica in removal.inputs.get("replicas", [])]
+    client = request.client("secretsmanager")
+    replicas = [replica["region"] for replica in request.inputs.get("replicas", [])]
     if replicas:
-        client.remove_regions_from_replication(SecretId=removal.id, RemoveReplicaRegions=replicas)
-    window_days = removal.inputs.get("recoveryWindowInDays", 30)
+        client.remove_regions_from_replication(SecretId=request.id, RemoveReplicaRegions=replicas)
+    window_days = request.inputs.get("recoveryWindowInDays", 30)
     how = {"RecoveryWindowInDays": window_days} if window_days else {"ForceDeleteWithoutRecovery": True}
-    client.delete_secret(SecretId=removal.id, **how)
+    client.delete_secret(SecretId=request.id, **how)
 
 
 HANDLERS = {
     "random:index/randomPassword:RandomPassword": Handler(
         create=_create_password,
-        # It is in the state alone.
-        delete=left_alone,
+        # The password exists only in the state.
+        delete=delete_nothing,
         is_global=True,
         properties={
             "length": own(),
@@ -140,13 +141,13 @@ HANDLERS = {
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": Handler(
         create=_create_secret_version,
-        # The current version can't be removed: it goes with its secret. Source: UpdateSecretVersionStage.
-        delete=left_alone,
+        # AWS deletes the current version only with its secret. Source: UpdateSecretVersionStage.
+        delete=delete_nothing,
         properties={
             "secretId": sent("SecretId"),
             "secretString": sent("SecretString"),
             "versionStages": not_held(
-                "VersionStages", "ministack 1.5.33 forgets the other labels of a version that becomes the current one"
+                "VersionStages", "ministack 1.5.33 drops the other labels of a version that becomes the current one"
             ),
         },
     ),

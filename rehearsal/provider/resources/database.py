@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.provider.resources.convert import pascal, tag_list
+from rehearsal.provider.resources.convert import pascal, renamed, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
+    delete_by_id,
     not_held,
     own,
     provider_only,
     sent,
+    wait_for,
     wait_until,
 )
-
-AVAILABLE_TIMEOUT_SECONDS = 60.0
 
 _APPLY_IMMEDIATELY = provider_only("ModifyDBCluster and ModifyDBInstance take it, on update")
 
@@ -52,64 +52,43 @@ def _create_subnet_group(request: Request) -> Created:
 
 
 def _create_cluster_parameter_group(request: Request) -> Created:
-    rds = request.client("rds")
-    name = request.inputs["name"]
-    rds.create_db_cluster_parameter_group(**request.parameters())
-    parameters = pascal_parameters(request.take("parameters", []))
-    if parameters:
-        rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName=name, Parameters=parameters)
-    held = dict(
-        rds.describe_db_cluster_parameter_groups(DBClusterParameterGroupName=name)["DBClusterParameterGroups"][0]
-    )
-    pages = rds.get_paginator("describe_db_cluster_parameters").paginate(DBClusterParameterGroupName=name)
-    held["Parameters"] = _of_these(parameters, [each for page in pages for each in page["Parameters"]])
-    held["Tags"] = _tags(rds, held["DBClusterParameterGroupArn"])
-    return Created(id=name, outputs={"arn": held["DBClusterParameterGroupArn"]}, held=held)
+    return _create_parameters(request, "db_cluster_parameter", "DBClusterParameterGroup")
 
 
 def _create_parameter_group(request: Request) -> Created:
+    return _create_parameters(request, "db_parameter", "DBParameterGroup")
+
+
+def _create_parameters(request: Request, kind: str, member: str) -> Created:
+    """Create a parameter group of a cluster or an instance, and set its parameters."""
     rds = request.client("rds")
-    name = request.inputs["name"]
-    rds.create_db_parameter_group(**request.parameters())
-    parameters = pascal_parameters(request.take("parameters", []))
+    group = {f"{member}Name": request.inputs["name"]}
+    getattr(rds, f"create_{kind}_group")(**request.parameters())
+    parameters = _parameters(request.take("parameters", []))
     if parameters:
-        rds.modify_db_parameter_group(DBParameterGroupName=name, Parameters=parameters)
-    held = dict(rds.describe_db_parameter_groups(DBParameterGroupName=name)["DBParameterGroups"][0])
-    pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
-    held["Parameters"] = _of_these(parameters, [each for page in pages for each in page["Parameters"]])
-    held["Tags"] = _tags(rds, held["DBParameterGroupArn"])
-    return Created(id=name, outputs={"arn": held["DBParameterGroupArn"]}, held=held)
+        getattr(rds, f"modify_{kind}_group")(**group, Parameters=parameters)
+    held = dict(getattr(rds, f"describe_{kind}_groups")(**group)[f"{member}s"][0])
+    names = {each["ParameterName"] for each in parameters}
+    pages = rds.get_paginator(f"describe_{kind}s").paginate(**group)
+    held["Parameters"] = [each for page in pages for each in page["Parameters"] if each["ParameterName"] in names]
+    held["Tags"] = _tags(rds, held[f"{member}Arn"])
+    return Created(id=request.inputs["name"], outputs={"arn": held[f"{member}Arn"]}, held=held)
 
 
-def pascal_parameters(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Turn `{name, value, applyMethod}` into what RDS takes; `immediate` is the provider's default method."""
-    names = {"name": "ParameterName", "value": "ParameterValue", "applyMethod": "ApplyMethod"}
-    return [
-        {"ApplyMethod": "immediate", **{names.get(key, key): value for key, value in each.items()}}
-        for each in parameters
-    ]
+_parameter = renamed(name="ParameterName", value="ParameterValue", applyMethod="ApplyMethod")
 
 
-def _of_these(sent_parameters: list[dict[str, Any]], described: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep those of all described parameters that were sent, to be compared with them."""
-    names = {each["ParameterName"] for each in sent_parameters}
-    return [each for each in described if each["ParameterName"] in names]
+def _parameters(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return parameters as RDS takes them; `immediate` is the provider's default method."""
+    return [{"ApplyMethod": "immediate", **_parameter(each)} for each in parameters]
 
 
 def _create_cluster(request: Request) -> Created:
     rds = request.client("rds")
     cluster_id = request.inputs["clusterIdentifier"]
     rds.create_db_cluster(**request.parameters())
-
-    def description() -> Any:
-        return rds.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"][0]
-
-    wait_until(
-        lambda: description()["Status"] == "available",
-        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-        what=f"cluster {cluster_id} is available",
-    )
-    held = dict(description())
+    wait_for(rds, "db_cluster_available", DBClusterIdentifier=cluster_id)
+    held = dict(rds.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"][0])
     held["VpcSecurityGroupIds"] = [group["VpcSecurityGroupId"] for group in held["VpcSecurityGroups"]]
     held["Tags"] = _tags(rds, held["DBClusterArn"])
     held["GlobalClusterIdentifier"] = _global_cluster_of(rds, held["DBClusterArn"])
@@ -138,16 +117,8 @@ def _create_instance(request: Request) -> Created:
     rds = request.client("rds")
     instance_id = request.inputs["identifier"]
     rds.create_db_instance(**request.parameters())
-
-    def description() -> Any:
-        return rds.describe_db_instances(DBInstanceIdentifier=instance_id)["DBInstances"][0]
-
-    wait_until(
-        lambda: description()["DBInstanceStatus"] == "available",
-        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-        what=f"instance {instance_id} is available",
-    )
-    held = dict(description())
+    wait_for(rds, "db_instance_available", DBInstanceIdentifier=instance_id)
+    held = dict(rds.describe_db_instances(DBInstanceIdentifier=instance_id)["DBInstances"][0])
     held["DBSubnetGroupName"] = held["DBSubnetGroup"]["DBSubnetGroupName"]
     held["DBParameterGroupName"] = held["DBParameterGroups"][0]["DBParameterGroupName"]
     held["Tags"] = _tags(rds, held["DBInstanceArn"])
@@ -169,73 +140,47 @@ def _tags(rds: Any, arn: str) -> Any:
     return rds.list_tags_for_resource(ResourceName=arn)["TagList"]
 
 
-_NO_LOG_EXPORTS = "ministack 1.5.33 always describes an empty list; the log groups themselves are made and read back"
+_NO_LOG_EXPORTS = "ministack 1.5.33 always describes an empty list; the log groups are resources of their own"
 _NO_INSIGHTS = "ministack 1.5.33 has no such field on a cluster"
 _NO_BACKTRACK = "ministack 1.5.33 has no backtracking; AWS refuses it in a global database (docs/decisions.md)"
 
 
-def _delete_global_cluster(removal: Removal) -> None:
-    if removal.inputs.get("forceDestroy"):
-        raise HandlerError("the rehearsal makes no standalone databases of the members", property="forceDestroy")
-    removal.client("rds").delete_global_cluster(GlobalClusterIdentifier=removal.id)
+def _delete_global_cluster(request: DeleteRequest) -> None:
+    if request.inputs.get("forceDestroy"):
+        raise HandlerError("the rehearsal does not detach the members on destroy", property="forceDestroy")
+    request.client("rds").delete_global_cluster(GlobalClusterIdentifier=request.id)
 
 
-def _delete_subnet_group(removal: Removal) -> None:
-    removal.client("rds").delete_db_subnet_group(DBSubnetGroupName=removal.id)
+def _delete_cluster(request: DeleteRequest) -> None:
+    """Detach the cluster from its global cluster, then delete it, with or without a final snapshot.
 
-
-def _delete_cluster_parameter_group(removal: Removal) -> None:
-    removal.client("rds").delete_db_cluster_parameter_group(DBClusterParameterGroupName=removal.id)
-
-
-def _delete_parameter_group(removal: Removal) -> None:
-    removal.client("rds").delete_db_parameter_group(DBParameterGroupName=removal.id)
-
-
-def _delete_cluster(removal: Removal) -> None:
-    """Take the cluster out of its global cluster, then delete it, with or without a final snapshot.
-
-    Source: resourceClusterDelete, internal/service/rds/cluster.go, terraform-provider-aws: it detaches only a cluster
-    whose state names a global cluster.
+    The provider detaches a cluster only if its state names a global cluster.
+    Source: resourceClusterDelete, internal/service/rds/cluster.go, terraform-provider-aws.
     """
-    rds = removal.client("rds")
-    arn, inputs = removal.outputs["arn"], removal.inputs
+    rds = request.client("rds")
+    arn, inputs = request.outputs["arn"], request.inputs
     if inputs.get("globalClusterIdentifier") and _global_cluster_of(rds, arn):
         rds.remove_from_global_cluster(
             GlobalClusterIdentifier=inputs["globalClusterIdentifier"], DbClusterIdentifier=arn
         )
-        wait_until(
-            lambda: _global_cluster_of(rds, arn) is None,
-            timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-            what=f"{removal.id} has left its global cluster",
-        )
+        wait_until(lambda: _global_cluster_of(rds, arn) is None, what=f"{request.id} has left its global cluster")
     skips = bool(inputs.get("skipFinalSnapshot"))
     if not skips and not inputs.get("finalSnapshotIdentifier"):
-        raise HandlerError("a final snapshot needs a name", property="finalSnapshotIdentifier")
+        raise HandlerError("a final snapshot needs this name", property="finalSnapshotIdentifier")
     snapshot = {} if skips else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
     rds.delete_db_cluster(
-        DBClusterIdentifier=removal.id,
+        DBClusterIdentifier=request.id,
         SkipFinalSnapshot=skips,
         DeleteAutomatedBackups=bool(inputs.get("deleteAutomatedBackups", True)),
         **snapshot,
     )
-    clusters = [{"Name": "db-cluster-id", "Values": [removal.id]}]
-    wait_until(
-        lambda: not rds.describe_db_clusters(Filters=clusters)["DBClusters"],
-        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-        what=f"cluster {removal.id} is gone",
-    )
+    wait_for(rds, "db_cluster_deleted", DBClusterIdentifier=request.id)
 
 
-def _delete_instance(removal: Removal) -> None:
-    rds = removal.client("rds")
-    rds.delete_db_instance(DBInstanceIdentifier=removal.id)
-    instances = [{"Name": "db-instance-id", "Values": [removal.id]}]
-    wait_until(
-        lambda: not rds.describe_db_instances(Filters=instances)["DBInstances"],
-        timeout_seconds=AVAILABLE_TIMEOUT_SECONDS,
-        what=f"instance {removal.id} is gone",
-    )
+def _delete_instance(request: DeleteRequest) -> None:
+    rds = request.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier=request.id)
+    wait_for(rds, "db_instance_deleted", DBInstanceIdentifier=request.id)
 
 
 HANDLERS = {
@@ -256,7 +201,7 @@ HANDLERS = {
     ),
     "aws:rds/subnetGroup:SubnetGroup": Handler(
         create=_create_subnet_group,
-        delete=_delete_subnet_group,
+        delete=delete_by_id("rds", "delete_db_subnet_group", "DBSubnetGroupName"),
         properties={
             "name": sent("DBSubnetGroupName"),
             "description": sent("DBSubnetGroupDescription"),
@@ -266,23 +211,23 @@ HANDLERS = {
     ),
     "aws:rds/clusterParameterGroup:ClusterParameterGroup": Handler(
         create=_create_cluster_parameter_group,
-        delete=_delete_cluster_parameter_group,
+        delete=delete_by_id("rds", "delete_db_cluster_parameter_group", "DBClusterParameterGroupName"),
         properties={
             "name": sent("DBClusterParameterGroupName"),
             "family": sent("DBParameterGroupFamily"),
             "description": sent("Description"),
-            "parameters": own(held="Parameters", expected=pascal_parameters),
+            "parameters": own(held="Parameters", expected=_parameters),
             "tags": sent("Tags", convert=tag_list),
         },
     ),
     "aws:rds/parameterGroup:ParameterGroup": Handler(
         create=_create_parameter_group,
-        delete=_delete_parameter_group,
+        delete=delete_by_id("rds", "delete_db_parameter_group", "DBParameterGroupName"),
         properties={
             "name": sent("DBParameterGroupName"),
             "family": sent("DBParameterGroupFamily"),
             "description": sent("Description"),
-            "parameters": own(held="Parameters", expected=pascal_parameters),
+            "parameters": own(held="Parameters", expected=_parameters),
             "tags": sent("Tags", convert=tag_list),
         },
     ),

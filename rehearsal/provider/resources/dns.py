@@ -10,10 +10,11 @@ from rehearsal.network.routing import HealthCheck, RefusedHealthCheck, require_s
 from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
+    delete_by_id,
     own,
     provider_only,
     sent,
@@ -21,7 +22,7 @@ from rehearsal.provider.resources.handler import (
 
 
 def _create_zone(request: Request) -> Created:
-    """Create a private zone with its first VPC, then attach the others, as the provider does."""
+    """Create a private zone with its first VPC, then associate the others, as the provider does."""
     client = request.client("route53")
     vpcs = [_vpc(vpc, request.region) for vpc in request.take("vpcs", [])]
     config = {"Comment": request.take("comment", "Managed by Pulumi"), "PrivateZone": bool(vpcs)}
@@ -35,19 +36,19 @@ def _create_zone(request: Request) -> Created:
     tags = request.take("tags")
     if tags:
         client.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id, AddTags=tag_list(tags))
-    answer = client.get_hosted_zone(Id=zone_id)
+    response = client.get_hosted_zone(Id=zone_id)
     held = {
-        **answer["HostedZone"],
-        "Name": answer["HostedZone"]["Name"].removesuffix("."),
-        "VPCs": answer.get("VPCs", []),
+        **response["HostedZone"],
+        "Name": response["HostedZone"]["Name"].removesuffix("."),
+        "VPCs": response.get("VPCs", []),
         "Tags": _tags(client, "hostedzone", zone_id),
     }
     if {vpc["VPCId"] for vpc in vpcs} != {vpc["VPCId"] for vpc in held["VPCs"]}:
-        raise HandlerError(f"the zone is attached to {held['VPCs']}", property="vpcs")
+        raise HandlerError(f"the zone is associated with {held['VPCs']}", property="vpcs")
     outputs = {
         "zoneId": zone_id,
         "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
-        "nameServers": answer.get("DelegationSet", {}).get("NameServers", []),
+        "nameServers": response.get("DelegationSet", {}).get("NameServers", []),
     }
     return Created(id=zone_id, outputs=outputs, held=held)
 
@@ -60,8 +61,8 @@ def _vpc(vpc: dict[str, Any], default_region: str) -> dict[str, str]:
 
 
 def _tags(client: Any, resource_type: str, resource_id: str) -> Any:
-    answer = client.list_tags_for_resource(ResourceType=resource_type, ResourceId=resource_id)
-    return answer["ResourceTagSet"]["Tags"]
+    response = client.list_tags_for_resource(ResourceType=resource_type, ResourceId=resource_id)
+    return response["ResourceTagSet"]["Tags"]
 
 
 def _create_zone_association(request: Request) -> Created:
@@ -88,18 +89,18 @@ _CHILD = re.compile(rb"<ChildHealthCheck>([^<]+)</ChildHealthCheck>")
 
 
 def _nest_children(params: dict[str, Any], **_event: Any) -> None:
-    """Write each child of a calculated check as the emulator reads it: it looks for the id one element too deep."""
+    """Nest each child id one element deeper, where the emulator expects it."""
     params["body"] = _CHILD.sub(
         rb"<ChildHealthCheck><ChildHealthCheck>\1</ChildHealthCheck></ChildHealthCheck>", params["body"]
     )
 
 
-def _refuse_as_route_53_does(client: Any, config: dict[str, Any]) -> None:
-    """Refuse a calculated check whose children don't exist or are calculated, or that says no threshold."""
+def _check_children(client: Any, config: dict[str, Any]) -> None:
+    """Reject a calculated check without threshold, or whose children don't exist or are calculated, as Route 53 does."""
     if config["Type"] != "CALCULATED":
         return
     if "HealthThreshold" not in config:
-        raise HandlerError("a calculated health check must say a threshold", property="childHealthThreshold")
+        raise HandlerError("a calculated health check needs a threshold", property="childHealthThreshold")
     ids = config.get("ChildHealthChecks", [])
     children = [client.get_health_check(HealthCheckId=child_id)["HealthCheck"] for child_id in ids]
     try:
@@ -122,8 +123,8 @@ def _create_health_check(request: Request) -> Created:
             "Name": request.take("cloudwatchAlarmName"),
             "Region": request.take("cloudwatchAlarmRegion"),
         }
-    _refuse_as_route_53_does(client, config)
-    # CallerReference has 64 characters; the provider puts the reference name before something that never repeats.
+    _check_children(client, config)
+    # CallerReference has at most 64 characters; the provider adds a unique suffix to the reference name.
     reference = f"{request.take('referenceName', 'pulumi')[:27]}-{uuid.uuid4()}"
     check_id = client.create_health_check(CallerReference=reference, HealthCheckConfig=config)["HealthCheck"]["Id"]
     tags = request.take("tags")
@@ -136,7 +137,7 @@ def _create_health_check(request: Request) -> Created:
         "Tags": _tags(client, "healthcheck", check_id),
     }
     if not held["CallerReference"].startswith(request.take("referenceName", "pulumi")[:27]):
-        raise HandlerError("the check lost its reference", property="referenceName")
+        raise HandlerError("the health check has another reference", property="referenceName")
     return Created(id=check_id, outputs={"arn": f"arn:aws:route53:::healthcheck/{check_id}"}, held=held)
 
 
@@ -171,7 +172,7 @@ def _full_name(name: str, zone_name: str) -> str:
 
 
 def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record set as Route 53 lists it, with the shapes that the table compares."""
+    """Return the record set as Route 53 lists it, in the shape that the table compares."""
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
     for each in (each for page in pages for each in page["ResourceRecordSets"]):
         same_set = each.get("SetIdentifier") == record.get("SetIdentifier")
@@ -182,18 +183,18 @@ def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]
                 "FailoverPolicies": [{"type": each.get("Failover")}],
                 "LatencyPolicies": [{"region": each.get("Region")}],
             }
-    raise HandlerError("the zone does not list the record")
+    raise HandlerError("the zone does not contain the record")
 
 
-def _delete_zone(removal: Removal) -> None:
-    """Delete the zone; with `forceDestroy` the provider takes away its records first, which Route 53 demands."""
-    client = removal.client("route53")
-    if removal.inputs.get("forceDestroy"):
-        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=removal.id)
+def _delete_zone(request: DeleteRequest) -> None:
+    """Delete the zone. With `forceDestroy` the provider first deletes the records, as Route 53 requires."""
+    client = request.client("route53")
+    if request.inputs.get("forceDestroy"):
+        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=request.id)
         for record in [each for page in pages for each in page["ResourceRecordSets"]]:
             if record["Type"] not in ("NS", "SOA"):
-                _delete_record_set(client, removal.id, record)
-    client.delete_hosted_zone(Id=removal.id)
+                _delete_record_set(client, request.id, record)
+    client.delete_hosted_zone(Id=request.id)
 
 
 def _delete_record_set(client: Any, zone_id: str, record: dict[str, Any]) -> None:
@@ -201,21 +202,17 @@ def _delete_record_set(client: Any, zone_id: str, record: dict[str, Any]) -> Non
     client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
 
 
-def _dissociate_zone(removal: Removal) -> None:
-    zone_id, vpc_id, vpc_region = removal.id.split(":")
+def _delete_zone_association(request: DeleteRequest) -> None:
+    zone_id, vpc_id, vpc_region = request.id.split(":")
     vpc = {"VPCId": vpc_id, "VPCRegion": vpc_region}
-    removal.client("route53").disassociate_vpc_from_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
+    request.client("route53").disassociate_vpc_from_hosted_zone(HostedZoneId=zone_id, VPC=vpc)
 
 
-def _delete_health_check(removal: Removal) -> None:
-    removal.client("route53").delete_health_check(HealthCheckId=removal.id)
-
-
-def _delete_record(removal: Removal) -> None:
-    """Delete a record as the zone lists it: Route 53 wants to be told every value of what it is to delete."""
-    client = removal.client("route53")
-    zone_id, name = removal.inputs["zoneId"], removal.outputs["fqdn"]
-    wanted = (name, removal.inputs["type"], removal.inputs.get("setIdentifier"))
+def _delete_record(request: DeleteRequest) -> None:
+    """Delete a record as the zone lists it: Route 53 requires all its values."""
+    client = request.client("route53")
+    zone_id, name = request.inputs["zoneId"], request.outputs["fqdn"]
+    wanted = (name, request.inputs["type"], request.inputs.get("setIdentifier"))
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
     for each in [each for page in pages for each in page["ResourceRecordSets"]]:
         if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted:
@@ -231,13 +228,13 @@ HANDLERS = {
             "name": sent("Name"),
             "comment": own(held="Config.Comment"),
             "vpcs": own(),
-            "forceDestroy": provider_only("the provider deletes the zone's records itself, on destroy"),
+            "forceDestroy": provider_only("with it the provider deletes the zone's records on destroy"),
             "tags": own(held="Tags", expected=tag_list),
         },
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": Handler(
         create=_create_zone_association,
-        delete=_dissociate_zone,
+        delete=_delete_zone_association,
         is_global=True,
         properties={
             "zoneId": own(held="ZoneId"),
@@ -247,14 +244,14 @@ HANDLERS = {
     ),
     "aws:route53/healthCheck:HealthCheck": Handler(
         create=_create_health_check,
-        delete=_delete_health_check,
+        delete=delete_by_id("route53", "delete_health_check", "HealthCheckId"),
         is_global=True,
         properties={
             **{name: own(held=parameter) for name, parameter in _CHECK_PARAMETERS.items()},
             "cloudwatchAlarmName": own(held="AlarmIdentifier.Name"),
             "cloudwatchAlarmRegion": own(held="AlarmIdentifier.Region"),
             "referenceName": own(),
-            "triggers": provider_only("a change of them makes the provider read the alarm's configuration again"),
+            "triggers": provider_only("a change of them makes the provider reread the alarm's configuration"),
             "tags": own(held="Tags", expected=tag_list),
         },
     ),

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from rehearsal.provider.resources.convert import kms_tag_list
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, provider_only, sent
+from rehearsal.provider.resources.handler import (
+    Created,
+    DeleteRequest,
+    Handler,
+    Request,
+    delete_by_id,
+    own,
+    provider_only,
+    sent,
+)
 
 
 def _create_key(request: Request) -> Created:
@@ -26,21 +35,17 @@ def _create_alias(request: Request) -> Created:
     kms.create_alias(**request.parameters())
     name = request.inputs["name"]
     target = kms.describe_key(KeyId=name)["KeyMetadata"]
-    # The program may name the key by its id or by its ARN; the alias must lead to that same key.
+    # The program may give the key id or the key ARN.
     given = request.inputs["targetKeyId"]
     held = {"AliasName": name, "TargetKeyId": given if given in (target["KeyId"], target["Arn"]) else target["KeyId"]}
     outputs = {"arn": request.arn("kms", name), "targetKeyArn": target["Arn"]}
     return Created(id=name, outputs=outputs, held=held)
 
 
-def _delete_key(removal: Removal) -> None:
-    """Schedule the deletion: AWS deletes no key at once. Source: ScheduleKeyDeletion, AWS KMS API Reference."""
-    window_days = removal.inputs.get("deletionWindowInDays", 30)
-    removal.client("kms").schedule_key_deletion(KeyId=removal.id, PendingWindowInDays=window_days)
-
-
-def _delete_alias(removal: Removal) -> None:
-    removal.client("kms").delete_alias(AliasName=removal.id)
+def _delete_key(request: DeleteRequest) -> None:
+    """Schedule the deletion after the waiting period. Source: ScheduleKeyDeletion, AWS KMS API Reference."""
+    window_days = request.inputs.get("deletionWindowInDays", 30)
+    request.client("kms").schedule_key_deletion(KeyId=request.id, PendingWindowInDays=window_days)
 
 
 HANDLERS = {
@@ -54,13 +59,13 @@ HANDLERS = {
             "multiRegion": sent("MultiRegion"),
             "enableKeyRotation": own(held="KeyRotationEnabled"),
             "rotationPeriodInDays": own(held="RotationPeriodInDays"),
-            "deletionWindowInDays": provider_only("ScheduleKeyDeletion takes it, on destroy"),
+            "deletionWindowInDays": provider_only("a parameter of ScheduleKeyDeletion, on destroy"),
             "tags": sent("Tags", convert=kms_tag_list),
         },
     ),
     "aws:kms/alias:Alias": Handler(
         create=_create_alias,
-        delete=_delete_alias,
+        delete=delete_by_id("kms", "delete_alias", "AliasName"),
         properties={"name": sent("AliasName"), "targetKeyId": sent("TargetKeyId")},
     ),
 }

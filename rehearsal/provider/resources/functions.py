@@ -1,27 +1,26 @@
-"""Lambda functions, their invocation at deploy time, and the schedules that start them."""
+"""Lambda functions, their invocation at deploy time, and EventBridge schedules."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from typing import Any
 
 from rehearsal.provider.resources.archives import zip_archive
-from rehearsal.provider.resources.convert import pascal
+from rehearsal.provider.resources.convert import pascal, renamed
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
+    delete_by_id,
     own,
     provider_only,
     sent,
-    wait_until,
+    wait_for,
 )
 
-ACTIVE_TIMEOUT_SECONDS = 60.0
 LOG_TAIL_LINES = 15
 
 
@@ -30,45 +29,34 @@ def _create_function(request: Request) -> Created:
     name = request.inputs["name"]
     package = zip_archive(request.take("code"), base=request.program_directory)
     client.create_function(Code={"ZipFile": package}, **request.parameters())
-
-    _wait_until_active(client, name)
-    return _settled_function(request, package)
+    wait_for(client, "function_active_v2", FunctionName=name)
+    return _read_function(request, package)
 
 
 def _update_function(request: Request) -> Created:
-    """Send the configuration, then the code, each after the function has settled, as Lambda demands.
+    """Update the configuration, then the code. Lambda accepts one update at a time.
 
-    Source: "Lambda function states": a function that is being updated takes no other update.
+    Source: "Lambda function states".
     """
     client = request.client("lambda")
     package = zip_archive(request.take("code"), base=request.program_directory)
     fixed = {"Publish", "Architectures", "Tags"}
     parameters = {name: value for name, value in request.parameters().items() if name not in fixed}
     client.update_function_configuration(**parameters)
-    _wait_until_active(client, request.id)
+    wait_for(client, "function_updated_v2", FunctionName=request.id)
     if {"code", "architectures"} & request.changed:
         architectures = {"Architectures": request.inputs["architectures"]} if "architectures" in request.inputs else {}
         client.update_function_code(FunctionName=request.id, ZipFile=package, **architectures)
-        _wait_until_active(client, request.id)
+        wait_for(client, "function_updated_v2", FunctionName=request.id)
     if "tags" in request.changed:
         client.tag_resource(Resource=request.outputs["arn"], Tags=request.take("tags", {}))
     if "reservedConcurrentExecutions" in request.changed and request.take("reservedConcurrentExecutions") is None:
         client.delete_function_concurrency(FunctionName=request.id)
-    return _settled_function(request, package)
+    return _read_function(request, package)
 
 
-def _wait_until_active(client: Any, name: str) -> None:
-    """Wait: a function that is still Pending answers an invocation with ResourceConflictException."""
-
-    def is_active() -> bool:
-        found = client.get_function_configuration(FunctionName=name)
-        return found["State"] == "Active" and found.get("LastUpdateStatus", "Successful") == "Successful"
-
-    wait_until(is_active, timeout_seconds=ACTIVE_TIMEOUT_SECONDS, what=f"function {name} is active")
-
-
-def _settled_function(request: Request, package: bytes) -> Created:
-    """Reserve what is to be reserved, and read the function back."""
+def _read_function(request: Request, package: bytes) -> Created:
+    """Set the reserved concurrency, and read the function back."""
     client = request.client("lambda")
     name = request.inputs["name"]
     reserved = request.take("reservedConcurrentExecutions")
@@ -77,7 +65,7 @@ def _settled_function(request: Request, package: bytes) -> Created:
     digest = base64.b64encode(hashlib.sha256(package).digest()).decode()
     held = dict(client.get_function_configuration(FunctionName=name))
     if held["CodeSha256"] != digest:
-        raise HandlerError(f"the emulator holds another package: {held['CodeSha256']}", property="code")
+        raise HandlerError(f"the emulator has another package: {held['CodeSha256']}", property="code")
     concurrency = client.get_function_concurrency(FunctionName=name)
     held["ReservedConcurrentExecutions"] = concurrency.get("ReservedConcurrentExecutions")
     arn = held["FunctionArn"]
@@ -93,29 +81,20 @@ def _settled_function(request: Request, package: bytes) -> Created:
     return Created(id=name, outputs=outputs, held=held)
 
 
-def _vpc_config(config: dict[str, Any]) -> dict[str, Any]:
-    names = {"ipv6AllowedForDualStack": "Ipv6AllowedForDualStack"}
-    return {names.get(key, key[:1].upper() + key[1:]): value for key, value in config.items()}
-
-
-def _environment(environment: dict[str, Any]) -> dict[str, Any]:
-    return {key[:1].upper() + key[1:]: value for key, value in environment.items()}
-
-
 def _create_invocation(request: Request) -> Created:
     """Invoke a function once, as the provider does on create; a FunctionError fails the deployment.
 
-    The input is never in an error's text: it carries the master password.
+    No error message quotes the input, which holds the master password.
     """
     client = request.client("lambda")
     parameters = request.parameters()
     name = parameters["FunctionName"]
-    answer = client.invoke(InvocationType="RequestResponse", LogType="Tail", **parameters)
-    payload = answer["Payload"].read().decode()
-    if answer.get("FunctionError"):
-        log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+    response = client.invoke(InvocationType="RequestResponse", LogType="Tail", **parameters)
+    payload = response["Payload"].read().decode()
+    if response.get("FunctionError"):
+        log = base64.b64decode(response.get("LogResult", "")).decode(errors="replace")
         tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
-        raise HandlerError(f"{name} failed ({answer['FunctionError']}): {_error_of(payload)}\n{tail}".rstrip())
+        raise HandlerError(f"{name} failed ({response['FunctionError']}): {_error_of(payload)}\n{tail}".rstrip())
     digest = hashlib.md5(json.dumps(request.inputs["input"]).encode(), usedforsecurity=False).hexdigest()
     return Created(id=f"{name}_$LATEST_{digest}", outputs={"result": payload})
 
@@ -143,7 +122,7 @@ def _create_permission(request: Request) -> Created:
     policy = json.loads(client.get_policy(FunctionName=request.inputs["function"])["Policy"])
     statement_id = request.inputs["statementId"]
     if not any(each["Sid"] == statement_id for each in policy["Statement"]):
-        raise HandlerError("the function's policy does not have the statement", property="statementId")
+        raise HandlerError("the function's policy lacks the statement", property="statementId")
     return Created(id=statement_id, outputs={})
 
 
@@ -155,34 +134,26 @@ def _create_schedule(request: Request) -> Created:
     return Created(id=f"{held['GroupName']}/{name}", outputs={"arn": held["Arn"]}, held=held)
 
 
-def _delete_function(removal: Removal) -> None:
-    removal.client("lambda").delete_function(FunctionName=removal.id)
+def _delete_permission(request: DeleteRequest) -> None:
+    request.client("lambda").remove_permission(FunctionName=request.inputs["function"], StatementId=request.id)
 
 
-def _delete_event_invoke_config(removal: Removal) -> None:
-    removal.client("lambda").delete_function_event_invoke_config(FunctionName=removal.id)
+def _delete_invocation(request: DeleteRequest) -> None:
+    """Do nothing. With another scope than CREATE_ONLY the provider would invoke the function on destroy."""
+    if request.inputs.get("lifecycleScope", "CREATE_ONLY") != "CREATE_ONLY":
+        raise HandlerError("the rehearsal invokes no function on destroy. Use CREATE_ONLY", property="lifecycleScope")
 
 
-def _remove_permission(removal: Removal) -> None:
-    removal.client("lambda").remove_permission(FunctionName=removal.inputs["function"], StatementId=removal.id)
-
-
-def _forget_invocation(removal: Removal) -> None:
-    """Do nothing: what was done was done. With another scope than CREATE_ONLY the provider would invoke once more."""
-    if removal.inputs.get("lifecycleScope", "CREATE_ONLY") != "CREATE_ONLY":
-        raise HandlerError("the rehearsal invokes nothing on destroy", property="lifecycleScope")
-
-
-def _delete_schedule(removal: Removal) -> None:
-    group, _, name = removal.id.partition("/")
-    removal.client("scheduler").delete_schedule(GroupName=group, Name=name)
+def _delete_schedule(request: DeleteRequest) -> None:
+    group, _, name = request.id.partition("/")
+    request.client("scheduler").delete_schedule(GroupName=group, Name=name)
 
 
 HANDLERS = {
     "aws:lambda/function:Function": Handler(
         create=_create_function,
         update=_update_function,
-        delete=_delete_function,
+        delete=delete_by_id("lambda", "delete_function", "FunctionName"),
         properties={
             "name": sent("FunctionName"),
             "description": sent("Description"),
@@ -193,32 +164,32 @@ HANDLERS = {
             "code": own(),
             "timeout": sent("Timeout"),
             "memorySize": sent("MemorySize"),
-            "environment": sent("Environment", convert=_environment),
-            "vpcConfig": sent("VpcConfig", convert=_vpc_config),
+            "environment": sent("Environment", convert=renamed(variables="Variables")),
+            "vpcConfig": sent("VpcConfig", convert=pascal),
             "loggingConfig": sent("LoggingConfig", convert=pascal),
             "tracingConfig": sent("TracingConfig", convert=pascal),
             "kmsKeyArn": sent("KMSKeyArn"),
             "publish": sent("Publish", held=""),
             "reservedConcurrentExecutions": own(held="ReservedConcurrentExecutions"),
-            "sourceCodeHash": provider_only("it makes the provider see that the code has changed"),
+            "sourceCodeHash": provider_only("a change of it makes the provider update the code"),
             "tags": sent("Tags"),
         },
     ),
     "aws:lambda/invocation:Invocation": Handler(
         create=_create_invocation,
-        delete=_forget_invocation,
+        delete=_delete_invocation,
         properties={
             "functionName": sent("FunctionName", held=""),
             "input": sent("Payload", held=""),
             "qualifier": sent("Qualifier", held=""),
             "triggers": provider_only("a change of them invokes the function again"),
-            "lifecycleScope": provider_only("it says whether an update or a destroy invokes the function, too"),
+            "lifecycleScope": provider_only("it controls whether an update or a destroy invokes the function"),
         },
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Handler(
         create=_create_event_invoke_config,
         update=_create_event_invoke_config,
-        delete=_delete_event_invoke_config,
+        delete=delete_by_id("lambda", "delete_function_event_invoke_config", "FunctionName"),
         properties={
             "functionName": sent("FunctionName"),
             "maximumRetryAttempts": sent("MaximumRetryAttempts"),
@@ -227,7 +198,7 @@ HANDLERS = {
     ),
     "aws:lambda/permission:Permission": Handler(
         create=_create_permission,
-        delete=_remove_permission,
+        delete=_delete_permission,
         properties={
             "function": sent("FunctionName", held=""),
             "statementId": sent("StatementId", held=""),

@@ -1,8 +1,6 @@
-"""What a resource handler is: functions that create, change and delete, and a table that accounts for every input property.
+"""The interface of a resource handler, and the comparison of what it sent with what the emulator stores.
 
-Owns: the table's vocabulary, the requests that a handler gets, the comparison of what was sent with what is held.
-Does not own: any resource type (the modules beside this one), or Pulumi (monitor.py).
-Invariant: an input property is sent and read back, or it is named with the reason why not. Nothing is dropped silently.
+Each input property is sent and read back, or its table entry says why not. No property is dropped silently.
 """
 
 from __future__ import annotations
@@ -18,10 +16,11 @@ from typing import Any
 from rehearsal.support.clients import ACCOUNT_ID, ClientFactory
 
 POLL_SECONDS = 0.05
+WAIT_SECONDS = 60.0
 
 
 class HandlerError(Exception):
-    """A handler refuses or misses something; `property` names the input that it is about, when it is about one."""
+    """A resource that can't be created, changed or deleted; `property` names the input at fault, if there is one."""
 
     def __init__(self, message: str, *, property: str | None = None) -> None:
         super().__init__(message)
@@ -29,47 +28,47 @@ class HandlerError(Exception):
 
 
 class Treatment(StrEnum):
-    """What becomes of an input property."""
+    """How a handler treats an input property."""
 
     SENT = "sent"
-    """It is a parameter of the creating call, and must be read back with the same value."""
+    """A parameter of the create call, which must read back with the same value."""
     NOT_HELD = "not held by the emulator"
-    """It is a parameter of the creating call; the emulator accepts and forgets it. Reported after every deployment."""
+    """A parameter of the create call that the emulator accepts and drops. Reported after every deployment."""
     OWN = "handled by the handler's own code"
-    """The handler makes a call of its own for it; where `held` names a place, that is read back too."""
+    """A property with a call of its own; it is read back if `held` names a path."""
     PROVIDER_ONLY = "read by the provider, not by AWS"
-    """It steers Pulumi's provider when it updates or deletes; there is no parameter of AWS for it."""
+    """A property that controls Pulumi's provider on update or delete, and is no parameter of AWS."""
 
 
-def same(value: Any) -> Any:
-    """Send a value as it is."""
+def unchanged(value: Any) -> Any:
+    """Return the value as it is."""
     return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Property:
-    """The account of one input property."""
+    """The treatment of one input property."""
 
     treatment: Treatment
     parameter: str = ""
-    """The boto3 parameter that it becomes."""
-    convert: Callable[[Any], Any] = same
-    """From the property's value to the parameter's."""
+    """The boto3 parameter."""
+    convert: Callable[[Any], Any] = unchanged
+    """Converts the property's value to the parameter's."""
     held: str = ""
-    """Where the description read back shows it, as a dotted path; empty: nowhere."""
-    expected: Callable[[Any], Any] = same
-    """From the property's value to what the description must show there."""
+    """The dotted path to the value in the description that is read back; empty if it is not there."""
+    expected: Callable[[Any], Any] = unchanged
+    """Converts the property's value to the value at `held`."""
     reason: str = ""
 
 
 def sent(
     parameter: str,
     *,
-    convert: Callable[[Any], Any] = same,
+    convert: Callable[[Any], Any] = unchanged,
     held: str | None = None,
     expected: Callable[[Any], Any] | None = None,
 ) -> Property:
-    """Account for a property that becomes `parameter` and reads back under `held` (the parameter's name by default)."""
+    """Return a property that becomes `parameter` and reads back at `held` (by default the parameter's name)."""
     return Property(
         treatment=Treatment.SENT,
         parameter=parameter,
@@ -79,54 +78,53 @@ def sent(
     )
 
 
-def not_held(parameter: str, reason: str, *, convert: Callable[[Any], Any] = same) -> Property:
-    """Account for a property that is sent, and that the emulator is known to forget."""
-    return Property(treatment=Treatment.NOT_HELD, parameter=parameter, convert=convert, reason=reason)
+def not_held(parameter: str, reason: str) -> Property:
+    """Return a property that is sent, and that the emulator is known to drop."""
+    return Property(treatment=Treatment.NOT_HELD, parameter=parameter, reason=reason)
 
 
-def own(*, held: str = "", expected: Callable[[Any], Any] = same) -> Property:
-    """Account for a property that the handler takes and treats in code."""
+def own(*, held: str = "", expected: Callable[[Any], Any] = unchanged) -> Property:
+    """Return a property that the handler's code takes."""
     return Property(treatment=Treatment.OWN, held=held, expected=expected)
 
 
 def provider_only(reason: str) -> Property:
-    """Account for a property that only the provider reads, when it updates or deletes."""
+    """Return a property that only Pulumi's provider reads, on update or delete."""
     return Property(treatment=Treatment.PROVIDER_ONLY, reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Created:
-    """What a handler made."""
+    """A resource after its creation or change."""
 
     id: str
     outputs: Mapping[str, Any]
-    """Output properties beside the inputs, camelCase, as the provider names them.
+    """Output properties besides the inputs, in camelCase, as the provider names them.
 
-    What is missing or None stays unknown, and a resource or an export that uses it fails.
+    A missing output stays unknown: a resource or an export that uses it fails.
     """
     held: Mapping[str, Any] = field(default_factory=dict)
-    """What the emulator says that it holds, in the shape that the table's `held` paths expect."""
+    """The emulator's description, in the shape of the table's `held` paths."""
     secret_outputs: frozenset[str] = frozenset()
-    """The outputs that the provider marks as secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handler:
-    """A resource type: its functions and the account of its properties."""
+    """A resource type: its create, update and delete functions, and the treatment of its properties."""
 
     create: Callable[[Request], Created]
     properties: Mapping[str, Property]
-    delete: Callable[[Removal], None] | None = None
-    """Delete it as the real provider does; None: the rehearsal can't."""
+    delete: Callable[[DeleteRequest], None] | None = None
+    """None if the rehearsal can't delete the type."""
     update: Callable[[Request], Created] | None = None
-    """Change in place what `Request.changed` names; None: the rehearsal can't."""
+    """Changes in place the properties in `Request.changed`; None if the rehearsal can't."""
     is_global: bool = False
-    """The service has no region (IAM, Route 53)."""
+    """Whether the service has no region (IAM, Route 53)."""
 
 
 @dataclass(kw_only=True)
 class Request:
-    """One resource to create or change, with its inputs unwrapped: no secrets' envelopes, whole numbers as ints."""
+    """One resource to create or change; its inputs hold secrets in plain text and whole numbers as ints."""
 
     urn: str
     type: str
@@ -136,45 +134,45 @@ class Request:
     properties: Mapping[str, Property]
     clients: ClientFactory
     program_directory: Path
-    """Relative paths of assets are relative to it, as they are for the real engine."""
+    """The base of relative asset paths, as for the real engine."""
     account_id: str = ACCOUNT_ID
     touched: set[str] = field(default_factory=set)
     """The properties that the handler has sent or taken so far."""
     id: str = ""
-    """Of the resource that is to be changed; empty for one that is to be created."""
+    """The id of the resource to change; empty for a new one."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
-    """Of the resource that is to be changed."""
+    """The outputs of the resource to change."""
     changed: frozenset[str] = frozenset()
-    """The properties that are to be changed; one that is not in `inputs` any more is to be unset."""
+    """The properties to change; one that is missing from `inputs` is to be unset."""
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """Return the boto3 client of a service, in the provider's region unless told otherwise."""
+        """Return the boto3 client of a service, by default in the provider's region."""
         return self.clients(service, region or self.region)
 
     def take(self, name: str, default: Any = None) -> Any:
-        """Return an input that the handler treats itself, and count it as accounted for."""
+        """Return an input that the handler treats itself, and mark it as used."""
         self.touched.add(name)
         value = self.inputs.get(name)
         return default if value is None else value
 
     def parameters(self) -> dict[str, Any]:
-        """Return the boto3 parameters of every input that the table sends, and count them as accounted for."""
+        """Return the boto3 parameters of all inputs that the table sends, and mark these as used."""
         result: dict[str, Any] = {}
         for name, value in self.inputs.items():
-            account = self.properties[name]
-            if account.parameter:
+            entry = self.properties[name]
+            if entry.parameter:
                 self.touched.add(name)
-                result[account.parameter] = account.convert(value)
+                result[entry.parameter] = entry.convert(value)
         return result
 
-    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
-        """Build an ARN in the rehearsal's account; `region=""` for a global service."""
-        return f"arn:aws:{service}:{self.region if region is None else region}:{self.account_id}:{resource}"
+    def arn(self, service: str, resource: str) -> str:
+        """Return an ARN in the rehearsal's account and the provider's region."""
+        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Removal:
-    """One resource to delete, as the state keeps it."""
+class DeleteRequest:
+    """One resource to delete, as the state has it."""
 
     type: str
     region: str
@@ -183,47 +181,59 @@ class Removal:
     outputs: Mapping[str, Any]
     clients: ClientFactory
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """Return the boto3 client of a service, in the provider's region unless told otherwise."""
-        return self.clients(service, region or self.region)
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of a service in the provider's region."""
+        return self.clients(service, self.region)
 
 
-def left_alone(removal: Removal) -> None:
-    """Delete nothing: there is nothing of its own in AWS, as the comment beside its use says."""
+def delete_by_id(
+    service: str, operation: str, parameter: str, *, in_list: bool = False
+) -> Callable[[DeleteRequest], None]:
+    """Return a delete function that calls one operation with the resource's id, or with a list of it."""
+
+    def delete(request: DeleteRequest) -> None:
+        value = [request.id] if in_list else request.id
+        getattr(request.client(service), operation)(**{parameter: value})
+
+    return delete
+
+
+def delete_nothing(request: DeleteRequest) -> None:
+    """Do nothing, for a type that has no AWS resource of its own to delete."""
 
 
 def unknown_properties(handler: Handler, inputs: Mapping[str, Any]) -> list[str]:
-    """Return the inputs that the handler's table does not account for."""
+    """Return the inputs that are missing from the handler's table."""
     return sorted(set(inputs) - set(handler.properties))
 
 
-def untouched_properties(request: Request) -> list[str]:
-    """Return the inputs that the handler was to send or take, and did not."""
+def unused_properties(request: Request) -> list[str]:
+    """Return the inputs that the handler should have sent or taken, and did not."""
     names = request.changed if request.id else request.inputs
     due = {name for name in names if request.properties[name].treatment is not Treatment.PROVIDER_ONLY}
     return sorted(due - request.touched)
 
 
-def disagreements(request: Request, created: Created) -> list[tuple[str, str]]:
-    """Compare what was sent with what is held; return (property, what differs) of each that reads back otherwise."""
+def differences(request: Request, created: Created) -> list[tuple[str, str]]:
+    """Return (property, difference) of each input that does not read back as it was sent."""
     found: list[tuple[str, str]] = []
     for name, value in request.inputs.items():
-        account = request.properties[name]
-        if not account.held:
+        entry = request.properties[name]
+        if not entry.held:
             continue
-        expected = account.expected(value)
-        actual = _at(created.held, account.held)
+        expected = entry.expected(value)
+        actual = _value_at(created.held, entry.held)
         if not agrees(expected, actual):
-            found.append((name, f"sent {expected!r}, but {account.held} reads back as {actual!r}"))
+            found.append((name, f"sent {expected!r}, but {entry.held} reads back as {actual!r}"))
     return found
 
 
 def agrees(expected: Any, actual: Any) -> bool:
-    """Tell whether a description shows what was sent.
+    """Return whether a description shows what was sent.
 
-    A description may say more than was sent (defaults, state), in no fixed order: mappings agree when every key sent
-    agrees, lists when they have the same length and every element has its like on the other side. Policies and
-    dashboards are JSON texts: they agree when they mean the same.
+    A description may hold more than was sent, in any order. Mappings agree when every key that was sent agrees. Lists
+    agree when they have the same length and each element matches one on the other side. Two JSON texts agree when their
+    values are equal.
     """
     if isinstance(expected, Mapping):
         return isinstance(actual, Mapping) and all(agrees(value, actual.get(key)) for key, value in expected.items())
@@ -241,13 +251,22 @@ def agrees(expected: Any, actual: Any) -> bool:
     return False
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_seconds: float, what: str) -> None:
-    """Poll until `condition` holds; raise `HandlerError` naming `what` when it does not in time."""
+def wait_until(condition: Callable[[], bool], *, what: str, timeout_seconds: float = WAIT_SECONDS) -> None:
+    """Poll until `condition` holds, for what no boto3 waiter exists.
+
+    Raises: HandlerError, which names `what`, after the timeout.
+    """
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
             raise HandlerError(f"{what}: not so after {timeout_seconds:g} s")
         time.sleep(POLL_SECONDS)
+
+
+def wait_for(client: Any, waiter: str, **parameters: Any) -> None:
+    """Run a boto3 waiter at the emulator's pace. Raises: botocore.exceptions.WaiterError."""
+    config = {"Delay": POLL_SECONDS, "MaxAttempts": int(WAIT_SECONDS / POLL_SECONDS)}
+    client.get_waiter(waiter).wait(**parameters, WaiterConfig=config)
 
 
 def _parsed(value: Any) -> Any:
@@ -257,11 +276,11 @@ def _parsed(value: Any) -> Any:
         parsed = json.loads(value)
     except ValueError:
         return None
-    # A bare number or word is no document: "1" and 1 stay different.
+    # Only objects and lists count as documents: "1" and 1 stay different.
     return parsed if isinstance(parsed, dict | list) else None
 
 
-def _at(held: Mapping[str, Any], path: str) -> Any:
+def _value_at(held: Mapping[str, Any], path: str) -> Any:
     value: Any = held
     for key in path.split("."):
         if not isinstance(value, Mapping):

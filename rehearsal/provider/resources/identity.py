@@ -1,11 +1,19 @@
-"""IAM: roles, their inline policies, AWS's managed ones attached to them, and managed policies of our own."""
+"""IAM: roles, inline policies, managed policies and their attachments."""
 
 from __future__ import annotations
 
 import json
 
 from rehearsal.provider.resources.convert import tag_list
-from rehearsal.provider.resources.handler import Created, Handler, HandlerError, Removal, Request, sent
+from rehearsal.provider.resources.handler import (
+    Created,
+    DeleteRequest,
+    Handler,
+    HandlerError,
+    Request,
+    delete_by_id,
+    sent,
+)
 
 
 def _create_role(request: Request) -> Created:
@@ -19,7 +27,6 @@ def _create_role(request: Request) -> Created:
 
 
 def _create_role_policy(request: Request) -> Created:
-    """Put an inline policy; the program gives the role by name, as IAM takes it."""
     iam = request.client("iam")
     iam.put_role_policy(**request.parameters())
     role, name = request.inputs["role"], request.inputs["name"]
@@ -50,7 +57,7 @@ def _create_policy(request: Request) -> Created:
 
 
 def policy_document(text: str) -> str:
-    """Send a policy as it is, after making sure that it is a JSON object with statements."""
+    """Return a policy unchanged. Raises HandlerError if it is not a JSON object with statements."""
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -60,26 +67,18 @@ def policy_document(text: str) -> str:
     return text
 
 
-def _delete_role(removal: Removal) -> None:
-    removal.client("iam").delete_role(RoleName=removal.id)
+def _delete_role_policy(request: DeleteRequest) -> None:
+    request.client("iam").delete_role_policy(RoleName=request.inputs["role"], PolicyName=request.inputs["name"])
 
 
-def _delete_role_policy(removal: Removal) -> None:
-    removal.client("iam").delete_role_policy(RoleName=removal.inputs["role"], PolicyName=removal.inputs["name"])
-
-
-def _detach_role_policy(removal: Removal) -> None:
-    removal.client("iam").detach_role_policy(RoleName=removal.inputs["role"], PolicyArn=removal.inputs["policyArn"])
-
-
-def _delete_policy(removal: Removal) -> None:
-    removal.client("iam").delete_policy(PolicyArn=removal.id)
+def _delete_role_policy_attachment(request: DeleteRequest) -> None:
+    request.client("iam").detach_role_policy(RoleName=request.inputs["role"], PolicyArn=request.inputs["policyArn"])
 
 
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
-        delete=_delete_role,
+        delete=delete_by_id("iam", "delete_role", "RoleName"),
         is_global=True,
         properties={
             "name": sent("RoleName"),
@@ -104,13 +103,13 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         create=_create_role_policy_attachment,
-        delete=_detach_role_policy,
+        delete=_delete_role_policy_attachment,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
     ),
     "aws:iam/policy:Policy": Handler(
         create=_create_policy,
-        delete=_delete_policy,
+        delete=delete_by_id("iam", "delete_policy", "PolicyArn"),
         is_global=True,
         properties={
             "name": sent("PolicyName"),

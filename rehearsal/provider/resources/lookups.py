@@ -1,4 +1,4 @@
-"""The provider functions that a program may call: what it asks AWS before it creates anything."""
+"""The provider functions that a program may invoke."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 from rehearsal.provider.resources.handler import HandlerError
 from rehearsal.support.clients import ClientFactory
 
-Lookup = Callable[[Mapping[str, Any], ClientFactory, str], dict[str, Any]]
-"""From the arguments, the clients and the provider's region to the result, camelCase."""
+InvokeFunction = Callable[[Mapping[str, Any], ClientFactory, str], dict[str, Any]]
+"""Returns the result in camelCase for (arguments, clients, the provider's region)."""
 
 
 def _availability_zones(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments, "state", "filters", "allAvailabilityZones", "excludeNames", "excludeZoneIds")
+    _check_arguments(arguments, "state", "filters", "allAvailabilityZones", "excludeNames", "excludeZoneIds")
     filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments.get("filters", [])]
     if arguments.get("state"):
         filters.append({"Name": "state", "Values": [arguments["state"]]})
-    answer = clients("ec2", region).describe_availability_zones(
+    response = clients("ec2", region).describe_availability_zones(
         Filters=filters, AllAvailabilityZones=bool(arguments.get("allAvailabilityZones"))
     )
     zones = sorted(
         (
             zone
-            for zone in answer["AvailabilityZones"]
+            for zone in response["AvailabilityZones"]
             if zone["ZoneName"] not in arguments.get("excludeNames", [])
             and zone["ZoneId"] not in arguments.get("excludeZoneIds", [])
         ),
@@ -40,19 +40,24 @@ def _availability_zones(arguments: Mapping[str, Any], clients: ClientFactory, re
 
 
 def _caller_identity(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments)
-    answer = clients("sts", region).get_caller_identity()
-    return {"id": answer["Account"], "accountId": answer["Account"], "arn": answer["Arn"], "userId": answer["UserId"]}
+    _check_arguments(arguments)
+    response = clients("sts", region).get_caller_identity()
+    return {
+        "id": response["Account"],
+        "accountId": response["Account"],
+        "arn": response["Arn"],
+        "userId": response["UserId"],
+    }
 
 
 def _partition(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments)
-    del clients, region  # The rehearsal's regions are all in the one partition that is called aws.
+    _check_arguments(arguments)
+    del clients, region  # All regions of the rehearsal are in the partition `aws`.
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
 
 
 def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments, "id")
+    _check_arguments(arguments, "id")
     ec2, vpc_id = clients("ec2", region), arguments["id"]
     described = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]
     attributes = {
@@ -74,7 +79,7 @@ def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> d
 
 
 def _subnet(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments, "id")
+    _check_arguments(arguments, "id")
     described = clients("ec2", region).describe_subnets(SubnetIds=[arguments["id"]])["Subnets"][0]
     return {
         "id": arguments["id"],
@@ -86,25 +91,25 @@ def _subnet(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -
 
 
 def _route_tables(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments, "filters")
+    _check_arguments(arguments, "filters")
     filters = [{"Name": each["name"], "Values": list(each["values"])} for each in arguments["filters"]]
     tables = clients("ec2", region).describe_route_tables(Filters=filters)["RouteTables"]
     return {**arguments, "id": region, "region": region, "ids": sorted(table["RouteTableId"] for table in tables)}
 
 
 def _region(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _only(arguments)
+    _check_arguments(arguments)
     described = clients("ec2", region).describe_regions(RegionNames=[region])["Regions"][0]
     name = described["RegionName"]
     return {"id": name, "name": name, "region": name, "endpoint": described["Endpoint"], "description": name}
 
 
-def _only(arguments: Mapping[str, Any], *known: str) -> None:
+def _check_arguments(arguments: Mapping[str, Any], *known: str) -> None:
     for name in sorted(set(arguments) - set(known)):
-        raise HandlerError("this argument is not known to the rehearsal", property=name)
+        raise HandlerError("the rehearsal does not support this argument", property=name)
 
 
-LOOKUPS: dict[str, Lookup] = {
+INVOKE_FUNCTIONS: dict[str, InvokeFunction] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,

@@ -1,11 +1,11 @@
-"""SNS: topics, their policies, and who is subscribed."""
+"""SNS: topics, topic policies and subscriptions."""
 
 from __future__ import annotations
 
 import json
 
 from rehearsal.provider.resources.convert import tag_list
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, sent
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, delete_by_id, own, sent
 from rehearsal.provider.resources.identity import policy_document
 
 _TOPIC_ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -34,7 +34,7 @@ def _create_topic_policy(request: Request) -> Created:
 
 
 def _create_subscription(request: Request) -> Created:
-    """Subscribe; an e-mail address stays "pending confirmation" until its owner answers, on AWS as here."""
+    """Subscribe. An e-mail address stays "pending confirmation" until its owner confirms."""
     sns = request.client("sns")
     arn = sns.subscribe(ReturnSubscriptionArn=True, **request.parameters())["SubscriptionArn"]
     held = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
@@ -42,17 +42,13 @@ def _create_subscription(request: Request) -> Created:
     return Created(id=arn, outputs=outputs, held=held)
 
 
-def _delete_topic(removal: Removal) -> None:
-    removal.client("sns").delete_topic(TopicArn=removal.id)
-
-
-def _delete_topic_policy(removal: Removal) -> None:
-    """Put AWS's own policy back, as the provider does: a topic always has one.
+def _delete_topic_policy(request: DeleteRequest) -> None:
+    """Restore AWS's default policy, as the provider does: a topic always has a policy.
 
     Source: aws_sns_topic_policy in terraform-provider-aws (defaultTopicPolicy).
     """
-    removal.client("sns").set_topic_attributes(
-        TopicArn=removal.id,
+    request.client("sns").set_topic_attributes(
+        TopicArn=request.id,
         AttributeName="Policy",
         AttributeValue=json.dumps(
             {
@@ -64,8 +60,8 @@ def _delete_topic_policy(removal: Removal) -> None:
                         "Effect": "Allow",
                         "Principal": {"AWS": "*"},
                         "Action": [f"SNS:{action}" for action in _DEFAULT_TOPIC_ACTIONS],
-                        "Resource": removal.id,
-                        "Condition": {"StringEquals": {"AWS:SourceOwner": removal.outputs["owner"]}},
+                        "Resource": request.id,
+                        "Condition": {"StringEquals": {"AWS:SourceOwner": request.outputs["owner"]}},
                     }
                 ],
             }
@@ -79,20 +75,20 @@ _DEFAULT_TOPIC_ACTIONS = (
 )
 
 
-def _unsubscribe(removal: Removal) -> None:
-    """Unsubscribe; AWS refuses that while nobody has confirmed, and forgets such a subscription by itself.
+def _delete_subscription(request: DeleteRequest) -> None:
+    """Unsubscribe, if the subscription is confirmed. AWS rejects the call before and deletes such a subscription itself.
 
     Source: Unsubscribe, Amazon SNS API Reference; "Deleting an Amazon SNS subscription and topic".
     """
-    sns = removal.client("sns")
-    if sns.get_subscription_attributes(SubscriptionArn=removal.id)["Attributes"]["PendingConfirmation"] != "true":
-        sns.unsubscribe(SubscriptionArn=removal.id)
+    sns = request.client("sns")
+    if sns.get_subscription_attributes(SubscriptionArn=request.id)["Attributes"]["PendingConfirmation"] != "true":
+        sns.unsubscribe(SubscriptionArn=request.id)
 
 
 HANDLERS = {
     "aws:sns/topic:Topic": Handler(
         create=_create_topic,
-        delete=_delete_topic,
+        delete=delete_by_id("sns", "delete_topic", "TopicArn"),
         properties={
             "name": sent("Name"),
             "displayName": own(held="DisplayName"),
@@ -108,7 +104,7 @@ HANDLERS = {
     ),
     "aws:sns/topicSubscription:TopicSubscription": Handler(
         create=_create_subscription,
-        delete=_unsubscribe,
+        delete=_delete_subscription,
         properties={
             "topic": sent("TopicArn"),
             "protocol": sent("Protocol"),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rehearsal.provider.resources.convert import tag_list
+from rehearsal.provider.resources.convert import renamed, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
     Property,
-    Removal,
     Request,
-    left_alone,
+    delete_by_id,
+    delete_nothing,
     own,
     provider_only,
     sent,
+    wait_for,
     wait_until,
 )
 
@@ -39,8 +41,8 @@ def _create_vpc(request: Request) -> Created:
             ec2.modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": wanted}})
     held = dict(ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0])
     for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
-        answer = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute[:1].lower() + attribute[1:])
-        held[attribute] = answer[attribute]["Value"]
+        response = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute[:1].lower() + attribute[1:])
+        held[attribute] = response[attribute]["Value"]
     of_vpc = [{"Name": "vpc-id", "Values": [vpc_id]}]
     main_table = ec2.describe_route_tables(Filters=[*of_vpc, {"Name": "association.main", "Values": ["true"]}])
     return Created(
@@ -112,25 +114,25 @@ def _create_route(request: Request) -> Created:
 
 
 def _create_default_security_group(request: Request) -> Created:
-    """Adopt the VPC's default group and empty it, as the provider does when no rule is given.
+    """Adopt the VPC's default group and remove its rules, as the provider does when no rule is given.
 
-    Source: "Default security groups for your VPCs" (it cannot be deleted, only emptied).
+    AWS does not delete this group. Source: "Default security groups for your VPCs".
     """
     ec2 = request.client("ec2")
     vpc_id = request.take("vpcId")
     group_id = _default_security_group(ec2, vpc_id)["GroupId"]
-    _revoke_everything(ec2, group_id)
+    _revoke_all_rules(ec2, group_id)
     tags = request.take("tags")
     if tags:
         ec2.create_tags(Resources=[group_id], Tags=tag_list(tags))
     held = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     if held["IpPermissions"] or held["IpPermissionsEgress"]:
-        raise HandlerError(f"{group_id} still has rules after all were revoked")
+        raise HandlerError(f"{group_id} still has rules after their revocation")
     outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "name": held["GroupName"]}
     return Created(id=group_id, outputs=outputs, held=held)
 
 
-def _revoke_everything(ec2: Any, group_id: str) -> None:
+def _revoke_all_rules(ec2: Any, group_id: str) -> None:
     group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     if group["IpPermissions"]:
         ec2.revoke_security_group_ingress(GroupId=group_id, IpPermissions=group["IpPermissions"])
@@ -139,10 +141,10 @@ def _revoke_everything(ec2: Any, group_id: str) -> None:
 
 
 def _create_security_group(request: Request) -> Created:
-    """Create a group without rules: the provider removes the egress rule that AWS adds when none is declared inline."""
+    """Create a group without rules. The provider removes the egress rule that AWS adds if none is declared inline."""
     ec2 = request.client("ec2")
     group_id = ec2.create_security_group(**request.parameters())["GroupId"]
-    _revoke_everything(ec2, group_id)
+    _revoke_all_rules(ec2, group_id)
     held = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "ownerId": request.account_id}
     return Created(id=group_id, outputs=outputs, held=held)
@@ -164,8 +166,8 @@ def _create_rule(direction: str) -> Callable[[Request], Created]:
         authorize = getattr(ec2, f"authorize_security_group_{direction}")
         tags = request.take("tags")
         specification = [{"ResourceType": "security-group-rule", "Tags": tag_list(tags)}] if tags else []
-        answer = authorize(GroupId=group_id, IpPermissions=[permission], TagSpecifications=specification)
-        rule_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+        response = authorize(GroupId=group_id, IpPermissions=[permission], TagSpecifications=specification)
+        rule_id = response["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         held = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]
         if held["IsEgress"] is not (direction == "egress"):
             raise HandlerError(f"{rule_id} is not an {direction} rule")
@@ -178,7 +180,7 @@ def _create_rule(direction: str) -> Callable[[Request], Created]:
 def _create_peering(request: Request) -> Created:
     ec2 = request.client("ec2")
     if request.take("autoAccept"):
-        raise HandlerError("only the other region can accept a peering across regions", property="autoAccept")
+        raise HandlerError("only the accepter region can accept a peering across regions", property="autoAccept")
     peering_id = ec2.create_vpc_peering_connection(**request.parameters())["VpcPeeringConnection"][
         "VpcPeeringConnectionId"
     ]
@@ -196,9 +198,7 @@ def _create_peering_accepter(request: Request) -> Created:
         return ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])["VpcPeeringConnections"][0]
 
     if request.take("autoAccept"):
-        wait_until(
-            lambda: description()["Status"]["Code"] == "active", timeout_seconds=60, what=f"{peering_id} is active"
-        )
+        wait_until(lambda: description()["Status"]["Code"] == "active", what=f"{peering_id} is active")
     tags = request.take("tags")
     if tags:
         ec2.create_tags(Resources=[peering_id], Tags=tag_list(tags))
@@ -214,18 +214,14 @@ def _create_peering_accepter(request: Request) -> Created:
 
 
 def _create_peering_options(request: Request) -> Created:
-    """Set the options of our side; ministack has no such call, the control plane in front of it answers."""
+    """Set the options of this side of the peering. The API proxy implements the call, which ministack lacks."""
     ec2 = request.client("ec2")
-    answer = ec2.modify_vpc_peering_connection_options(**request.parameters())
+    response = ec2.modify_vpc_peering_connection_options(**request.parameters())
     peering_id = request.inputs["vpcPeeringConnectionId"]
-    return Created(id=peering_id, outputs={}, held={**answer, "VpcPeeringConnectionId": peering_id})
+    return Created(id=peering_id, outputs={}, held={**response, "VpcPeeringConnectionId": peering_id})
 
 
-def _peering_options(options: dict[str, Any]) -> dict[str, Any]:
-    names = {"allowRemoteVpcDnsResolution": "AllowDnsResolutionFromRemoteVpc"}
-    # An option that is not in the table keeps its name, and botocore refuses it by that name.
-    return {names.get(name, name): value for name, value in options.items()}
-
+_peering_options = renamed(allowRemoteVpcDnsResolution="AllowDnsResolutionFromRemoteVpc")
 
 _RULE = {
     "securityGroupId": own(held="GroupId"),
@@ -239,60 +235,36 @@ _RULE = {
 }
 
 
-def _delete_vpc(removal: Removal) -> None:
-    removal.client("ec2").delete_vpc(VpcId=removal.id)
-
-
-def _delete_subnet(removal: Removal) -> None:
-    removal.client("ec2").delete_subnet(SubnetId=removal.id)
-
-
-def _delete_route_table(removal: Removal) -> None:
-    removal.client("ec2").delete_route_table(RouteTableId=removal.id)
-
-
-def _disassociate_route_table(removal: Removal) -> None:
-    removal.client("ec2").disassociate_route_table(AssociationId=removal.id)
-
-
-def _delete_route(removal: Removal) -> None:
-    removal.client("ec2").delete_route(
-        RouteTableId=removal.inputs["routeTableId"], DestinationCidrBlock=removal.inputs["destinationCidrBlock"]
+def _delete_route(request: DeleteRequest) -> None:
+    request.client("ec2").delete_route(
+        RouteTableId=request.inputs["routeTableId"], DestinationCidrBlock=request.inputs["destinationCidrBlock"]
     )
 
 
-def _delete_security_group(removal: Removal) -> None:
-    if removal.inputs.get("revokeRulesOnDelete"):
-        _revoke_everything(removal.client("ec2"), removal.id)
-    removal.client("ec2").delete_security_group(GroupId=removal.id)
+def _delete_security_group(request: DeleteRequest) -> None:
+    if request.inputs.get("revokeRulesOnDelete"):
+        _revoke_all_rules(request.client("ec2"), request.id)
+    request.client("ec2").delete_security_group(GroupId=request.id)
 
 
-def _revoke_rule(direction: str) -> Callable[[Removal], None]:
-    def revoke(removal: Removal) -> None:
-        call = getattr(removal.client("ec2"), f"revoke_security_group_{direction}")
-        call(GroupId=removal.inputs["securityGroupId"], SecurityGroupRuleIds=[removal.id])
+def _delete_rule(direction: str) -> Callable[[DeleteRequest], None]:
+    def revoke(request: DeleteRequest) -> None:
+        call = getattr(request.client("ec2"), f"revoke_security_group_{direction}")
+        call(GroupId=request.inputs["securityGroupId"], SecurityGroupRuleIds=[request.id])
 
     return revoke
 
 
-def _delete_peering(removal: Removal) -> None:
-    ec2 = removal.client("ec2")
-    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=removal.id)
-
-    def status() -> str:
-        described = ec2.describe_vpc_peering_connections(
-            Filters=[{"Name": "vpc-peering-connection-id", "Values": [removal.id]}]
-        )["VpcPeeringConnections"]
-        return described[0]["Status"]["Code"] if described else "deleted"
-
-    # It stays visible as deleted for a while. Source: VPC peering connection lifecycle.
-    wait_until(lambda: status() == "deleted", timeout_seconds=10, what=f"{removal.id} is deleted")
+def _delete_peering(request: DeleteRequest) -> None:
+    ec2 = request.client("ec2")
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=request.id)
+    wait_for(ec2, "vpc_peering_connection_deleted", VpcPeeringConnectionIds=[request.id])
 
 
 HANDLERS = {
     "aws:ec2/vpc:Vpc": Handler(
         create=_create_vpc,
-        delete=_delete_vpc,
+        delete=delete_by_id("ec2", "delete_vpc", "VpcId"),
         properties={
             "cidrBlock": sent("CidrBlock"),
             "instanceTenancy": sent("InstanceTenancy"),
@@ -303,7 +275,7 @@ HANDLERS = {
     ),
     "aws:ec2/subnet:Subnet": Handler(
         create=_create_subnet,
-        delete=_delete_subnet,
+        delete=delete_by_id("ec2", "delete_subnet", "SubnetId"),
         properties={
             "vpcId": sent("VpcId"),
             "cidrBlock": sent("CidrBlock"),
@@ -314,12 +286,12 @@ HANDLERS = {
     ),
     "aws:ec2/routeTable:RouteTable": Handler(
         create=_create_route_table,
-        delete=_delete_route_table,
+        delete=delete_by_id("ec2", "delete_route_table", "RouteTableId"),
         properties={"vpcId": sent("VpcId"), "tags": _tags("route-table")},
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Handler(
         create=_create_route_table_association,
-        delete=_disassociate_route_table,
+        delete=delete_by_id("ec2", "disassociate_route_table", "AssociationId"),
         properties={"subnetId": sent("SubnetId"), "routeTableId": sent("RouteTableId")},
     ),
     "aws:ec2/route:Route": Handler(
@@ -333,8 +305,8 @@ HANDLERS = {
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
         create=_create_default_security_group,
-        # It can't be deleted, and goes with its VPC.
-        delete=left_alone,
+        # AWS deletes it with its VPC.
+        delete=delete_nothing,
         properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
     ),
     "aws:ec2/securityGroup:SecurityGroup": Handler(
@@ -349,10 +321,10 @@ HANDLERS = {
         },
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
-        create=_create_rule("ingress"), delete=_revoke_rule("ingress"), properties=_RULE
+        create=_create_rule("ingress"), delete=_delete_rule("ingress"), properties=_RULE
     ),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(
-        create=_create_rule("egress"), delete=_revoke_rule("egress"), properties=_RULE
+        create=_create_rule("egress"), delete=_delete_rule("egress"), properties=_RULE
     ),
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Handler(
         create=_create_peering,
@@ -368,8 +340,8 @@ HANDLERS = {
     ),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Handler(
         create=_create_peering_accepter,
-        # The requester's side deletes the connection. Source: aws_vpc_peering_connection_accepter.
-        delete=left_alone,
+        # The requester deletes the connection. Source: aws_vpc_peering_connection_accepter.
+        delete=delete_nothing,
         properties={
             "vpcPeeringConnectionId": own(held="VpcPeeringConnectionId"),
             "autoAccept": own(),
@@ -378,8 +350,8 @@ HANDLERS = {
     ),
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": Handler(
         create=_create_peering_options,
-        # Options go with their connection.
-        delete=left_alone,
+        # AWS deletes the options with their connection.
+        delete=delete_nothing,
         properties={
             "vpcPeeringConnectionId": sent("VpcPeeringConnectionId"),
             "requester": sent("RequesterPeeringConnectionOptions", convert=_peering_options),

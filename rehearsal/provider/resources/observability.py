@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rehearsal.provider.resources.convert import pascal, tag_list
+from rehearsal.provider.resources.convert import pascal, renamed, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
+    DeleteRequest,
     Handler,
     HandlerError,
-    Removal,
     Request,
+    delete_by_id,
     own,
     provider_only,
     sent,
@@ -25,6 +26,10 @@ def _create_log_group(request: Request) -> Created:
     retention_days = request.take("retentionInDays")
     if retention_days:
         logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
+    return _read_log_group(logs, name)
+
+
+def _read_log_group(logs: Any, name: str) -> Created:
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     held = next(dict(group) for group in groups if group["logGroupName"] == name)
     arn = held["arn"].removesuffix(":*")
@@ -33,7 +38,7 @@ def _create_log_group(request: Request) -> Created:
 
 
 def _update_log_group(request: Request) -> Created:
-    """Set how long the group keeps, and its tags; its name and class can't be changed."""
+    """Set the retention and the tags; name and class can't be changed."""
     logs = request.client("logs")
     name = request.id
     if "retentionInDays" in request.changed:
@@ -44,23 +49,24 @@ def _update_log_group(request: Request) -> Created:
             logs.delete_retention_policy(logGroupName=name)
     if "tags" in request.changed:
         logs.tag_resource(resourceArn=request.outputs["arn"], tags=request.take("tags", {}))
-    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    held = next(dict(group) for group in groups if group["logGroupName"] == name)
-    held["tags"] = logs.list_tags_for_resource(resourceArn=request.outputs["arn"])["tags"]
-    return Created(id=name, outputs={}, held=held)
+    return _read_log_group(logs, name)
 
 
 def _create_alarm(request: Request) -> Created:
     cloudwatch = request.client("cloudwatch")
     name = request.inputs["name"]
     cloudwatch.put_metric_alarm(**request.parameters())
+    return _read_alarm(cloudwatch, name)
+
+
+def _read_alarm(cloudwatch: Any, name: str) -> Created:
     held = dict(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0])
     held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
     return Created(id=name, outputs={"arn": held["AlarmArn"]}, held=held)
 
 
 def _update_alarm(request: Request) -> Created:
-    """Put it anew, whole: an alarm is written over. Tags of an existing one are set by a call of their own.
+    """Overwrite the alarm. PutMetricAlarm does not change the tags of an existing alarm.
 
     Source: PutMetricAlarm, CloudWatch API reference.
     """
@@ -68,9 +74,7 @@ def _update_alarm(request: Request) -> Created:
     cloudwatch.put_metric_alarm(**{name: value for name, value in request.parameters().items() if name != "Tags"})
     if "tags" in request.changed:
         cloudwatch.tag_resource(ResourceARN=request.outputs["arn"], Tags=tag_list(request.take("tags", {})))
-    held = dict(cloudwatch.describe_alarms(AlarmNames=[request.id])["MetricAlarms"][0])
-    held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
-    return Created(id=request.id, outputs={}, held=held)
+    return _read_alarm(cloudwatch, request.id)
 
 
 def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
@@ -80,9 +84,9 @@ def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
 def _create_dashboard(request: Request) -> Created:
     cloudwatch = request.client("cloudwatch")
     name = request.inputs["dashboardName"]
-    answer = cloudwatch.put_dashboard(**request.parameters())
-    if answer.get("DashboardValidationMessages"):
-        raise HandlerError(f"{answer['DashboardValidationMessages']}", property="dashboardBody")
+    response = cloudwatch.put_dashboard(**request.parameters())
+    if response.get("DashboardValidationMessages"):
+        raise HandlerError(f"{response['DashboardValidationMessages']}", property="dashboardBody")
     held = cloudwatch.get_dashboard(DashboardName=name)
     return Created(id=name, outputs={"dashboardArn": held["DashboardArn"]}, held=held)
 
@@ -107,39 +111,25 @@ def _create_event_target(request: Request) -> Created:
         target["InputTransformer"] = _input_transformer(request.take("inputTransformer"))
     if request.take("retryPolicy"):
         target["RetryPolicy"] = pascal(request.take("retryPolicy"))
-    answer = events.put_targets(Rule=rule, Targets=[target])
-    if answer["FailedEntryCount"]:
-        raise HandlerError(f"{answer['FailedEntries']}")
+    response = events.put_targets(Rule=rule, Targets=[target])
+    if response["FailedEntryCount"]:
+        raise HandlerError(f"{response['FailedEntries']}")
     held = next(each for each in events.list_targets_by_rule(Rule=rule)["Targets"] if each["Id"] == target_id)
     return Created(id=f"{rule}-{target_id}", outputs={}, held={**held, "Rule": rule})
 
 
-def _input_transformer(transformer: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"inputPaths": "InputPathsMap", "inputTemplate": "InputTemplate"}
-    return {names.get(key, key): value for key, value in transformer.items()}
+_input_transformer = renamed(inputPaths="InputPathsMap", inputTemplate="InputTemplate")
 
 
-def _delete_log_group(removal: Removal) -> None:
-    if not removal.inputs.get("skipDestroy"):
-        removal.client("logs").delete_log_group(logGroupName=removal.id)
+def _delete_log_group(request: DeleteRequest) -> None:
+    if not request.inputs.get("skipDestroy"):
+        request.client("logs").delete_log_group(logGroupName=request.id)
 
 
-def _delete_alarm(removal: Removal) -> None:
-    removal.client("cloudwatch").delete_alarms(AlarmNames=[removal.id])
-
-
-def _delete_dashboard(removal: Removal) -> None:
-    removal.client("cloudwatch").delete_dashboards(DashboardNames=[removal.id])
-
-
-def _delete_event_rule(removal: Removal) -> None:
-    removal.client("events").delete_rule(Name=removal.id)
-
-
-def _remove_event_target(removal: Removal) -> None:
-    answer = removal.client("events").remove_targets(Rule=removal.inputs["rule"], Ids=[removal.inputs["targetId"]])
-    if answer["FailedEntryCount"]:
-        raise HandlerError(f"{answer['FailedEntries']}")
+def _delete_event_target(request: DeleteRequest) -> None:
+    response = request.client("events").remove_targets(Rule=request.inputs["rule"], Ids=[request.inputs["targetId"]])
+    if response["FailedEntryCount"]:
+        raise HandlerError(f"{response['FailedEntries']}")
 
 
 HANDLERS = {
@@ -152,14 +142,14 @@ HANDLERS = {
             "kmsKeyId": sent("kmsKeyId"),
             "logGroupClass": sent("logGroupClass"),
             "retentionInDays": own(held="retentionInDays"),
-            "skipDestroy": provider_only("the provider leaves the group behind, on destroy"),
+            "skipDestroy": provider_only("with it the provider keeps the group on destroy"),
             "tags": sent("tags"),
         },
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
         create=_create_alarm,
         update=_update_alarm,
-        delete=_delete_alarm,
+        delete=delete_by_id("cloudwatch", "delete_alarms", "AlarmNames", in_list=True),
         properties={
             "name": sent("AlarmName"),
             "alarmDescription": sent("AlarmDescription"),
@@ -185,12 +175,12 @@ HANDLERS = {
     "aws:cloudwatch/dashboard:Dashboard": Handler(
         create=_create_dashboard,
         update=_create_dashboard,
-        delete=_delete_dashboard,
+        delete=delete_by_id("cloudwatch", "delete_dashboards", "DashboardNames", in_list=True),
         properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
     ),
     "aws:cloudwatch/eventRule:EventRule": Handler(
         create=_create_event_rule,
-        delete=_delete_event_rule,
+        delete=delete_by_id("events", "delete_rule", "Name"),
         properties={
             "name": sent("Name"),
             "description": sent("Description"),
@@ -204,7 +194,7 @@ HANDLERS = {
     "aws:cloudwatch/eventTarget:EventTarget": Handler(
         create=_create_event_target,
         update=_create_event_target,
-        delete=_remove_event_target,
+        delete=_delete_event_target,
         properties={
             "rule": own(held="Rule"),
             "targetId": own(held="Id"),

@@ -1,4 +1,4 @@
-"""What comes of a deployment, resource by resource: made, failed, skipped, or made but partly forgotten."""
+"""The results of a deployment, resource by resource: created, failed, skipped, or created with a dropped property."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GLOBAL = "global"
-"""The region of what has none: IAM, Route 53, and what no AWS provider makes."""
+"""The region of resources without one: IAM, Route 53, and types of other providers than AWS's."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource:
-    """A resource that was created; secrets are masked."""
+class ProviderResource:
+    """A resource that was created or changed; secrets are masked."""
 
     urn: str
     type: str
@@ -23,7 +23,7 @@ class Resource:
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     seconds: float
-    """How long the creation took, its waiting and reading back included."""
+    """How long the creation took, with waiting and reading back."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -42,7 +42,7 @@ class ResourceError:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class NotHeld:
-    """A property that was sent, and that the emulator forgets: right or wrong on AWS, it is unproven here."""
+    """A property that was sent and that the emulator drops: the rehearsal does not show whether AWS accepts it."""
 
     type: str
     property: str
@@ -53,14 +53,14 @@ class NotHeld:
 
 
 @dataclass(kw_only=True)
-class Record:
-    """What the monitor has seen so far; every change is made under the monitor's lock."""
+class ResourceRecord:
+    """The results of a run so far; changed only under the monitor's lock."""
 
-    resources: list[Resource] = field(default_factory=list)
+    resources: list[ProviderResource] = field(default_factory=list)
     errors: list[ResourceError] = field(default_factory=list)
     not_held: set[NotHeld] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
-    """URNs that were not tried, because something that they depend on failed."""
+    """URNs of resources that were not tried because one of their dependencies failed."""
     components: list[str] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
     secret_exports: frozenset[str] = frozenset()

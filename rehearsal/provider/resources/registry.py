@@ -30,4 +30,4 @@ HANDLERS: Mapping[str, Handler] = {
     **storage.HANDLERS,
     **dns.HANDLERS,
 }
-"""From type token to handler."""
+"""Handlers by type token."""

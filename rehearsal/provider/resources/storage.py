@@ -1,23 +1,23 @@
-"""DynamoDB: the tables that hold the controller's state."""
+"""DynamoDB tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.provider.resources.convert import pascal, tag_list
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request, own, sent, wait_until
+from rehearsal.provider.resources.convert import pascal, renamed, tag_list
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, own, sent, wait_for
 
-ACTIVE_TIMEOUT_SECONDS = 60.0
+_attribute = renamed(name="AttributeName", type="AttributeType")
+_recovery = renamed(enabled="PointInTimeRecoveryEnabled", recoveryPeriodInDays="RecoveryPeriodInDays")
+_encryption_keys = renamed(enabled="Enabled", kmsKeyArn="KMSMasterKeyId")
 
 
 def _attributes(attributes: list[dict[str, str]]) -> list[dict[str, str]]:
-    names = {"name": "AttributeName", "type": "AttributeType"}
-    return [{names.get(key, key): value for key, value in each.items()} for each in attributes]
+    return [_attribute(each) for each in attributes]
 
 
 def _encryption(encryption: dict[str, Any]) -> dict[str, Any]:
-    names = {"enabled": "Enabled", "kmsKeyArn": "KMSMasterKeyId"}
-    specification = {names.get(key, key): value for key, value in encryption.items()}
+    specification = _encryption_keys(encryption)
     return {**specification, "SSEType": "KMS"} if "KMSMasterKeyId" in specification else specification
 
 
@@ -33,32 +33,18 @@ def _create_table(request: Request) -> Created:
     if request.take("rangeKey"):
         keys.append({"AttributeName": request.take("rangeKey"), "KeyType": "RANGE"})
     dynamodb.create_table(KeySchema=keys, **request.parameters())
-
-    def description() -> Any:
-        return dynamodb.describe_table(TableName=name)["Table"]
-
-    wait_until(
-        lambda: description()["TableStatus"] == "ACTIVE",
-        timeout_seconds=ACTIVE_TIMEOUT_SECONDS,
-        what=f"table {name} is active",
-    )
+    wait_for(dynamodb, "table_exists", TableName=name)
     if request.take("ttl"):
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=pascal(request.take("ttl")))
     recovery = request.take("pointInTimeRecovery")
     if recovery:
-        dynamodb.update_continuous_backups(
-            TableName=name, PointInTimeRecoverySpecification=_recovery_specification(recovery)
-        )
-    held = _held(dynamodb, name, description())
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=_recovery(recovery))
+    held = _held(dynamodb, name)
     return Created(id=name, outputs={"arn": held["TableArn"]}, held=held)
 
 
-def _recovery_specification(recovery: dict[str, Any]) -> dict[str, Any]:
-    names = {"enabled": "PointInTimeRecoveryEnabled", "recoveryPeriodInDays": "RecoveryPeriodInDays"}
-    return {names.get(key, key): value for key, value in recovery.items()}
-
-
-def _held(dynamodb: Any, name: str, table: dict[str, Any]) -> dict[str, Any]:
+def _held(dynamodb: Any, name: str) -> dict[str, Any]:
+    table = dynamodb.describe_table(TableName=name)["Table"]
     ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups["PointInTimeRecoveryDescription"]
@@ -75,10 +61,10 @@ def _held(dynamodb: Any, name: str, table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _delete_table(removal: Removal) -> None:
-    dynamodb = removal.client("dynamodb")
-    dynamodb.delete_table(TableName=removal.id)
-    dynamodb.get_waiter("table_not_exists").wait(TableName=removal.id, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+def _delete_table(request: DeleteRequest) -> None:
+    dynamodb = request.client("dynamodb")
+    dynamodb.delete_table(TableName=request.id)
+    wait_for(dynamodb, "table_not_exists", TableName=request.id)
 
 
 HANDLERS = {
@@ -92,7 +78,7 @@ HANDLERS = {
             "rangeKey": own(held="RANGE"),
             "attributes": sent("AttributeDefinitions", convert=_attributes),
             "ttl": own(held="Ttl", expected=pascal),
-            "pointInTimeRecovery": own(held="PointInTimeRecovery", expected=_recovery_specification),
+            "pointInTimeRecovery": own(held="PointInTimeRecovery", expected=_recovery),
             "serverSideEncryption": sent(
                 "SSESpecification", convert=_encryption, held="SSEDescription", expected=_encryption_held
             ),

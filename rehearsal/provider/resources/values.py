@@ -1,7 +1,6 @@
-"""Property values as Pulumi sends them, and what the handlers and the report get to see of them.
+"""Decoding of the property values that Pulumi sends, and masking of secrets.
 
-Owns: secrets' envelopes, whole numbers, unknown values, masking and finding of secrets.
-Invariant: `plain` values never leave the handlers; whatever is shown or kept is masked.
+Only handlers see the `plain` values. Values that are printed or kept in results are masked.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pulumi.runtime import rpc
 
 MASKED = "[secret]"
 MIN_REDACTED_LENGTH = 8
-"""Shorter secrets are not looked for in error texts: too many innocent words would match."""
+"""Shorter secrets are not redacted in error messages, because they would match ordinary words."""
 OUTPUT_IN_TEXT = "Calling __str__ on an Output"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
@@ -28,26 +27,26 @@ class InputValues:
     """A resource's inputs, decoded."""
 
     plain: dict[str, Any]
-    """Secrets unwrapped, whole numbers as ints, nothing that is None."""
+    """With secrets unwrapped, whole numbers as ints, and without None."""
     masked: dict[str, Any]
-    """The same, with secrets and archives replaced: fit to be shown."""
+    """The same with secrets and archives replaced, for output."""
     secrets: frozenset[str]
-    """Texts that must never be shown."""
+    """Texts to redact."""
     unknown: tuple[str, ...]
-    """The properties in which something is not known: an output of a resource that does not exist, or has no such."""
+    """The properties with an unknown value: an output of a resource that does not exist, or that lacks the output."""
 
     def with_output_in_text(self) -> list[str]:
-        """Return the properties in which an `Output` was formatted into a text, which is a mistake of the program."""
+        """Return the properties into whose text the program formatted an `Output` by mistake."""
         return [name for name, value in self.plain.items() if any(OUTPUT_IN_TEXT in text for text in _texts(value))]
 
 
 def decode(properties: Mapping[str, Any]) -> InputValues:
     """Decode properties as `rpc.deserialize_properties` returns them."""
     given = {name: value for name, value in sorted(properties.items()) if value is not None}
-    plain = {name: reveal(value) for name, value in given.items()}
+    plain = {name: _convert(value, _same, _same) for name, value in given.items()}
     return InputValues(
         plain=plain,
-        masked={name: _whole(_masked(value)) for name, value in given.items()},
+        masked={name: _masked(value) for name, value in given.items()},
         secrets=frozenset(text for value in given.values() for text in _secrets_in(value, inside=False)),
         unknown=tuple(
             name for name, value in plain.items() if any(isinstance(leaf, Unknown) for leaf in _leaves(value))
@@ -55,20 +54,15 @@ def decode(properties: Mapping[str, Any]) -> InputValues:
     )
 
 
-def reveal(value: Any) -> Any:
-    """Unwrap secrets at every depth, and make whole numbers ints."""
-    return _whole(_revealed(value))
-
-
 def secret(value: Any) -> dict[str, Any]:
-    """Wrap a value in the envelope of a secret."""
+    """Wrap a value as a Pulumi secret."""
     return {SECRET_MARK: SECRET_SIGNATURE, "value": value}
 
 
 def secret_texts(text: str) -> Iterator[str]:
-    """Yield what of a secret text must never be shown: itself, or the passwords in it when it is a JSON object.
+    """Yield the texts to redact for a secret: the text itself, or only the passwords in a JSON object.
 
-    A request with a password in it also names hosts and users, which an error's text needs.
+    Error messages may quote the rest of such an object, for example its host and user.
     """
     try:
         parsed = json.loads(text)
@@ -86,40 +80,29 @@ def secret_texts(text: str) -> Iterator[str]:
     yield from (candidate for candidate in candidates if len(candidate) >= MIN_REDACTED_LENGTH)
 
 
-def _mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    if isinstance(value, Mapping):
-        # Sorted: protobuf gives a mapping in another order in every run.
-        return {key: _mapped(element, leaf) for key, element in sorted(value.items()) if element is not None}
-    if isinstance(value, list | tuple):
-        return [_mapped(element, leaf) for element in value]
-    return leaf(value)
-
-
-def _whole(value: Any) -> Any:
-    # Protobuf knows floats only.
-    return _mapped(value, lambda leaf: int(leaf) if isinstance(leaf, float) and leaf.is_integer() else leaf)
-
-
-def _revealed(value: Any) -> Any:
+def _convert(value: Any, of_secret: Callable[[Any], Any], of_asset: Callable[[Any], Any]) -> Any:
+    """Return the value without None, with whole numbers as ints, and with secrets and assets converted."""
     if rpc.is_rpc_secret(value):
-        return _revealed(rpc.unwrap_rpc_secret(value))
+        return _convert(of_secret(rpc.unwrap_rpc_secret(value)), of_secret, of_asset)
     if isinstance(value, Mapping):
-        return {key: _revealed(element) for key, element in value.items()}
-    if isinstance(value, list):
-        return [_revealed(element) for element in value]
+        # Sorted, because protobuf returns mappings in a random order.
+        return {
+            key: _convert(element, of_secret, of_asset) for key, element in sorted(value.items()) if element is not None
+        }
+    if isinstance(value, list | tuple):
+        return [_convert(element, of_secret, of_asset) for element in value]
+    if isinstance(value, pulumi.Archive | pulumi.Asset):
+        return of_asset(value)
+    # Protobuf has only floats.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _same(value: Any) -> Any:
     return value
 
 
 def _masked(value: Any) -> Any:
-    if rpc.is_rpc_secret(value):
-        return MASKED
-    if isinstance(value, Mapping):
-        return {key: _masked(element) for key, element in value.items()}
-    if isinstance(value, list):
-        return [_masked(element) for element in value]
-    if isinstance(value, pulumi.Archive | pulumi.Asset):
-        return f"[{type(value).__name__}]"
-    return value
+    return _convert(value, lambda _secret: MASKED, lambda asset: f"[{type(asset).__name__}]")
 
 
 def _texts(value: Any) -> Iterator[str]:

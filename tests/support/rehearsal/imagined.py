@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine.deploy import Deployment, deploy, stack_config
+from rehearsal.engine.deploy import DeployResult, deploy, stack_config
 from rehearsal.engine.state import KeptResource, StackState
-from rehearsal.provider.resources.handler import Created, Handler, Removal, Request
+from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request
 from rehearsal.provider.resources.registry import HANDLERS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,7 +78,7 @@ def imagine(request: Request) -> Created:
     )
 
 
-def imagine_gone(removal: Removal) -> None:
+def imagine_gone(request: DeleteRequest) -> None:
     """Say yes to a deletion."""
 
 
@@ -93,7 +93,7 @@ IMAGINED = {type_: _imagined(handler) for type_, handler in HANDLERS.items()}
 
 def run(
     stack: str, changes: Mapping[str, object] | None = None, *, state: StackState | None = None, preview: bool = False
-) -> Deployment:
+) -> DeployResult:
     """Run the program with a stack's settings and changes to them, on an earlier run's state or on none.
 
     The state is not changed: a run is made on a copy of it.

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from components import regional_cluster
-from rehearsal.engine.deploy import Deployment, DeploymentError
-from rehearsal.engine.plan import Change, Step, counts
+from rehearsal.engine.deploy import DeploymentError, DeployResult
+from rehearsal.engine.plan import PlannedChange, PlanStep, counts
 from tests.support.rehearsal.imagined import after_change_of_roles, of_type, run
 
 CLUSTER = "aws:rds/cluster:Cluster"
@@ -26,11 +26,11 @@ LOST = {CLUSTER, GLOBAL_CLUSTER, KEY, SECRET, VALUE, TABLE, VPC, SUBNET, ZONE}
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Callable[[str], Deployment]:
+def deployed() -> Callable[[str], DeployResult]:
     """A stack's first run, made once."""
-    made: dict[str, Deployment] = {}
+    made: dict[str, DeployResult] = {}
 
-    def first_run(stack: str) -> Deployment:
+    def first_run(stack: str) -> DeployResult:
         if stack not in made:
             made[stack] = run(stack)
         return made[stack]
@@ -38,13 +38,13 @@ def deployed() -> Callable[[str], Deployment]:
     return first_run
 
 
-def different(deployment: Deployment) -> list[Step]:
+def different(deployment: DeployResult) -> list[PlanStep]:
     """Return the steps that do something."""
-    return [step for step in deployment.steps if step.change is not Change.SAME]
+    return [step for step in deployment.steps if step.change is not PlannedChange.SAME]
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_second_run_changes_nothing(stack: str, deployed: Callable[[str], Deployment]) -> None:
+def test_a_second_run_changes_nothing(stack: str, deployed: Callable[[str], DeployResult]) -> None:
     """The same program, settings and state: every resource stays, the password too, and the outputs are the same."""
     first = deployed(stack)
     second = run(stack, state=first.state)
@@ -58,7 +58,7 @@ def test_a_second_run_changes_nothing(stack: str, deployed: Callable[[str], Depl
     ids=["dev, after a failover", "prod, after a failover", "prod, after the way home"],
 )
 def test_a_change_of_roles_changes_nothing(
-    stack: str, writer_region: str, deployed: Callable[[str], Deployment]
+    stack: str, writer_region: str, deployed: Callable[[str], DeployResult]
 ) -> None:
     """All that AWS may describe differently after a failover and after the switchover home is left as AWS has it."""
     first = deployed(stack)
@@ -69,7 +69,7 @@ def test_a_change_of_roles_changes_nothing(
 
 
 def test_each_property_that_aws_owns_must_be_ignored(
-    deployed: Callable[[str], Deployment], monkeypatch: pytest.MonkeyPatch
+    deployed: Callable[[str], DeployResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run after a failover, with a rotated password, would otherwise change or replace the clusters: by each of them."""
     owned = tuple(regional_cluster.OWNED_BY_AWS)
@@ -95,20 +95,20 @@ DANGEROUS: Mapping[str, tuple[Mapping[str, object], set[str]]] = {
 
 
 @pytest.mark.parametrize("setting", DANGEROUS)
-def test_production_refuses_what_would_lose_something(setting: str, deployed: Callable[[str], Deployment]) -> None:
+def test_production_refuses_what_would_lose_something(setting: str, deployed: Callable[[str], DeployResult]) -> None:
     """The refusal names resource, property, the setting that did it and the hint; all that would be lost is protected."""
     change, expected = DANGEROUS[setting]
     planned = run("prod", change, state=deployed("prod").state, preview=True)
     assert expected == {step.type for step in planned.steps if step.refusal}
     for step in planned.steps:
-        if step.change in (Change.REPLACE, Change.DELETE) and step.type in LOST:
+        if step.change in (PlannedChange.REPLACE, PlannedChange.DELETE) and step.type in LOST:
             assert step.refusal == "it is protected", str(step)
             assert f"{step.urn}\n  {step.type}: it would be" in planned.refused
     assert f"{setting}: " in planned.refused
     assert f"Set {setting} back to " in planned.refused
 
 
-def test_a_deployment_never_replaces(deployed: Callable[[str], Deployment]) -> None:
+def test_a_deployment_never_replaces(deployed: Callable[[str], DeployResult]) -> None:
     """Whoever deploys it all the same is stopped by an error that names the property."""
     with pytest.raises(DeploymentError, match="property cidrBlock: it would be replaced; refused, it is protected"):
         run("prod", DANGEROUS["primary.vpc_cidr"][0], state=deployed("prod").state)
@@ -119,11 +119,11 @@ def test_a_deployment_never_replaces(deployed: Callable[[str], Deployment]) -> N
     [("secondary.vpc_cidr", {"secondary": {"vpc_cidr": "10.99.0.0/16"}}), ("environment", {"environment": "staging"})],
 )
 def test_dev_says_loudly_what_it_would_replace(
-    setting: str, change: Mapping[str, object], deployed: Callable[[str], Deployment]
+    setting: str, change: Mapping[str, object], deployed: Callable[[str], DeployResult]
 ) -> None:
     """Nothing is protected there: so each replacement is named, with the setting that did it and the way back."""
     planned = run("dev", change, state=deployed("dev").state, preview=True)
-    replaced = [step for step in planned.steps if step.change is Change.REPLACE]
+    replaced = [step for step in planned.steps if step.change is PlannedChange.REPLACE]
     assert VPC in {step.type for step in replaced} or setting == "environment"
     assert ("", True) == (planned.refused, planned.replaces.startswith(f"REPLACES {len(replaced)} resources"))
     for step in replaced:
@@ -147,20 +147,20 @@ def test_a_stack_named_prod_stays_production() -> None:
     ],
 )  # fmt: skip
 def test_what_only_the_first_run_decides_is_impossible_to_change(
-    setting: str, change: Mapping[str, object], held: str, deployed: Callable[[str], Deployment]
+    setting: str, change: Mapping[str, object], held: str, deployed: Callable[[str], DeployResult]
 ) -> None:
     """A changed name of database or user, or another zone, replaces nothing; the plan says what is left as it is."""
     planned = run("prod", change, state=deployed("prod").state, preview=True)
     # The set-up's function may be told the new name; whatever holds data stays as it is.
     assert set() == {step.type for step in different(planned)} - {"aws:lambda/function:Function"}
-    assert {Change.UPDATE} >= {step.change for step in different(planned)}
+    assert {PlannedChange.UPDATE} >= {step.change for step in different(planned)}
     assert held in {name for step in planned.steps for name in step.ignored}
     assert [setting] == [name for name, _before, _after in planned.settings_changed]
     assert f"{setting}: " in planned.left_alone
     assert held in planned.left_alone
 
 
-def test_everyday_changes_lose_nothing(deployed: Callable[[str], Deployment]) -> None:
+def test_everyday_changes_lose_nothing(deployed: Callable[[str], DeployResult]) -> None:
     """Each is made in place, in production too."""
     place = {"instance_class": "db.r7g.2xlarge"}
     changes = {
@@ -172,7 +172,7 @@ def test_everyday_changes_lose_nothing(deployed: Callable[[str], Deployment]) ->
         "cost_center": "CC-1",
     }
     planned = run("prod", changes, state=deployed("prod").state, preview=True)
-    assert {Change.UPDATE} == {step.change for step in different(planned)}
+    assert {PlannedChange.UPDATE} == {step.change for step in different(planned)}
     properties = {name for step in different(planned) for name in step.properties}
     assert {
         "instanceClass",
@@ -184,16 +184,16 @@ def test_everyday_changes_lose_nothing(deployed: Callable[[str], Deployment]) ->
     } == properties
 
 
-def test_an_older_engine_version_is_asked_for_too(deployed: Callable[[str], Deployment]) -> None:
+def test_an_older_engine_version_is_asked_for_too(deployed: Callable[[str], DeployResult]) -> None:
     """AWS refuses to go back, and the program can't know the version that runs: the runbook of a rollback says to keep it."""
     older = {"database": {"engine_version": "8.0.mysql_aurora.3.10.3"}}
     planned = run("prod", older, state=deployed("prod").state, preview=True)
     assert [(GLOBAL_CLUSTER, {"engineVersion"})] == [(step.type, set(step.properties)) for step in different(planned)]
 
 
-def test_fewer_instances_delete_only_instances(deployed: Callable[[str], Deployment]) -> None:
+def test_fewer_instances_delete_only_instances(deployed: Callable[[str], DeployResult]) -> None:
     """Scaling in is allowed in production: an instance holds nothing, the volume does."""
     planned = run("prod", {"primary": {"instance_count": 2}}, state=deployed("prod").state, preview=True)
-    assert [("primary-database-instance-3", Change.DELETE, "")] == [
+    assert [("primary-database-instance-3", PlannedChange.DELETE, "")] == [
         (step.name, step.change, step.refusal) for step in different(planned)
     ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rehearsal.engine.plan import Change
+from rehearsal.engine.plan import PlannedChange
 from rehearsal.engine.state import KeptResource, StackState
 from tests.support.rehearsal.imagined import run
 
@@ -26,6 +26,6 @@ def test_every_deployed_resource_is_found_again() -> None:
             KeptResource(urn=urn, type=type_, name=urn.split("::")[3], region=region, id="there", inputs={}, outputs={})
         )
     steps = run("dev", state=state, preview=True).steps
-    lost = [step.urn for step in steps if step.change is Change.DELETE]
-    new = [step.urn for step in steps if step.change is Change.CREATE]
+    lost = [step.urn for step in steps if step.change is PlannedChange.DELETE]
+    new = [step.urn for step in steps if step.change is PlannedChange.CREATE]
     assert ([], []) == (lost, new), HOW_TO + "\n".join(["Lost:", *lost, "New:", *new])

@@ -17,7 +17,7 @@ from rehearsal.cloud.permission_log import FunctionRole, PermissionCheck
 from rehearsal.console.console import Console, plain_console
 from rehearsal.drills import Drill
 from rehearsal.drills.context import DidNotHappenError
-from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
+from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.state import StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.provider.resources.outcome import NotHeld
@@ -60,11 +60,11 @@ class BrokenWorld:
         """The only region."""
         return self.regions[0]
 
-    def deploy(self, _on_resource: object) -> Deployment:
+    def deploy(self, _on_resource: object) -> DeployResult:
         """Fail, or forget a property."""
         if not self.deploys:
             raise DeploymentError("aws:rds/cluster:Cluster: unknown property x")
-        return Deployment(
+        return DeployResult(
             project="p",
             stack="dev",
             exports={},
@@ -153,7 +153,7 @@ def test_the_functions_permissions_are_an_entry_like_a_drill(
     report = rehearsal(world=cast(Environment, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
     assert errors == report.errors[: len(errors)]
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
-    assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
+    assert "probe-role does not allow sns:Publish on *" == report.drills[0].failures[0].detail
     assert report.drills[0].title in shown.getvalue()
     assert "is not judged" in shown.getvalue()
 

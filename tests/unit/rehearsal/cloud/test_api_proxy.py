@@ -1,4 +1,4 @@
-"""Failover and switchover as RDS's API does them: the rules and their course in fake time, then the whole chain."""
+"""Tests of the API proxy: RDS's rules, operations in simulated time, and the whole chain from boto3 to ministack."""
 
 import asyncio
 import io
@@ -20,12 +20,12 @@ from rehearsal.aurora.server import Fault
 from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.global_cluster import (
+    ClusterMember,
     FailoverStatus,
     GlobalClusterView,
-    Member,
-    Operation,
     OperationKind,
     OperationRequest,
+    RdsOperation,
     RdsRefusal,
     check,
     check_new_member,
@@ -33,10 +33,10 @@ from rehearsal.cloud.global_cluster import (
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.operations import GlobalOperations
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
-from rehearsal.cloud.rds_events import Moment, RdsEvents, event_entry, event_of
+from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
 from rehearsal.network.network import Network
-from rehearsal.support.clients import Clients, credential_scope
+from rehearsal.support.clients import BotoClients, credential_scope
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -44,13 +44,13 @@ ACCOUNT = "123456789012"
 
 
 def arn(region: str, cluster_id: str) -> str:
-    """A cluster's ARN."""
+    """Return the ARN of a cluster."""
     return f"arn:aws:rds:{region}:{ACCOUNT}:cluster:{cluster_id}"
 
 
-def member(region: str, cluster_id: str, **changes: Any) -> Member:
-    """An available member."""
-    whole = Member(
+def member(region: str, cluster_id: str, **changes: Any) -> ClusterMember:
+    """Return an available member."""
+    whole = ClusterMember(
         cluster_id=cluster_id,
         arn=arn(region, cluster_id),
         region=region,
@@ -68,12 +68,12 @@ VIEW = GlobalClusterView(id="payments", status="available", members=(EAST_MEMBER
 
 
 def view(east: Mapping[str, Any] | None = None, west: Mapping[str, Any] | None = None) -> GlobalClusterView:
-    """The global cluster with something changed."""
+    """Return the global cluster with changed members."""
     return replace(VIEW, members=(replace(EAST_MEMBER, **(east or {})), replace(WEST_MEMBER, **(west or {}))))
 
 
 def request(kind: OperationKind, *, region: str, target: str = WEST_MEMBER.arn) -> OperationRequest:
-    """A call for the standby, in a region."""
+    """Return a call for the standby."""
     return OperationRequest(kind=kind, global_cluster_id="payments", target=target, region=region)
 
 
@@ -81,9 +81,9 @@ FAILOVER = request(OperationKind.FAILOVER, region=WEST)
 SWITCHOVER = request(OperationKind.SWITCHOVER, region=EAST)
 
 
-def operation(kind: OperationKind) -> Operation:
-    """One that was accepted at 100 s and takes 8 s."""
-    return Operation(
+def operation(kind: OperationKind) -> RdsOperation:
+    """Return an operation that was accepted at 100 s and takes 8 s."""
+    return RdsOperation(
         kind=kind,
         global_cluster_id="payments",
         source=EAST_MEMBER,
@@ -93,18 +93,18 @@ def operation(kind: OperationKind) -> Operation:
     )
 
 
-# --- The rules -------------------------------------------------------------------------------------------------------
+# --- Rules -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
-def test_an_operation_for_a_healthy_standby_is_accepted(call: OperationRequest) -> None:
-    """A failover in the target's region, a switchover in the writer's."""
+def test_operation_on_healthy_standby_is_accepted(call: OperationRequest) -> None:
+    """A failover is called in the target's region, a switchover in the writer's."""
     assert check(call, VIEW, None) == (EAST_MEMBER, WEST_MEMBER)
 
 
 @pytest.mark.parametrize("target", [WEST_MEMBER.arn, "west"])
-def test_a_target_is_named_by_its_arn_or_by_its_name_in_its_own_region(target: str) -> None:
-    """A bare name says nothing in another region."""
+def test_target_is_found_by_arn_or_by_name_in_its_region(target: str) -> None:
+    """The ARN works in every region, the name only in the region of the target."""
     assert WEST_MEMBER is check(replace(FAILOVER, target=target), VIEW, None)[1]
 
 
@@ -116,7 +116,7 @@ INVALID_GLOBAL, INVALID_CLUSTER, NOT_FOUND = (
 
 
 @pytest.mark.parametrize(
-    ("call", "state", "code", "words"),
+    ("call", "state", "code", "message"),
     [
         (replace(FAILOVER, target=arn(WEST, "gone")), VIEW, NOT_FOUND, "not found"),
         (replace(SWITCHOVER, target="west"), VIEW, NOT_FOUND, "not found"),
@@ -132,15 +132,17 @@ INVALID_GLOBAL, INVALID_CLUSTER, NOT_FOUND = (
         (SWITCHOVER, view(west={"instance_count": 0}), INVALID_CLUSTER, "0 instances"),
     ],
 )
-def test_what_rds_refuses(call: OperationRequest, state: GlobalClusterView, code: str, words: str) -> None:
-    """Each with the code that the API model names."""
-    with pytest.raises(RdsRefusal, match=words) as caught:
+def test_check_refuses_invalid_operation(
+    call: OperationRequest, state: GlobalClusterView, code: str, message: str
+) -> None:
+    """RDS refuses each of these with the code in its API model."""
+    with pytest.raises(RdsRefusal, match=message) as caught:
         check(call, state, None)
     assert code == caught.value.code
 
 
-def test_a_failover_does_not_ask_for_the_writer() -> None:
-    """It is for the day when the writer is gone."""
+def test_failover_is_accepted_while_writer_is_inaccessible() -> None:
+    """A failover does not need the writer."""
     gone = view(east={"status": "inaccessible", "instance_count": 0})
 
     assert check(FAILOVER, gone, None)[1] == WEST_MEMBER
@@ -148,9 +150,9 @@ def test_a_failover_does_not_ask_for_the_writer() -> None:
 
 @pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
 @pytest.mark.parametrize("kind", list(OperationKind))
-def test_one_operation_at_a_time(call: OperationRequest, kind: OperationKind) -> None:
-    """Whatever is under way, nothing else starts."""
-    with pytest.raises(RdsRefusal, match="another operation is under way") as caught:
+def test_second_operation_is_refused_while_one_is_in_progress(call: OperationRequest, kind: OperationKind) -> None:
+    """A global cluster has at most one operation of either kind."""
+    with pytest.raises(RdsRefusal, match="another operation is in progress") as caught:
         check(call, VIEW, operation(kind))
     assert caught.value.code == INVALID_GLOBAL
 
@@ -166,7 +168,7 @@ def test_one_operation_at_a_time(call: OperationRequest, kind: OperationKind) ->
     ],
 )
 def test_only_allow_data_loss_makes_a_failover(action: str, parameters: dict[str, str], kind: OperationKind) -> None:
-    """Everything else is a switchover, also under the name of a failover."""
+    """Without AllowDataLoss, FailoverGlobalCluster is a switchover."""
     named = {"GlobalClusterIdentifier": "Payments", "TargetDbClusterIdentifier": WEST_MEMBER.arn}
 
     assert request(kind, region=WEST) == OperationRequest.from_parameters(action, {**named, **parameters}, region=WEST)
@@ -187,8 +189,8 @@ def test_only_allow_data_loss_makes_a_failover(action: str, parameters: dict[str
         ),
     ],
 )
-def test_a_call_that_makes_no_sense_is_refused(parameters: dict[str, str], code: str) -> None:
-    """Without a target, or with both ways named."""
+def test_request_without_target_or_with_both_modes_is_refused(parameters: dict[str, str], code: str) -> None:
+    """The parameters are checked before the global cluster."""
     with pytest.raises(RdsRefusal) as caught:
         OperationRequest.from_parameters("FailoverGlobalCluster", parameters, region=WEST)
     assert code == caught.value.code
@@ -204,15 +206,13 @@ def test_a_call_that_makes_no_sense_is_refused(parameters: dict[str, str], code:
         (OperationKind.SWITCHOVER, 2.0, FailoverStatus.SWITCHING_OVER),
     ],
 )
-def test_an_operation_is_pending_before_it_is_under_way(
-    kind: OperationKind, seconds: float, status: FailoverStatus
-) -> None:
-    """The first quarter of its time."""
+def test_operation_is_pending_for_first_quarter(kind: OperationKind, seconds: float, status: FailoverStatus) -> None:
+    """The state changes after a quarter of the duration."""
     assert status is operation(kind).status(100.0 + seconds)
 
 
-def test_a_cancelled_operation_says_so() -> None:
-    """Whenever it is asked."""
+def test_cancelled_operation_is_cancelling() -> None:
+    """A cancelled operation is cancelling at any time."""
     assert FailoverStatus.CANCELLING is operation(OperationKind.SWITCHOVER).cancelled(101.0).status(101.5)
 
 
@@ -220,7 +220,7 @@ SECONDARY = {"KmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/k", "PreSignedU
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"MasterUsername": "admin"}, "Cannot specify user name for cross region replication cluster"),
         ({"MasterUserPassword": "secret"}, "Cannot specify password for cross region replication cluster"),
@@ -231,34 +231,34 @@ SECONDARY = {"KmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/k", "PreSignedU
         ({"PreSignedUrl": ""}, "pre-signed URL has to be specified"),
     ],
 )
-def test_a_secondary_that_aws_refuses_is_refused(change: dict[str, str], words: str) -> None:
-    """With AWS's own words, and never with the value: one of them is a password."""
-    with pytest.raises(RdsRefusal, match=words) as caught:
+def test_invalid_secondary_is_refused_without_quoting_the_password(change: dict[str, str], message: str) -> None:
+    """The messages are AWS's own and contain no parameter value."""
+    with pytest.raises(RdsRefusal, match=message) as caught:
         check_new_member({**SECONDARY, **change}, VIEW, is_encrypted=True)
     assert caught.value.code == "InvalidParameterCombination"
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("east", [{"instance_count": 0}, {"status": "creating"}])
-def test_a_secondary_needs_a_primary_that_runs(east: dict[str, Any]) -> None:
-    """Which is why the program creates the primary's writer first."""
+def test_secondary_needs_a_running_primary(east: dict[str, Any]) -> None:
+    """The program therefore creates the primary's writer first."""
     with pytest.raises(RdsRefusal, match="not valid for physical replication"):
         check_new_member(SECONDARY, view(east=east), is_encrypted=True)
 
 
-def test_members_as_the_program_creates_them_are_accepted() -> None:
-    """A secondary with its key, an unencrypted one without, and the first member with a master user."""
+def test_valid_members_are_accepted() -> None:
+    """Valid are an encrypted secondary with a key, an unencrypted one, and a first member with a master user."""
     check_new_member(SECONDARY, VIEW, is_encrypted=True)
     check_new_member({}, VIEW, is_encrypted=False)
     first = {"MasterUsername": "admin", "MasterUserPassword": "secret", "DatabaseName": "payments"}
     check_new_member({**first, "BacktrackWindow": "0"}, replace(VIEW, members=()), is_encrypted=True)
 
 
-# --- The course ------------------------------------------------------------------------------------------------------
+# --- The simulated ------------------------------------------------------------------------------------------------------
 
 
 class FakeDatabases:
-    """Databases that note what is done to them."""
+    """Databases that record the calls to them."""
 
     def __init__(self, *, refuses: str = "") -> None:
         self.done: list[str] = []
@@ -269,23 +269,23 @@ class FakeDatabases:
         if what == self.refuses:
             raise OperationRefusedError(f"can't {what}")
 
-    def begin(self, operation: Operation) -> None:
-        """Note."""
+    def begin(self, operation: RdsOperation) -> None:
+        """Record the call."""
         self._do("begin")
 
-    def finish(self, operation: Operation) -> FailoverOutcome | None:
-        """Note."""
+    def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
+        """Record the call."""
         self._do("finish")
         return FailoverOutcome(lost_transactions=(), lag_seconds=0.25)
 
-    def cancel(self, operation: Operation) -> None:
-        """Note."""
+    def cancel(self, operation: RdsOperation) -> None:
+        """Record the call."""
         self._do("cancel")
 
 
 @dataclass
-class Course:
-    """A runner in fake time: `sleep` lets the clock jump, and notes what a caller sees before it does."""
+class SimulatedOperations:
+    """Operations in simulated time: `sleep` advances the clock and records the state that a caller sees."""
 
     databases: FakeDatabases
     now: float = 100.0
@@ -293,54 +293,54 @@ class Course:
     def __post_init__(self) -> None:
         self.agreed: list[list[str]] = []
         self.seen: list[FailoverStatus | None] = []
-        self.notified: list[tuple[OperationKind, Moment, bool]] = []
+        self.published: list[tuple[OperationKind, OperationPhase, bool]] = []
         self.runner = GlobalOperations(
-            look_up=self.look_up,
-            agree=self.agree,
-            tell=self.tell,
+            describe=self.describe,
+            update_metadata=self.update_metadata,
+            publish=self.publish,
             databases=self.databases,
             clock=lambda: self.now,
             operation_seconds=8.0,
             sleep=self.sleep,
         )
 
-    async def look_up(self, _request: OperationRequest) -> GlobalClusterView:
-        """Describe the global cluster, after letting others run."""
+    async def describe(self, _request: OperationRequest) -> GlobalClusterView:
+        """Return the global cluster after yielding to other tasks."""
         await asyncio.sleep(0)
         return VIEW
 
-    async def agree(self, operation: Operation) -> str | None:
-        """Note what had been done to the databases by then."""
+    async def update_metadata(self, operation: RdsOperation) -> str | None:
+        """Record the database calls so far."""
         self.agreed.append(list(self.databases.done))
         return None
 
-    async def tell(self, operation: Operation, moment: Moment) -> None:
-        """Note what was told, and whether the operation was still under way then."""
-        self.notified.append((operation.kind, moment, self.runner.under_way("payments") is not None))
+    async def publish(self, operation: RdsOperation, moment: OperationPhase) -> None:
+        """Record the event, and whether the operation is still in progress."""
+        self.published.append((operation.kind, moment, self.runner.in_progress("payments") is not None))
 
     async def sleep(self, seconds: float) -> None:
-        """Jump, after letting others run."""
+        """Advance the clock after yielding to other tasks."""
         await asyncio.sleep(0)
-        under_way = self.runner.under_way("payments")
-        self.seen.append(under_way.status(self.now + seconds / 2) if under_way else None)
+        in_progress = self.runner.in_progress("payments")
+        self.seen.append(in_progress.status(self.now + seconds / 2) if in_progress else None)
         self.now += seconds
 
-    async def play(self, *requests: OperationRequest) -> list[Operation | BaseException]:
-        """Make calls at the same moment and wait until nothing is under way."""
-        answers = await asyncio.gather(*(self.runner.accept(one) for one in requests), return_exceptions=True)
-        while self.runner.under_way("payments") is not None:
+    async def run_calls(self, *requests: OperationRequest) -> list[RdsOperation | BaseException]:
+        """Make calls at the same time, and wait until no operation is in progress."""
+        responses = await asyncio.gather(*(self.runner.accept(one) for one in requests), return_exceptions=True)
+        while self.runner.in_progress("payments") is not None:
             await asyncio.sleep(0.001)
-        return answers
+        return responses
 
 
 @pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
-def test_databases_change_first_and_metadata_last(call: OperationRequest) -> None:
-    """After the set time; then nothing is under way, and the operation is on record."""
-    course = Course(FakeDatabases())
-    asyncio.run(course.play(call))
+def test_databases_change_before_metadata(call: OperationRequest) -> None:
+    """Both change after the duration; then the operation is recorded."""
+    simulated = SimulatedOperations(FakeDatabases())
+    asyncio.run(simulated.run_calls(call))
 
-    assert course.agreed == [["begin", "finish"]]
-    record = course.runner.records[0]
+    assert simulated.agreed == [["begin", "finish"]]
+    record = simulated.runner.records[0]
     assert (call.kind, 108.0, False, None) == (
         record.operation.kind,
         record.finished_at,
@@ -352,74 +352,72 @@ def test_databases_change_first_and_metadata_last(call: OperationRequest) -> Non
 
 
 @pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
-@pytest.mark.parametrize(("refuses", "end"), [("", Moment.COMPLETED), ("finish", Moment.CANCELLED)])
-def test_rds_tells_when_an_operation_starts_and_when_it_has_ended(
-    call: OperationRequest, refuses: str, end: Moment
-) -> None:
-    """Once each; the end only when nothing is under way any more."""
-    course = Course(FakeDatabases(refuses=refuses))
-    asyncio.run(course.play(call))
+@pytest.mark.parametrize(("refuses", "end"), [("", OperationPhase.COMPLETED), ("finish", OperationPhase.CANCELLED)])
+def test_operation_publishes_start_and_end(call: OperationRequest, refuses: str, end: OperationPhase) -> None:
+    """Each event is published once, the end after the operation."""
+    simulated = SimulatedOperations(FakeDatabases(refuses=refuses))
+    asyncio.run(simulated.run_calls(call))
 
-    assert [(call.kind, Moment.STARTED, True), (call.kind, end, False)] == course.notified
+    assert [(call.kind, OperationPhase.STARTED, True), (call.kind, end, False)] == simulated.published
 
 
-def test_rds_tells_nothing_of_what_it_refuses() -> None:
-    """A call that is refused is no operation."""
-    course = Course(FakeDatabases(refuses="begin"))
-    asyncio.run(course.play(SWITCHOVER))
+def test_refused_call_publishes_no_event() -> None:
+    """A refused call is not an operation."""
+    simulated = SimulatedOperations(FakeDatabases(refuses="begin"))
+    asyncio.run(simulated.run_calls(SWITCHOVER))
 
-    assert course.notified == []
-
-
-def test_of_two_calls_at_the_same_moment_one_is_accepted() -> None:
-    """Two controllers, one failover; both calls are on record."""
-    course = Course(FakeDatabases())
-    answers = asyncio.run(course.play(FAILOVER, FAILOVER))
-
-    assert [isinstance(answer, Operation) for answer in answers] == [True, False]
-    assert {(True, None), (False, INVALID_GLOBAL)} == {(call.accepted, call.error) for call in course.runner.calls}
-    assert len(course.runner.records) == 1
+    assert simulated.published == []
 
 
-def test_an_operation_that_the_databases_refuse_is_cancelled() -> None:
-    """The writer's region died in the middle of a switchover: both go back, the metadata stays, the next may start."""
-    course = Course(FakeDatabases(refuses="finish"))
-    asyncio.run(course.play(SWITCHOVER))
+def test_one_of_two_simultaneous_calls_is_accepted() -> None:
+    """Both calls are recorded."""
+    simulated = SimulatedOperations(FakeDatabases())
+    responses = asyncio.run(simulated.run_calls(FAILOVER, FAILOVER))
 
-    assert course.databases.done == ["begin", "finish", "cancel"]
-    assert course.agreed == []
-    assert course.seen == [FailoverStatus.SWITCHING_OVER, FailoverStatus.CANCELLING]
-    assert (course.runner.records[0].cancelled, course.runner.records[0].error) == (True, "can't finish")
-
-
-def test_a_switchover_that_cannot_even_begin_is_refused() -> None:
-    """The caller hears of it, and nothing is under way."""
-    course = Course(FakeDatabases(refuses="begin"))
-    answers = asyncio.run(course.play(SWITCHOVER))
-
-    assert isinstance(answers[0], RdsRefusal)
-    assert answers[0].code == INVALID_CLUSTER
-    assert course.runner.records == []
+    assert [isinstance(response, RdsOperation) for response in responses] == [True, False]
+    assert {(True, None), (False, INVALID_GLOBAL)} == {(call.accepted, call.error) for call in simulated.runner.calls}
+    assert len(simulated.runner.records) == 1
 
 
-# --- Answers ---------------------------------------------------------------------------------------------------------
+def test_operation_is_cancelled_when_databases_refuse_it() -> None:
+    """The roles and the metadata stay, and the next operation may start."""
+    simulated = SimulatedOperations(FakeDatabases(refuses="finish"))
+    asyncio.run(simulated.run_calls(SWITCHOVER))
+
+    assert simulated.databases.done == ["begin", "finish", "cancel"]
+    assert simulated.agreed == []
+    assert simulated.seen == [FailoverStatus.SWITCHING_OVER, FailoverStatus.CANCELLING]
+    assert (simulated.runner.records[0].cancelled, simulated.runner.records[0].error) == (True, "can't finish")
+
+
+def test_switchover_is_refused_when_databases_refuse_its_start() -> None:
+    """The caller gets the error, and no operation is in progress."""
+    simulated = SimulatedOperations(FakeDatabases(refuses="begin"))
+    responses = asyncio.run(simulated.run_calls(SWITCHOVER))
+
+    assert isinstance(responses[0], RdsRefusal)
+    assert responses[0].code == INVALID_CLUSTER
+    assert simulated.runner.records == []
+
+
+# --- Responses -------------------------------------------------------------------------------------------------------
 
 
 def test_endpoint_names_are_stable_and_differ_by_region() -> None:
-    """Twelve characters, as AWS has them, the same in every rehearsal."""
+    """The hash has twelve characters, as on AWS, and is the same in every rehearsal."""
     hashes = [endpoint_hash(ACCOUNT, region) for region in (EAST, WEST, EAST)]
 
     assert hashes[0] == hashes[2] != hashes[1]
     assert [len(one) for one in hashes] == [12] * 3
 
 
-def test_an_answer_without_a_cluster_stays_as_it_is() -> None:
-    """Byte for byte."""
-    answer = (
+def test_response_without_cluster_is_unchanged() -> None:
+    """The response stays byte for byte the same."""
+    response = (
         b'<DescribeEventsResponse  xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Events/></DescribeEventsResponse>'
     )
 
-    assert answer is rewrite(answer, known=None)  # pyright: ignore[reportArgumentType]  (nothing is looked up)
+    assert response is rewrite(response, known=None)  # pyright: ignore[reportArgumentType]  (not used)
 
 
 PEERING = f"""<DescribeVpcPeeringConnectionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
@@ -439,7 +437,7 @@ PEERING = f"""<DescribeVpcPeeringConnectionsResponse xmlns="http://ec2.amazonaws
 def test_peering_options_need_an_active_peering_and_the_right_side(
     peering_id: str, status: str, region: str, code: str
 ) -> None:
-    """One that exists, was accepted, and whose requester sits in the region of the call."""
+    """The peering exists and is active, and the requester is in the region of the call."""
     parameters = {
         "VpcPeeringConnectionId": peering_id,
         "RequesterPeeringConnectionOptions.AllowDnsResolutionFromRemoteVpc": "true",
@@ -450,11 +448,11 @@ def test_peering_options_need_an_active_peering_and_the_right_side(
     assert code == caught.value.code
 
 
-# --- The whole chain: boto3, faults, control plane, emulator ---------------------------------------------------------
+# --- The whole chain: boto3, faults, proxy, ministack -----------------------------------------------------------------
 
 
 class FakeListener:
-    """A port that nobody listens on."""
+    """A listener without a port."""
 
     port = 1
 
@@ -462,7 +460,7 @@ class FakeListener:
         self.fault = Fault.NONE
 
     def set_fault(self, fault: Fault) -> None:
-        """Note it."""
+        """Record the fault."""
         self.fault = fault
 
     def close(self) -> None:
@@ -470,44 +468,44 @@ class FakeListener:
 
 
 def start_listener(cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> FakeListener:
-    """Start no listener."""
+    """Return a fake listener."""
     assert (endpoint_port, cluster.running) == (3307, True)
-    assert len(host_names) == (2 if cluster.id == "copy" else 3)  # a copy is in no global cluster
+    assert len(host_names) == (2 if cluster.id == "copy" else 3)  # a restored cluster is in no global cluster
     return FakeListener()
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Everything between boto3 and the emulator."""
+    """All layers between boto3 and ministack."""
 
     network: Network
     control_plane: ApiProxy
     faults: ApiFaults
-    clients: Clients
+    clients: BotoClients
 
     def rds(self, region: str) -> Any:
-        """An RDS client."""
+        """Return an RDS client."""
         return self.clients("rds", region)
 
     def described(self, region: str = WEST) -> dict[str, Any]:
-        """The global cluster as RDS describes it."""
+        """Return the description of the global cluster."""
         return self.rds(region).describe_global_clusters(GlobalClusterIdentifier="payments")["GlobalClusters"][0]
 
     def roles(self) -> dict[str, tuple[bool, str]]:
-        """(is the writer, synchronization) by the cluster's name."""
+        """Return (is writer, synchronization status) by cluster name."""
         return {
             each["DBClusterArn"].rsplit(":", 1)[1]: (each["IsWriter"], each["SynchronizationStatus"])
             for each in self.described()["GlobalClusterMembers"]
         }
 
     def wait_until_idle(self) -> None:
-        """Wait for the operation under way, and for what is told of it: a late event would reach the next test."""
+        """Wait for the operation and its events: a late event would reach the next test."""
         assert wait_until(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
 
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """The chain, started in the order that the rehearsal uses; nothing of it is left afterwards."""
+    """Start the layers in the rehearsal's order; no thread is left afterwards."""
     before = set(threading.enumerate())
     names_file = tmp_path_factory.mktemp("network") / "names.json"
     regions = (EAST, WEST)
@@ -520,7 +518,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         control_plane.upstream = emulator.url
         network.attach(faults)
         network.attach(control_plane)
-        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
+        clients = BotoClients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())
@@ -528,7 +526,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 @pytest.fixture
 def payments(chain: Chain) -> Iterator[Chain]:
-    """A global cluster with a member and an instance in each region, created as the program does; deleted afterwards."""
+    """Create a global cluster with a member and an instance in each region; delete it afterwards."""
     east, west = chain.rds(EAST), chain.rds(WEST)
     chain.control_plane.operation_seconds = 0.3
     east.create_global_cluster(
@@ -551,7 +549,7 @@ def payments(chain: Chain) -> Iterator[Chain]:
     west.create_db_instance(DBInstanceIdentifier="west-1", DBClusterIdentifier="west", **instance)
     yield chain
     chain.wait_until_idle()
-    # The writer goes last: neither RDS nor the emulator removes it while others follow it.
+    # RDS and ministack remove the writer only as the last member.
     for name in sorted(("east", "west"), key=lambda name: chain.roles()[name][0]):
         region = EAST if name == "east" else WEST
         client = chain.rds(region)
@@ -564,14 +562,14 @@ def payments(chain: Chain) -> Iterator[Chain]:
 
 
 def fail_over(chain: Chain, region: str, target: str) -> dict[str, Any]:
-    """Call for a failover in the target's region."""
+    """Call FailoverGlobalCluster in the target's region."""
     return chain.rds(region).failover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(region, target), AllowDataLoss=True
     )["GlobalCluster"]
 
 
-def test_endpoints_look_like_awss_and_lead_to_the_databases(payments: Chain) -> None:
-    """In every answer that names them, with the port of the cluster, also after the first instance."""
+def test_endpoints_have_awss_form_and_resolve_to_the_databases(payments: Chain) -> None:
+    """Every description has them with the cluster's port, also after the first instance."""
     cluster = payments.rds(EAST).describe_db_clusters(DBClusterIdentifier="east")["DBClusters"][0]
     instance = payments.rds(EAST).describe_db_instances(DBInstanceIdentifier="east-1")["DBInstances"][0]
     stem = f"{endpoint_hash(ACCOUNT, EAST)}.us-east-1.rds.amazonaws.com"
@@ -582,17 +580,17 @@ def test_endpoints_look_like_awss_and_lead_to_the_databases(payments: Chain) -> 
         cluster["Port"],
     )
     assert (f"east-1.{stem}", 3307) == (instance["Endpoint"]["Address"], instance["Endpoint"]["Port"])
-    everywhere = payments.described()["Endpoint"]
-    assert f"payments.global-{endpoint_hash(ACCOUNT, 'global')}.global.rds.amazonaws.com" == everywhere
-    led_to = [
-        payments.network.cluster_of(name).id for name in (cluster["Endpoint"], cluster["ReaderEndpoint"], everywhere)
+    global_name = payments.described()["Endpoint"]
+    assert f"payments.global-{endpoint_hash(ACCOUNT, 'global')}.global.rds.amazonaws.com" == global_name
+    resolved = [
+        payments.network.cluster_of(name).id for name in (cluster["Endpoint"], cluster["ReaderEndpoint"], global_name)
     ]
     expected = ["east", "east", "east"]
-    assert expected == led_to
+    assert expected == resolved
 
 
-def test_a_cluster_answers_with_its_first_instance_and_not_after_its_last(payments: Chain) -> None:
-    """A second one changes nothing."""
+def test_cluster_accepts_connections_while_it_has_an_instance(payments: Chain) -> None:
+    """A second instance makes no difference."""
     west = payments.rds(WEST)
     faults = [payments.network.fault_of("west", from_region=EAST)]
     west.create_db_instance(
@@ -609,8 +607,8 @@ def test_a_cluster_answers_with_its_first_instance_and_not_after_its_last(paymen
     assert expected == faults
 
 
-def test_a_secondary_with_a_user_name_is_refused_on_the_wire(payments: Chain) -> None:
-    """Boto3 sees AWS's code and status, and no cluster is made."""
+def test_secondary_with_user_name_is_refused_over_http(payments: Chain) -> None:
+    """boto3 returns AWS's code and status, and no cluster is created."""
     with pytest.raises(ClientError) as caught:
         payments.rds("ap-south-1").create_db_cluster(
             DBClusterIdentifier="third",
@@ -626,8 +624,8 @@ def test_a_secondary_with_a_user_name_is_refused_on_the_wire(payments: Chain) ->
     assert payments.rds("ap-south-1").describe_db_clusters()["DBClusters"] == []
 
 
-def test_errors_of_operations_come_as_the_models_exceptions(payments: Chain) -> None:
-    """So that a handler can name them."""
+def test_operation_errors_are_the_models_exceptions(payments: Chain) -> None:
+    """A handler can catch them by class."""
     west = payments.rds(WEST)
     cases = [
         ("payments", arn(WEST, "gone"), west.exceptions.DBClusterNotFoundFault, 404),
@@ -642,16 +640,16 @@ def test_errors_of_operations_come_as_the_models_exceptions(payments: Chain) -> 
         assert status == caught.value.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def test_a_switchover_passes_through_its_states_and_swaps_the_roles(payments: Chain) -> None:
-    """The old writer is fenced at once; the global name moves with the role; nothing is lost."""
-    # However slow the machine, some look falls between pending and done.
+def test_switchover_passes_through_its_states_and_swaps_roles(payments: Chain) -> None:
+    """The old writer is read-only at once, and the global endpoint follows the role."""
+    # Long enough for a description between the two states on a slow machine.
     payments.control_plane.operation_seconds = 4.0
     database = payments.control_plane.global_database("payments")
-    answer = payments.rds(EAST).switchover_global_cluster(
+    response = payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
     )["GlobalCluster"]
     fenced = database.cluster("east").read_only
-    statuses = {answer["FailoverState"]["Status"]}
+    statuses = {response["FailoverState"]["Status"]}
     while state := payments.described().get("FailoverState"):
         statuses.add(state["Status"])
 
@@ -662,23 +660,23 @@ def test_a_switchover_passes_through_its_states_and_swaps_the_roles(payments: Ch
     assert payments.network.cluster_of(payments.described()["Endpoint"]).id == "west"
 
 
-def test_a_region_is_lost_fails_over_and_returns_as_a_reader(payments: Chain) -> None:
-    """Roles and synchronization as the standby's API tells them, at each step."""
-    notified = []
+def test_lost_region_returns_as_reader_after_failover(payments: Chain) -> None:
+    """The standby's API describes roles and synchronization at each step."""
+    published = []
     payments.network.fail(EAST)
-    notified.append(payments.roles())
-    answer = fail_over(payments, WEST, "west")
+    published.append(payments.roles())
+    response = fail_over(payments, WEST, "west")
     payments.wait_until_idle()
-    notified.append(payments.roles())
+    published.append(payments.roles())
     payments.network.restore(EAST)
-    notified.append(payments.roles())
+    published.append(payments.roles())
 
     assert (True, arn(EAST, "east"), arn(WEST, "west")) == (
-        answer["FailoverState"]["IsDataLossAllowed"],
-        answer["FailoverState"]["FromDbClusterArn"],
-        answer["FailoverState"]["ToDbClusterArn"],
+        response["FailoverState"]["IsDataLossAllowed"],
+        response["FailoverState"]["FromDbClusterArn"],
+        response["FailoverState"]["ToDbClusterArn"],
     )
-    assert notified == [
+    assert published == [
         {"east": (True, "connected"), "west": (False, "connected")},
         {"east": (False, "pending-resync"), "west": (True, "connected")},
         {"east": (False, "connected"), "west": (True, "connected")},
@@ -688,8 +686,8 @@ def test_a_region_is_lost_fails_over_and_returns_as_a_reader(payments: Chain) ->
         fail_over(payments, WEST, "west")
 
 
-def test_a_region_that_dies_during_a_switchover_cancels_it(payments: Chain) -> None:
-    """The writer stays the writer and is not left fenced."""
+def test_region_failure_cancels_switchover(payments: Chain) -> None:
+    """The writer keeps its role and is writable again."""
     payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
     )
@@ -704,7 +702,7 @@ def test_a_region_that_dies_during_a_switchover_cancels_it(payments: Chain) -> N
 
 @pytest.fixture
 def event_queues(chain: Chain) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
-    """A queue a region behind a rule on RDS's events, as the program's rule is one; gives what has arrived in it."""
+    """Create a queue and a rule on RDS's events in each region; return a function that receives a region's events."""
     pattern = {"source": ["aws.rds"], "detail": {"EventID": [{"prefix": "RDS-EVENT-"}]}}
     urls = {}
     for region in (EAST, WEST):
@@ -729,8 +727,8 @@ def event_queues(chain: Chain) -> Iterator[Callable[[str], list[dict[str, Any]]]
 EventQueues = Callable[[str], list[dict[str, Any]]]
 
 
-def test_a_switchover_is_told_in_both_regions(payments: Chain, event_queues: EventQueues) -> None:
-    """Through the emulator's EventBridge, in the form that AWS documents, of the region's own cluster."""
+def test_switchover_events_are_published_in_both_regions(payments: Chain, event_queues: EventQueues) -> None:
+    """Each region's EventBridge gets the events of its own cluster in AWS's documented form."""
     before = len(payments.control_plane.events)
     payments.rds(EAST).switchover_global_cluster(
         GlobalClusterIdentifier="payments", TargetDbClusterIdentifier=arn(WEST, "west")
@@ -750,8 +748,8 @@ def test_a_switchover_is_told_in_both_regions(payments: Chain, event_queues: Eve
         )
 
 
-def test_a_failover_is_told_in_the_region_that_lives(payments: Chain, event_queues: EventQueues) -> None:
-    """Nothing comes out of a dark region; AWS has no event for the start of a failover."""
+def test_failover_event_is_published_only_in_available_region(payments: Chain, event_queues: EventQueues) -> None:
+    """A failed region publishes no event, and AWS has no event for the start of a failover."""
     before = len(payments.control_plane.events)
     payments.network.fail(EAST)
     fail_over(payments, WEST, "west")
@@ -764,17 +762,17 @@ def test_a_failover_is_told_in_the_region_that_lives(payments: Chain, event_queu
     ]
 
 
-def test_a_customer_may_not_speak_for_aws(chain: Chain) -> None:
-    """The emulator takes RDS's events from the control plane; other `aws.` sources stay refused, as AWS refuses them."""
-    answer = chain.clients("events", WEST).put_events(
+def test_aws_event_source_of_a_customer_is_rejected(chain: Chain) -> None:
+    """ministack accepts `aws.rds` only from the proxy, and rejects other `aws.` sources, as AWS does."""
+    response = chain.clients("events", WEST).put_events(
         Entries=[{"Source": "aws.ec2", "DetailType": "Whatever", "Detail": "{}"}]
     )
-    assert (1, "NotAuthorizedForSourceException") == (answer["FailedEntryCount"], answer["Entries"][0]["ErrorCode"])
+    assert (1, "NotAuthorizedForSourceException") == (response["FailedEntryCount"], response["Entries"][0]["ErrorCode"])
 
 
-def test_the_form_of_an_event() -> None:
-    """As in AWS's own example of an event of a DB cluster; the message names the cluster that becomes the writer."""
-    event = event_of(operation(OperationKind.FAILOVER), Moment.COMPLETED)
+def test_event_has_awss_form() -> None:
+    """The fields are those of AWS's example, and the message names the new writer."""
+    event = event_of(operation(OperationKind.FAILOVER), OperationPhase.COMPLETED)
     assert event is not None
     entry = event_entry(EAST_MEMBER, *event, at=1_800_000_000.25)
     assert {
@@ -788,18 +786,20 @@ def test_the_form_of_an_event() -> None:
     } == json.loads(entry["Detail"])
 
 
-def test_an_event_that_can_not_be_told_is_noted_and_stops_nothing() -> None:
-    """Nobody listens at the endpoint: the reason is on record."""
-    events = RdsEvents(endpoint=lambda: "http://127.0.0.1:9", is_dark=lambda region: region == EAST, clock=lambda: 1.0)
-    asyncio.run(events.tell(operation(OperationKind.SWITCHOVER), Moment.STARTED))
+def test_undeliverable_event_is_recorded_with_its_error() -> None:
+    """The endpoint is unreachable."""
+    events = RdsEvents(
+        endpoint=lambda: "http://127.0.0.1:9", is_failed=lambda region: region == EAST, clock=lambda: 1.0
+    )
+    asyncio.run(events.publish(operation(OperationKind.SWITCHOVER), OperationPhase.STARTED))
     events.close()
-    (notified,) = events.notified
-    assert (WEST, "RDS-EVENT-0181") == (notified.region, notified.event_id)
-    assert notified.error is not None and "127.0.0.1:9" in notified.error
+    (published,) = events.published
+    assert (WEST, "RDS-EVENT-0181") == (published.region, published.event_id)
+    assert published.error is not None and "127.0.0.1:9" in published.error
 
 
-def test_a_new_master_password_reaches_the_database(payments: Chain) -> None:
-    """By ModifyDBCluster, as a rotation does it."""
+def test_modify_db_cluster_changes_the_master_password(payments: Chain) -> None:
+    """A password rotation calls ModifyDBCluster."""
     database = payments.control_plane.global_database("payments")
     before = database.cluster("east").account("admin")
     payments.rds(EAST).modify_db_cluster(
@@ -809,8 +809,8 @@ def test_a_new_master_password_reaches_the_database(payments: Chain) -> None:
     assert before != database.cluster("east").account("admin")
 
 
-def test_peering_options_are_kept_and_described(chain: Chain) -> None:
-    """Each side in its own region, and both seen from either."""
+def test_peering_options_are_stored_and_described(chain: Chain) -> None:
+    """Each side is set in its own region, and both are described in either region."""
     clients = {region: chain.clients("ec2", region) for region in (EAST, WEST)}
     vpcs = [
         clients[region].create_vpc(CidrBlock=block)["Vpc"]["VpcId"]
@@ -826,11 +826,11 @@ def test_peering_options_are_kept_and_described(chain: Chain) -> None:
         )
     clients[WEST].accept_vpc_peering_connection(VpcPeeringConnectionId=peering_id)
     for region, side in ((EAST, "Requester"), (WEST, "Accepter")):
-        answer = clients[region].modify_vpc_peering_connection_options(
+        response = clients[region].modify_vpc_peering_connection_options(
             VpcPeeringConnectionId=peering_id,
             **{f"{side}PeeringConnectionOptions": {"AllowDnsResolutionFromRemoteVpc": True}},
         )
-        assert answer[f"{side}PeeringConnectionOptions"]["AllowDnsResolutionFromRemoteVpc"]
+        assert response[f"{side}PeeringConnectionOptions"]["AllowDnsResolutionFromRemoteVpc"]
 
     described = clients[WEST].describe_vpc_peering_connections()["VpcPeeringConnections"][0]
     assert [
@@ -839,9 +839,9 @@ def test_peering_options_are_kept_and_described(chain: Chain) -> None:
     ] == [True, True]
 
 
-def test_what_is_not_ours_passes_unchanged(chain: Chain) -> None:
-    """A large object and its HEAD."""
-    clients = Clients(chain.control_plane.url)
+def test_other_requests_pass_unchanged(chain: Chain) -> None:
+    """A large S3 object and its HEAD pass through the proxy."""
+    clients = BotoClients(chain.control_plane.url)
     s3 = clients("s3", WEST)
     body = bytes(range(256)) * 8192
     s3.create_bucket(Bucket="payments", CreateBucketConfiguration={"LocationConstraint": WEST})
@@ -856,23 +856,23 @@ FUNCTION = """
 import os, socket
 
 def handler(event, context):
-    answers = {"endpoint": os.environ["AWS_ENDPOINT_URL"]}
+    addresses = {"endpoint": os.environ["AWS_ENDPOINT_URL"]}
     for name in event["names"]:
         try:
-            answers[name] = list(socket.getaddrinfo(name, 3307)[0][4])
+            addresses[name] = list(socket.getaddrinfo(name, 3307)[0][4])
         except socket.gaierror as error:
-            answers[name] = str(error)
-    return answers
+            addresses[name] = str(error)
+    return addresses
 """
 
 
-def test_a_lambda_function_lives_in_its_own_regions_network(payments: Chain) -> None:
-    """It calls AWS through its region's proxy and resolves databases; in the VPC it resolves nothing else."""
+def test_lambda_function_uses_its_regions_network(payments: Chain) -> None:
+    """It calls AWS through its region's proxy and resolves databases; in the VPC it resolves no other name."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("probe.py", FUNCTION)
     writer = payments.rds(EAST).describe_db_clusters()["DBClusters"][0]["Endpoint"]
-    answers = {}
+    responses = {}
     payments.network.set_vpc_functions(["inside"])
     for region, name in ((EAST, "outside"), (WEST, "inside")):
         functions = payments.clients("lambda", region)
@@ -884,38 +884,38 @@ def test_a_lambda_function_lives_in_its_own_regions_network(payments: Chain) -> 
             Code={"ZipFile": package.getvalue()},
         )
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-        answer = functions.invoke(FunctionName=name, Payload=json.dumps({"names": [writer, "127.0.0.1"]}))
-        answers[name] = json.load(answer["Payload"])
+        response = functions.invoke(FunctionName=name, Payload=json.dumps({"names": [writer, "127.0.0.1"]}))
+        responses[name] = json.load(response["Payload"])
 
     assert {
         "endpoint": payments.faults.endpoint(EAST),
         writer: ["127.0.0.1", 1],
         "127.0.0.1": ["127.0.0.1", 3307],
-    } == answers["outside"]
+    } == responses["outside"]
     assert (payments.faults.endpoint(WEST), ["127.0.0.1", 1]) == (
-        answers["inside"]["endpoint"],
-        answers["inside"][writer],
+        responses["inside"]["endpoint"],
+        responses["inside"][writer],
     )
-    assert "no way out of the VPC" in answers["inside"]["127.0.0.1"]
+    assert "no way out of the VPC" in responses["inside"]["127.0.0.1"]
 
 
-# --- Copies as of a second -------------------------------------------------------------------------------------------
+# --- Point-in-time restore -------------------------------------------------------------------------------------------
 
 
 def restore(chain: Chain, **changes: Any) -> dict[str, Any]:
-    """Ask for a copy of the writer's cluster, of the newest second unless said otherwise."""
+    """Restore the writer's cluster, by default to the latest restorable time."""
     newest = {} if "RestoreToTime" in changes else {"UseLatestRestorableTime": True}
-    asked = {"SourceDBClusterIdentifier": "east", "DBClusterIdentifier": "copy", **newest, **changes}
-    return chain.rds(EAST).restore_db_cluster_to_point_in_time(**asked)["DBCluster"]
+    request_parameters = {"SourceDBClusterIdentifier": "east", "DBClusterIdentifier": "copy", **newest, **changes}
+    return chain.rds(EAST).restore_db_cluster_to_point_in_time(**request_parameters)["DBCluster"]
 
 
 def drop(chain: Chain) -> None:
-    """Delete the copy."""
+    """Delete the restored cluster."""
     chain.rds(EAST).delete_db_cluster(DBClusterIdentifier="copy", SkipFinalSnapshot=True)
 
 
-def test_a_copy_holds_what_was_committed_until_its_second(payments: Chain) -> None:
-    """Beside the live cluster, which keeps everything; in no global database; encrypted with the same key."""
+def test_restored_cluster_has_the_data_of_its_time(payments: Chain) -> None:
+    """The live cluster keeps its data; the restored one is encrypted and in no global cluster."""
     live = payments.control_plane.global_database("payments").cluster("east")
     live.execute("CREATE TABLE pay.rows_of_copies (id BIGINT PRIMARY KEY)")
     live.execute("INSERT INTO pay.rows_of_copies VALUES (1)")
@@ -926,15 +926,15 @@ def test_a_copy_holds_what_was_committed_until_its_second(payments: Chain) -> No
     created = restore(payments, RestoreToTime=between, Port=3307)
     assert (created["Status"], created["StorageEncrypted"], created["Port"]) == ("available", True, 3307)
     assert "GlobalClusterIdentifier" not in created
-    copy = payments.control_plane.stand_ins.database(created["DBClusterArn"]).writer
+    copy = payments.control_plane.databases.database(created["DBClusterArn"]).writer
     query = "SELECT id FROM pay.rows_of_copies ORDER BY id"
     assert (copy.execute(query), live.execute(query)) == ([(1,)], [(1,), (2,)])
     live.execute("DROP TABLE pay.rows_of_copies")
     drop(payments)
 
 
-def test_a_copy_is_being_created_before_it_takes_an_instance(payments: Chain) -> None:
-    """RDS refuses an instance meanwhile, and describes the copy as creating."""
+def test_restoring_cluster_takes_no_instance(payments: Chain) -> None:
+    """RDS describes the cluster as creating and refuses an instance."""
     payments.control_plane.operation_seconds = 30.0
     assert restore(payments)["Status"] == "creating"
     with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
@@ -947,8 +947,8 @@ def test_a_copy_is_being_created_before_it_takes_an_instance(payments: Chain) ->
     drop(payments)
 
 
-def test_what_rds_refuses_of_a_copy(payments: Chain) -> None:
-    """A source that isn't there, a name in use, a second that is out of the window, none at all."""
+def test_invalid_restore_is_refused(payments: Chain) -> None:
+    """The source is missing, the name is in use, the time is outside the window, or there is no time."""
     earliest, latest = restorable(payments)
     for changes, code in (
         ({"SourceDBClusterIdentifier": "gone"}, "DBClusterNotFoundFault"),
@@ -963,28 +963,28 @@ def test_what_rds_refuses_of_a_copy(payments: Chain) -> None:
 
 
 def restorable(chain: Chain) -> tuple[datetime, datetime]:
-    """Return between which moments the writer's cluster may be copied."""
+    """Return the earliest and latest restorable time of the writer's cluster."""
     found = chain.rds(EAST).describe_db_clusters(DBClusterIdentifier="east")["DBClusters"][0]
     return found["EarliestRestorableTime"], found["LatestRestorableTime"]
 
 
-def test_a_request_without_a_signature_has_no_scope() -> None:
-    """Health probes and browsers pass to the emulator as they are."""
+def test_unsigned_request_has_no_credential_scope() -> None:
+    """Such requests pass to ministack unchanged."""
     assert credential_scope({"Authorization": "Basic eDp5"}) is None
 
 
-def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
-    """And not taken for an error of AWS's."""
+def test_unreachable_ministack_is_named_in_the_error(tmp_path: Path) -> None:
+    """The error is not one of AWS's."""
     network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     with ApiProxy(network=network, upstream="http://127.0.0.1:1") as control_plane:
-        clients = Clients(control_plane.url)
-        with pytest.raises(ResponseParserError, match="the emulator does not answer"):
+        clients = BotoClients(control_plane.url)
+        with pytest.raises(ResponseParserError, match="ministack is unreachable"):
             clients("rds", EAST).describe_db_clusters()
         clients.close()
 
 
-def test_a_control_plane_stops_twice(tmp_path: Path) -> None:
-    """Also when nothing was ever asked of it."""
+def test_stop_is_idempotent(tmp_path: Path) -> None:
+    """The proxy stops twice, also without any request."""
     network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     control_plane = ApiProxy(network=network).start()
     control_plane.stop()

@@ -1,4 +1,4 @@
-"""Faults between callers and AWS, seen through boto3 clients in front of a small upstream on loopback."""
+"""Tests of API faults through boto3 clients in front of a small upstream on loopback."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from rehearsal.cloud.faults import ApiFault, ApiFaults, _CallerProxy
-from rehearsal.support.clients import Clients, credential_scope
+from rehearsal.support.clients import BotoClients, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
@@ -26,7 +26,7 @@ EVENTS = """<DescribeEventsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-
 
 
 class Upstream:
-    """An AWS of two calls, which notes what reaches it."""
+    """An AWS with two operations that records its requests."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, bytes]] = []
@@ -40,14 +40,14 @@ class Upstream:
 
         async def listen() -> str:
             app = web.Application()
-            app.router.add_route("*", "/{tail:.*}", self.answer)
+            app.router.add_route("*", "/{tail:.*}", self.respond)
             self.runner = web.AppRunner(app, access_log=None)
             return await serve_on_loopback(self.runner)
 
         self.url = self.thread.run(listen())
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """Answer STS and RDS."""
+    async def respond(self, request: web.Request) -> web.Response:
+        """Respond as STS or RDS."""
         scope = credential_scope(request.headers)
         assert scope is not None
         self.seen.append((scope.service, scope.region, await request.read()))
@@ -61,19 +61,20 @@ class Upstream:
 
 
 class Callers:
-    """Clients in each region, who wait that long for an answer."""
+    """Clients in each region with a read timeout."""
 
     def __init__(self, faults: ApiFaults, read_timeout_seconds: float) -> None:
         self.clients = {
-            region: Clients(url, read_timeout_seconds=read_timeout_seconds) for region, url in faults.endpoints.items()
+            region: BotoClients(url, read_timeout_seconds=read_timeout_seconds)
+            for region, url in faults.endpoints.items()
         }
 
     def rds(self, caller: str, target: str) -> Any:
-        """An RDS client that sits in one region and calls another."""
+        """Return an RDS client in one region for another."""
         return self.clients[caller]("rds", target)
 
     def sts(self, caller: str, target: str) -> Any:
-        """An STS client likewise."""
+        """Return an STS client in one region for another."""
         return self.clients[caller]("sts", target)
 
     def close(self) -> None:
@@ -83,12 +84,12 @@ class Callers:
 
 
 PATIENT_SECONDS = 10 * PATIENCE_SECONDS
-"""Of callers whose request is ended from outside: nothing ends by their own time-out."""
+"""The timeout of callers whose requests must end for another reason."""
 
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
-    """A running upstream."""
+    """Start an upstream."""
     running = Upstream()
     running.start()
     yield running
@@ -97,37 +98,37 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def faults(upstream: Upstream) -> Iterator[ApiFaults]:
-    """The proxies of both regions."""
+    """Start the proxies of both regions."""
     with ApiFaults(upstream=upstream.url, regions=(EAST, WEST)) as running:
         yield running
 
 
 @pytest.fixture
 def callers(faults: ApiFaults) -> Iterator[Callers]:
-    """Callers who wait for an answer that comes, however busy the machine is."""
+    """Create callers that wait for a slow response."""
     running = Callers(faults, PATIENCE_SECONDS)
     yield running
     running.close()
 
 
 @pytest.fixture
-def hasty(faults: ApiFaults) -> Iterator[Callers]:
-    """Callers who wait 0.2 s for an answer that does not come."""
+def impatient(faults: ApiFaults) -> Iterator[Callers]:
+    """Create callers that wait 0.2 s for a response."""
     running = Callers(faults, 0.2)
     yield running
     running.close()
 
 
-def test_without_a_fault_a_call_passes_unchanged(upstream: Upstream, callers: Callers) -> None:
-    """The request arrives with its signature's region and its body; the answer comes back."""
-    answer = callers.rds(WEST, EAST).describe_events(SourceType="db-cluster")
+def test_call_passes_unchanged_without_fault(upstream: Upstream, callers: Callers) -> None:
+    """The upstream gets the signed region and the body, and the caller the response."""
+    respond = callers.rds(WEST, EAST).describe_events(SourceType="db-cluster")
 
-    assert answer["Events"] == []
+    assert respond["Events"] == []
     assert upstream.seen == [("rds", EAST, b"Action=DescribeEvents&Version=2014-10-31&SourceType=db-cluster")]
 
 
-def test_an_error_comes_in_the_services_own_format(faults: ApiFaults, callers: Callers) -> None:
-    """A throttled call looks to boto3 as AWS's throttling does."""
+def test_error_has_the_services_format(faults: ApiFaults, callers: Callers) -> None:
+    """boto3 parses it as AWS's throttling error."""
     faults.add(ApiFault(service="rds", operation="DescribeEvents", error_code="Throttling", error_status=400))
 
     with pytest.raises(ClientError) as caught:
@@ -138,8 +139,8 @@ def test_an_error_comes_in_the_services_own_format(faults: ApiFaults, callers: C
     ) == ("Throttling", 400)
 
 
-def test_times_counts_the_calls_of_all_callers_together(faults: ApiFaults, callers: Callers) -> None:
-    """A fault for one call hits one call, whoever makes it."""
+def test_times_counts_calls_of_all_callers(faults: ApiFaults, callers: Callers) -> None:
+    """A fault for one call affects one call of any caller."""
     injected = faults.add(ApiFault(service="sts", error_code="InternalError", times=1))
 
     with pytest.raises(ClientError):
@@ -149,8 +150,8 @@ def test_times_counts_the_calls_of_all_callers_together(faults: ApiFaults, calle
     assert injected.fired_count == 1
 
 
-def test_a_fault_hits_only_the_calls_that_it_names(faults: ApiFaults, callers: Callers) -> None:
-    """Another caller, another target, another service: nothing happens to them."""
+def test_fault_affects_only_matching_calls(faults: ApiFaults, callers: Callers) -> None:
+    """Calls of another caller, target or service pass."""
     faults.add(ApiFault(service="rds", caller_region=WEST, target_region=EAST, reset=True))
 
     callers.rds(EAST, EAST).describe_events()
@@ -160,8 +161,8 @@ def test_a_fault_hits_only_the_calls_that_it_names(faults: ApiFaults, callers: C
         callers.rds(WEST, EAST).describe_events()
 
 
-def test_a_removed_fault_is_gone(faults: ApiFaults, callers: Callers) -> None:
-    """After `remove`, and after `clear`, calls pass again."""
+def test_removed_fault_has_no_effect(faults: ApiFaults, callers: Callers) -> None:
+    """Calls pass again after `remove` and after `clear`."""
     injected = faults.add(ApiFault(service="rds", reset=True))
     faults.remove(injected)
     callers.rds(WEST, EAST).describe_events()
@@ -171,8 +172,8 @@ def test_a_removed_fault_is_gone(faults: ApiFaults, callers: Callers) -> None:
     callers.rds(WEST, EAST).describe_events()
 
 
-def test_latency_delays_a_call_that_then_passes(upstream: Upstream, faults: ApiFaults, callers: Callers) -> None:
-    """The answer comes, later."""
+def test_latency_delays_a_call(upstream: Upstream, faults: ApiFaults, callers: Callers) -> None:
+    """The call passes after the delay."""
     faults.add(ApiFault(service="rds", latency_ms=60))
 
     started = time.monotonic()
@@ -182,8 +183,8 @@ def test_latency_delays_a_call_that_then_passes(upstream: Upstream, faults: ApiF
 
 
 @pytest.mark.parametrize("is_gone", [True, False])
-def test_a_caller_that_gave_up_is_no_failure(is_gone: bool) -> None:
-    """An answer that nobody waits for any more is dropped; a reset under a caller that still waits is an error."""
+def test_reset_is_an_error_only_if_the_caller_still_waits(is_gone: bool) -> None:
+    """A response is dropped without error if its caller has disconnected."""
 
     async def reset(_request: web.BaseRequest) -> web.StreamResponse:
         raise ClientConnectionResetError("Cannot write to closing transport")
@@ -203,67 +204,71 @@ def test_a_caller_that_gave_up_is_no_failure(is_gone: bool) -> None:
             asyncio.run(handle())
 
 
-def test_a_hanging_call_has_no_effect(upstream: Upstream, faults: ApiFaults, hasty: Callers) -> None:
-    """The client runs out of time, and AWS never saw the request."""
+def test_hanging_call_has_no_effect(upstream: Upstream, faults: ApiFaults, impatient: Callers) -> None:
+    """The client times out, and the upstream gets no request."""
     injected = faults.add(ApiFault(service="rds", hang=True))
 
     with pytest.raises(ReadTimeoutError):
-        hasty.rds(WEST, EAST).describe_events()
+        impatient.rds(WEST, EAST).describe_events()
     assert wait_until(lambda: injected.fired_count == 1)
     assert upstream.seen == []
 
 
-def test_a_lost_answer_has_an_effect(upstream: Upstream, faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
-    """The client runs out of time, but AWS did what it was asked to."""
+def test_call_with_lost_response_has_an_effect(
+    upstream: Upstream, faults: ApiFaults, callers: Callers, impatient: Callers
+) -> None:
+    """The client times out, but the upstream has processed the request."""
     faults.add(ApiFault(service="rds", lose_answer=True, times=1))
 
     with pytest.raises(ReadTimeoutError):
-        hasty.rds(WEST, EAST).describe_events()
+        impatient.rds(WEST, EAST).describe_events()
     assert wait_until(lambda: len(upstream.seen) == 1)
     callers.rds(WEST, EAST).describe_events()
 
 
-def test_darkness_silences_a_region_both_ways(
-    upstream: Upstream, faults: ApiFaults, callers: Callers, hasty: Callers
+def test_failed_region_is_unreachable_in_both_directions(
+    upstream: Upstream, faults: ApiFaults, callers: Callers, impatient: Callers
 ) -> None:
-    """Nobody there reaches anything, nobody elsewhere reaches it; the living region goes on by itself."""
+    """Calls from and to the region time out; other calls pass."""
     faults.fail(EAST)
 
     for caller, target in ((EAST, EAST), (EAST, WEST), (WEST, EAST)):
         with pytest.raises(ReadTimeoutError):
-            hasty.rds(caller, target).describe_events()
+            impatient.rds(caller, target).describe_events()
     callers.rds(WEST, WEST).describe_events()
     assert [(service, region) for service, region, _body in upstream.seen] == [("rds", WEST)]
-    assert [(fired.caller_region, fired.target_region) for fired in faults.fired if fired.by_darkness] == [
+    assert [(fired.caller_region, fired.target_region) for fired in faults.fired if fired.by_region_failure] == [
         (EAST, EAST),
         (EAST, WEST),
         (WEST, EAST),
     ]
 
 
-def test_global_services_answer_living_regions_only(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
-    """A service that signs for us-east-1 lives on for eu-west-1 when us-east-1 is dark, but not for the dark region."""
+def test_global_services_respond_to_available_regions_only(
+    faults: ApiFaults, callers: Callers, impatient: Callers
+) -> None:
+    """STS in us-east-1 responds to eu-west-1 while us-east-1 has failed, but not to us-east-1."""
     faults.fail(EAST)
 
     callers.sts(WEST, EAST).get_caller_identity()
     with pytest.raises(ReadTimeoutError):
-        hasty.sts(EAST, EAST).get_caller_identity()
+        impatient.sts(EAST, EAST).get_caller_identity()
 
 
-def test_darkness_outranks_single_faults(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
-    """A dark region doesn't answer so much as an error, and the single fault is back in force afterwards."""
+def test_region_failure_overrides_single_faults(faults: ApiFaults, callers: Callers, impatient: Callers) -> None:
+    """A failed region returns no error; the single fault applies again after the restore."""
     faults.add(ApiFault(service="rds", error_code="Throttling", error_status=400))
     faults.fail(EAST)
     with pytest.raises(ReadTimeoutError):
-        hasty.rds(WEST, EAST).describe_events()
+        impatient.rds(WEST, EAST).describe_events()
     faults.restore(EAST)
 
     with pytest.raises(ClientError):
         callers.rds(WEST, EAST).describe_events()
 
 
-def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: ApiFaults) -> None:
-    """A request of a patient caller dies when the region comes back: it never takes effect late."""
+def test_restore_resets_held_requests(upstream: Upstream, faults: ApiFaults) -> None:
+    """A held request never takes effect after the outage."""
     patient = Callers(faults, PATIENT_SECONDS)
     faults.fail(EAST)
     with ThreadPoolExecutor(1) as pool:
@@ -275,22 +280,22 @@ def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: Ap
 
     assert isinstance(error, ConnectionClosedError)
     assert upstream.seen == []
-    assert frozenset() == faults.dark_regions
+    assert frozenset() == faults.failed_regions
 
 
-def test_two_dark_regions_come_back_one_by_one(faults: ApiFaults, callers: Callers, hasty: Callers) -> None:
-    """Each region's darkness is its own."""
+def test_failed_regions_are_restored_independently(faults: ApiFaults, callers: Callers, impatient: Callers) -> None:
+    """One region is restored while the other stays failed."""
     faults.fail(EAST)
     faults.fail(WEST)
     faults.restore(WEST)
 
     callers.rds(WEST, WEST).describe_events()
     with pytest.raises(ReadTimeoutError):
-        hasty.rds(WEST, EAST).describe_events()
+        impatient.rds(WEST, EAST).describe_events()
 
 
-def test_stopping_ends_held_requests_and_every_thread(upstream: Upstream) -> None:
-    """A rehearsal that ends in the dark ends at once."""
+def test_stop_resets_held_requests(upstream: Upstream) -> None:
+    """Stopping does not wait for held requests."""
     faults = ApiFaults(upstream=upstream.url, regions=(EAST, WEST)).start()
     patient = Callers(faults, PATIENT_SECONDS)
     faults.fail(EAST)

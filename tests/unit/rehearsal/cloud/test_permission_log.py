@@ -1,4 +1,4 @@
-"""Neither too little nor too much: what roles allow against what they were asked for."""
+"""Tests of the comparison of allowed and requested permissions."""
 
 import json
 
@@ -6,12 +6,12 @@ import pytest
 
 from rehearsal.cloud.permission_log import (
     FAILOVER,
-    NEVER_ASKED_HERE,
+    NEVER_REQUESTED_HERE,
     FunctionRole,
     PermissionCheck,
-    asked_of,
+    checks_of_functions,
     denied,
-    is_judged_for_unused,
+    is_unused_decidable,
     read_checks,
     unused,
 )
@@ -32,81 +32,85 @@ def check(name: str, action: str, *, by_role: bool = True, is_allowed: bool = Tr
     return PermissionCheck(role=name, action=action, resource=TOPIC, by_role=by_role, is_allowed=is_allowed)
 
 
-def test_what_is_asked_for_and_allowed_is_no_shortcoming() -> None:
-    """Nothing to say in either direction."""
+def test_requested_and_allowed_action_is_fine() -> None:
+    """It is neither denied nor unused."""
     roles = [role(EAST, "sns:Publish")]
-    asked = [check(EAST, "sns:Publish")]
-    assert ([], []) == (denied(asked), unused(roles, asked))
+    request_parameters = [check(EAST, "sns:Publish")]
+    assert ([], []) == (denied(request_parameters), unused(roles, request_parameters))
 
 
-def test_what_is_denied_is_named_with_its_resource() -> None:
-    """The permission that is missing, and where; what is allowed stands beside it unmentioned."""
-    asked = [
+def test_denied_action_is_named_with_its_resource() -> None:
+    """Allowed actions are not listed."""
+    request_parameters = [
         check(EAST, "rds:DescribeDBClusters", by_role=False, is_allowed=False),
         check(EAST, "sns:Publish"),
     ]
-    assert [f"{EAST} may not rds:DescribeDBClusters on {TOPIC}"] == denied(asked)
+    assert [f"{EAST} does not allow rds:DescribeDBClusters on {TOPIC}"] == denied(request_parameters)
 
 
-def test_what_the_role_allows_and_the_resource_denies_is_named() -> None:
-    """A Deny in the resource's own policy wins."""
-    assert [f"{EAST} may not sns:Publish on {TOPIC}"] == denied([check(EAST, "sns:Publish", is_allowed=False)])
+def test_action_that_only_the_resource_denies_is_named() -> None:
+    """A Deny in the resource's policy wins."""
+    assert [f"{EAST} does not allow sns:Publish on {TOPIC}"] == denied([check(EAST, "sns:Publish", is_allowed=False)])
 
 
-def test_what_only_the_resources_own_policy_allows_is_named() -> None:
-    """The call works, but the role does not say what its function does."""
-    asked = [check(EAST, "sns:Publish", by_role=False)]
-    assert [f"{EAST} may not sns:Publish on {TOPIC}: only the resource's own policy allows it"] == denied(asked)
+def test_action_that_only_the_resource_allows_is_named() -> None:
+    """The call works, but the role is incomplete."""
+    request_parameters = [check(EAST, "sns:Publish", by_role=False)]
+    assert [f"{EAST} does not allow sns:Publish on {TOPIC}: only the resource's policy does"] == denied(
+        request_parameters
+    )
 
 
-def test_what_one_regions_function_asks_for_the_others_may() -> None:
-    """They are the same and swap with the roles: in one rehearsal only one of them fails over."""
+def test_request_in_one_region_counts_for_both() -> None:
+    """In one rehearsal, only one of the two functions fails over."""
     roles = [role(name, "sns:Publish", FAILOVER) for name in (EAST, WEST)]
     assert [] == unused(roles, [check(WEST, FAILOVER), check(EAST, "sns:Publish")])
 
 
-def test_what_nobody_asked_for_is_named_for_each_role_that_allows_it() -> None:
-    """In a fixed order, so that two reports can be compared."""
+def test_unused_action_is_named_for_each_role() -> None:
+    """The order is fixed, and reports can be compared."""
     roles = [role(EAST, FAILOVER, "sns:DeleteTopic"), role(WEST, FAILOVER, "sns:DeleteTopic", "sns:AddPermission")]
     assert [
-        f"{WEST} may sns:AddPermission, and nobody asked for it",
-        f"{WEST} may sns:DeleteTopic, and nobody asked for it",
-        f"{EAST} may sns:DeleteTopic, and nobody asked for it",
+        f"{WEST} allows sns:AddPermission, which was never requested",
+        f"{WEST} allows sns:DeleteTopic, which was never requested",
+        f"{EAST} allows sns:DeleteTopic, which was never requested",
     ] == unused(roles, [check(WEST, FAILOVER)])
 
 
-def test_what_another_function_asks_for_excuses_nobody() -> None:
-    """Each function's role is its own."""
+def test_request_of_another_function_does_not_count() -> None:
+    """Each function has its own role."""
     roles = [role(EAST, "sns:Publish"), role("probe", "sns:Publish", function=PROBE)]
-    assert ["probe may sns:Publish, and nobody asked for it"] == unused(roles, [check(EAST, "sns:Publish")])
+    assert ["probe allows sns:Publish, which was never requested"] == unused(roles, [check(EAST, "sns:Publish")])
 
 
-def test_what_a_role_was_denied_is_not_unused() -> None:
-    """One mistake is told once."""
-    asked = [check(EAST, "sns:Publish", by_role=False, is_allowed=False)]
-    assert [] == unused([role(EAST, "sns:Publish")], asked)
+def test_denied_action_is_not_unused() -> None:
+    """It is reported once."""
+    request_parameters = [check(EAST, "sns:Publish", by_role=False, is_allowed=False)]
+    assert [] == unused([role(EAST, "sns:Publish")], request_parameters)
 
 
-@pytest.mark.parametrize("action", sorted(NEVER_ASKED_HERE))
-def test_a_named_exception_is_not_missed(action: str) -> None:
-    """What the emulator can't exercise, each with its reason."""
+@pytest.mark.parametrize("action", sorted(NEVER_REQUESTED_HERE))
+def test_exception_is_not_unused(action: str) -> None:
+    """Each exception has a reason."""
     assert [] == unused([role(EAST, action)], [])
-    assert NEVER_ASKED_HERE[action]
+    assert NEVER_REQUESTED_HERE[action]
 
 
-def test_roles_of_other_things_are_left_alone() -> None:
-    """The emulator's own services take roles too."""
+def test_roles_of_other_services_are_ignored() -> None:
+    """ministack's services also take roles."""
     own = check(EAST, "sns:Publish")
-    assert [own] == asked_of([role(EAST)], [check("scheduler", "lambda:InvokeFunction", is_allowed=False), own])
+    assert [own] == checks_of_functions(
+        [role(EAST)], [check("scheduler", "lambda:InvokeFunction", is_allowed=False), own]
+    )
 
 
 @pytest.mark.parametrize(("action", "is_judged"), [(FAILOVER, True), ("sns:Publish", False)])
-def test_what_is_unused_is_judged_after_a_failover_by_a_function(action: str, is_judged: bool) -> None:
-    """Without one, much that a failover needs lies idle."""
-    assert is_judged is is_judged_for_unused([check(EAST, action)])
+def test_unused_is_decidable_after_a_failover_by_a_function(action: str, is_judged: bool) -> None:
+    """Without a failover, its permissions are not requested."""
+    assert is_judged is is_unused_decidable([check(EAST, action)])
 
 
-def test_the_emulators_notes_are_read_line_by_line() -> None:
-    """As the launcher writes them."""
+def test_log_is_read_line_by_line() -> None:
+    """The launcher writes one JSON object a line."""
     line = {"role": EAST, "action": "sns:Publish", "resource": TOPIC, "by_role": True, "is_allowed": False}
     assert [check(EAST, "sns:Publish", is_allowed=False)] == read_checks([json.dumps(line), ""])

@@ -10,7 +10,7 @@ from rehearsal.drills.destroy import Teardown
 from rehearsal.engine.inventory import Found
 from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.report.model import DrillResult
-from tests.unit.rehearsal.engine.test_destroy import Deletions, aws_error, nobody, state_of
+from tests.unit.rehearsal.engine.test_destroy import Deletions, aws_error, no_client, state_of
 
 EAST, WEST = "us-east-1", "eu-west-1"
 THERE = tuple(Found(region=region, kind="VPC", id="vpc-1") for region in (EAST, WEST, GLOBAL))
@@ -23,7 +23,7 @@ def play(
     listings = [before, after]
     return Teardown(
         state=state_of(vpc=(), subnet=("vpc",)),
-        clients=nobody,
+        clients=no_client,
         look=lambda: listings.pop(0),
         regions=(EAST, WEST),
         is_production=False,
@@ -71,7 +71,7 @@ def test_production_must_refuse(protected: bool, passed: bool) -> None:
     state.keep(type(kept)(**{**vars(kept), "protect": protected}))
     result = Teardown(
         state=state,
-        clients=nobody,
+        clients=no_client,
         look=lambda: THERE if state.resources else (),
         regions=(EAST, WEST),
         is_production=True,

@@ -1,4 +1,4 @@
-"""A resource that was renamed is found under every URN that it had."""
+"""Tests of aliases: a renamed resource is found by its earlier URNs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.plan import Change
+from rehearsal.engine.plan import PlannedChange
 from tests.unit.rehearsal.engine.test_monitor import Programs
 
 BEFORE = """
@@ -18,7 +18,7 @@ class Box(pulumi.ComponentResource):
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
-    """Give a place to run programs in."""
+    """Return a runner of small programs."""
     return Programs(tmp_path)
 
 
@@ -52,16 +52,18 @@ def programs(tmp_path: Path) -> Programs:
     ],
     ids=["name", "type of the parent", "name of the parent and with it its own", "parent", "whole URN"],
 )
-def test_an_alias_keeps_the_resource(programs: Programs, before: str, after: str) -> None:
-    """By its own alias, by its parent's, by both: the resource stays, under its new URN."""
+def test_alias_keeps_the_resource(programs: Programs, before: str, after: str) -> None:
+    """The alias is the resource's own, its parent's, or a combination."""
     first = programs.run(BEFORE + before)
     second = programs.run(BEFORE + after, state=first.state)
-    assert [Change.SAME] == [step.change for step in second.steps]
+    assert [PlannedChange.SAME] == [step.change for step in second.steps]
     assert [step.urn for step in second.steps] == list(second.state.resources)
 
 
-def test_without_an_alias_the_old_one_is_deleted(programs: Programs) -> None:
-    """A new name alone is a new resource and the end of the old one."""
+def test_renamed_resource_without_alias_is_deleted_and_created(programs: Programs) -> None:
+    """The plan has a create and a delete."""
     first = programs.run('aws.sns.Topic("a", opts=there)')
     planned = programs.run('aws.sns.Topic("b", opts=there)', state=first.state, preview=True)
-    assert [("b", Change.CREATE), ("a", Change.DELETE)] == [(step.name, step.change) for step in planned.steps]
+    assert [("b", PlannedChange.CREATE), ("a", PlannedChange.DELETE)] == [
+        (step.name, step.change) for step in planned.steps
+    ]

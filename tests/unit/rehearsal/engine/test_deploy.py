@@ -1,4 +1,4 @@
-"""A stack's configuration is read as the CLI would hand it to the program."""
+"""Tests of a stack's configuration and of the resource counts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.deploy import Deployment, DeploymentError, stack_config
+from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.state import StackState
-from rehearsal.provider.resources.outcome import Resource
+from rehearsal.provider.resources.outcome import ProviderResource
 
 Write = Callable[[str, str], None]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Give a function that writes the project's and a stack's settings."""
+    """Return a function that writes the settings of the project and a stack."""
 
     def files(project: str, stack: str) -> None:
         (tmp_path / "Pulumi.yaml").write_text(f"name: tiny\n{project}")
@@ -25,8 +25,8 @@ def write(tmp_path: Path) -> Write:
     return files
 
 
-def test_values_become_texts_and_objects_json(tmp_path: Path, write: Write) -> None:
-    """A number, a boolean, a list and an object arrive as Pulumi.Config expects them."""
+def test_values_become_strings_and_objects_json(tmp_path: Path, write: Write) -> None:
+    """The format is the one that Pulumi.Config expects."""
     write("", "config:\n  tiny:n: 3306\n  tiny:b: true\n  tiny:s: text\n  tiny:o: {x: 1}\n  pulumi:l: [aws]\n")
     assert stack_config(tmp_path, "dev") == {
         "tiny:n": "3306",
@@ -37,8 +37,8 @@ def test_values_become_texts_and_objects_json(tmp_path: Path, write: Write) -> N
     }
 
 
-def test_overrides_win_setting_by_setting(tmp_path: Path, write: Write) -> None:
-    """An override of one setting inside an object leaves its neighbours as the stack says."""
+def test_overrides_are_merged_setting_by_setting(tmp_path: Path, write: Write) -> None:
+    """An override inside an object keeps the object's other settings."""
     write("", "config:\n  tiny:failover: {mode: automatic, interval_seconds: 10}\n")
     overrides: dict[str, object] = {"failover": {"interval_seconds": 1.5}, "other:flag": False}
     assert stack_config(tmp_path, "dev", overrides) == {
@@ -47,47 +47,47 @@ def test_overrides_win_setting_by_setting(tmp_path: Path, write: Write) -> None:
     }
 
 
-def test_the_project_s_defaults_lie_under_the_stack_s_values(tmp_path: Path, write: Write) -> None:
-    """Pulumi.yaml gives a value or a default; the stack's own value wins."""
+def test_stack_values_override_project_defaults(tmp_path: Path, write: Write) -> None:
+    """Pulumi.yaml has a value or a default."""
     write("config:\n  a: {default: 1}\n  b: {value: 2}\n  c: 3\n  d: {type: string}\n", "config:\n  tiny:a: 9\n")
     assert stack_config(tmp_path, "dev") == {"tiny:a": "9", "tiny:b": "2", "tiny:c": "3"}
 
 
-def test_a_stack_without_configuration_is_empty(tmp_path: Path, write: Write) -> None:
-    """`config:` with nothing under it is no mistake."""
+def test_stack_without_configuration_is_empty(tmp_path: Path, write: Write) -> None:
+    """An empty `config:` is valid."""
     write("", "config:\n")
     assert stack_config(tmp_path, "dev") == {}
 
 
 @pytest.mark.parametrize("stack", ["config:\n  tiny:p: {secure: v1:abc}\n", "- a list\n", "{ not yaml"])
-def test_what_can_not_be_read_is_an_error(tmp_path: Path, write: Write, stack: str) -> None:
-    """An encrypted value or a malformed file is refused, not left out."""
+def test_encrypted_or_malformed_value_is_an_error(tmp_path: Path, write: Write, stack: str) -> None:
+    """It is not left out silently."""
     write("", stack)
-    with pytest.raises(DeploymentError, match=r"tiny:p: an encrypted value|not a mapping|Pulumi\.dev\.yaml"):
+    with pytest.raises(DeploymentError, match=r"tiny:p: is encrypted|not a mapping|Pulumi\.dev\.yaml"):
         stack_config(tmp_path, "dev")
 
 
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    """A stack that does not exist is named."""
+def test_missing_stack_file_is_an_error(tmp_path: Path) -> None:
+    """The stack is named."""
     (tmp_path / "Pulumi.yaml").write_text("name: tiny\n")
     with pytest.raises(DeploymentError, match=r"Pulumi\.nowhere\.yaml"):
         stack_config(tmp_path, "nowhere")
 
 
-def test_a_project_without_name_is_an_error(tmp_path: Path) -> None:
-    """The name is the namespace of every setting."""
+def test_project_without_name_is_an_error(tmp_path: Path) -> None:
+    """The name is the namespace of all settings."""
     (tmp_path / "Pulumi.yaml").write_text("runtime: python\n")
     with pytest.raises(DeploymentError, match="no name"):
         stack_config(tmp_path, "dev")
 
 
 def test_resources_are_counted_by_region_and_type() -> None:
-    """The report's table counts per region, and what has none under `global`."""
+    """Resources without region count as `global`."""
 
-    def resource(type_: str, region: str) -> Resource:
-        return Resource(urn="", type=type_, name="", region=region, id="", inputs={}, outputs={}, seconds=0.0)
+    def resource(type_: str, region: str) -> ProviderResource:
+        return ProviderResource(urn="", type=type_, name="", region=region, id="", inputs={}, outputs={}, seconds=0.0)
 
-    deployment = Deployment(
+    deployment = DeployResult(
         project="tiny",
         stack="dev",
         exports={},

@@ -1,4 +1,4 @@
-"""The monitor refuses what it does not know, collects every error, and hands the handlers what the program meant."""
+"""Tests of the monitor: unsupported features, error collection, and the values that handlers receive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.deploy import Deployment, DeploymentError, deploy
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.provider.resources.handler import (
     Created,
     Handler,
@@ -25,80 +25,80 @@ QUEUE = "aws:sqs/queue:Queue"
 PASSWORD = "random:index/randomPassword:RandomPassword"
 PRELUDE = """
 import pulumi, pulumi_aws as aws, pulumi_random as random
-east = aws.Provider("east", region="us-east-1", default_tags={"tags": {"Team": "platform", "Name": "nobody"}})
+east = aws.Provider("east", region="us-east-1", default_tags={"tags": {"Team": "platform", "Name": "default"}})
 there = pulumi.ResourceOptions(provider=east)
 """
 
 
 def no_client(service: str, region: str) -> Any:
-    """Stand for boto3: the handlers of these tests call no AWS."""
+    """Return no boto3 client: these handlers do not call AWS."""
     raise AssertionError(f"{service} in {region} was called")
 
 
 class Programs:
-    """Runs small programs against handlers that only remember what they were given."""
+    """Small programs, run against handlers that record their requests."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.requests: list[Request] = []
         self.handlers: dict[str, Handler] = {
             TOPIC: Handler(
-                create=self.remember,
+                create=self.record,
                 properties={
                     "name": sent("Name", held=""),
                     "displayName": sent("DisplayName", held=""),
                     "deliveryPolicy": not_held("DeliveryPolicy", "the emulator forgets it"),
-                    "kmsMasterKeyId": provider_only("nobody sends it"),
+                    "kmsMasterKeyId": provider_only("not sent"),
                     "tags": sent("Tags", held=""),
                 },
             ),
             QUEUE: Handler(
-                create=self.remember,
+                create=self.record,
                 properties={"name": sent("Name", held=""), "delaySeconds": sent("DelaySeconds", held="")},
             ),
             PASSWORD: Handler(create=self.password, properties={"length": own()}, is_global=True),
         }
         (directory / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
 
-    def remember(self, request: Request) -> Created:
-        """Create a resource that says yes to everything."""
+    def record(self, request: Request) -> Created:
+        """Create a resource without calling AWS."""
         request.parameters()
         self.requests.append(request)
         return Created(id=f"id-of-{request.name}", outputs={"arn": f"arn:of:{request.name}"})
 
     def password(self, request: Request) -> Created:
-        """Create a password that the tests know."""
+        """Create a known password."""
         request.take("length")
         return Created(id="none", outputs={"result": "correct horse"}, secret_outputs=frozenset({"result"}))
 
-    def run(self, body: str, *, preview: bool = False, **options: Any) -> Deployment:
-        """Run a program that has an explicit provider `east` and its options `there`."""
+    def run(self, body: str, *, preview: bool = False, **options: Any) -> DeployResult:
+        """Run a program with an explicit provider `east` and its options `there`."""
         return self.run_exactly(PRELUDE + body, preview=preview, **options)
 
-    def run_exactly(self, source: str, **options: Any) -> Deployment:
-        """Run a program of exactly this text."""
+    def run_exactly(self, source: str, **options: Any) -> DeployResult:
+        """Run a program with exactly this source."""
         (self.directory / "__main__.py").write_text(source)
         return deploy(self.directory, {}, "http://127.0.0.1:1", clients=no_client, handlers=self.handlers, **options)
 
     def errors(self, body: str) -> list[tuple[str, str, str]]:
-        """Run a program that must fail; return (last part of the URN, property, message) of every resource's error."""
+        """Run a program that must fail; return (last part of the URN, property, message) of each resource's error."""
         with pytest.raises(DeploymentError) as raised:
             self.run(body)
         return [(error.urn.split("::")[-1], error.property, error.message) for error in raised.value.errors]
 
     def replace(self, type_: str, create: Callable[[Request], Created], **properties: Any) -> None:
-        """Let another function create the resources of a type."""
+        """Replace the create function of a type."""
         self.handlers[type_] = Handler(create=create, properties=properties or self.handlers[type_].properties)
 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
-    """Give a place to run programs in."""
+    """Return a runner of small programs."""
     return Programs(tmp_path)
 
 
-def test_creates_what_the_program_registers_and_returns_its_exports(programs: Programs) -> None:
-    """A resource's outputs reach the program, and the program's exports the caller."""
+def test_resources_are_created_and_exports_returned(programs: Programs) -> None:
+    """A resource's outputs reach the program, and its exports the caller."""
     deployment = programs.run('t = aws.sns.Topic("t", name="news", opts=there)\npulumi.export("arn", t.arn)')
     assert deployment.exports == {"arn": "arn:of:t"}
     assert [(each.type, each.name, each.region, each.id) for each in deployment.resources] == [
@@ -106,8 +106,8 @@ def test_creates_what_the_program_registers_and_returns_its_exports(programs: Pr
     ]
 
 
-def test_an_unknown_type_is_an_error_that_names_urn_and_type(programs: Programs) -> None:
-    """What the rehearsal can't create fails the deployment, by name."""
+def test_unknown_type_is_an_error_with_urn_and_type(programs: Programs) -> None:
+    """A type without handler fails the deployment."""
     with pytest.raises(DeploymentError) as raised:
         programs.run('aws.sfn.Activity("b", opts=there)')
     (error,) = raised.value.errors
@@ -115,21 +115,21 @@ def test_an_unknown_type_is_an_error_that_names_urn_and_type(programs: Programs)
         "urn:pulumi:dev::tiny::aws:sfn/activity:Activity::b",
         "aws:sfn/activity:Activity",
     )
-    assert "does not know how to create this type" in str(raised.value)
+    assert "the rehearsal can't create this type" in str(raised.value)
 
 
-def test_every_property_that_would_be_dropped_is_named(programs: Programs) -> None:
-    """A property that the handler does not account for is an error, and nothing of the resource is created."""
+def test_every_unsupported_property_is_named(programs: Programs) -> None:
+    """The resource is not created."""
     errors = programs.errors('aws.sns.Topic("t", fifo_topic=True, signature_version=2, opts=there)')
     assert errors == [
-        ("t", "fifoTopic", "the rehearsal would drop this property"),
-        ("t", "signatureVersion", "the rehearsal would drop this property"),
+        ("t", "fifoTopic", "the rehearsal does not support this property"),
+        ("t", "signatureVersion", "the rehearsal does not support this property"),
     ]
     assert programs.requests == []
 
 
-def test_all_errors_are_reported_together_and_the_rest_is_created(programs: Programs) -> None:
-    """One failure does not hide another, nor stop what does not depend on it."""
+def test_all_errors_are_reported_and_other_resources_created(programs: Programs) -> None:
+    """A failure stops only the resources that depend on it."""
     errors = programs.errors(
         'bad = aws.sfn.Activity("bad", opts=there)\n'
         'aws.sns.Topic("worse", fifo_topic=True, opts=there)\n'
@@ -141,9 +141,9 @@ def test_all_errors_are_reported_together_and_the_rest_is_created(programs: Prog
     assert [request.name for request in programs.requests] == ["good"]
 
 
-def test_the_error_says_how_many_resources_were_not_tried(programs: Programs) -> None:
-    """What depends on a failed resource is counted, also through another one that was not tried."""
-    with pytest.raises(DeploymentError, match="not tried, because of these: 2 resources"):
+def test_error_counts_the_resources_that_were_not_tried(programs: Programs) -> None:
+    """Indirect dependents count too."""
+    with pytest.raises(DeploymentError, match="not tried: 2 resources"):
         programs.run(
             'bad = aws.sfn.Activity("bad", opts=there)\n'
             'first = aws.sns.Topic("first", name=bad.name, opts=there)\n'
@@ -151,53 +151,55 @@ def test_the_error_says_how_many_resources_were_not_tried(programs: Programs) ->
         )
 
 
-def test_the_default_provider_is_forbidden(programs: Programs) -> None:
-    """A resource whose provider was forgotten fails, instead of landing in some region."""
+def test_default_provider_is_rejected(programs: Programs) -> None:
+    """Otherwise the resource would be in a region of the machine's configuration."""
     errors = programs.errors('aws.sns.Topic("t")')
-    assert errors == [("t", "", "it has no explicit provider, and the default one is forbidden")]
+    assert errors == [("t", "", "it has no explicit provider, and the default provider is not allowed")]
 
 
-def test_a_function_call_without_provider_is_forbidden(programs: Programs) -> None:
-    """What asks AWS says which region it asks."""
+def test_function_call_without_provider_is_rejected(programs: Programs) -> None:
+    """A function call needs a region."""
     with pytest.raises(DeploymentError, match=r"getRegion: it has no explicit provider"):
         programs.run("aws.get_region()")
 
 
-def test_an_unknown_function_call_is_an_error(programs: Programs) -> None:
-    """A lookup that the rehearsal can't answer is named, and ends the program."""
-    with pytest.raises(DeploymentError, match=r"getQueue: the rehearsal does not know this function"):
+def test_unknown_function_is_an_error(programs: Programs) -> None:
+    """The function is named, and the program ends."""
+    with pytest.raises(DeploymentError, match=r"getQueue: the rehearsal does not support this function"):
         programs.run("aws.sqs.get_queue(name='q', opts=pulumi.InvokeOptions(provider=east))")
 
 
-def test_an_unknown_argument_of_a_function_call_is_an_error(programs: Programs) -> None:
-    """An argument that would change the answer is not dropped either."""
-    with pytest.raises(DeploymentError, match=r"getRegion, property endpoint: this argument is not known"):
+def test_unknown_argument_of_a_function_is_an_error(programs: Programs) -> None:
+    """No argument is dropped silently."""
+    with pytest.raises(
+        DeploymentError, match=r"getRegion, property endpoint: the rehearsal does not support this argument"
+    ):
         programs.run("aws.get_region(endpoint='x', opts=pulumi.InvokeOptions(provider=east))")
 
 
-def test_an_unknown_setting_of_a_provider_is_an_error(programs: Programs) -> None:
-    """A provider that would act for another account is refused, and what uses it is not tried."""
+def test_unknown_provider_setting_is_an_error(programs: Programs) -> None:
+    """Resources of the provider are not tried."""
     errors = programs.errors(
         'other = aws.Provider("other", region="eu-west-1", allowed_account_ids=["1"])\n'
         'aws.sns.Topic("t", opts=pulumi.ResourceOptions(provider=other))\n'
     )
-    assert errors == [("other", "allowedAccountIds", "the rehearsal's provider does not know this setting")]
+    assert errors == [("other", "allowedAccountIds", "the rehearsal's provider does not support this setting")]
 
 
-def test_a_provider_names_its_region(programs: Programs) -> None:
-    """A provider without a region would take whatever the machine says."""
+def test_provider_without_region_is_an_error(programs: Programs) -> None:
+    """Otherwise the machine's configuration would choose the region."""
     errors = programs.errors('aws.Provider("other")')
-    assert errors == [("other", "region", "an explicit provider names its region")]
+    assert errors == [("other", "region", "an explicit provider needs a region")]
 
 
-def test_two_resources_with_one_urn_are_refused(programs: Programs) -> None:
-    """Mocks take the second for the first; the real engine refuses it, and so does the rehearsal."""
+def test_duplicate_urn_is_an_error(programs: Programs) -> None:
+    """The real engine rejects it too."""
     errors = programs.errors('aws.sns.Topic("t", opts=there)\naws.sns.Topic("t", opts=there)')
-    assert errors == [("t", "", "another resource has the same URN; give them different names")]
+    assert errors == [("t", "", "another resource has the same URN. Use different names")]
 
 
-def test_a_urn_holds_the_types_of_all_parents(programs: Programs) -> None:
-    """The same name under two components gives two URNs, as in the real engine."""
+def test_urn_has_the_types_of_all_parents(programs: Programs) -> None:
+    """The same name under two components has two URNs."""
     deployment = programs.run(
         'outer = pulumi.ComponentResource("a:b:Outer", "outer")\n'
         'inner = pulumi.ComponentResource("a:b:Inner", "inner", None, pulumi.ResourceOptions(parent=outer))\n'
@@ -208,8 +210,8 @@ def test_a_urn_holds_the_types_of_all_parents(programs: Programs) -> None:
     ]
 
 
-def test_the_provider_s_default_tags_lie_under_the_resource_s_own(programs: Programs) -> None:
-    """Default tags are merged, and a tag of the resource's own wins."""
+def test_default_tags_are_merged_under_the_resources_tags(programs: Programs) -> None:
+    """A tag of the resource overrides a default tag."""
     deployment = programs.run(
         't = aws.sns.Topic("t", tags={"Name": "news"}, opts=there)\n'
         'pulumi.export("all", t.tags_all)\npulumi.export("own", t.tags)\n'
@@ -218,21 +220,21 @@ def test_the_provider_s_default_tags_lie_under_the_resource_s_own(programs: Prog
     assert deployment.exports == {"all": {"Team": "platform", "Name": "news"}, "own": {"Name": "news"}}
 
 
-def test_default_tags_reach_a_resource_without_tags_of_its_own(programs: Programs) -> None:
-    """A resource type that has tags gets the default ones; one that has none, nothing."""
+def test_default_tags_apply_to_types_with_tags(programs: Programs) -> None:
+    """A type without tags gets none."""
     programs.run('aws.sns.Topic("t", opts=there)\naws.sqs.Queue("q", opts=there)')
     inputs = {request.name: request.inputs for request in programs.requests}
-    assert inputs == {"t": {"tags": {"Team": "platform", "Name": "nobody"}}, "q": {}}
+    assert inputs == {"t": {"tags": {"Team": "platform", "Name": "default"}}, "q": {}}
 
 
-def test_whole_numbers_reach_the_handler_as_ints(programs: Programs) -> None:
-    """Protobuf makes a float of every number; AWS wants 3306, not 3306.0."""
+def test_handler_receives_whole_numbers_as_ints(programs: Programs) -> None:
+    """Protobuf has only floats, and AWS expects 3306 instead of 3306.0."""
     programs.run('aws.sqs.Queue("q", delay_seconds=5, opts=there)')
     assert repr(programs.requests[0].inputs["delaySeconds"]) == "5"
 
 
-def test_a_secret_is_plain_for_the_handler_and_masked_for_everybody_else(programs: Programs) -> None:
-    """The handler sends the value; the list of resources doesn't show it; the export stays marked as secret."""
+def test_secret_is_plain_for_the_handler_and_masked_elsewhere(programs: Programs) -> None:
+    """The resources' inputs are masked, and the export stays a secret."""
     deployment = programs.run(
         'p = random.RandomPassword("p", length=13)\n'
         't = aws.sns.Topic("t", display_name=p.result, opts=there)\n'
@@ -243,8 +245,8 @@ def test_a_secret_is_plain_for_the_handler_and_masked_for_everybody_else(program
     assert (deployment.exports["shown"], deployment.secret_exports) == ("correct horse", {"shown"})
 
 
-def test_an_error_never_shows_a_secret(programs: Programs) -> None:
-    """Whatever AWS or a function says back, a secret in it is masked."""
+def test_error_message_masks_secrets(programs: Programs) -> None:
+    """A secret in a message of AWS or of a function is masked."""
 
     def refuse(request: Request) -> Created:
         raise HandlerError(f"refused: {request.inputs['displayName']}", property="displayName")
@@ -256,8 +258,8 @@ def test_an_error_never_shows_a_secret(programs: Programs) -> None:
     assert errors == [("t", "displayName", "refused: [secret]")]
 
 
-def test_a_password_inside_a_secret_json_text_is_never_shown(programs: Programs) -> None:
-    """Of a secret request only the password is masked: an error must still say which host it is about."""
+def test_error_message_masks_only_passwords_in_secret_json(programs: Programs) -> None:
+    """The message may still name the host."""
 
     def refuse(request: Request) -> Created:
         raise HandlerError(f"refused: {request.inputs['displayName']}")
@@ -271,31 +273,31 @@ def test_a_password_inside_a_secret_json_text_is_never_shown(programs: Programs)
     assert errors == [("t", "", 'refused: {"host": "database.internal", "password": "[secret]"}')]
 
 
-def test_an_output_in_a_text_is_an_error(programs: Programs) -> None:
-    """Pulumi only warns in the text itself; AWS would take the warning for a name."""
+def test_output_formatted_into_a_string_is_an_error(programs: Programs) -> None:
+    """Pulumi only puts a warning into the string."""
     (error,) = programs.errors(
         't = aws.sns.Topic("t", opts=there)\naws.sqs.Queue("q", name=f"for-{t.arn}", opts=there)'
     )
     assert error[:2] == ("q", "name")
 
 
-def test_an_output_that_the_handler_does_not_give_is_an_error_where_it_is_used(programs: Programs) -> None:
-    """A forgotten output would silently be None; here its use fails, as input and as export."""
+def test_use_of_a_missing_output_is_an_error(programs: Programs) -> None:
+    """Otherwise it would be None as an input or export."""
     errors = programs.errors('t = aws.sns.Topic("t", opts=there)\naws.sqs.Queue("q", name=t.owner, opts=there)')
-    assert errors == [("q", "name", "it comes from an output that the rehearsal's handler does not give")]
+    assert errors == [("q", "name", "its value is an output that the rehearsal's handler does not set")]
     errors = programs.errors('t = aws.sns.Topic("t", opts=there)\npulumi.export("owner", t.owner)')
-    assert errors == [("tiny-dev", "owner", "this export has no known value")]
+    assert errors == [("tiny-dev", "owner", "this export has an unknown value")]
 
 
-def test_a_handler_that_forgets_a_property_fails(programs: Programs) -> None:
-    """Being in the table is not enough: the handler must have sent or taken the property."""
+def test_handler_that_does_not_use_a_property_fails(programs: Programs) -> None:
+    """The table entry alone is not enough."""
     programs.replace(TOPIC, lambda request: Created(id="x", outputs={}), name=sent("Name"), tags=provider_only("-"))
     errors = programs.errors('aws.sns.Topic("t", name="news", opts=there)')
-    assert errors == [("t", "name", "the rehearsal's handler never used it")]
+    assert errors == [("t", "name", "the rehearsal's handler does not use it")]
 
 
-def test_every_property_that_reads_back_otherwise_is_an_error(programs: Programs) -> None:
-    """What the emulator accepts and then forgets or changes does not count as created."""
+def test_property_that_reads_back_differently_is_an_error(programs: Programs) -> None:
+    """Each differing property is reported."""
 
     def forgetful(request: Request) -> Created:
         request.parameters()
@@ -309,14 +311,14 @@ def test_every_property_that_reads_back_otherwise_is_an_error(programs: Programs
     ]
 
 
-def test_what_the_emulator_is_known_to_forget_is_reported(programs: Programs) -> None:
-    """A property that is sent and not held appears in the deployment's list, with the reason."""
+def test_dropped_property_is_reported_with_its_reason(programs: Programs) -> None:
+    """The deployment lists properties that the emulator drops."""
     deployment = programs.run('aws.sns.Topic("t", delivery_policy="{}", opts=there)')
     assert [str(each) for each in deployment.not_held] == [f"{TOPIC}, deliveryPolicy: the emulator forgets it"]
 
 
-def test_a_mistake_in_a_handler_keeps_the_name_of_its_resource(programs: Programs) -> None:
-    """Pulumi would report a bare KeyError; here it says which resource it was."""
+def test_exception_in_a_handler_names_its_resource(programs: Programs) -> None:
+    """Pulumi would report only the exception."""
     programs.replace(TOPIC, lambda request: Created(id=request.inputs["missing"], outputs={}))
     assert programs.errors('aws.sns.Topic("t", opts=there)') == [("t", "", "KeyError: 'missing'")]
 
@@ -328,10 +330,10 @@ def test_a_mistake_in_a_handler_keeps_the_name_of_its_resource(programs: Program
         'aws.sns.Topic("t", opts=pulumi.ResourceOptions(provider=east, import_="x"))',
     ],
 )
-def test_nothing_exists_before_the_program(programs: Programs, body: str) -> None:
-    """A program that reads or imports something would need what is not there on a fresh account."""
+def test_read_and_import_are_errors(programs: Programs, body: str) -> None:
+    """A fresh account has no resources."""
     ((name, _, message),) = programs.errors(body)
-    assert (name, message.endswith("nothing exists before it")) == ("t", True)
+    assert (name, message.endswith("does not exist on a fresh account")) == ("t", True)
 
 
 @pytest.mark.parametrize(
@@ -344,14 +346,14 @@ def test_nothing_exists_before_the_program(programs: Programs, body: str) -> Non
         'aws.sns.Topic("t", opts=pulumi.ResourceOptions(provider=east, hooks=hooks))',
     ],
 )
-def test_transforms_and_hooks_are_refused(programs: Programs, body: str) -> None:
-    """The monitor can't run them, and a program whose transforms don't run is another program."""
+def test_transforms_and_hooks_are_rejected(programs: Programs, body: str) -> None:
+    """The monitor does not run them."""
     with pytest.raises(DeploymentError, match="does not support"):
         programs.run(body)
 
 
-def test_every_resource_is_announced_once_with_its_region(programs: Programs) -> None:
-    """Progress is told per resource, with the provider's region, or `global`."""
+def test_each_resource_is_announced_once_with_its_region(programs: Programs) -> None:
+    """The region is the provider's, or `global`."""
     seen: list[tuple[str, str]] = []
     programs.run(
         'west = aws.Provider("west", region="eu-west-1")\n'
@@ -363,8 +365,8 @@ def test_every_resource_is_announced_once_with_its_region(programs: Programs) ->
     assert sorted(seen) == [("p", "global"), ("t", "us-east-1"), ("u", "eu-west-1")]
 
 
-def test_a_preview_creates_nothing_and_knows_no_output(programs: Programs) -> None:
-    """In a preview outputs are unknown, and no handler is called."""
+def test_preview_creates_no_resource_and_has_no_outputs(programs: Programs) -> None:
+    """No handler is called."""
     deployment = programs.run(
         't = aws.sns.Topic("t", name="news", opts=there)\n'
         't.arn.apply(lambda arn: exec("raise SystemExit(3)"))\n'
@@ -374,40 +376,40 @@ def test_a_preview_creates_nothing_and_knows_no_output(programs: Programs) -> No
     assert (deployment.resources, programs.requests) == ((), [])
 
 
-def test_a_preview_refuses_what_the_deployment_would_refuse(programs: Programs) -> None:
-    """Unknown types and properties are found without creating anything."""
-    with pytest.raises(DeploymentError, match="property fifoTopic: the rehearsal would drop this property"):
+def test_preview_rejects_unsupported_properties(programs: Programs) -> None:
+    """The deployment would reject them too."""
+    with pytest.raises(DeploymentError, match="property fifoTopic: the rehearsal does not support this property"):
         programs.run('aws.sns.Topic("t", fifo_topic=True, opts=there)', preview=True)
 
 
-def test_the_program_s_own_error_reaches_the_caller_word_for_word(programs: Programs) -> None:
-    """Settings that won't do are reported in the program's own words."""
+def test_run_error_is_passed_on_unchanged(programs: Programs) -> None:
+    """Settings errors are the program's own text."""
     with pytest.raises(DeploymentError) as raised:
         programs.run('raise pulumi.RunError("primary.vpc_cidr: overlaps; use another")')
     assert str(raised.value) == "primary.vpc_cidr: overlaps; use another"
 
 
-def test_a_bare_error_of_python_says_its_kind(programs: Programs) -> None:
-    """The text of a KeyError alone would tell nobody anything."""
+def test_builtin_exception_is_reported_with_its_class(programs: Programs) -> None:
+    """The text of a KeyError alone is not clear."""
     with pytest.raises(DeploymentError, match=r"^KeyError: 'missing'$"):
         programs.run('{}["missing"]')
 
 
-def test_an_error_inside_an_apply_fails_the_deployment(programs: Programs) -> None:
-    """What goes wrong after a resource exists is not lost."""
+def test_exception_in_an_apply_fails_the_deployment(programs: Programs) -> None:
+    """The exception occurs after the resource was created."""
     with pytest.raises(DeploymentError, match="ZeroDivisionError"):
         programs.run('t = aws.sns.Topic("t", opts=there)\npulumi.export("x", t.arn.apply(lambda arn: 1 / 0))')
 
 
-def test_a_logged_error_fails_the_deployment_and_a_warning_is_kept(programs: Programs) -> None:
-    """`pulumi.log.error` makes the CLI's update fail; a warning is shown."""
+def test_logged_error_fails_the_deployment_and_warning_is_kept(programs: Programs) -> None:
+    """The CLI does the same with `pulumi.log.error`."""
     assert programs.run('pulumi.warn("backtrack: AWS refuses it")').warnings == ("backtrack: AWS refuses it",)
     with pytest.raises(DeploymentError, match="no good"):
         programs.run('pulumi.error("no good")')
 
 
-def test_two_runs_in_one_process_do_not_know_of_each_other(programs: Programs) -> None:
-    """A failed run leaves nothing behind: not its stack, its outputs, its configuration, nor its working directory."""
+def test_two_runs_in_one_process_are_independent(programs: Programs) -> None:
+    """A failed run leaves no stack, output, configuration or working directory behind."""
     before = Path.cwd()
     with pytest.raises(DeploymentError):
         programs.run('aws.sfn.Activity("b", opts=there)\nraise RuntimeError("first run")')
@@ -417,8 +419,8 @@ def test_two_runs_in_one_process_do_not_know_of_each_other(programs: Programs) -
     assert Path.cwd() == before
 
 
-def test_the_program_sees_its_configuration(programs: Programs, tmp_path: Path) -> None:
-    """The stack's configuration arrives as the CLI would hand it over: text, and objects as JSON."""
+def test_program_reads_its_configuration(programs: Programs, tmp_path: Path) -> None:
+    """The format is the CLI's: strings, and objects as JSON."""
     source = 'import pulumi\nc = pulumi.Config()\npulumi.export("it", [c.get("a"), c.require_object("o")])'
     (tmp_path / "__main__.py").write_text(source)
     config = {"tiny:a": "1", "tiny:o": '{"x": 2}'}

@@ -1,4 +1,4 @@
-"""The state is what a later run is compared with, and survives as JSON."""
+"""Tests of the state: JSON, renames, copies and comparable inputs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def kept(urn: str, **changes: object) -> KeptResource:
     return KeptResource(**{"urn": urn, **values, **changes})  # pyright: ignore[reportArgumentType]
 
 
-def test_a_state_survives_as_json() -> None:
-    """Resources in their order, configuration, secrets' names, dependencies."""
+def test_state_is_restored_from_json() -> None:
+    """Order, configuration, secret names and dependencies are kept."""
     state = StackState(config={"p:a": "1"})
     state.keep(kept("b", inputs={"x": [1, {"y": None}]}, secret_outputs=frozenset({"result"}), protect=True))
     state.keep(kept("a", dependencies=("b",), ignore_changes=("x",)))
@@ -30,14 +30,14 @@ def test_a_state_survives_as_json() -> None:
     )
 
 
-def test_a_state_of_another_version_is_refused() -> None:
-    """What can't be understood is not guessed at."""
+def test_state_of_another_version_is_rejected() -> None:
+    """The version is named."""
     with pytest.raises(ValueError, match="version 99"):
         StackState.from_json({"version": 99, "config": {}, "resources": []})
 
 
-def test_a_renamed_resource_keeps_its_place() -> None:
-    """It is found under the name that it had, and stands where it stood."""
+def test_renamed_resource_keeps_its_position() -> None:
+    """It is found by its earlier URN."""
     state = StackState()
     for urn in ("a", "b", "c"):
         state.keep(kept(urn))
@@ -46,8 +46,8 @@ def test_a_renamed_resource_keeps_its_place() -> None:
     assert ["a", "new", "c"] == list(state.resources)
 
 
-def test_a_copy_is_another_state() -> None:
-    """What is forgotten in a copy is still in the original."""
+def test_copy_is_independent() -> None:
+    """A resource that is removed from a copy stays in the original."""
     state = StackState()
     state.keep(kept("a"))
     copy = state.copy()
@@ -55,22 +55,22 @@ def test_a_copy_is_another_state() -> None:
     assert (["a"], []) == (list(state.resources), list(copy.resources))
 
 
-def test_a_state_that_is_printed_by_mistake_shows_no_value() -> None:
-    """It holds the master password."""
+def test_repr_of_a_state_has_no_values() -> None:
+    """The state holds the master password."""
     state = StackState()
     state.keep(kept("a", inputs={"password": "correct horse"}, outputs={"result": "correct horse"}))
     assert "correct horse" not in repr(state)
 
 
 def archive(directory: Path, text: str) -> pulumi.AssetArchive:
-    """Return an archive of one file in a directory, and one text."""
+    """Return an archive of one file and one text."""
     directory.mkdir(exist_ok=True)
     (directory / "f.py").write_text(text)
     return pulumi.AssetArchive({"f.py": pulumi.FileAsset("f.py"), "g": pulumi.StringAsset("g")})
 
 
-def test_an_archive_is_compared_by_its_content(tmp_path: Path) -> None:
-    """The same content elsewhere is the same; one changed character is not."""
+def test_archive_is_compared_by_content(tmp_path: Path) -> None:
+    """The directory does not matter, one changed character does."""
     first, moved, changed = (
         comparable({"code": archive(tmp_path / place, text)}, base=tmp_path / place)
         for place, text in (("a", "x = 1"), ("b", "x = 1"), ("c", "x = 2"))
@@ -79,8 +79,8 @@ def test_an_archive_is_compared_by_its_content(tmp_path: Path) -> None:
     assert json.dumps(first)
 
 
-def test_changed_settings_have_their_dotted_names() -> None:
-    """Set, unset, and changed deep inside an object; what is equal is not named."""
+def test_changed_settings_have_dotted_names() -> None:
+    """Settings are added, removed, or changed inside an object; equal ones are left out."""
     before = {"p:primary": '{"region": "us-east-1", "count": 2}', "p:team": "a", "p:same": "x"}
     after = {"p:primary": '{"region": "us-west-2", "count": 2}', "p:owner": "b", "p:same": "x"}
     assert [

@@ -1,4 +1,4 @@
-"""The handlers' tables, the comparison of sent and held, archives, and conversions."""
+"""Tests of the handlers' tables, the comparison of sent and stored values, archives and conversions."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def sdk_inputs(token: str) -> set[str]:
 
 
 @pytest.mark.parametrize("token", sorted(HANDLERS))
-def test_a_handler_s_properties_are_those_of_the_sdk(token: str) -> None:
-    """A misspelt property in a table would account for nothing."""
+def test_handler_properties_exist_in_the_sdk(token: str) -> None:
+    """A misspelt property would have no effect."""
     assert set(HANDLERS[token].properties) - sdk_inputs(token) == set()
 
 
 @pytest.mark.parametrize("token", sorted(HANDLERS))
-def test_no_handler_takes_a_region_of_its_own(token: str) -> None:
-    """A resource's region is its provider's; the SDK's `region` input would put it elsewhere, unseen."""
+def test_no_handler_has_a_region_property(token: str) -> None:
+    """A resource's region is its provider's."""
     assert "region" not in HANDLERS[token].properties
 
 
 @pytest.mark.parametrize("token", sorted(HANDLERS))
-def test_what_is_not_sent_or_not_held_says_why(token: str) -> None:
-    """An exception without a reason is a hole."""
+def test_property_that_is_not_sent_or_not_held_has_a_reason(token: str) -> None:
+    """Every exception has a reason."""
     silent = {
         name
         for name, account in HANDLERS[token].properties.items()
@@ -79,12 +79,12 @@ def test_what_is_not_sent_or_not_held_says_why(token: str) -> None:
         ('{"a": 1}', "not json", False),
     ],
 )
-def test_a_description_agrees_when_it_shows_all_that_was_sent(sent: Any, held: Any, expected: bool) -> None:
-    """More than was sent is fine, less or other is not; JSON texts agree by meaning."""
+def test_description_agrees_if_it_contains_what_was_sent(sent: Any, held: Any, expected: bool) -> None:
+    """A description may contain more; JSON texts agree by value."""
     assert agrees(sent, held) is expected
 
 
-def test_nested_keys_are_written_as_aws_does_and_absent_ones_left_out() -> None:
+def test_pascal_capitalises_nested_keys_and_drops_none() -> None:
     """`roleArn` becomes `RoleArn` at every depth."""
     assert pascal({"roleArn": "r", "retryPolicy": {"maximumRetryAttempts": 0}, "input": None}) == {
         "RoleArn": "r",
@@ -93,20 +93,20 @@ def test_nested_keys_are_written_as_aws_does_and_absent_ones_left_out() -> None:
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"Statement": []}'])
-def test_a_policy_without_statements_is_refused(text: str) -> None:
-    """An empty policy allows nothing, or says nothing: never what was meant."""
+def test_policy_without_statements_is_rejected(text: str) -> None:
+    """An empty policy is always a mistake."""
     with pytest.raises(HandlerError):
         policy_document(text)
 
 
-def test_waiting_ends_with_an_error_that_says_for_what() -> None:
-    """A resource that never becomes ready is named."""
+def test_timeout_names_the_awaited_condition() -> None:
+    """A resource that does not become ready is named."""
     with pytest.raises(HandlerError, match="the table is active: not so after 0 s"):
         wait_until(lambda: False, timeout_seconds=0, what="the table is active")
 
 
 def archive_of(directory: Path) -> pulumi.AssetArchive:
-    """Return an archive with a text, a file and a folder."""
+    """Return an archive with a text, a file, a directory and a nested archive."""
     (directory / "b.py").write_text("b")
     (directory / "folder").mkdir(exist_ok=True)
     (directory / "folder" / "c.py").write_text("c")
@@ -120,8 +120,8 @@ def archive_of(directory: Path) -> pulumi.AssetArchive:
     )
 
 
-def test_an_archive_is_zipped_sorted_and_byte_for_byte_the_same(tmp_path: Path) -> None:
-    """The same files give the same bytes, whatever their dates: the code's hash changes only with the code."""
+def test_archive_is_zipped_reproducibly(tmp_path: Path) -> None:
+    """The entries are sorted and have a fixed date: the hash changes only with the code."""
     first = zip_archive(archive_of(tmp_path), base=tmp_path)
     second = zip_archive(archive_of(tmp_path), base=tmp_path)
     with zipfile.ZipFile(io.BytesIO(first)) as content:
@@ -140,8 +140,8 @@ def test_an_archive_is_zipped_sorted_and_byte_for_byte_the_same(tmp_path: Path) 
         pulumi.RemoteArchive("https://example.com/a.zip"),
     ],
 )
-def test_an_archive_that_can_not_be_read_is_an_error(tmp_path: Path, archive: pulumi.Archive) -> None:
-    """A function is never uploaded with a part of its files."""
+def test_unreadable_archive_is_an_error(tmp_path: Path, archive: pulumi.Archive) -> None:
+    """A function is never uploaded with missing files."""
     with pytest.raises(HandlerError) as raised:
         zip_archive(archive, base=tmp_path)
     assert raised.value.property == "code"
@@ -167,8 +167,8 @@ def password(**inputs: Any) -> str:
     return handler.create(request).outputs["result"]
 
 
-def test_a_password_has_its_length_and_only_the_special_characters_that_are_allowed() -> None:
-    """What RDS refuses in a password never gets in: the special characters are those of the program."""
+def test_password_has_its_length_and_only_allowed_characters() -> None:
+    """The special characters are those of the program, because RDS rejects others."""
     drawn = [password(length=32, overrideSpecial="!#", minSpecial=3, minNumeric=2) for _ in range(50)]
     assert {len(each) for each in drawn} == {32}
     assert {letter for each in drawn for letter in each if not letter.isalnum()} <= {"!", "#"}
@@ -177,12 +177,12 @@ def test_a_password_has_its_length_and_only_the_special_characters_that_are_allo
     assert len(set(drawn)) == 50
 
 
-def test_a_class_that_is_switched_off_is_not_drawn() -> None:
-    """`special: false` means none."""
+def test_disabled_character_class_is_not_drawn() -> None:
+    """`special: false` draws no special characters."""
     assert all(password(length=32, special=False).isalnum() for _ in range(20))
 
 
-def test_a_password_too_short_for_what_is_asked_is_an_error() -> None:
+def test_password_too_short_for_its_minimums_is_an_error() -> None:
     """Four characters of each class don't fit into eight."""
     with pytest.raises(HandlerError, match="no password of 8 characters"):
         password(length=8, minLower=4, minUpper=4, minNumeric=4)

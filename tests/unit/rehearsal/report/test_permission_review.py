@@ -48,7 +48,7 @@ def test_after_a_drill_that_broke_off_nothing_is_called_unused() -> None:
     """What it would have called is not known; what was denied is, and may be why."""
     denied = checked("sns:Publish", is_allowed=False)
     result = reviewed(checked(FAILOVER), denied, may=(FAILOVER, "sns:Subscribe"), ran_to_the_end=False)
-    assert [(ENOUGH, False, f"{ROLE} may not sns:Publish on *")] == [
+    assert [(ENOUGH, False, f"{ROLE} does not allow sns:Publish on *")] == [
         (one.text, one.passed, one.detail) for one in result.assertions
     ]
 
@@ -57,7 +57,7 @@ def test_an_action_that_is_never_called_fails_the_rehearsal() -> None:
     """It names the role and the action."""
     result = reviewed(checked(FAILOVER), may=(FAILOVER, "sns:Subscribe"))
     assert not result.passed
-    assert f"{ROLE} may sns:Subscribe, and nobody asked for it" == result.assertions[1].detail
+    assert f"{ROLE} allows sns:Subscribe, which was never requested" == result.assertions[1].detail
 
 
 def test_nothing_recorded_is_no_pass() -> None:
@@ -70,7 +70,7 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     """One line of the report stays one line."""
     many = [checked(f"sns:Action{number:02}", is_allowed=False) for number in range(LISTED + 3)]
     detail = reviewed(*many).assertions[0].detail
-    assert (LISTED, True) == (detail.count(" may not "), detail.endswith("; and 3 more"))
+    assert (LISTED, True) == (detail.count(" does not allow "), detail.endswith("; and 3 more"))
 
 
 class _Aws:
