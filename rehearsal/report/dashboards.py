@@ -1,9 +1,4 @@
-"""A deployed dashboard with the data that it would show, as frozen facts, and their JSON.
-
-Owns: the types of dashboards, widgets, series and alarms' states. Does not own: how they are read (`dashboard_reader`) or
-drawn (`dashboard_drawing`). Invariant: times are seconds since the rehearsal's start; a series or an alarm without data
-says why it has none.
-"""
+"""Types of a deployed dashboard with its data, and their JSON. Times are seconds since the rehearsal's start."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,13 +6,13 @@ from typing import Any, Literal
 
 WidgetKind = Literal["metric", "alarm", "text", "other"]
 AlarmWord = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
-NOT_OURS = "published by AWS, not by the rehearsal"
+PUBLISHED_BY_AWS = "published by AWS, not by the rehearsal"
 NO_DATA = "no datapoint in this rehearsal"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line of a widget: (start of the period, value) for every period that had data; `absent` says why there are none."""
+    """One line of a widget: (start of the period, value) pairs; `absent` is the reason for an empty line."""
 
     label: str
     namespace: str
@@ -36,7 +31,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmSpan:
-    """An alarm's state over a stretch of time."""
+    """An alarm's state over a period."""
 
     state: AlarmWord
     start_seconds: float
@@ -45,7 +40,7 @@ class AlarmSpan:
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmHistory:
-    """An alarm: what it says of itself, its rule in words, its states by CloudWatch's rules up to the rehearsal's end."""
+    """An alarm: its description, its rule, and its states by CloudWatch's rules."""
 
     name: str
     says: str
@@ -55,16 +50,15 @@ class AlarmHistory:
 
     @property
     def state(self) -> AlarmWord | None:
-        """The state at the end; None when it could not be evaluated."""
+        """The state at the end; None if it could not be evaluated."""
         return self.spans[-1].state if self.spans else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Widget:
-    """A widget at its place on the grid of 24 columns.
+    """A widget on the grid of 24 columns.
 
-    `period_seconds` is the period drawn, shorter than the deployed one by the time scale. `undrawn` names what the body
-    asks for and the drawing doesn't show.
+    `period_seconds` is scaled by the time scale. `undrawn` names properties that the drawing does not support.
     """
 
     kind: WidgetKind
@@ -82,7 +76,7 @@ class Widget:
     undrawn: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The widget as report.json holds it."""
+        """Return the widget as in report.json."""
         return {
             **_place(self),
             "view": self.view,
@@ -116,7 +110,7 @@ class Dashboard:
     widgets: tuple[Widget, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The dashboard as report.json holds it."""
+        """Return the dashboard as in report.json."""
         return {
             "name": self.name,
             "region": self.region,

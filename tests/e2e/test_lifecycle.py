@@ -167,7 +167,7 @@ def status(day: Day) -> None:
     """From the region that lives all can be seen, and that is where status looks: the standby is the lost region now."""
     found = day.terminal.found("status", code=5)
     assert (WEST, WEST, ["standby"]) == (found["region"], found["roles"]["writer"], list(found["not_read"]))
-    assert [EAST] == day.terminal.status()["dark_regions"]
+    assert [EAST] == day.terminal.status()["failed_regions"]
 
 
 def restore(day: Day) -> None:
