@@ -24,7 +24,7 @@ from rehearsal.environment import DEPLOYED_INTERVAL_SECONDS, OPERATION_SECONDS, 
 from rehearsal.report import provenance
 from rehearsal.report.dashboard_data import DashboardReader
 from rehearsal.report.dashboards import Dashboard
-from rehearsal.report.model import DrillResult, Report, Role, Shortened, TimeScale, UnverifiedProperty
+from rehearsal.report.model import DrillResult, Report, Shortened, TimeScale, UnverifiedProperty
 from rehearsal.report.permission_review import NAME as NAME_OF_REVIEW
 from rehearsal.report.permission_review import TITLE as TITLE_OF_REVIEW
 from rehearsal.report.permission_review import review, roles_of_functions
@@ -87,7 +87,12 @@ class Rehearsal:
             self.console.note(warning)
 
     def _play(self) -> None:
-        recorder = Recorder(self.environment, self)
+        recorder = Recorder(
+            self.environment,
+            on_event=self._show_event,
+            on_role=self.console.cluster_role,
+            on_dns=self.console.dns_answer,
+        )
         workload = self.environment.new_workload()
         try:
             self._start_cycles(recorder)
@@ -173,18 +178,9 @@ class Rehearsal:
         self.results.append(destroy_drill.play())
         self.console.drill_finished(self.results[-1])
 
-    def event_recorded(self, event: RecordedEvent) -> None:
-        """Show a recorded event, in seconds of the current drill."""
+    def _show_event(self, event: RecordedEvent) -> None:
         zero = event.at if self._current is None else self._current.zero
         self.console.event(event.at - zero, event.text, event.kind, event.region)
-
-    def role_changed(self, cluster_id: str, region: str, role: Role) -> None:
-        """Show a cluster's new role."""
-        self.console.cluster_role(cluster_id, region, role)
-
-    def dns_changed(self, name: str, region: str | None) -> None:
-        """Show the new answer for the writer's name."""
-        self.console.dns_answer(name, region)
 
     def _report(self, deployment: Deployment | None, *, seconds: float) -> Report:
         dashboards = self._saved_dashboards

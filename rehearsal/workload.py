@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import pymysql
 
@@ -35,22 +34,6 @@ class NameAnswer:
 
     endpoint: str
     ttl_seconds: float
-
-
-class NameService(Protocol):
-    """Resolves `writer.<zone>` as seen from the client's region."""
-
-    def __call__(self, name: str) -> NameAnswer:
-        """Resolve the name. Raises OSError without an answer."""
-        ...
-
-
-class AddressBook(Protocol):
-    """Resolves a database endpoint for a client in its region."""
-
-    def __call__(self, endpoint: str) -> tuple[str, int]:
-        """Return host and port. Raises OSError for an unknown name."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +66,8 @@ class WriteWorkload:
 
     Args:
         writer_name: DNS name of the writer.
+        resolve: resolves a name as seen from the client's region. Raises OSError without an answer.
+        address: returns host and port of an endpoint. Raises OSError for an unknown one.
         pace_seconds: pause between two rows.
         attempt_seconds: timeout of one connection or statement.
         on_attempt: called after every attempt, in the client's thread.
@@ -90,8 +75,8 @@ class WriteWorkload:
 
     writer_name: str
     login: WorkloadLogin
-    resolve: NameService
-    address: AddressBook
+    resolve: Callable[[str], NameAnswer]
+    address: Callable[[str], tuple[str, int]]
     tls: ssl.SSLContext
     pace_seconds: float
     attempt_seconds: float

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Self, TextIO
 
 import rich.console
 from rich.live import Live
@@ -31,6 +31,7 @@ from rehearsal.console.summary import (
     summary_table,
     verdict,
 )
+from rehearsal.provider.resources.outcome import Resource
 from rehearsal.report.files import ReportPaths
 from rehearsal.report.formatting import format_duration
 from rehearsal.report.lanes import stretches
@@ -53,30 +54,6 @@ PLAIN_WIDTH = 120
 LANES_WIDTH = 100
 """Most columns of a lane."""
 Changes = tuple[tuple[float, Role | str | None], ...]
-
-
-class CreatedResource(Protocol):
-    """The parts of a created resource that the console shows."""
-
-    @property
-    def type(self) -> str:
-        """Pulumi type token."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Name in the program."""
-        ...
-
-    @property
-    def region(self) -> str | None:
-        """Region, None for a global resource."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Duration of the creation."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +143,10 @@ class Console:
             self._heading("Deployment", f"{total} resources" if total else "")
             self._start_live()
 
-    def resource_created(self, resource: CreatedResource) -> None:
+    def resource_created(self, resource: Resource) -> None:
         """Show a created resource."""
         with self._lock:
-            region = resource.region or "global"
+            region = resource.region
             created = {**self._view.created, region: self._view.created.get(region, 0) + 1}
             self._view = replace(self._view, created=created, newest=f"{resource.type} {resource.name}")
             if not self._wants_live:

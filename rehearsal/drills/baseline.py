@@ -5,12 +5,14 @@ A drill restores it as an operator would, and never edits the controllers' state
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from rehearsal.drills.context import DrillContext
+from rehearsal.drills.expectations import expect_roles
 from rehearsal.drills.failover_steps import is_read_only, wait_for_writer
 from rehearsal.drills.operator import is_armed, set_armed, switch_over
 from rehearsal.environment import RegionFacts
@@ -24,6 +26,7 @@ TIMEOUT_CYCLES = 60
 def with_baseline(play: Callable[[DrillContext], None]) -> Callable[[DrillContext], None]:
     """Return the drill preceded by a wait for the baseline and followed by its restoration."""
 
+    @functools.wraps(play)
     def play_from_baseline(context: DrillContext) -> None:
         wait_for_baseline(context, "the baseline at the start", writer=context.environment.primary)
         play(context)
@@ -36,7 +39,7 @@ def restore_baseline(context: DrillContext) -> None:
     """Clear all faults, arm, switch back to the primary region, and wait until no notice or cooldown is pending."""
     environment = context.environment
     clear_faults(context)
-    context.record_event("the drill is over: all faults are cleared, waiting for the baseline", EventKind.RECOVERY)
+    context.recorder.record("the drill is over: all faults are cleared, waiting for the baseline", EventKind.RECOVERY)
     environment.database.replication_lag_seconds = BASELINE_LAG_SECONDS
     for region in environment.regions:
         if not is_armed(context, region):
@@ -44,12 +47,11 @@ def restore_baseline(context: DrillContext) -> None:
     if environment.writer.name != environment.primary.name:
         _switch_back(context)
     wait_for_baseline(context, "the baseline at the end", writer=environment.primary, since=time.time())
-    primary, secondary = environment.primary, environment.secondary
-    roles = {region.name: is_read_only(context, region) for region in environment.regions}
-    context.expect(
-        f"the baseline is restored: armed, and {primary.name} accepts writes",
-        roles == {primary.name: False, secondary.name: True},
-        ", ".join(f"{region}: read_only={read_only}" for region, read_only in roles.items()),
+    expect_roles(
+        context,
+        environment.primary,
+        environment.secondary,
+        f"the baseline is restored: armed, and {environment.primary.name} accepts writes",
     )
 
 
@@ -97,7 +99,13 @@ def _is_at_baseline(context: DrillContext, writer: RegionFacts, *, since: float 
     if context.dns_answers_since(recent)[-1:] != [writer.name]:
         return None
     if all(
-        _is_controller_at_baseline(context, region, measures_lag=region.name != writer.name)
+        is_at_baseline(
+            context.recorder.state(region),
+            environment.policy,
+            now=time.time(),
+            interval_seconds=context.interval_seconds,
+            measures_lag=region.name != writer.name,
+        )
         for region in environment.regions
     ):
         return True
@@ -123,16 +131,6 @@ def is_at_baseline(
         and age_seconds("cycle_at") <= 3 * interval_seconds
         and age_seconds("roles_changed_at") > policy.cooldown_seconds
         and (not measures_lag or age_seconds("lag_at") <= 3 * interval_seconds)
-    )
-
-
-def _is_controller_at_baseline(context: DrillContext, region: RegionFacts, *, measures_lag: bool) -> bool:
-    return is_at_baseline(
-        context.recorder.state(region),
-        context.environment.policy,
-        now=time.time(),
-        interval_seconds=context.interval_seconds,
-        measures_lag=measures_lag,
     )
 
 

@@ -5,13 +5,13 @@ A drill outside the default set is independent: it starts from the baseline and 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rehearsal.drills.baseline import with_baseline
 from rehearsal.drills.context import DrillContext
 from rehearsal.drills.core import (
-    STEADY_CYCLES,
     play_old_region_returns,
     play_region_lost,
     play_steady,
@@ -43,19 +43,23 @@ INDEPENDENT_OVERRIDES: Mapping[str, object] = {"cooldown_seconds": 5, "max_data_
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
-    """One drill: its name on the command line, its texts, and the drills that must run before it.
+    """One drill: its name on the command line, its title, and the drills that must run before it.
 
     `default`: it runs without being named. `restores`: it ends at the baseline, with the writer in the primary region.
     """
 
     name: str
     title: str
-    description: str
     play: Callable[[DrillContext], None]
     after: tuple[str, ...] = ()
     key_measurements: tuple[str, ...] = ()
     default: bool = True
     restores: bool = False
+
+    @property
+    def description(self) -> str:
+        """The fault and the expected reaction: the docstring of `play`."""
+        return inspect.getdoc(self.play) or ""
 
 
 def select_drills(names: tuple[str, ...], everything: bool = False) -> tuple[Drill, ...]:
@@ -79,13 +83,10 @@ def failover_overrides(drills: Iterable[Drill]) -> Mapping[str, object]:
     return INDEPENDENT_OVERRIDES if any(not drill.default for drill in drills) else {}
 
 
-def _independent(
-    name: str, title: str, description: str, play: Callable[[DrillContext], None], *key_measurements: str
-) -> Drill:
+def _independent(name: str, title: str, play: Callable[[DrillContext], None], *key_measurements: str) -> Drill:
     return Drill(
         name=name,
         title=title,
-        description=description,
         play=with_baseline(play),
         key_measurements=key_measurements,
         default=False,
@@ -97,14 +98,12 @@ DRILLS: tuple[Drill, ...] = (
     Drill(
         name="steady",
         title="Steady state",
-        description=f"{STEADY_CYCLES} cycles without a fault: no failover, and the writer's name resolves to the primary region.",
         play=play_steady,
         key_measurements=("cycles", "longest_cycle_ms", "acknowledged_rows", "replication_lag_ms"),
     ),
     Drill(
         name="region-lost",
         title="The writer's region fails",
-        description="The writer's region becomes unreachable while a client writes. The standby fails over automatically.",
         play=play_region_lost,
         key_measurements=(
             "outage_to_call_seconds",
@@ -117,7 +116,6 @@ DRILLS: tuple[Drill, ...] = (
     Drill(
         name="old-region-returns",
         title="The failed region returns",
-        description="It rejoins as a reader: no second failover, and DNS does not change.",
         play=play_old_region_returns,
         after=("region-lost",),
         key_measurements=("rejoined_seconds", "failover_calls"),
@@ -125,7 +123,6 @@ DRILLS: tuple[Drill, ...] = (
     Drill(
         name="switchover-home",
         title="Switchover to the primary region",
-        description="A planned switchover back: no acknowledged row is lost, and DNS follows.",
         play=play_switchover_home,
         after=("region-lost", "old-region-returns"),
         key_measurements=("switched_seconds", "dns_moved_seconds", "writing_again_seconds", "lost_rows"),
@@ -134,21 +131,18 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "blip",
         "A short outage",
-        "The writer's region is unreachable for fewer cycles than the failure threshold: no failover, no notice.",
         play_blip,
         "dark_seconds",
     ),
     _independent(
         "writer-heals",
         "The writer crashes and recovers",
-        "Its region stays up and Aurora recovers the writer within the grace period: no failover.",
         play_writer_heals,
         "down_seconds",
     ),
     _independent(
         "writer-down",
         "The writer stays down while its region is up",
-        "The standby waits for the grace period and then fails over.",
         play_writer_down,
         "outage_to_call_seconds",
         "promoted_seconds",
@@ -157,7 +151,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "network-partition",
         "Network partition",
-        "Two of the three paths between the regions fail: both clusters keep their roles.",
         play_partition,
         "silent_calls",
         "oldest_heartbeat_ms",
@@ -165,7 +158,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "probe-blind",
         "The standby's health check fails",
-        "Then the writer's region fails too: the standby cannot probe the writer, so it does not fail over.",
         play_probe_blind,
         "dark_seconds",
         "failed_probes",
@@ -173,7 +165,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "lag-too-high",
         "The replication lag is too high",
-        "A failover would lose more than max_data_loss_seconds allows: it waits for an operator's approval.",
         play_lag_too_high,
         "asked_seconds",
         "released_to_call_seconds",
@@ -182,7 +173,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "region-errs",
         "The region returns errors instead of timing out",
-        "The database is down and the Lambda API returns errors: the standby requests approval after the grace period.",
         play_region_errs,
         "asked_seconds",
         "released_to_call_seconds",
@@ -191,14 +181,12 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "standby-without-instances",
         "The standby has no instance",
-        "The standby sends a notice while all is well, and does not fail over when the writer's region fails.",
         play_standby_without_instances,
         "instances_put_back",
     ),
     _independent(
         "disarmed",
         "Disarmed",
-        "The controller is disarmed when the region fails: no failover until an operator arms it again.",
         play_disarmed,
         "told_seconds",
         "released_to_call_seconds",
@@ -206,7 +194,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "throttled",
         "The RDS API throttles",
-        "The standby cannot read the roles and holds; it fails over once the API answers again.",
         play_throttled,
         "outage_to_call_seconds",
         "released_to_call_seconds",
@@ -214,7 +201,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "answer-lost",
         "The response to the failover call is lost",
-        "The call takes effect but times out: the controller detects the completed failover and does not repeat the call.",
         play_answer_lost,
         "outage_to_call_seconds",
         "call_to_completed_seconds",
@@ -222,7 +208,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "controller-killed",
         "The controller is killed",
-        "It is killed between recording its intent and the call: the next invocation completes the attempt.",
         play_controller_killed,
         "held_call_seconds",
         "held_to_call_seconds",
@@ -230,7 +215,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "two-controllers",
         "Two controllers at once",
-        "Extra controllers start while a decision is pending: exactly one call.",
         play_two_controllers,
         "controllers_started",
         "outage_to_call_seconds",
@@ -238,7 +222,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "flapping",
         "The region is flapping",
-        "It fails and returns every few cycles, before and after the failover: one failover, no failback.",
         play_flapping,
         "absences",
         "outage_to_call_seconds",
@@ -246,7 +229,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "clock-skew",
         "The writer's clock is wrong",
-        "Heartbeats appear too old, then too new: no failover until the region really fails.",
         play_clock_skew,
         "heartbeat_age_with_clock_behind_ms",
         "outage_to_call_seconds",
@@ -254,7 +236,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "second-failover",
         "The new writer's region fails",
-        "The writer is in the secondary region when that region fails: the primary takes over and DNS follows.",
         play_second_failover,
         "outage_to_call_seconds",
         "promoted_seconds",
@@ -264,7 +245,6 @@ DRILLS: tuple[Drill, ...] = (
     _independent(
         "both-regions-lost",
         "Both regions fail",
-        "Neither controller can act, and neither fails over after the regions return.",
         play_both_regions_lost,
         "dark_seconds",
     ),

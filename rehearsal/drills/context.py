@@ -16,7 +16,6 @@ from rehearsal.report.model import (
     Assertion,
     DnsSpan,
     DrillResult,
-    EventKind,
     RoleSpan,
     TimelineEvent,
     WriteOutcome,
@@ -58,18 +57,6 @@ class DrillContext:
     def mark_zero(self, description: str) -> None:
         """Set second 0 of the drill's timeline to now."""
         self.zero, self.zero_description = time.time(), description
-
-    def record_event(
-        self,
-        text: str,
-        kind: EventKind = EventKind.NOTE,
-        region: str | None = None,
-        *,
-        at: float | None = None,
-        label: str = "",
-    ) -> None:
-        """Add an event to the timeline, now or at an earlier moment."""
-        self.recorder.record(text, kind, region, at=at, label=label)
 
     def expect(self, text: str, passed: bool, detail: str) -> None:
         """Record an assertion with its evidence."""

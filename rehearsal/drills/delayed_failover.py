@@ -19,6 +19,7 @@ from rehearsal.drills.failover_steps import (
     PlayedOutage,
     fail_writer_region,
     lost_rows,
+    restore_region,
     start_outage,
     wait_for_call,
     wait_for_failover,
@@ -40,11 +41,11 @@ CLOCK_SKEW_SECONDS = 5.0
 
 
 def play_writer_down(context: DrillContext) -> None:
-    """Crash the writer's databases while its region stays up: the failover waits for the grace period."""
+    """The writer's databases stay down while its region is up: the standby waits for the grace period and then fails over."""
     environment = context.environment
     grace_seconds = environment.policy.in_region_grace_seconds
     outage = start_outage(context, "the crash", environment.crash_databases)
-    context.record_event(
+    context.recorder.record(
         f"{outage.lost.cluster_id} refuses connections; its region is up", EventKind.OUTAGE, outage.lost.name
     )
     call = wait_for_call(context, cycles=grace_seconds / context.interval_seconds + 10)
@@ -65,12 +66,12 @@ def play_writer_down(context: DrillContext) -> None:
 
 
 def play_lag_too_high(context: DrillContext) -> None:
-    """Fail the region while the lag exceeds the allowed loss: the failover waits for an approval."""
+    """The writer's region fails while the lag exceeds max_data_loss_seconds: the standby waits for an operator's approval."""
     environment = context.environment
     standby = environment.standby
     max_loss_seconds = environment.policy.max_data_loss_seconds
     environment.database.replication_lag_seconds = HIGH_LAG_SHARE * max_loss_seconds
-    context.record_event(
+    context.recorder.record(
         f"the standby's replication lag rises to {HIGH_LAG_SHARE * max_loss_seconds:g} s",
         EventKind.OUTAGE,
         standby.name,
@@ -96,7 +97,7 @@ def play_lag_too_high(context: DrillContext) -> None:
 
 
 def play_region_errs(context: DrillContext) -> None:
-    """Crash the databases and let the region's Lambda API return errors: the failover waits for an approval."""
+    """The database is down and the region's Lambda API returns errors: the standby requests approval after the grace period."""
     environment = context.environment
     standby = environment.standby
     grace_seconds = environment.policy.in_region_grace_seconds
@@ -115,7 +116,7 @@ def play_region_errs(context: DrillContext) -> None:
         )
 
     outage = start_outage(context, "the outage", begin)
-    context.record_event(
+    context.recorder.record(
         f"{outage.lost.name} fails partly: its database is down, its Lambda API returns errors",
         EventKind.OUTAGE,
         outage.lost.name,
@@ -137,7 +138,7 @@ def play_region_errs(context: DrillContext) -> None:
 
 
 def play_disarmed(context: DrillContext) -> None:
-    """Fail the region while the standby is disarmed: the failover waits until it is armed."""
+    """The writer's region fails while the standby is disarmed: no failover until an operator arms it again."""
     standby = context.environment.standby
     set_armed(context, standby, armed=False, reason="a maintenance window")
     context.wait_cycles(2, standby)
@@ -154,13 +155,13 @@ def play_disarmed(context: DrillContext) -> None:
 
 
 def play_clock_skew(context: DrillContext) -> None:
-    """Set the writer's clock back, then ahead: neither causes a failover or delays one."""
+    """The writer's clock is wrong, so heartbeats appear too old or too new: no failover until the region really fails."""
     environment = context.environment
     lost, standby = environment.writer, environment.standby
     for skew_seconds, words in ((-CLOCK_SKEW_SECONDS, "behind"), (CLOCK_SKEW_SECONDS, "ahead")):
         since = time.time()
         environment.cluster(lost).clock_skew_seconds = skew_seconds
-        context.record_event(
+        context.recorder.record(
             f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {words}", EventKind.OUTAGE, lost.name
         )
         context.wait_cycles(HELD_CYCLES)
@@ -172,14 +173,14 @@ def play_clock_skew(context: DrillContext) -> None:
     wait_for_call(context)
     wait_for_failover(context, outage.standby)
     environment.cluster(lost).clock_skew_seconds = 0.0
-    context.record_event(f"{lost.cluster_id}'s clock is correct again", EventKind.RECOVERY, lost.name)
+    context.recorder.record(f"{lost.cluster_id}'s clock is correct again", EventKind.RECOVERY, lost.name)
     expect_call_in_time(context)
     expect_no_write_after_outage(context, outage)
     expect_clean_failover(context, outage, ("region-lost", "failover-completed"))
 
 
 def play_throttled(context: DrillContext) -> None:
-    """Throttle the standby's RDS API and fail the region: the failover waits for the API."""
+    """The RDS API throttles while the writer's region fails: the standby holds, and fails over once the API answers again."""
     environment = context.environment
     standby, since = environment.standby, time.time()
     fault = environment.faults.add(
@@ -191,7 +192,7 @@ def play_throttled(context: DrillContext) -> None:
             error_status=400,
         )
     )
-    context.record_event(f"{standby.name}'s RDS API throttles requests", EventKind.OUTAGE, standby.name)
+    context.recorder.record(f"{standby.name}'s RDS API throttles requests", EventKind.OUTAGE, standby.name)
     context.wait_cycles(1, standby)
     outage = fail_writer_region(context)
     context.wait_cycles(HELD_CYCLES, standby)
@@ -206,7 +207,7 @@ def play_throttled(context: DrillContext) -> None:
     )
     environment.faults.remove(fault)
     over_at = time.time()
-    context.record_event(f"{standby.name}'s RDS API answers again", EventKind.RECOVERY, standby.name)
+    context.recorder.record(f"{standby.name}'s RDS API answers again", EventKind.RECOVERY, standby.name)
     _expect_delayed_failover(context, outage, over_at, "the end of the throttling")
     expect_no_write_after_outage(context, outage)
     # The throttling may cause its notice before the outage.
@@ -214,7 +215,7 @@ def play_throttled(context: DrillContext) -> None:
 
 
 def play_flapping(context: DrillContext) -> None:
-    """Fail and restore the writer's region repeatedly, before and after the failover."""
+    """The writer's region fails and returns every few cycles, before and after the failover: one failover, no failback."""
     environment = context.environment
     lost, standby = environment.writer, environment.standby
     since = time.time()
@@ -225,10 +226,7 @@ def play_flapping(context: DrillContext) -> None:
     context.expect(f"{flaps} short outages caused no failover", not calls, f"{len(calls)} calls")
     outage = fail_writer_region(context, "the long outage")
     wait_for_call(context)
-    environment.network.restore(lost.name)
-    context.record_event(
-        f"{lost.name} is reachable again while the failover is in progress", EventKind.RECOVERY, lost.name
-    )
+    restore_region(context, lost, f"{lost.name} is reachable again while the failover is in progress")
     context.sleep_cycles(1)
     for _ in range(flaps):
         _fail_briefly(context, lost, failed_cycles=1.5, restored_cycles=1.0)
@@ -242,12 +240,11 @@ def play_flapping(context: DrillContext) -> None:
 
 def _fail_briefly(context: DrillContext, region: RegionFacts, *, failed_cycles: float, restored_cycles: float) -> None:
     context.environment.network.fail(region.name)
-    context.record_event(
+    context.recorder.record(
         f"{region.name} fails for {failed_cycles:g} cycles", EventKind.OUTAGE, region.name, label="flap"
     )
     context.sleep_cycles(failed_cycles)
-    context.environment.network.restore(region.name)
-    context.record_event(f"{region.name} is reachable again", EventKind.RECOVERY, region.name, label="back")
+    restore_region(context, region, label="back")
     context.sleep_cycles(restored_cycles)
 
 

@@ -72,11 +72,11 @@ def expect_every_write_acknowledged(context: DrillContext, since: float) -> None
     context.expect("every client write was acknowledged", bool(attempts) and not failed, detail)
 
 
-def expect_roles_unchanged(context: DrillContext, writer: RegionFacts, standby: RegionFacts) -> None:
+def expect_roles(context: DrillContext, writer: RegionFacts, standby: RegionFacts, text: str = "") -> None:
     """Check over MySQL that the writer accepts writes and the standby is read-only."""
     roles = {region.name: is_read_only(context, region) for region in (writer, standby)}
     context.expect(
-        f"{writer.name} still accepts writes and {standby.name} is read-only (checked over MySQL)",
+        text or f"{writer.name} accepts writes and {standby.name} is read-only (checked over MySQL)",
         roles == {writer.name: False, standby.name: True},
         ", ".join(f"{region}: read_only={read_only}" for region, read_only in roles.items()),
     )

@@ -36,12 +36,18 @@ class Failover:
 def fail_writer_region(context: DrillContext, description: str = "the outage") -> PlayedOutage:
     """Fail the writer's region, and set the drill's zero."""
     outage = start_outage(context, description, lambda lost: context.environment.network.fail(lost.name))
-    context.record_event(
+    context.recorder.record(
         f"{outage.lost.name} fails: databases, Lambda and the AWS API are unreachable",
         EventKind.OUTAGE,
         outage.lost.name,
     )
     return outage
+
+
+def restore_region(context: DrillContext, region: RegionFacts, text: str = "", *, label: str = "") -> None:
+    """Restore a region, and record it."""
+    context.environment.network.restore(region.name)
+    context.recorder.record(text or f"{region.name} is reachable again", EventKind.RECOVERY, region.name, label=label)
 
 
 def start_outage(context: DrillContext, description: str, begin: Callable[[RegionFacts], None]) -> PlayedOutage:
@@ -122,7 +128,7 @@ def wait_for_first_write(context: DrillContext, after: float, region: RegionFact
         seconds=60 * context.interval_seconds,
     )
     context.measure_since_zero("writing_again_seconds", first_write.at_seconds)
-    context.record_event(
+    context.recorder.record(
         f"{description}, through {context.environment.writer_name}",
         EventKind.CLIENT,
         region.name,

@@ -34,7 +34,7 @@ NOTICES = ("region-lost", "failover-completed")
 
 
 def play_answer_lost(context: DrillContext) -> None:
-    """Drop the response to the failover call: the controller detects the failover and does not call again."""
+    """The failover call takes effect but times out: the controller detects the failover and does not repeat the call."""
     standby = context.environment.standby
     fault = context.environment.faults.add(
         ApiFault(
@@ -61,7 +61,7 @@ def play_answer_lost(context: DrillContext) -> None:
 
 
 def play_controller_killed(context: DrillContext) -> None:
-    """Kill the controller between its intent and the call: the next invocation completes the attempt."""
+    """The controller is killed between its intent and the call: the next invocation completes the attempt."""
     environment = context.environment
     standby = environment.standby
     fault = environment.faults.add(
@@ -74,7 +74,7 @@ def play_controller_killed(context: DrillContext) -> None:
     held = [one for one in environment.faults.fired if one.operation == "FailoverGlobalCluster"][-1]
     context.measure_since_zero("held_call_seconds", held.at)
     killed = kill_processes(environment, standby.failover_controller_function, standby.name)
-    context.record_event(
+    context.recorder.record(
         f"the controller is killed ({killed} processes) before its call reaches RDS", EventKind.OUTAGE, standby.name
     )
     attempt = context.recorder.state(standby).get("attempt", {})
@@ -85,7 +85,9 @@ def play_controller_killed(context: DrillContext) -> None:
         f"{len(context.calls_since(context.zero))} calls arrived",
     )
     environment.start_controller(standby)
-    context.record_event("the next scheduled invocation starts (on AWS within a minute)", EventKind.NOTE, standby.name)
+    context.recorder.record(
+        "the next scheduled invocation starts (on AWS within a minute)", EventKind.NOTE, standby.name
+    )
     call = wait_for_call(context, cycles=(CALL_SETTLES_SECONDS + MAX_RESTART_SECONDS) / context.interval_seconds)
     context.measure("held_to_call_seconds", call.at - held.at)
     wait_for_promotion(context, standby)
@@ -110,7 +112,7 @@ def play_controller_killed(context: DrillContext) -> None:
 
 
 def play_two_controllers(context: DrillContext) -> None:
-    """Start extra controllers while a decision is pending: exactly one call."""
+    """Extra controllers start while a decision is pending: exactly one call."""
     environment = context.environment
     standby = environment.standby
     functions = environment.clients("lambda", standby.name)
@@ -169,4 +171,6 @@ def _start_extra_controllers(context: DrillContext, region: RegionFacts) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    context.record_event(f"{EXTRA_CONTROLLERS} extra controllers start in {region.name}", EventKind.NOTE, region.name)
+    context.recorder.record(
+        f"{EXTRA_CONTROLLERS} extra controllers start in {region.name}", EventKind.NOTE, region.name
+    )

@@ -12,11 +12,11 @@ from rehearsal.drills.expectations import (
     expect_no_calls,
     expect_no_notices,
     expect_notices_sent_once,
+    expect_roles,
     expect_roles_reported,
-    expect_roles_unchanged,
     expect_single_writer,
 )
-from rehearsal.drills.failover_steps import fail_writer_region
+from rehearsal.drills.failover_steps import fail_writer_region, restore_region
 from rehearsal.drills.standby_instances import delete_instances, recreate_instances
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
@@ -29,14 +29,13 @@ HELD_CYCLES_AFTER_NOTICE = 3
 
 
 def play_blip(context: DrillContext) -> None:
-    """Fail the writer's region for fewer cycles than the failure threshold."""
+    """The writer's region is unreachable for fewer cycles than the failure threshold: no failover, no notice."""
     environment = context.environment
     writer, standby = environment.writer, environment.standby
     outage = fail_writer_region(context, "the short outage")
     context.sleep_cycles(BLIP_CYCLES)
-    environment.network.restore(writer.name)
+    restore_region(context, writer)
     context.measure_since_zero("dark_seconds", time.time())
-    context.record_event(f"{writer.name} is reachable again", EventKind.RECOVERY, writer.name)
     context.wait_cycles(HELD_CYCLES)
     _expect_no_change(context, outage.at, writer, standby)
     expect_no_notices(context, outage.at, region=standby)
@@ -44,12 +43,12 @@ def play_blip(context: DrillContext) -> None:
 
 
 def play_partition(context: DrillContext) -> None:
-    """Cut the peering, then the other region's Lambda API: only the heartbeat shows that the writer is up."""
+    """Two of the three paths between the regions fail: both clusters keep their roles."""
     environment = context.environment
     writer, standby = environment.writer, environment.standby
     context.mark_zero("the cut")
     environment.network.cut_peering()
-    context.record_event(
+    context.recorder.record(
         "the VPC peering is cut: database ports are unreachable across regions", EventKind.OUTAGE, standby.name
     )
     context.wait_cycles(HELD_CYCLES, standby)
@@ -57,7 +56,7 @@ def play_partition(context: DrillContext) -> None:
     silence = environment.faults.add(
         ApiFault(service="lambda", caller_region=standby.name, target_region=writer.name, hang=True)
     )
-    context.record_event(
+    context.recorder.record(
         f"{writer.name}'s Lambda API does not answer {standby.name} either",
         EventKind.OUTAGE,
         standby.name,
@@ -71,7 +70,7 @@ def play_partition(context: DrillContext) -> None:
         "oldest_heartbeat_ms", context.recorder.metric(standby, "HeartbeatAge", "Maximum", since=context.zero) or 0.0
     )
     clear_faults(context)
-    context.record_event("both paths work again", EventKind.RECOVERY, standby.name)
+    context.recorder.record("both paths work again", EventKind.RECOVERY, standby.name)
     context.wait_cycles(3)
     _expect_no_change(context, context.zero, writer, standby)
     expect_notices_sent_once(context, standby, ("network-partition",))
@@ -79,7 +78,7 @@ def play_partition(context: DrillContext) -> None:
 
 
 def play_probe_blind(context: DrillContext) -> None:
-    """Break the standby's health check, then fail the writer's region: the standby must not fail over."""
+    """The standby's health check fails before the writer's region does: the standby cannot see the outage and does not fail over."""
     environment = context.environment
     standby = environment.standby
     context.mark_zero("the health check fault")
@@ -94,14 +93,13 @@ def play_probe_blind(context: DrillContext) -> None:
             error_status=500,
         )
     )
-    context.record_event(f"{standby.name}'s health check fails", EventKind.OUTAGE, standby.name)
+    context.recorder.record(f"{standby.name}'s health check fails", EventKind.OUTAGE, standby.name)
     since = context.zero
     context.wait_for_notice("probe-blind", standby, seconds=10 * context.interval_seconds)
     outage = fail_writer_region(context, "the undetected outage")
     context.wait_cycles(HELD_CYCLES, standby)
-    environment.network.restore(outage.lost.name)
+    restore_region(context, outage.lost)
     context.measure_since_zero("dark_seconds", time.time())
-    context.record_event(f"{outage.lost.name} is reachable again", EventKind.RECOVERY, outage.lost.name)
     context.wait_cycles(2)
     context.measure("failed_probes", fault.fired_count)
     _expect_no_change(context, since, outage.lost, standby)
@@ -110,21 +108,20 @@ def play_probe_blind(context: DrillContext) -> None:
 
 
 def play_standby_without_instances(context: DrillContext) -> None:
-    """Delete the standby's instances: a notice without a fault, and no failover when the region fails."""
+    """The standby's cluster has no instance: a notice at once, and no failover when the writer's region fails."""
     standby = context.environment.standby
     context.mark_zero("the deletion of the standby's instances")
     since = context.zero
     deleted = delete_instances(context, standby)
-    context.record_event(f"{standby.cluster_id} has no instance", EventKind.OUTAGE, standby.name)
+    context.recorder.record(f"{standby.cluster_id} has no instance", EventKind.OUTAGE, standby.name)
     context.wait_for_notice("standby-not-ready", standby, seconds=10 * context.interval_seconds)
     outage = fail_writer_region(context)
     context.wait_for_notice("standby-without-instance", standby, seconds=10 * context.interval_seconds)
     context.wait_cycles(HELD_CYCLES_AFTER_NOTICE, standby)
-    context.environment.network.restore(outage.lost.name)
-    context.record_event(f"{outage.lost.name} is reachable again", EventKind.RECOVERY, outage.lost.name)
+    restore_region(context, outage.lost)
     context.wait_cycles(1)
     recreate_instances(context, standby, deleted)
-    context.record_event(
+    context.recorder.record(
         f"{standby.cluster_id} has its {len(deleted)} instances again", EventKind.RECOVERY, standby.name
     )
     context.wait_cycles(2)
@@ -135,18 +132,18 @@ def play_standby_without_instances(context: DrillContext) -> None:
 
 
 def play_writer_heals(context: DrillContext) -> None:
-    """Crash the writer and restore it within the grace period."""
+    """The writer crashes, and Aurora recovers it within the grace period: no failover."""
     environment = context.environment
     writer, standby = environment.writer, environment.standby
     context.mark_zero("the crash")
     environment.crash_databases(writer)
-    context.record_event(f"{writer.cluster_id} refuses connections; its region is up", EventKind.OUTAGE, writer.name)
+    context.recorder.record(f"{writer.cluster_id} refuses connections; its region is up", EventKind.OUTAGE, writer.name)
     context.wait_for_notice("in-region-grace", standby, seconds=10 * context.interval_seconds)
     context.sleep_cycles(0.5 * environment.policy.in_region_grace_seconds / context.interval_seconds - HELD_CYCLES)
     context.wait_cycles(HELD_CYCLES - 2, standby)
     environment.restart_databases(writer)
     down_seconds = context.measure_since_zero("down_seconds", time.time())
-    context.record_event(f"{writer.cluster_id} accepts connections again", EventKind.RECOVERY, writer.name)
+    context.recorder.record(f"{writer.cluster_id} accepts connections again", EventKind.RECOVERY, writer.name)
     context.wait_cycles(3)
     context.expect(
         "the writer was down for longer than the failure threshold and less than the grace period",
@@ -161,16 +158,16 @@ def play_writer_heals(context: DrillContext) -> None:
 
 
 def play_both_regions_lost(context: DrillContext) -> None:
-    """Fail both regions: neither controller fails over after they return."""
+    """Both regions fail: neither controller can act, and neither fails over after the regions return."""
     environment = context.environment
     writer, standby = environment.writer, environment.standby
     outage = fail_writer_region(context, "the outage of both")
     environment.network.fail(standby.name)
-    context.record_event(f"{standby.name} fails too", EventKind.OUTAGE, standby.name)
+    context.recorder.record(f"{standby.name} fails too", EventKind.OUTAGE, standby.name)
     context.sleep_cycles(2 * HELD_CYCLES)
     clear_faults(context)
     context.measure_since_zero("dark_seconds", time.time())
-    context.record_event("both regions are reachable again", EventKind.RECOVERY)
+    context.recorder.record("both regions are reachable again", EventKind.RECOVERY)
     context.wait_cycles(HELD_CYCLES)
     _expect_no_change(context, outage.at, writer, standby)
     for region in (writer, standby):
@@ -181,7 +178,7 @@ def play_both_regions_lost(context: DrillContext) -> None:
 def _expect_no_change(context: DrillContext, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
     expect_no_calls(context, since)
     expect_dns_unchanged(context, since, writer.name)
-    expect_roles_unchanged(context, writer, standby)
+    expect_roles(context, writer, standby)
     expect_single_writer(context)
 
 

@@ -21,7 +21,7 @@ def set_armed(context: DrillContext, region: RegionFacts, *, armed: bool, reason
             "by": {"S": OPERATOR},
         },
     )
-    context.record_event(
+    context.recorder.record(
         f"{OPERATOR} {'arms' if armed else 'disarms'} {region.name}: {reason}", EventKind.NOTE, region.name
     )
 
@@ -42,12 +42,12 @@ def approve(context: DrillContext, region: RegionFacts, decision_id: str) -> Non
             "by": {"S": OPERATOR},
         },
     )
-    context.record_event(f"{OPERATOR} approves decision {decision_id}", EventKind.NOTE, region.name)
+    context.recorder.record(f"{OPERATOR} approves decision {decision_id}", EventKind.NOTE, region.name)
 
 
 def switch_over(context: DrillContext, *, source: RegionFacts, target: RegionFacts) -> None:
     """Call a switchover in the current writer's region."""
-    context.record_event(f"{OPERATOR} switches over to {target.name}", EventKind.NOTE, source.name)
+    context.recorder.record(f"{OPERATOR} switches over to {target.name}", EventKind.NOTE, source.name)
     context.environment.clients("rds", source.name).switchover_global_cluster(
         GlobalClusterIdentifier=context.environment.global_cluster_id, TargetDbClusterIdentifier=target.cluster_arn
     )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -46,33 +46,26 @@ class SentNotice:
     message: dict[str, Any]
 
 
-class RecorderListener(Protocol):
-    """Receives the recorded events as they happen."""
-
-    def event_recorded(self, event: RecordedEvent) -> None:
-        """Handle a new event."""
-        ...
-
-    def role_changed(self, cluster_id: str, region: str, role: Role) -> None:
-        """Handle a cluster's new role."""
-        ...
-
-    def dns_changed(self, name: str, region: str | None) -> None:
-        """Handle a new answer for the writer's name."""
-        ...
-
-
 class Recorder:
     """Polls the environment from its own threads until it is stopped.
 
-    A poll that fails is recorded as an event, and polling continues.
+    A poll that fails is recorded as an event, and polling continues. The callbacks receive events, roles (cluster id, region,
+    role) and answers for the writer's name (name, region) as they happen.
     """
 
     def __init__(
-        self, environment: Environment, listener: RecorderListener, *, clock: Callable[[], float] = time.time
+        self,
+        environment: Environment,
+        *,
+        on_event: Callable[[RecordedEvent], None],
+        on_role: Callable[[str, str, Role], None],
+        on_dns: Callable[[str, str | None], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._environment = environment
-        self._listener = listener
+        self._on_event = on_event
+        self._on_role = on_role
+        self._on_dns = on_dns
         self._clock = clock
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -117,7 +110,7 @@ class Recorder:
         """Add an event; `label` replaces the kind beside its marker."""
         event = RecordedEvent(at=self._clock() if at is None else at, text=text, kind=kind, region=region, label=label)
         self.events.append(event)
-        self._listener.event_recorded(event)
+        self._on_event(event)
 
     def cycles(self, region: RegionFacts, *, since: float) -> int:
         """Return how many cycles a region's controller has reported to CloudWatch since a moment."""
@@ -185,7 +178,7 @@ class Recorder:
             last_role = next((one for _at, one in reversed(changes) if one is not Role.UNREACHABLE), None)
             now = self._clock()
             changes.append((now, role))
-            self._listener.role_changed(region.cluster_id, region.name, role)
+            self._on_role(region.cluster_id, region.name, role)
             if previous is Role.UNREACHABLE and role is last_role is Role.WRITER:
                 self.record(
                     f"{region.cluster_id} is reachable again and still the writer",
@@ -227,7 +220,7 @@ class Recorder:
         if not self.dns or self.dns[-1][1] != region:
             is_first = not self.dns
             self.dns.append((now, region))
-            self._listener.dns_changed(self._environment.writer_name, region)
+            self._on_dns(self._environment.writer_name, region)
             if not is_first:
                 self.record(
                     f"{self._environment.writer_name} resolves to {region or 'no address'}",

@@ -16,11 +16,11 @@ from rehearsal.report.model import EventKind
 
 
 def play_second_failover(context: DrillContext) -> None:
-    """Fail the secondary region while it has the writer: the primary takes over, and DNS follows."""
+    """The writer is in the secondary region when that region fails: the primary takes over and DNS follows."""
     environment = context.environment
     primary, secondary = environment.primary, environment.secondary
     environment.move_client(primary)
-    context.record_event(f"the client moves to {primary.name}", EventKind.NOTE, primary.name)
+    context.recorder.record(f"the client moves to {primary.name}", EventKind.NOTE, primary.name)
     switch_over(context, source=primary, target=secondary)
     wait_for_writer(context, secondary)
     wait_for_baseline(context, f"the baseline with the writer in {secondary.name}", writer=secondary)

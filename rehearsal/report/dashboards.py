@@ -1,6 +1,5 @@
 """Types of a deployed dashboard with its data, and their JSON. Times are seconds since the rehearsal's start."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -75,29 +74,6 @@ class Widget:
     text: str = ""
     undrawn: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the widget as in report.json."""
-        return {
-            **_place(self),
-            "view": self.view,
-            "period_seconds": self.period_seconds,
-            "series": [asdict(one) | {"points": [list(point) for point in one.points]} for one in self.series],
-            "levels": [asdict(one) for one in self.levels],
-            "alarms": [
-                {
-                    "name": one.name,
-                    "says": one.says,
-                    "rule": one.rule,
-                    "state": one.state,
-                    "absent": one.absent,
-                    "spans": [asdict(span) for span in one.spans],
-                }
-                for one in self.alarms
-            ],
-            "text": self.text,
-            "undrawn": list(self.undrawn),
-        }
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
@@ -110,15 +86,9 @@ class Dashboard:
     widgets: tuple[Widget, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the dashboard as in report.json."""
-        return {
-            "name": self.name,
-            "region": self.region,
-            "start_seconds": self.start_seconds,
-            "end_seconds": self.end_seconds,
-            "widgets": [one.to_json() for one in self.widgets],
-        }
-
-
-def _place(widget: Widget) -> Mapping[str, Any]:
-    return {name: getattr(widget, name) for name in ("kind", "title", "x", "y", "width", "height")}
+        """Return the dashboard as in report.json, with tuples instead of lists."""
+        record = asdict(self)
+        for widget, widget_record in zip(self.widgets, record["widgets"], strict=True):
+            for alarm, alarm_record in zip(widget.alarms, widget_record["alarms"], strict=True):
+                alarm_record["state"] = alarm.state
+        return record

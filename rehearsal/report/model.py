@@ -1,5 +1,6 @@
 """Types of a rehearsal's report, and their JSON (`report.schema.json`)."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -207,7 +208,7 @@ class DrillResult:
             "started_seconds": self.started_seconds,
             "zero_seconds": self.zero_seconds,
             "zero": self.zero,
-            "assertions": [{"text": one.text, "passed": one.passed, "detail": one.detail} for one in self.assertions],
+            "assertions": [asdict(one) for one in self.assertions],
             "timeline": [_event_json(one) for one in sorted(self.timeline, key=lambda event: event.seconds)],
             "measurements": dict(self.measurements),
             "key_measurements": list(self.key_numbers),
@@ -290,8 +291,8 @@ class Report:
         return sum(sum(types.values()) for types in self.resources.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as in report.json."""
-        return {
+        """Return the report as in report.json. Raises TypeError if a setting isn't JSON."""
+        record = {
             "passed": self.passed,
             "subject": self.subject,
             "started_at": self.started_at.isoformat(),
@@ -302,7 +303,7 @@ class Report:
                 "deployed_interval_seconds": self.time_scale.deployed_interval_seconds,
                 "words": self.time_scale.words,
             },
-            "commit": None if self.commit is None else {"id": self.commit.id, "modified": self.commit.modified},
+            "commit": None if self.commit is None else asdict(self.commit),
             "machine": self.machine,
             "shortened": [asdict(one) for one in self.shortened],
             "settings": dict(self.settings),
@@ -315,6 +316,7 @@ class Report:
             "notes": list(self.notes),
             "errors": list(self.errors),
         }
+        return json.loads(json.dumps(record))
 
 
 def _event_json(event: TimelineEvent) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def stop(day: Day) -> None:
     """The foreground command ends, and nobody answers any more."""
     assert "stopped" in day.terminal.sandbox("stop")
     day.terminal.wait(day.terminal.started_ended, "the foreground command ends")
-    assert "no sandbox runs here" in day.terminal.sandbox("status", code=1)
+    assert "no sandbox is running" in day.terminal.sandbox("status", code=1)
 
 
 STEPS = (

@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 import rich.console
 
 from rehearsal.console.console import Console, plain_console, wants_plain_lines
+from rehearsal.provider.resources.outcome import Resource
 from rehearsal.report.files import ReportPaths
 from rehearsal.report.model import Assertion, DrillResult, EventKind, Report, Role, TimeScale
 from tests.support.patience import PATIENCE_SECONDS
@@ -18,17 +19,16 @@ from tests.support.patience import PATIENCE_SECONDS
 PATHS = ReportPaths(json=Path("rehearsal-report/report.json"), html=Path("rehearsal-report/report.html"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Created:
-    """A created resource."""
-
-    type: str
-    name: str
-    region: str | None
-    seconds: float
-
-
-CLUSTER = Created(type="aws:rds/cluster:Cluster", name="primary", region="us-east-1", seconds=0.25)
+CLUSTER = Resource(
+    urn="urn",
+    type="aws:rds/cluster:Cluster",
+    name="primary",
+    region="us-east-1",
+    id="id",
+    inputs={},
+    outputs={},
+    seconds=0.25,
+)
 
 
 class Terminal(io.StringIO):
@@ -146,7 +146,7 @@ def test_each_resource_is_a_line(plain: Plain) -> None:
     """With its region, or `global`."""
     plain.console.deployment_started(2)
     plain.console.resource_created(CLUSTER)
-    plain.console.resource_created(replace(CLUSTER, name="zone", region=None))
+    plain.console.resource_created(replace(CLUSTER, name="zone", region="global"))
     plain.console.deployment_finished(2, 12.3)
     assert plain.lines == [
         "Deployment  2 resources",

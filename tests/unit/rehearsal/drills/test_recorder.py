@@ -4,24 +4,19 @@ from typing import Any, cast
 
 from botocore.exceptions import ReadTimeoutError
 
-from rehearsal.drills.recorder import RecordedEvent, Recorder
-
-
-class Listener:
-    """Records the events that are shown live."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def event_recorded(self, event: RecordedEvent) -> None:
-        """Record a text."""
-        self.texts.append(event.text)
+from rehearsal.drills.recorder import Recorder
 
 
 def test_failed_poll_is_recorded_and_polling_continues() -> None:
     """A busy machine costs one poll."""
-    listener = Listener()
-    recorder = Recorder(cast("Any", None), cast("Any", listener), clock=lambda: 0.0)
+    texts: list[str] = []
+    recorder = Recorder(
+        cast("Any", None),
+        on_event=lambda event: texts.append(event.text),
+        on_role=lambda *_role: None,
+        on_dns=lambda *_answer: None,
+        clock=lambda: 0.0,
+    )
     polls: list[int] = []
 
     def poll() -> None:
@@ -32,4 +27,4 @@ def test_failed_poll_is_recorded_and_polling_continues() -> None:
 
     recorder._loop(poll, 0.0)
     assert polls == [0, 1]
-    assert [text.split(":")[0] for text in listener.texts] == ["the recorder could not poll"]
+    assert [text.split(":")[0] for text in texts] == ["the recorder could not poll"]
