@@ -31,7 +31,7 @@ from rehearsal.network.network import Network, mysql_listeners
 from rehearsal.network.resolver import NameServer
 from rehearsal.network.route53 import Answer, PrivateDns
 from rehearsal.support.clients import Clients
-from rehearsal.workload import NameAnswer, WorkloadLogin, WriteAttempt, WriteWorkload
+from rehearsal.workload import NameAnswer, WorkloadLogin, WriteWorkload
 from settings import FailoverSettings, parse_stack_config
 
 PROGRAM_DIRECTORY = Path(__file__).resolve().parent.parent
@@ -330,7 +330,7 @@ class Environment:
         """Return the region of the cluster behind an endpoint."""
         return self.network.cluster_of(endpoint).region
 
-    def new_workload(self, *, on_attempt: Callable[[WriteAttempt], None] | None = None) -> WriteWorkload:
+    def new_workload(self) -> WriteWorkload:
         """Return a client that writes through `writer.<zone>` with the secondary region's secret."""
         region = self.secondary
         secret = json.loads(
@@ -357,5 +357,4 @@ class Environment:
             pace_seconds=0.05,
             attempt_seconds=max(1.0, 0.5 * self.interval_seconds),
             clock=time.time,
-            on_attempt=on_attempt,
         )

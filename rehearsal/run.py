@@ -158,9 +158,11 @@ class Rehearsal:
             key_measurements=drill.key_measurements,
             error=error,
         )
-        began = self.started_at.timestamp()
+        rehearsal_start = self.started_at.timestamp()
         return replace(
-            result, started_seconds=round(context.started_at - began, 3), zero_seconds=round(context.zero - began, 3)
+            result,
+            started_seconds=round(context.started_at - rehearsal_start, 3),
+            zero_seconds=round(context.zero - rehearsal_start, 3),
         )
 
     def _destroy(self) -> None:

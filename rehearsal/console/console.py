@@ -48,7 +48,7 @@ KIND_STYLES = {
     EventKind.CLIENT: "cyan",
     EventKind.NOTE: "dim",
 }
-KIND_WIDTH = max(len(kind.words) for kind in EventKind)
+KIND_WIDTH = max(len(kind.label) for kind in EventKind)
 REGION_WIDTH = 14
 PLAIN_WIDTH = 120
 LANES_WIDTH = 100
@@ -69,7 +69,7 @@ class View:
     roles: Mapping[str, Changes] = field(default_factory=dict)  # by cluster id: when it took which
     answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: when it led where
 
-    def begun(self, heading: str, now: float) -> Self:
+    def at_drill_start(self, heading: str, now: float) -> Self:
         """Return the view at the start of a drill, with the latest states only."""
         roles = {cluster_id: ((now, changes[-1][1]),) for cluster_id, changes in self.roles.items()}
         answers = {name: ((now, changes[-1][1]),) for name, changes in self.answers.items()}
@@ -162,14 +162,14 @@ class Console:
     def drill_started(self, name: str, title: str) -> None:
         """Show the start of a drill."""
         with self._lock:
-            self._view = self._view.begun(title, self._clock())
+            self._view = self._view.at_drill_start(title, self._clock())
             self._heading(title, name)
             self._start_live()
 
     def event(self, seconds: float, text: str, kind: EventKind = EventKind.NOTE, region: str | None = None) -> None:
         """Show an event, in seconds since the drill's zero."""
         with self._lock:
-            self._line(seconds, kind.words, region or "", text, style=KIND_STYLES.get(kind, ""))
+            self._line(seconds, kind.label, region or "", text, style=KIND_STYLES.get(kind, ""))
 
     def cluster_role(self, cluster_id: str, region: str, role: Role) -> None:
         """Update a cluster's role in the live view."""
@@ -215,7 +215,7 @@ class Console:
         """Show the table of drills, every failure, the overall result and the report's paths."""
         with self._lock:
             self._stop_live()
-            self._heading("Summary", report.time_scale.words)
+            self._heading("Summary", report.time_scale.description)
             width = self._output.width
             self._print(Text(""))
             self._output.print(summary_table(report, width=width))
@@ -251,14 +251,14 @@ class Console:
 
     def _line(self, seconds: float | None, word: str, region: str | None, text: str, *, style: str = "") -> None:
         """Print one event: seconds, kind, region and text; a region of None leaves out its column."""
-        time_words = f"{seconds:8.2f} s" if seconds is not None else " " * 10
-        prefix = f"{time_words}  {word:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
+        time_text = f"{seconds:8.2f} s" if seconds is not None else " " * 10
+        prefix = f"{time_text}  {word:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
         if not self._wants_live:
             self._print(Text(f"{prefix}{one_line(text)}".rstrip()))
             return
-        place: list[Text] = [] if region is None else [Text(region, style="dim")]
+        region_cell: list[Text] = [] if region is None else [Text(region, style="dim")]
         region_width = max((len(one) for one in (*self._view.regions.values(), region or "")), default=0)
-        cells = (time_words, Text(word, style=style), *place, Text(one_line(text)))
+        cells = (time_text, Text(word, style=style), *region_cell, Text(one_line(text)))
         self._columns(cells, (10, KIND_WIDTH, region_width)[: len(cells) - 1])
 
     def _columns(self, cells: Sequence[str | Text], widths: Sequence[int]) -> None:
@@ -276,7 +276,7 @@ class Console:
     def _start_live(self) -> None:
         if self._wants_live and self._live is None:
             self._live = Live(
-                get_renderable=self.picture,
+                get_renderable=self.live_view,
                 console=self._output,
                 refresh_per_second=8,
                 transient=True,
@@ -290,19 +290,19 @@ class Console:
             live, self._live = self._live, None
             live.stop()
 
-    def picture(self) -> rich.console.RenderableType:
+    def live_view(self) -> rich.console.RenderableType:
         """Return the live view; runs in the refresh thread, so it takes no lock."""
         view = self._view
         elapsed = f"{self._clock() - view.since:.0f} s"
         if view.created or view.total:
-            return _deployment_picture(view, elapsed)
+            return _deployment_view(view, elapsed)
         heading = Text.assemble((view.heading, "bold"), (f"  {elapsed}", "dim"))
         return rich.console.Group(Rule(style="dim"), heading, self._lanes(view))
 
     def _lanes(self, view: View) -> Table:
         now = max(self._clock(), view.since + 1.0)
         width = max(20, min(self._output.width, LANES_WIDTH) - 2 * REGION_WIDTH)
-        picture = Table.grid(padding=(0, 1))
+        live_view = Table.grid(padding=(0, 1))
 
         def strip(changes: Changes, stretch: Callable[[Any, float, float], Stretch]) -> Text:
             found = (stretch(state, start, end) for state, start, end in stretches(changes, now))
@@ -311,12 +311,12 @@ class Console:
         for cluster_id, changes in view.roles.items():
             role = Role(str(changes[-1][1]))
             style = ROLE_STYLES[role]
-            picture.add_row(
+            live_view.add_row(
                 Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch)
             )
         for changes in view.answers.values():
-            picture.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
-        return picture
+            live_view.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
+        return live_view
 
 
 def plain_console(stream: TextIO) -> rich.console.Console:
@@ -326,11 +326,13 @@ def plain_console(stream: TextIO) -> rich.console.Console:
     )
 
 
-def _deployment_picture(view: View, elapsed: str) -> rich.console.RenderableType:
+def _deployment_view(view: View, elapsed: str) -> rich.console.RenderableType:
     count = sum(view.created.values())
-    picture = Table.grid(padding=(0, 2))
+    live_view = Table.grid(padding=(0, 2))
     text = f"{count} of {view.total}" if view.total else f"{count}"
     bar = ProgressBar(total=view.total or 100, completed=count, width=30, pulse=view.total is None)
-    picture.add_row(Text(f"{text} resources", style="bold"), bar, Text(elapsed, style="dim"))
+    live_view.add_row(Text(f"{text} resources", style="bold"), bar, Text(elapsed, style="dim"))
     by_region = "   ".join(f"{region} {number}" for region, number in sorted(view.created.items()))
-    return rich.console.Group(Rule(style="dim"), picture, Text(by_region), Text(view.newest, style="dim", no_wrap=True))
+    return rich.console.Group(
+        Rule(style="dim"), live_view, Text(by_region), Text(view.newest, style="dim", no_wrap=True)
+    )

@@ -124,11 +124,11 @@ def play_region_errs(context: DrillContext) -> None:
     notice = context.wait_for_notice(
         "region-unclear", standby, seconds=grace_seconds + TIMEOUT_CYCLES * context.interval_seconds
     )
-    asked_seconds = context.measure_since_zero("asked_seconds", notice.at)
+    requested_seconds = context.measure_since_zero("asked_seconds", notice.at)
     context.expect(
         "no approval was requested within the grace period",
-        asked_seconds >= grace_seconds,
-        f"requested {asked_seconds:.2f} s after the outage; grace period {grace_seconds} s",
+        requested_seconds >= grace_seconds,
+        f"requested {requested_seconds:.2f} s after the outage; grace period {grace_seconds} s",
     )
     context.wait_cycles(HELD_CYCLES_AFTER_NOTICE, standby)
     _expect_no_call(context, "before the approval")
@@ -158,17 +158,17 @@ def play_clock_skew(context: DrillContext) -> None:
     """The writer's clock is wrong, so heartbeats appear too old or too new: no failover until the region really fails."""
     environment = context.environment
     lost, standby = environment.writer, environment.standby
-    for skew_seconds, words in ((-CLOCK_SKEW_SECONDS, "behind"), (CLOCK_SKEW_SECONDS, "ahead")):
+    for skew_seconds, direction in ((-CLOCK_SKEW_SECONDS, "behind"), (CLOCK_SKEW_SECONDS, "ahead")):
         since = time.time()
         environment.cluster(lost).clock_skew_seconds = skew_seconds
         context.recorder.record(
-            f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {words}", EventKind.OUTAGE, lost.name
+            f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {direction}", EventKind.OUTAGE, lost.name
         )
         context.wait_cycles(HELD_CYCLES)
         age_ms = context.recorder.metric(standby, "HeartbeatAge", "Maximum", since=since)
-        context.measure(f"heartbeat_age_with_clock_{words}_ms", age_ms or 0.0)
+        context.measure(f"heartbeat_age_with_clock_{direction}_ms", age_ms or 0.0)
         calls = context.calls_since(since)
-        context.expect(f"no failover was called while the clock was {words}", not calls, f"{len(calls)} calls")
+        context.expect(f"no failover was called while the clock was {direction}", not calls, f"{len(calls)} calls")
     outage = fail_writer_region(context)
     wait_for_call(context)
     wait_for_failover(context, outage.standby)
@@ -271,11 +271,11 @@ def _approve_requested(context: DrillContext, standby: RegionFacts, notice: Sent
     return approved_at
 
 
-def _expect_no_call(context: DrillContext, because: str) -> None:
+def _expect_no_call(context: DrillContext, condition: str) -> None:
     calls = context.calls_since(context.zero)
     held_cycles = (time.time() - context.zero) / context.interval_seconds
     context.expect(
-        f"no failover was called {because}",
+        f"no failover was called {condition}",
         not calls and held_cycles > MAX_CYCLES_TO_CALL,
         f"{len(calls)} calls in {held_cycles:.1f} cycles",
     )

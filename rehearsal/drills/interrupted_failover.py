@@ -24,7 +24,7 @@ from rehearsal.drills.lambda_processes import kill_processes
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 
-CALL_TIMES_OUT_SECONDS = 10.0
+CALL_TIMEOUT_SECONDS = 10.0
 """The controller's timeout for its failover call."""
 CALL_SETTLES_SECONDS = 25.0
 """Time within which a call may still take effect; the controller does not repeat it earlier."""
@@ -44,15 +44,15 @@ def play_answer_lost(context: DrillContext) -> None:
     outage = fail_writer_region(context)
     call = wait_for_call(context)
     failover = wait_for_failover(context, standby)
-    completed = context.wait_for_notice("failover-completed", standby, seconds=CALL_TIMES_OUT_SECONDS)
+    completed = context.wait_for_notice("failover-completed", standby, seconds=CALL_TIMEOUT_SECONDS)
     context.measure("call_to_completed_seconds", completed.at - call.at)
     context.expect(
         "the controller detected the completed failover before the call timed out",
-        completed.at - call.at < CALL_TIMES_OUT_SECONDS,
-        f"{completed.at - call.at:.2f} s after the call; timeout {CALL_TIMES_OUT_SECONDS:g} s",
+        completed.at - call.at < CALL_TIMEOUT_SECONDS,
+        f"{completed.at - call.at:.2f} s after the call; timeout {CALL_TIMEOUT_SECONDS:g} s",
     )
     # Include what the controller does when its call times out.
-    context.sleep_cycles((call.at + CALL_TIMES_OUT_SECONDS - completed.at) / context.interval_seconds + 2)
+    context.sleep_cycles((call.at + CALL_TIMEOUT_SECONDS - completed.at) / context.interval_seconds + 2)
     context.expect("the response was lost", fault.fired_count == 1, f"{fault.fired_count} responses lost")
     expect_call_in_time(context)
     expect_dns_after_promotion(context, failover)
@@ -71,8 +71,8 @@ def play_controller_killed(context: DrillContext) -> None:
     context.wait_for(
         "the call that does not reach RDS", lambda: fault.fired_count == 1, seconds=20 * context.interval_seconds
     )
-    held = [one for one in environment.faults.fired if one.operation == "FailoverGlobalCluster"][-1]
-    context.measure_since_zero("held_call_seconds", held.at)
+    unsent_call = [one for one in environment.faults.fired if one.operation == "FailoverGlobalCluster"][-1]
+    context.measure_since_zero("held_call_seconds", unsent_call.at)
     killed = kill_processes(environment, standby.failover_controller_function, standby.name)
     context.recorder.record(
         f"the controller is killed ({killed} processes) before its call reaches RDS", EventKind.OUTAGE, standby.name
@@ -89,12 +89,12 @@ def play_controller_killed(context: DrillContext) -> None:
         "the next scheduled invocation starts (on AWS within a minute)", EventKind.NOTE, standby.name
     )
     call = wait_for_call(context, cycles=(CALL_SETTLES_SECONDS + MAX_RESTART_SECONDS) / context.interval_seconds)
-    context.measure("held_to_call_seconds", call.at - held.at)
+    context.measure("held_to_call_seconds", call.at - unsent_call.at)
     wait_for_promotion(context, standby)
     context.expect(
         "the successor waited until the first call could no longer take effect",
-        call.at - held.at >= CALL_SETTLES_SECONDS - context.interval_seconds,
-        f"{call.at - held.at:.2f} s after the first call",
+        call.at - unsent_call.at >= CALL_SETTLES_SECONDS - context.interval_seconds,
+        f"{call.at - unsent_call.at:.2f} s after the first call",
     )
     expect_call_in_time(
         context,
@@ -119,8 +119,8 @@ def play_two_controllers(context: DrillContext) -> None:
     name = standby.failover_controller_function
     reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
     if reserved is not None:
-        more = reserved + 2 * EXTRA_CONTROLLERS
-        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=more)
+        raised = reserved + 2 * EXTRA_CONTROLLERS
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=raised)
     lease_version = int(context.recorder.item(standby, "lease")["version"])
     try:
         outage = fail_writer_region(context)

@@ -34,7 +34,7 @@ def parse_processes(listing: str, group_id: int, function: str, region: str) -> 
     wanted = {f"AWS_LAMBDA_FUNCTION_NAME={function}", f"AWS_REGION={region}"}
     found: list[int] = []
     for line in listing.splitlines():
-        process_id, group, *words = line.split()
-        if int(group) == group_id and wanted <= set(words):
+        process_id, group, *environment_and_command = line.split()
+        if int(group) == group_id and wanted <= set(environment_and_command):
             found.append(int(process_id))
     return found

@@ -16,14 +16,14 @@ class Layout:
     gutter_px: float
     right_px: float
     ticks: int
-    words: bool
+    labels: bool
     flag_rows: int = 7
 
 
 LAYOUTS = (
-    Layout(name="broad", plot_px=680, gutter_px=172, right_px=26, ticks=14, words=True),
-    Layout(name="wide", plot_px=448, gutter_px=172, right_px=26, ticks=10, words=True),
-    Layout(name="narrow", plot_px=300, gutter_px=0, right_px=8, ticks=6, words=False),
+    Layout(name="broad", plot_px=680, gutter_px=172, right_px=26, ticks=14, labels=True),
+    Layout(name="wide", plot_px=448, gutter_px=172, right_px=26, ticks=10, labels=True),
+    Layout(name="narrow", plot_px=300, gutter_px=0, right_px=8, ticks=6, labels=False),
 )
 LETTER_PX = 6.6  # width of the page's 12 px labels, rounded up
 

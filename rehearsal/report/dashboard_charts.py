@@ -54,7 +54,7 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """An alarm's states as bars: (state, left, width, words)."""
+    """An alarm's states as bars: (state, left, width, title)."""
 
     alarm: AlarmHistory
     bars: tuple[tuple[str, float, float, str], ...]
@@ -148,8 +148,8 @@ def _line(series: Series, axis: Axis, y: Callable[[float], float], period: float
     path, dots, last = [], [], None
     for seconds, value in series.points:
         x, at = axis.percent(max(axis.start_seconds, seconds)) * PATH_WIDTH / 100, y(value)
-        goes_on = last is not None and seconds - last <= period * 1.5
-        path.append(f"{'L' if goes_on else 'M'}{x:.1f} {at:g}")
+        continues = last is not None and seconds - last <= period * 1.5
+        path.append(f"{'L' if continues else 'M'}{x:.1f} {at:g}")
         dots.append(f"M{x:.1f} {at:g}h0")
         last = seconds
     legend = f"{series.label} ({series.statistic.lower()})"
@@ -168,16 +168,16 @@ def _describe_series(series: Series) -> str:
 
 
 def _strip(alarm: AlarmHistory, axis: Axis) -> Strip:
-    return Strip(alarm=alarm, bars=tuple(_bars(alarm, axis)))
+    return Strip(alarm=alarm, bars=tuple(_alarm_bars(alarm, axis)))
 
 
-def _bars(alarm: AlarmHistory, axis: Axis) -> Iterable[tuple[str, float, float, str]]:
+def _alarm_bars(alarm: AlarmHistory, axis: Axis) -> Iterable[tuple[str, float, float, str]]:
     for span in alarm.spans:
         left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
-        words = (
+        title = (
             f"{STATE_LABELS[span.state]}, {format_number(span.start_seconds)} to {format_number(span.end_seconds)} s"
         )
-        yield span.state, left, round(right - left, 3), words
+        yield span.state, left, round(right - left, 3), title
 
 
 STATE_LABELS = {"OK": "OK", "ALARM": "in alarm", "INSUFFICIENT_DATA": "insufficient data"}

@@ -62,25 +62,25 @@ def metric_rows(rows: Sequence[Sequence[Any]]) -> Iterator[MetricRow]:
 
     Source: Metric widget properties, "Dashboard body structure and syntax", CloudWatch API reference.
     """
-    above: list[str] = []
+    previous: list[str] = []
     for row in rows:
         texts = [one for one in row if isinstance(one, str)]
         options = next((one for one in row if isinstance(one, dict)), {})
         if not texts:
             yield MetricRow(namespace="", name=str(options.get("expression", "")), options=options)
             continue
-        words: list[str] = []
+        parts: list[str] = []
         for text in texts:
             if text == "...":
-                missing = len(above) - len(texts) + 1
-                words += above[len(words) : len(words) + missing]
+                missing = len(previous) - len(texts) + 1
+                parts += previous[len(parts) : len(parts) + missing]
             else:
-                words.append(above[len(words)] if text == "." else text)
-        above = words
+                parts.append(previous[len(parts)] if text == "." else text)
+        previous = parts
         yield MetricRow(
-            namespace=words[0],
-            name=words[1],
-            dimensions=dict(zip(words[2::2], words[3::2], strict=True)),
+            namespace=parts[0],
+            name=parts[1],
+            dimensions=dict(zip(parts[2::2], parts[3::2], strict=True)),
             options=options,
         )
 
@@ -115,7 +115,7 @@ class DashboardReader:
     def _widget(self, widget: Mapping[str, Any], default_region: str) -> Widget:
         kind, properties = widget["type"], widget.get("properties", {})
         region = properties.get("region", default_region)
-        place: dict[str, Any] = {
+        common: dict[str, Any] = {
             "title": properties.get("title", ""),
             "undrawn": tuple(sorted(set(properties) - DRAWN_PROPERTIES)),
             **{name: int(widget.get(name, default)) for name, default in GRID_DEFAULTS.items()},
@@ -131,15 +131,15 @@ class DashboardReader:
                     period_seconds=period,
                     series=tuple(self._series(row, properties, region) for row in visible),
                     levels=tuple(self._levels(properties.get("annotations", {}), region)),
-                    **place,
+                    **common,
                 )
             case "alarm":
                 names = [arn.rsplit(":alarm:", 1)[-1] for arn in properties.get("alarms", [])]
-                return Widget(kind="alarm", alarms=tuple(self.alarms(names, region)), **place)
+                return Widget(kind="alarm", alarms=tuple(self.alarms(names, region)), **common)
             case "text":
-                return Widget(kind="text", text=properties.get("markdown", ""), **place)
+                return Widget(kind="text", text=properties.get("markdown", ""), **common)
             case _:
-                return Widget(kind="other", text=f"a widget of type {kind} is not supported", **place)
+                return Widget(kind="other", text=f"a widget of type {kind} is not supported", **common)
 
     def scaled(self, period_seconds: float) -> float:
         """Return a deployed period scaled to the rehearsal, in whole seconds."""

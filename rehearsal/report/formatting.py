@@ -43,7 +43,7 @@ ACRONYMS = {"dns": "DNS", "rpo": "RPO", "rto": "RTO", "api": "API", "rds": "RDS"
 
 
 def format_measurement(name: str, value: float) -> tuple[str, str, str]:
-    """Return a measurement's label, number and unit: `dns_moved_seconds`, 9.0 -> `DNS moved`, `9`, `s`."""
+    """Return a measurement's label, number and unit: `dns_moved_seconds`, 9.0 -> `DNS changed`, `9`, `s`."""
     stem, _, unit = name.rpartition("_")
     label = LABELS.get(name) or " ".join(ACRONYMS.get(word, word) for word in (stem or unit).split("_"))
     unit = UNITS.get(unit, unit) if stem else ""

@@ -27,25 +27,25 @@ class _Placed:
 
     row: int
     x: float
-    words_px: float
+    text_px: float
     flipped: bool
 
     @property
     def left(self) -> float:
         """Left edge."""
-        return self.x - FLAG_RADIUS_PX - 2 - (self.words_px if self.flipped else 0)
+        return self.x - FLAG_RADIUS_PX - 2 - (self.text_px if self.flipped else 0)
 
     @property
     def right(self) -> float:
         """Right edge."""
-        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.words_px)
+        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.text_px)
 
     def is_clear_of(self, other: "_Placed") -> bool:
         """Return whether neither overlaps the other or crosses its text with its line."""
         upper, lower = (self, other) if self.row <= other.row else (other, self)
         if upper.row == lower.row:
             return upper.right < lower.left or lower.right < upper.left
-        return not lower.words_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
+        return not lower.text_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
 
 
 def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
@@ -53,9 +53,9 @@ def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout:
     placed: dict[int, _Placed] = {}
     for number, event in sorted(events, key=lambda one: not one[1].marker):
         x = axis.percent(event.seconds) / 100 * layout.plot_px
-        words_px = LETTER_PX * len(event.marker) + 6 if layout.words and event.marker else 0.0
-        flipped = x + FLAG_RADIUS_PX + words_px > layout.plot_px + layout.right_px
-        options = (_Placed(row=row, x=x, words_px=words_px, flipped=flipped) for row in range(layout.flag_rows))
+        text_px = LETTER_PX * len(event.marker) + 6 if layout.labels and event.marker else 0.0
+        flipped = x + FLAG_RADIUS_PX + text_px > layout.plot_px + layout.right_px
+        options = (_Placed(row=row, x=x, text_px=text_px, flipped=flipped) for row in range(layout.flag_rows))
         clear = (one for one in options if all(one.is_clear_of(other) for other in placed.values()))
         if (found := next(clear, None)) is not None:
             placed[number] = found

@@ -29,7 +29,7 @@ class EventKind(StrEnum):
     NOTE = "note"  # anything else
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """Display form of the kind."""
         return "DNS" if self is EventKind.DNS else str(self)
 
@@ -76,7 +76,7 @@ class TimelineEvent:
     @property
     def marker(self) -> str:
         """Text beside the marker: the label, the kind, or empty for a note."""
-        return self.label or ("" if self.kind is EventKind.NOTE else self.kind.words)
+        return self.label or ("" if self.kind is EventKind.NOTE else self.kind.label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ class TimeScale:
         return self.deployed_interval_seconds / self.interval_seconds
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The time scale as a sentence."""
         here, deployed = format_number(self.interval_seconds), format_number(self.deployed_interval_seconds)
         if math.isclose(self.factor, 1.0):
@@ -224,7 +224,7 @@ class Commit:
     modified: bool
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """Display form of the commit."""
         return f"{self.id[:12]}, with uncommitted changes" if self.modified else self.id[:12]
 
@@ -301,7 +301,7 @@ class Report:
                 "factor": self.time_scale.factor,
                 "interval_seconds": self.time_scale.interval_seconds,
                 "deployed_interval_seconds": self.time_scale.deployed_interval_seconds,
-                "words": self.time_scale.words,
+                "words": self.time_scale.description,
             },
             "commit": None if self.commit is None else asdict(self.commit),
             "machine": self.machine,

@@ -42,16 +42,16 @@ def phases(drill: DrillResult) -> tuple[Phase, ...]:
     outage = _first(events, {EventKind.OUTAGE}, after=-CLOCK_SLACK_SECONDS)
     if outage is not None and outage.seconds > call.seconds:
         outage = None
-    found: list[Phase] = []
+    result: list[Phase] = []
     at, region = outage or call, None
     for kinds, name, description in NEXT:
         to = _first(events, kinds, after=at.seconds, region=region)
         if to is None:
             break
         if to.seconds > at.seconds:
-            found.append(Phase(name=name, description=description, start_seconds=at.seconds, end_seconds=to.seconds))
+            result.append(Phase(name=name, description=description, start_seconds=at.seconds, end_seconds=to.seconds))
         at, region = to, to.region if to.kind is EventKind.PROMOTION else region
-    return tuple(found)
+    return tuple(result)
 
 
 def _first(

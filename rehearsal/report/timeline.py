@@ -61,12 +61,12 @@ class WritesLane:
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """A lane's heading; `y` is the top of the lane, `words` the full text."""
+    """A lane's heading; `y` is the top of the lane, `text` the full text."""
 
     name: str
     details: tuple[str, ...]
     y: float
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +95,11 @@ class _Sheet:
 
     def add_lane(self, height_px: float, name: str, *details: str) -> float:
         """Add a lane below the last one; return the top of its content."""
-        words, has_gutter = ", ".join(details), self.layout.gutter_px > 0
+        text, has_gutter = ", ".join(details), self.layout.gutter_px > 0
         top = self.y + (0 if has_gutter else HEADING_PX)
         room = int((self.layout.gutter_px - 12) / 6)
-        lines = tuple(_shorten(line, room) for line in details) if has_gutter else (words,)
-        self.headings.append(Heading(name=name, details=lines, y=top, words=words))
+        lines = tuple(_shorten(line, room) for line in details) if has_gutter else (text,)
+        self.headings.append(Heading(name=name, details=lines, y=top, text=text))
         self.y = top + height_px + GAP_PX
         return top
 
@@ -162,10 +162,10 @@ def _fitting(labels: Sequence[str], percent: float, layout: Layout) -> str:
 
 def _phase_lane(drill: DrillResult, axis: Axis, sheet: _Sheet) -> Lane:
     """Return the lane of the phases up to the first write."""
-    found = phases(drill)
-    whole = f"{format_number(found[-1].end_seconds - found[0].start_seconds)} s in total"
+    drill_phases = phases(drill)
+    total = f"{format_number(drill_phases[-1].end_seconds - drill_phases[0].start_seconds)} s in total"
     bars: list[Bar] = []
-    for index, phase in enumerate(found):
+    for index, phase in enumerate(drill_phases):
         left, right = axis.percent(phase.start_seconds), axis.percent(phase.end_seconds)
         seconds = f"{format_number(round(phase.seconds, 2))} s"
         bars.append(
@@ -177,7 +177,7 @@ def _phase_lane(drill: DrillResult, axis: Axis, sheet: _Sheet) -> Lane:
                 title=f"{phase.name}: {seconds}, {phase.description}",
             )
         )
-    return Lane(y=sheet.add_lane(LANE_PX, "Time to first write", whole), bars=tuple(bars))
+    return Lane(y=sheet.add_lane(LANE_PX, "Time to first write", total), bars=tuple(bars))
 
 
 def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple[str, str, tuple[Bar, ...]]]:

@@ -140,10 +140,10 @@ class SandboxServer:
 
     async def _lock(self, request: web.Request) -> web.StreamResponse:
         """Grant the lock of the stack to one process; a lock of a dead process is replaced."""
-        asked = await request.json()
+        lock = await request.json()
         if self._engine is not None and _is_alive(self._engine["pid"]):
             return web.json_response({"error": f"busy: {self._engine['doing']} is in progress"}, status=409)
-        self._engine = {"pid": int(asked["pid"]), "doing": str(asked["doing"])}
+        self._engine = {"pid": int(lock["pid"]), "doing": str(lock["doing"])}
         return web.json_response({})
 
     async def _unlock(self, _request: web.Request) -> web.StreamResponse:

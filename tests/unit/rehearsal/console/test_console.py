@@ -65,11 +65,11 @@ class LiveKit:
         self.now = 0.0
         self.console = Console(output=self.terminal, errors=plain_console(self.err), live=True, clock=lambda: self.now)
 
-    def picture(self) -> str:
+    def live_view(self) -> str:
         """Return the live view as text."""
         sheet = plain_console(io.StringIO())
         with sheet.capture() as capture:
-            sheet.print(self.console.picture())
+            sheet.print(self.console.live_view())
         return capture.get()
 
 
@@ -303,7 +303,7 @@ def test_live_view_shows_drill_elapsed_time_roles_and_dns() -> None:
         console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
         console.dns_answer("writer.payments.internal", None)
         live_kit.now = 7.0
-        rows = [" ".join(line.split()) for line in live_kit.picture().splitlines()]
+        rows = [" ".join(line.split()) for line in live_kit.live_view().splitlines()]
     assert rows[1] == "The writer's region fails 7 s"
     assert [row.split()[:2] for row in rows[2:]] == [
         ["us-east-1", "unreachable"],
@@ -321,10 +321,10 @@ def test_live_lanes_grow_to_scale_and_restart_with_each_drill() -> None:
         live_kit.now = 10.0
         console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
         live_kit.now = 20.0
-        halves = live_kit.picture().splitlines()[2].split("unreachable", 1)[1].strip()
+        halves = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
         console.drill_started("old-region-returns", "The failed region returns")
         live_kit.now = 30.0
-        anew = live_kit.picture().splitlines()[2].split("unreachable", 1)[1].strip()
+        anew = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
     assert (f"writer {'=' * 29}unreachable {'x' * 24}", f"unreachable {'x' * 60}") == (halves, anew)
 
 
@@ -335,7 +335,7 @@ def test_live_view_counts_resources() -> None:
         console.deployment_started(118)
         console.resource_created(CLUSTER)
         console.resource_created(replace(CLUSTER, region="eu-west-1", name="secondary"))
-        rows = [" ".join(line.split()) for line in live_kit.picture().splitlines()]
+        rows = [" ".join(line.split()) for line in live_kit.live_view().splitlines()]
     assert "2 of 118 resources" in rows[1]
     assert rows[2:] == ["eu-west-1 1 us-east-1 1", "aws:rds/cluster:Cluster secondary"]
     assert "created" not in live_kit.out.getvalue()

@@ -234,7 +234,7 @@ def test_failed_write_keeps_the_old_report(tmp_path: Path) -> None:
 )
 def test_time_scale_is_described(scale: TimeScale, words: str) -> None:
     """Shorter, equal and longer than deployed."""
-    assert scale.words == words
+    assert scale.description == words
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_drawing_is_to_scale() -> None:
 def text_extent(drawing: Drawing, flag: Flag) -> tuple[float, float]:
     """Return the left and right end of a flag's text in pixels."""
     x = flag.left / 100 * drawing.layout.plot_px
-    words_px = 6.6 * len(flag.event.marker) + 6 if drawing.layout.words and flag.event.marker else 0
-    return (x - 9 - words_px, x - 9) if flag.flipped else (x + 9, x + 9 + words_px)
+    text_px = 6.6 * len(flag.event.marker) + 6 if drawing.layout.labels and flag.event.marker else 0
+    return (x - 9 - text_px, x - 9) if flag.flipped else (x + 9, x + 9 + text_px)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -107,7 +107,7 @@ def test_long_name_is_shortened_in_the_gutter_only() -> None:
     wide, narrow = (draw(replace(steady(), dns=dns), layout) for layout in (WIDE, NARROW))
     assert wide is not None and narrow is not None
     (cut,), (whole,) = wide.headings[-2].details, narrow.headings[-2].details
-    assert (name, name, True) == (wide.headings[-2].words, whole, len(cut) <= 26)
+    assert (name, name, True) == (wide.headings[-2].text, whole, len(cut) <= 26)
     assert cut.startswith("writer.a") and cut.endswith("internal")
 
 
