@@ -66,8 +66,8 @@ class View:
     created: Mapping[str, int] = field(default_factory=dict)
     newest: str = ""
     regions: Mapping[str, str] = field(default_factory=dict)  # by cluster id
-    roles: Mapping[str, Changes] = field(default_factory=dict)  # by cluster id: when it took which
-    answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: when it led where
+    roles: Mapping[str, Changes] = field(default_factory=dict)  # by cluster id: (time, role)
+    answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: (time, region)
 
     def at_drill_start(self, heading: str, now: float) -> Self:
         """Return the view at the start of a drill, with the latest states only."""
@@ -302,7 +302,7 @@ class Console:
     def _lanes(self, view: View) -> Table:
         now = max(self._clock(), view.since + 1.0)
         width = max(20, min(self._output.width, LANES_WIDTH) - 2 * REGION_WIDTH)
-        live_view = Table.grid(padding=(0, 1))
+        table = Table.grid(padding=(0, 1))
 
         def strip(changes: Changes, stretch: Callable[[Any, float, float], Stretch]) -> Text:
             found = (stretch(state, start, end) for state, start, end in stretches(changes, now))
@@ -311,12 +311,10 @@ class Console:
         for cluster_id, changes in view.roles.items():
             role = Role(str(changes[-1][1]))
             style = ROLE_STYLES[role]
-            live_view.add_row(
-                Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch)
-            )
+            table.add_row(Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch))
         for changes in view.answers.values():
-            live_view.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
-        return live_view
+            table.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
+        return table
 
 
 def plain_console(stream: TextIO) -> rich.console.Console:
@@ -328,11 +326,9 @@ def plain_console(stream: TextIO) -> rich.console.Console:
 
 def _deployment_view(view: View, elapsed: str) -> rich.console.RenderableType:
     count = sum(view.created.values())
-    live_view = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2))
     text = f"{count} of {view.total}" if view.total else f"{count}"
     bar = ProgressBar(total=view.total or 100, completed=count, width=30, pulse=view.total is None)
-    live_view.add_row(Text(f"{text} resources", style="bold"), bar, Text(elapsed, style="dim"))
+    table.add_row(Text(f"{text} resources", style="bold"), bar, Text(elapsed, style="dim"))
     by_region = "   ".join(f"{region} {number}" for region, number in sorted(view.created.items()))
-    return rich.console.Group(
-        Rule(style="dim"), live_view, Text(by_region), Text(view.newest, style="dim", no_wrap=True)
-    )
+    return rich.console.Group(Rule(style="dim"), table, Text(by_region), Text(view.newest, style="dim", no_wrap=True))

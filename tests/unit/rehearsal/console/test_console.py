@@ -324,8 +324,8 @@ def test_live_lanes_grow_to_scale_and_restart_with_each_drill() -> None:
         halves = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
         console.drill_started("old-region-returns", "The failed region returns")
         live_kit.now = 30.0
-        anew = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
-    assert (f"writer {'=' * 29}unreachable {'x' * 24}", f"unreachable {'x' * 60}") == (halves, anew)
+        restarted = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
+    assert (f"writer {'=' * 29}unreachable {'x' * 24}", f"unreachable {'x' * 60}") == (halves, restarted)
 
 
 def test_live_view_counts_resources() -> None:
