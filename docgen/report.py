@@ -1,8 +1,4 @@
-"""docs/reference/report.md: every key of report.json, as its JSON Schema has it.
-
-Owns: the page's words around the tables. Does not own: the keys and what they mean (`rehearsal/report/report.schema.json`).
-Invariant: a part of the schema that no table shows stops the making of the page.
-"""
+"""docs/reference/report.md: every key of report.json, from its JSON Schema."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,10 +10,10 @@ SCHEMA = Path(__file__).resolve().parent.parent / "rehearsal" / "report" / "repo
 HEAD = """\
 # report.json
 
-Made from `rehearsal/report/report.schema.json` by `python -m docgen` (`make docs`); do not edit.
+Generated from `rehearsal/report/report.schema.json` by `python -m docgen` (`make docs`); do not edit.
 
 `python -m rehearsal` writes it beside `report.html`, and prints it with `--json`.
-The tests hold every report against that JSON Schema (draft 2020-12), which takes no key that it doesn't name.
+The tests validate every report against this JSON Schema (draft 2020-12), which allows no other keys.
 {description}
 
 ```console
@@ -34,13 +30,13 @@ def report_page() -> str:
     """Return the page.
 
     Raises:
-        ValueError: a definition of the schema is used nowhere.
+        ValueError: a definition of the schema is unused.
     """
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     definitions: Mapping[str, Any] = schema["$defs"]
     used = {name for one in (schema, *definitions.values()) for name in _references(one)}
     if unused := sorted(set(definitions) - used):
-        raise ValueError(f"the schema defines what nothing uses: {', '.join(unused)}")
+        raise ValueError(f"unused definitions in the schema: {', '.join(unused)}")
     parts = [HEAD.format(description=schema["description"]), *_table(schema)]
     for name, definition in definitions.items():
         parts += [f"\n## {name}\n\n", *_table(definition)]
@@ -51,14 +47,14 @@ def report_page() -> str:
 
 
 def _table(part: Mapping[str, Any]) -> Iterator[str]:
-    yield "| key | type | what it is |\n| --- | --- | --- |\n"
+    yield "| key | type | description |\n| --- | --- | --- |\n"
     for name, one in part["properties"].items():
         optional = "" if name in part["required"] else " (may be missing)"
         yield f"| `{name}`{optional} | {_type(one)} | {_cell(one['description'])} |\n"
 
 
 def _type(one: Mapping[str, Any]) -> str:
-    """The type in a few words, linked to where it is described."""
+    """Return the type, linked to its description."""
     if "$ref" in one:
         name = one["$ref"].rsplit("/", 1)[-1]
         return f"[{name}](#{name})"

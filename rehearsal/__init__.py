@@ -1,1 +1,6 @@
-"""The rehearsal: the whole system on an embedded AWS, deployed by the unchanged program and failed over in drills."""
+"""The rehearsal: the unchanged program deployed to an embedded AWS, and failed over in drills.
+
+Layers, highest first; a layer imports only layers below it:
+`__main__` > `run`, `sandbox` > `console` > `drills` > `report` > `environment` > `workload`, `gc_freeze`, `engine` > `provider` >
+`cloud` > `network` > `aurora` > `support`.
+"""

@@ -1,8 +1,4 @@
-"""The rehearsal's command line: `python -m rehearsal`.
-
-Owns: options, exit codes, where the report goes. Does not own: what is played (drills.py) or shown (console.py, report.py).
-Exit codes: 0 every assertion held; 1 one did not, or the rehearsal could not be played to its end; 2 usage; 130 interrupted.
-"""
+"""Command line of the rehearsal: `python -m rehearsal`."""
 
 from __future__ import annotations
 
@@ -15,46 +11,55 @@ import typer
 
 from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.console.console import Console
-from rehearsal.drills import DRILLS, Drill, chosen, failover_overrides
+from rehearsal.drills import DRILLS, Drill, failover_overrides, select_drills
 from rehearsal.engine.deploy import DeploymentError
-from rehearsal.environment import Environment
+from rehearsal.environment import OPERATION_SECONDS, Environment
 from rehearsal.report.files import write_report
-from rehearsal.run import OPERATION_SECONDS, Rehearsal
+from rehearsal.run import Rehearsal
 from settings import SettingsError
 
 REPORT_DIRECTORY = Path("rehearsal-report")
-HOME = "switchover-home"
-"""The drill that brings the writer home after those that lead it away."""
+RETURN_DRILL = "switchover-home"
+"""The drill that returns the writer to the primary region."""
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
-@app.command(epilog="Exit codes: 0 every assertion held; 1 one did not; 2 usage; 130 interrupted.")
+@app.command(
+    epilog="Exit codes: 0 every assertion passed; 1 an assertion or the rehearsal failed; 2 usage; 130 interrupted."
+)
 def rehearse(
     drill: Annotated[
         list[str] | None,
-        typer.Option(
-            "--drill", metavar="NAME", help="Play this drill (and what must come before it); may be repeated."
-        ),
+        typer.Option("--drill", metavar="NAME", help="Run this drill and its prerequisites; may be repeated."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Play every drill: some minutes instead of one.")] = False,
-    list_drills: Annotated[bool, typer.Option("--list", help="List the drills and leave.")] = False,
-    cycle: Annotated[
+    everything: Annotated[bool, typer.Option("--all", help="Run every drill (several minutes).")] = False,
+    list_drills: Annotated[bool, typer.Option("--list", help="List the drills and exit.")] = False,
+    interval_seconds: Annotated[
         float,
-        typer.Option("--interval", min=0.5, max=10.0, help="Seconds between two cycles; every period shrinks with it."),
+        typer.Option(
+            "--interval",
+            min=0.5,
+            max=10.0,
+            help="Seconds between two cycles; every other period is scaled by the same factor.",
+        ),
     ] = 1.0,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything up afterwards, and say how to reach it.")
+        bool, typer.Option("--keep", help="Keep everything running afterwards and show how to connect.")
     ] = False,
     destroys: Annotated[
         bool | None,
         typer.Option(
             "--destroy/--no-destroy",
-            help="Delete everything in the end, and look whether both regions are empty. Done by default, but not after "
-            "--drill. With neither --drill nor --all, --destroy plays no drill.",
+            help="Destroy the stack at the end and check that both regions are empty. The default, except after "
+            "--drill. With neither --drill nor --all, --destroy runs no drill.",
         ),
     ] = None,
-    stack: Annotated[str, typer.Option("--stack", help="Whose settings to deploy: Pulumi.<STACK>.yaml.")] = "dev",
-    report: Annotated[Path, typer.Option("--report", metavar="DIR", help="Where the report goes.")] = REPORT_DIRECTORY,
+    stack: Annotated[
+        str, typer.Option("--stack", help="The stack whose settings (Pulumi.<STACK>.yaml) are deployed.")
+    ] = "dev",
+    report: Annotated[
+        Path, typer.Option("--report", metavar="DIR", help="Directory of the report.")
+    ] = REPORT_DIRECTORY,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print report.json to stdout; progress goes to stderr.")
     ] = False,
@@ -65,7 +70,7 @@ def rehearse(
             typer.echo(f"{each.name:<28}{'' if each.default else '(--all) '}{each.description}")
         return
     if keep and destroys:
-        raise typer.BadParameter("it leaves nothing to keep; give one of --keep and --destroy", param_hint="--destroy")
+        raise typer.BadParameter("cannot be combined with --keep. Give only one of them", param_hint="--destroy")
     try:
         drills = _drills(tuple(drill or ()), everything, destroys)
     except ValueError as error:
@@ -74,47 +79,49 @@ def rehearse(
         try:
             with Environment(
                 stack=stack,
-                interval_seconds=cycle,
+                interval_seconds=interval_seconds,
                 operation_seconds=OPERATION_SECONDS,
                 failover_overrides=failover_overrides(drills),
-            ) as world:
-                ends_empty = destroys if destroys is not None else not drill and not keep
-                found = Rehearsal(world=world, drills=drills, console=console, destroys=ends_empty).run()
-                console.summary(found, write_report(found, report))
+            ) as environment:
+                destroys_stack = destroys if destroys is not None else not drill and not keep
+                result = Rehearsal(
+                    environment=environment, drills=drills, console=console, destroys=destroys_stack
+                ).run()
+                console.summary(result, write_report(result, report))
                 if as_json:
-                    typer.echo(json.dumps(found.to_json(), indent=2))
+                    typer.echo(json.dumps(result.to_json(), indent=2))
                 if keep:
-                    _keep(world, console)
+                    _keep(environment, console)
         except (SettingsError, DeploymentError, EmulatorError) as error:
             console.error(str(error))
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
-            console.error("interrupted; everything that was started is stopped")
+            console.error("interrupted; all processes are stopped")
             raise typer.Exit(130) from None
-    raise typer.Exit(0 if found.passed else 1)
+    raise typer.Exit(0 if result.passed else 1)
 
 
 def _drills(names: tuple[str, ...], everything: bool, destroys: bool | None) -> tuple[Drill, ...]:
-    """The drills to play; before a destroy the writer must be at home. Raises ValueError for a name that is no drill's."""
+    """Return the drills to run; a destroy requires the writer in the primary region. Raises ValueError for an unknown name."""
     if destroys and not names and not everything:
         return ()
-    drills = chosen(names, everything)
-    home = next(each for each in DRILLS if each.name == HOME)
-    if destroys and {each.name for each in drills} & set(home.after):
-        return chosen((*names, HOME), everything)
+    drills = select_drills(names, everything)
+    return_drill = next(each for each in DRILLS if each.name == RETURN_DRILL)
+    if destroys and {each.name for each in drills} & set(return_drill.after):
+        return select_drills((*names, RETURN_DRILL), everything)
     return drills
 
 
-def _keep(world: Environment, console: Console) -> None:
-    """Say how to reach what is up, and wait to be interrupted."""
-    console.note("Everything stays up until you press Ctrl-C. From another terminal:")
+def _keep(environment: Environment, console: Console) -> None:
+    """Show how to connect, and wait for Ctrl-C."""
+    console.note("Everything keeps running until you press Ctrl-C. In another terminal:")
     console.note(
-        f"  export AWS_ENDPOINT_URL={world.control_plane.url} AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=rehearsal"
+        f"  export AWS_ENDPOINT_URL={environment.control_plane.url} AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=rehearsal"
     )
-    for region in world.regions:
-        host, port = world.network.address(region.writer_endpoint, from_region=region.name)
+    for region in environment.regions:
+        host, port = environment.network.address(region.writer_endpoint, from_region=region.name)
         console.note(
-            f"  {region.name}: {region.cluster_id} on {host}:{port} (MySQL over TLS, CA in {world.authority.bundle})"
+            f"  {region.name}: {region.cluster_id} on {host}:{port} (MySQL over TLS, CA in {environment.authority.bundle})"
         )
     try:
         while True:

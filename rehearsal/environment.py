@@ -1,7 +1,6 @@
-"""The world of a rehearsal: both regions of the embedded AWS, the network between them, and the deployed program.
+"""The rehearsal's environment: both regions of the embedded AWS, the network between them, and the deployed program.
 
-Owns: the order in which the layers start and stop, and how drills reach them. Does not own: what the layers do, what drills assert.
-Invariant: everything listens on loopback only and is gone when the world is closed, however it was left.
+Everything listens on loopback only and stops with the environment.
 """
 
 from __future__ import annotations
@@ -32,25 +31,27 @@ from rehearsal.network.network import Network, mysql_listeners
 from rehearsal.network.resolver import NameServer
 from rehearsal.network.route53 import Answer, PrivateDns
 from rehearsal.support.clients import BotoClients
-from rehearsal.workload import Credentials, NameAnswer, WriteAttempt, WriteWorkload
+from rehearsal.workload import NameAnswer, WorkloadLogin, WriteWorkload
 from settings import FailoverSettings, parse_stack_config
 
 PROGRAM_DIRECTORY = Path(__file__).resolve().parent.parent
 OUTSIDE = "outside"
-"""Where a caller is who is in neither region: an operator at a desk. What goes dark is out of reach from there too."""
+"""Location of a caller outside both regions, such as an operator; a failed region is unreachable from there too."""
 DEPLOYED_INTERVAL_SECONDS = 10.0
-"""The cycle that every other period of the design belongs to: the rehearsal shortens them all by the same factor."""
+"""The deployed interval; the rehearsal scales every other period by the same factor."""
+OPERATION_SECONDS = 2.0
+"""Duration of a failover or switchover in the emulated RDS API: an assumption. AWS documents minutes, but no number."""
 
 
 def time_scale(interval_seconds: float) -> float:
-    """Return how many times shorter every period is than deployed, with a shorter cycle; never longer."""
+    """Return the factor by which every period is shorter than deployed, at least 1."""
     return max(1.0, DEPLOYED_INTERVAL_SECONDS / interval_seconds)
 
 
 def shortened_config(
     stack: str, interval_seconds: float, failover_overrides: Mapping[str, object] | None = None
 ) -> dict[str, str]:
-    """Return a stack's configuration with the cycle, and the waits that are counted in seconds shortened by the same factor.
+    """Return a stack's configuration with the interval, and the periods in seconds scaled by the same factor.
 
     Raises: DeploymentError.
     """
@@ -65,7 +66,7 @@ def shortened_config(
 
 @dataclass(frozen=True, kw_only=True)
 class RegionFacts:
-    """What a region's stack outputs say, in the words of the design."""
+    """The outputs of one region of the stack."""
 
     name: str
     cluster_id: str
@@ -80,7 +81,7 @@ class RegionFacts:
 
     @classmethod
     def of(cls, output: Mapping[str, Any]) -> RegionFacts:
-        """Read one entry of the output `regions`. Raises KeyError naming the output that is missing."""
+        """Read one entry of the output `regions`. Raises KeyError naming a missing output."""
         return cls(
             name=output["region"],
             cluster_id=output["cluster_id"],
@@ -96,13 +97,13 @@ class RegionFacts:
 
 
 class Environment:
-    """Both regions, deployed and beating; a context manager. `start`, then `deploy`, then `start_controllers`.
+    """Both regions; a context manager. Call `deploy`, then `start_controllers`.
 
     Args:
-        stack: whose settings are deployed (Pulumi.<stack>.yaml).
-        interval_seconds: the controller's cycle; every period of the program shrinks with it.
-        operation_seconds: how long a failover or switchover takes in the control plane; an assumption, not a measurement of AWS.
-        failover_overrides: settings of `failover` that are not the stack's own, nor shrunk with the cycle.
+        stack: the stack whose settings (Pulumi.<stack>.yaml) are deployed.
+        interval_seconds: the controllers' interval; every period is scaled by the same factor.
+        operation_seconds: duration of a failover or switchover in the emulated RDS API.
+        failover_overrides: unscaled settings of `failover` that replace the stack's.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Environment:
         self._exit.close()
 
     def _start(self) -> None:
-        """Start the layers from the databases outwards; the emulator is last because it must know where the others are."""
+        """Start the layers; the emulator comes last because it needs the others' addresses."""
         self.config = shortened_config(self.stack, self.interval_seconds, self.failover_overrides)
         regions = self._configured_regions()
         directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))
@@ -172,15 +173,15 @@ class Environment:
         self.control_plane.upstream = self.emulator.url
         self.clients = BotoClients(self.control_plane.url)
         self._exit.callback(self.clients.close)
-        self.dns = PrivateDns(self.clients, time_scale=self.time_scale, dark=lambda: self.network.dark_regions)
+        self.dns = PrivateDns(self.clients, time_scale=self.time_scale, dark=lambda: self.network.failed_regions)
         names.resolve = self._endpoint_behind
         self.tls = ssl.create_default_context(cafile=str(self.authority.bundle))
 
     def _endpoint_behind(self, name: str, region: str) -> str:
-        """What a function in a region's VPC gets for a name of the private zone: an endpoint, or nothing."""
+        """Resolve a name of the private zone for a function in a region's VPC; empty without an answer."""
         try:
             values = self.dns.resolve(name, from_region=region).values
-        # What Route 53 would refuse is no answer, and the drills look at it themselves.
+        # The drills check separately what Route 53 would refuse.
         except (LookupError, ValueError):
             return ""
         return values[0].rstrip(".") if values else ""
@@ -194,42 +195,35 @@ class Environment:
         self._deployment = deploy(
             PROGRAM_DIRECTORY, self.config, self.control_plane.url, on_resource, stack=self.stack, clients=self.clients
         )
-        self.take_up(self._deployment.exports)
+        self.attach(self._deployment.exports)
         return self._deployment
 
-    def take_up(self, outputs: Mapping[str, Any]) -> None:
-        """Know what is deployed here, whoever deployed it. Raises KeyError naming an output that is missing."""
+    def attach(self, outputs: Mapping[str, Any]) -> None:
+        """Attach to a deployed stack by its outputs. Raises KeyError naming a missing output."""
         self._outputs = outputs
         facts = (RegionFacts.of(output) for output in outputs["regions"].values())
         self._regions = {one.name: one for one in facts}
-        in_vpc = [
-            function["name"]
-            for region in self._regions.values()
-            for function in self._functions(region)
-            if function["in_vpc"]
-        ]
-        self.network.set_vpc_functions(sorted(set(in_vpc)))
+        functions = (
+            function
+            for region in self._regions
+            for function in self.clients("lambda", region).list_functions()["Functions"]
+        )
+        in_vpc = {each["FunctionName"] for each in functions if (each.get("VpcConfig") or {}).get("SubnetIds")}
+        self.network.set_vpc_functions(sorted(in_vpc))
         freeze_live_objects()
 
-    def leave(self) -> None:
-        """Know of nothing that is deployed any more."""
+    def detach(self) -> None:
+        """Detach from the deployed stack."""
         self._outputs, self._regions = None, {}
         self.network.set_vpc_functions([])
 
-    def _functions(self, region: RegionFacts) -> list[dict[str, Any]]:
-        functions = self.clients("lambda", region.name).list_functions()["Functions"]
-        return [
-            {"name": each["FunctionName"], "in_vpc": bool((each.get("VpcConfig") or {}).get("SubnetIds"))}
-            for each in functions
-        ]
-
     def start_controllers(self) -> None:
-        """Start each region's controller as its schedule would: the emulator's scheduler first fires a minute after creation."""
+        """Start both controllers: the emulator's scheduler first fires a minute after the deployment."""
         for region in self._regions.values():
             self.start_controller(region)
 
     def start_controller(self, region: RegionFacts) -> None:
-        """Start one region's controller as its schedule does every minute."""
+        """Invoke one region's controller as its schedule does every minute."""
         schedules = self.clients("scheduler", region.name).list_schedules()["Schedules"]
         for summary in schedules:
             schedule = self.clients("scheduler", region.name).get_schedule(
@@ -243,26 +237,26 @@ class Environment:
 
     @property
     def deployment(self) -> DeployResult:
-        """What the program made. Raises RuntimeError before `deploy`."""
+        """The deployment made by `deploy`. Raises RuntimeError before it."""
         if self._deployment is None:
-            raise RuntimeError("nothing is deployed yet")
+            raise RuntimeError("no stack is deployed. Call deploy first")
         return self._deployment
 
     @property
     def outputs(self) -> Mapping[str, Any]:
-        """The stack's outputs. Raises RuntimeError before anything is deployed."""
+        """The stack's outputs. Raises RuntimeError while no stack is deployed."""
         if self._outputs is None:
-            raise RuntimeError("nothing is deployed yet")
+            raise RuntimeError("no stack is deployed. Call deploy first")
         return self._outputs
 
     @property
     def is_production(self) -> bool:
-        """Whether what holds data is protected from deletion."""
+        """Whether the stack is protected from deletion."""
         return parse_stack_config(self.config).is_production
 
     @property
     def policy(self) -> FailoverSettings:
-        """When the deployed controllers may act."""
+        """The failover settings of the deployed controllers."""
         return parse_stack_config(self.config).failover
 
     @property
@@ -272,12 +266,12 @@ class Environment:
 
     @property
     def writer_name(self) -> str:
-        """The DNS name that clients write through."""
+        """The DNS name of the writer."""
         return self.outputs["writer_dns_name"]
 
     @property
     def primary(self) -> RegionFacts:
-        """The configured primary region: where the writer lives on day one."""
+        """The configured primary region."""
         return self._regions[self.outputs["primary_region"]]
 
     @property
@@ -296,56 +290,56 @@ class Environment:
         return self.control_plane.global_database(self.global_cluster_id)
 
     def cluster(self, region: RegionFacts) -> Cluster:
-        """The data plane of a region's cluster."""
+        """Return the data plane of a region's cluster."""
         return self.database.cluster(region.cluster_id)
 
     @property
     def client_region(self) -> str:
-        """Where the writing client sits, and asks Route 53: in the secondary region, unless a drill moves it."""
+        """The region of the writing client: the secondary, unless a drill moves it."""
         return self._client_region or self.secondary.name
 
     def move_client(self, region: RegionFacts) -> None:
-        """Let the client sit in another region: its next connection comes from there."""
+        """Move the client to another region, from its next connection on."""
         self._client_region = region.name
 
     def crash_databases(self, region: RegionFacts) -> None:
-        """Let the database engine of a region die while the region lives: its ports refuse, and it writes nothing any more."""
+        """Stop a region's database engine: its ports refuse connections and it writes nothing."""
         self.network.database_down(region.cluster_id)
         self.database.stop(region.cluster_id)
 
-    def heal_databases(self, region: RegionFacts) -> None:
-        """Undo `crash_databases`, also where there was no crash."""
+    def restart_databases(self, region: RegionFacts) -> None:
+        """Undo `crash_databases`; harmless without a crash."""
         self.database.start(region.cluster_id)
         self.network.database_up(region.cluster_id)
 
     @property
     def writer(self) -> RegionFacts:
-        """The region whose cluster is the writer now."""
+        """The region whose cluster is the writer."""
         return next(region for region in self.regions if self.cluster(region).is_writer)
 
     @property
     def standby(self) -> RegionFacts:
-        """The region whose cluster is not the writer now."""
+        """The region whose cluster is not the writer."""
         return next(region for region in self.regions if not self.cluster(region).is_writer)
 
-    def ask_dns(self, name: str, *, from_region: str) -> Answer:
-        """What Route 53 answers for a name in a region's VPC."""
+    def resolve_dns(self, name: str, *, from_region: str) -> Answer:
+        """Return Route 53's answer for a name in a region's VPC."""
         return self.dns.resolve(name, from_region=from_region)
 
     def region_behind(self, endpoint: str) -> str:
-        """The region whose cluster an endpoint leads to now."""
+        """Return the region of the cluster behind an endpoint."""
         return self.network.cluster_of(endpoint).region
 
-    def new_ledger(self, *, on_attempt: Callable[[WriteAttempt], None] | None = None) -> WriteWorkload:
-        """A client that writes through `writer.<zone>` from `client_region`, with the secret that the secondary region holds."""
-        home = self.secondary
+    def new_workload(self) -> WriteWorkload:
+        """Return a client that writes through `writer.<zone>` with the secondary region's secret."""
+        region = self.secondary
         secret = json.loads(
-            self.clients("secretsmanager", home.name).get_secret_value(SecretId=home.secret_arn)["SecretString"]
+            self.clients("secretsmanager", region.name).get_secret_value(SecretId=region.secret_arn)["SecretString"]
         )
 
         def resolve(name: str) -> NameAnswer:
             try:
-                answer = self.ask_dns(name, from_region=self.client_region)
+                answer = self.resolve_dns(name, from_region=self.client_region)
             except (ClientError, BotoCoreError) as error:
                 raise OSError(f"no answer for {name}: {error}") from error
             if not answer.values:
@@ -354,7 +348,7 @@ class Environment:
 
         return WriteWorkload(
             writer_name=self.writer_name,
-            credentials=Credentials(
+            login=WorkloadLogin(
                 username=secret["username"], password=secret["password"], database=self.outputs["database_name"]
             ),
             resolve=resolve,
@@ -363,5 +357,4 @@ class Environment:
             pace_seconds=0.05,
             attempt_seconds=max(1.0, 0.5 * self.interval_seconds),
             clock=time.time,
-            on_attempt=on_attempt,
         )

@@ -1,17 +1,14 @@
-"""The garbage collector of the rehearsal's own process, in which proxies, databases, names and drills share one interpreter.
-
-Owns: that a full collection stays short. Does not own: when one happens.
-"""
+"""Garbage collection of the rehearsal process, in which proxies, databases, DNS and drills share one interpreter."""
 
 import gc
 
 
 def freeze_live_objects() -> None:
-    """Free what is garbage, and take all that is left out of later collections.
+    """Collect garbage, and exclude all live objects from later collections.
 
-    A full collection stops every thread: with a deployed program on the heap for 0.4 s (measured), which is longer than a
-    controller with a cycle of 1 s waits for any answer, so that all its paths looked blind at once.
+    A full collection stops every thread. With a deployed program on the heap it takes 0.4 s (measured), longer than a
+    controller with an interval of 1 s waits for an answer.
     """
-    gc.unfreeze()  # What was spared before, and is garbage since, is freed now.
+    gc.unfreeze()  # Objects frozen earlier may be garbage now.
     gc.collect()
     gc.freeze()

@@ -1,7 +1,4 @@
-"""One rehearsal from start to report: the world, the deployment, the drills in order, the end of everything.
-
-Owns: the sequence, and that whatever goes wrong ends in the report. Does not own: the command line (__main__.py) or the drills.
-"""
+"""One rehearsal from deployment to report."""
 
 from __future__ import annotations
 
@@ -19,50 +16,48 @@ from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.console.console import Console
 from rehearsal.drills import Drill
 from rehearsal.drills.context import DidNotHappenError, DrillContext
-from rehearsal.drills.destroy import NAME, TITLE, Teardown
-from rehearsal.drills.recorder import Recorder, Seen
+from rehearsal.drills.destroy import NAME, TITLE, DestroyDrill
+from rehearsal.drills.recorder import RecordedEvent, Recorder
 from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.inventory import take_inventory
-from rehearsal.environment import DEPLOYED_INTERVAL_SECONDS, PROGRAM_DIRECTORY, Environment
+from rehearsal.environment import DEPLOYED_INTERVAL_SECONDS, OPERATION_SECONDS, PROGRAM_DIRECTORY, Environment
 from rehearsal.report import provenance
 from rehearsal.report.dashboard_data import DashboardReader
 from rehearsal.report.dashboards import Dashboard
-from rehearsal.report.model import DrillResult, Report, Role, Shortened, TimeScale, Unproven
+from rehearsal.report.model import DrillResult, Report, Shortened, TimeScale, UnverifiedProperty
 from rehearsal.report.permission_review import NAME as NAME_OF_REVIEW
 from rehearsal.report.permission_review import TITLE as TITLE_OF_REVIEW
 from rehearsal.report.permission_review import review, roles_of_functions
 from rehearsal.workload import WriteWorkload
 from settings import parse_stack_config
 
-OPERATION_SECONDS = 2.0
-"""How long the control plane takes for a failover or switchover: an assumption. AWS says minutes, and promises no number."""
 FIRST_CYCLES = 2
 FIRST_CYCLES_SECONDS = 60.0
 FAILURES = (DidNotHappenError, EmulatorError, ClientError, BotoCoreError, pymysql.Error, OSError)
-"""What may end a drill early: the report says so, and what was seen until then."""
+"""Errors that end a drill early; its report keeps what was recorded until then."""
 ALARM_PERIOD_SECONDS = 60.0
-"""The period of every alarm and dashboard line that is deployed."""
+"""The deployed period of every alarm and dashboard metric."""
 
 
 @dataclass(kw_only=True)
 class Rehearsal:
-    """Plays drills in a world and gathers the report."""
+    """Runs drills in an environment and collects the report."""
 
-    world: Environment
+    environment: Environment
     drills: Sequence[Drill]
     console: Console
     destroys: bool = False
-    """Whether everything is deleted in the end."""
+    """Whether the stack is destroyed at the end."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     results: list[DrillResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _deployment: DeployResult | None = None
     _shortened: tuple[Shortened, ...] = ()
-    _drawn: tuple[Dashboard, ...] | None = None
+    _saved_dashboards: tuple[Dashboard, ...] | None = None
     _current: DrillContext | None = None
 
     def run(self) -> Report:
-        """Deploy and play; what fails is in the report, and only what is no failure of the rehearsed system is raised."""
+        """Deploy, run the drills and destroy; failures are part of the report."""
         started = time.monotonic()
         try:
             self._deploy()
@@ -70,54 +65,59 @@ class Rehearsal:
                 try:
                     self._play()
                 except DidNotHappenError:
-                    # What a role lacks may be why nothing cycles.
+                    # A missing permission may be the cause.
                     self._review_permissions()
                     raise
                 self._review_permissions()
             if self.destroys and all(result.error is None for result in self.results):
-                # The dashboards go with everything else: what they show is read before.
-                self._drawn = self._dashboards()
+                # Read the dashboards before they are destroyed.
+                self._saved_dashboards = self._dashboards()
                 self._destroy()
         except (DeploymentError, *FAILURES) as error:
-            self.errors.append(_words(error))
-            self.console.error(_words(error))
+            self.errors.append(_describe_error(error))
+            self.console.error(_describe_error(error))
         return self._report(self._deployment, seconds=time.monotonic() - started)
 
     def _deploy(self) -> None:
         self.console.deployment_started(None)
-        self._deployment = deployment = self.world.deploy(self.console.resource_created)
+        self._deployment = deployment = self.environment.deploy(self.console.resource_created)
         self.console.deployment_finished(len(deployment.resources), deployment.seconds)
         self._shortened = self._periods()
         for warning in deployment.warnings:
             self.console.note(warning)
 
     def _play(self) -> None:
-        watch = Recorder(self.world, self)
-        ledger = self.world.new_ledger()
+        recorder = Recorder(
+            self.environment,
+            on_event=self._show_event,
+            on_role=self.console.cluster_role,
+            on_dns=self.console.dns_answer,
+        )
+        workload = self.environment.new_workload()
         try:
-            self._start_beating(watch)
-            watch.start()
-            ledger.start()
+            self._start_cycles(recorder)
+            recorder.start()
+            workload.start()
             for drill in self.drills:
-                result = self._play_one(drill, watch, ledger)
+                result = self._play_one(drill, recorder, workload)
                 self.results.append(result)
                 self.console.drill_finished(result)
                 if result.error is not None:
                     break
         finally:
-            ledger.stop()
-            watch.stop()
+            workload.stop()
+            recorder.stop()
 
     def _review_permissions(self) -> None:
-        """Hold what the functions' roles allow against what they were asked for: neither too little nor too much."""
+        """Compare the permissions of the functions' roles with the calls made."""
         started = time.monotonic()
         self.console.drill_started(NAME_OF_REVIEW, TITLE_OF_REVIEW)
-        found = review(
-            roles=roles_of_functions(self.world.clients, [region.name for region in self.world.regions]),
-            checks=self.world.emulator.permission_checks(),
+        reviewed = review(
+            roles=roles_of_functions(self.environment.clients, [region.name for region in self.environment.regions]),
+            checks=self.environment.emulator.permission_checks(),
             ran_to_the_end=all(result.error is None for result in self.results),
         )
-        result = replace(found, seconds=round(time.monotonic() - started, 3))
+        result = replace(reviewed, seconds=round(time.monotonic() - started, 3))
         for event in result.timeline:
             self.console.event(event.seconds, event.event, event.kind, event.region)
         for assertion in result.assertions:
@@ -125,144 +125,141 @@ class Rehearsal:
         self.results.append(result)
         self.console.drill_finished(result)
 
-    def _start_beating(self, watch: Recorder) -> None:
-        """Start the controllers and wait for their first cycles, in which functions start cold and alarms leave `no data`."""
+    def _start_cycles(self, recorder: Recorder) -> None:
+        """Start the controllers and wait for their first cycles, which include cold starts."""
         since = time.time()
-        self.world.start_controllers()
-        deadline = since + FIRST_CYCLES_SECONDS + FIRST_CYCLES * self.world.interval_seconds
-        while any(watch.cycles(region, since=since) < FIRST_CYCLES for region in self.world.regions):
-            self.world.emulator.check_alive()
+        self.environment.start_controllers()
+        deadline = since + FIRST_CYCLES_SECONDS + FIRST_CYCLES * self.environment.interval_seconds
+        while any(recorder.cycles(region, since=since) < FIRST_CYCLES for region in self.environment.regions):
+            self.environment.emulator.check_alive()
             if time.time() > deadline:
-                raise DidNotHappenError(f"{FIRST_CYCLES} cycles in both regions: did not happen after the deployment")
-            time.sleep(self.world.interval_seconds / 4)
+                raise DidNotHappenError(
+                    f"the first {FIRST_CYCLES} cycles in both regions did not happen after the deployment"
+                )
+            time.sleep(self.environment.interval_seconds / 4)
 
-    def _play_one(self, drill: Drill, watch: Recorder, ledger: WriteWorkload) -> DrillResult:
+    def _play_one(self, drill: Drill, recorder: Recorder, workload: WriteWorkload) -> DrillResult:
         self.console.drill_started(drill.name, drill.title)
-        stage = DrillContext(world=self.world, watch=watch, ledger=ledger, on_assertion=self.console.assertion)
-        self._current = stage
+        context = DrillContext(
+            environment=self.environment, recorder=recorder, workload=workload, on_assertion=self.console.assertion
+        )
+        self._current = context
         error = None
         try:
-            drill.play(stage)
-            self.world.emulator.check_alive()
+            drill.play(context)
+            self.environment.emulator.check_alive()
         except FAILURES as failure:
-            error = _words(failure)
+            error = _describe_error(failure)
             self.console.error(error)
-        result = stage.result(
+        result = context.result(
             name=drill.name,
             title=drill.title,
             description=drill.description,
             key_measurements=drill.key_measurements,
             error=error,
         )
-        began = self.started_at.timestamp()
+        rehearsal_start = self.started_at.timestamp()
         return replace(
-            result, started_seconds=round(stage.started_at - began, 3), zero_seconds=round(stage.zero - began, 3)
+            result,
+            started_seconds=round(context.started_at - rehearsal_start, 3),
+            zero_seconds=round(context.zero - rehearsal_start, 3),
         )
 
     def _destroy(self) -> None:
         self.console.drill_started(NAME, TITLE)
-        regions = [region.name for region in self.world.regions]
-        teardown = Teardown(
-            state=self.world.deployment.state,
-            clients=self.world.clients,
-            look=lambda: take_inventory(self.world.clients, regions),
+        regions = [region.name for region in self.environment.regions]
+        destroy_drill = DestroyDrill(
+            state=self.environment.deployment.state,
+            clients=self.environment.clients,
+            list_resources=lambda: take_inventory(self.environment.clients, regions),
             regions=regions,
-            is_production=self.world.is_production,
+            is_production=self.environment.is_production,
             on_assertion=self.console.assertion,
             on_event=self.console.event,
         )
-        self.results.append(teardown.play())
+        self.results.append(destroy_drill.play())
         self.console.drill_finished(self.results[-1])
 
-    def saw(self, seen: Seen) -> None:
-        """Show live what the watch saw, in seconds of the drill that is played."""
-        stage = self._current
-        zero = seen.at if stage is None else stage.zero
-        self.console.event(seen.at - zero, seen.text, seen.kind, seen.region)
-
-    def role(self, cluster_id: str, region: str, role: Role) -> None:
-        """Show a cluster's role."""
-        self.console.cluster_role(cluster_id, region, role)
-
-    def dns(self, name: str, region: str | None) -> None:
-        """Show what the writer's name answers."""
-        self.console.dns_answer(name, region)
+    def _show_event(self, event: RecordedEvent) -> None:
+        zero = event.at if self._current is None else self._current.zero
+        self.console.event(event.at - zero, event.text, event.kind, event.region)
 
     def _report(self, deployment: DeployResult | None, *, seconds: float) -> Report:
-        deployed = deployment is not None
+        dashboards = self._saved_dashboards
+        if dashboards is None:
+            dashboards = self._dashboards() if deployment else ()
         return Report(
             started_at=self.started_at,
             seconds=round(seconds, 3),
-            subject=self.world.global_cluster_id if deployed else "",
+            subject=self.environment.global_cluster_id if deployment else "",
             time_scale=TimeScale(
-                interval_seconds=self.world.interval_seconds, deployed_interval_seconds=DEPLOYED_INTERVAL_SECONDS
+                interval_seconds=self.environment.interval_seconds, deployed_interval_seconds=DEPLOYED_INTERVAL_SECONDS
             ),
             commit=provenance.commit_of(PROGRAM_DIRECTORY),
             machine=provenance.machine(),
             versions=provenance.versions(),
-            settings=parse_stack_config(self.world.config).model_dump(mode="json"),
+            settings=parse_stack_config(self.environment.config).model_dump(mode="json"),
             shortened=self._shortened,
-            resources=deployment.counts() if deployed else {},
-            deployment_seconds=round(deployment.seconds, 3) if deployed else 0.0,
+            resources=deployment.counts() if deployment else {},
+            deployment_seconds=round(deployment.seconds, 3) if deployment else 0.0,
             drills=tuple(self.results),
-            dashboards=self._drawn if self._drawn is not None else self._dashboards() if deployed else (),
+            dashboards=dashboards,
             notes=self._notes(),
             not_held=tuple(
-                Unproven(type=one.type, property=one.property, reason=one.reason) for one in deployment.not_held
-            )
-            if deployed
-            else (),
+                UnverifiedProperty(type=one.type, property=one.property, reason=one.reason)
+                for one in (deployment.not_held if deployment else ())
+            ),
             errors=tuple(self.errors),
         )
 
     def _periods(self) -> tuple[Shortened, ...]:
-        """What is shorter than the stack's own settings and AWS's clocks, by the time scale or for a drill."""
-        world = self.world
-        ttl_seconds = world.ask_dns(world.writer_name, from_region=world.primary.name).ttl_seconds
+        """Return the periods that are shorter than deployed."""
+        environment = self.environment
+        ttl_seconds = environment.resolve_dns(environment.writer_name, from_region=environment.primary.name).ttl_seconds
         return provenance.shortened(
-            deployed=parse_stack_config(stack_config(PROGRAM_DIRECTORY, world.stack)).failover,
-            here=world.policy,
+            deployed=parse_stack_config(stack_config(PROGRAM_DIRECTORY, environment.stack)).failover,
+            here=environment.policy,
             periods={
-                "period of alarms, dashboards and Route 53's checks of alarms": (
+                "period of alarms, dashboards and Route 53's alarm health checks": (
                     ALARM_PERIOD_SECONDS,
-                    ALARM_PERIOD_SECONDS / world.time_scale,
+                    ALARM_PERIOD_SECONDS / environment.time_scale,
                 ),
-                f"how long a client keeps the answer for {world.writer_name}": (
+                f"TTL of {environment.writer_name}": (
                     float(ttl_seconds),
-                    ttl_seconds / world.time_scale,
+                    ttl_seconds / environment.time_scale,
                 ),
             },
         )
 
     def _dashboards(self) -> tuple[Dashboard, ...]:
-        """The dashboards that were deployed, with what was published; the emulator may be gone, then the report says so."""
+        """Return the deployed dashboards with their data; an error is part of the report."""
         reader = DashboardReader(
-            clients=self.world.clients,
-            time_scale=self.world.time_scale,
+            clients=self.environment.clients,
+            time_scale=self.environment.time_scale,
             start=self.started_at.timestamp(),
             end=time.time(),
         )
         try:
-            return tuple(one for region in self.world.regions for one in reader.dashboards(region.name))
+            return tuple(one for region in self.environment.regions for one in reader.dashboards(region.name))
         except (ClientError, BotoCoreError) as error:
-            self.errors.append(f"the dashboards could not be read: {_words(error)}")
+            self.errors.append(f"the dashboards could not be read: {_describe_error(error)}")
             return ()
 
     def _notes(self) -> tuple[str, ...]:
         notes = [
-            f"A failover or switchover takes {OPERATION_SECONDS:g} s in the emulated control plane. That is an assumption: "
-            "AWS takes minutes and promises no number, so the times from the call on say how our part behaves, not AWS.",
+            f"A failover or switchover takes {OPERATION_SECONDS:g} s in the emulated RDS API. This is an assumption: AWS takes "
+            "minutes and documents no number. Times after the call describe this program, not AWS.",
         ]
-        memory = self.world.emulator.resident_bytes()
+        memory = self.environment.emulator.resident_bytes()
         if memory is not None:
             own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             notes.append(
-                f"Memory at the end: emulator and functions {memory / 1e6:.0f} MB, the rehearsal itself {own / 1e6:.0f} MB."
+                f"Memory at the end: emulator and functions {memory / 1e6:.0f} MB, rehearsal process {own / 1e6:.0f} MB."
             )
         return tuple(notes)
 
 
-def _words(error: Exception) -> str:
-    """An error for people; one of a library says its kind too, or nobody understands it."""
+def _describe_error(error: Exception) -> str:
+    """Return an error's message, with its class for errors of libraries."""
     known = isinstance(error, DeploymentError | DidNotHappenError | EmulatorError)
     return str(error) if known else f"{type(error).__name__}: {error}"

@@ -1,9 +1,7 @@
-"""The client of the rehearsal: a payment ledger that keeps writing rows through the name `writer.<zone>`.
+"""The write workload: a client that inserts rows through `writer.<zone>` and records every attempt.
 
-Owns: one connection at a time, the answer of the name for as long as its TTL allows, and an exact record of every row: when it
-was acknowledged, and what failed meanwhile. Does not own: the database, DNS, or what is asserted of them.
-Invariant: a row is counted as acknowledged only after its commit was answered; an attempt whose outcome is unknown is repeated
-with the same row id, which the table's primary key makes harmless.
+A row counts as acknowledged only after its commit was answered. An attempt with an unknown outcome is repeated with the
+same row id; the primary key makes that harmless.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import pymysql
 
@@ -27,37 +24,21 @@ INSERT_ROW = (
     "ON DUPLICATE KEY UPDATE amount_cents = VALUES(amount_cents)"
 )
 SELECT_IDS = f"SELECT id FROM {ROW_TABLE}"
-LOOK_SECONDS = 5.0
-"""What a look at a database that should answer may take at least, however busy the machine is."""
+CHECK_SECONDS = 5.0
+"""Least timeout of the queries that check a database."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameAnswer:
-    """What a resolver says of a name: the database endpoint behind it, and for how many seconds that may be believed."""
+    """A resolver's answer: the database endpoint and its TTL."""
 
     endpoint: str
     ttl_seconds: float
 
 
-class NameService(Protocol):
-    """Answers `writer.<zone>` as the client's region sees it."""
-
-    def __call__(self, name: str) -> NameAnswer:
-        """Resolve the name. Raises OSError when there is no answer."""
-        ...
-
-
-class AddressBook(Protocol):
-    """Says where a database endpoint listens for a client in its region."""
-
-    def __call__(self, endpoint: str) -> tuple[str, int]:
-        """Return host and port. Raises OSError for an unknown name."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """Who the ledger logs in as; the password never appears in a representation."""
+class WorkloadLogin:
+    """Login and database of the client; the password is not part of the representation."""
 
     username: str
     password: str = field(repr=False)
@@ -66,7 +47,7 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteAttempt:
-    """One attempt to write a row: when it ended (seconds of the injected clock), on which endpoint, and why it failed, if it did."""
+    """One attempt to write a row: its end (seconds of the injected clock), its endpoint, and its error if it failed."""
 
     row_id: int
     at_seconds: float
@@ -81,19 +62,21 @@ class WriteAttempt:
 
 @dataclass(kw_only=True)
 class WriteWorkload:
-    """Keeps writing rows at a steady pace until it is stopped.
+    """Writes rows at a steady pace until it is stopped.
 
     Args:
-        writer_name: the DNS name the client writes through.
+        writer_name: DNS name of the writer.
+        resolve: resolves a name as seen from the client's region. Raises OSError without an answer.
+        address: returns host and port of an endpoint. Raises OSError for an unknown one.
         pace_seconds: pause between two rows.
-        attempt_seconds: how long one connection or statement may take before it counts as failed.
-        on_attempt: told of every attempt, from the client's own thread.
+        attempt_seconds: timeout of one connection or statement.
+        on_attempt: called after every attempt, in the client's thread.
     """
 
     writer_name: str
-    credentials: Credentials
-    resolve: NameService
-    address: AddressBook
+    login: WorkloadLogin
+    resolve: Callable[[str], NameAnswer]
+    address: Callable[[str], tuple[str, int]]
     tls: ssl.SSLContext
     pace_seconds: float
     attempt_seconds: float
@@ -102,17 +85,16 @@ class WriteWorkload:
     attempts: list[WriteAttempt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Prepare the thread; nothing is written before start()."""
         self._connection: pymysql.Connection | None = None
         self._endpoint: str | None = None
         self._answer: NameAnswer | None = None
         self._answered_at = 0.0
         self._next_id = 1
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="workload", daemon=True)
 
     def start(self) -> None:
-        """Create the table through the writer's name, then begin to write. Raises OSError or pymysql.Error if the first contact fails."""
+        """Create the table, then start writing. Raises OSError or pymysql.Error if the first connection fails."""
         connection = self._connect()
         with connection.cursor() as cursor:
             cursor.execute(CREATE_TABLE)
@@ -120,19 +102,19 @@ class WriteWorkload:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop writing and close the connection; the record stays."""
+        """Stop writing and close the connection."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self.attempt_seconds * 4 + 1)
         self._drop_connection()
 
     def acknowledged_rows(self) -> dict[int, float]:
-        """Every acknowledged row id with the second at which its commit was answered."""
+        """Return each acknowledged row id with the time of its acknowledgement."""
         return {attempt.row_id: attempt.at_seconds for attempt in tuple(self.attempts) if attempt.acknowledged}
 
     def present_rows(self, endpoint: str) -> set[int]:
-        """The row ids that the database behind an endpoint holds now. Raises pymysql.Error or OSError when it can't be read."""
-        connection = self._open(endpoint, seconds=max(LOOK_SECONDS, self.attempt_seconds))
+        """Return the row ids in the database behind an endpoint. Raises pymysql.Error or OSError."""
+        connection = self._open(endpoint, seconds=max(CHECK_SECONDS, self.attempt_seconds))
         try:
             with connection.cursor() as cursor:
                 cursor.execute(SELECT_IDS)
@@ -141,9 +123,9 @@ class WriteWorkload:
             _close(connection)
 
     def read_only(self, endpoint: str) -> bool | None:
-        """`@@innodb_read_only` behind an endpoint, asked over a connection of its own; None when it can't be asked."""
+        """Return `@@innodb_read_only` behind an endpoint, over a new connection; None if it cannot be read."""
         try:
-            connection = self._open(endpoint, seconds=max(LOOK_SECONDS, self.attempt_seconds))
+            connection = self._open(endpoint, seconds=max(CHECK_SECONDS, self.attempt_seconds))
         except (OSError, pymysql.Error):
             return None
         try:
@@ -179,8 +161,8 @@ class WriteWorkload:
         return WriteAttempt(row_id=row_id, at_seconds=self.clock(), endpoint=self._endpoint, failure=failure)
 
     def _connect(self) -> pymysql.Connection:
-        """Keep the connection while the name still points at its endpoint; otherwise open a new one."""
-        endpoint = self._resolved()
+        """Return the open connection while the name resolves to its endpoint, else a new one."""
+        endpoint = self._endpoint_of_writer()
         if self._connection is not None and endpoint == self._endpoint:
             return self._connection
         self._drop_connection()
@@ -188,7 +170,7 @@ class WriteWorkload:
         self._connection = self._open(endpoint, seconds=self.attempt_seconds)
         return self._connection
 
-    def _resolved(self) -> str:
+    def _endpoint_of_writer(self) -> str:
         if self._answer is None or self.clock() - self._answered_at >= self._answer.ttl_seconds:
             self._answer = self.resolve(self.writer_name)
             self._answered_at = self.clock()
@@ -200,9 +182,9 @@ class WriteWorkload:
         connection = pymysql.Connection(
             host=endpoint,
             port=port,
-            user=self.credentials.username,
-            password=self.credentials.password,
-            database=self.credentials.database,
+            user=self.login.username,
+            password=self.login.password,
+            database=self.login.database,
             ssl=self.tls,
             connect_timeout=seconds,
             read_timeout=seconds,
@@ -223,6 +205,5 @@ class WriteWorkload:
 
 
 def _close(connection: pymysql.Connection) -> None:
-    """Say goodbye if that still can be said; the socket is closed in any case."""
     with contextlib.suppress(pymysql.Error, OSError):
         connection.close()

@@ -1,1 +1,1 @@
-"""What a rehearsal prints while it runs."""
+"""Console output of a rehearsal."""

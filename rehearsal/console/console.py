@@ -1,9 +1,7 @@
-"""What a person sees while the rehearsal runs: a live picture on a terminal, one line an event anywhere else.
+"""Console output: a live view on a terminal, one line per event elsewhere.
 
-Owns: the words and the look of the progress; what goes to stdout and what to stderr. Does not own: what happened (`drills`),
-what passed (`report`), the lanes in letters (`console_lanes`), the summary's words (`console_summary`).
-Invariant: any thread may call any method. What the live region draws is a frozen view that is swapped whole, so that
-its refreshing thread never waits for a caller, nor a caller for it.
+Any thread may call any method. The live view draws an immutable `View` that is replaced as a whole, so its refresh thread
+needs no lock.
 """
 
 import io
@@ -14,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Self, TextIO
 
 import rich.console
 from rich.live import Live
@@ -27,14 +25,15 @@ from rehearsal.console.lanes import ROLE_STYLES, Stretch, answer_stretch, drill_
 from rehearsal.console.summary import (
     WIDE_COLUMNS,
     failures,
-    held_words,
     key_number_rows,
     one_line,
+    passed_count,
     summary_table,
     verdict,
 )
+from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.report.files import ReportPaths
-from rehearsal.report.formatting import duration_words
+from rehearsal.report.formatting import format_duration
 from rehearsal.report.lanes import stretches
 from rehearsal.report.model import Assertion, DrillResult, EventKind, Report, Role
 
@@ -49,41 +48,17 @@ KIND_STYLES = {
     EventKind.CLIENT: "cyan",
     EventKind.NOTE: "dim",
 }
-KIND_WIDTH = max(len(kind.words) for kind in EventKind)
+KIND_WIDTH = max(len(kind.label) for kind in EventKind)
 REGION_WIDTH = 14
 PLAIN_WIDTH = 120
 LANES_WIDTH = 100
-"""Longer lanes are no easier to read."""
+"""Most columns of a lane."""
 Changes = tuple[tuple[float, Role | str | None], ...]
-
-
-class CreatedResource(Protocol):
-    """What the console needs to know of a resource that was created."""
-
-    @property
-    def type(self) -> str:
-        """The Pulumi type token."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The resource's name in the program."""
-        ...
-
-    @property
-    def region(self) -> str | None:
-        """The region, None for what has none."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """How long its creation took."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What the live region shows at a moment."""
+    """Content of the live view."""
 
     heading: str = ""
     since: float = 0.0
@@ -91,28 +66,27 @@ class View:
     created: Mapping[str, int] = field(default_factory=dict)
     newest: str = ""
     regions: Mapping[str, str] = field(default_factory=dict)  # by cluster id
-    roles: Mapping[str, Changes] = field(default_factory=dict)  # by cluster id: when it took which
-    answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: when it led where
+    roles: Mapping[str, Changes] = field(default_factory=dict)  # by cluster id: (time, role)
+    answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: (time, region)
 
-    def begun(self, heading: str, now: float) -> Self:
-        """A drill begins: of what was before, only the last states stay."""
+    def at_drill_start(self, heading: str, now: float) -> Self:
+        """Return the view at the start of a drill, with the latest states only."""
         roles = {cluster_id: ((now, changes[-1][1]),) for cluster_id, changes in self.roles.items()}
         answers = {name: ((now, changes[-1][1]),) for name, changes in self.answers.items()}
         return replace(self, heading=heading, since=now, roles=roles, answers=answers)
 
 
 def wants_plain_lines(output: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether this output gets plain lines: no terminal, a dumb one, CI, or NO_COLOR set to anything."""
+    """Return whether to print plain lines: no terminal, a dumb one, CI, or NO_COLOR."""
     if environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
         return True
     return environment.get("CI", "").lower() not in ("", "0", "false") or not output.isatty()
 
 
 class Console:
-    """The rehearsal's progress, on the consoles that it is given.
+    """Shows the progress of a rehearsal; a context manager that restores the terminal.
 
-    `live` asks for the live region; without it every call prints whole lines. Close it (it is a context manager) to get
-    the terminal back after an exception.
+    With `live` it draws the live view, otherwise it prints whole lines.
     """
 
     def __init__(
@@ -133,10 +107,10 @@ class Console:
 
     @classmethod
     def for_process(cls, environment: Mapping[str, str] = os.environ, *, progress_to_stderr: bool = False) -> Self:
-        """The console of this process's stdout and stderr; all of it on stderr when stdout carries a result for machines."""
+        """Return the console of this process, on stderr if stdout carries JSON."""
         progress = sys.stderr if progress_to_stderr else sys.stdout
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # a terminal or log in ASCII must not end the rehearsal
+            if isinstance(stream, io.TextIOWrapper):  # an ASCII-only terminal must not end the rehearsal
                 stream.reconfigure(errors="backslashreplace")
         if wants_plain_lines(progress, environment):
             return cls(output=plain_console(progress), errors=plain_console(sys.stderr), live=False)
@@ -153,56 +127,52 @@ class Console:
         self.close()
 
     def close(self) -> None:
-        """Take the live region off the terminal."""
+        """Remove the live view from the terminal."""
         with self._lock:
             self._stop_live()
 
     @property
     def is_live(self) -> bool:
-        """Whether the live region is on the terminal."""
+        """Whether the live view is on the terminal."""
         return self._live is not None
 
-    # The deployment
-
     def deployment_started(self, total: int | None = None) -> None:
-        """The program begins to run; `total` when the number of resources is known."""
+        """Show the start of a deployment; `total` is the number of resources if known."""
         with self._lock:
             self._view = replace(self._view, heading="Deployment", since=self._clock(), total=total, created={})
             self._heading("Deployment", f"{total} resources" if total else "")
             self._start_live()
 
-    def resource_created(self, resource: CreatedResource) -> None:
-        """One resource exists."""
+    def resource_created(self, resource: ProviderResource) -> None:
+        """Show a created resource."""
         with self._lock:
-            region = resource.region or "global"
+            region = resource.region
             created = {**self._view.created, region: self._view.created.get(region, 0) + 1}
             self._view = replace(self._view, created=created, newest=f"{resource.type} {resource.name}")
             if not self._wants_live:
                 self._line(resource.seconds, "created", region, f"{resource.type} {resource.name}")
 
     def deployment_finished(self, count: int, seconds: float) -> None:
-        """All resources exist."""
+        """Show the end of the deployment."""
         with self._lock:
             self._stop_live()
             self._view = replace(self._view, heading="", total=None, created={}, newest="")
             self._line(seconds, "deployed", None, f"{count} resources", style="green")
 
-    # The drills
-
     def drill_started(self, name: str, title: str) -> None:
-        """A drill begins."""
+        """Show the start of a drill."""
         with self._lock:
-            self._view = self._view.begun(title, self._clock())
+            self._view = self._view.at_drill_start(title, self._clock())
             self._heading(title, name)
             self._start_live()
 
     def event(self, seconds: float, text: str, kind: EventKind = EventKind.NOTE, region: str | None = None) -> None:
-        """Something happened, in seconds since the drill's zero."""
+        """Show an event, in seconds since the drill's zero."""
         with self._lock:
-            self._line(seconds, kind.words, region or "", text, style=KIND_STYLES.get(kind, ""))
+            self._line(seconds, kind.label, region or "", text, style=KIND_STYLES.get(kind, ""))
 
     def cluster_role(self, cluster_id: str, region: str, role: Role) -> None:
-        """A cluster has this role now; the live region shows it, the drill's own event tells it."""
+        """Update a cluster's role in the live view."""
         with self._lock:
             changes = (*self._view.roles.get(cluster_id, ()), (self._clock(), role))
             self._view = replace(
@@ -212,15 +182,15 @@ class Console:
             )
 
     def dns_answer(self, name: str, region: str | None) -> None:
-        """A name points there now, None for nowhere; the live region shows it."""
+        """Update a name's region in the live view, None without an answer."""
         with self._lock:
             changes = (*self._view.answers.get(name, ()), (self._clock(), region))
             self._view = replace(self._view, answers={**self._view.answers, name: changes})
 
     def assertion(self, assertion: Assertion) -> None:
-        """Something that must hold was checked."""
+        """Show a checked assertion."""
         with self._lock:
-            word, style = ("held", "green") if assertion.passed else ("NOT HELD", "bold red")
+            word, style = verdict(assertion.passed)
             detail = f" ({one_line(assertion.detail)})" if assertion.detail else ""
             if not self._wants_live:
                 self._line(None, word, "", assertion.text + detail)
@@ -229,25 +199,23 @@ class Console:
             self._columns(("", Text(word, style=style), text), (1, KIND_WIDTH))
 
     def drill_finished(self, result: DrillResult) -> None:
-        """A drill is over: its lanes to scale, and whether it passed."""
+        """Show a drill's lanes and its result."""
         with self._lock:
             self._stop_live()
             self._view = replace(self._view, heading="")
             for line in drill_lanes(result, width=min(self._output.width - 2, LANES_WIDTH), name_width=REGION_WIDTH):
                 line.rstrip()
                 self._print(Text.assemble("  ", line))
-            held = f"{held_words(result)} assertions held"
+            passed = f"{passed_count(result)} assertions passed"
             ended = f"; ended early: {one_line(result.error)}" if result.error else ""
             word, style = verdict(result.passed)
-            self._line(result.seconds, word, None, f"{result.title}: {held}{ended}", style=style)
-
-    # The end, and anything else
+            self._line(result.seconds, word, None, f"{result.title}: {passed}{ended}", style=style)
 
     def summary(self, report: Report, paths: ReportPaths) -> None:
-        """The table of drills, everything that did not hold, the verdict and where the report is."""
+        """Show the table of drills, every failure, the overall result and the report's paths."""
         with self._lock:
             self._stop_live()
-            self._heading("Summary", report.time_scale.words)
+            self._heading("Summary", report.time_scale.description)
             width = self._output.width
             self._print(Text(""))
             self._output.print(summary_table(report, width=width))
@@ -258,45 +226,43 @@ class Console:
             for line in failures(report):
                 self._output.print(line)
             word, style = verdict(report.passed)
-            self._print(Text(f"Rehearsal {word} after {duration_words(report.seconds)}", style=style))
+            self._print(Text(f"Rehearsal {word} after {format_duration(report.seconds)}", style=style))
             for path in (paths.html, paths.json):
                 link = f"link {path.resolve().as_uri()}" if self._wants_live else ""
-                self._output.print(Text(f"  {path}", style=link), soft_wrap=True)  # never broken: it is copied
+                self._output.print(Text(f"  {path}", style=link), soft_wrap=True)  # unwrapped, to be copied
 
     def note(self, text: str) -> None:
-        """A word that belongs to no drill."""
+        """Show a line outside the drills."""
         with self._lock:
             self._print(Text(one_line(text), style="dim"))
 
     def error(self, text: str) -> None:
-        """What went wrong, line by line as it is, to stderr."""
+        """Show an error on stderr."""
         with self._lock:
             was_live = self.is_live
-            self._stop_live()  # stderr is the same terminal: the live region would be drawn over it
+            self._stop_live()  # stderr may be the same terminal
             self._errors.print(Text(f"error: {text}", style="bold red"), soft_wrap=True)
             if was_live:
                 self._start_live()
-
-    # Lines
 
     def _heading(self, title: str, detail: str) -> None:
         self._print(Text(""))
         self._print(Text.assemble((title, "bold"), (f"  {detail}" if detail else "", "dim")))
 
     def _line(self, seconds: float | None, word: str, region: str | None, text: str, *, style: str = "") -> None:
-        """One event: seconds right-aligned, what sort, where (None: of no place, and none is left for it), what."""
-        time_words = f"{seconds:8.2f} s" if seconds is not None else " " * 10
-        prefix = f"{time_words}  {word:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
+        """Print one event: seconds, kind, region and text; a region of None leaves out its column."""
+        time_text = f"{seconds:8.2f} s" if seconds is not None else " " * 10
+        prefix = f"{time_text}  {word:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
         if not self._wants_live:
             self._print(Text(f"{prefix}{one_line(text)}".rstrip()))
             return
-        place: list[Text] = [] if region is None else [Text(region, style="dim")]
+        region_cell: list[Text] = [] if region is None else [Text(region, style="dim")]
         region_width = max((len(one) for one in (*self._view.regions.values(), region or "")), default=0)
-        cells = (time_words, Text(word, style=style), *place, Text(one_line(text)))
+        cells = (time_text, Text(word, style=style), *region_cell, Text(one_line(text)))
         self._columns(cells, (10, KIND_WIDTH, region_width)[: len(cells) - 1])
 
     def _columns(self, cells: Sequence[str | Text], widths: Sequence[int]) -> None:
-        """Cells beside each other; the last takes what is left, and goes on under itself."""
+        """Print cells side by side; the last one takes the remaining width."""
         columns = Table.grid(padding=(0, 1))
         for width in widths:
             columns.add_column(width=width, no_wrap=True)
@@ -307,12 +273,10 @@ class Console:
     def _print(self, text: Text) -> None:
         self._output.print(text, soft_wrap=not self._wants_live, highlight=False)
 
-    # The live region
-
     def _start_live(self) -> None:
         if self._wants_live and self._live is None:
             self._live = Live(
-                get_renderable=self.picture,
+                get_renderable=self.live_view,
                 console=self._output,
                 refresh_per_second=8,
                 transient=True,
@@ -326,20 +290,19 @@ class Console:
             live, self._live = self._live, None
             live.stop()
 
-    def picture(self) -> rich.console.RenderableType:
-        """The live region as it is now; runs in the refreshing thread, so it takes no lock."""
+    def live_view(self) -> rich.console.RenderableType:
+        """Return the live view; runs in the refresh thread, so it takes no lock."""
         view = self._view
         elapsed = f"{self._clock() - view.since:.0f} s"
         if view.created or view.total:
-            return _deployment_picture(view, elapsed)
+            return _deployment_view(view, elapsed)
         heading = Text.assemble((view.heading, "bold"), (f"  {elapsed}", "dim"))
         return rich.console.Group(Rule(style="dim"), heading, self._lanes(view))
 
     def _lanes(self, view: View) -> Table:
-        """What every cluster and name was since the drill began; each lane ends with what it is now."""
         now = max(self._clock(), view.since + 1.0)
         width = max(20, min(self._output.width, LANES_WIDTH) - 2 * REGION_WIDTH)
-        picture = Table.grid(padding=(0, 1))
+        table = Table.grid(padding=(0, 1))
 
         def strip(changes: Changes, stretch: Callable[[Any, float, float], Stretch]) -> Text:
             found = (stretch(state, start, end) for state, start, end in stretches(changes, now))
@@ -348,26 +311,24 @@ class Console:
         for cluster_id, changes in view.roles.items():
             role = Role(str(changes[-1][1]))
             style = ROLE_STYLES[role]
-            picture.add_row(
-                Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch)
-            )
+            table.add_row(Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch))
         for changes in view.answers.values():
-            picture.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
-        return picture
+            table.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
+        return table
 
 
 def plain_console(stream: TextIO) -> rich.console.Console:
-    """A console that writes plain text to any stream, in lines as long as they are."""
+    """Return a console that writes unwrapped plain text."""
     return rich.console.Console(
         file=stream, force_terminal=False, color_system=None, no_color=True, width=PLAIN_WIDTH, highlight=False
     )
 
 
-def _deployment_picture(view: View, elapsed: str) -> rich.console.RenderableType:
+def _deployment_view(view: View, elapsed: str) -> rich.console.RenderableType:
     count = sum(view.created.values())
-    picture = Table.grid(padding=(0, 2))
-    counted = f"{count} of {view.total}" if view.total else f"{count}"
+    table = Table.grid(padding=(0, 2))
+    text = f"{count} of {view.total}" if view.total else f"{count}"
     bar = ProgressBar(total=view.total or 100, completed=count, width=30, pulse=view.total is None)
-    picture.add_row(Text(f"{counted} resources", style="bold"), bar, Text(elapsed, style="dim"))
+    table.add_row(Text(f"{text} resources", style="bold"), bar, Text(elapsed, style="dim"))
     by_region = "   ".join(f"{region} {number}" for region, number in sorted(view.created.items()))
-    return rich.console.Group(Rule(style="dim"), picture, Text(by_region), Text(view.newest, style="dim", no_wrap=True))
+    return rich.console.Group(Rule(style="dim"), table, Text(by_region), Text(view.newest, style="dim", no_wrap=True))

@@ -1,8 +1,4 @@
-"""A drill's lanes in letters: roles, answers and writes over time, to scale, for a terminal and for a log.
-
-Owns: which letters and styles stand where. Does not own: the facts (`report`), when a lane is printed (`console`).
-Invariant: every letter is ASCII, and tells what it means without its colour.
-"""
+"""A drill's lanes as ASCII text, to scale; readable without colour."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,25 +7,25 @@ from rich.text import Text
 
 from rehearsal.report.axis import Axis
 from rehearsal.report.formatting import MINUS
-from rehearsal.report.model import DrillResult, LedgerSpan, Role
+from rehearsal.report.model import DrillResult, Role, WriteSpan
 
 ROLE_STYLES = {
     Role.WRITER: "bold white on blue",
     Role.STANDBY: "bright_blue",
-    Role.DARK: "bold white on red",
+    Role.UNREACHABLE: "bold white on red",
     Role.REJOINING: "black on yellow",
 }
-ROLE_FILLS = {Role.WRITER: "=", Role.STANDBY: "-", Role.DARK: "x", Role.REJOINING: "~"}
+ROLE_FILLS = {Role.WRITER: "=", Role.STANDBY: "-", Role.UNREACHABLE: "x", Role.REJOINING: "~"}
 ANSWER_FILL, ANSWER_STYLE = ".", "magenta"
 WRITE_LETTERS = {"lost": ("!", "bold red"), "failed": ("x", "red"), "acknowledged": ("+", "green")}
-"""What a cell of the client's lane shows: the first of these that happened in it."""
+"""Letters of the client's lane, the worst outcome first."""
 TICK_LETTERS = 12
-"""How many letters of a lane there are to one label of its axis, at least."""
+"""Least letters per label of the axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """A word that holds over a stretch of time, the letter that fills it up, and its style."""
+    """A labelled stretch of time, with its fill letter and style."""
 
     word: str
     fill: str
@@ -39,17 +35,17 @@ class Stretch:
 
 
 def role_stretch(role: Role, start: float, end: float) -> Stretch:
-    """A cluster's role."""
+    """Return the stretch of a cluster's role."""
     return Stretch(word=role, fill=ROLE_FILLS[role], style=ROLE_STYLES[role], start=start, end=end)
 
 
 def answer_stretch(region: str | None, start: float, end: float) -> Stretch:
-    """What a name answers."""
+    """Return the stretch of a name's answer."""
     return Stretch(word=region or "no answer", fill=ANSWER_FILL, style=ANSWER_STYLE, start=start, end=end)
 
 
 def lane(stretches: Iterable[Stretch], *, start: float, end: float, width: int) -> Text:
-    """Stretches side by side on a line of `width` letters that runs from `start` to `end`; where none holds it is blank."""
+    """Return stretches side by side on a line of `width` letters from `start` to `end`."""
     per_second = width / (end - start)
     text, filled = Text(), 0
     for one in stretches:
@@ -63,8 +59,8 @@ def lane(stretches: Iterable[Stretch], *, start: float, end: float, width: int) 
     return text
 
 
-def writes_lane(writes: Sequence[LedgerSpan], *, start: float, end: float, width: int) -> Text:
-    """The client's writes: in each letter's stretch of time the worst that happened."""
+def writes_lane(writes: Sequence[WriteSpan], *, start: float, end: float, width: int) -> Text:
+    """Return the client's writes: each letter shows the worst outcome of its period."""
     cell = (end - start) / width
     text = Text()
     for index in range(width):
@@ -76,7 +72,7 @@ def writes_lane(writes: Sequence[LedgerSpan], *, start: float, end: float, width
 
 
 def drill_lanes(drill: DrillResult, *, width: int, name_width: int) -> tuple[Text, ...]:
-    """Every lane of a drill with its name, and the axis in seconds; none when there is nothing to draw."""
+    """Return every lane of a drill with its name, and the axis in seconds; empty without anything to draw."""
     axis = Axis.of(drill)
     room = width - name_width
     if axis is None or room < TICK_LETTERS:

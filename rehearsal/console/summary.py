@@ -1,7 +1,6 @@
-"""The end of a rehearsal on a terminal: a row a drill, what did not hold with its evidence, the verdict.
+"""The summary at the end: one row per drill, the failed assertions with their evidence, and the result.
 
-Owns: the words and widths of the summary. Does not own: the report, or where it is printed (`console`).
-Invariant: it fits the width that it is given, 80 columns or more; a number stays beside its unit.
+It fits 80 columns; a number stays beside its unit.
 """
 
 from collections.abc import Iterator
@@ -11,36 +10,36 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rehearsal.report.formatting import measurement_words
+from rehearsal.report.formatting import format_measurement
 from rehearsal.report.model import DrillResult, Report
 
 WIDE_COLUMNS = 110
-"""From here on the key numbers stand beside the rest of their row, else under it."""
+"""Least width at which the key numbers are a column of the table."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def verdict(passed: bool) -> tuple[str, str]:
-    """The word that tells without colour, and its style."""
+    """Return the word of a result and its style."""
     return ("passed", "bold green") if passed else ("FAILED", "bold red")
 
 
 def one_line(text: str) -> str:
-    """An event is one line, whatever a server put into its message."""
+    """Return the text on one line."""
     return " ".join(text.split())
 
 
-def held_words(drill: DrillResult) -> str:
-    """How many of a drill's assertions held."""
+def passed_count(drill: DrillResult) -> str:
+    """Return how many of a drill's assertions passed."""
     return f"{len(drill.assertions) - len(drill.failures)} of {len(drill.assertions)}"
 
 
 def summary_table(report: Report, *, width: int) -> Table:
-    """A row a drill."""
+    """Return a table with one row per drill."""
     is_wide = width >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Drill", overflow="fold")
     table.add_column("Result", no_wrap=True)
-    table.add_column("Held", justify="right", no_wrap=True)
+    table.add_column("Assertions", justify="right", no_wrap=True)
     table.add_column("Seconds", justify="right", no_wrap=True)
     if is_wide:
         table.add_column("Key numbers")
@@ -49,7 +48,7 @@ def summary_table(report: Report, *, width: int) -> Table:
         cells: list[RenderableType] = [
             Text(drill.name),
             Text(word, style=style),
-            held_words(drill),
+            passed_count(drill),
             f"{drill.seconds:.1f}",
         ]
         table.add_row(*cells, *([_key_numbers(drill)] if is_wide else []))
@@ -57,7 +56,7 @@ def summary_table(report: Report, *, width: int) -> Table:
 
 
 def key_number_rows(report: Report) -> Iterator[RenderableType]:
-    """The key numbers for a narrow terminal: the drill's name, and its numbers beside it or under each other."""
+    """Yield the key numbers of the drills for a narrow terminal."""
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_column(no_wrap=True, style="dim")
     rows.add_column()
@@ -70,12 +69,12 @@ def key_number_rows(report: Report) -> Iterator[RenderableType]:
 
 
 def _key_numbers(drill: DrillResult) -> Text:
-    numbers = [" ".join(measurement_words(name, value)).rstrip() for name, value in drill.key_numbers.items()]
+    numbers = [" ".join(format_measurement(name, value)).rstrip() for name, value in drill.key_numbers.items()]
     return Text(", ".join(one.replace(" ", NO_BREAK) for one in numbers))
 
 
 def failures(report: Report) -> Iterator[RenderableType]:
-    """Everything that did not hold, drill by drill, each with its evidence under it."""
+    """Yield every failure, drill by drill, with its evidence."""
     for drill in report.drills:
         if drill.passed:
             continue
@@ -83,9 +82,9 @@ def failures(report: Report) -> Iterator[RenderableType]:
         if drill.error:
             yield from _indented("ended early", one_line(drill.error))
         for failure in drill.failures:
-            yield from _indented("NOT HELD", failure.text, failure.detail)
+            yield from _indented("FAILED", failure.text, failure.detail)
         if not drill.assertions:
-            yield from _indented("NOT HELD", "nothing was asserted, so nothing is proved")
+            yield from _indented("FAILED", "the drill checked no assertion")
     for error in report.errors:
         yield from _indented("error", one_line(error))
 

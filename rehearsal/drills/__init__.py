@@ -1,11 +1,9 @@
-"""The drills: what is broken, what must happen, what must not, and what is measured of it.
+"""Drills: scripted outages with assertions and measurements.
 
-Owns: the plays and their assertions, written in roles (writer, standby). Does not own: how a region is failed (network.py), who
-decides to fail over (the deployed functions), or how it is shown.
-Invariant: a drill asserts only what it saw through the API, the MySQL protocol, DNS and the client; none tells the controller anything
-but what a person would: the off-switch, an approval, a switchover.
+A drill asserts only what the AWS API, the MySQL protocol, DNS and the client show.
+It influences a controller only as an operator can: arm, disarm, approve, switch over.
 """
 
-from rehearsal.drills.catalogue import DRILLS, Drill, chosen, failover_overrides
+from rehearsal.drills.catalogue import DRILLS, Drill, failover_overrides, select_drills
 
-__all__ = ["DRILLS", "Drill", "chosen", "failover_overrides"]
+__all__ = ["DRILLS", "Drill", "failover_overrides", "select_drills"]

@@ -1,112 +1,124 @@
-"""Before and after a drill that stands alone: a calm world, armed, with the writer at home.
+"""The baseline between independent drills: no fault, both controllers armed, the writer in the primary region.
 
-Owns: what calm means, and the way back to it by a person's hands: mend, arm, switch over, wait the cooldown out.
-Does not own: what a drill breaks. Invariant: the controller's own memory is never touched; calm is waited for.
+A drill restores it as an operator would, and never edits the controllers' state.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from rehearsal.drills.context import DrillContext
-from rehearsal.drills.failover_steps import role_by_protocol, wait_until_writer
-from rehearsal.drills.operator import is_armed, set_switch, switch_over
+from rehearsal.drills.expectations import expect_roles
+from rehearsal.drills.failover_steps import is_read_only, wait_for_writer
+from rehearsal.drills.operator import is_armed, set_armed, switch_over
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 from settings import FailoverSettings
 
-CALM_LAG_SECONDS = 0.05
-PATIENCE_CYCLES = 60
+BASELINE_LAG_SECONDS = 0.05
+TIMEOUT_CYCLES = 60
 
 
-def from_calm_to_calm(play: Callable[[DrillContext], None]) -> Callable[[DrillContext], None]:
-    """Return the play between a wait for calm and the way back to it, which has assertions of its own."""
+def with_baseline(play: Callable[[DrillContext], None]) -> Callable[[DrillContext], None]:
+    """Return the drill preceded by a wait for the baseline and followed by its restoration."""
 
-    def play_between(stage: DrillContext) -> None:
-        wait_for_calm(stage, "a calm world to begin with", writer=stage.world.primary)
-        play(stage)
-        settle(stage)
+    @functools.wraps(play)
+    def play_from_baseline(context: DrillContext) -> None:
+        wait_for_baseline(context, "the baseline at the start", writer=context.environment.primary)
+        play(context)
+        restore_baseline(context)
 
-    return play_between
+    return play_from_baseline
 
 
-def settle(stage: DrillContext) -> None:
-    """Mend what is broken, arm, switch home, and wait until nobody has anything left to tell, or to wait for."""
-    world = stage.world
-    mend(stage)
-    stage.happened("the drill is over: what was broken is mended, and calm is waited for", EventKind.RECOVERY)
-    world.database.replication_lag_seconds = CALM_LAG_SECONDS
-    for region in world.regions:
-        if not is_armed(stage, region):
-            set_switch(stage, region, armed=True, reason="the drill is over")
-    if world.writer.name != world.primary.name:
-        _go_home(stage)
-    wait_for_calm(stage, "a calm world at the end", writer=world.primary, since=time.time())
-    primary, secondary = world.primary, world.secondary
-    roles = {region.name: role_by_protocol(stage, region) for region in world.regions}
-    stage.expect(
-        f"the world is calm and armed again, and {primary.name} takes the writes",
-        roles == {primary.name: False, secondary.name: True},
-        ", ".join(f"{region}: read_only={read_only}" for region, read_only in roles.items()),
+def restore_baseline(context: DrillContext) -> None:
+    """Clear all faults, arm, switch back to the primary region, and wait until no notice or cooldown is pending."""
+    environment = context.environment
+    clear_faults(context)
+    context.recorder.record("the drill is over: all faults are cleared, waiting for the baseline", EventKind.RECOVERY)
+    environment.database.replication_lag_seconds = BASELINE_LAG_SECONDS
+    for region in environment.regions:
+        if not is_armed(context, region):
+            set_armed(context, region, armed=True, reason="the drill is over")
+    if environment.writer.name != environment.primary.name:
+        _switch_back(context)
+    wait_for_baseline(context, "the baseline at the end", writer=environment.primary, since=time.time())
+    expect_roles(
+        context,
+        environment.primary,
+        environment.secondary,
+        f"the baseline is restored: armed, and {environment.primary.name} accepts writes",
     )
 
 
-def wait_for_calm(stage: DrillContext, words: str, *, writer: RegionFacts, since: float | None = None) -> None:
-    """Wait until nobody has anything left to tell, to do or to wait for, with that region as the writer."""
-    stage.wait_for(words, lambda: _is_calm(stage, writer, since=since), seconds=_patience(stage))
-
-
-def mend(stage: DrillContext) -> None:
-    """Take away every fault and every darkness."""
-    world = stage.world
-    for region in sorted(world.network.dark_regions):
-        world.network.restore(region)
-    world.network.restore_peering()
-    for region in world.regions:
-        world.heal_databases(region)
-        world.cluster(region).clock_skew_seconds = 0.0
-    world.network.clear_port_faults()
-    world.faults.clear()
-    world.move_client(world.secondary)
-
-
-def _go_home(stage: DrillContext) -> None:
-    world = stage.world
-    home, away = world.primary, world.secondary
-    stage.wait_for(
-        f"{home.cluster_id} follows the writer",
-        lambda: role_by_protocol(stage, home) is True,
-        seconds=_patience(stage),
+def wait_for_baseline(
+    context: DrillContext, description: str, *, writer: RegionFacts, since: float | None = None
+) -> None:
+    """Wait until the baseline is reached with that region as the writer."""
+    context.wait_for(
+        description, lambda: _is_at_baseline(context, writer, since=since), seconds=_timeout_seconds(context)
     )
-    switch_over(stage, source=away, target=home)
-    wait_until_writer(stage, home)
 
 
-def _is_calm(stage: DrillContext, writer: RegionFacts, *, since: float | None = None) -> bool | None:
-    """Whether the client writes there, and both controllers have counted enough calm cycles, with nothing left to do."""
-    world = stage.world
-    recent = time.time() - stage.interval_seconds
-    writes = [one for one in stage.attempts_since(max(recent, since or 0.0)) if one.acknowledged]
-    if world.writer.name != writer.name or not writes or writes[-1].endpoint != writer.writer_endpoint:
+def clear_faults(context: DrillContext) -> None:
+    """Remove every fault and restore every region."""
+    environment = context.environment
+    for region in sorted(environment.network.dark_regions):
+        environment.network.restore(region)
+    environment.network.restore_peering()
+    for region in environment.regions:
+        environment.restart_databases(region)
+        environment.cluster(region).clock_skew_seconds = 0.0
+    environment.network.clear_port_faults()
+    environment.faults.clear()
+    environment.move_client(environment.secondary)
+
+
+def _switch_back(context: DrillContext) -> None:
+    environment = context.environment
+    primary, secondary = environment.primary, environment.secondary
+    context.wait_for(
+        f"{primary.cluster_id} replicates from the writer",
+        lambda: is_read_only(context, primary) is True,
+        seconds=_timeout_seconds(context),
+    )
+    switch_over(context, source=secondary, target=primary)
+    wait_for_writer(context, primary)
+
+
+def _is_at_baseline(context: DrillContext, writer: RegionFacts, *, since: float | None = None) -> bool | None:
+    environment = context.environment
+    recent = time.time() - context.interval_seconds
+    writes = [one for one in context.attempts_since(max(recent, since or 0.0)) if one.acknowledged]
+    if environment.writer.name != writer.name or not writes or writes[-1].endpoint != writer.writer_endpoint:
         return None
-    if stage.dns_answers_since(recent)[-1:] != [writer.name]:
+    if context.dns_answers_since(recent)[-1:] != [writer.name]:
         return None
-    if all(_has_settled(stage, region, measures_lag=region.name != writer.name) for region in world.regions):
+    if all(
+        is_at_baseline(
+            context.recorder.state(region),
+            environment.policy,
+            now=time.time(),
+            interval_seconds=context.interval_seconds,
+            measures_lag=region.name != writer.name,
+        )
+        for region in environment.regions
+    ):
         return True
-    # Each look is two calls to an API that everybody shares.
-    time.sleep(stage.interval_seconds / 5)
+    time.sleep(context.interval_seconds / 5)
     return None
 
 
-def has_settled(
+def is_at_baseline(
     state: Mapping[str, Any], policy: FailoverSettings, *, now: float, interval_seconds: float, measures_lag: bool
 ) -> bool:
-    """Whether a controller's state shows nothing to tell, to do or to wait for, and a cycle not long ago.
+    """Return whether a controller's state shows no notice, action or cooldown pending, and a recent cycle.
 
-    `now` in seconds since the epoch; `measures_lag` for the standby's controller, which can't judge a loss without it.
+    `now` in seconds since the epoch. `measures_lag` applies to the standby, which needs a recent lag to decide.
     """
     if not state or any(state.get(name) for name in ("notified", "outbox", "pending", "attempt", "dead_cycles")):
         return False
@@ -122,15 +134,5 @@ def has_settled(
     )
 
 
-def _has_settled(stage: DrillContext, region: RegionFacts, *, measures_lag: bool) -> bool:
-    return has_settled(
-        stage.watch.state(region),
-        stage.world.policy,
-        now=time.time(),
-        interval_seconds=stage.interval_seconds,
-        measures_lag=measures_lag,
-    )
-
-
-def _patience(stage: DrillContext) -> float:
-    return PATIENCE_CYCLES * stage.interval_seconds + stage.world.policy.cooldown_seconds
+def _timeout_seconds(context: DrillContext) -> float:
+    return TIMEOUT_CYCLES * context.interval_seconds + context.environment.policy.cooldown_seconds

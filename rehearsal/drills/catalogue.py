@@ -1,18 +1,17 @@
-"""The list of the drills: names, words, what comes before what, and which are played without being asked for.
+"""The catalogue of drills, their order, and the selection from it.
 
-Owns: the catalogue and the choice from it. Does not own: the plays.
-Invariant: a drill outside the default set stands alone: it begins in a calm world and restores it.
+A drill outside the default set is independent: it starts from the baseline and restores it.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from rehearsal.drills.baseline import from_calm_to_calm
+from rehearsal.drills.baseline import with_baseline
 from rehearsal.drills.context import DrillContext
 from rehearsal.drills.core import (
-    STEADY_CYCLES,
     play_old_region_returns,
     play_region_lost,
     play_steady,
@@ -38,37 +37,41 @@ from rehearsal.drills.no_failover import (
 )
 from rehearsal.drills.second_failover import play_second_failover
 
-FURTHER_OVERRIDES: Mapping[str, object] = {"cooldown_seconds": 5, "max_data_loss_seconds": 6}
-"""The cooldown between two drills is waited out, and a standby that is too far behind must lose something in a short play."""
+INDEPENDENT_OVERRIDES: Mapping[str, object] = {"cooldown_seconds": 5, "max_data_loss_seconds": 6}
+"""A short cooldown, because every drill waits for it, and a data-loss limit that a drill can exceed within seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
-    """One play: its name on the command line, what it says of itself, and the drills that must have been played before.
+    """One drill: its name on the command line, its title, and the drills that must run before it.
 
-    `default` says that it is played without being asked for, `restores` that it leaves a calm world with the writer at home.
+    `default`: it runs without being named. `restores`: it ends at the baseline, with the writer in the primary region.
     """
 
     name: str
     title: str
-    description: str
     play: Callable[[DrillContext], None]
     after: tuple[str, ...] = ()
     key_measurements: tuple[str, ...] = ()
     default: bool = True
     restores: bool = False
 
+    @property
+    def description(self) -> str:
+        """The fault and the expected reaction: the docstring of `play`."""
+        return inspect.getdoc(self.play) or ""
 
-def chosen(names: tuple[str, ...], everything: bool = False) -> tuple[Drill, ...]:
-    """The drills to play for some names, with those that must come before, in order; the default ones for none.
+
+def select_drills(names: tuple[str, ...], everything: bool = False) -> tuple[Drill, ...]:
+    """Return the named drills and their prerequisites, in order; the default drills if no name is given.
 
     Raises:
-        ValueError: a name is no drill's; the text lists those that are.
+        ValueError: a name is unknown.
     """
     known = {drill.name: drill for drill in DRILLS}
     for name in names:
         if name not in known:
-            raise ValueError(f"there is no drill {name!r}; there are: {', '.join(known)}")
+            raise ValueError(f"unknown drill {name!r}. Use one of: {', '.join(known)}")
     if everything:
         return DRILLS
     wanted = {each for name in names for each in (name, *known[name].after)}
@@ -76,18 +79,15 @@ def chosen(names: tuple[str, ...], everything: bool = False) -> tuple[Drill, ...
 
 
 def failover_overrides(drills: Iterable[Drill]) -> Mapping[str, object]:
-    """The settings of `failover` that some drills need: the stack's own for the default ones."""
-    return FURTHER_OVERRIDES if any(not drill.default for drill in drills) else {}
+    """Return the `failover` settings that some drills need; empty for the default drills."""
+    return INDEPENDENT_OVERRIDES if any(not drill.default for drill in drills) else {}
 
 
-def _further(
-    name: str, title: str, description: str, play: Callable[[DrillContext], None], *key_measurements: str
-) -> Drill:
+def _independent(name: str, title: str, play: Callable[[DrillContext], None], *key_measurements: str) -> Drill:
     return Drill(
         name=name,
         title=title,
-        description=description,
-        play=from_calm_to_calm(play),
+        play=with_baseline(play),
         key_measurements=key_measurements,
         default=False,
         restores=True,
@@ -97,15 +97,13 @@ def _further(
 DRILLS: tuple[Drill, ...] = (
     Drill(
         name="steady",
-        title="Steady",
-        description=f"{STEADY_CYCLES} cycles of calm: nothing moves, and the name answers the primary.",
+        title="Steady state",
         play=play_steady,
         key_measurements=("cycles", "longest_cycle_ms", "acknowledged_rows", "replication_lag_ms"),
     ),
     Drill(
         name="region-lost",
-        title="The writer's region is lost",
-        description="The writer's region goes dark under a client that keeps writing; the standby fails over by itself.",
+        title="The writer's region fails",
         play=play_region_lost,
         key_measurements=(
             "outage_to_call_seconds",
@@ -117,157 +115,138 @@ DRILLS: tuple[Drill, ...] = (
     ),
     Drill(
         name="old-region-returns",
-        title="The old region returns",
-        description="It comes back as a reader: no second failover, and DNS stays.",
+        title="The failed region returns",
         play=play_old_region_returns,
         after=("region-lost",),
         key_measurements=("rejoined_seconds", "failover_calls"),
     ),
     Drill(
         name="switchover-home",
-        title="Switchover home",
-        description="Planned: no acknowledged row is lost, and DNS returns.",
+        title="Switchover to the primary region",
         play=play_switchover_home,
         after=("region-lost", "old-region-returns"),
         key_measurements=("switched_seconds", "dns_moved_seconds", "writing_again_seconds", "lost_rows"),
         restores=True,
     ),
-    _further(
+    _independent(
         "blip",
-        "A blip",
-        "The writer's region is silent for less than it takes to judge: nothing moves, nobody is told.",
+        "A short outage",
         play_blip,
         "dark_seconds",
     ),
-    _further(
+    _independent(
         "writer-heals",
-        "The writer crashes and heals",
-        "Its region lives, and Aurora heals it within the grace: nothing moves.",
+        "The writer crashes and recovers",
         play_writer_heals,
         "down_seconds",
     ),
-    _further(
+    _independent(
         "writer-down",
-        "The writer is down in a living region",
-        "It stays down: the standby waits for the grace, and only then takes over.",
+        "The writer stays down while its region is up",
         play_writer_down,
         "outage_to_call_seconds",
         "promoted_seconds",
         "lost_rows",
     ),
-    _further(
+    _independent(
         "network-partition",
         "Network partition",
-        "The regions lose each other by two paths of three: both sides keep their roles.",
         play_partition,
         "silent_calls",
         "oldest_heartbeat_ms",
     ),
-    _further(
+    _independent(
         "probe-blind",
-        "The own probe is blind",
-        "The standby's health check fails, and then the writer's region is lost: who can't see doesn't judge.",
+        "The standby's health check fails",
         play_probe_blind,
         "dark_seconds",
         "failed_probes",
     ),
-    _further(
+    _independent(
         "lag-too-high",
-        "The standby is too far behind",
-        "More would be lost than may be: it asks, and acts on a person's approval.",
+        "The replication lag is too high",
         play_lag_too_high,
         "asked_seconds",
         "released_to_call_seconds",
         "lost_rows",
     ),
-    _further(
+    _independent(
         "region-errs",
-        "The region errs instead of falling silent",
-        "Its database is gone and its Lambda API answers with errors: it asks after the grace, and acts on a person's approval.",
+        "The region returns errors instead of timing out",
         play_region_errs,
         "asked_seconds",
         "released_to_call_seconds",
         "lost_rows",
     ),
-    _further(
+    _independent(
         "standby-without-instances",
         "The standby has no instance",
-        "Nothing could serve there: told in calm, held when the writer's region is lost.",
         play_standby_without_instances,
         "instances_put_back",
     ),
-    _further(
+    _independent(
         "disarmed",
         "Disarmed",
-        "The off-switch is set when the region is lost: nothing happens until a person arms again.",
         play_disarmed,
         "told_seconds",
         "released_to_call_seconds",
     ),
-    _further(
+    _independent(
         "throttled",
         "The RDS API throttles",
-        "It holds while it can't read the roles, and acts when it can.",
         play_throttled,
         "outage_to_call_seconds",
         "released_to_call_seconds",
     ),
-    _further(
+    _independent(
         "answer-lost",
-        "The call's answer is lost",
-        "The failover call takes effect but times out: recognised as done by looking, never repeated.",
+        "The response to the failover call is lost",
         play_answer_lost,
         "outage_to_call_seconds",
         "call_to_completed_seconds",
     ),
-    _further(
+    _independent(
         "controller-killed",
         "The controller is killed",
-        "It dies between its intent and the call: the successor finishes its attempt.",
         play_controller_killed,
         "held_call_seconds",
         "held_to_call_seconds",
     ),
-    _further(
+    _independent(
         "two-controllers",
         "Two controllers at once",
-        "More controllers than are ever deployed start in the midst of a decision: one call.",
         play_two_controllers,
         "controllers_started",
         "outage_to_call_seconds",
     ),
-    _further(
+    _independent(
         "flapping",
-        "The region flaps",
-        "It comes and goes every few cycles, before and after the failover: one failover, and none back.",
+        "The region is flapping",
         play_flapping,
         "absences",
         "outage_to_call_seconds",
     ),
-    _further(
+    _independent(
         "clock-skew",
         "The writer's clock is wrong",
-        "Heartbeats look too old, then too new: nothing moves, and the loss of the region is called in time.",
         play_clock_skew,
         "heartbeat_age_with_clock_behind_ms",
         "outage_to_call_seconds",
     ),
-    _further(
+    _independent(
         "second-failover",
-        "The region that had taken over is lost",
-        "The writer sits in the secondary region, and that region is lost: home takes over by itself, and DNS comes home.",
+        "The new writer's region fails",
         play_second_failover,
         "outage_to_call_seconds",
         "promoted_seconds",
         "dns_moved_seconds",
         "lost_rows",
     ),
-    _further(
+    _independent(
         "both-regions-lost",
-        "Both regions are lost",
-        "Nobody can act, and nobody does when they are back.",
+        "Both regions fail",
         play_both_regions_lost,
         "dark_seconds",
     ),
 )
-"""In the order in which they are played."""
+"""In the order in which they run."""

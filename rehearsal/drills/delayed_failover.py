@@ -1,7 +1,4 @@
-"""Drills in which the standby takes over, but only when something else is over: a grace, a question, a switch, a throttle.
-
-Owns: these plays. Each begins and ends in a calm world (calm.py).
-"""
+"""Drills in which the failover has to wait: for the grace period, an approval, arming or the RDS API."""
 
 from __future__ import annotations
 
@@ -10,101 +7,104 @@ import time
 from rehearsal.cloud.faults import ApiFault
 from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
-    MOST_CYCLES_TO_CALL,
-    expect_audit_trail,
+    MAX_CYCLES_TO_CALL,
     expect_call_in_time,
+    expect_clean_failover,
     expect_dns_after_promotion,
-    expect_loss_was_possible,
     expect_loss_within_lag,
-    expect_never_two_writers,
-    expect_no_write_in_the_dark,
-    expect_one_call_sent,
-    expect_one_failover,
-    expect_told_once,
+    expect_no_write_after_outage,
+    expect_rows_at_risk,
 )
 from rehearsal.drills.failover_steps import (
-    Outage,
-    follow_failover,
-    lose_region,
+    PlayedOutage,
+    fail_writer_region,
     lost_rows,
-    observe_outage,
+    restore_region,
+    start_outage,
     wait_for_call,
+    wait_for_failover,
 )
-from rehearsal.drills.operator import approve, set_switch
-from rehearsal.drills.recorder import Notice
+from rehearsal.drills.operator import approve, set_armed
+from rehearsal.drills.recorder import SentNotice
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 
 HELD_CYCLES = 5
-HELD_CYCLES_ONCE_TOLD = 3
-PATIENCE_CYCLES = 30
-"""For a notice that must come: on a busy machine a cycle that sees nothing begins the count anew."""
-MOST_CYCLES_AFTERWARDS = 3
-"""From the end of what held it to the call: one cycle to see it, one that was under way, one to spare."""
+HELD_CYCLES_AFTER_NOTICE = 3
+TIMEOUT_CYCLES = 30
+"""A busy machine may restart the count of failing cycles."""
+MAX_CYCLES_AFTER_RELEASE = 3
+"""From the release to the call: the cycle under way, the one that notices the release, and one to spare."""
 HIGH_LAG_SHARE = 1.3
 CLOCK_SKEW_SECONDS = 5.0
-"""More than twice what a heartbeat must be quiet for: whoever compared two machines' clocks would be wrong either way."""
+"""More than twice the heartbeat timeout, so comparing two machines' clocks would give a wrong result."""
 
 
-def play_writer_down(stage: DrillContext) -> None:
-    """The writer's databases are down while its region lives: Aurora gets the grace, then the standby takes over."""
-    world = stage.world
-    grace_seconds = world.policy.in_region_grace_seconds
-    outage = observe_outage(stage, "the crash", world.crash_databases)
-    stage.happened(
-        f"{outage.lost.cluster_id} refuses connections; its region lives", EventKind.OUTAGE, outage.lost.name
+def play_writer_down(context: DrillContext) -> None:
+    """The writer's databases stay down while its region is up: the standby waits for the grace period and then fails over."""
+    environment = context.environment
+    grace_seconds = environment.policy.in_region_grace_seconds
+    outage = start_outage(context, "the crash", environment.crash_databases)
+    context.recorder.record(
+        f"{outage.lost.cluster_id} refuses connections; its region is up", EventKind.OUTAGE, outage.lost.name
     )
-    call = wait_for_call(stage, cycles=grace_seconds / stage.interval_seconds + 10)
-    call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
-    failover = follow_failover(stage, call, outage.standby)
-    stage.expect(
-        "nothing was called within the grace",
+    call = wait_for_call(context, cycles=grace_seconds / context.interval_seconds + 10)
+    call_seconds = call.at - context.zero
+    failover = wait_for_failover(context, outage.standby)
+    context.expect(
+        "no failover was called within the grace period",
         call_seconds >= grace_seconds,
-        f"called {call_seconds:.2f} s after the crash; grace {grace_seconds} s",
+        f"called {call_seconds:.2f} s after the crash; grace period {grace_seconds} s",
     )
     expect_call_in_time(
-        stage, call_seconds, most_cycles=grace_seconds / stage.interval_seconds + MOST_CYCLES_TO_CALL, since="the crash"
+        context,
+        max_cycles=grace_seconds / context.interval_seconds + MAX_CYCLES_TO_CALL,
+        since="the crash",
     )
-    expect_dns_after_promotion(stage, failover)
-    _expect_one_clean_failover(stage, outage, ("in-region-grace", "writer-down", "failover-completed"))
+    expect_dns_after_promotion(context, failover)
+    expect_clean_failover(context, outage, ("in-region-grace", "writer-down", "failover-completed"))
 
 
-def play_lag_too_high(stage: DrillContext) -> None:
-    """The standby is further behind than may be lost: it asks, and acts only on a person's word."""
-    world = stage.world
-    standby = world.standby
-    most_seconds = world.policy.max_data_loss_seconds
-    world.database.replication_lag_seconds = HIGH_LAG_SHARE * most_seconds
-    stage.happened(f"the standby falls {HIGH_LAG_SHARE * most_seconds:g} s behind", EventKind.OUTAGE, standby.name)
-    stage.wait_cycles(3)
-    outage = lose_region(stage)
-    notice = stage.wait_for_notice("lag-too-high", standby, seconds=PATIENCE_CYCLES * stage.interval_seconds)
-    stage.measure_since_zero("asked_seconds", notice.at)
-    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
-    _expect_held(stage, "no person had approved")
+def play_lag_too_high(context: DrillContext) -> None:
+    """The writer's region fails while the lag exceeds max_data_loss_seconds: the standby waits for an operator's approval."""
+    environment = context.environment
+    standby = environment.standby
+    max_loss_seconds = environment.policy.max_data_loss_seconds
+    environment.database.replication_lag_seconds = HIGH_LAG_SHARE * max_loss_seconds
+    context.recorder.record(
+        f"the standby's replication lag rises to {HIGH_LAG_SHARE * max_loss_seconds:g} s",
+        EventKind.OUTAGE,
+        standby.name,
+    )
+    context.wait_cycles(3)
+    outage = fail_writer_region(context)
+    notice = context.wait_for_notice("lag-too-high", standby, seconds=TIMEOUT_CYCLES * context.interval_seconds)
+    context.measure_since_zero("asked_seconds", notice.at)
+    context.wait_cycles(HELD_CYCLES_AFTER_NOTICE, standby)
+    _expect_no_call(context, "before the approval")
     lag_ms = notice.message["evidence"]["lag_before_outage_ms"]
-    stage.expect(
-        "the notice names the loss that is to be decided",
-        lag_ms > most_seconds * 1000,
-        f"lag {lag_ms} ms, may lose {most_seconds:g} s",
+    context.expect(
+        "the notice states the data loss to decide on",
+        lag_ms > max_loss_seconds * 1000,
+        f"lag {lag_ms} ms, limit {max_loss_seconds:g} s",
     )
-    approved_at = _approve_what_was_asked(stage, standby, notice)
-    _follow_held_failover(stage, outage, approved_at, "the approval")
-    expect_no_write_in_the_dark(stage, outage.at, outage.lost)
-    expect_loss_within_lag(stage, outage)
-    expect_loss_was_possible(stage, outage)
-    _expect_one_clean_failover(stage, outage, ("lag-too-high", "region-lost", "failover-completed"), check_loss=False)
+    approved_at = _approve_requested(context, standby, notice)
+    _expect_delayed_failover(context, outage, approved_at, "the approval")
+    expect_no_write_after_outage(context, outage)
+    expect_loss_within_lag(context, outage)
+    expect_rows_at_risk(context, outage)
+    expect_clean_failover(context, outage, ("lag-too-high", "region-lost", "failover-completed"), check_loss=False)
 
 
-def play_region_errs(stage: DrillContext) -> None:
-    """Database and replication are gone, and the region's Lambda API errs instead of falling silent: a person is asked."""
-    world = stage.world
-    standby = world.standby
-    grace_seconds = world.policy.in_region_grace_seconds
+def play_region_errs(context: DrillContext) -> None:
+    """The database is down and the region's Lambda API returns errors: the standby requests approval after the grace period."""
+    environment = context.environment
+    standby = environment.standby
+    grace_seconds = environment.policy.in_region_grace_seconds
 
     def begin(lost: RegionFacts) -> None:
-        world.crash_databases(lost)
-        world.faults.add(
+        environment.crash_databases(lost)
+        environment.faults.add(
             ApiFault(
                 service="lambda",
                 caller_region=standby.name,
@@ -115,76 +115,75 @@ def play_region_errs(stage: DrillContext) -> None:
             )
         )
 
-    outage = observe_outage(stage, "the outage", begin)
-    stage.happened(
-        f"{outage.lost.name} is half lost: its database is gone, its Lambda API errs",
+    outage = start_outage(context, "the outage", begin)
+    context.recorder.record(
+        f"{outage.lost.name} fails partly: its database is down, its Lambda API returns errors",
         EventKind.OUTAGE,
         outage.lost.name,
     )
-    notice = stage.wait_for_notice(
-        "region-unclear", standby, seconds=grace_seconds + PATIENCE_CYCLES * stage.interval_seconds
+    notice = context.wait_for_notice(
+        "region-unclear", standby, seconds=grace_seconds + TIMEOUT_CYCLES * context.interval_seconds
     )
-    asked_seconds = stage.measure_since_zero("asked_seconds", notice.at)
-    stage.expect(
-        "nobody was asked within the grace",
-        asked_seconds >= grace_seconds,
-        f"asked {asked_seconds:.2f} s after the outage; grace {grace_seconds} s",
+    requested_seconds = context.measure_since_zero("asked_seconds", notice.at)
+    context.expect(
+        "no approval was requested within the grace period",
+        requested_seconds >= grace_seconds,
+        f"requested {requested_seconds:.2f} s after the outage; grace period {grace_seconds} s",
     )
-    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
-    _expect_held(stage, "no person had approved")
-    approved_at = _approve_what_was_asked(stage, standby, notice)
-    _follow_held_failover(stage, outage, approved_at, "the approval")
-    _expect_one_clean_failover(
-        stage, outage, ("peer-unknown", "region-unclear", "region-impaired", "failover-completed")
-    )
+    context.wait_cycles(HELD_CYCLES_AFTER_NOTICE, standby)
+    _expect_no_call(context, "before the approval")
+    approved_at = _approve_requested(context, standby, notice)
+    _expect_delayed_failover(context, outage, approved_at, "the approval")
+    expect_clean_failover(context, outage, ("peer-unknown", "region-unclear", "region-impaired", "failover-completed"))
 
 
-def play_disarmed(stage: DrillContext) -> None:
-    """The off-switch is set when the region is lost: nothing happens until a person arms again."""
-    standby = stage.world.standby
-    set_switch(stage, standby, armed=False, reason="a maintenance window")
-    stage.wait_cycles_in(standby, 2)
-    outage = lose_region(stage)
-    notice = stage.wait_for_notice("disarmed", standby, seconds=PATIENCE_CYCLES * stage.interval_seconds)
-    stage.measure_since_zero("told_seconds", notice.at)
-    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
-    _expect_held(stage, "it was disarmed")
+def play_disarmed(context: DrillContext) -> None:
+    """The writer's region fails while the standby is disarmed: no failover until an operator arms it again."""
+    standby = context.environment.standby
+    set_armed(context, standby, armed=False, reason="a maintenance window")
+    context.wait_cycles(2, standby)
+    outage = fail_writer_region(context)
+    notice = context.wait_for_notice("disarmed", standby, seconds=TIMEOUT_CYCLES * context.interval_seconds)
+    context.measure_since_zero("told_seconds", notice.at)
+    context.wait_cycles(HELD_CYCLES_AFTER_NOTICE, standby)
+    _expect_no_call(context, "while disarmed")
     armed_at = time.time()
-    set_switch(stage, standby, armed=True, reason="take over")
-    _follow_held_failover(stage, outage, armed_at, "arming")
-    expect_no_write_in_the_dark(stage, outage.at, outage.lost)
-    _expect_one_clean_failover(stage, outage, ("disarmed", "region-lost", "failover-completed"))
+    set_armed(context, standby, armed=True, reason="allow the failover")
+    _expect_delayed_failover(context, outage, armed_at, "arming")
+    expect_no_write_after_outage(context, outage)
+    expect_clean_failover(context, outage, ("disarmed", "region-lost", "failover-completed"))
 
 
-def play_clock_skew(stage: DrillContext) -> None:
-    """The writer's clock is behind, so that heartbeats look old, then ahead, so that they look new: neither changes a thing."""
-    world = stage.world
-    lost, standby = world.writer, world.standby
-    for skew_seconds, words in ((-CLOCK_SKEW_SECONDS, "behind"), (CLOCK_SKEW_SECONDS, "ahead")):
+def play_clock_skew(context: DrillContext) -> None:
+    """The writer's clock is wrong, so heartbeats appear too old or too new: no failover until the region really fails."""
+    environment = context.environment
+    lost, standby = environment.writer, environment.standby
+    for skew_seconds, direction in ((-CLOCK_SKEW_SECONDS, "behind"), (CLOCK_SKEW_SECONDS, "ahead")):
         since = time.time()
-        world.cluster(lost).clock_skew_seconds = skew_seconds
-        stage.happened(f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {words}", EventKind.OUTAGE, lost.name)
-        stage.wait_cycles(HELD_CYCLES)
-        age_ms = stage.watch.metric(standby, "HeartbeatAge", "Maximum", since=since)
-        stage.measure(f"heartbeat_age_with_clock_{words}_ms", age_ms or 0.0)
-        calls = stage.calls_since(since)
-        stage.expect(f"nothing was called while the clock was {words}", not calls, f"{len(calls)} calls")
-    outage = lose_region(stage)
-    call = wait_for_call(stage, cycles=20)
-    call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
-    follow_failover(stage, call, outage.standby)
-    world.cluster(lost).clock_skew_seconds = 0.0
-    stage.happened(f"{lost.cluster_id}'s clock is set right", EventKind.RECOVERY, lost.name)
-    expect_call_in_time(stage, call_seconds, most_cycles=MOST_CYCLES_TO_CALL)
-    expect_no_write_in_the_dark(stage, outage.at, outage.lost)
-    _expect_one_clean_failover(stage, outage, ("region-lost", "failover-completed"))
+        environment.cluster(lost).clock_skew_seconds = skew_seconds
+        context.recorder.record(
+            f"{lost.cluster_id}'s clock is {CLOCK_SKEW_SECONDS:g} s {direction}", EventKind.OUTAGE, lost.name
+        )
+        context.wait_cycles(HELD_CYCLES)
+        age_ms = context.recorder.metric(standby, "HeartbeatAge", "Maximum", since=since)
+        context.measure(f"heartbeat_age_with_clock_{direction}_ms", age_ms or 0.0)
+        calls = context.calls_since(since)
+        context.expect(f"no failover was called while the clock was {direction}", not calls, f"{len(calls)} calls")
+    outage = fail_writer_region(context)
+    wait_for_call(context)
+    wait_for_failover(context, outage.standby)
+    environment.cluster(lost).clock_skew_seconds = 0.0
+    context.recorder.record(f"{lost.cluster_id}'s clock is correct again", EventKind.RECOVERY, lost.name)
+    expect_call_in_time(context)
+    expect_no_write_after_outage(context, outage)
+    expect_clean_failover(context, outage, ("region-lost", "failover-completed"))
 
 
-def play_throttled(stage: DrillContext) -> None:
-    """The standby's RDS API throttles while the region is lost: it holds, and acts when the API answers again."""
-    world = stage.world
-    standby, since = world.standby, time.time()
-    fault = world.faults.add(
+def play_throttled(context: DrillContext) -> None:
+    """The RDS API throttles while the writer's region fails: the standby holds, and fails over once the API answers again."""
+    environment = context.environment
+    standby, since = environment.standby, time.time()
+    fault = environment.faults.add(
         ApiFault(
             service="rds",
             caller_region=standby.name,
@@ -193,107 +192,90 @@ def play_throttled(stage: DrillContext) -> None:
             error_status=400,
         )
     )
-    stage.happened(f"{standby.name}'s RDS API throttles", EventKind.OUTAGE, standby.name)
-    stage.wait_cycles_in(standby, 1)
-    outage = lose_region(stage)
-    stage.wait_cycles_in(standby, HELD_CYCLES)
-    _expect_held(stage, "the RDS API throttled")
-    tried = [one for one in world.faults.fired if one.at >= outage.at and one.operation == "FailoverGlobalCluster"]
-    stage.expect(
-        "no call was tried blindly", not tried, f"{fault.fired_count} calls throttled, {len(tried)} of them failovers"
+    context.recorder.record(f"{standby.name}'s RDS API throttles requests", EventKind.OUTAGE, standby.name)
+    context.wait_cycles(1, standby)
+    outage = fail_writer_region(context)
+    context.wait_cycles(HELD_CYCLES, standby)
+    _expect_no_call(context, "while the RDS API throttled")
+    tried = [
+        one for one in environment.faults.fired if one.at >= outage.at and one.operation == "FailoverGlobalCluster"
+    ]
+    context.expect(
+        "no failover call was tried while throttled",
+        not tried,
+        f"{fault.fired_count} calls throttled, {len(tried)} of them failover calls",
     )
-    world.faults.remove(fault)
+    environment.faults.remove(fault)
     over_at = time.time()
-    stage.happened(f"{standby.name}'s RDS API answers again", EventKind.RECOVERY, standby.name)
-    _follow_held_failover(stage, outage, over_at, "the end of the throttling")
-    expect_no_write_in_the_dark(stage, outage.at, outage.lost)
-    # People may hear of the throttling before the outage: nobody controls how many cycles pass between the two.
-    _expect_one_clean_failover(stage, outage, ("rds-blind", "region-lost", "failover-completed"), told_since=since)
+    context.recorder.record(f"{standby.name}'s RDS API answers again", EventKind.RECOVERY, standby.name)
+    _expect_delayed_failover(context, outage, over_at, "the end of the throttling")
+    expect_no_write_after_outage(context, outage)
+    # The throttling may cause its notice before the outage.
+    expect_clean_failover(context, outage, ("rds-blind", "region-lost", "failover-completed"), notified_since=since)
 
 
-def play_flapping(stage: DrillContext) -> None:
-    """The writer's region comes and goes, stays away, and comes and goes again: one failover, and none back."""
-    world = stage.world
-    lost, standby = world.writer, world.standby
+def play_flapping(context: DrillContext) -> None:
+    """The writer's region fails and returns every few cycles, before and after the failover: one failover, no failback."""
+    environment = context.environment
+    lost, standby = environment.writer, environment.standby
     since = time.time()
     flaps = 3
     for _ in range(flaps):
-        _flap(stage, lost, dark_cycles=1.5, light_cycles=2.0)
-    calls = stage.calls_since(since)
-    stage.expect(f"{flaps} short absences moved nothing", not calls, f"{len(calls)} calls")
-    outage = lose_region(stage, "the absence that stays")
-    call = wait_for_call(stage, cycles=20)
-    call_seconds = stage.measure_since_zero("outage_to_call_seconds", call.at)
-    world.network.restore(lost.name)
-    stage.happened(f"{lost.name} is back while the failover is under way", EventKind.RECOVERY, lost.name)
-    stage.let_pass(1)
+        _fail_briefly(context, lost, failed_cycles=1.5, restored_cycles=2.0)
+    calls = context.calls_since(since)
+    context.expect(f"{flaps} short outages caused no failover", not calls, f"{len(calls)} calls")
+    outage = fail_writer_region(context, "the long outage")
+    wait_for_call(context)
+    restore_region(context, lost, f"{lost.name} is reachable again while the failover is in progress")
+    context.sleep_cycles(1)
     for _ in range(flaps):
-        _flap(stage, lost, dark_cycles=1.5, light_cycles=1.0)
-    stage.wait_cycles_in(standby, 3)
-    expect_call_in_time(stage, call_seconds, most_cycles=MOST_CYCLES_TO_CALL)
-    stage.measure("absences", 2 * flaps + 1)
-    late = lost_rows(stage) - outage.lost_before - set(outage.acknowledged)
-    stage.measure("lost_rows_after_return", len(late))
-    _expect_one_clean_failover(stage, outage, ("region-lost", "failover-completed"))
+        _fail_briefly(context, lost, failed_cycles=1.5, restored_cycles=1.0)
+    context.wait_cycles(3, standby)
+    expect_call_in_time(context)
+    context.measure("absences", 2 * flaps + 1)
+    late = lost_rows(context) - outage.lost_before - set(outage.acknowledged)
+    context.measure("lost_rows_after_return", len(late))
+    expect_clean_failover(context, outage, ("region-lost", "failover-completed"))
 
 
-def _flap(stage: DrillContext, region: RegionFacts, *, dark_cycles: float, light_cycles: float) -> None:
-    stage.world.network.fail(region.name)
-    stage.happened(f"{region.name} goes dark for {dark_cycles:g} cycles", EventKind.OUTAGE, region.name, label="flap")
-    stage.let_pass(dark_cycles)
-    stage.world.network.restore(region.name)
-    stage.happened(f"{region.name} answers again", EventKind.RECOVERY, region.name, label="back")
-    stage.let_pass(light_cycles)
+def _fail_briefly(context: DrillContext, region: RegionFacts, *, failed_cycles: float, restored_cycles: float) -> None:
+    context.environment.network.fail(region.name)
+    context.recorder.record(
+        f"{region.name} fails for {failed_cycles:g} cycles", EventKind.OUTAGE, region.name, label="flap"
+    )
+    context.sleep_cycles(failed_cycles)
+    restore_region(context, region, label="back")
+    context.sleep_cycles(restored_cycles)
 
 
-def _follow_held_failover(stage: DrillContext, outage: Outage, released_at: float, released_by: str) -> None:
-    call = wait_for_call(stage, cycles=20)
-    stage.measure_since_zero("outage_to_call_seconds", call.at)
+def _expect_delayed_failover(context: DrillContext, outage: PlayedOutage, released_at: float, released_by: str) -> None:
+    call = wait_for_call(context)
     waited_seconds = call.at - released_at
-    stage.measure("released_to_call_seconds", waited_seconds)
-    failover = follow_failover(stage, call, outage.standby)
-    expect_call_in_time(stage, waited_seconds, most_cycles=MOST_CYCLES_AFTERWARDS, since=released_by)
-    expect_dns_after_promotion(stage, failover)
+    context.measure("released_to_call_seconds", waited_seconds)
+    failover = wait_for_failover(context, outage.standby)
+    expect_call_in_time(context, max_cycles=MAX_CYCLES_AFTER_RELEASE, seconds=waited_seconds, since=released_by)
+    expect_dns_after_promotion(context, failover)
 
 
-def _approve_what_was_asked(stage: DrillContext, standby: RegionFacts, notice: Notice) -> float:
-    """Approve the decision that a notice names, which must be the pending one; return when."""
+def _approve_requested(context: DrillContext, standby: RegionFacts, notice: SentNotice) -> float:
+    """Approve the decision that a notice names; return the time."""
     decision_id = str(notice.message["evidence"].get("decision_id", ""))
-    pending = stage.watch.state(standby).get("pending", {})
-    stage.expect(
-        "the notice names the decision that is pending",
+    pending = context.recorder.state(standby).get("pending", {})
+    context.expect(
+        "the notice names the pending decision",
         bool(decision_id) and decision_id == pending.get("id"),
-        f"asked for {decision_id}, pending {pending.get('id')}: {pending.get('verdict')}",
+        f"requested {decision_id}, pending {pending.get('id')}: {pending.get('verdict')}",
     )
     approved_at = time.time()
-    approve(stage, standby, decision_id)
+    approve(context, standby, decision_id)
     return approved_at
 
 
-def _expect_held(stage: DrillContext, because: str) -> None:
-    calls = stage.calls_since(stage.zero)
-    held_cycles = (time.time() - stage.zero) / stage.interval_seconds
-    stage.expect(
-        f"nothing was called while {because}",
-        not calls and held_cycles > MOST_CYCLES_TO_CALL,
+def _expect_no_call(context: DrillContext, condition: str) -> None:
+    calls = context.calls_since(context.zero)
+    held_cycles = (time.time() - context.zero) / context.interval_seconds
+    context.expect(
+        f"no failover was called {condition}",
+        not calls and held_cycles > MAX_CYCLES_TO_CALL,
         f"{len(calls)} calls in {held_cycles:.1f} cycles",
     )
-
-
-def _expect_one_clean_failover(
-    stage: DrillContext,
-    outage: Outage,
-    notified: tuple[str, ...],
-    *,
-    check_loss: bool = True,
-    told_since: float | None = None,
-) -> None:
-    """`told_since` is for what people may hear of before the outage, which is when the notices are counted from otherwise."""
-    call = wait_for_call(stage, cycles=1)
-    expect_one_failover(stage, call, outage.standby)
-    expect_one_call_sent(stage)
-    expect_never_two_writers(stage)
-    if check_loss:
-        expect_loss_within_lag(stage, outage)
-    expect_told_once(stage, outage.standby, notified, since=told_since)
-    expect_audit_trail(stage, outage.standby, notified)

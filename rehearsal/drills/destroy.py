@@ -1,9 +1,4 @@
-"""The last thing that a rehearsal plays: the whole stack is destroyed, and both regions must be empty.
-
-Owns: what must hold of a destroy, and its part of the report. Does not own: how it is done (destruction.py), or what is
-looked at afterwards (inventory.py).
-Invariant: a production stack must refuse, and then nothing may have changed.
-"""
+"""The last part of a rehearsal: destroy the stack and check that both regions are empty. A production stack must refuse."""
 
 from __future__ import annotations
 
@@ -21,30 +16,31 @@ from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.report.model import Assertion, DrillResult, EventKind, TimelineEvent
 from rehearsal.support.clients import ClientFactory
 
-NAME, TITLE = "destroy", "Everything is destroyed"
-SHOWN = {
+NAME, TITLE = "destroy", "Destruction of the stack"
+KMS_KEY = "aws:kms/key:Key"
+SHOWN_TYPES = {
     "aws:rds/clusterInstance:ClusterInstance": "instance",
     "aws:rds/cluster:Cluster": "cluster",
     "aws:rds/globalCluster:GlobalCluster": "global cluster",
     "aws:ec2/vpc:Vpc": "VPC",
-    "aws:kms/key:Key": "key (its deletion is scheduled)",
+    KMS_KEY: "KMS key",
     "aws:route53/zone:Zone": "hosted zone",
 }
-"""The deletions that stand in the timeline; the others are counted."""
-LISTED = 12
-"""How many findings are spelled out."""
+"""Deletions shown in the timeline; the others are only counted."""
+MAX_LISTED = 12
+"""Most findings listed in an assertion's detail."""
 
 
 @dataclass(kw_only=True)
-class Teardown:
-    """Destroys a stack and asserts what must hold of it.
+class DestroyDrill:
+    """Destroys a stack and checks the result.
 
-    `look` lists what there is, `is_production` says that it must refuse. The two callbacks show progress.
+    `list_resources` lists the existing resources, `is_production` expects a refusal. The two callbacks show progress.
     """
 
     state: StackState
     clients: ClientFactory
-    look: Callable[[], Sequence[Found]]
+    list_resources: Callable[[], Sequence[Found]]
     regions: Sequence[str]
     is_production: bool
     on_assertion: Callable[[Assertion], None]
@@ -55,12 +51,12 @@ class Teardown:
     _started: float = 0.0
 
     def play(self) -> DrillResult:
-        """Destroy, look, and return what was found; what AWS refuses is an assertion that does not hold."""
+        """Destroy, list what is left, and return the result; an error from AWS is a failed assertion."""
         self._started = time.monotonic()
-        before, count = self.look(), len(self.state.resources)
+        before, count = self.list_resources(), len(self.state.resources)
         deleted, refusal = self._destroy()
         seconds = time.monotonic() - self._started
-        after = self.look()
+        after = self.list_resources()
         if self.is_production:
             self._assert_refused(refusal, before, after)
         else:
@@ -69,7 +65,7 @@ class Teardown:
         return DrillResult(
             name=NAME,
             title=TITLE,
-            description="In the reverse of the order in which it was made, through the API; then both regions are looked at.",
+            description="Every resource is deleted through the API in reverse order; then both regions are checked for leftovers.",
             assertions=tuple(self.assertions),
             timeline=tuple(self.timeline),
             measurements={"deleted_resources": len(deleted), "destroyed_seconds": round(seconds, 3)},
@@ -82,8 +78,11 @@ class Teardown:
 
         def note(one: Deleted) -> None:
             deleted.append(one)
-            if one.type in SHOWN:
-                self._event(f"{SHOWN[one.type]} {one.id} is deleted", one.region)
+            if one.type in SHOWN_TYPES:
+                self._event(
+                    f"{SHOWN_TYPES[one.type]} {one.id} {'scheduled for deletion' if one.type == KMS_KEY else 'deleted'}",
+                    one.region,
+                )
 
         try:
             destroy(self.state, self.clients, handlers=self.handlers, on_deleted=note)
@@ -98,26 +97,26 @@ class Teardown:
 
     def _assert_refused(self, refusal: str, before: Sequence[Found], after: Sequence[Found]) -> None:
         self._assert(
-            "a production stack refuses to be destroyed", bool(refusal), refusal.splitlines()[0] if refusal else ""
+            "the destroy of a production stack is refused", bool(refusal), refusal.splitlines()[0] if refusal else ""
         )
         gone = sorted(set(before) - set(after))
-        self._assert("nothing was deleted", not gone, _words(gone) or f"{len(after)} resources are all there")
+        self._assert("no resource was deleted", not gone, _listing(gone) or f"all {len(after)} resources exist")
 
     def _assert_destroyed(self, refusal: str, deleted: Sequence[Deleted], count: int) -> None:
         by_type = Counter(one.type for one in deleted)
         detail = refusal or f"{len(deleted)} of {count}, of {len(by_type)} types"
-        self._assert("every resource is deleted, after all that depended on it", len(deleted) == count, detail)
+        self._assert("every resource is deleted, after its dependents", len(deleted) == count, detail)
         gone = [one.name for one in deleted if one.was_gone]
-        self._assert("AWS still knew each of them", not gone, ", ".join(gone))
+        self._assert("every resource still existed before its deletion", not gone, ", ".join(gone))
 
     def _assert_empty(self, before: Sequence[Found], after: Sequence[Found]) -> None:
         for region in (*self.regions, GLOBAL):
             left = [one for one in after if one.region == region]
             listed = sum(one.region == region for one in before)
-            where = "the services without a region are" if region == GLOBAL else f"{region} is"
-            # An empty list proves nothing where nothing was listed before.
+            where = "the global services are" if region == GLOBAL else f"{region} is"
+            # An empty list is evidence only if resources were listed before.
             self._assert(
-                f"{where} empty", not left and listed > 0, _words(left) or f"{listed} resources before, none after"
+                f"{where} empty", not left and listed > 0, _listing(left) or f"{listed} resources before, none after"
             )
 
     def _assert(self, text: str, passed: bool, detail: str) -> None:
@@ -126,6 +125,6 @@ class Teardown:
         self.on_assertion(assertion)
 
 
-def _words(found: Sequence[Found]) -> str:
-    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    return ", ".join(f"{one.kind} {one.id}" for one in found[:LISTED]) + more
+def _listing(found: Sequence[Found]) -> str:
+    more = f" and {len(found) - MAX_LISTED} more" if len(found) > MAX_LISTED else ""
+    return ", ".join(f"{one.kind} {one.id}" for one in found[:MAX_LISTED]) + more

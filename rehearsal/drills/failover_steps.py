@@ -1,8 +1,4 @@
-"""What a drill waits for after it broke something: the call, the promotion, the name, the client.
-
-Owns: looking by the protocol, the API and the client, with a time limit each. Does not own: what must hold (expectations.py).
-Invariant: a role is asked over the MySQL protocol, never of the API.
-"""
+"""The steps of a failover drill: the outage, the call, the promotion, DNS, and the client's first write."""
 
 from __future__ import annotations
 
@@ -14,125 +10,133 @@ from rehearsal.cloud.api_proxy import OperationCall
 from rehearsal.drills.context import DrillContext
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
-from rehearsal.workload import ROW_TABLE, WriteAttempt
+from rehearsal.workload import ROW_TABLE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outage:
-    """The moment (seconds since the epoch) at which the writer's region was lost, and what there was to lose."""
+class PlayedOutage:
+    """An outage of the writer's region: when it began (seconds since the epoch), and the rows at risk."""
 
     at: float
     lost: RegionFacts
     standby: RegionFacts
     acknowledged: dict[int, float]
     lost_before: frozenset[int]
-    """Rows that earlier failovers have lost."""
+    """Rows that earlier failovers lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failover:
-    """A failover that took effect, moment by moment, in seconds since the epoch."""
+    """A completed failover; times in seconds since the epoch."""
 
-    call: OperationCall
     promoted_at: float
     dns_at: float
-    first_write: WriteAttempt
 
 
-def lose_region(stage: DrillContext, words: str = "the outage") -> Outage:
-    """Darken the writer's region: databases, Lambda and AWS API. The drill counts from here."""
-    outage = observe_outage(stage, words, lambda lost: stage.world.network.fail(lost.name))
-    stage.happened(f"{outage.lost.name} goes dark: databases, Lambda and AWS API", EventKind.OUTAGE, outage.lost.name)
+def fail_writer_region(context: DrillContext, description: str = "the outage") -> PlayedOutage:
+    """Fail the writer's region, and set the drill's zero."""
+    outage = start_outage(context, description, lambda lost: context.environment.network.fail(lost.name))
+    context.recorder.record(
+        f"{outage.lost.name} fails: databases, Lambda and the AWS API are unreachable",
+        EventKind.OUTAGE,
+        outage.lost.name,
+    )
     return outage
 
 
-def observe_outage(stage: DrillContext, words: str, begin: Callable[[RegionFacts], None]) -> Outage:
-    """Begin an outage of the writer's region, and note what there was to lose. The drill counts from here.
+def restore_region(context: DrillContext, region: RegionFacts, text: str = "", *, label: str = "") -> None:
+    """Restore a region, and record it."""
+    context.environment.network.restore(region.name)
+    context.recorder.record(text or f"{region.name} is reachable again", EventKind.RECOVERY, region.name, label=label)
 
-    It begins half-way between two cycles of the standby: as far from the cycle that sees it first as an outage is in the mean.
+
+def start_outage(context: DrillContext, description: str, begin: Callable[[RegionFacts], None]) -> PlayedOutage:
+    """Begin an outage of the writer's region, and set the drill's zero.
+
+    It begins midway between two cycles of the standby: the average delay until a cycle detects it.
     """
-    lost, standby = stage.world.writer, stage.world.standby
-    stage.wait_for_middle(standby)
-    acknowledged, lost_before = stage.ledger.acknowledged_rows(), lost_rows(stage)
-    stage.mark_zero(words)
+    lost, standby = context.environment.writer, context.environment.standby
+    context.wait_for_mid_cycle(standby)
+    acknowledged, lost_before = context.workload.acknowledged_rows(), lost_rows(context)
+    context.mark_zero(description)
     begin(lost)
-    return Outage(at=time.time(), lost=lost, standby=standby, acknowledged=acknowledged, lost_before=lost_before)
+    return PlayedOutage(at=time.time(), lost=lost, standby=standby, acknowledged=acknowledged, lost_before=lost_before)
 
 
-def lost_rows(stage: DrillContext) -> frozenset[int]:
-    """The client's rows that failovers have lost so far, as the data plane recorded them."""
+def lost_rows(context: DrillContext) -> frozenset[int]:
+    """Return the client's rows that failovers have lost so far, by the data plane's record."""
     return frozenset(
         int(str(row["id"]))
-        for transaction in stage.world.database.lost_transactions
+        for transaction in context.environment.database.lost_transactions
         for row in transaction.inserted_rows(ROW_TABLE)
     )
 
 
-def wait_for_call(stage: DrillContext, *, cycles: float) -> OperationCall:
-    """The first failover or switchover call since zero that was accepted; patient for so many cycles and 5 s."""
-
-    def look() -> OperationCall | None:
-        return next((call for call in stage.calls_since(stage.zero) if call.accepted), None)
-
-    return stage.wait_for("the failover call", look, seconds=cycles * stage.interval_seconds + 5)
-
-
-def follow_failover(stage: DrillContext, call: OperationCall, standby: RegionFacts) -> Failover:
-    """Wait until the standby is promoted, the name follows, the client writes there, and three more cycles are over."""
-    promoted_at = wait_until_writer(stage, standby)
-    stage.measure_since_zero("promoted_seconds", promoted_at)
-    dns_at = wait_for_dns(stage, standby.name)
-    stage.measure_since_zero("dns_moved_seconds", dns_at)
-    first_write = wait_for_first_write(stage, promoted_at, standby, "the client writes again")
-    stage.wait_cycles_in(standby, 3)
-    return Failover(call=call, promoted_at=promoted_at, dns_at=dns_at, first_write=first_write)
+def wait_for_call(context: DrillContext, *, cycles: float = 20) -> OperationCall:
+    """Return the first accepted failover or switchover call since zero, and measure it; wait so many cycles and 5 s."""
+    call = context.wait_for(
+        "the failover call",
+        lambda: next((call for call in context.calls_since(context.zero) if call.accepted), None),
+        seconds=cycles * context.interval_seconds + 5,
+    )
+    context.measure_since_zero("outage_to_call_seconds", call.at)
+    return call
 
 
-def follow_promotion(stage: DrillContext, standby: RegionFacts) -> None:
-    """Wait until the standby is promoted, its controller knows it, and three more cycles are over."""
-    stage.measure_since_zero("promoted_seconds", wait_until_writer(stage, standby))
-    stage.wait_for_notice("failover-completed", standby, seconds=10 * stage.interval_seconds)
-    stage.wait_cycles_in(standby, 3)
+def wait_for_failover(context: DrillContext, standby: RegionFacts) -> Failover:
+    """Wait for the promotion, DNS, the client's first write and three more cycles."""
+    promoted_at = wait_for_writer(context, standby)
+    context.measure_since_zero("promoted_seconds", promoted_at)
+    dns_at = wait_for_dns(context, standby.name)
+    context.measure_since_zero("dns_moved_seconds", dns_at)
+    wait_for_first_write(context, promoted_at, standby, "the client writes again")
+    context.wait_cycles(3, standby)
+    return Failover(promoted_at=promoted_at, dns_at=dns_at)
 
 
-def wait_until_writer(stage: DrillContext, region: RegionFacts) -> float:
-    """When the region's cluster was first seen to take writes: asked over the MySQL protocol, not of the API."""
-    return stage.wait_for(
+def wait_for_promotion(context: DrillContext, standby: RegionFacts) -> None:
+    """Wait for the promotion, its notice and three more cycles."""
+    context.measure_since_zero("promoted_seconds", wait_for_writer(context, standby))
+    context.wait_for_notice("failover-completed", standby, seconds=10 * context.interval_seconds)
+    context.wait_cycles(3, standby)
+
+
+def wait_for_writer(context: DrillContext, region: RegionFacts) -> float:
+    """Wait until the region's cluster accepts writes (read over MySQL, not from the API); return the time."""
+    return context.wait_for(
         f"{region.cluster_id} is promoted",
-        lambda: time.time() if role_by_protocol(stage, region) is False else None,
-        seconds=stage.world.control_plane.operation_seconds * 4 + 20 * stage.interval_seconds,
+        lambda: time.time() if is_read_only(context, region) is False else None,
+        seconds=context.environment.control_plane.operation_seconds * 4 + 20 * context.interval_seconds,
     )
 
 
-def wait_for_dns(stage: DrillContext, region: str) -> float:
-    """When the writer's name began to answer a region, and it answers it now."""
-    stage.wait_for(
-        f"{stage.world.writer_name} answers {region}",
-        lambda: stage.dns_answers_since(stage.zero)[-1:] == [region] or None,
-        seconds=60 * stage.interval_seconds,
+def wait_for_dns(context: DrillContext, region: str) -> float:
+    """Wait until the writer's name resolves to a region; return the time of the change."""
+    context.wait_for(
+        f"{context.environment.writer_name} resolves to {region}",
+        lambda: context.dns_answers_since(context.zero)[-1:] == [region] or None,
+        seconds=60 * context.interval_seconds,
     )
-    moved = [at for at, answered in tuple(stage.watch.dns) if answered == region]
-    return moved[-1]
+    return [at for at, answer in tuple(context.recorder.dns) if answer == region][-1]
 
 
-def wait_for_first_write(stage: DrillContext, after: float, region: RegionFacts, words: str) -> WriteAttempt:
-    """The client's first acknowledged write in a region after that moment; measured and put into the timeline."""
-    first_write = stage.wait_for(
+def wait_for_first_write(context: DrillContext, after: float, region: RegionFacts, description: str) -> None:
+    """Wait for the client's first acknowledged write in a region after a moment, and record it."""
+    first_write = context.wait_for(
         f"an acknowledged write in {region.name}",
-        lambda: stage.first_write_after(after, region=region.name),
-        seconds=60 * stage.interval_seconds,
+        lambda: context.first_write_after(after, region=region.name),
+        seconds=60 * context.interval_seconds,
     )
-    stage.measure_since_zero("writing_again_seconds", first_write.at_seconds)
-    stage.happened(
-        f"{words}, through {stage.world.writer_name}",
+    context.measure_since_zero("writing_again_seconds", first_write.at_seconds)
+    context.recorder.record(
+        f"{description}, through {context.environment.writer_name}",
         EventKind.CLIENT,
         region.name,
         at=first_write.at_seconds,
         label="first write",
     )
-    return first_write
 
 
-def role_by_protocol(stage: DrillContext, region: RegionFacts) -> bool | None:
-    """`@@innodb_read_only` of a region's cluster as the client's connection sees it; None when it can't be asked."""
-    return stage.ledger.read_only(region.writer_endpoint)
+def is_read_only(context: DrillContext, region: RegionFacts) -> bool | None:
+    """Return `@@innodb_read_only` of a region's cluster; None if it cannot be read."""
+    return context.workload.read_only(region.writer_endpoint)

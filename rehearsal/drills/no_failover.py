@@ -1,90 +1,88 @@
-"""Drills in which nothing may be promoted, however it looks from one side.
-
-Owns: the plays in which the right act is to hold. Each begins and ends in a calm world (calm.py).
-"""
+"""Drills in which a failover would be wrong."""
 
 from __future__ import annotations
 
 import time
 
 from rehearsal.cloud.faults import ApiFault
-from rehearsal.drills.baseline import mend
+from rehearsal.drills.baseline import clear_faults
 from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
-    expect_dns_stays,
-    expect_never_two_writers,
+    expect_dns_unchanged,
     expect_no_calls,
-    expect_nobody_told,
-    expect_roles_kept,
+    expect_no_notices,
+    expect_notices_sent_once,
+    expect_roles,
     expect_roles_reported,
-    expect_told_once,
+    expect_single_writer,
 )
-from rehearsal.drills.failover_steps import lose_region
-from rehearsal.drills.standby_instances import delete_instances, put_back
+from rehearsal.drills.failover_steps import fail_writer_region, restore_region
+from rehearsal.drills.standby_instances import delete_instances, recreate_instances
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 
 BLIP_CYCLES = 1.5
-"""Touches two cycles at most, however it falls: one cycle looks for 0.35 of a cycle."""
+"""Overlaps at most two cycles: a cycle observes for 0.35 of the interval."""
 HELD_CYCLES = 5
-"""Two more than it takes to act."""
-HELD_CYCLES_ONCE_TOLD = 3
+"""Two more than the failure threshold."""
+HELD_CYCLES_AFTER_NOTICE = 3
 
 
-def play_blip(stage: DrillContext) -> None:
-    """The writer's region is silent for less than it takes to judge."""
-    world = stage.world
-    writer, standby = world.writer, world.standby
-    outage = lose_region(stage, "the blip")
-    stage.let_pass(BLIP_CYCLES)
-    world.network.restore(writer.name)
-    stage.measure_since_zero("dark_seconds", time.time())
-    stage.happened(f"{writer.name} answers again", EventKind.RECOVERY, writer.name)
-    stage.wait_cycles(HELD_CYCLES)
-    _expect_nothing_moved(stage, outage.at, writer, standby)
-    expect_nobody_told(stage, outage.at, region=standby)
-    _expect_writing_again(stage, writer)
+def play_blip(context: DrillContext) -> None:
+    """The writer's region is unreachable for fewer cycles than the failure threshold: no failover, no notice."""
+    environment = context.environment
+    writer, standby = environment.writer, environment.standby
+    outage = fail_writer_region(context, "the short outage")
+    context.sleep_cycles(BLIP_CYCLES)
+    restore_region(context, writer)
+    context.measure_since_zero("dark_seconds", time.time())
+    context.wait_cycles(HELD_CYCLES)
+    _expect_no_change(context, outage.at, writer, standby)
+    expect_no_notices(context, outage.at, region=standby)
+    _expect_writing_again(context, writer)
 
 
-def play_partition(stage: DrillContext) -> None:
-    """The peering is cut, and then the other region's Lambda API too: only the heartbeat still says that the writer lives."""
-    world = stage.world
-    writer, standby = world.writer, world.standby
-    stage.mark_zero("the cut")
-    world.network.cut_peering()
-    stage.happened("the peering is cut: no database port is reached across regions", EventKind.OUTAGE, standby.name)
-    stage.wait_cycles_in(standby, HELD_CYCLES)
-    stage.wait_for_notice("network-partition", standby, seconds=5 * stage.interval_seconds)
-    silence = world.faults.add(
+def play_partition(context: DrillContext) -> None:
+    """Two of the three paths between the regions fail: both clusters keep their roles."""
+    environment = context.environment
+    writer, standby = environment.writer, environment.standby
+    context.mark_zero("the cut")
+    environment.network.cut_peering()
+    context.recorder.record(
+        "the VPC peering is cut: database ports are unreachable across regions", EventKind.OUTAGE, standby.name
+    )
+    context.wait_cycles(HELD_CYCLES, standby)
+    context.wait_for_notice("network-partition", standby, seconds=5 * context.interval_seconds)
+    silence = environment.faults.add(
         ApiFault(service="lambda", caller_region=standby.name, target_region=writer.name, hang=True)
     )
-    stage.happened(
-        f"{writer.name}'s Lambda API is silent to {standby.name} too",
+    context.recorder.record(
+        f"{writer.name}'s Lambda API does not answer {standby.name} either",
         EventKind.OUTAGE,
         standby.name,
         label="second cut",
     )
-    stage.wait_cycles_in(standby, HELD_CYCLES)
-    stage.measure("silent_calls", silence.fired_count)
-    # The client sits in the standby region: it was cut off as well, and is no witness of the writer.
-    expect_roles_reported(stage, stage.zero, writer, standby)
-    stage.measure(
-        "oldest_heartbeat_ms", stage.watch.metric(standby, "HeartbeatAge", "Maximum", since=stage.zero) or 0.0
+    context.wait_cycles(HELD_CYCLES, standby)
+    context.measure("silent_calls", silence.fired_count)
+    # The client runs in the standby region and was cut off too, so the regions' own metrics are the evidence.
+    expect_roles_reported(context, context.zero, writer, standby)
+    context.measure(
+        "oldest_heartbeat_ms", context.recorder.metric(standby, "HeartbeatAge", "Maximum", since=context.zero) or 0.0
     )
-    mend(stage)
-    stage.happened("both paths are back", EventKind.RECOVERY, standby.name)
-    stage.wait_cycles(3)
-    _expect_nothing_moved(stage, stage.zero, writer, standby)
-    expect_told_once(stage, standby, ("network-partition",))
-    _expect_writing_again(stage, writer)
+    clear_faults(context)
+    context.recorder.record("both paths work again", EventKind.RECOVERY, standby.name)
+    context.wait_cycles(3)
+    _expect_no_change(context, context.zero, writer, standby)
+    expect_notices_sent_once(context, standby, ("network-partition",))
+    _expect_writing_again(context, writer)
 
 
-def play_probe_blind(stage: DrillContext) -> None:
-    """The standby's own health check fails, and then the writer's region is lost: who can't see doesn't judge."""
-    world = stage.world
-    standby = world.standby
-    stage.mark_zero("the fault of the own probe")
-    fault = world.faults.add(
+def play_probe_blind(context: DrillContext) -> None:
+    """The standby's health check fails before the writer's region does: the standby cannot see the outage and does not fail over."""
+    environment = context.environment
+    standby = environment.standby
+    context.mark_zero("the health check fault")
+    fault = environment.faults.add(
         ApiFault(
             service="lambda",
             operation="Invoke",
@@ -95,98 +93,100 @@ def play_probe_blind(stage: DrillContext) -> None:
             error_status=500,
         )
     )
-    stage.happened(f"{standby.name}'s own health check fails", EventKind.OUTAGE, standby.name)
-    since = stage.zero
-    stage.wait_for_notice("probe-blind", standby, seconds=10 * stage.interval_seconds)
-    outage = lose_region(stage, "the outage, unseen")
-    stage.wait_cycles_in(standby, HELD_CYCLES)
-    world.network.restore(outage.lost.name)
-    stage.measure_since_zero("dark_seconds", time.time())
-    stage.happened(f"{outage.lost.name} answers again", EventKind.RECOVERY, outage.lost.name)
-    stage.wait_cycles(2)
-    stage.measure("failed_probes", fault.fired_count)
-    _expect_nothing_moved(stage, since, outage.lost, standby)
-    expect_told_once(stage, standby, ("probe-blind",), since=since)
-    _expect_writing_again(stage, outage.lost)
+    context.recorder.record(f"{standby.name}'s health check fails", EventKind.OUTAGE, standby.name)
+    since = context.zero
+    context.wait_for_notice("probe-blind", standby, seconds=10 * context.interval_seconds)
+    outage = fail_writer_region(context, "the undetected outage")
+    context.wait_cycles(HELD_CYCLES, standby)
+    restore_region(context, outage.lost)
+    context.measure_since_zero("dark_seconds", time.time())
+    context.wait_cycles(2)
+    context.measure("failed_probes", fault.fired_count)
+    _expect_no_change(context, since, outage.lost, standby)
+    expect_notices_sent_once(context, standby, ("probe-blind",), since=since)
+    _expect_writing_again(context, outage.lost)
 
 
-def play_standby_without_instances(stage: DrillContext) -> None:
-    """The standby has storage, but nothing that could serve: told in calm, and held when the writer's region is lost."""
-    standby = stage.world.standby
-    stage.mark_zero("the standby's last instance goes")
-    since = stage.zero
-    deleted = delete_instances(stage, standby)
-    stage.happened(f"{standby.cluster_id} has no instance any more", EventKind.OUTAGE, standby.name)
-    stage.wait_for_notice("standby-not-ready", standby, seconds=10 * stage.interval_seconds)
-    outage = lose_region(stage)
-    stage.wait_for_notice("standby-without-instance", standby, seconds=10 * stage.interval_seconds)
-    stage.wait_cycles_in(standby, HELD_CYCLES_ONCE_TOLD)
-    stage.world.network.restore(outage.lost.name)
-    stage.happened(f"{outage.lost.name} answers again", EventKind.RECOVERY, outage.lost.name)
-    stage.wait_cycles(1)
-    put_back(stage, standby, deleted)
-    stage.happened(f"{standby.cluster_id} has its {len(deleted)} instances again", EventKind.RECOVERY, standby.name)
-    stage.wait_cycles(2)
-    stage.measure("instances_put_back", len(deleted))
-    _expect_nothing_moved(stage, since, outage.lost, standby)
-    expect_told_once(stage, standby, ("standby-not-ready", "standby-without-instance"), since=since)
-    _expect_writing_again(stage, outage.lost)
-
-
-def play_writer_heals(stage: DrillContext) -> None:
-    """The writer crashes in a living region and is back before the grace ends, as Aurora does it: nobody else takes over."""
-    world = stage.world
-    writer, standby = world.writer, world.standby
-    stage.mark_zero("the crash")
-    world.crash_databases(writer)
-    stage.happened(f"{writer.cluster_id} refuses connections; its region lives", EventKind.OUTAGE, writer.name)
-    stage.wait_for_notice("in-region-grace", standby, seconds=10 * stage.interval_seconds)
-    stage.let_pass(0.5 * world.policy.in_region_grace_seconds / stage.interval_seconds - HELD_CYCLES)
-    stage.wait_cycles_in(standby, HELD_CYCLES - 2)
-    world.heal_databases(writer)
-    down_seconds = stage.measure_since_zero("down_seconds", time.time())
-    stage.happened(f"{writer.cluster_id} serves again", EventKind.RECOVERY, writer.name)
-    stage.wait_cycles(3)
-    stage.expect(
-        "it was down for longer than a lost region takes to be judged, and for less than the grace",
-        world.policy.failure_threshold * stage.interval_seconds < down_seconds < world.policy.in_region_grace_seconds,
-        f"{down_seconds:.2f} s; grace {world.policy.in_region_grace_seconds} s",
+def play_standby_without_instances(context: DrillContext) -> None:
+    """The standby's cluster has no instance: a notice at once, and no failover when the writer's region fails."""
+    standby = context.environment.standby
+    context.mark_zero("the deletion of the standby's instances")
+    since = context.zero
+    deleted = delete_instances(context, standby)
+    context.recorder.record(f"{standby.cluster_id} has no instance", EventKind.OUTAGE, standby.name)
+    context.wait_for_notice("standby-not-ready", standby, seconds=10 * context.interval_seconds)
+    outage = fail_writer_region(context)
+    context.wait_for_notice("standby-without-instance", standby, seconds=10 * context.interval_seconds)
+    context.wait_cycles(HELD_CYCLES_AFTER_NOTICE, standby)
+    restore_region(context, outage.lost)
+    context.wait_cycles(1)
+    recreate_instances(context, standby, deleted)
+    context.recorder.record(
+        f"{standby.cluster_id} has its {len(deleted)} instances again", EventKind.RECOVERY, standby.name
     )
-    _expect_nothing_moved(stage, stage.zero, writer, standby)
-    expect_told_once(stage, standby, ("in-region-grace",))
-    _expect_writing_again(stage, writer)
+    context.wait_cycles(2)
+    context.measure("instances_put_back", len(deleted))
+    _expect_no_change(context, since, outage.lost, standby)
+    expect_notices_sent_once(context, standby, ("standby-not-ready", "standby-without-instance"), since=since)
+    _expect_writing_again(context, outage.lost)
 
 
-def play_both_regions_lost(stage: DrillContext) -> None:
-    """Both regions are dark: nobody can act, and nobody does when they are back."""
-    world = stage.world
-    writer, standby = world.writer, world.standby
-    outage = lose_region(stage, "the outage of both")
-    world.network.fail(standby.name)
-    stage.happened(f"{standby.name} goes dark too", EventKind.OUTAGE, standby.name)
-    stage.let_pass(2 * HELD_CYCLES)
-    mend(stage)
-    stage.measure_since_zero("dark_seconds", time.time())
-    stage.happened("both regions answer again", EventKind.RECOVERY)
-    stage.wait_cycles(HELD_CYCLES)
-    _expect_nothing_moved(stage, outage.at, writer, standby)
+def play_writer_heals(context: DrillContext) -> None:
+    """The writer crashes, and Aurora recovers it within the grace period: no failover."""
+    environment = context.environment
+    writer, standby = environment.writer, environment.standby
+    context.mark_zero("the crash")
+    environment.crash_databases(writer)
+    context.recorder.record(f"{writer.cluster_id} refuses connections; its region is up", EventKind.OUTAGE, writer.name)
+    context.wait_for_notice("in-region-grace", standby, seconds=10 * context.interval_seconds)
+    context.sleep_cycles(0.5 * environment.policy.in_region_grace_seconds / context.interval_seconds - HELD_CYCLES)
+    context.wait_cycles(HELD_CYCLES - 2, standby)
+    environment.restart_databases(writer)
+    down_seconds = context.measure_since_zero("down_seconds", time.time())
+    context.recorder.record(f"{writer.cluster_id} accepts connections again", EventKind.RECOVERY, writer.name)
+    context.wait_cycles(3)
+    context.expect(
+        "the writer was down for longer than the failure threshold and less than the grace period",
+        environment.policy.failure_threshold * context.interval_seconds
+        < down_seconds
+        < environment.policy.in_region_grace_seconds,
+        f"{down_seconds:.2f} s; grace period {environment.policy.in_region_grace_seconds} s",
+    )
+    _expect_no_change(context, context.zero, writer, standby)
+    expect_notices_sent_once(context, standby, ("in-region-grace",))
+    _expect_writing_again(context, writer)
+
+
+def play_both_regions_lost(context: DrillContext) -> None:
+    """Both regions fail: neither controller can act, and neither fails over after the regions return."""
+    environment = context.environment
+    writer, standby = environment.writer, environment.standby
+    outage = fail_writer_region(context, "the outage of both")
+    environment.network.fail(standby.name)
+    context.recorder.record(f"{standby.name} fails too", EventKind.OUTAGE, standby.name)
+    context.sleep_cycles(2 * HELD_CYCLES)
+    clear_faults(context)
+    context.measure_since_zero("dark_seconds", time.time())
+    context.recorder.record("both regions are reachable again", EventKind.RECOVERY)
+    context.wait_cycles(HELD_CYCLES)
+    _expect_no_change(context, outage.at, writer, standby)
     for region in (writer, standby):
-        expect_told_once(stage, region, ("state-unreadable",))
-    _expect_writing_again(stage, writer)
+        expect_notices_sent_once(context, region, ("state-unreadable",))
+    _expect_writing_again(context, writer)
 
 
-def _expect_nothing_moved(stage: DrillContext, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
-    expect_no_calls(stage, since)
-    expect_dns_stays(stage, since, writer.name)
-    expect_roles_kept(stage, writer, standby)
-    expect_never_two_writers(stage)
+def _expect_no_change(context: DrillContext, since: float, writer: RegionFacts, standby: RegionFacts) -> None:
+    expect_no_calls(context, since)
+    expect_dns_unchanged(context, since, writer.name)
+    expect_roles(context, writer, standby)
+    expect_single_writer(context)
 
 
-def _expect_writing_again(stage: DrillContext, writer: RegionFacts) -> None:
+def _expect_writing_again(context: DrillContext, writer: RegionFacts) -> None:
     now = time.time()
-    again = stage.wait_for(
+    again = context.wait_for(
         f"an acknowledged write in {writer.name}",
-        lambda: stage.first_write_after(now, region=writer.name),
-        seconds=20 * stage.interval_seconds,
+        lambda: context.first_write_after(now, region=writer.name),
+        seconds=20 * context.interval_seconds,
     )
-    stage.expect("the client writes again, where it wrote before", True, f"row {again.row_id} in {writer.name}")
+    context.expect("the client writes to the same region again", True, f"row {again.row_id} in {writer.name}")

@@ -1,8 +1,4 @@
-"""Taking a cluster's instances away and putting them back, through the API.
-
-Owns: deleting all instances of one cluster, and making them again as they were described.
-Does not own: what a cluster without instances means (control_plane.py closes its ports, as AWS has nothing that could answer).
-"""
+"""Deletion and recreation of a cluster's instances through the API."""
 
 from __future__ import annotations
 
@@ -22,9 +18,9 @@ KEPT = (
 )
 
 
-def delete_instances(stage: DrillContext, region: RegionFacts) -> list[Mapping[str, Any]]:
-    """Delete every instance of a region's cluster; return what `put_back` needs."""
-    rds = stage.world.clients("rds", region.name)
+def delete_instances(context: DrillContext, region: RegionFacts) -> list[Mapping[str, Any]]:
+    """Delete every instance of a region's cluster; return what `recreate_instances` needs."""
+    rds = context.environment.clients("rds", region.name)
     members = rds.describe_db_clusters(DBClusterIdentifier=region.cluster_id)["DBClusters"][0]["DBClusterMembers"]
     described: list[Mapping[str, Any]] = []
     for member in members:
@@ -34,8 +30,8 @@ def delete_instances(stage: DrillContext, region: RegionFacts) -> list[Mapping[s
     return described
 
 
-def put_back(stage: DrillContext, region: RegionFacts, described: Sequence[Mapping[str, Any]]) -> None:
-    """Make the instances again."""
-    rds = stage.world.clients("rds", region.name)
+def recreate_instances(context: DrillContext, region: RegionFacts, described: Sequence[Mapping[str, Any]]) -> None:
+    """Recreate the instances."""
+    rds = context.environment.clients("rds", region.name)
     for instance in described:
         rds.create_db_instance(**{name: instance[name] for name in KEPT if name in instance})

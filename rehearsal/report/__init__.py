@@ -1,1 +1,1 @@
-"""The report of a rehearsal, for people and for machines."""
+"""The report of a rehearsal: data, JSON and HTML page."""

@@ -1,49 +1,43 @@
-"""Along a timeline: the stretch of time that is drawn, its round seconds, and how wide a plot it is drawn on.
-
-Owns: seconds to percent, and the layouts. Does not own: what stands there (`timeline`, `timeline_markers`, `dashboard_drawing`).
-"""
+"""Time axis and layouts of a timeline."""
 
 import math
 from dataclasses import dataclass
 
-from rehearsal.report.formatting import MINUS, shown
+from rehearsal.report.formatting import MINUS, format_number
 from rehearsal.report.model import DrillResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One way to draw a timeline: what fits on the narrowest plot that it is shown on.
-
-    With a gutter the lanes' headings stand left of the plot, else above each lane.
-    """
+    """A layout for a minimum plot width. With a gutter the headings are left of the plot, else above each lane."""
 
     name: str
     plot_px: float
     gutter_px: float
     right_px: float
     ticks: int
-    words: bool
+    labels: bool
     flag_rows: int = 7
 
 
 LAYOUTS = (
-    Layout(name="broad", plot_px=680, gutter_px=172, right_px=26, ticks=14, words=True),
-    Layout(name="wide", plot_px=448, gutter_px=172, right_px=26, ticks=10, words=True),
-    Layout(name="narrow", plot_px=300, gutter_px=0, right_px=8, ticks=6, words=False),
+    Layout(name="broad", plot_px=680, gutter_px=172, right_px=26, ticks=14, labels=True),
+    Layout(name="wide", plot_px=448, gutter_px=172, right_px=26, ticks=10, labels=True),
+    Layout(name="narrow", plot_px=300, gutter_px=0, right_px=8, ticks=6, labels=False),
 )
-LETTER_PX = 6.6  # of the page's 12 px labels, on the wide side
+LETTER_PX = 6.6  # width of the page's 12 px labels, rounded up
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """The stretch of time that is drawn."""
+    """The drawn period."""
 
     start_seconds: float
     end_seconds: float
 
     @classmethod
     def of(cls, drill: DrillResult) -> "Axis | None":
-        """From the first to the last thing that the drill knows of; None when it knows of nothing that takes time."""
+        """Return the axis of a drill; None if it has no duration."""
         spans = (*drill.roles, *drill.dns, *drill.writes)
         moments = [event.seconds for event in drill.timeline]
         moments += [second for span in spans for second in (span.start_seconds, span.end_seconds)]
@@ -52,16 +46,16 @@ class Axis:
         return cls(start_seconds=min(moments), end_seconds=max(moments))
 
     def percent(self, seconds: float) -> float:
-        """How far along the plot."""
+        """Return a moment's position in percent of the plot."""
         return round(100 * (seconds - self.start_seconds) / (self.end_seconds - self.start_seconds), 3)
 
     def ticks(self, most: int) -> tuple[tuple[float, str], ...]:
-        """Round seconds, at most so many, each with its place and label."""
+        """Return at most `most` round seconds, each with its position and label."""
         span = self.end_seconds - self.start_seconds
         power = 10 ** math.floor(math.log10(span / most))
         step = next(one * power for one in (1, 2, 5, 10) if span / (one * power) <= most)
         first, last = math.ceil(self.start_seconds / step - 1e-9), math.floor(self.end_seconds / step + 1e-9)
         return tuple(
-            (self.percent(index * step), shown(round(index * step, 6)).replace("-", MINUS))
+            (self.percent(index * step), format_number(round(index * step, 6)).replace("-", MINUS))
             for index in range(first, last + 1)
         )

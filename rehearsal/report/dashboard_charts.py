@@ -1,9 +1,4 @@
-"""The deployed dashboards, drawn: where the lines, the levels and the alarms' states stand.
-
-Along it places are in percent of the plot and across it in pixels, as in `timeline`; lines are paths on a canvas of
-`PATH_WIDTH` by the plot's height that is stretched to the plot. Owns: the geometry. Does not own: the facts
-(`report_dashboards`) or the look (`page/`). Invariant: a line breaks where a period has no data.
-"""
+"""Layout of the dashboards' charts. Lines are paths on a canvas of `PATH_WIDTH` by the plot's height, with gaps for missing data."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,21 +6,21 @@ from dataclasses import dataclass
 
 from rehearsal.report.axis import Axis
 from rehearsal.report.dashboards import AlarmHistory, Dashboard, Series, Widget
-from rehearsal.report.formatting import shown
+from rehearsal.report.formatting import format_number
 from rehearsal.report.model import DrillResult, Report
 
 PATH_WIDTH = 1000
 ROW_PX = 26
-"""Of a unit of the grid's height."""
+"""Height of a row of the grid."""
 FRAME_PX = 62
-"""What a widget's title, axis and borders take of its height."""
+"""Height of a widget's title, axis and borders."""
 LEAST_PLOT_PX = 84
 Y_STEPS = (2, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """A series: its path, the dots of its datapoints as a path of points, its legend."""
+class ChartLine:
+    """A series: its path, its datapoints as a path, its legend."""
 
     series: Series
     path: str
@@ -35,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """A drill, as a stretch of the time that is drawn; `number` is its place in the report."""
+    """A drill's period; `number` is its position in the report."""
 
     number: int
     title: str
@@ -51,7 +46,7 @@ class Chart:
     y_ticks: tuple[tuple[float, str], ...]
     x_ticks: tuple[tuple[float, str], ...]
     bands: tuple[Band, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     levels: tuple[tuple[float, str], ...]
     note: str
     description: str
@@ -59,7 +54,7 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """An alarm's states as bars along the time that is drawn: (state, left, width, words)."""
+    """An alarm's states as bars: (state, left, width, title)."""
 
     alarm: AlarmHistory
     bars: tuple[tuple[str, float, float, str], ...]
@@ -67,7 +62,7 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A widget with what is drawn in it."""
+    """A widget with its drawing."""
 
     widget: Widget
     chart: Chart | None
@@ -76,7 +71,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A dashboard, drawn."""
+    """A dashboard with its drawings."""
 
     dashboard: Dashboard
     tiles: tuple[Tile, ...]
@@ -84,7 +79,7 @@ class Board:
 
 
 def draw_boards(report: Report) -> tuple[Board, ...]:
-    """Place every dashboard of a report."""
+    """Lay out every dashboard of a report."""
     return tuple(_board(dashboard, report.drills) for dashboard in report.dashboards)
 
 
@@ -120,18 +115,20 @@ def _chart(widget: Widget, axis: Axis, bands: tuple[Band, ...]) -> Chart:
     absences = list(dict.fromkeys(one.absent for one in widget.series if one.absent))
     return Chart(
         height=height,
-        y_ticks=tuple((y(low + index * step), shown(round(low + index * step, 6))) for index in range(steps + 1)),
+        y_ticks=tuple(
+            (y(low + index * step), format_number(round(low + index * step, 6))) for index in range(steps + 1)
+        ),
         x_ticks=axis.ticks(6),
         bands=bands,
         lines=tuple(_line(one, axis, y, widget.period_seconds) for one in widget.series),
-        levels=tuple((y(level.value), level.label or shown(level.value)) for level in widget.levels),
+        levels=tuple((y(level.value), level.label or format_number(level.value)) for level in widget.levels),
         note="; ".join(absences) if all(one.absent for one in widget.series) else "",
-        description=" ".join(_series_words(one) for one in widget.series) or "No line.",
+        description=" ".join(_describe_series(one) for one in widget.series) or "No series.",
     )
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float, int]:
-    """The lowest value, the round step and the number of steps of the axis that holds all values, and 0, most closely."""
+    """Return the bottom, step and number of steps of the tightest axis for all values and 0."""
     low, high = min((0.0, *values)), max((0.0, *values))
     if high == low:
         return low, 0.5, 2
@@ -147,38 +144,40 @@ def _scale(values: Sequence[float]) -> tuple[float, float, int]:
     return min(axes, key=lambda axis: (axis[1] * axis[2], axis[2]))
 
 
-def _line(series: Series, axis: Axis, y: Callable[[float], float], period: float) -> Line:
+def _line(series: Series, axis: Axis, y: Callable[[float], float], period: float) -> ChartLine:
     path, dots, last = [], [], None
     for seconds, value in series.points:
         x, at = axis.percent(max(axis.start_seconds, seconds)) * PATH_WIDTH / 100, y(value)
-        goes_on = last is not None and seconds - last <= period * 1.5
-        path.append(f"{'L' if goes_on else 'M'}{x:.1f} {at:g}")
+        continues = last is not None and seconds - last <= period * 1.5
+        path.append(f"{'L' if continues else 'M'}{x:.1f} {at:g}")
         dots.append(f"M{x:.1f} {at:g}h0")
         last = seconds
     legend = f"{series.label} ({series.statistic.lower()})"
-    return Line(series=series, path="".join(path), dots="".join(dots), legend=legend)
+    return ChartLine(series=series, path="".join(path), dots="".join(dots), legend=legend)
 
 
-def _series_words(series: Series) -> str:
-    """A line for those who can't see it."""
+def _describe_series(series: Series) -> str:
+    """Describe a series for screen readers."""
     if not series.points:
         return f"{series.label}: {series.absent}."
     values = [value for _, value in series.points]
     return (
-        f"{series.label}: {len(values)} datapoints, from {shown(min(values))} to {shown(max(values))}, "
-        f"{shown(values[-1])} at the end."
+        f"{series.label}: {len(values)} datapoints, from {format_number(min(values))} to {format_number(max(values))}, "
+        f"{format_number(values[-1])} at the end."
     )
 
 
 def _strip(alarm: AlarmHistory, axis: Axis) -> Strip:
-    return Strip(alarm=alarm, bars=tuple(_bars(alarm, axis)))
+    return Strip(alarm=alarm, bars=tuple(_alarm_bars(alarm, axis)))
 
 
-def _bars(alarm: AlarmHistory, axis: Axis) -> Iterable[tuple[str, float, float, str]]:
+def _alarm_bars(alarm: AlarmHistory, axis: Axis) -> Iterable[tuple[str, float, float, str]]:
     for span in alarm.spans:
         left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
-        words = f"{STATE_WORDS[span.state]}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
-        yield span.state, left, round(right - left, 3), words
+        title = (
+            f"{STATE_LABELS[span.state]}, {format_number(span.start_seconds)} to {format_number(span.end_seconds)} s"
+        )
+        yield span.state, left, round(right - left, 3), title
 
 
-STATE_WORDS = {"OK": "OK", "ALARM": "in alarm", "INSUFFICIENT_DATA": "insufficient data"}
+STATE_LABELS = {"OK": "OK", "ALARM": "in alarm", "INSUFFICIENT_DATA": "insufficient data"}

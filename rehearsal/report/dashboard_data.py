@@ -1,10 +1,4 @@
-"""A deployed dashboard as CloudWatch's API gives it, filled with the data that was really published.
-
-Owns: reading the bodies (their metric rows, levels and alarms), the data of each line in the period that the time scale
-leaves of the deployed one, and each alarm's states over the rehearsal by CloudWatch's rules (`cloudwatch`).
-Does not own: the rules, the drawing. Invariant: it only reads; what a body asks for and this doesn't know is named in
-the widget, never dropped silently.
-"""
+"""Reads the deployed dashboards through the CloudWatch API, with the published metric data and the alarms' states."""
 
 from __future__ import annotations
 
@@ -24,15 +18,24 @@ from rehearsal.network.alarms import (
     metric_samples,
     statistic_of,
 )
-from rehearsal.report.dashboards import NO_DATA, NOT_OURS, AlarmHistory, AlarmSpan, Dashboard, Level, Series, Widget
-from rehearsal.report.formatting import shown
+from rehearsal.report.dashboards import (
+    NO_DATA,
+    PUBLISHED_BY_AWS,
+    AlarmHistory,
+    AlarmSpan,
+    Dashboard,
+    Level,
+    Series,
+    Widget,
+)
+from rehearsal.report.formatting import format_number
 from rehearsal.report.lanes import stretches
 from rehearsal.support.clients import ClientFactory
 
 DEFAULT_PERIOD_SECONDS = 300
-"""Of a widget that names none. Source: Dashboard body structure and syntax, CloudWatch API reference."""
+"""Default period of a widget. Source: Dashboard body structure and syntax, CloudWatch API reference."""
 MOST_ALARMS = 100
-"""What one call of DescribeAlarms takes. Source: DescribeAlarms, CloudWatch API reference."""
+"""Most names per DescribeAlarms call. Source: DescribeAlarms, CloudWatch API reference."""
 DRAWN_PROPERTIES = frozenset(
     ("title", "region", "view", "stat", "period", "metrics", "annotations", "alarms", "markdown")
 )
@@ -46,7 +49,7 @@ COMPARISON_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRow:
-    """A line of a metric widget: which metric, and the options that stand beside it."""
+    """A row of a metric widget's `metrics`."""
 
     namespace: str
     name: str
@@ -55,37 +58,36 @@ class MetricRow:
 
 
 def metric_rows(rows: Sequence[Sequence[Any]]) -> Iterator[MetricRow]:
-    """Read the `metrics` of a widget: "." repeats the row above at its place, "..." from there on; an object holds options.
+    """Parse the `metrics` of a widget; a row of options alone is metric math, named by its expression.
 
-    A row of options alone is metric math; its name is the expression.
     Source: Metric widget properties, "Dashboard body structure and syntax", CloudWatch API reference.
     """
-    above: list[str] = []
+    previous: list[str] = []
     for row in rows:
         texts = [one for one in row if isinstance(one, str)]
         options = next((one for one in row if isinstance(one, dict)), {})
         if not texts:
             yield MetricRow(namespace="", name=str(options.get("expression", "")), options=options)
             continue
-        words: list[str] = []
+        parts: list[str] = []
         for text in texts:
             if text == "...":
-                missing = len(above) - len(texts) + 1
-                words += above[len(words) : len(words) + missing]
+                missing = len(previous) - len(texts) + 1
+                parts += previous[len(parts) : len(parts) + missing]
             else:
-                words.append(above[len(words)] if text == "." else text)
-        above = words
+                parts.append(previous[len(parts)] if text == "." else text)
+        previous = parts
         yield MetricRow(
-            namespace=words[0],
-            name=words[1],
-            dimensions=dict(zip(words[2::2], words[3::2], strict=True)),
+            namespace=parts[0],
+            name=parts[1],
+            dimensions=dict(zip(parts[2::2], parts[3::2], strict=True)),
             options=options,
         )
 
 
 @dataclass(kw_only=True)
 class DashboardReader:
-    """Reads dashboards of a rehearsal that ran from `start` to `end` (seconds since the epoch)."""
+    """Reads the dashboards of a rehearsal from `start` to `end` (seconds since the epoch)."""
 
     clients: ClientFactory
     time_scale: float
@@ -94,7 +96,7 @@ class DashboardReader:
     _samples: dict[tuple[str, MetricKey], list[Sample]] = field(default_factory=dict)
 
     def dashboards(self, region: str) -> tuple[Dashboard, ...]:
-        """Every dashboard of a region, by name."""
+        """Return every dashboard of a region, by name."""
         client = self.clients("cloudwatch", region)
         pages = client.get_paginator("list_dashboards").paginate()
         names = sorted(entry["DashboardName"] for page in pages for entry in page["DashboardEntries"])
@@ -110,10 +112,10 @@ class DashboardReader:
             widgets=tuple(self._widget(widget, region) for widget in body["widgets"]),
         )
 
-    def _widget(self, widget: Mapping[str, Any], home: str) -> Widget:
+    def _widget(self, widget: Mapping[str, Any], default_region: str) -> Widget:
         kind, properties = widget["type"], widget.get("properties", {})
-        region = properties.get("region", home)
-        place: dict[str, Any] = {
+        region = properties.get("region", default_region)
+        common: dict[str, Any] = {
             "title": properties.get("title", ""),
             "undrawn": tuple(sorted(set(properties) - DRAWN_PROPERTIES)),
             **{name: int(widget.get(name, default)) for name, default in GRID_DEFAULTS.items()},
@@ -122,41 +124,41 @@ class DashboardReader:
             case "metric":
                 period = self.scaled(properties.get("period", DEFAULT_PERIOD_SECONDS))
                 rows = metric_rows(properties.get("metrics", []))
-                shown = [row for row in rows if row.options.get("visible", True)]
+                visible = [row for row in rows if row.options.get("visible", True)]
                 return Widget(
                     kind="metric",
                     view=properties.get("view", "timeSeries"),
                     period_seconds=period,
-                    series=tuple(self._series(row, properties, region) for row in shown),
+                    series=tuple(self._series(row, properties, region) for row in visible),
                     levels=tuple(self._levels(properties.get("annotations", {}), region)),
-                    **place,
+                    **common,
                 )
             case "alarm":
                 names = [arn.rsplit(":alarm:", 1)[-1] for arn in properties.get("alarms", [])]
-                return Widget(kind="alarm", alarms=tuple(self.alarms(names, region)), **place)
+                return Widget(kind="alarm", alarms=tuple(self.alarms(names, region)), **common)
             case "text":
-                return Widget(kind="text", text=properties.get("markdown", ""), **place)
+                return Widget(kind="text", text=properties.get("markdown", ""), **common)
             case _:
-                return Widget(kind="other", text=f"a widget of type {kind} is not drawn here", **place)
+                return Widget(kind="other", text=f"a widget of type {kind} is not supported", **common)
 
     def scaled(self, period_seconds: float) -> float:
-        """A deployed period as it was here: shorter by the time scale, in whole seconds."""
+        """Return a deployed period scaled to the rehearsal, in whole seconds."""
         return float(max(SMALLEST_PERIOD_SECONDS, round(period_seconds / self.time_scale)))
 
-    def _series(self, row: MetricRow, properties: Mapping[str, Any], home: str) -> Series:
+    def _series(self, row: MetricRow, properties: Mapping[str, Any], default_region: str) -> Series:
         statistic = row.options.get("stat", properties.get("stat", "Average"))
         series = {"label": row.options.get("label", row.name), "namespace": row.namespace, "statistic": statistic}
         if not row.namespace:
-            return Series(points=(), absent="metric math is not evaluated by the rehearsal", **series)
+            return Series(points=(), absent="the rehearsal does not evaluate metric math", **series)
         if statistic not in ("Average", "Sum", "Minimum", "Maximum", "SampleCount"):
-            return Series(points=(), absent=f"the statistic {statistic} is not evaluated by the rehearsal", **series)
+            return Series(points=(), absent=f"the rehearsal does not evaluate the statistic {statistic}", **series)
         period = self.scaled(row.options.get("period", properties.get("period", DEFAULT_PERIOD_SECONDS)))
-        region = row.options.get("region", home)
+        region = row.options.get("region", default_region)
         points = tuple(self._points(self._samples_of(row, region), statistic, period))
         return Series(points=points, absent="" if points else _why_absent(row.namespace), **series)
 
     def _points(self, samples: Iterable[Sample], statistic: str, period: float) -> Iterator[tuple[float, float]]:
-        """One value a period that is over: the one that still runs at the end would look like a fall."""
+        """Yield one value per complete period: an incomplete one would look like a drop."""
         periods: dict[int, list[Sample]] = {}
         for sample in samples:
             periods.setdefault(math.floor(sample.at / period), []).append(sample)
@@ -166,7 +168,7 @@ class DashboardReader:
                 yield round(index * period - self.start, 3), round(value, 3)
 
     def _levels(self, annotations: Mapping[str, Any], region: str) -> Iterator[Level]:
-        """Lines that a widget asks for, and the thresholds of the alarms that it names."""
+        """Yield a widget's horizontal lines and the thresholds of its alarms."""
         for line in annotations.get("horizontal", []):
             yield Level(label=line.get("label", ""), value=float(line["value"]))
         for alarm in self._descriptions(
@@ -176,7 +178,7 @@ class DashboardReader:
                 yield Level(label=alarm["AlarmName"], value=float(alarm["Threshold"]))
 
     def alarms(self, names: Sequence[str], region: str) -> Iterator[AlarmHistory]:
-        """The alarms of those names with their states over the rehearsal; one that doesn't exist says so."""
+        """Yield the alarms of those names with their states over the rehearsal."""
         descriptions = {alarm["AlarmName"]: alarm for alarm in self._descriptions(names, region)}
         for name in names:
             if name not in descriptions:
@@ -202,7 +204,7 @@ class DashboardReader:
         return found
 
     def _history(self, deployed: AlarmRule, says: str, region: str) -> AlarmHistory:
-        """Evaluate at the end of every period, as CloudWatch does."""
+        """Evaluate an alarm at the end of every period, as CloudWatch does."""
         rule = deployed.scaled(self.time_scale)
         samples = self._samples_of(rule, region)
         state, changes = AlarmState.INSUFFICIENT_DATA, []
@@ -218,13 +220,13 @@ class DashboardReader:
         return AlarmHistory(
             name=rule.name,
             says=says,
-            rule=_rule_words(deployed),
+            rule=_describe_rule(deployed),
             spans=spans,
             absent="" if samples else _why_absent(rule.namespace),
         )
 
     def _samples_of(self, metric: MetricRow | AlarmRule, region: str) -> list[Sample]:
-        """The metric's data over the rehearsal; read once, however many lines and alarms show it."""
+        """Return a metric's data over the rehearsal, cached."""
         name = metric.name if isinstance(metric, MetricRow) else metric.metric_name
         key = (region, (metric.namespace, name, tuple(sorted(metric.dimensions.items()))))
         if key not in self._samples:
@@ -245,11 +247,10 @@ GRID_DEFAULTS = {"x": 0, "y": 0, "width": 6, "height": 6}
 
 
 def _why_absent(namespace: str) -> str:
-    return NOT_OURS if namespace.startswith("AWS/") else NO_DATA
+    return PUBLISHED_BY_AWS if namespace.startswith("AWS/") else NO_DATA
 
 
-def _rule_words(rule: AlarmRule) -> str:
-    """An alarm's rule as it is deployed."""
+def _describe_rule(rule: AlarmRule) -> str:
     periods = f"{rule.datapoints_to_alarm} of {rule.evaluation_periods} periods of {rule.period_seconds:g} s"
-    comparison = COMPARISON_WORDS[rule.comparison]
-    return f"{rule.statistic} of {rule.metric_name} {comparison} {shown(rule.threshold)}, {periods}; missing data: {rule.missing_data}"
+    condition = f"{COMPARISON_WORDS[rule.comparison]} {format_number(rule.threshold)}"
+    return f"{rule.statistic} of {rule.metric_name} {condition}, {periods}; missing data: {rule.missing_data}"

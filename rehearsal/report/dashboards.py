@@ -1,23 +1,17 @@
-"""A deployed dashboard with the data that it would show, as frozen facts, and their JSON.
+"""Types of a deployed dashboard with its data, and their JSON. Times are seconds since the rehearsal's start."""
 
-Owns: the types of dashboards, widgets, series and alarms' states. Does not own: how they are read (`dashboard_reader`) or
-drawn (`dashboard_drawing`). Invariant: times are seconds since the rehearsal's start; a series or an alarm without data
-says why it has none.
-"""
-
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 WidgetKind = Literal["metric", "alarm", "text", "other"]
 AlarmWord = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
-NOT_OURS = "published by AWS, not by the rehearsal"
+PUBLISHED_BY_AWS = "published by AWS, not by the rehearsal"
 NO_DATA = "no datapoint in this rehearsal"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line of a widget: (start of the period, value) for every period that had data; `absent` says why there are none."""
+    """One line of a widget: (start of the period, value) pairs; `absent` is the reason for an empty line."""
 
     label: str
     namespace: str
@@ -36,7 +30,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmSpan:
-    """An alarm's state over a stretch of time."""
+    """An alarm's state over a period."""
 
     state: AlarmWord
     start_seconds: float
@@ -45,7 +39,7 @@ class AlarmSpan:
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmHistory:
-    """An alarm: what it says of itself, its rule in words, its states by CloudWatch's rules up to the rehearsal's end."""
+    """An alarm: its description, its rule, and its states by CloudWatch's rules."""
 
     name: str
     says: str
@@ -55,16 +49,15 @@ class AlarmHistory:
 
     @property
     def state(self) -> AlarmWord | None:
-        """The state at the end; None when it could not be evaluated."""
+        """The state at the end; None if it could not be evaluated."""
         return self.spans[-1].state if self.spans else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Widget:
-    """A widget at its place on the grid of 24 columns.
+    """A widget on the grid of 24 columns.
 
-    `period_seconds` is the period drawn, shorter than the deployed one by the time scale. `undrawn` names what the body
-    asks for and the drawing doesn't show.
+    `period_seconds` is scaled by the time scale. `undrawn` names properties that the drawing does not support.
     """
 
     kind: WidgetKind
@@ -81,29 +74,6 @@ class Widget:
     text: str = ""
     undrawn: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """The widget as report.json holds it."""
-        return {
-            **_place(self),
-            "view": self.view,
-            "period_seconds": self.period_seconds,
-            "series": [asdict(one) | {"points": [list(point) for point in one.points]} for one in self.series],
-            "levels": [asdict(one) for one in self.levels],
-            "alarms": [
-                {
-                    "name": one.name,
-                    "says": one.says,
-                    "rule": one.rule,
-                    "state": one.state,
-                    "absent": one.absent,
-                    "spans": [asdict(span) for span in one.spans],
-                }
-                for one in self.alarms
-            ],
-            "text": self.text,
-            "undrawn": list(self.undrawn),
-        }
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
@@ -116,15 +86,9 @@ class Dashboard:
     widgets: tuple[Widget, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The dashboard as report.json holds it."""
-        return {
-            "name": self.name,
-            "region": self.region,
-            "start_seconds": self.start_seconds,
-            "end_seconds": self.end_seconds,
-            "widgets": [one.to_json() for one in self.widgets],
-        }
-
-
-def _place(widget: Widget) -> Mapping[str, Any]:
-    return {name: getattr(widget, name) for name in ("kind", "title", "x", "y", "width", "height")}
+        """Return the dashboard as in report.json, with tuples instead of lists."""
+        record = asdict(self)
+        for widget, widget_record in zip(self.widgets, record["widgets"], strict=True):
+            for alarm, alarm_record in zip(widget.alarms, widget_record["alarms"], strict=True):
+                alarm_record["state"] = alarm.state
+        return record

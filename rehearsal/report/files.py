@@ -1,9 +1,4 @@
-"""The two files that say what a rehearsal found: report.json for machines, report.html for people.
-
-Owns: their writing, and the page's rendering (its templates and style are in `page/`). Does not own: the facts (`report`), the
-words at the top (`report_summary`), the drawings' geometry (`timeline`, `dashboard_drawing`).
-Invariant: a reader finds the old pair or the new one, never a part of one.
-"""
+"""Writes report.json for machines and report.html for people; templates and style are in `page/`."""
 
 import json
 import os
@@ -18,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from rehearsal.report.axis import LAYOUTS
-from rehearsal.report.dashboard_charts import PATH_WIDTH, STATE_WORDS, draw_boards
-from rehearsal.report.formatting import clock_words, duration_words, measurement_words, setting_words, shown
+from rehearsal.report.dashboard_charts import PATH_WIDTH, STATE_LABELS, draw_boards
+from rehearsal.report.formatting import format_clock, format_duration, format_measurement, format_number, format_setting
 from rehearsal.report.model import Report
 from rehearsal.report.phases import phases
 from rehearsal.report.summary import key_figures, summary_sentences
@@ -31,32 +26,30 @@ HTML_NAME = "report.html"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportPaths:
-    """Where the report was written."""
+    """Paths of the written report."""
 
     json: Path
     html: Path
 
 
 def write_report(report: Report, directory: Path) -> ReportPaths:
-    """Write report.json and report.html, each at once: a reader finds the old file or the new one, never half of one.
-
-    Both are rendered before either is written, so a report that can't be rendered leaves the old pair as it was.
+    """Write report.json and report.html, each atomically, after both are rendered.
 
     Raises:
         TypeError, ValueError: a setting isn't JSON.
-        OSError: the directory can't be made or written to.
+        OSError: the directory can't be created or written to.
     """
     contents = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     page = render_html(report)
     directory.mkdir(parents=True, exist_ok=True)
     paths = ReportPaths(json=directory / JSON_NAME, html=directory / HTML_NAME)
-    _write_at_once(paths.json, contents)
-    _write_at_once(paths.html, page)
+    _replace_file(paths.json, contents)
+    _replace_file(paths.html, page)
     return paths
 
 
 def render_html(report: Report) -> str:
-    """The page: one self-contained file, everything from outside escaped."""
+    """Return the page: one self-contained file, with all data escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "page"),
         autoescape=True,
@@ -65,15 +58,15 @@ def render_html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "shown": shown,
-        "duration": duration_words,
-        "settled": setting_words,
-        "clock": clock_words,
+        "number": format_number,
+        "duration": format_duration,
+        "setting": format_setting,
+        "clock": format_clock,
         "breakable": lambda words: Markup("<wbr>").join(re.split(r"(?<=[:/._])", words)),  # long names on a phone
         "unbroken": _unbroken,
-        "moment": lambda moment: f"{moment.day} {moment:%B %Y, %H:%M} UTC",
+        "timestamp": lambda moment: f"{moment.day} {moment:%B %Y, %H:%M} UTC",
     }
-    environment.globals |= {"measured": measurement_words, "path_width": PATH_WIDTH, "state_words": STATE_WORDS}
+    environment.globals |= {"measurement": format_measurement, "path_width": PATH_WIDTH, "state_words": STATE_LABELS}
     drawings = [[drawing for layout in LAYOUTS if (drawing := draw(drill, layout))] for drill in report.drills]
     return environment.get_template(f"{HTML_NAME}.j2").render(
         report=report,
@@ -89,7 +82,7 @@ def render_html(report: Report) -> str:
 
 HYPHENATED = re.compile(r"[A-Za-z0-9.]+(?:-[A-Za-z0-9.]+)+")
 LONGEST_UNBROKEN = 26
-"""Letters that fit beside everything else on a phone."""
+"""Longest name that fits on a phone."""
 
 
 def _unbroken(text: str) -> Markup:
@@ -104,7 +97,7 @@ def _unbroken(text: str) -> Markup:
 
 
 def _grouped(settings: Mapping[str, Any]) -> dict[str, dict[str, object]]:
-    """The settings by the section that they stand in; those of no section come first, under the empty name."""
+    """Group the settings by section; settings without a section come first, under the empty name."""
     sections: dict[str, dict[str, object]] = {
         name: dict(_flattened(value)) for name, value in settings.items() if value and isinstance(value, Mapping)
     }
@@ -124,7 +117,7 @@ def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceTable:
-    """The counts of resources with a column a region ("global" last) and a row a type."""
+    """Resource counts with a column per region ("global" last) and a row per type."""
 
     regions: tuple[str, ...]
     rows: tuple[tuple[str, tuple[int, ...]], ...]
@@ -142,8 +135,8 @@ class ResourceTable:
         )
 
 
-def _write_at_once(path: Path, contents: str) -> None:
-    """Write beside the file, then put it in its place; a write that fails leaves nothing behind."""
+def _replace_file(path: Path, contents: str) -> None:
+    """Replace a file atomically."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.write_text(contents, encoding="utf-8")

@@ -1,14 +1,10 @@
-"""What the drills record, turned into the lanes that the report holds.
-
-Owns: stretches of time from moments of change, and counts of writes. Does not own: the types (`report`) or the drawing
-(`timeline`). Invariant: the stretches of a lane neither overlap nor leave gaps between its first change and its end.
-"""
+"""Conversion of recorded changes and writes to the lanes of the report."""
 
 import math
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rehearsal.report.model import DnsSpan, LedgerSpan, Role, RoleSpan, WriteOutcome
+from rehearsal.report.model import DnsSpan, Role, RoleSpan, WriteOutcome, WriteSpan
 
 Changed = TypeVar("Changed")
 
@@ -16,7 +12,7 @@ Changed = TypeVar("Changed")
 def role_spans(
     *, cluster_id: str, region: str, changes: Iterable[tuple[float, Role]], end_seconds: float
 ) -> tuple[RoleSpan, ...]:
-    """A cluster's lane from its changes of role `(seconds, role)`; the last one lasts until `end_seconds`."""
+    """Return a cluster's lane from its changes `(seconds, role)`; the last role lasts until `end_seconds`."""
     return tuple(
         RoleSpan(cluster_id=cluster_id, region=region, role=role, start_seconds=start, end_seconds=end)
         for role, start, end in stretches(changes, end_seconds)
@@ -24,23 +20,21 @@ def role_spans(
 
 
 def dns_spans(*, name: str, changes: Iterable[tuple[float, str | None]], end_seconds: float) -> tuple[DnsSpan, ...]:
-    """A name's lane from its changes of answer `(seconds, region)`; the last one lasts until `end_seconds`."""
+    """Return a name's lane from its changes `(seconds, region)`; the last answer lasts until `end_seconds`."""
     return tuple(
         DnsSpan(name=name, region=region, start_seconds=start, end_seconds=end)
         for region, start, end in stretches(changes, end_seconds)
     )
 
 
-def bucket_writes(
-    writes: Iterable[tuple[float, WriteOutcome]], *, width_seconds: float = 0.5
-) -> tuple[LedgerSpan, ...]:
-    """Count the client's writes `(seconds, outcome)` in stretches of `width_seconds`; empty ones are left out."""
+def bucket_writes(writes: Iterable[tuple[float, WriteOutcome]], *, width_seconds: float = 0.5) -> tuple[WriteSpan, ...]:
+    """Count the client's writes `(seconds, outcome)` in periods of `width_seconds`, without empty ones."""
     counts: dict[int, dict[WriteOutcome, int]] = {}
     for seconds, outcome in writes:
         bucket = counts.setdefault(math.floor(seconds / width_seconds), dict.fromkeys(WriteOutcome, 0))
         bucket[outcome] += 1
     return tuple(
-        LedgerSpan(
+        WriteSpan(
             start_seconds=index * width_seconds,
             end_seconds=(index + 1) * width_seconds,
             acknowledged=count[WriteOutcome.ACKNOWLEDGED] + count[WriteOutcome.LOST],
@@ -52,7 +46,7 @@ def bucket_writes(
 
 
 def stretches(changes: Iterable[tuple[float, Changed]], end_seconds: float) -> Iterator[tuple[Changed, float, float]]:
-    """Each state with its start and end; one announced again goes on, one that lasted no time is left out."""
+    """Yield each state with its start and end; repeated states are merged, empty stretches left out."""
     ordered: list[tuple[float, Changed]] = []
     for seconds, state in sorted(changes, key=lambda change: change[0]):
         if ordered and ordered[-1][0] == seconds:

@@ -1,8 +1,4 @@
-"""The numbered markers of a timeline: which row each takes, so that none touches another.
-
-Owns: the rows. Does not own: the lanes below them (`timeline`). Invariant: no marker's words touch another's or are struck
-through by a line; what finds no room keeps its place in the list of events below the drawing.
-"""
+"""Rows of a timeline's numbered markers, so that no texts overlap. A marker without room is only in the list of events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +12,7 @@ DOT_ROW_PX, DOT_ROWS = 20, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
-    """An event's numbered marker; without `y` when there is no room for it. `flipped`: its words stand left of it."""
+    """An event's numbered marker; `y` is None without room. `flipped`: the text is on the left."""
 
     number: int
     event: TimelineEvent
@@ -27,39 +23,39 @@ class Flag:
 
 @dataclass(frozen=True, kw_only=True)
 class _Placed:
-    """A marker in a row, in pixels: its line goes down from `x`, its words stand on one side of it."""
+    """A marker in a row, in pixels: its line goes down from `x`, its text is on one side."""
 
     row: int
     x: float
-    words_px: float
+    text_px: float
     flipped: bool
 
     @property
     def left(self) -> float:
-        """Where what it takes of its row begins."""
-        return self.x - FLAG_RADIUS_PX - 2 - (self.words_px if self.flipped else 0)
+        """Left edge."""
+        return self.x - FLAG_RADIUS_PX - 2 - (self.text_px if self.flipped else 0)
 
     @property
     def right(self) -> float:
-        """Where it ends."""
-        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.words_px)
+        """Right edge."""
+        return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.text_px)
 
     def is_clear_of(self, other: "_Placed") -> bool:
-        """Whether neither touches the other, nor strikes through its words; behind its marker a line may pass."""
+        """Return whether neither overlaps the other or crosses its text with its line."""
         upper, lower = (self, other) if self.row <= other.row else (other, self)
         if upper.row == lower.row:
             return upper.right < lower.left or lower.right < upper.left
-        return not lower.words_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
+        return not lower.text_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
 
 
 def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
-    """Give each marker the highest row where it is clear of all others; what a word names goes before plain notes."""
+    """Put each marker into the highest free row; labelled markers come before plain notes."""
     placed: dict[int, _Placed] = {}
     for number, event in sorted(events, key=lambda one: not one[1].marker):
         x = axis.percent(event.seconds) / 100 * layout.plot_px
-        words_px = LETTER_PX * len(event.marker) + 6 if layout.words and event.marker else 0.0
-        flipped = x + FLAG_RADIUS_PX + words_px > layout.plot_px + layout.right_px
-        options = (_Placed(row=row, x=x, words_px=words_px, flipped=flipped) for row in range(layout.flag_rows))
+        text_px = LETTER_PX * len(event.marker) + 6 if layout.labels and event.marker else 0.0
+        flipped = x + FLAG_RADIUS_PX + text_px > layout.plot_px + layout.right_px
+        options = (_Placed(row=row, x=x, text_px=text_px, flipped=flipped) for row in range(layout.flag_rows))
         clear = (one for one in options if all(one.is_clear_of(other) for other in placed.values()))
         if (found := next(clear, None)) is not None:
             placed[number] = found
@@ -76,7 +72,7 @@ def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout:
 
 
 def stack_dots(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
-    """Numbered dots in as many rows as they need, `y` counted from the first row's top; a crowd's last find no room."""
+    """Put numbered dots into rows, `y` counted from the top of the first row."""
     rows: list[float] = []
     dots: list[Flag] = []
     for number, event in events:

@@ -1,11 +1,6 @@
-"""What a rehearsal found, as frozen facts, and their JSON.
+"""Types of a rehearsal's report, and their JSON (`report.schema.json`)."""
 
-Owns: the report's types, what follows from them (passed or not), and how report.json spells them (`report.schema.json`
-says it to others). Does not own: what is measured or asserted (`drills`), how lanes come of changes (`report_lanes`), the
-dashboards' facts (`report_dashboards`), any drawing, the files (`report_files`).
-Invariant: nothing here says "passed" by itself; it follows from the assertions alone, and no assertions is not passed.
-"""
-
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,51 +9,51 @@ from enum import StrEnum
 from typing import Any
 
 from rehearsal.report.dashboards import Dashboard
-from rehearsal.report.formatting import shown
+from rehearsal.report.formatting import format_number
 
 
 class EventKind(StrEnum):
-    """What sort of thing happened; the page and the terminal show this word."""
+    """Kind of an event, as the page and the terminal show it."""
 
-    OUTAGE = "outage"  # the rehearsal breaks something
-    RECOVERY = "recovery"  # the rehearsal mends it
-    VERDICT = "verdict"  # a controller's decision of a cycle
-    HELD = "held"  # a rule wanted to act, a guard held it
-    CALL = "call"  # a failover or switchover call that the RDS API accepted
-    REFUSED = "refused"  # one that it refused
+    OUTAGE = "outage"  # the drill injects a fault
+    RECOVERY = "recovery"  # the drill clears a fault
+    VERDICT = "verdict"  # a controller's verdict of a cycle
+    HELD = "held"  # a guard held a verdict that wanted to act
+    CALL = "call"  # an accepted failover or switchover call
+    REFUSED = "refused"  # a refused one
     PROMOTION = "promotion"  # a cluster became the writer
     REJOIN = "rejoin"  # a cluster came back as a reader
-    DNS = "dns"  # a name answers something else
-    CLIENT = "client"  # what the writing client met
-    NOTICE = "notice"  # a message to people
+    DNS = "dns"  # a name resolves differently
+    CLIENT = "client"  # an event of the writing client
+    NOTICE = "notice"  # a message to the topic's subscribers
     NOTE = "note"  # anything else
 
     @property
-    def words(self) -> str:
-        """The kind for people."""
+    def label(self) -> str:
+        """Display form of the kind."""
         return "DNS" if self is EventKind.DNS else str(self)
 
 
 class Role(StrEnum):
-    """What a cluster is at a moment, as its lane shows it."""
+    """Role of a cluster at a moment."""
 
     WRITER = "writer"
     STANDBY = "standby"
-    DARK = "dark"
+    UNREACHABLE = "unreachable"
     REJOINING = "rejoining"
 
 
 class WriteOutcome(StrEnum):
-    """What became of one write of the client; each write has exactly one outcome."""
+    """Outcome of one client write."""
 
-    ACKNOWLEDGED = "acknowledged"  # the client got its answer and the row is still there at the end
-    FAILED = "failed"  # the client got an error or no answer
-    LOST = "lost"  # the client got its answer, and the row is gone
+    ACKNOWLEDGED = "acknowledged"  # acknowledged, and the row still exists at the end
+    FAILED = "failed"  # an error or no answer
+    LOST = "lost"  # acknowledged, but the row is gone
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assertion:
-    """One thing that must hold, whether it did, and the evidence."""
+    """A checked condition, its result and the evidence."""
 
     text: str
     passed: bool
@@ -67,9 +62,9 @@ class Assertion:
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineEvent:
-    """One moment of a drill, in seconds since the drill's zero (negative before it).
+    """An event of a drill, in seconds since the drill's zero (negative before it).
 
-    `label` is a word or two beside its marker in the drawing ("first write"); without it the kind stands there.
+    `label` is the text beside its marker in the drawing; the default is the kind.
     """
 
     seconds: float
@@ -80,13 +75,13 @@ class TimelineEvent:
 
     @property
     def marker(self) -> str:
-        """What stands beside the marker: the label, the kind, or nothing for a plain note."""
-        return self.label or ("" if self.kind is EventKind.NOTE else self.kind.words)
+        """Text beside the marker: the label, the kind, or empty for a note."""
+        return self.label or ("" if self.kind is EventKind.NOTE else self.kind.label)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoleSpan:
-    """A cluster's role over a stretch of time."""
+    """A cluster's role over a period."""
 
     cluster_id: str
     region: str
@@ -97,7 +92,7 @@ class RoleSpan:
 
 @dataclass(frozen=True, kw_only=True)
 class DnsSpan:
-    """The region that a name answered over a stretch of time; None when it answered nothing."""
+    """The region that a name resolved to over a period; None without an answer."""
 
     name: str
     region: str | None
@@ -106,8 +101,8 @@ class DnsSpan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LedgerSpan:
-    """The client's writes in a stretch of time: `acknowledged` includes the ones that were lost afterwards."""
+class WriteSpan:
+    """The client's writes in a period; `acknowledged` includes rows lost later."""
 
     start_seconds: float
     end_seconds: float
@@ -122,40 +117,39 @@ class LedgerSpan:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeScale:
-    """The cycle of this rehearsal against the cycle that is deployed; every period shrinks by the same factor."""
+    """The interval of this rehearsal and the deployed one; every period is scaled by their ratio."""
 
     interval_seconds: float
     deployed_interval_seconds: float = 10.0
 
     @property
     def factor(self) -> float:
-        """How many times shorter every period was here than it is when deployed."""
+        """How many times shorter every period was than deployed."""
         return self.deployed_interval_seconds / self.interval_seconds
 
     @property
-    def words(self) -> str:
-        """The time scale as a sentence for people."""
-        here, deployed = shown(self.interval_seconds), shown(self.deployed_interval_seconds)
+    def description(self) -> str:
+        """The time scale as a sentence."""
+        here, deployed = format_number(self.interval_seconds), format_number(self.deployed_interval_seconds)
         if math.isclose(self.factor, 1.0):
-            return f"No period was shrunk: the cycle of {here} s is the deployed one."
+            return f"Periods as deployed: the interval is {here} s."
         if self.factor < 1.0:
-            return f"No period was shrunk: the cycle was {here} s, longer than the deployed {deployed} s."
+            return f"Periods as deployed, except the interval: {here} s instead of {deployed} s."
         return (
-            f"Periods shrunk by factor {shown(self.factor)} because the cycle was shortened "
-            f"from {deployed} s to {here} s: what takes 60 s when deployed took {shown(60 / self.factor)} s here."
+            f"Periods shortened by a factor of {format_number(self.factor)} (interval {here} s instead of {deployed} s): "
+            f"60 s when deployed are {format_number(60 / self.factor)} s here."
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrillResult:
-    """One drill: what happened, what was measured, what had to hold.
+    """Result of one drill.
 
-    `zero` says in words what second 0 is, `zero_seconds` when that was, `started_seconds` when the drill began: both since
-    the rehearsal's start. `key_measurements` name the numbers for the summary (else the first three). `error` is what ended
-    the drill before its assertions were all checked.
+    `zero` describes second 0. `zero_seconds` and `started_seconds` are counted from the rehearsal's start. `key_measurements`
+    name the numbers of the summary (default: the first three). `error` is the reason for an early end.
 
     Raises:
-        ValueError: a measurement isn't a finite number (leave out what was never reached), or a key names none.
+        ValueError: a measurement isn't finite.
     """
 
     name: str
@@ -170,38 +164,40 @@ class DrillResult:
     description: str = ""
     roles: tuple[RoleSpan, ...] = ()
     dns: tuple[DnsSpan, ...] = ()
-    writes: tuple[LedgerSpan, ...] = ()
+    writes: tuple[WriteSpan, ...] = ()
     key_measurements: tuple[str, ...] = ()
     error: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.measurements.items():
             if not math.isfinite(value):
-                raise ValueError(f"drill {self.name}: measurement {name} is {value}; leave out what was never reached")
+                raise ValueError(
+                    f"drill {self.name}: measurement {name} is {value}; leave out a measurement without a value"
+                )
 
     @property
     def passed(self) -> bool:
-        """Whether the drill ran to its end and every assertion held; a drill without assertions proves nothing."""
+        """Whether the drill ran to its end and every assertion passed; False without assertions."""
         return self.error is None and bool(self.assertions) and all(one.passed for one in self.assertions)
 
     @property
     def failures(self) -> tuple[Assertion, ...]:
-        """The assertions that did not hold."""
+        """The failed assertions."""
         return tuple(one for one in self.assertions if not one.passed)
 
     @property
     def clusters(self) -> list[tuple[str, str]]:
-        """The clusters whose roles are known, each with its region, in the order in which they appear."""
+        """The clusters with known roles and their regions, in order of appearance."""
         return list(dict.fromkeys((span.cluster_id, span.region) for span in self.roles))
 
     @property
     def key_numbers(self) -> dict[str, float]:
-        """The measurements for the summary; a key that this run never reached is left out."""
+        """The available measurements of the summary."""
         names = self.key_measurements or tuple(self.measurements)[:3]
         return {name: self.measurements[name] for name in names if name in self.measurements}
 
     def to_json(self) -> dict[str, Any]:
-        """The drill as report.json holds it."""
+        """Return the drill as in report.json."""
         return {
             "name": self.name,
             "title": self.title,
@@ -212,7 +208,7 @@ class DrillResult:
             "started_seconds": self.started_seconds,
             "zero_seconds": self.zero_seconds,
             "zero": self.zero,
-            "assertions": [{"text": one.text, "passed": one.passed, "detail": one.detail} for one in self.assertions],
+            "assertions": [asdict(one) for one in self.assertions],
             "timeline": [_event_json(one) for one in sorted(self.timeline, key=lambda event: event.seconds)],
             "measurements": dict(self.measurements),
             "key_measurements": list(self.key_numbers),
@@ -222,20 +218,20 @@ class DrillResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """The code that was rehearsed: a git commit, and whether files differed from it."""
+    """The git commit that was rehearsed, and whether files differed from it."""
 
     id: str
     modified: bool
 
     @property
-    def words(self) -> str:
-        """The commit for people."""
-        return f"{self.id[:12]}, with changes that are not committed" if self.modified else self.id[:12]
+    def label(self) -> str:
+        """Display form of the commit."""
+        return f"{self.id[:12]}, with uncommitted changes" if self.modified else self.id[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shortened:
-    """A period that was shorter here than it is when deployed."""
+    """A period that was shorter than deployed."""
 
     what: str
     deployed_seconds: float
@@ -243,8 +239,8 @@ class Shortened:
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Unproven:
-    """A property that was sent, and that the emulator does not hold: right or wrong on AWS, nothing here proves it."""
+class UnverifiedProperty:
+    """A property that the emulator accepts but does not store, so the rehearsal does not verify it."""
 
     type: str
     property: str
@@ -253,12 +249,11 @@ class Unproven:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A whole rehearsal.
+    """Report of a whole rehearsal.
 
-    `subject` names what was rehearsed (the global cluster). `started_at` is aware. `settings` are all that were in force,
-    defaults too. `resources` counts by region (or "global") and type. `notes` say what a rehearsal can't show, `not_held`
-    which properties the emulator forgets. `dashboards` are those that were deployed, with the data that they would show.
-    `commit` is None where no git can tell. `errors` are what ended the rehearsal outside a drill, such as a failed deployment.
+    `subject` is the global cluster. `started_at` is aware. `settings` include the defaults. `resources` are counted by region
+    (or "global") and type. `not_held` are the properties that the emulator does not store. `commit` is None without git.
+    `errors` ended the rehearsal outside a drill.
 
     Raises:
         ValueError: `started_at` isn't aware.
@@ -278,7 +273,7 @@ class Report:
     commit: Commit | None = None
     machine: str = ""
     shortened: tuple[Shortened, ...] = ()
-    not_held: tuple[Unproven, ...] = ()
+    not_held: tuple[UnverifiedProperty, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
 
     def __post_init__(self) -> None:
@@ -287,17 +282,17 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether there were drills, all passed, and nothing else went wrong."""
+        """Whether drills ran, all passed, and no other error occurred."""
         return not self.errors and bool(self.drills) and all(drill.passed for drill in self.drills)
 
     @property
     def resource_count(self) -> int:
-        """How many resources were created, in all regions."""
+        """Number of created resources in all regions."""
         return sum(sum(types.values()) for types in self.resources.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The report as report.json holds it: plain JSON types only."""
-        return {
+        """Return the report as in report.json. Raises TypeError if a setting isn't JSON."""
+        record = {
             "passed": self.passed,
             "subject": self.subject,
             "started_at": self.started_at.isoformat(),
@@ -306,9 +301,9 @@ class Report:
                 "factor": self.time_scale.factor,
                 "interval_seconds": self.time_scale.interval_seconds,
                 "deployed_interval_seconds": self.time_scale.deployed_interval_seconds,
-                "words": self.time_scale.words,
+                "words": self.time_scale.description,
             },
-            "commit": None if self.commit is None else {"id": self.commit.id, "modified": self.commit.modified},
+            "commit": None if self.commit is None else asdict(self.commit),
             "machine": self.machine,
             "shortened": [asdict(one) for one in self.shortened],
             "settings": dict(self.settings),
@@ -321,9 +316,7 @@ class Report:
             "notes": list(self.notes),
             "errors": list(self.errors),
         }
-
-
-# JSON
+        return json.loads(json.dumps(record))
 
 
 def _event_json(event: TimelineEvent) -> dict[str, Any]:
@@ -347,5 +340,5 @@ def _lanes_json(drill: DrillResult) -> list[dict[str, Any]]:
     return lanes
 
 
-def _span_json(span: RoleSpan | DnsSpan | LedgerSpan, **what: str | int | None) -> dict[str, Any]:
+def _span_json(span: RoleSpan | DnsSpan | WriteSpan, **what: str | int | None) -> dict[str, Any]:
     return {"start_seconds": span.start_seconds, "end_seconds": span.end_seconds, **what}

@@ -1,9 +1,6 @@
-"""What a rehearsal says of the functions' permissions: read as they are deployed, held against what was called.
+"""Review of the functions' permissions: the deployed roles compared with the recorded calls.
 
-Owns: reading the roles, and this part of the report. Does not own: the comparison (permissions.py) or the recording
-(ministack_launcher.py).
-Invariant: nothing recorded is no pass; what nobody asked for is judged only after drills in which a function called a
-failover and that were all played to their end, for otherwise much lies idle.
+Unused permissions are checked only if a function called a failover and every drill ran to its end.
 """
 
 from __future__ import annotations
@@ -24,17 +21,16 @@ from rehearsal.cloud.permission_log import (
 from rehearsal.report.model import Assertion, DrillResult, TimelineEvent
 from rehearsal.support.clients import ClientFactory
 
-NAME, TITLE = "permissions", "The functions' roles allow what is called, and nothing more"
-NOT_JUDGED = (
-    "whether a role allows more than is called is not judged: that takes a failover by a function, and drills that all ran to "
-    "their end"
+NAME, TITLE = "permissions", "Permissions of the functions"
+UNUSED_NOT_CHECKED = (
+    "unused permissions are not checked: this requires a failover by a function, and drills that all ran to their end"
 )
-LISTED = 12
-"""How many shortcomings are spelled out."""
+MAX_LISTED = 12
+"""Most findings listed in an assertion's detail."""
 
 
 def roles_of_functions(clients: ClientFactory, regions: Iterable[str]) -> list[FunctionRole]:
-    """Return the role of every function in some regions, with all that it allows, inline or attached."""
+    """Return the role of every function in some regions, with all allowed actions, inline or attached."""
     found = []
     for region in regions:
         for page in clients("lambda", region).get_paginator("list_functions").paginate():
@@ -47,36 +43,36 @@ def roles_of_functions(clients: ClientFactory, regions: Iterable[str]) -> list[F
 
 
 def review(*, roles: Sequence[FunctionRole], checks: Iterable[PermissionCheck], ran_to_the_end: bool) -> DrillResult:
-    """Return what must hold of the roles, in the form of a drill."""
-    asked = checks_of_functions(roles, checks)
-    is_judged = ran_to_the_end and is_unused_decidable(asked)
-    lacking = denied(asked)
-    kinds = {(one.role, one.action) for one in asked}
+    """Return the review in the form of a drill."""
+    called = checks_of_functions(roles, checks)
+    checks_unused = ran_to_the_end and is_unused_decidable(called)
+    denied_actions = denied(called)
+    kinds = {(one.role, one.action) for one in called}
     allowed = {(one.role, action) for one in roles for action in one.actions}
     assertions = [
         Assertion(
-            text="every call of the functions is allowed by the role that makes it",
-            passed=bool(asked) and not lacking,
-            detail=_words(lacking) or f"of {len({one.role for one in asked})} roles: {_names(asked)}",
+            text="every call of the functions is allowed by their roles",
+            passed=bool(called) and not denied_actions,
+            detail=_listing(denied_actions) or f"{len({one.role for one in called})} roles called {_names(called)}",
         )
     ]
-    if is_judged:
-        idle = unused(roles, asked)
-        excepted = sum(action in NEVER_REQUESTED_HERE for _, action in allowed - kinds)
+    if checks_unused:
+        unused_actions = unused(roles, called)
+        uncallable = sum(action in NEVER_REQUESTED_HERE for _, action in allowed - kinds)
         assertions.append(
             Assertion(
                 text="no role allows an action that no function calls",
-                passed=not idle,
-                detail=_words(idle)
-                or f"{len(allowed)} actions of {len(roles)} roles; {excepted} can't be called here, each for a named reason",
+                passed=not unused_actions,
+                detail=_listing(unused_actions)
+                or f"{len(allowed)} actions of {len(roles)} roles; {uncallable} cannot be called on the emulator",
             )
         )
     return DrillResult(
         name=NAME,
         title=TITLE,
-        description="What IAM was asked for in the drills, against the policies as they are deployed.",
+        description="The actions called in the drills, compared with the deployed policies.",
         assertions=tuple(assertions),
-        timeline=() if is_judged else (TimelineEvent(seconds=0, event=NOT_JUDGED),),
+        timeline=() if checks_unused else (TimelineEvent(seconds=0, event=UNUSED_NOT_CHECKED),),
         measurements={"asked_actions": len(kinds), "allowed_actions": len(allowed)},
     )
 
@@ -98,10 +94,10 @@ def _allowed(document: Any) -> Iterator[str]:
             yield from [actions] if isinstance(actions, str) else actions
 
 
-def _names(asked: Iterable[PermissionCheck]) -> str:
-    return ", ".join(sorted({one.action for one in asked})) or "nothing was asked for"
+def _names(called: Iterable[PermissionCheck]) -> str:
+    return ", ".join(sorted({one.action for one in called})) or "no action"
 
 
-def _words(lines: Sequence[str]) -> str:
-    more = [f"and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
-    return "; ".join([*lines[:LISTED], *more])
+def _listing(lines: Sequence[str]) -> str:
+    more = [f"and {len(lines) - MAX_LISTED} more"] if len(lines) > MAX_LISTED else []
+    return "; ".join([*lines[:MAX_LISTED], *more])

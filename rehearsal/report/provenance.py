@@ -1,7 +1,4 @@
-"""Under which conditions a rehearsal ran: the code, the settings, the versions, the machine, and what was shorter.
-
-Owns: asking for them. Does not own: how they are shown. Invariant: nothing is guessed: without git there is no commit.
-"""
+"""Conditions of a rehearsal: commit, versions, machine, and shortened periods."""
 
 from __future__ import annotations
 
@@ -20,17 +17,14 @@ VERSIONED_PACKAGES = ("pulumi", "pulumi-aws", "ministack", "microburst", "mysql-
 
 
 def commit_of(directory: Path) -> Commit | None:
-    """The commit that a directory is at, and whether a file that git knows, or should know, differs from it.
-
-    None when there is no git, or no repository that has a commit.
-    """
+    """Return a directory's commit and whether files differ from it; None without git or a commit."""
     head = _git(directory, "rev-parse", "HEAD")
     changes = _git(directory, "status", "--porcelain")
     return None if head is None or changes is None else Commit(id=head, modified=bool(changes))
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    """What git says, without taking a lock; None when it can't. In CI the checkout may be another user's: reading is safe."""
+    """Return git's output without taking a lock; None on failure. In CI another user may own the checkout: reading is safe."""
     trust = ("-c", f"safe.directory={directory}")
     command = ["git", "--no-optional-locks", *trust, "-C", str(directory), *arguments]
     try:
@@ -41,12 +35,12 @@ def _git(directory: Path, *arguments: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """The interpreter and the packages that a rehearsal stands on."""
+    """Return the versions of Python and the main packages."""
     return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED_PACKAGES}}
 
 
 def machine() -> str:
-    """The machine in a few words: what it runs, and how many processors this process may use."""
+    """Return the operating system, the architecture and the number of usable processors."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return f"{platform.system()} {platform.machine()}, {processors} processor{'' if processors == 1 else 's'}"
 
@@ -54,7 +48,7 @@ def machine() -> str:
 def shortened(
     *, deployed: FailoverSettings, here: FailoverSettings, periods: Mapping[str, tuple[float, float]]
 ) -> tuple[Shortened, ...]:
-    """Every setting in seconds that was shorter here, and the further `periods` (deployed, here) that were."""
+    """Return the settings in seconds that were shorter than deployed, and the shorter ones of `periods` (deployed, here)."""
 
     def pairs() -> Iterator[tuple[str, float, float]]:
         for name in FailoverSettings.model_fields:

@@ -1,23 +1,18 @@
-"""A drill's timeline, to scale: where everything stands that the report page draws.
-
-Along it places are in percent of the plot, so that text keeps its size on every screen; across it in pixels.
-Owns: the lanes. Does not own: the facts (`report`, `report_phases`), time's place (`timeline_axis`), the markers' rows
-(`timeline_markers`), the look (`page/`).
-"""
+"""Layout of a drill's timeline, to scale. Horizontal positions are in percent of the plot, vertical ones in pixels."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rehearsal.report.axis import LETTER_PX, Axis, Layout
-from rehearsal.report.formatting import shown
+from rehearsal.report.formatting import format_number
 from rehearsal.report.markers import DOT_ROW_PX, FLAG_ROW_PX, Flag, place_flags, stack_dots
-from rehearsal.report.model import DnsSpan, DrillResult, EventKind, LedgerSpan, RoleSpan
+from rehearsal.report.model import DnsSpan, DrillResult, EventKind, RoleSpan, WriteSpan
 from rehearsal.report.phases import phases
 
 HEADING_PX, LANE_PX, GAP_PX, WRITES_PX = 18, 28, 10, 64
 DOT_LANES = (
-    ("Controllers", "what they judge", frozenset((EventKind.VERDICT, EventKind.HELD))),
-    ("People", "what they are told", frozenset((EventKind.NOTICE,))),
+    ("Controllers", "verdicts", frozenset((EventKind.VERDICT, EventKind.HELD))),
+    ("Notices", "sent", frozenset((EventKind.NOTICE,))),
 )
 IN_LANES = frozenset().union(*(kinds for _, _, kinds in DOT_LANES))
 
@@ -43,7 +38,7 @@ class Lane:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteBar:
-    """The client's writes in one stretch: kept and lost grow up from the baseline, failed down."""
+    """The client's writes in one period: kept and lost above the baseline, failed below."""
 
     left: float
     width: float
@@ -55,7 +50,7 @@ class WriteBar:
 
 @dataclass(frozen=True, kw_only=True)
 class WritesLane:
-    """The lane of the client's writes; `lost_right` is where the last loss ends."""
+    """The lane of the client's writes; `lost_right` is the right end of the last loss."""
 
     y: float
     baseline_y: float
@@ -66,17 +61,17 @@ class WritesLane:
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """What a lane is, and of what, in lines that have room; `y` is the top of the lane, `words` the whole of it."""
+    """A lane's heading; `y` is the top of the lane, `text` the full text."""
 
     name: str
     details: tuple[str, ...]
     y: float
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Everything that the template draws, with its places."""
+    """Everything the template draws, with positions."""
 
     layout: Layout
     description: str
@@ -92,25 +87,25 @@ class Drawing:
 
 @dataclass(kw_only=True)
 class _Sheet:
-    """The lanes as they are laid under each other."""
+    """The lanes placed so far."""
 
     layout: Layout
     y: float
     headings: list[Heading] = field(default_factory=list)
 
-    def lay(self, height_px: float, name: str, *details: str) -> float:
-        """Put a lane under the last one; return where its content begins."""
-        words, has_gutter = ", ".join(details), self.layout.gutter_px > 0
+    def add_lane(self, height_px: float, name: str, *details: str) -> float:
+        """Add a lane below the last one; return the top of its content."""
+        text, has_gutter = ", ".join(details), self.layout.gutter_px > 0
         top = self.y + (0 if has_gutter else HEADING_PX)
         room = int((self.layout.gutter_px - 12) / 6)
-        lines = tuple(_cut(line, room) for line in details) if has_gutter else (words,)
-        self.headings.append(Heading(name=name, details=lines, y=top, words=words))
+        lines = tuple(_shorten(line, room) for line in details) if has_gutter else (text,)
+        self.headings.append(Heading(name=name, details=lines, y=top, text=text))
         self.y = top + height_px + GAP_PX
         return top
 
 
 def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
-    """Place a drill's timeline; None when there is nothing to draw."""
+    """Lay out a drill's timeline; None without anything to draw."""
     axis = Axis.of(drill)
     if axis is None:
         return None
@@ -124,13 +119,13 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
         stack = stack_dots([(number, event) for number, event in events if event.kind in kinds], axis, layout)
         dots += _in_lane(stack, sheet, name, detail) if stack else ()
     for name, detail, bars in _bar_lanes(drill, axis, layout):
-        lanes.append(Lane(y=sheet.lay(LANE_PX, name, detail), bars=bars))
+        lanes.append(Lane(y=sheet.add_lane(LANE_PX, name, detail), bars=bars))
     writes = None
     if drill.writes:
-        writes = _writes_lane(drill.writes, axis, sheet.lay(WRITES_PX, "Client", *_writes_words(drill.writes)))
+        writes = _writes_lane(drill.writes, axis, sheet.add_lane(WRITES_PX, "Client", *_writes_words(drill.writes)))
     return Drawing(
         layout=layout,
-        description=_in_words(drill),
+        description=_describe(drill),
         ticks=axis.ticks(layout.ticks),
         flags=flags,
         dots=tuple(dots),
@@ -143,18 +138,18 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
 
 
 def _in_lane(stack: Sequence[Flag], sheet: _Sheet, name: str, detail: str) -> Iterator[Flag]:
-    """Dots in the middle of a lane of their own."""
+    """Center dots in a lane of their own."""
     height = max(dot.y for dot in stack if dot.y is not None) + DOT_ROW_PX / 2
     lane_px = max(LANE_PX, height)
-    top = sheet.lay(lane_px, name, detail) + (lane_px - height) / 2
+    top = sheet.add_lane(lane_px, name, detail) + (lane_px - height) / 2
     for dot in stack:
         yield replace(dot, y=None if dot.y is None else top + dot.y)
 
 
 def _bar(axis: Axis, layout: Layout, style: str, labels: Sequence[str], span: RoleSpan | DnsSpan) -> Bar:
-    """A bar with the first of the labels that it has room for."""
+    """Return a bar with the first label that fits."""
     left, right = axis.percent(span.start_seconds), axis.percent(span.end_seconds)
-    title = f"{labels[0]}, {shown(span.start_seconds)} to {shown(span.end_seconds)} s"
+    title = f"{labels[0]}, {format_number(span.start_seconds)} to {format_number(span.end_seconds)} s"
     return Bar(
         style=style, left=left, width=round(right - left, 3), label=_fitting(labels, right - left, layout), title=title
     )
@@ -166,27 +161,27 @@ def _fitting(labels: Sequence[str], percent: float, layout: Layout) -> str:
 
 
 def _phase_lane(drill: DrillResult, axis: Axis, sheet: _Sheet) -> Lane:
-    """How the time to the first write divides."""
-    found = phases(drill)
-    whole = f"{shown(found[-1].end_seconds - found[0].start_seconds)} s in all"
+    """Return the lane of the phases up to the first write."""
+    drill_phases = phases(drill)
+    total = f"{format_number(drill_phases[-1].end_seconds - drill_phases[0].start_seconds)} s in total"
     bars: list[Bar] = []
-    for index, phase in enumerate(found):
+    for index, phase in enumerate(drill_phases):
         left, right = axis.percent(phase.start_seconds), axis.percent(phase.end_seconds)
-        seconds = f"{shown(round(phase.seconds, 2))} s"
+        seconds = f"{format_number(round(phase.seconds, 2))} s"
         bars.append(
             Bar(
                 style=f"phase-{index % 2}",
                 left=left,
                 width=round(right - left, 3),
-                label=_fitting((f"{phase.word} {seconds}", seconds, phase.word), right - left, sheet.layout),
-                title=f"{phase.word}: {seconds}, {phase.sentence}",
+                label=_fitting((f"{phase.name} {seconds}", seconds, phase.name), right - left, sheet.layout),
+                title=f"{phase.name}: {seconds}, {phase.description}",
             )
         )
-    return Lane(y=sheet.lay(LANE_PX, "Time to write again", whole), bars=tuple(bars))
+    return Lane(y=sheet.add_lane(LANE_PX, "Time to first write", total), bars=tuple(bars))
 
 
 def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple[str, str, tuple[Bar, ...]]]:
-    """The lanes of the clusters' roles and of the names' answers: name, detail, bars."""
+    """Yield the lanes of roles and DNS answers: name, detail, bars."""
     for cluster_id, region in drill.clusters:
         spans = [span for span in drill.roles if span.cluster_id == cluster_id]
         bars = (_bar(axis, layout, span.role, (span.role, span.role[0].upper()), span) for span in spans)
@@ -204,12 +199,12 @@ def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple
         yield "DNS", f"{name}", tuple(bars)
 
 
-def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLane:
+def _writes_lane(writes: Sequence[WriteSpan], axis: Axis, y: float) -> WritesLane:
     most_up, most_down = max(span.acknowledged for span in writes), max(span.failed for span in writes)
     px = WRITES_PX / max(most_up + most_down, 1)
 
     def height(count: int) -> float:
-        return round(max(count * px, 3.0), 2) if count else 0.0  # one lost row must be seen among hundreds
+        return round(max(count * px, 3.0), 2) if count else 0.0  # a single lost row stays visible
 
     bars = tuple(
         WriteBar(
@@ -218,7 +213,7 @@ def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLa
             kept_px=height(span.acknowledged - span.lost),
             lost_px=height(span.lost),
             failed_px=height(span.failed),
-            title=f"{shown(span.start_seconds)} to {shown(span.end_seconds)} s: {', '.join(_writes_words([span]))}",
+            title=f"{format_number(span.start_seconds)} to {format_number(span.end_seconds)} s: {', '.join(_writes_words([span]))}",
         )
         for span in writes
     )
@@ -231,7 +226,7 @@ def _writes_lane(writes: Sequence[LedgerSpan], axis: Axis, y: float) -> WritesLa
     )
 
 
-def _writes_words(writes: Iterable[LedgerSpan]) -> tuple[str, str, str]:
+def _writes_words(writes: Iterable[WriteSpan]) -> tuple[str, str, str]:
     spans = list(writes)
     return (
         f"{sum(span.acknowledged for span in spans):,} acknowledged",
@@ -240,26 +235,28 @@ def _writes_words(writes: Iterable[LedgerSpan]) -> tuple[str, str, str]:
     )
 
 
-def _cut(text: str, room: int) -> str:
-    """A name with its middle left out where it has no room: its ends tell it from others."""
+def _shorten(text: str, room: int) -> str:
+    """Shorten a name by leaving out its middle."""
     if len(text) <= room:
         return text
     head = (room - 1) // 2
     return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (room - 1 - head) :]}"
 
 
-def _in_words(drill: DrillResult) -> str:
-    """The drawing for those who can't see it."""
+def _describe(drill: DrillResult) -> str:
+    """Describe the drawing for screen readers."""
     sentences = [f"Seconds are counted from {drill.zero}."]
-    sentences += [f"{phase.word} took {shown(round(phase.seconds, 2))} s, {phase.sentence}." for phase in phases(drill)]
+    sentences += [
+        f"{phase.name} took {format_number(round(phase.seconds, 2))} s, {phase.description}." for phase in phases(drill)
+    ]
     for span in drill.roles:
         sentences.append(
-            f"{span.region} is {span.role} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
+            f"{span.region} is {span.role} from {format_number(span.start_seconds)} to {format_number(span.end_seconds)} s."
         )
     for span in drill.dns:
-        answer = span.region or "nothing"
+        answer = span.region or "no address"
         sentences.append(
-            f"{span.name} answers {answer} from {shown(span.start_seconds)} to {shown(span.end_seconds)} s."
+            f"{span.name} resolves to {answer} from {format_number(span.start_seconds)} to {format_number(span.end_seconds)} s."
         )
     if drill.writes:
         sentences.append(f"The client's writes: {', '.join(_writes_words(drill.writes))}.")

@@ -1,8 +1,6 @@
-"""A place to practise: `python -m rehearsal.sandbox`, an embedded AWS in two regions that lives until it is stopped.
+"""Command line of the sandbox: `python -m rehearsal.sandbox`, an embedded AWS in two regions that runs until it is stopped.
 
-Owns: the commands and their exit codes. Does not own: the running world (sandbox_server.py), what changes the stack in it
-(sandbox_engine.py); both are imported only by the commands that need them: the others are quick.
-Exit codes: 0 done; 1 failed, or something is left after a destroy; 2 usage; 3 refused; 130 interrupted.
+The commands import the server and the engine only when they need them: the others start quickly.
 """
 
 from __future__ import annotations
@@ -16,33 +14,40 @@ from typing import Annotated
 
 import typer
 
-from rehearsal.sandbox.client import FILE, OUTPUTS, RefusedError, SandboxError, find
-from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY
+from rehearsal.sandbox.client import FILE, OUTPUTS, SandboxError, SandboxRefusedError, find
 
 FAILED, REFUSED = 1, 3
 STOP_SECONDS = 30.0
-EXIT_CODES = "Exit codes: 0 done; 1 failed, or something is left after a destroy; 2 usage; 3 refused; 130 interrupted."
+EXIT_CODES = "Exit codes: 0 done; 1 failed, or resources are left after a destroy; 2 usage; 3 refused; 130 interrupted."
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="An embedded AWS in two regions on this machine, for practising the operator's commands.",
+    help="An embedded AWS in two regions on this machine, to practise the operator's commands.",
     epilog=EXIT_CODES,
 )
 Directory = Annotated[
-    Path, typer.Option("--directory", metavar="DIR", help="Where the sandbox's file and the stack's outputs are.")
+    Path, typer.Option("--directory", metavar="DIR", help="Directory of the sandbox's file and the stack's outputs.")
 ]
-Stack = Annotated[str, typer.Option("--stack", help="Whose settings: Pulumi.<STACK>.yaml.")]
+Stack = Annotated[str, typer.Option("--stack", help="The stack whose settings (Pulumi.<STACK>.yaml) are used.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-HERE = Path(".sandbox")
+DEFAULT_DIRECTORY = Path(".sandbox")
 
 
 @app.command()
 def start(
-    stack: Annotated[str, typer.Option("--stack", help="Whose two regions there are: Pulumi.<STACK>.yaml.")] = "dev",
-    cycle: Annotated[
+    stack: Annotated[
+        str, typer.Option("--stack", help="The stack whose two regions (Pulumi.<STACK>.yaml) are started.")
+    ] = "dev",
+    interval_seconds: Annotated[
         float,
-        typer.Option("--interval", min=1.0, max=10.0, help="Seconds between two cycles; every period shrinks with it."),
+        typer.Option(
+            "--interval",
+            min=1.0,
+            max=10.0,
+            help="Seconds between two cycles; every other period is scaled by the same factor.",
+        ),
     ] = 1.0,
     cooldown: Annotated[
         int | None,
@@ -51,112 +56,109 @@ def start(
             metavar="SECONDS",
             min=0,
             max=86400,
-            help="How long after a change of roles nothing fails over by itself. Default: as deployed, shrunk with the cycle.",
+            help="Period without automatic failover after a change of roles. Default: the deployed value, scaled.",
         ),
     ] = None,
-    directory: Directory = HERE,
+    directory: Directory = DEFAULT_DIRECTORY,
 ) -> None:
     """Start both regions, empty, and stay in the foreground until Ctrl-C or `stop`."""
     from rehearsal.sandbox.server import host
 
-    with _explained():
-        _refuse_second(directory)
+    with _exit_codes():
+        _require_free_directory(directory)
         overrides = {} if cooldown is None else {"cooldown_seconds": cooldown}
-        host(stack, cycle, directory, failover_overrides=overrides, say=_say_how_to_reach)
-    typer.echo("Stopped; nothing is left.")
+        host(stack, interval_seconds, directory, failover_overrides=overrides, on_ready=_show_access)
+    typer.echo("Stopped; everything is deleted.")
 
 
 @app.command()
-def up(stack: Stack = "dev", directory: Directory = HERE) -> None:
-    """Deploy the program, or bring what is there up to date; a second time nothing changes."""
-    from rehearsal.sandbox.stack import bring_up
+def up(stack: Stack = "dev", directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Deploy the program, or update the deployed stack."""
+    from rehearsal.sandbox.stack import deploy_stack
 
-    with _explained():
-        bring_up(find(directory), stack, directory)
+    with _exit_codes():
+        deploy_stack(find(directory), stack, directory)
 
 
 @app.command()
 def preview(
     stack: Stack = "dev",
     refreshed: Annotated[
-        bool, typer.Option("--refresh", help="Read first what AWS says now of the properties that it owns.")
+        bool, typer.Option("--refresh", help="First read the current values of the properties that AWS manages.")
     ] = False,
-    directory: Directory = HERE,
+    directory: Directory = DEFAULT_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
-    """Say what `up` would do, resource by resource, and do nothing."""
-    from rehearsal.sandbox.stack import foretell
+    """Show what `up` would change, resource by resource."""
+    from rehearsal.sandbox.stack import preview_stack
 
-    with _explained():
-        foretell(find(directory), stack, refreshed=refreshed, as_json=as_json)
+    with _exit_codes():
+        preview_stack(find(directory), stack, refreshed=refreshed, as_json=as_json)
 
 
 @app.command(name="destroy")
-def destroy_all(directory: Directory = HERE) -> None:
-    """Delete everything in reverse order, and look whether both regions are empty."""
-    from rehearsal.sandbox.stack import take_down
+def destroy_all(directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Delete every resource in reverse order, and check that both regions are empty."""
+    from rehearsal.sandbox.stack import destroy_stack
 
-    with _explained():
-        take_down(find(directory), directory)
-
-
-@app.command()
-def fail(region: str, directory: Directory = HERE) -> None:
-    """Let a region go dark: its databases, its functions and its AWS API hang, for everybody."""
-    with _explained():
-        find(directory).turn(region, "fail")
-        typer.echo(f"{region} is dark")
+    with _exit_codes():
+        destroy_stack(find(directory), directory)
 
 
 @app.command()
-def restore(region: str, directory: Directory = HERE) -> None:
-    """Bring a region back."""
-    with _explained():
-        find(directory).turn(region, "restore")
-        typer.echo(f"{region} is back")
+def fail(region: str, directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Fail a region: its databases, functions and AWS API stop answering all callers."""
+    with _exit_codes():
+        find(directory).change_region(region, "fail")
+        typer.echo(f"{region} has failed")
 
 
 @app.command()
-def status(directory: Directory = HERE, as_json: AsJson = False) -> None:
-    """Say what runs, what is deployed, who is the writer and which region is dark."""
-    with _explained():
-        picture = find(directory).picture()
+def restore(region: str, directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Restore a failed region."""
+    with _exit_codes():
+        find(directory).change_region(region, "restore")
+        typer.echo(f"{region} is restored")
+
+
+@app.command()
+def status(directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False) -> None:
+    """Show the stack, the writer and the failed regions."""
+    with _exit_codes():
+        status = find(directory).status()
         if as_json:
-            typer.echo(json.dumps(picture, indent=2))
+            typer.echo(json.dumps(status, indent=2))
             return
         typer.echo(
-            f"stack {picture['stack']}, a cycle of {picture['interval_seconds']:g} s, {picture['resources']} resources"
+            f"stack {status['stack']}, interval {status['interval_seconds']:g} s, {status['resources']} resources"
         )
-        for region in picture["regions"]:
-            cluster = next((each for each in picture["clusters"] if each["region"] == region), None)
+        for region in status["regions"]:
+            cluster = next((each for each in status["clusters"] if each["region"] == region), None)
             role = "empty" if cluster is None else "writer" if cluster["is_writer"] else "standby"
-            typer.echo(f"  {region}: {role}{', dark' if region in picture['dark_regions'] else ''}")
-        typer.echo(_exports(picture["operator_url"]))
+            typer.echo(f"  {region}: {role}{', failed' if region in status['failed_regions'] else ''}")
+        typer.echo(_environment_variables(status["operator_url"]))
 
 
 @app.command()
-def stop(directory: Directory = HERE) -> None:
-    """End the sandbox with everything that is in it."""
-    with _explained():
+def stop(directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Stop the sandbox and delete everything in it."""
+    with _exit_codes():
         client = find(directory)
         client.stop()
         deadline = time.monotonic() + STOP_SECONDS
         while (directory / FILE).exists():
             if time.monotonic() > deadline:
-                raise SandboxError(f"process {client.address.pid} did not end within {STOP_SECONDS:g} s: kill it")
+                raise SandboxError(f"process {client.address.pid} did not stop within {STOP_SECONDS:g} s. Kill it")
             time.sleep(0.05)
         typer.echo("stopped")
 
 
-# How it is done.
-
-
 @contextmanager
-def _explained() -> Iterator[None]:
-    """End with the exit code that fits what went wrong, and its words on stderr."""
+def _exit_codes() -> Iterator[None]:
+    """Map errors to exit codes and print them on stderr."""
     try:
         yield
-    except RefusedError as error:
+    except SandboxRefusedError as error:
         typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(REFUSED) from error
     except SandboxError as error:
@@ -167,26 +169,28 @@ def _explained() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _refuse_second(directory: Path) -> None:
+def _require_free_directory(directory: Path) -> None:
     if not (directory / FILE).exists():
         return
     try:
         client = find(directory)
-        client.picture()
+        client.status()
     except SandboxError:
-        return  # What a killed one left behind is written over.
-    raise SandboxError(f"a sandbox runs here already, process {client.address.pid}: stop it first, or give --directory")
+        return  # The file of a killed sandbox is overwritten.
+    raise SandboxError(
+        f"a sandbox is already running here (process {client.address.pid}). Stop it, or use another --directory"
+    )
 
 
-def _say_how_to_reach(regions: list[str], url: str, directory: Path) -> None:
+def _show_access(regions: list[str], url: str, directory: Path) -> None:
     typer.echo(f"Both regions are up and empty: {' and '.join(regions)}. In other terminals:")
-    typer.echo(_exports(url))
+    typer.echo(_environment_variables(url))
     typer.echo("  python -m rehearsal.sandbox up")
     typer.echo(f"  python -m operations status --outputs {directory / OUTPUTS}")
-    typer.echo("Ctrl-C, or `python -m rehearsal.sandbox stop`, ends it.")
+    typer.echo("Stop it with Ctrl-C or `python -m rehearsal.sandbox stop`.")
 
 
-def _exports(url: str) -> str:
+def _environment_variables(url: str) -> str:
     return f"  export AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID={ACCOUNT_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY}"
 
 

@@ -1,7 +1,6 @@
-"""The way from a command to the running sandbox: its file, its port, its token.
+"""Client of a running sandbox, found through a file in the sandbox's directory.
 
-Owns: where the sandbox of a directory is found, and the requests. Does not own: what the commands mean (sandbox.py).
-Invariant: the file, which holds the token, is readable by its owner alone.
+The file holds the access token and is readable by its owner only.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ TIMEOUT_SECONDS = 120.0
 
 
 class SandboxError(Exception):
-    """A command can't be done; the text says why, and the hint."""
+    """A command failed; the text gives the reason and a hint."""
 
 
-class RefusedError(SandboxError):
-    """A command would lose something, or can't be done now: nothing was changed."""
+class SandboxRefusedError(SandboxError):
+    """A command was refused; nothing was changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where a running sandbox is."""
+    """Address of a running sandbox."""
 
     url: str
     token: str
     pid: int
 
 
-def write_privately(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON that only the owner may read; whoever reads sees the old file or the new one."""
+def write_private_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON atomically, readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -52,67 +51,67 @@ def write_privately(path: Path, content: Mapping[str, Any]) -> None:
     temporary.replace(path)
 
 
-def announce(directory: Path, address: Address) -> None:
-    """Say in a directory where the sandbox is."""
-    write_privately(directory / FILE, asdict(address))
+def write_address(directory: Path, address: Address) -> None:
+    """Write the sandbox's address to its directory."""
+    write_private_json(directory / FILE, asdict(address))
 
 
 def find(directory: Path) -> SandboxClient:
     """Return the client of a directory's sandbox.
 
-    Raises: SandboxError when none was started there, or the file is no sandbox's.
+    Raises: SandboxError if there is none, or its file is invalid.
     """
     start = "Start one in another terminal: `python -m rehearsal.sandbox start`."
     try:
         return SandboxClient(Address(**json.loads((directory / FILE).read_text(encoding="utf-8"))))
     except FileNotFoundError as error:
-        raise SandboxError(f"no sandbox runs here ({directory}). {start}") from error
+        raise SandboxError(f"no sandbox is running in {directory}. {start}") from error
     except (ValueError, TypeError) as error:
-        raise SandboxError(f"{directory / FILE} is not a sandbox's file. Remove it. {start}") from error
+        raise SandboxError(f"{directory / FILE} is not a valid sandbox file. Delete it. {start}") from error
 
 
 class SandboxClient:
-    """Asks a running sandbox."""
+    """Sends requests to a running sandbox."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        # Never through a proxy: it is on this machine.
+        # No proxy: the sandbox is on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def picture(self) -> dict[str, Any]:
-        """Return what the sandbox says of itself."""
+    def status(self) -> dict[str, Any]:
+        """Return the sandbox's status."""
         return self._ask("GET", "/sandbox")
 
     def state(self) -> StackState:
-        """Return the state of what is deployed; an empty one before."""
-        from rehearsal.engine.state import StackState  # With Pulumi, which takes its time: few commands need it.
+        """Return the state of the deployed stack, empty before the first deployment."""
+        from rehearsal.engine.state import StackState  # Imports Pulumi, which is slow.
 
         kept = self._ask("GET", "/state")["state"]
         return StackState() if kept is None else StackState.from_json(kept)
 
-    def keep(self, state: StackState) -> None:
-        """Leave the state there, also of work that ended half-way."""
+    def store_state(self, state: StackState) -> None:
+        """Store the state, also after an interrupted operation."""
         self._ask("PUT", "/state", {"state": state.to_json()})
 
-    def follow(self, outputs: Mapping[str, Any] | None) -> None:
-        """Tell the sandbox that a stack is up, with its outputs, or None: that it isn't any more."""
+    def set_outputs(self, outputs: Mapping[str, Any] | None) -> None:
+        """Set the outputs of the deployed stack, None if there is none."""
         self._ask("PUT", "/outputs", {"outputs": None if outputs is None else dict(outputs)})
 
     @contextmanager
     def engine(self, doing: str) -> Iterator[None]:
-        """Be the one that changes the stack. Raises: SandboxError while another is at it."""
+        """Hold the lock of the stack. Raises: SandboxError while another command holds it."""
         self._ask("POST", "/engine", {"pid": os.getpid(), "doing": doing})
         try:
             yield
         finally:
             self._ask("DELETE", "/engine")
 
-    def turn(self, region: str, turn: str) -> None:
-        """Darken or restore a region. Raises: SandboxError for one that isn't here."""
-        self._ask("POST", f"/regions/{region}/{turn}")
+    def change_region(self, region: str, action: str) -> None:
+        """Fail or restore a region. Raises: SandboxError for an unknown one."""
+        self._ask("POST", f"/regions/{region}/{action}")
 
     def stop(self) -> None:
-        """Let it end."""
+        """Stop the sandbox."""
         self._ask("POST", "/stop")
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -130,7 +129,7 @@ class SandboxClient:
             raise SandboxError(_error_of(said) or f"the sandbox failed: {error.code} {said[:500]}") from error
         except (urllib.error.URLError, OSError) as error:
             raise SandboxError(
-                f"the sandbox of process {self.address.pid} does not answer ({error}): it was killed, or hangs. "
+                f"the sandbox (process {self.address.pid}) does not answer: {error}. "
                 "Start another one: `python -m rehearsal.sandbox start`."
             ) from error
 

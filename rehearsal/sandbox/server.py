@@ -1,9 +1,7 @@
-"""A sandbox while it runs: a world that lives on, and the loopback port by which its commands reach it.
+"""The running sandbox: an environment and the loopback port for its commands.
 
-Owns: the port, its token, the state of what is deployed, who may change it at a time, and how long it lives.
-Does not own: the world (world.py), what the commands say to people (sandbox.py), or a deployment (it is made by the
-command `up`, in its own process, so that a changed program is what runs).
-Invariant: it listens on 127.0.0.1 alone, and answers nobody without the token; one engine at a time.
+It listens on 127.0.0.1 only and requires the token. The command `up` deploys from its own process, so it always runs the
+current program.
 """
 
 from __future__ import annotations
@@ -23,9 +21,8 @@ from aiohttp import web
 
 from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.engine.deploy import DeploymentError
-from rehearsal.environment import OUTSIDE, Environment
-from rehearsal.run import OPERATION_SECONDS
-from rehearsal.sandbox.client import FILE, OUTPUTS, TOKEN_HEADER, Address, SandboxError, announce
+from rehearsal.environment import OPERATION_SECONDS, OUTSIDE, Environment
+from rehearsal.sandbox.client import FILE, OUTPUTS, TOKEN_HEADER, Address, SandboxError, write_address
 from rehearsal.support.clients import BotoClients
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 from settings import SettingsError
@@ -41,17 +38,17 @@ FIRST_CALLS = (
     ("secretsmanager", "list_secrets"),
     ("route53", "list_hosted_zones"),
 )
-"""What the controllers and the operator's commands speak to, each with a call that changes nothing."""
+"""The services that controllers and commands use, each with a read-only call."""
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class SandboxServer:
-    """The control port of a running world. A context manager."""
+    """The control port of a running environment; a context manager."""
 
-    def __init__(self, *, world: Environment, token: str) -> None:
+    def __init__(self, *, environment: Environment, token: str) -> None:
         self.stop_requested = threading.Event()
         self.url = ""
-        self._world = world
+        self._environment = environment
         self._token = token
         self._state: dict[str, Any] | None = None
         self._outputs: dict[str, Any] | None = None
@@ -76,92 +73,90 @@ class SandboxServer:
         self._thread.stop()
 
     async def _listen(self) -> str:
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._admit])
-        app.router.add_get("/sandbox", self._show)
-        app.router.add_get("/state", self._give_state)
-        app.router.add_put("/state", self._keep_state)
-        app.router.add_put("/outputs", self._take_outputs)
-        app.router.add_post("/engine", self._begin)
-        app.router.add_delete("/engine", self._end)
-        app.router.add_post("/regions/{region}/{turn:fail|restore}", self._turn)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._check_token])
+        app.router.add_get("/sandbox", self._get_status)
+        app.router.add_get("/state", self._get_state)
+        app.router.add_put("/state", self._put_state)
+        app.router.add_put("/outputs", self._put_outputs)
+        app.router.add_post("/engine", self._lock)
+        app.router.add_delete("/engine", self._unlock)
+        app.router.add_post("/regions/{region}/{action:fail|restore}", self._change_region)
         app.router.add_post("/stop", self._stop)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         return await serve_on_loopback(self._runner)
 
     @web.middleware
-    async def _admit(self, request: web.Request, handler: Handle) -> web.StreamResponse:
+    async def _check_token(self, request: web.Request, handler: Handle) -> web.StreamResponse:
         if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), self._token.encode()):
-            return web.json_response({"error": "this sandbox is somebody else's: wrong token"}, status=403)
+            return web.json_response({"error": "wrong token: this sandbox belongs to another user"}, status=403)
         return await handler(request)
 
-    async def _show(self, _request: web.Request) -> web.StreamResponse:
-        return web.json_response(await asyncio.to_thread(self._picture))
+    async def _get_status(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(await asyncio.to_thread(self._status))
 
-    def _picture(self) -> dict[str, Any]:
-        world = self._world
+    def _status(self) -> dict[str, Any]:
+        environment = self._environment
         clusters = []
         if self._outputs is not None:
-            for region in world.regions:
-                cluster = world.cluster(region)
+            for region in environment.regions:
+                cluster = environment.cluster(region)
                 clusters.append(
                     {"region": region.name, "cluster_id": region.cluster_id, "is_writer": cluster.is_writer}
                 )
         return {
-            "stack": world.stack,
-            "interval_seconds": world.interval_seconds,
-            "failover_overrides": world.failover_overrides,
-            "regions": list(world.network.regions),
-            "dark_regions": sorted(world.network.dark_regions),
+            "stack": environment.stack,
+            "interval_seconds": environment.interval_seconds,
+            "failover_overrides": environment.failover_overrides,
+            "regions": list(environment.network.regions),
+            "failed_regions": sorted(environment.network.failed_regions),
             "is_up": self._outputs is not None,
             "resources": len((self._state or {}).get("resources", ())),
             "clusters": clusters,
             "engine": self._engine,
-            "deploy_url": world.control_plane.url,
-            "operator_url": world.faults.endpoint(OUTSIDE),
+            "deploy_url": environment.control_plane.url,
+            "operator_url": environment.faults.endpoint(OUTSIDE),
         }
 
-    async def _give_state(self, _request: web.Request) -> web.StreamResponse:
+    async def _get_state(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"state": self._state})
 
-    async def _keep_state(self, request: web.Request) -> web.StreamResponse:
-        """Keep what an engine left, also half-way."""
+    async def _put_state(self, request: web.Request) -> web.StreamResponse:
         self._state = (await request.json())["state"]
         return web.json_response({})
 
-    async def _take_outputs(self, request: web.Request) -> web.StreamResponse:
-        """Follow a stack that is up by its outputs; null for one that isn't up any more."""
-        await asyncio.to_thread(self._follow, (await request.json())["outputs"])
+    async def _put_outputs(self, request: web.Request) -> web.StreamResponse:
+        await asyncio.to_thread(self._set_outputs, (await request.json())["outputs"])
         return web.json_response({})
 
-    def _follow(self, outputs: dict[str, Any] | None) -> None:
+    def _set_outputs(self, outputs: dict[str, Any] | None) -> None:
         was_up, self._outputs = self._outputs is not None, outputs
         if outputs is None:
-            self._world.leave()
+            self._environment.detach()
             return
-        self._world.take_up(outputs)
+        self._environment.attach(outputs)
         if not was_up:
-            # The schedules begin a minute after they were made; from then on they start the controllers by themselves.
-            self._world.start_controllers()
+            # The schedules first fire a minute after their creation.
+            self._environment.start_controllers()
 
-    async def _begin(self, request: web.Request) -> web.StreamResponse:
-        """Let one engine at a time change the stack; one that died is no obstacle."""
-        asked = await request.json()
+    async def _lock(self, request: web.Request) -> web.StreamResponse:
+        """Grant the lock of the stack to one process; a lock of a dead process is replaced."""
+        lock = await request.json()
         if self._engine is not None and _is_alive(self._engine["pid"]):
-            return web.json_response({"error": f"busy: {self._engine['doing']} is under way"}, status=409)
-        self._engine = {"pid": int(asked["pid"]), "doing": str(asked["doing"])}
+            return web.json_response({"error": f"busy: {self._engine['doing']} is in progress"}, status=409)
+        self._engine = {"pid": int(lock["pid"]), "doing": str(lock["doing"])}
         return web.json_response({})
 
-    async def _end(self, _request: web.Request) -> web.StreamResponse:
+    async def _unlock(self, _request: web.Request) -> web.StreamResponse:
         self._engine = None
         return web.json_response({})
 
-    async def _turn(self, request: web.Request) -> web.StreamResponse:
-        region, turn = request.match_info["region"], request.match_info["turn"]
-        if region not in self._world.network.regions:
-            known = ", ".join(self._world.network.regions)
-            return web.json_response({"error": f"no such region here: {region}; there are {known}"}, status=404)
-        network = self._world.network
-        await asyncio.to_thread(network.fail if turn == "fail" else network.restore, region)
+    async def _change_region(self, request: web.Request) -> web.StreamResponse:
+        region, action = request.match_info["region"], request.match_info["action"]
+        if region not in self._environment.network.regions:
+            known = ", ".join(self._environment.network.regions)
+            return web.json_response({"error": f"unknown region {region}. Use one of: {known}"}, status=404)
+        network = self._environment.network
+        await asyncio.to_thread(network.fail if action == "fail" else network.restore, region)
         return web.json_response({})
 
     async def _stop(self, _request: web.Request) -> web.StreamResponse:
@@ -185,13 +180,13 @@ def host(
     directory: Path,
     *,
     failover_overrides: Mapping[str, object],
-    say: Callable[[list[str], str, Path], None],
+    on_ready: Callable[[list[str], str, Path], None],
 ) -> None:
-    """Start a world with its port, announce it in the directory, and stay until it is stopped.
+    """Start an environment with its control port, write its address to the directory, and run until it is stopped.
 
-    `failover_overrides` are settings of `failover` that are not shrunk with the cycle.
-    `say` is told the regions, the operator's endpoint and the directory once all is up.
-    Raises: SandboxError when it can't start, or the emulator dies.
+    `failover_overrides` are unscaled settings of `failover`.
+    `on_ready` receives the regions, the operator's endpoint and the directory after the start.
+    Raises: SandboxError if the start fails or the emulator dies.
     """
     token = secrets.token_urlsafe(32)
     try:
@@ -201,14 +196,14 @@ def host(
                 interval_seconds=interval_seconds,
                 operation_seconds=OPERATION_SECONDS,
                 failover_overrides=failover_overrides,
-            ) as world,
-            SandboxServer(world=world, token=token) as server,
+            ) as environment,
+            SandboxServer(environment=environment, token=token) as server,
         ):
-            _warm_up(world)
-            announce(directory, Address(url=server.url, token=token, pid=os.getpid()))
+            _warm_up(environment)
+            write_address(directory, Address(url=server.url, token=token, pid=os.getpid()))
             try:
-                say(list(world.network.regions), world.faults.endpoint(OUTSIDE), directory)
-                _wait(server.stop_requested, world)
+                on_ready(list(environment.network.regions), environment.faults.endpoint(OUTSIDE), directory)
+                _wait(server.stop_requested, environment)
             finally:
                 for name in (FILE, OUTPUTS):
                     (directory / name).unlink(missing_ok=True)
@@ -216,22 +211,22 @@ def host(
         raise SandboxError(str(error)) from error
 
 
-def _warm_up(world: Environment) -> None:
-    """Make the first call to each service from each place: the proxies learn a service's calls then, which takes seconds."""
-    for place, endpoint in world.faults.endpoints.items():
+def _warm_up(environment: Environment) -> None:
+    """Call each service once from each location: the proxies load a service's model on its first call, which takes seconds."""
+    for location, endpoint in environment.faults.endpoints.items():
         clients = BotoClients(endpoint)
-        region = world.network.regions[0] if place == OUTSIDE else place
+        region = environment.network.regions[0] if location == OUTSIDE else location
         for service, operation in FIRST_CALLS:
             getattr(clients(service, region), operation)()
         clients.close()
 
 
-def _wait(stop_requested: threading.Event, world: Environment) -> None:
-    """Wait for `stop`, for Ctrl-C, or for a signal to end; an emulator that dies ends it too."""
+def _wait(stop_requested: threading.Event, environment: Environment) -> None:
+    """Wait for `stop`, Ctrl-C or SIGTERM. Raises if the emulator dies."""
     previous = signal.signal(signal.SIGTERM, lambda _number, _frame: stop_requested.set())
     try:
         while not stop_requested.wait(1.0):
-            world.emulator.check_alive()
+            environment.emulator.check_alive()
     except KeyboardInterrupt:
         stop_requested.set()
     finally:

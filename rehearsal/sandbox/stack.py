@@ -1,9 +1,4 @@
-"""What changes the stack in a running sandbox: up, preview, destroy.
-
-Owns: how the engine is used there, and what is told of it. Does not own: the commands (sandbox.py), the engine itself
-(deployment.py, destruction.py), the running world (sandbox_server.py).
-Invariant: the state is left with the sandbox whatever happens, so that the next command goes on where this one stopped.
-"""
+"""Changes of the stack in a running sandbox: up, preview, destroy. The state is stored even if an operation fails."""
 
 from __future__ import annotations
 
@@ -22,108 +17,110 @@ from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.refresh import refresh
 from rehearsal.engine.state import StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, shortened_config
-from rehearsal.sandbox.client import OUTPUTS, RefusedError, SandboxClient, SandboxError, write_privately
+from rehearsal.sandbox.client import OUTPUTS, SandboxClient, SandboxError, SandboxRefusedError, write_private_json
 from rehearsal.support.clients import BotoClients
 from settings import SettingsError, parse_stack_config
 
 
-def bring_up(client: SandboxClient, stack: str, directory: Path) -> None:
-    """Deploy the program, or bring what is there up to date. Raises: SandboxError, RefusedError."""
-    with _translated(), client.engine("up"):
-        picture, state = client.picture(), client.state()
-        config = _config(stack, picture)
+def deploy_stack(client: SandboxClient, stack: str, directory: Path) -> None:
+    """Deploy the program, or update the deployed stack. Raises: SandboxError, SandboxRefusedError."""
+    with _translate_errors(), client.engine("up"):
+        status, state = client.status(), client.state()
+        config = _config(stack, status)
         if state.resources:
-            planned = _run(config, stack, picture, state, preview=True)
+            planned = _deploy(config, stack, status, state, preview=True)
             _show_plan(planned, created=False)
             if planned.refused or planned.replaces:
-                raise RefusedError("nothing was changed; the sandbox replaces nothing: `destroy`, then `up`")
-            if picture["is_up"] and {step.change for step in planned.steps} == {PlannedChange.SAME}:
+                raise SandboxRefusedError(
+                    "nothing was changed: the sandbox does not replace resources. Run `destroy`, then `up`"
+                )
+            if status["is_up"] and {step.change for step in planned.steps} == {PlannedChange.SAME}:
                 return
         try:
-            done = _run(config, stack, picture, state, on_resource=lambda one: typer.echo(f"  {one.type} {one.name}"))
+            done = _deploy(config, stack, status, state, on_resource=lambda one: typer.echo(f"  {one.type} {one.name}"))
         finally:
-            client.keep(state)
-        client.follow(done.exports)
+            client.store_state(state)
+        client.set_outputs(done.exports)
         _write_outputs(directory, done)
-        typer.echo(f"Up after {done.seconds:.1f} s: {_counted(done)}. Outputs: {directory / OUTPUTS}")
+        typer.echo(f"Up after {done.seconds:.1f} s: {_count_changes(done)}. Outputs: {directory / OUTPUTS}")
 
 
-def foretell(client: SandboxClient, stack: str, *, refreshed: bool, as_json: bool) -> None:
-    """Say what `bring_up` would do. Raises: SandboxError, RefusedError when it would be refused."""
-    with _translated():
-        picture, state = client.picture(), client.state()
+def preview_stack(client: SandboxClient, stack: str, *, refreshed: bool, as_json: bool) -> None:
+    """Show what `deploy_stack` would change. Raises: SandboxError; SandboxRefusedError if it would be refused."""
+    with _translate_errors():
+        status, state = client.status(), client.state()
         if refreshed:
-            clients = BotoClients(picture["deploy_url"])
+            clients = BotoClients(status["deploy_url"])
             state = refresh(state, clients)
             clients.close()
-        planned = _run(_config(stack, picture), stack, picture, state, preview=True)
+        planned = _deploy(_config(stack, status), stack, status, state, preview=True)
         if as_json:
             typer.echo(json.dumps(_plan_json(planned), indent=2))
         else:
             _show_plan(planned, created=True)
         if planned.refused:
-            raise RefusedError("`up` would change nothing")
+            raise SandboxRefusedError("`up` would be refused")
 
 
-def take_down(client: SandboxClient, directory: Path) -> None:
-    """Delete everything, and look what is left. Raises: SandboxError, also when something is; RefusedError."""
-    with _translated(), client.engine("destroy"):
-        picture, state = client.picture(), client.state()
-        count, clients = len(state.resources), BotoClients(picture["deploy_url"])
+def destroy_stack(client: SandboxClient, directory: Path) -> None:
+    """Delete every resource, and check that none is left. Raises: SandboxError, SandboxRefusedError."""
+    with _translate_errors(), client.engine("destroy"):
+        status, state = client.status(), client.state()
+        count, clients = len(state.resources), BotoClients(status["deploy_url"])
         try:
             done = destroy(state, clients, on_deleted=lambda one: typer.echo(f"  {one.type} {one.name}"))
         finally:
-            client.keep(state)
-        client.follow(None)
+            client.store_state(state)
+        client.set_outputs(None)
         (directory / OUTPUTS).unlink(missing_ok=True)
-        left = take_inventory(clients, picture["regions"])
+        left = take_inventory(clients, status["regions"])
         clients.close()
         typer.echo(f"Destroyed {len(done.deleted)} of {count} resources after {done.seconds:.1f} s.")
         if left:
-            raise SandboxError("\n".join(["left behind:", *map(str, left)]))
+            raise SandboxError("\n".join(["resources left:", *map(str, left)]))
         typer.echo("Both regions are empty.")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Say the engine's errors as a command's."""
+def _translate_errors() -> Iterator[None]:
+    """Translate the engine's errors."""
     try:
         yield
     except DestroyRefusedError as error:
-        raise RefusedError(str(error).removeprefix("refused: ")) from error
+        raise SandboxRefusedError(str(error).removeprefix("refused: ")) from error
     except (SettingsError, DeploymentError, DestroyError) as error:
         raise SandboxError(str(error)) from error
 
 
-def _config(stack: str, picture: dict[str, Any]) -> dict[str, str]:
-    config = shortened_config(stack, picture["interval_seconds"], picture["failover_overrides"])
+def _config(stack: str, status: dict[str, Any]) -> dict[str, str]:
+    config = shortened_config(stack, status["interval_seconds"], status["failover_overrides"])
     settings = parse_stack_config(config)
     wanted = [settings.primary.region, settings.secondary.region]
-    # A changed region is the plan's to refuse; two others are another sandbox.
-    if not set(wanted) & set(picture["regions"]):
+    # The plan refuses one changed region; two other regions need another sandbox.
+    if not set(wanted) & set(status["regions"]):
         raise SandboxError(
-            f"stack {stack} is in {' and '.join(wanted)}, this sandbox has {' and '.join(picture['regions'])}: "
-            f"stop it, and start another one with --stack {stack}"
+            f"stack {stack} uses {' and '.join(wanted)}, this sandbox {' and '.join(status['regions'])}. "
+            f"Stop it and start another one with --stack {stack}"
         )
     return config
 
 
-def _run(
+def _deploy(
     config: dict[str, str],
     stack: str,
-    picture: dict[str, Any],
+    status: dict[str, Any],
     state: StackState,
     *,
     preview: bool = False,
     on_resource: Callable[[Any], None] | None = None,
 ) -> DeployResult:
     return deploy(
-        PROGRAM_DIRECTORY, config, picture["deploy_url"], on_resource, stack=stack, preview=preview, state=state
+        PROGRAM_DIRECTORY, config, status["deploy_url"], on_resource, stack=stack, preview=preview, state=state
     )
 
 
 def _show_plan(planned: DeployResult, *, created: bool) -> None:
-    """Show each step that does something, those that create only if asked: they are told when they are done."""
+    """Show the changes; the creations only if asked, because `up` shows them as they happen."""
     for warning in planned.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for step in planned.steps:
@@ -132,11 +129,11 @@ def _show_plan(planned: DeployResult, *, created: bool) -> None:
     for text in (planned.left_alone, planned.replaces, planned.refused):
         if text:
             typer.echo(text, err=True)
-    typer.echo(f"Plan: {_counted(planned)}")
+    typer.echo(f"Plan: {_count_changes(planned)}")
 
 
-def _counted(deployment: DeployResult) -> str:
-    return ", ".join(f"{count} {change}" for change, count in counts(deployment.steps).items()) or "nothing"
+def _count_changes(deployment: DeployResult) -> str:
+    return ", ".join(f"{count} {change}" for change, count in counts(deployment.steps).items()) or "no change"
 
 
 def _plan_json(planned: DeployResult) -> dict[str, Any]:
@@ -160,8 +157,8 @@ def _plan_json(planned: DeployResult) -> dict[str, Any]:
 
 
 def _write_outputs(directory: Path, deployment: DeployResult) -> None:
-    """Write what `pulumi stack output --json` prints: secrets masked."""
+    """Write the outputs like `pulumi stack output --json`, with secrets masked."""
     outputs = {
         name: "[secret]" if name in deployment.secret_exports else value for name, value in deployment.exports.items()
     }
-    write_privately(directory / OUTPUTS, outputs)
+    write_private_json(directory / OUTPUTS, outputs)

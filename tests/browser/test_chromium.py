@@ -1,4 +1,4 @@
-"""Which Chromium the browser tests take, and what they do without one."""
+"""Tests of the choice of a Chromium."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.browser.conftest import chromium
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with an empty search path; return the only directory on it."""
+    """Return the only directory of an empty search path."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.delenv("REQUIRE_CHROMIUM", raising=False)
@@ -17,27 +17,27 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def executable(path: Path) -> str:
-    """Something that can be run."""
+    """Create an executable file."""
     path.write_text("#!/bin/sh\n")
     path.chmod(0o755)
     return str(path)
 
 
-def test_without_a_chromium_the_tests_are_skipped_and_say_how_to_get_one(bare: Path) -> None:
-    """A laptop without one can still run the rest."""
+def test_missing_chromium_skips_with_a_hint(bare: Path) -> None:
+    """The other tests can still run."""
     with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
         chromium()
 
 
-def test_where_it_is_required_a_missing_one_is_a_failure(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CI must not pass because it looked at nothing."""
+def test_missing_chromium_fails_if_required(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI must not pass without the tests."""
     monkeypatch.setenv("REQUIRE_CHROMIUM", "1")
     with pytest.raises(pytest.fail.Exception, match="REQUIRE_CHROMIUM is set"):
         chromium()
 
 
-def test_the_one_that_is_named_is_taken_before_any_other(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CHROMIUM names it; else it is found by its usual names."""
+def test_named_chromium_takes_precedence(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CHROMIUM names it; otherwise the usual names are searched."""
     usual, named = executable(bare / "chromium"), executable(bare / "my-browser")
     assert usual == chromium()
     monkeypatch.setenv("CHROMIUM", named)

@@ -1,4 +1,4 @@
-"""The report page in a real Chromium: silent, whole, readable on a phone, in the dark and on paper."""
+"""Tests of the report page in Chromium: requests, layout, contrast, print, keyboard."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,18 +13,20 @@ from playwright.sync_api import Browser, Page
 from rehearsal.report.files import write_report
 from rehearsal.report.model import Assertion, EventKind, Report
 from tests.browser.conftest import PATIENCE_MS
-from tests.support.rehearsal.sample_report import AWAY, at, region_lost, sample_report, steady, switchover_home
+from tests.support.rehearsal.sample_report import SECONDARY, at, region_lost, sample_report, steady, switchover_home
 
 PHONE, TABLET, DESK = 390, 768, 1200
 A4_HEIGHT_PX = (297 - 14 - 16) / 25.4 * 96
-"""What the page's style leaves of a sheet for its content."""
+"""Height of a printed page without margins."""
 ARN = f"arn:aws:rds:eu-west-1:123456789012:cluster:{'name' * 30}"
-"""Longer than a phone is wide, without a place to break it."""
+"""Wider than a phone, without a break opportunity."""
 
 
 def crowded() -> Report:
-    """A rehearsal that failed, with long names, many events and an error."""
-    events = tuple(at(index * 0.31 % 11, kind, f"{ARN} {kind}", AWAY) for index, kind in enumerate([*EventKind] * 4))
+    """Return a failed rehearsal with long names, many events and an error."""
+    events = tuple(
+        at(index * 0.31 % 11, kind, f"{ARN} {kind}", SECONDARY) for index, kind in enumerate([*EventKind] * 4)
+    )
     lost = replace(
         region_lost(),
         timeline=(*region_lost().timeline, *events),
@@ -46,7 +48,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Open a report's page; fails at the end when it said anything on the console, or asked for anything but itself."""
+    """Open a report's page; fail on console messages and external requests."""
     said: list[str] = []
     contexts: list[Any] = []
 
@@ -77,8 +79,8 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_the_page_is_silent_and_shows_every_drill(open_page: Open, name: str) -> None:
-    """Nothing on the console, no request; each drill's heading and drawing can be seen, and the list leads there."""
+def test_page_is_silent_and_shows_every_drill(open_page: Open, name: str) -> None:
+    """Each drill's heading and timeline are visible, and the list links to them."""
     report = REPORTS[name]()
     page = open_page(report)
     for drill in report.drills:
@@ -92,8 +94,8 @@ def test_the_page_is_silent_and_shows_every_drill(open_page: Open, name: str) ->
 
 @pytest.mark.parametrize("name", REPORTS)
 @pytest.mark.parametrize("width", [320, PHONE, TABLET, DESK])
-def test_nothing_is_wider_than_the_screen(open_page: Open, name: str, width: int) -> None:
-    """The page doesn't scroll sideways, and no text or drawing leaves it on the right or on the left."""
+def test_page_is_not_wider_than_the_screen(open_page: Open, name: str, width: int) -> None:
+    """No text or drawing leaves it on either side."""
     page = open_page(REPORTS[name](), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     beyond = page.evaluate(
@@ -110,11 +112,11 @@ def test_nothing_is_wider_than_the_screen(open_page: Open, name: str, width: int
 @pytest.mark.parametrize(
     ("width", "layout"), [(PHONE, "narrow"), (TABLET, "wide"), (DESK, "broad")], ids=["phone", "tablet", "desk"]
 )
-def test_each_screen_gets_the_drawing_that_fits(open_page: Open, width: int, layout: str) -> None:
-    """One of three, and none of its words leaves the drawing."""
+def test_each_screen_width_has_its_layout(open_page: Open, width: int, layout: str) -> None:
+    """No text leaves the drawing."""
     page = open_page(sample_report(), width=width)
-    shown = page.locator("svg.timeline:visible")
-    assert {f"timeline {layout}"} == {one.get_attribute("class") for one in shown.all()}
+    timelines = page.locator("svg.timeline:visible")
+    assert {f"timeline {layout}"} == {one.get_attribute("class") for one in timelines.all()}
     outside = page.evaluate(
         """() => [...document.querySelectorAll('.drawing')].flatMap(drawing => {
             const frame = drawing.getBoundingClientRect();
@@ -167,7 +169,7 @@ CONTRASTS = """() => {
 
 @pytest.mark.parametrize("name", REPORTS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_contrast_enough(open_page: Open, name: str, scheme: Literal["light", "dark"]) -> None:
+def test_texts_have_enough_contrast(open_page: Open, name: str, scheme: Literal["light", "dark"]) -> None:
     """4.5 to 1, or 3 to 1 for large letters, in the page and in the drawings. Source: WCAG 2.2, success criterion 1.4.3."""
     page = open_page(REPORTS[name](), scheme=scheme)
     assert page.evaluate(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
@@ -176,8 +178,8 @@ def test_every_text_has_contrast_enough(open_page: Open, name: str, scheme: Lite
     assert [] == [(words, round(contrast, 2)) for words, contrast, least in found if contrast < least]
 
 
-def test_the_dark_page_is_dark(open_page: Open) -> None:
-    """The scheme reaches the paper, not only the browser's own parts."""
+def test_dark_scheme_changes_the_page_background(open_page: Open) -> None:
+    """Not only the browser's own controls."""
     papers = [
         open_page(sample_report(), scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
         for scheme in ("light", "dark")
@@ -187,8 +189,8 @@ def test_the_dark_page_is_dark(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_it_prints_on_pages_without_cutting_a_drawing(open_page: Open, name: str) -> None:
-    """Each drill begins a page; every drawing and every graph of a dashboard is lower than a sheet, so it can stay whole."""
+def test_print_does_not_split_drawings(open_page: Open, name: str) -> None:
+    """Each drill starts a page; every drawing fits on a sheet."""
     report = REPORTS[name]()
     page = open_page(report, width=703)
     paper = page.pdf(prefer_css_page_size=True, print_background=True)
@@ -208,8 +210,8 @@ def test_it_prints_on_pages_without_cutting_a_drawing(open_page: Open, name: str
     assert ["page"] * len(report.drills) == breaks
 
 
-def test_the_keyboard_reaches_the_drills_first(open_page: Open) -> None:
-    """The first Tab shows a link past everything at the top."""
+def test_first_tab_stop_skips_to_the_drills(open_page: Open) -> None:
+    """The link is visible when focused."""
     page = open_page(sample_report())
     page.keyboard.press("Tab")
     focused = page.evaluate("[document.activeElement.textContent, document.activeElement.getBoundingClientRect().left]")
@@ -219,16 +221,16 @@ def test_the_keyboard_reaches_the_drills_first(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize(("motion", "behavior"), [("reduce", "auto"), ("no-preference", "smooth")])
-def test_who_wants_no_motion_gets_none(
+def test_reduced_motion_disables_smooth_scrolling(
     open_page: Open, motion: Literal["reduce", "no-preference"], behavior: str
 ) -> None:
-    """The page moves by itself only in following a link, and not even then for those who asked."""
+    """The page has no other motion."""
     page = open_page(sample_report(), motion=motion)
     assert behavior == page.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
 
 
-def test_a_screen_reader_is_told_of_every_drawing(open_page: Open) -> None:
-    """Each has a role and a name; headings go down one level at a time."""
+def test_drawings_are_accessible(open_page: Open) -> None:
+    """Each has a role and a name; headings descend one level at a time."""
     page = open_page(sample_report())
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('svg:not([aria-hidden=true])')]

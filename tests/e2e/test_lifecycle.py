@@ -167,7 +167,7 @@ def status(day: Day) -> None:
     """From the region that lives all can be seen, and that is where status looks: the standby is the lost region now."""
     found = day.terminal.found("status", code=5)
     assert (WEST, WEST, ["standby"]) == (found["region"], found["roles"]["writer"], list(found["not_read"]))
-    assert [EAST] == day.terminal.status()["dark_regions"]
+    assert [EAST] == day.terminal.status()["failed_regions"]
 
 
 def restore(day: Day) -> None:
@@ -203,7 +203,7 @@ def stop(day: Day) -> None:
     """The foreground command ends, and nobody answers any more."""
     assert "stopped" in day.terminal.sandbox("stop")
     day.terminal.wait(day.terminal.started_ended, "the foreground command ends")
-    assert "no sandbox runs here" in day.terminal.sandbox("status", code=1)
+    assert "no sandbox is running" in day.terminal.sandbox("status", code=1)
 
 
 STEPS = (

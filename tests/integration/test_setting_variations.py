@@ -111,7 +111,7 @@ def varied() -> Iterator[Varied]:
         terminal = io.StringIO()
         output = rich.console.Console(file=terminal, width=200)
         console = Console(output=output, errors=output, live=False)
-        report = Rehearsal(world=world, drills=(), console=console).run()
+        report = Rehearsal(environment=world, drills=(), console=console).run()
         assert report.errors == ()
         secret = world.clients("secretsmanager", PRIMARY).get_secret_value(SecretId=world.outputs["primary_secret_arn"])
         yield Varied(

@@ -1,7 +1,6 @@
-"""The unchanged program on an imagined AWS: nothing is called, every resource says yes, and a state is left.
+"""The unchanged program on a fake AWS: every resource is accepted, and a state is returned.
 
-Owns: what the imagined AWS answers, for every output that the program reads. Does not own: what is asserted.
-Invariant: the same program, settings and state give the same plan as on the embedded AWS: only the answers are imagined.
+The same program, settings and state give the same plan as on the embedded AWS.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ KNOWN_BY = {
 
 
 class ImaginedAws:
-    """The three things that the program asks before it creates anything."""
+    """Answers the three calls that the program makes before it creates resources."""
 
     def __call__(self, service: str, region: str) -> Any:
-        """Return the client of a service in a region: this one, for all."""
+        """Return the same client for every service of a region."""
         self.region = region
         return _Client(region)
 
@@ -39,17 +38,17 @@ class _Client:
         self._region = region
 
     def describe_availability_zones(self, **_arguments: Any) -> dict[str, Any]:
-        """Four zones."""
+        """Return four zones."""
         zones = [f"{self._region}{letter}" for letter in "abcd"]
         return {"AvailabilityZones": [{"ZoneName": zone, "ZoneId": zone, "GroupName": self._region} for zone in zones]}
 
     def get_caller_identity(self) -> dict[str, str]:
-        """One account."""
+        """Return one account."""
         return {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root", "UserId": ACCOUNT}
 
 
 def imagine(request: Request) -> Created:
-    """Say yes to a resource, and give the outputs that the program reads."""
+    """Accept a resource, and return the outputs that the program reads."""
     request.touched.update(request.inputs, request.changed)
     inputs, name = request.inputs, request.name
     arn = f"arn:aws:{request.type.split(':')[1].split('/')[0]}:{request.region}:{ACCOUNT}:{name}"
@@ -68,7 +67,7 @@ def imagine(request: Request) -> Created:
         "aws:route53/record:Record": {"fqdn": inputs.get("name")},
         "aws:kms/key:Key": {"keyId": f"{name}-key-id"},
         "aws:lambda/invocation:Invocation": {"result": "{}"},
-        "random:index/randomPassword:RandomPassword": {"result": "a-password-that-nobody-reads-0123"},
+        "random:index/randomPassword:RandomPassword": {"result": "an-unused-password-0123"},
     }.get(request.type, {})
     known_as = str(inputs.get(KNOWN_BY.get(request.type, ""), request.id or f"{name}-id"))
     return Created(
@@ -78,12 +77,12 @@ def imagine(request: Request) -> Created:
     )
 
 
-def imagine_gone(request: DeleteRequest) -> None:
-    """Say yes to a deletion."""
+def imagine_gone(removal: DeleteRequest) -> None:
+    """Accept a deletion."""
 
 
 def _imagined(handler: Handler) -> Handler:
-    # An imagined AWS holds nothing that could be read back.
+    # The fake AWS stores no properties.
     unread = {name: dataclasses.replace(account, held="") for name, account in handler.properties.items()}
     return dataclasses.replace(handler, create=imagine, update=imagine, delete=imagine_gone, properties=unread)
 
@@ -94,10 +93,7 @@ IMAGINED = {type_: _imagined(handler) for type_, handler in HANDLERS.items()}
 def run(
     stack: str, changes: Mapping[str, object] | None = None, *, state: StackState | None = None, preview: bool = False
 ) -> DeployResult:
-    """Run the program with a stack's settings and changes to them, on an earlier run's state or on none.
-
-    The state is not changed: a run is made on a copy of it.
-    """
+    """Run the program with changed settings, on a copy of an earlier state or without one."""
     return deploy(
         ROOT,
         stack_config(ROOT, stack, changes),
@@ -111,10 +107,10 @@ def run(
 
 
 def after_change_of_roles(state: StackState, *, writer_region: str) -> StackState:
-    """Return the state as a refresh finds it when the cluster of a region is the writer.
+    """Return the state that a refresh finds after the cluster of a region became the writer.
 
-    All that AWS may describe differently then: who replicates from whom, membership, versions, the former writer's user
-    and database, the standby's endpoint, zones of instances, a rotated password.
+    It covers everything that AWS may then describe differently: replication source, membership, versions, the former writer's
+    user and database, the standby's endpoint, zones of instances, a rotated password.
     """
     after = state.copy()
     clusters = [each for each in state.resources.values() if each.type == "aws:rds/cluster:Cluster"]

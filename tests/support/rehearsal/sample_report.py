@@ -1,8 +1,8 @@
-"""A rehearsal's report for tests: four drills that look like real ones, and a dashboard of each kind of widget."""
+"""A sample report for tests: four realistic drills, and a dashboard with each kind of widget."""
 
 from datetime import UTC, datetime
 
-from rehearsal.report.dashboards import NOT_OURS, AlarmHistory, AlarmSpan, Dashboard, Level, Series, Widget
+from rehearsal.report.dashboards import PUBLISHED_BY_AWS, AlarmHistory, AlarmSpan, Dashboard, Level, Series, Widget
 from rehearsal.report.lanes import bucket_writes, dns_spans, role_spans
 from rehearsal.report.model import (
     Assertion,
@@ -15,64 +15,66 @@ from rehearsal.report.model import (
     Shortened,
     TimelineEvent,
     TimeScale,
-    Unproven,
+    UnverifiedProperty,
     WriteOutcome,
 )
 
-HOME, AWAY = "us-east-1", "eu-west-1"
+PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 NAME = "writer.payments.internal"
 
 
-def lanes(home: list[tuple[float, Role]], away: list[tuple[float, Role]], end_seconds: float) -> tuple[RoleSpan, ...]:
-    """The lanes of both clusters."""
+def lanes(
+    primary: list[tuple[float, Role]], secondary: list[tuple[float, Role]], end_seconds: float
+) -> tuple[RoleSpan, ...]:
+    """Return the lanes of both clusters."""
     return tuple(
         span
-        for region, changes in ((HOME, home), (AWAY, away))
+        for region, changes in ((PRIMARY, primary), (SECONDARY, secondary))
         for span in role_spans(
             cluster_id=f"payments-{region}-dev", region=region, changes=changes, end_seconds=end_seconds
         )
     )
 
 
-def held(text: str, detail: str = "") -> Assertion:
-    """An assertion that held."""
+def passed_check(text: str, detail: str = "") -> Assertion:
+    """Return a passed assertion."""
     return Assertion(text=text, passed=True, detail=detail)
 
 
 def at(seconds: float, kind: EventKind, event: str, region: str | None = None, label: str = "") -> TimelineEvent:
-    """An event."""
+    """Return an event."""
     return TimelineEvent(seconds=seconds, event=event, kind=kind, region=region, label=label)
 
 
 def steady() -> DrillResult:
-    """Twenty calm cycles."""
+    """Return a drill without a fault."""
     return DrillResult(
         name="steady",
         started_seconds=8.2,
         zero_seconds=8.2,
         title="Steady state",
-        description="Twenty cycles of calm: nothing may move.",
+        description="20 cycles without a fault.",
         seconds=20.4,
         timeline=(
-            at(0, EventKind.NOTE, "The client starts to write through writer.payments.internal"),
-            at(0.6, EventKind.VERDICT, "healthy", AWAY),
-            at(0.9, EventKind.VERDICT, "healthy", HOME),
-            at(20, EventKind.NOTE, "20 cycles are over"),
+            at(0, EventKind.NOTE, "the client starts writing through writer.payments.internal"),
+            at(0.6, EventKind.VERDICT, "healthy", SECONDARY),
+            at(0.9, EventKind.VERDICT, "healthy", PRIMARY),
+            at(20, EventKind.NOTE, "20 cycles have run"),
         ),
         roles=lanes([(0, Role.WRITER)], [(0, Role.STANDBY)], 20),
-        dns=dns_spans(name=NAME, changes=[(0, HOME)], end_seconds=20),
+        dns=dns_spans(name=NAME, changes=[(0, PRIMARY)], end_seconds=20),
         writes=bucket_writes([(i * 0.1, WriteOutcome.ACKNOWLEDGED) for i in range(200)], width_seconds=0.5),
         measurements={"cycles": 20, "acknowledged_rows": 200, "replication_lag_ms": 51.4},
         assertions=(
-            held("No failover or switchover was called", "0 calls seen by the control plane"),
-            held("writer.payments.internal answers the primary throughout", "40 answers, all us-east-1"),
-            held("Every cycle of both controllers said healthy", "us-east-1: 20 of 20\neu-west-1: 20 of 20"),
+            passed_check("no failover or switchover was called", "0 calls"),
+            passed_check("writer.payments.internal always resolved to us-east-1", "40 answers, all us-east-1"),
+            passed_check("every cycle of both controllers was healthy", "us-east-1: 20 of 20\neu-west-1: 20 of 20"),
         ),
     )
 
 
 def region_lost() -> DrillResult:
-    """The writer's region goes dark under a writing client."""
+    """Return a drill in which the writer's region fails."""
     writes = [(-2 + i * 0.1, WriteOutcome.ACKNOWLEDGED) for i in range(17)]
     writes += [(-0.3 + i * 0.1, WriteOutcome.LOST) for i in range(3)]
     writes += [(0.1 + i * 0.4, WriteOutcome.FAILED) for i in range(24)]
@@ -81,27 +83,27 @@ def region_lost() -> DrillResult:
         name="region-lost",
         started_seconds=28.6,
         zero_seconds=31.0,
-        title="The writer's region is lost",
-        description="The writer's region goes dark (databases, Lambda and AWS API) under a client that keeps writing.",
+        title="The writer's region fails",
+        description="The writer's region becomes unreachable while a client writes. The standby fails over automatically.",
         zero="the outage",
         seconds=14.2,
         timeline=(
-            at(0, EventKind.OUTAGE, "us-east-1 goes dark: databases, Lambda and AWS API", HOME),
-            at(0.4, EventKind.CLIENT, "First write without an answer", label="first failure"),
-            at(1.0, EventKind.VERDICT, "region-lost, 1 of 3: port dead, other region silent", AWAY),
-            at(2.0, EventKind.VERDICT, "region-lost, 2 of 3: heartbeat 2.1 s old", AWAY),
-            at(3.0, EventKind.VERDICT, "region-lost, 3 of 3: fail over", AWAY),
-            at(3.3, EventKind.CALL, "FailoverGlobalCluster(AllowDataLoss=true) to payments-eu-west-1-dev", AWAY),
-            at(5.4, EventKind.PROMOTION, "payments-eu-west-1-dev is the writer", AWAY),
-            at(9.0, EventKind.DNS, "writer.payments.internal answers eu-west-1", AWAY),
-            at(9.6, EventKind.CLIENT, "First acknowledged write in eu-west-1", AWAY, "first write"),
+            at(0, EventKind.OUTAGE, "us-east-1 fails: databases, Lambda and the AWS API are unreachable", PRIMARY),
+            at(0.4, EventKind.CLIENT, "first write without an answer", label="first failure"),
+            at(1.0, EventKind.VERDICT, "region-lost, 1 of 3: port unreachable, other region not answering", SECONDARY),
+            at(2.0, EventKind.VERDICT, "region-lost, 2 of 3: heartbeat 2.1 s old", SECONDARY),
+            at(3.0, EventKind.VERDICT, "region-lost, 3 of 3: fail over", SECONDARY),
+            at(3.3, EventKind.CALL, "FailoverGlobalCluster(AllowDataLoss=true) to payments-eu-west-1-dev", SECONDARY),
+            at(5.4, EventKind.PROMOTION, "payments-eu-west-1-dev is the writer", SECONDARY),
+            at(9.0, EventKind.DNS, "writer.payments.internal resolves to eu-west-1", SECONDARY),
+            at(9.6, EventKind.CLIENT, "first acknowledged write in eu-west-1", SECONDARY, "first write"),
         ),
         roles=lanes(
-            [(-2, Role.WRITER), (0, Role.DARK)],
+            [(-2, Role.WRITER), (0, Role.UNREACHABLE)],
             [(-2, Role.STANDBY), (5.4, Role.WRITER)],
             12,
         ),
-        dns=dns_spans(name=NAME, changes=[(-2, HOME), (9.0, AWAY)], end_seconds=12),
+        dns=dns_spans(name=NAME, changes=[(-2, PRIMARY), (9.0, SECONDARY)], end_seconds=12),
         writes=bucket_writes(writes),
         measurements={
             "detection_seconds": 3.0,
@@ -114,66 +116,72 @@ def region_lost() -> DrillResult:
         },
         key_measurements=("outage_to_call_seconds", "first_write_seconds", "lost_rows"),
         assertions=(
-            held("From the outage to the call, at most 4 cycles", "3.3 cycles of 1 s"),
-            held("Exactly one failover was called, in eu-west-1", "1 call: FailoverGlobalCluster at 3.30 s, accepted"),
-            held(
-                "Only rows younger than the lag were lost",
-                "3 rows lost, acknowledged 0.30, 0.20 and 0.10 s before the outage; the lag was set to 300 ms",
+            passed_check("the failover was called within 4 cycles of the outage", "3.3 cycles of 1 s"),
+            passed_check(
+                "RDS accepted exactly one failover call, in eu-west-1",
+                "1 call: FailoverGlobalCluster at 3.30 s, accepted",
             ),
-            held("DNS moved after the promotion, not before", "promotion at 5.40 s, DNS at 9.00 s"),
+            passed_check(
+                "every lost row was newer than the replication lag",
+                "3 rows lost, acknowledged 0.30, 0.20 and 0.10 s before the outage; lag 300 ms",
+            ),
+            passed_check("DNS changed only after the promotion", "promotion at 5.40 s, DNS at 9.00 s"),
         ),
     )
 
 
 def old_region_returns() -> DrillResult:
-    """The dark region comes back as a reader."""
+    """Return a drill in which the failed region rejoins as a reader."""
     return DrillResult(
         name="old-region-returns",
         started_seconds=43.1,
         zero_seconds=44.1,
-        title="The old region returns",
+        title="The failed region returns",
         zero="the region's return",
         seconds=10.0,
         timeline=(
-            at(0, EventKind.RECOVERY, "us-east-1 answers again", HOME),
-            at(0.8, EventKind.REJOIN, "payments-us-east-1-dev rejoins on a new volume", HOME),
-            at(2.0, EventKind.VERDICT, "healthy", AWAY),
-            at(2.1, EventKind.VERDICT, "healthy", HOME),
-            at(2.1, EventKind.HELD, "in cooldown", HOME),
+            at(0, EventKind.RECOVERY, "us-east-1 is reachable again", PRIMARY),
+            at(0.8, EventKind.REJOIN, "payments-us-east-1-dev rejoins on a new volume", PRIMARY),
+            at(2.0, EventKind.VERDICT, "healthy", SECONDARY),
+            at(2.1, EventKind.VERDICT, "healthy", PRIMARY),
+            at(2.1, EventKind.HELD, "in cooldown", PRIMARY),
         ),
         roles=lanes(
-            [(-1, Role.DARK), (0.8, Role.REJOINING), (3, Role.STANDBY)],
+            [(-1, Role.UNREACHABLE), (0.8, Role.REJOINING), (3, Role.STANDBY)],
             [(-1, Role.WRITER)],
             9,
         ),
-        dns=dns_spans(name=NAME, changes=[(-1, AWAY)], end_seconds=9),
+        dns=dns_spans(name=NAME, changes=[(-1, SECONDARY)], end_seconds=9),
         writes=bucket_writes([(-1 + i * 0.1, WriteOutcome.ACKNOWLEDGED) for i in range(100)]),
         measurements={"rejoin_seconds": 0.8, "calls_count": 0},
-        assertions=(held("No second failover", "0 calls"), held("DNS stays", "20 answers, all eu-west-1")),
+        assertions=(
+            passed_check("no failover was called", "0 calls"),
+            passed_check("writer.payments.internal always resolved to eu-west-1", "20 answers, all eu-west-1"),
+        ),
     )
 
 
 def switchover_home(*, passed: bool = True) -> DrillResult:
-    """The planned way home."""
+    """Return a planned switchover to the primary region."""
     return DrillResult(
         name="switchover-home",
         started_seconds=53.4,
         zero_seconds=54.4,
-        title="Switchover home",
-        zero="the call",
+        title="Switchover to the primary region",
+        zero="the switchover call",
         seconds=11.0,
         timeline=(
-            at(0, EventKind.CALL, "SwitchoverGlobalCluster to payments-us-east-1-dev", AWAY),
-            at(1.2, EventKind.PROMOTION, "payments-us-east-1-dev is the writer", HOME),
-            at(4.5, EventKind.DNS, "writer.payments.internal answers us-east-1", HOME),
-            at(5.0, EventKind.CLIENT, "First acknowledged write in us-east-1", HOME, "first write"),
+            at(0, EventKind.CALL, "SwitchoverGlobalCluster to payments-us-east-1-dev", SECONDARY),
+            at(1.2, EventKind.PROMOTION, "payments-us-east-1-dev is the writer", PRIMARY),
+            at(4.5, EventKind.DNS, "writer.payments.internal resolves to us-east-1", PRIMARY),
+            at(5.0, EventKind.CLIENT, "first acknowledged write in us-east-1", PRIMARY, "first write"),
         ),
         roles=lanes(
             [(-1, Role.STANDBY), (1.2, Role.WRITER)],
             [(-1, Role.WRITER), (1.2, Role.STANDBY)],
             10,
         ),
-        dns=dns_spans(name=NAME, changes=[(-1, AWAY), (4.5, HOME)], end_seconds=10),
+        dns=dns_spans(name=NAME, changes=[(-1, SECONDARY), (4.5, PRIMARY)], end_seconds=10),
         writes=bucket_writes(
             [(-1 + i * 0.1, WriteOutcome.ACKNOWLEDGED) for i in range(20)]
             + [(1.0 + i * 0.2, WriteOutcome.FAILED) for i in range(20)]
@@ -181,14 +189,14 @@ def switchover_home(*, passed: bool = True) -> DrillResult:
         ),
         measurements={"switchover_seconds": 1.2, "dns_moved_seconds": 4.5, "lost_rows": 0},
         assertions=(
-            Assertion(text="No acknowledged row is lost", passed=passed, detail="70 of 70 rows read back"),
-            held("DNS returns to us-east-1", "at 4.50 s"),
+            Assertion(text="the switchover lost no acknowledged row", passed=passed, detail="70 of 70 rows read back"),
+            passed_check("writer.payments.internal resolves to us-east-1 again", "at 4.50 s"),
         ),
     )
 
 
 def dashboard(region: str) -> Dashboard:
-    """A dashboard with a graph that has data, one that has none here, a text and the alarms."""
+    """Return a dashboard with a graph, a graph without data, a text and alarms."""
     return Dashboard(
         name="payments-failover-dev",
         region=region,
@@ -218,7 +226,7 @@ def dashboard(region: str) -> Dashboard:
                         points=((2.0, 0.0), (8.0, 0.0)),
                     ),
                 ),
-                levels=(Level(label="a cycle a second", value=6),),
+                levels=(Level(label="one cycle per second", value=6),),
             ),
             Widget(
                 kind="metric",
@@ -231,7 +239,11 @@ def dashboard(region: str) -> Dashboard:
                 period_seconds=6,
                 series=(
                     Series(
-                        label="CPUUtilization", namespace="AWS/RDS", statistic="Maximum", points=(), absent=NOT_OURS
+                        label="CPUUtilization",
+                        namespace="AWS/RDS",
+                        statistic="Maximum",
+                        points=(),
+                        absent=PUBLISHED_BY_AWS,
                     ),
                 ),
                 undrawn=("legend",),
@@ -247,7 +259,7 @@ def dashboard(region: str) -> Dashboard:
                 alarms=(
                     AlarmHistory(
                         name="payments-no-writer-dev",
-                        says="No region has a writer that takes writes.",
+                        says="No region has a writer that accepts writes.",
                         rule="Maximum of NoWriter \N{GREATER-THAN OR EQUAL TO} 1, 2 of 2 periods of 60 s",
                         spans=(
                             AlarmSpan(state="OK", start_seconds=2, end_seconds=32),
@@ -257,10 +269,10 @@ def dashboard(region: str) -> Dashboard:
                     ),
                     AlarmHistory(
                         name="payments-cpu-dev",
-                        says="An instance is short of CPU.",
+                        says="An instance has a high CPU load.",
                         rule="Maximum of CPUUtilization > 80, 5 of 5 periods of 60 s",
                         spans=(AlarmSpan(state="OK", start_seconds=2, end_seconds=71.3),),
-                        absent=NOT_OURS,
+                        absent=PUBLISHED_BY_AWS,
                     ),
                 ),
             ),
@@ -269,7 +281,7 @@ def dashboard(region: str) -> Dashboard:
 
 
 def sample_report() -> Report:
-    """A rehearsal in which all four drills passed."""
+    """Return a rehearsal in which all four drills passed."""
     return Report(
         started_at=datetime(2026, 11, 24, 2, 43, 7, tzinfo=UTC),
         seconds=71.3,
@@ -278,17 +290,21 @@ def sample_report() -> Report:
         settings={
             "environment": "dev",
             "project": "payments",
-            "primary": {"region": HOME, "vpc_cidr": "10.10.0.0/16", "instance_count": 2},
-            "secondary": {"region": AWAY, "vpc_cidr": "10.20.0.0/16", "instance_count": 2},
+            "primary": {"region": PRIMARY, "vpc_cidr": "10.10.0.0/16", "instance_count": 2},
+            "secondary": {"region": SECONDARY, "vpc_cidr": "10.20.0.0/16", "instance_count": 2},
             "database": {"engine_version": "8.0.mysql_aurora.3.10.1", "log_exports": ["audit", "error", "slowquery"]},
             "failover": {"mode": "automatic", "interval_seconds": 1.0, "failure_threshold": 3, "approver": None},
             "deletion_protection": False,
         },
         versions={"python": "3.11.7", "pulumi": "3.272.0", "pulumi-aws": "7.51.1", "ministack": "1.5.33"},
         resources={
-            HOME: {"aws:rds/cluster:Cluster": 1, "aws:rds/clusterInstance:ClusterInstance": 2, "aws:ec2/vpc:Vpc": 1},
+            PRIMARY: {"aws:rds/cluster:Cluster": 1, "aws:rds/clusterInstance:ClusterInstance": 2, "aws:ec2/vpc:Vpc": 1},
             "global": {"aws:rds/globalCluster:GlobalCluster": 1, "aws:route53/zone:Zone": 1, "aws:iam/role:Role": 8},
-            AWAY: {"aws:rds/cluster:Cluster": 1, "aws:rds/clusterInstance:ClusterInstance": 2, "aws:ec2/vpc:Vpc": 1},
+            SECONDARY: {
+                "aws:rds/cluster:Cluster": 1,
+                "aws:rds/clusterInstance:ClusterInstance": 2,
+                "aws:ec2/vpc:Vpc": 1,
+            },
         },
         deployment_seconds=12.3,
         drills=(steady(), region_lost(), old_region_returns(), switchover_home()),
@@ -296,16 +312,16 @@ def sample_report() -> Report:
         machine="Linux x86_64, 2 processors",
         shortened=(Shortened(what="failover.interval_seconds", deployed_seconds=10, here_seconds=1),),
         not_held=(
-            Unproven(
+            UnverifiedProperty(
                 type="aws:rds/cluster:Cluster",
                 property="databaseInsightsMode",
-                reason="there is no such field on a cluster",
+                reason="the emulator's cluster has no such field",
             ),
         ),
-        dashboards=(dashboard(HOME), dashboard(AWAY)),
+        dashboards=(dashboard(PRIMARY), dashboard(SECONDARY)),
         notes=(
-            "The databases are MySQL-protocol stand-ins: a promotion here says nothing about how long Aurora takes.",
-            "Route 53's answers are computed from the records and checks as deployed, not asked from Route 53.",
-            "Performance Insights and enhanced monitoring are accepted by the emulator and not held.",
+            "The databases are emulated: the duration of a promotion says nothing about Aurora.",
+            "DNS answers are computed from the deployed records and health checks, not returned by Route 53.",
+            "The emulator accepts Performance Insights and enhanced monitoring but does not store them.",
         ),
     )

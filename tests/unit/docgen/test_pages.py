@@ -56,7 +56,7 @@ def test_a_definition_that_nothing_uses_stops_the_page(tmp_path: Path, monkeypat
     changed = tmp_path / "schema.json"
     changed.write_text(json.dumps(schema), encoding="utf-8")
     monkeypatch.setattr(report, "SCHEMA", changed)
-    with pytest.raises(ValueError, match="defines what nothing uses: forgotten"):
+    with pytest.raises(ValueError, match="unused definitions in the schema: forgotten"):
         report.report_page()
 
 

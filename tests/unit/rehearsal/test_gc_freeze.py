@@ -1,4 +1,4 @@
-"""Full collections find little to look through."""
+"""Tests of the exclusion of live objects from garbage collection."""
 
 import gc
 import weakref
@@ -10,11 +10,11 @@ import pytest
 from rehearsal.gc_freeze import freeze_live_objects
 
 
-class Knot:
-    """Holds itself, so that only the collector can free it."""
+class Cycle:
+    """References reference, so only the collector can free it."""
 
     def __init__(self) -> None:
-        self.itself: Any = self
+        self.reference: Any = self
 
 
 @pytest.fixture(autouse=True)
@@ -23,19 +23,19 @@ def _thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_is_there_is_looked_through_no_more() -> None:
-    """A collection's pause grows with what it looks through: afterwards that is next to nothing."""
-    kept = [Knot() for _ in range(1000)]
+def test_live_objects_are_frozen() -> None:
+    """A collection's pause grows with the objects that it visits."""
+    objects = [Cycle() for _ in range(1000)]
     freeze_live_objects()
-    assert gc.get_freeze_count() > len(kept)
-    assert not any(each is kept[0] for each in gc.get_objects())
+    assert gc.get_freeze_count() > len(objects)
+    assert not any(each is objects[0] for each in gc.get_objects())
 
 
-def test_what_has_become_garbage_since_is_freed_by_the_next_call() -> None:
-    """A second deployment in one process does not keep the first one for ever."""
-    knot = Knot()
-    seen = weakref.ref(knot)
+def test_next_call_frees_objects_frozen_earlier() -> None:
+    """A second deployment in one process does not keep the first one."""
+    cycle = Cycle()
+    weak = weakref.ref(cycle)
     freeze_live_objects()
-    del knot
+    del cycle
     freeze_live_objects()
-    assert seen() is None
+    assert weak() is None

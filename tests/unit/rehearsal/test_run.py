@@ -1,4 +1,4 @@
-"""Tests of a rehearsal's own conditions in its report, also when the rehearsal itself fails."""
+"""Tests of a rehearsal's report, also after failures."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -21,19 +21,19 @@ from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.state import StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.provider.resources.outcome import NotHeld
-from rehearsal.report.model import Report, Shortened, Unproven
+from rehearsal.report.model import Report, Shortened, UnverifiedProperty
 from settings import FailoverSettings, parse_stack_config
 from tests.unit.rehearsal.report.test_model import SCHEMA
 
 
 def unreachable(service: str, region: str) -> Any:
-    """An emulator that is gone."""
+    """Fail like a stopped emulator."""
     raise EndpointConnectionError(endpoint_url=f"http://{service}.{region}")
 
 
 @dataclass(kw_only=True)
-class BrokenWorld:
-    """A world whose deployment fails, or whose emulator ends right after it."""
+class BrokenEnvironment:
+    """An environment whose deployment fails, or whose emulator stops after it."""
 
     deploys: bool
     stack: str = "dev"
@@ -47,12 +47,12 @@ class BrokenWorld:
 
     @property
     def config(self) -> Mapping[str, str]:
-        """The stack's own, with a shorter cycle."""
+        """The stack's configuration with a shorter interval."""
         return stack_config(PROGRAM_DIRECTORY, self.stack, {"failover": {"interval_seconds": self.interval_seconds}})
 
     @property
     def policy(self) -> FailoverSettings:
-        """What was deployed."""
+        """The deployed failover settings."""
         return parse_stack_config(self.config).failover
 
     @property
@@ -61,7 +61,7 @@ class BrokenWorld:
         return self.regions[0]
 
     def deploy(self, _on_resource: object) -> DeployResult:
-        """Fail, or forget a property."""
+        """Fail, or report a property that is not stored."""
         if not self.deploys:
             raise DeploymentError("aws:rds/cluster:Cluster: unknown property x")
         return DeployResult(
@@ -78,30 +78,30 @@ class BrokenWorld:
             state=StackState(),
         )
 
-    def ask_dns(self, _name: str, *, from_region: str) -> SimpleNamespace:
-        """A record of 5 s."""
+    def resolve_dns(self, _name: str, *, from_region: str) -> SimpleNamespace:
+        """Return a record with a TTL of 5 s."""
         return SimpleNamespace(ttl_seconds=5, region=from_region)
 
-    def new_ledger(self) -> SimpleNamespace:
-        """A client that never starts."""
+    def new_workload(self) -> SimpleNamespace:
+        """Return a client that never starts."""
         return SimpleNamespace(stop=lambda: None)
 
     def start_controllers(self) -> None:
-        """The emulator is gone."""
+        """Fail like a stopped emulator."""
         raise EmulatorError("the emulator ended")
 
 
-def rehearsed(world: BrokenWorld) -> Report:
-    """The report of a rehearsal of one drill in it, which is never reached."""
+def rehearsed(environment: BrokenEnvironment) -> Report:
+    """Return the report of a rehearsal of one drill, which is not reached."""
     quiet = plain_console(io.StringIO())
     console = Console(output=quiet, errors=quiet, live=False)
     drills = (cast(Drill, SimpleNamespace()),)
-    return rehearse.Rehearsal(world=cast(Environment, world), drills=drills, console=console).run()
+    return rehearse.Rehearsal(environment=cast(Environment, environment), drills=drills, console=console).run()
 
 
-def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_under() -> None:
-    """The error, every setting in force with its default, the versions; nothing that was never deployed."""
-    report = rehearsed(BrokenWorld(deploys=False))
+def test_failed_deployment_is_reported_with_its_conditions() -> None:
+    """The error, all settings and the versions."""
+    report = rehearsed(BrokenEnvironment(deploys=False))
     assert ("aws:rds/cluster:Cluster: unknown property x",) == report.errors
     assert (False, {}, (), ()) == (report.passed, report.resources, report.dashboards, report.shortened)
     assert (1.0, 7) == (
@@ -112,12 +112,12 @@ def test_a_failed_deployment_is_reported_with_the_conditions_that_it_failed_unde
     assert [] == list(Draft202012Validator(SCHEMA).iter_errors(report.to_json()))
 
 
-def test_an_emulator_that_is_gone_leaves_a_report_without_dashboards_that_says_so() -> None:
-    """What was deployed and shortened is still told."""
-    report = rehearsed(BrokenWorld(deploys=True))
+def test_stopped_emulator_leaves_report_without_dashboards() -> None:
+    """The report names the error, the unverified properties and the shortened periods."""
+    report = rehearsed(BrokenEnvironment(deploys=True))
     assert "the emulator ended" == report.errors[0]
     assert report.errors[1].startswith("the dashboards could not be read: EndpointConnectionError")
-    assert (Unproven(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),) == report.not_held
+    assert (UnverifiedProperty(type="aws:rds/cluster:Cluster", property="x", reason="forgotten"),) == report.not_held
     assert [("failover.interval_seconds", 10, 1), 60, 5] == [
         (report.shortened[0].what, report.shortened[0].deployed_seconds, report.shortened[0].here_seconds),
         *(one.deployed_seconds for one in report.shortened[1:]),
@@ -140,22 +140,24 @@ class _Silent(rehearse.Rehearsal):
 
 
 @pytest.mark.parametrize(("rehearsal", "errors"), [(_Played, ()), (_Silent, ("2 cycles: did not happen",))])
-def test_the_functions_permissions_are_an_entry_like_a_drill(
+def test_permission_review_is_reported_like_a_drill(
     rehearsal: type[rehearse.Rehearsal], errors: tuple[str, ...]
 ) -> None:
-    """After the drills, or when nothing cycles, in the report and in the terminal; a denied call fails it and is named."""
+    """Also when no controller runs; a denied call fails it."""
     role = FunctionRole(function="probe", region="us-east-1", role="probe-role", actions=frozenset())
     check = PermissionCheck(role=role.role, action="sns:Publish", resource="*", by_role=False, is_allowed=False)
     emulator = SimpleNamespace(resident_bytes=lambda: None, permission_checks=lambda: [check])
-    world = BrokenWorld(deploys=True, emulator=emulator, clients=_function_of(role))
-    shown = io.StringIO()
-    console = Console(output=plain_console(shown), errors=plain_console(io.StringIO()), live=False)
-    report = rehearsal(world=cast(Environment, world), drills=(cast(Drill, SimpleNamespace()),), console=console).run()
+    environment = BrokenEnvironment(deploys=True, emulator=emulator, clients=_function_of(role))
+    output = io.StringIO()
+    console = Console(output=plain_console(output), errors=plain_console(io.StringIO()), live=False)
+    report = rehearsal(
+        environment=cast(Environment, environment), drills=(cast(Drill, SimpleNamespace()),), console=console
+    ).run()
     assert errors == report.errors[: len(errors)]
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
-    assert "probe-role does not allow sns:Publish on *" == report.drills[0].failures[0].detail
-    assert report.drills[0].title in shown.getvalue()
-    assert "is not judged" in shown.getvalue()
+    assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
+    assert report.drills[0].title in output.getvalue()
+    assert "unused permissions are not checked" in output.getvalue()
 
 
 def _function_of(role: FunctionRole) -> Callable[[str, str], Any]:
@@ -171,16 +173,16 @@ def _function_of(role: FunctionRole) -> Callable[[str, str], Any]:
     return lambda service, region: known[service] if service in known else unreachable(service, region)
 
 
-def test_the_commit_is_that_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not that of the directory in which somebody stands."""
+def test_commit_is_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the working directory's."""
     asked: list[Path] = []
     monkeypatch.setattr(rehearse.provenance, "commit_of", asked.append)
-    rehearsed(BrokenWorld(deploys=False))
+    rehearsed(BrokenEnvironment(deploys=False))
     assert [PROGRAM_DIRECTORY] == asked
 
 
-def test_the_dashboards_are_read_before_they_are_destroyed() -> None:
-    """Once: they go with everything else, and afterwards there is nothing to draw."""
+def test_dashboards_are_read_once_before_destroy() -> None:
+    """Afterwards they do not exist."""
     done: list[str] = []
 
     class Noted(rehearse.Rehearsal):
@@ -195,5 +197,7 @@ def test_the_dashboards_are_read_before_they_are_destroyed() -> None:
 
     quiet = plain_console(io.StringIO())
     console = Console(output=quiet, errors=quiet, live=False)
-    Noted(world=cast(Environment, BrokenWorld(deploys=True)), drills=(), console=console, destroys=True).run()
+    Noted(
+        environment=cast(Environment, BrokenEnvironment(deploys=True)), drills=(), console=console, destroys=True
+    ).run()
     assert ["dashboards read", "destroyed"] == done

@@ -1,9 +1,9 @@
-"""Tests of the console: plain lines, the live region, the summary, what goes where, and threads."""
+"""Tests of the console: plain lines, live view, summary, streams and threads."""
 
 import io
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 import rich.console
 
 from rehearsal.console.console import Console, plain_console, wants_plain_lines
+from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.report.files import ReportPaths
 from rehearsal.report.model import Assertion, DrillResult, EventKind, Report, Role, TimeScale
 from tests.support.patience import PATIENCE_SECONDS
@@ -18,29 +19,28 @@ from tests.support.patience import PATIENCE_SECONDS
 PATHS = ReportPaths(json=Path("rehearsal-report/report.json"), html=Path("rehearsal-report/report.html"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Created:
-    """A resource as the deployment reports it."""
-
-    type: str
-    name: str
-    region: str | None
-    seconds: float
-
-
-CLUSTER = Created(type="aws:rds/cluster:Cluster", name="primary", region="us-east-1", seconds=0.25)
+CLUSTER = ProviderResource(
+    urn="urn",
+    type="aws:rds/cluster:Cluster",
+    name="primary",
+    region="us-east-1",
+    id="id",
+    inputs={},
+    outputs={},
+    seconds=0.25,
+)
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
 
 class Plain:
-    """A console with plain lines, and what it wrote."""
+    """A console with plain lines."""
 
     def __init__(self) -> None:
         self.out = io.StringIO()
@@ -53,8 +53,8 @@ class Plain:
         return [line for line in self.out.getvalue().splitlines() if line.strip()]
 
 
-class Living:
-    """A console with a live region on a terminal of a hundred columns, whose clock stands at 7 s."""
+class LiveKit:
+    """A console with a live view on a terminal of 100 columns."""
 
     def __init__(self) -> None:
         self.out = Terminal()
@@ -65,29 +65,29 @@ class Living:
         self.now = 0.0
         self.console = Console(output=self.terminal, errors=plain_console(self.err), live=True, clock=lambda: self.now)
 
-    def picture(self) -> str:
-        """The live region as text."""
+    def live_view(self) -> str:
+        """Return the live view as text."""
         sheet = plain_console(io.StringIO())
         with sheet.capture() as capture:
-            sheet.print(self.console.picture())
+            sheet.print(self.console.live_view())
         return capture.get()
 
 
 @pytest.fixture
 def plain() -> Plain:
-    """Plain lines."""
+    """Return a console with plain lines."""
     return Plain()
 
 
 def drill(*, passed: bool = True, error: str | None = None) -> DrillResult:
-    """A drill with one assertion that holds and one that may not."""
+    """Return a drill with a passed assertion and one that may fail."""
     return DrillResult(
         name="region-lost",
-        title="The writer's region is lost",
+        title="The writer's region fails",
         seconds=14.2,
         assertions=(
             Assertion(text="At most 4 cycles", passed=True, detail="3.3"),
-            Assertion(text="DNS moved", passed=passed, detail="still\nus-east-1"),
+            Assertion(text="DNS changed", passed=passed, detail="still\nus-east-1"),
         ),
         timeline=(),
         measurements={"detection_seconds": 3.0, "lost_rows": 3},
@@ -96,7 +96,7 @@ def drill(*, passed: bool = True, error: str | None = None) -> DrillResult:
 
 
 def report(*drills: DrillResult) -> Report:
-    """A report of these drills."""
+    """Return a report of these drills."""
     return Report(
         started_at=datetime(2026, 11, 24, tzinfo=UTC),
         seconds=71.3,
@@ -109,11 +109,8 @@ def report(*drills: DrillResult) -> Report:
     )
 
 
-# Plain lines
-
-
-def test_an_event_is_one_line_with_its_seconds_right_aligned(plain: Plain) -> None:
-    """The decimal points of 3.3 s and 120 s stand under each other; kind and region have their columns."""
+def test_event_is_one_line_with_aligned_columns(plain: Plain) -> None:
+    """Decimal points are aligned."""
     plain.console.event(3.3, "FailoverGlobalCluster", EventKind.CALL, "eu-west-1")
     plain.console.event(120, "done")
     assert plain.lines == [
@@ -122,22 +119,22 @@ def test_an_event_is_one_line_with_its_seconds_right_aligned(plain: Plain) -> No
     ]
 
 
-def test_a_long_event_with_line_breaks_stays_one_line(plain: Plain) -> None:
-    """A log is read line by line, whatever an error message holds."""
+def test_long_event_with_line_breaks_is_one_line(plain: Plain) -> None:
+    """Logs are read line by line."""
     plain.console.event(1, "a\n  b\r\n" + "c" * 300)
     assert plain.lines == ["    1.00 s  note                       a b " + "c" * 300]
 
 
-def test_text_is_not_read_as_markup(plain: Plain) -> None:
+def test_text_is_not_parsed_as_markup(plain: Plain) -> None:
     """Brackets in a message are text."""
     plain.console.event(1, "[bold]x[/] [Region lost] :boom:")
     plain.console.note("[red]y")
     assert [plain.lines[0].split("  ")[-1].strip(), plain.lines[1]] == ["[bold]x[/] [Region lost] :boom:", "[red]y"]
 
 
-def test_plain_lines_hold_no_escape_codes(plain: Plain) -> None:
-    """Also the failing assertion, the verdicts and the summary."""
-    plain.console.drill_started("region-lost", "The writer's region is lost")
+def test_plain_lines_contain_no_escape_codes(plain: Plain) -> None:
+    """Including failures and the summary."""
+    plain.console.drill_started("region-lost", "The writer's region fails")
     plain.console.assertion(drill(passed=False).assertions[1])
     plain.console.drill_finished(drill(passed=False))
     plain.console.summary(report(drill(passed=False)), PATHS)
@@ -146,10 +143,10 @@ def test_plain_lines_hold_no_escape_codes(plain: Plain) -> None:
 
 
 def test_each_resource_is_a_line(plain: Plain) -> None:
-    """With its region; what has none is global."""
+    """With its region, or `global`."""
     plain.console.deployment_started(2)
     plain.console.resource_created(CLUSTER)
-    plain.console.resource_created(replace(CLUSTER, name="zone", region=None))
+    plain.console.resource_created(replace(CLUSTER, name="zone", region="global"))
     plain.console.deployment_finished(2, 12.3)
     assert plain.lines == [
         "Deployment  2 resources",
@@ -159,50 +156,47 @@ def test_each_resource_is_a_line(plain: Plain) -> None:
     ]
 
 
-def test_a_drill_begins_and_ends_with_its_title(plain: Plain) -> None:
-    """The end says how many assertions held."""
-    plain.console.drill_started("region-lost", "The writer's region is lost")
+def test_drill_starts_and_ends_with_its_title(plain: Plain) -> None:
+    """The end has the number of passed assertions."""
+    plain.console.drill_started("region-lost", "The writer's region fails")
     plain.console.drill_finished(drill(passed=False))
     assert plain.lines == [
-        "The writer's region is lost  region-lost",
-        "   14.20 s  FAILED                     The writer's region is lost: 1 of 2 assertions held",
+        "The writer's region fails  region-lost",
+        "   14.20 s  FAILED                     The writer's region fails: 1 of 2 assertions passed",
     ]
 
 
-def test_a_drill_that_ended_early_says_why(plain: Plain) -> None:
+def test_drill_that_ended_early_shows_its_error(plain: Plain) -> None:
     """The error follows the count."""
     plain.console.drill_finished(drill(error="TimeoutError: no cycle"))
-    assert plain.lines[0].endswith("2 of 2 assertions held; ended early: TimeoutError: no cycle")
+    assert plain.lines[0].endswith("2 of 2 assertions passed; ended early: TimeoutError: no cycle")
 
 
-def test_an_assertion_shows_whether_it_held_in_words(plain: Plain) -> None:
-    """Not by colour alone, and with its evidence."""
+def test_assertion_shows_its_result_in_words(plain: Plain) -> None:
+    """With its evidence."""
     for assertion in drill(passed=False).assertions:
         plain.console.assertion(assertion)
-    assert [line.split(maxsplit=1)[0] for line in plain.lines] == ["held", "NOT"]
-    assert plain.lines[1].endswith("DNS moved (still us-east-1)")
+    assert [line.split(maxsplit=1)[0] for line in plain.lines] == ["passed", "FAILED"]
+    assert plain.lines[1].endswith("DNS changed (still us-east-1)")
 
 
-def test_roles_and_dns_print_nothing_by_themselves(plain: Plain) -> None:
-    """They belong to the live region; the drill's own event tells them."""
-    plain.console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.DARK)
+def test_roles_and_dns_print_no_lines(plain: Plain) -> None:
+    """Only the live view shows them."""
+    plain.console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
     plain.console.dns_answer("writer.payments.internal", None)
     assert plain.lines == []
 
 
-# The summary
-
-
-def test_the_summary_has_a_row_a_drill_the_failures_the_verdict_and_the_paths(plain: Plain) -> None:
-    """Everything that one needs after having looked away."""
+def test_summary_has_drills_failures_result_and_paths(plain: Plain) -> None:
+    """It is complete without the lines above it."""
     plain.console.summary(report(replace(drill(), name="steady"), drill(passed=False)), PATHS)
     rows = [" ".join(line.split()) for line in plain.lines]
     assert rows[1:] == [
-        "Drill Result Held Seconds Key numbers",
+        "Drill Result Assertions Seconds Key numbers",
         "steady passed 2 of 2 14.2 Detection 3 s, Lost 3 rows",
         "region-lost FAILED 1 of 2 14.2 Detection 3 s, Lost 3 rows",
-        "region-lost: The writer's region is lost",
-        "NOT HELD DNS moved",
+        "region-lost: The writer's region fails",
+        "FAILED DNS changed",
         "still",
         "us-east-1",
         "Rehearsal FAILED after 71.3 s",
@@ -211,23 +205,23 @@ def test_the_summary_has_a_row_a_drill_the_failures_the_verdict_and_the_paths(pl
     ]
 
 
-def test_the_summary_tells_what_ended_early_and_what_proved_nothing(plain: Plain) -> None:
-    """No failed drill is without a reason; nor is a rehearsal that failed outside its drills."""
+def test_summary_has_a_reason_for_every_failure(plain: Plain) -> None:
+    """Early ends, drills without assertions, errors outside the drills."""
     ended = replace(drill(error="TimeoutError:\nno cycle"), name="steady")
     empty = replace(drill(), name="blip", assertions=())
     plain.console.summary(replace(report(ended, empty), errors=("the emulator ended",)), PATHS)
     rows = [" ".join(line.split()) for line in plain.lines]
     assert rows[4:9] == [
-        "steady: The writer's region is lost",
+        "steady: The writer's region fails",
         "ended early TimeoutError: no cycle",
-        "blip: The writer's region is lost",
-        "NOT HELD nothing was asserted, so nothing is proved",
+        "blip: The writer's region fails",
+        "FAILED the drill checked no assertion",
         "error the emulator ended",
     ]
 
 
-def test_the_summary_fits_eighty_columns_and_keeps_numbers_beside_their_units() -> None:
-    """The key numbers stand under the table then; a path is never broken."""
+def test_summary_fits_eighty_columns() -> None:
+    """Numbers stay beside their units; paths are not wrapped."""
     out = io.StringIO()
     narrow = rich.console.Console(file=out, width=80, force_terminal=False, color_system=None)
     numbers = {f"a_rather_long_measurement_number_{index}_seconds": 12.25 for index in range(9)}
@@ -242,23 +236,20 @@ def test_the_summary_fits_eighty_columns_and_keeps_numbers_beside_their_units() 
     assert f"  {paths.json}" in table
 
 
-def test_the_summary_says_the_time_scale(plain: Plain) -> None:
-    """Numbers of a shortened cycle are never shown without it."""
+def test_summary_shows_the_time_scale(plain: Plain) -> None:
+    """Numbers of a shorter interval need it."""
     plain.console.summary(report(drill()), PATHS)
-    assert plain.lines[0].startswith("Summary  Periods shrunk by factor 10 because the cycle was shortened")
+    assert plain.lines[0].startswith("Summary  Periods shortened by a factor of 10 (interval 1 s instead of 10 s)")
 
 
-def test_the_summary_says_passed(plain: Plain) -> None:
-    """When all passed."""
+def test_summary_shows_that_the_rehearsal_passed(plain: Plain) -> None:
+    """If all drills passed."""
     plain.console.summary(report(drill()), PATHS)
     assert "Rehearsal passed after 71.3 s" in plain.lines
 
 
-# Where it goes
-
-
-def test_errors_go_to_stderr_as_they_are(plain: Plain) -> None:
-    """All lines of it, nothing on stdout."""
+def test_errors_go_to_stderr_unchanged(plain: Plain) -> None:
+    """With all lines."""
     plain.console.error("2 mistakes:\n  one\n  two")
     assert (plain.out.getvalue(), plain.err.getvalue()) == ("", "error: 2 mistakes:\n  one\n  two\n")
 
@@ -275,13 +266,15 @@ def test_errors_go_to_stderr_as_they_are(plain: Plain) -> None:
         (io.StringIO(), {"FORCE_COLOR": "1"}, True),
     ],
 )
-def test_who_gets_plain_lines(stream: io.StringIO, environment: Mapping[str, str], plain_lines: bool) -> None:
-    """Everything but a terminal that nobody asked to be plain."""
+def test_plain_lines_are_used_without_interactive_terminal(
+    stream: io.StringIO, environment: Mapping[str, str], plain_lines: bool
+) -> None:
+    """CI, NO_COLOR, a dumb terminal, or no terminal."""
     assert wants_plain_lines(stream, environment) == plain_lines
 
 
-def test_the_console_of_the_process_writes_to_its_streams(capsys: pytest.CaptureFixture[str]) -> None:
-    """Under pytest stdout is no terminal: plain lines there, errors on stderr."""
+def test_process_console_writes_to_its_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under pytest stdout is no terminal."""
     with Console.for_process({}) as console:
         console.note("hello")
         console.error("oh")
@@ -289,8 +282,8 @@ def test_the_console_of_the_process_writes_to_its_streams(capsys: pytest.Capture
     assert (captured.out, captured.err) == ("hello\n", "error: oh\n")
 
 
-def test_a_stream_in_ascii_does_not_end_the_rehearsal() -> None:
-    """What it can't hold is written as an escape."""
+def test_ascii_stream_gets_escapes() -> None:
+    """Instead of an encoding error."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", errors="backslashreplace")
     console = Console(output=plain_console(stream), errors=plain_console(stream), live=False)
@@ -300,98 +293,96 @@ def test_a_stream_in_ascii_does_not_end_the_rehearsal() -> None:
     assert raw.getvalue().startswith(b"caf\\xe9\n")
 
 
-# The live region
-
-
-def test_the_live_region_shows_drill_elapsed_roles_and_dns() -> None:
-    """Who is what now, and where the name points."""
-    living = Living()
-    with living.console as console:
-        console.drill_started("region-lost", "The writer's region is lost")
+def test_live_view_shows_drill_elapsed_time_roles_and_dns() -> None:
+    """The current state."""
+    live_kit = LiveKit()
+    with live_kit.console as console:
+        console.drill_started("region-lost", "The writer's region fails")
         console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
         console.cluster_role("payments-eu-west-1-dev", "eu-west-1", Role.STANDBY)
-        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.DARK)
+        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
         console.dns_answer("writer.payments.internal", None)
-        living.now = 7.0
-        rows = [" ".join(line.split()) for line in living.picture().splitlines()]
-    assert rows[1] == "The writer's region is lost 7 s"
-    assert [row.split()[:2] for row in rows[2:]] == [["us-east-1", "dark"], ["eu-west-1", "standby"], ["DNS", "no"]]
+        live_kit.now = 7.0
+        rows = [" ".join(line.split()) for line in live_kit.live_view().splitlines()]
+    assert rows[1] == "The writer's region fails 7 s"
+    assert [row.split()[:2] for row in rows[2:]] == [
+        ["us-east-1", "unreachable"],
+        ["eu-west-1", "standby"],
+        ["DNS", "no"],
+    ]
 
 
-def test_the_live_lanes_grow_to_scale_and_begin_anew_with_each_drill() -> None:
-    """Dark for the second half of the time; of the drill before only the last state stays."""
-    living = Living()
-    with living.console as console:
-        console.drill_started("region-lost", "The writer's region is lost")
+def test_live_lanes_grow_to_scale_and_restart_with_each_drill() -> None:
+    """Of the previous drill only the last state stays."""
+    live_kit = LiveKit()
+    with live_kit.console as console:
+        console.drill_started("region-lost", "The writer's region fails")
         console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
-        living.now = 10.0
-        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.DARK)
-        living.now = 20.0
-        halves = living.picture().splitlines()[2].split("dark", 1)[1].strip()
-        console.drill_started("old-region-returns", "The old region returns")
-        living.now = 30.0
-        anew = living.picture().splitlines()[2].split("dark", 1)[1].strip()
-    assert (f"writer {'=' * 29}dark {'x' * 31}", f"dark {'x' * 67}") == (halves, anew)
+        live_kit.now = 10.0
+        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
+        live_kit.now = 20.0
+        halves = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
+        console.drill_started("old-region-returns", "The failed region returns")
+        live_kit.now = 30.0
+        restarted = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
+    assert (f"writer {'=' * 29}unreachable {'x' * 24}", f"unreachable {'x' * 60}") == (halves, restarted)
 
 
-def test_the_live_region_counts_resources() -> None:
-    """By region, with the newest one; no line each on a terminal."""
-    living = Living()
-    with living.console as console:
+def test_live_view_counts_resources() -> None:
+    """By region, with the newest one; no line per resource."""
+    live_kit = LiveKit()
+    with live_kit.console as console:
         console.deployment_started(118)
         console.resource_created(CLUSTER)
         console.resource_created(replace(CLUSTER, region="eu-west-1", name="secondary"))
-        rows = [" ".join(line.split()) for line in living.picture().splitlines()]
+        rows = [" ".join(line.split()) for line in live_kit.live_view().splitlines()]
     assert "2 of 118 resources" in rows[1]
     assert rows[2:] == ["eu-west-1 1 us-east-1 1", "aws:rds/cluster:Cluster secondary"]
-    assert "created" not in living.out.getvalue()
+    assert "created" not in live_kit.out.getvalue()
 
 
-def test_events_stay_above_the_live_region() -> None:
-    """They are printed for good while the region goes on."""
-    living = Living()
-    with living.console as console:
-        console.drill_started("region-lost", "The writer's region is lost")
+def test_events_are_printed_above_the_live_view() -> None:
+    """They stay on the terminal."""
+    live_kit = LiveKit()
+    with live_kit.console as console:
+        console.drill_started("region-lost", "The writer's region fails")
         console.event(3.3, "FailoverGlobalCluster", EventKind.CALL, "eu-west-1")
         console.drill_finished(drill())
-    assert "FailoverGlobalCluster" in living.out.getvalue()
-    assert "2 of 2 assertions held" in living.out.getvalue()
+    assert "FailoverGlobalCluster" in live_kit.out.getvalue()
+    assert "2 of 2 assertions passed" in live_kit.out.getvalue()
 
 
-def test_an_error_is_not_drawn_over_and_the_region_goes_on() -> None:
+def test_live_view_continues_after_an_error() -> None:
     """stderr is often the same terminal."""
-    living = Living()
-    with living.console as console:
+    live_kit = LiveKit()
+    with live_kit.console as console:
         console.drill_started("steady", "Steady state")
         console.error("oh")
-        assert living.console.is_live
-    assert living.err.getvalue() == "error: oh\n"
+        assert live_kit.console.is_live
+    assert live_kit.err.getvalue() == "error: oh\n"
 
 
-def test_the_terminal_is_given_back_after_an_exception() -> None:
-    """The cursor shows again, and nothing is refreshed any more."""
-    living = Living()
-    with pytest.raises(RuntimeError, match="boom"), living.console as console:
+def test_terminal_is_restored_after_an_exception() -> None:
+    """The cursor is visible again."""
+    live_kit = LiveKit()
+    with pytest.raises(RuntimeError, match="boom"), live_kit.console as console:
         console.drill_started("steady", "Steady state")
         raise RuntimeError("boom")
     assert (
-        living.console.is_live,
-        living.out.getvalue().rfind("\x1b[?25h") > living.out.getvalue().rfind("\x1b[?25l"),
+        live_kit.console.is_live,
+        live_kit.out.getvalue().rfind("\x1b[?25h") > live_kit.out.getvalue().rfind("\x1b[?25l"),
     ) == (
         False,
         True,
     )
 
 
-# Threads
-
-
 @pytest.mark.parametrize("live", [False, True])
-def test_many_threads_write_whole_lines(live: bool) -> None:
-    """Eight threads, twenty-five events each: every line is whole, none is missing, nobody waits for ever."""
-    kit = Living() if live else Plain()
+def test_threads_write_whole_lines(live: bool) -> None:
+    """Eight threads with 25 events each: no line is lost or split."""
+    kit = LiveKit() if live else Plain()
     with kit.console as console:
-        console.drill_started("region-lost", "The writer's region is lost")
+        console.drill_started("region-lost", "The writer's region fails")
 
         def play(thread: int) -> None:
             for index in range(25):

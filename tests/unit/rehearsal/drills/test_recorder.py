@@ -1,35 +1,30 @@
-"""The watch of a rehearsal: its looks go on, whatever becomes of one of them."""
+"""Tests of the recorder."""
 
 from typing import Any, cast
 
 from botocore.exceptions import ReadTimeoutError
 
-from rehearsal.drills.recorder import Recorder, Seen
+from rehearsal.drills.recorder import Recorder
 
 
-class Listener:
-    """Takes down what is shown live."""
+def test_failed_poll_is_recorded_and_polling_continues() -> None:
+    """A busy machine costs one poll."""
+    texts: list[str] = []
+    recorder = Recorder(
+        cast("Any", None),
+        on_event=lambda event: texts.append(event.text),
+        on_role=lambda *_role: None,
+        on_dns=lambda *_answer: None,
+        clock=lambda: 0.0,
+    )
+    polls: list[int] = []
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def saw(self, seen: Seen) -> None:
-        """Take down a text."""
-        self.texts.append(seen.text)
-
-
-def test_a_look_that_the_emulator_does_not_answer_is_noted_and_the_next_one_is_made() -> None:
-    """A busy machine costs one look, and not the rest of the rehearsal's."""
-    listener = Listener()
-    watch = Recorder(cast("Any", None), cast("Any", listener), clock=lambda: 0.0)
-    looks: list[int] = []
-
-    def look() -> None:
-        looks.append(len(looks))
-        if len(looks) == 1:
+    def poll() -> None:
+        polls.append(len(polls))
+        if len(polls) == 1:
             raise ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
-        watch._stop.set()
+        recorder._stop.set()
 
-    watch._loop(look, 0.0)
-    assert looks == [0, 1]
-    assert [text.split(":")[0] for text in listener.texts] == ["the rehearsal could not look"]
+    recorder._loop(poll, 0.0)
+    assert polls == [0, 1]
+    assert [text.split(":")[0] for text in texts] == ["the recorder could not poll"]

@@ -1,4 +1,4 @@
-"""Tests of the deployed dashboards: read as CloudWatch's API gives them, evaluated by its rules, drawn to scale."""
+"""Tests of the dashboards: reading, evaluation of alarms, layout."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,15 @@ import pytest
 
 from rehearsal.report.dashboard_charts import draw_boards
 from rehearsal.report.dashboard_data import DashboardReader, metric_rows
-from rehearsal.report.dashboards import NO_DATA, NOT_OURS, Dashboard, Series, Widget
+from rehearsal.report.dashboards import NO_DATA, PUBLISHED_BY_AWS, Dashboard, Series, Widget
 from tests.support.rehearsal.sample_report import sample_report
 
 START = 1_000_000_020.0  # the start of a minute, so that periods begin there
-OURS = "AuroraFailover"
+NAMESPACE = "AuroraFailover"
 
 
 class FakeCloudWatch:
-    """Dashboards, alarms and metric data of one region, answered as CloudWatch's API answers."""
+    """Dashboards, alarms and metric data of one region."""
 
     def __init__(
         self,
@@ -31,26 +31,26 @@ class FakeCloudWatch:
         self.asked: list[tuple[str, float, float]] = []
 
     def get_paginator(self, operation: str) -> "FakeCloudWatch":
-        """The only one that is paged."""
+        """Return the only paginator."""
         assert operation == "list_dashboards"
         return self
 
     def paginate(self) -> list[dict[str, Any]]:
-        """Two pages, not in order."""
+        """Return two pages, unordered."""
         return [{"DashboardEntries": [{"DashboardName": "z"}]}, {"DashboardEntries": [{"DashboardName": "a"}]}]
 
     def get_dashboard(self, *, DashboardName: str) -> dict[str, Any]:
-        """Each has the same body."""
+        """Return the same body for every name."""
         return {"DashboardName": DashboardName, "DashboardBody": json.dumps({"widgets": self.widgets})}
 
     def describe_alarms(self, *, AlarmNames: list[str], **_: object) -> dict[str, Any]:
-        """Those of the names."""
+        """Return the named alarms."""
         return {"MetricAlarms": [alarm for alarm in self.alarms if alarm["AlarmName"] in AlarmNames]}
 
     def get_metric_statistics(
         self, *, MetricName: str, StartTime: datetime, EndTime: datetime, **_: object
     ) -> dict[str, Any]:
-        """One datapoint a second, from the start up to before the end."""
+        """Return one datapoint per second, the end excluded."""
         start, end = StartTime.timestamp() - START, EndTime.timestamp() - START
         self.asked.append((MetricName, start, end))
         return {
@@ -64,7 +64,7 @@ class FakeCloudWatch:
 
 
 def read(fake: FakeCloudWatch, *, seconds: float = 60, time_scale: float = 10) -> Dashboard:
-    """The first dashboard of a region in a rehearsal of so many seconds."""
+    """Return the first dashboard of a rehearsal of so many seconds."""
     reader = DashboardReader(
         clients=lambda _service, _region: fake, time_scale=time_scale, start=START, end=START + seconds
     )
@@ -72,16 +72,16 @@ def read(fake: FakeCloudWatch, *, seconds: float = 60, time_scale: float = 10) -
 
 
 def graph(*metrics: Sequence[Any], **properties: Any) -> dict[str, Any]:
-    """A metric widget."""
+    """Return a metric widget."""
     return {"type": "metric", "properties": {"period": 60, "stat": "Sum", "metrics": metrics, **properties}}
 
 
 def alarm(**changes: Any) -> dict[str, Any]:
-    """A metric alarm as DescribeAlarms describes it."""
+    """Return a metric alarm as in DescribeAlarms."""
     return {
         "AlarmName": "silent",
-        "AlarmDescription": "Nobody would fail over.",
-        "Namespace": OURS,
+        "AlarmDescription": "No controller would fail over.",
+        "Namespace": NAMESPACE,
         "MetricName": "Cycles",
         "Dimensions": [],
         "Statistic": "Sum",
@@ -94,8 +94,8 @@ def alarm(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_metric_row_repeats_what_stands_above_it() -> None:
-    """One dot for one place, three for all places in between, options at the end, metric math without a metric."""
+def test_metric_row_repeats_parts_of_the_row_above() -> None:
+    """`.` repeats one part, `...` several; options come last; metric math has no metric."""
     rows = metric_rows(
         [
             ["NS", "One", "Cluster", "a", "Role", "WRITER"],
@@ -112,71 +112,72 @@ def test_a_metric_row_repeats_what_stands_above_it() -> None:
     ] == [(row.namespace, row.name, row.dimensions, row.options) for row in rows]
 
 
-def test_dashboards_are_read_in_order_of_name() -> None:
-    """Whatever page they stand on."""
+def test_dashboards_are_ordered_by_name() -> None:
+    """Over all pages."""
     reader = DashboardReader(clients=lambda *_: FakeCloudWatch(), time_scale=10, start=START, end=START + 60)
     assert ["a", "z"] == [one.name for one in reader.dashboards("eu-west-1")]
 
 
-def test_a_line_has_a_value_for_each_shortened_period_that_is_over() -> None:
-    """60 s become 6 s; a period without data has no point; the one that still runs is left out."""
+def test_line_has_one_value_per_complete_scaled_period() -> None:
+    """60 s become 6 s; periods without data and the last, incomplete one are left out."""
     data = {"Cycles": [(at, 1.0) for at in range(60) if not 12 <= at < 18]}
-    series = read(FakeCloudWatch(widgets=[graph([OURS, "Cycles"])], data=data), seconds=29).widgets[0].series[0]
+    series = read(FakeCloudWatch(widgets=[graph([NAMESPACE, "Cycles"])], data=data), seconds=29).widgets[0].series[0]
     assert (((0, 6), (6, 6), (18, 6)), "") == (series.points, series.absent)
 
 
-def test_each_metric_is_read_once_and_never_more_than_one_call_returns() -> None:
-    """Twice on the dashboard, and in a rehearsal of an hour: three calls, each of whose seconds counts once."""
+def test_metric_is_read_once_in_calls_within_the_limit() -> None:
+    """An hour takes three calls; each second counts once."""
     fake = FakeCloudWatch(
-        widgets=[graph([OURS, "Cycles"]), graph([OURS, "Cycles"])], data={"Cycles": [(at, 1.0) for at in range(3600)]}
+        widgets=[graph([NAMESPACE, "Cycles"]), graph([NAMESPACE, "Cycles"])],
+        data={"Cycles": [(at, 1.0) for at in range(3600)]},
     )
     points = read(fake, seconds=3600, time_scale=1).widgets[1].series[0].points
     assert [("Cycles", 0, 1439), ("Cycles", 1438, 2877), ("Cycles", 2876, 3601)] == fake.asked
     assert {60.0} == {value for _, value in points[1:-1]}
 
 
-def test_without_data_a_line_says_why() -> None:
-    """What AWS publishes is not ours to publish; ours, metric math and percentiles are told apart from it."""
-    rows = [["AWS/RDS", "CPU"], [OURS, "Cycles"], [{"expression": "m1"}], [OURS, "Lag", {"stat": "p99"}]]
+def test_line_without_data_has_a_reason() -> None:
+    """AWS metrics, missing data, metric math and percentiles."""
+    rows = [["AWS/RDS", "CPU"], [NAMESPACE, "Cycles"], [{"expression": "m1"}], [NAMESPACE, "Lag", {"stat": "p99"}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
     assert [
-        NOT_OURS,
+        PUBLISHED_BY_AWS,
         NO_DATA,
-        "metric math is not evaluated by the rehearsal",
-        "the statistic p99 is not evaluated by the rehearsal",
+        "the rehearsal does not evaluate metric math",
+        "the rehearsal does not evaluate the statistic p99",
     ] == [one.absent for one in widget.series]
 
 
-def test_a_row_may_have_its_own_words_and_a_hidden_one_is_not_drawn() -> None:
-    """Label and statistic stand beside the metric."""
-    rows = [[OURS, "Cycles", {"label": "cycles", "stat": "Maximum"}], [OURS, "Held", {"visible": False}]]
+def test_row_options_set_label_and_statistic_and_hide_rows() -> None:
+    """The options are beside the metric."""
+    rows = [[NAMESPACE, "Cycles", {"label": "cycles", "stat": "Maximum"}], [NAMESPACE, "Held", {"visible": False}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
     assert [("cycles", "Maximum")] == [(one.label, one.statistic) for one in widget.series]
 
 
-def test_levels_are_those_of_the_widget_and_of_the_alarms_that_it_names() -> None:
-    """A line for each."""
+def test_levels_come_from_annotations_and_alarms() -> None:
+    """One line each."""
     notes = {"horizontal": [{"label": "limit", "value": 5}], "alarms": ["arn:aws:cloudwatch:eu-west-1:1:alarm:silent"]}
-    fake = FakeCloudWatch(widgets=[graph([OURS, "Cycles"], annotations=notes)], alarms=[alarm()])
+    fake = FakeCloudWatch(widgets=[graph([NAMESPACE, "Cycles"], annotations=notes)], alarms=[alarm()])
     assert [("limit", 5.0), ("silent", 1.0)] == [(one.label, one.value) for one in read(fake).widgets[0].levels]
 
 
-def test_what_is_not_drawn_is_named() -> None:
-    """A property, and a kind of widget, that the drawing doesn't know."""
-    widgets = [graph([OURS, "Cycles"], yAxis={}), {"type": "log", "properties": {"query": "fields"}}]
+def test_unsupported_properties_and_widgets_are_named() -> None:
+    """They are not dropped silently."""
+    widgets = [graph([NAMESPACE, "Cycles"], yAxis={}), {"type": "log", "properties": {"query": "fields"}}]
     drawn = read(FakeCloudWatch(widgets=widgets)).widgets
     assert (("yAxis",), ("query",)) == (drawn[0].undrawn, drawn[1].undrawn)
-    assert ("other", "a widget of type log is not drawn here") == (drawn[1].kind, drawn[1].text)
+    assert ("other", "a widget of type log is not supported") == (drawn[1].kind, drawn[1].text)
 
 
-def test_a_widget_without_a_place_stands_where_cloudwatch_puts_it() -> None:
-    """6 by 6 at the left top; text widgets hold their text."""
+def test_widget_without_position_has_the_default_one() -> None:
+    """6 by 6 at the top left."""
     widget = read(FakeCloudWatch(widgets=[{"type": "text", "properties": {"markdown": "# Hello"}}])).widgets[0]
     assert (0, 0, 6, 6, "# Hello") == (widget.x, widget.y, widget.width, widget.height, widget.text)
 
 
-def test_an_alarm_is_evaluated_at_the_end_of_each_period_by_its_own_rule() -> None:
-    """Silent from 20 to 50 s: in alarm once the whole range of three periods is empty, until a period has data again."""
+def test_alarm_is_evaluated_at_the_end_of_each_period() -> None:
+    """Without data from 20 to 50 s: in alarm once all three periods are empty."""
     data = {"Cycles": [(at, 1.0) for at in range(80) if at < 20 or at >= 50]}
     arn = "arn:aws:cloudwatch:eu-west-1:1:alarm:silent"
     fake = FakeCloudWatch(widgets=[{"type": "alarm", "properties": {"alarms": [arn]}}], alarms=[alarm()], data=data)
@@ -184,14 +185,14 @@ def test_an_alarm_is_evaluated_at_the_end_of_each_period_by_its_own_rule() -> No
     spans = [(one.state, one.start_seconds, one.end_seconds) for one in history.spans]
     assert [("OK", 6, 42), ("ALARM", 42, 54), ("OK", 54, 80)] == spans
     assert ("OK", "") == (history.state, history.absent)
-    assert ("Nobody would fail over.", True) == (
+    assert ("No controller would fail over.", True) == (
         history.says,
         history.rule.startswith("Sum of Cycles < 1, 1 of 1 periods of 60 s"),
     )
 
 
-def test_an_alarm_that_cannot_be_evaluated_says_why() -> None:
-    """One that is gone, one of a kind that the rules don't cover, and one whose metric only AWS publishes."""
+def test_alarm_that_cannot_be_evaluated_has_a_reason() -> None:
+    """A missing alarm, an unsupported one, and one on an AWS metric."""
     names = ["gone", "percentile", "cpu"]
     fake = FakeCloudWatch(
         widgets=[
@@ -208,15 +209,12 @@ def test_an_alarm_that_cannot_be_evaluated_says_why() -> None:
     gone, percentile, cpu = read(fake).widgets[0].alarms
     assert (None, "there is no metric alarm gone in eu-west-1") == (gone.state, gone.absent)
     assert (None, True) == (percentile.state, "p99" in percentile.absent)
-    assert ("OK", NOT_OURS) == (cpu.state, cpu.absent)
-
-
-# The drawing
+    assert ("OK", PUBLISHED_BY_AWS) == (cpu.state, cpu.absent)
 
 
 def drawn(points: Sequence[tuple[float, float]], *, period_seconds: float = 10) -> Any:
-    """The chart of one line over 100 seconds."""
-    series = Series(label="Cycles", namespace=OURS, statistic="Sum", points=tuple(points))
+    """Return the chart of one line over 100 seconds."""
+    series = Series(label="Cycles", namespace=NAMESPACE, statistic="Sum", points=tuple(points))
     widget = Widget(
         kind="metric", title="t", x=0, y=0, width=12, height=6, period_seconds=period_seconds, series=(series,)
     )
@@ -224,8 +222,8 @@ def drawn(points: Sequence[tuple[float, float]], *, period_seconds: float = 10) 
     return draw_boards(replace(sample_report(), dashboards=(board,)))[0].tiles[0].chart
 
 
-def test_a_line_is_to_scale_and_breaks_where_data_is_missing() -> None:
-    """10 s are a tenth of the width; 5 of 10 is half of the height; the gap of two periods is not bridged."""
+def test_line_is_to_scale_with_gaps_for_missing_data() -> None:
+    """10 s are a tenth of the width; 5 of 10 is half of the height."""
     chart = drawn([(10, 0), (20, 5), (50, 10)])
     middle = f"{chart.height / 2:g}"
     assert f"M100.0 {chart.height:g}L200.0 {middle}M500.0 0" == chart.lines[0].path
@@ -243,14 +241,14 @@ def test_a_line_is_to_scale_and_breaks_where_data_is_missing() -> None:
         ((7, 5083), ["0", "2,000", "4,000", "6,000"]),
     ],
 )
-def test_the_axis_holds_all_values_and_zero_in_round_steps(values: Sequence[float], labels: list[str]) -> None:
-    """As closely as two to four steps can; a lone zero has an axis too."""
+def test_axis_covers_all_values_and_zero_in_round_steps(values: Sequence[float], labels: list[str]) -> None:
+    """With two to four steps."""
     points = [(index * 10, value) for index, value in enumerate(values)]
     assert labels == [label for _, label in drawn(points).y_ticks]
 
 
-def test_drills_are_bands_at_their_place() -> None:
-    """From when they began, as long as they took, cut at the end of what is drawn."""
+def test_drills_are_bands_to_scale() -> None:
+    """Limited to the drawn period."""
     report = sample_report()
     bands = draw_boards(report)[0].bands
     first, last = bands[0], bands[-1]
@@ -260,11 +258,11 @@ def test_drills_are_bands_at_their_place() -> None:
     assert last.left + last.width <= 100.001
 
 
-def test_a_chart_tells_itself_in_words_and_why_it_is_empty() -> None:
-    """For those who can't see it; the reason stands in the middle only when no line has data."""
+def test_chart_has_a_description_and_a_note_if_empty() -> None:
+    """The note appears only if no line has data."""
     chart = draw_boards(sample_report())[0].tiles[0].chart
     empty = draw_boards(sample_report())[0].tiles[1].chart
     assert chart is not None and empty is not None
     assert "Cycles: 5 datapoints, from 3 to 6, 6 at the end." in chart.description
-    assert ("", NOT_OURS) == (chart.note, empty.note)
-    assert f"CPUUtilization: {NOT_OURS}." == empty.description
+    assert ("", PUBLISHED_BY_AWS) == (chart.note, empty.note)
+    assert f"CPUUtilization: {PUBLISHED_BY_AWS}." == empty.description

@@ -1,4 +1,4 @@
-"""Tests of the report page as text: nothing is left out, everything is escaped, each reference has its target."""
+"""Tests of the report page as text: complete, escaped, with valid references."""
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from rehearsal.report.dashboards import NOT_OURS, AlarmHistory, Dashboard, Level, Series, Widget
+from rehearsal.report.dashboards import PUBLISHED_BY_AWS, AlarmHistory, Dashboard, Level, Series, Widget
 from rehearsal.report.files import render_html
-from rehearsal.report.formatting import measurement_words
+from rehearsal.report.formatting import format_measurement
 from rehearsal.report.model import Assertion, Commit, DnsSpan, DrillResult, EventKind
 from tests.support.rehearsal.sample_report import NAME, at, region_lost, sample_report, steady, switchover_home
 
@@ -17,7 +17,7 @@ VOID = {"meta", "link", "wbr", "br"}
 
 
 class Page(HTMLParser):
-    """A strict reader of the page: every tag closed in order, all ids, links, tags and text kept."""
+    """A strict parser of the page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -28,43 +28,43 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep it, and remember that it is open."""
+        """Record a tag and that it is open."""
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep it."""
+        """Record a tag."""
         self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
-        """It must close what was opened last."""
+        """Require that it closes the last open tag."""
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Keep the text of the page, not of its style; a possible line break (wbr), or none (nb), doesn't part a word."""
+        """Record text outside styles; `wbr` and `nb` do not separate words."""
         if self.open and self.open[-1] != "style":
             is_joined = self.tags[-1] in (("wbr", {}), ("span", {"class": "nb"}))
             self.texts.append(("" if is_joined else " ") + data)
 
     @property
     def text(self) -> str:
-        """All text."""
+        """The whole text."""
         return " ".join("".join(self.texts).split())
 
     def values(self, name: str) -> list[str]:
-        """All values of an attribute."""
+        """Return all values of an attribute."""
         return [value for _, attributes in self.tags if (value := attributes.get(name)) is not None]
 
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    """The page of the sample."""
+    """Return the page of the sample report."""
     return render_html(sample_report())
 
 
 def svgs(html: str) -> list[ET.Element]:
-    """The outermost SVGs of the page, parsed as XML."""
+    """Return the outermost SVGs of the page."""
     elements: list[ET.Element] = []
     depth = start = at = 0
     while True:
@@ -81,22 +81,22 @@ def svgs(html: str) -> list[ET.Element]:
 
 
 def timelines(html: str) -> list[ET.Element]:
-    """The drawn timelines."""
+    """Return the timelines."""
     return [svg for svg in svgs(html) if "timeline" in (svg.get("class") or "").split()]
 
 
-def test_the_page_is_well_formed(html: str) -> None:
-    """Each tag closes what was opened last, and nothing stays open."""
+def test_page_is_well_formed(html: str) -> None:
+    """Each tag closes the last open one."""
     assert Page(html).open == []
 
 
 def test_every_svg_is_well_formed_xml(html: str) -> None:
-    """Three timelines (broad, wide and narrow) for each of the four drills."""
+    """Three layouts for each of four drills."""
     assert len(timelines(html)) == 12
 
 
-def test_ids_are_unique_and_every_reference_has_its_target(html: str) -> None:
-    """Links within the page, labels and patterns point at something that is there."""
+def test_ids_are_unique_and_references_have_targets(html: str) -> None:
+    """Links, labels and patterns."""
     page = Page(html)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
@@ -106,8 +106,8 @@ def test_ids_are_unique_and_every_reference_has_its_target(html: str) -> None:
     assert sorted(set(targets) - set(ids)) == []
 
 
-def test_the_page_asks_the_network_for_nothing(html: str) -> None:
-    """No script, no external style, image, font or link."""
+def test_page_needs_no_network(html: str) -> None:
+    """No script, external style, image, font or link."""
     page = Page(html)
     assert [
         value for name in ("src", "href") for value in page.values(name) if not value.startswith(("#", "data:,"))
@@ -115,53 +115,53 @@ def test_the_page_asks_the_network_for_nothing(html: str) -> None:
     assert ("http:" in html, "https:" in html, "@import" in html, "<script" in html) == (False, False, False, False)
 
 
-def test_the_page_shows_every_drill_event_assertion_and_measurement(html: str) -> None:
-    """Nothing of the report is left out."""
+def test_page_shows_every_drill_event_assertion_and_measurement(html: str) -> None:
+    """The page omits no part of a drill."""
     text = Page(html).text
     wanted = [drill.title for drill in sample_report().drills]
     for drill in sample_report().drills:
         wanted += [event.event for event in drill.timeline]
         wanted += [" ".join(words.split()) for one in drill.assertions for words in (one.text, one.detail)]
-        wanted += [measurement_words(name, value)[0] for name, value in drill.measurements.items()]
+        wanted += [format_measurement(name, value)[0] for name, value in drill.measurements.items()]
     assert [words for words in wanted if words not in text] == []
 
 
-def test_the_page_shows_settings_versions_resources_and_limits(html: str) -> None:
-    """Under which conditions it ran, of which code, what was shortened, and what it can't show."""
+def test_page_shows_settings_versions_resources_and_limits(html: str) -> None:
+    """The conditions of the rehearsal."""
     text = Page(html).text
     wanted = ["failure_threshold 3", "3.272.0", "aws:rds/globalCluster:GlobalCluster", *sample_report().notes]
     wanted += ["24 November 2026, 02:43 UTC", "18 resources in 12.3 s", "payments-global-dev", "4f7c2a90d1b3"]
     wanted += ["Linux x86_64, 2 processors", "failover.interval_seconds 10 s 1 s"]
-    wanted += ["databaseInsightsMode there is no such field on a cluster"]
+    wanted += ["databaseInsightsMode the emulator's cluster has no such field"]
     assert [words for words in wanted if words not in text] == []
 
 
-def test_a_commit_with_changes_says_so() -> None:
-    """An auditor must know that the code isn't what the commit holds."""
+def test_page_marks_commit_with_uncommitted_changes() -> None:
+    """The rehearsed code differs from the commit."""
     report = replace(sample_report(), commit=Commit(id="ab" * 20, modified=True))
-    assert "abababababab, with changes that are not committed" in Page(render_html(report)).text
+    assert "abababababab, with uncommitted changes" in Page(render_html(report)).text
 
 
-def test_the_page_draws_both_dashboards_with_every_widget(html: str) -> None:
-    """Titles, lines, levels, texts, alarms with their states; and why something has no data."""
+def test_page_draws_every_widget_of_both_dashboards(html: str) -> None:
+    """Titles, lines, levels, texts, alarms, and the reasons for missing data."""
     text = Page(html).text
     for words in (
         "Cycles and decisions every 6 s",
         "Cycles (sum)",
-        "a cycle a second",
+        "one cycle per second",
         "Read the *runbook* first.",
         "Not drawn here: legend.",
     ):
         assert 2 == text.count(words), words
-    assert text.count(NOT_OURS) >= 4
-    assert 2 == text.count("payments-no-writer-dev No region has a writer that takes writes. OK")
+    assert text.count(PUBLISHED_BY_AWS) >= 4
+    assert 2 == text.count("payments-no-writer-dev No region has a writer that accepts writes. OK")
     assert 2 == text.count(
-        "payments-cpu-dev An instance is short of CPU. OK without data published by AWS, not by the rehearsal"
+        "payments-cpu-dev An instance has a high CPU load. OK without data published by AWS, not by the rehearsal"
     )
 
 
-def test_each_widget_stands_at_its_place_on_the_grid(html: str) -> None:
-    """24 columns, as CloudWatch has them."""
+def test_widgets_are_placed_on_the_grid(html: str) -> None:
+    """24 columns, as in CloudWatch."""
     places = [value for value in Page(html).values("style") if value.startswith("grid-column")]
     assert [
         "grid-column: 1 / span 12; grid-row: 1 / span 6",
@@ -170,8 +170,8 @@ def test_each_widget_stands_at_its_place_on_the_grid(html: str) -> None:
     assert 8 == len(places)
 
 
-def test_a_dashboard_cannot_break_out_of_the_page() -> None:
-    """Its words come from an API."""
+def test_dashboard_texts_are_escaped() -> None:
+    """They come from an API."""
     evil = "</svg><script>alert(1)</script>"
     alarm = AlarmHistory(name=evil, says=evil, rule=evil, spans=(), absent=evil)
     series = Series(label=evil, namespace=evil, statistic=evil, points=(), absent=evil)
@@ -184,15 +184,15 @@ def test_a_dashboard_cannot_break_out_of_the_page() -> None:
     assert (False, []) == ("<script" in html, Page(html).open)
 
 
-def test_the_page_says_the_start_in_utc() -> None:
-    """Whatever zone the clock was in."""
+def test_page_shows_start_in_utc() -> None:
+    """Independent of the report's time zone."""
     zone = timezone(timedelta(hours=2))
     report = replace(sample_report(), started_at=datetime(2026, 11, 24, 1, 5, tzinfo=zone))
     assert "23 November 2026, 23:05 UTC" in Page(render_html(report)).text
 
 
-def test_text_from_outside_is_escaped() -> None:
-    """A database's error message can't become part of the page."""
+def test_texts_of_drills_are_escaped() -> None:
+    """A database's error message may contain markup."""
     evil = "<script>alert('x')</script>&\"><svg"
     drill = replace(
         region_lost(),
@@ -214,46 +214,53 @@ def test_text_from_outside_is_escaped() -> None:
     assert page.text.count(evil) >= 10
 
 
-def test_a_failed_drill_is_seen_at_the_top_and_at_its_place() -> None:
-    """Verdict, failed drill and evidence stand in the page, told by words and not by colour alone."""
+def test_failed_drill_is_named_at_the_top_and_in_its_section() -> None:
+    """With its evidence, in words."""
     report = replace(sample_report(), drills=(steady(), switchover_home(passed=False)))
     text = Page(render_html(report)).text
-    assert "Failed 1 of 2 drills failed: Switchover home . 1 of 5 assertions did not hold." in text
-    assert "Switchover home Did not hold: No acknowledged row is lost 70 of 70 rows read back" in text
-    assert "Failed No acknowledged row is lost 70 of 70 rows read back" in text
+    assert "Failed 1 of 2 drills failed: Switchover to the primary region . 1 of 5 assertions failed." in text
+    assert (
+        "Switchover to the primary region Failed: the switchover lost no acknowledged row 70 of 70 rows read back"
+        in text
+    )
+    assert "Failed the switchover lost no acknowledged row 70 of 70 rows read back" in text
 
 
-def test_a_drill_that_ended_early_says_why() -> None:
-    """The error stands at the drill."""
+def test_drill_that_ended_early_shows_its_error() -> None:
+    """The error is in the drill's section."""
     report = replace(sample_report(), drills=(replace(steady(), error="TimeoutError: no cycle in 30 s"),))
     assert "Ended early. TimeoutError: no cycle in 30 s" in Page(render_html(report)).text
 
 
-def test_a_report_without_drills_still_makes_a_page() -> None:
-    """A deployment that failed is reported too."""
+def test_report_without_drills_has_a_page() -> None:
+    """A failed deployment is reported."""
     report = replace(sample_report(), drills=(), errors=("aws:rds/cluster:Cluster: unknown property x",))
     text = Page(render_html(report)).text
-    assert "Failed No drill was played. aws:rds/cluster:Cluster: unknown property x" in text
+    assert "Failed No drill ran. aws:rds/cluster:Cluster: unknown property x" in text
 
 
-def test_a_bare_drill_makes_a_page() -> None:
-    """Without events, spans, measurements or assertions there is nothing to draw, and the page says so."""
+def test_drill_without_records_has_a_section() -> None:
+    """It has no timeline."""
     drill = DrillResult(name="bare", title="Bare", assertions=(), timeline=())
     html = render_html(replace(sample_report(), drills=(drill,), resources={}, notes=(), versions={}, settings={}))
-    assert "Nothing was asserted, so nothing is proved. Events Nothing happened." in Page(html).text
+    assert "The drill checked no assertion. Events No events." in Page(html).text
     assert timelines(html) == []
 
 
-def test_each_timeline_has_a_title_and_tells_itself_in_words(html: str) -> None:
-    """Who can't see the drawing hears roles, DNS and writes."""
+def test_timelines_have_a_title_and_a_description(html: str) -> None:
+    """The description contains roles, DNS answers and writes."""
     drawn = timelines(html)[3]
     assert [element.tag for element in list(drawn)[:2]] == ["title", "desc"]
     words = drawn[1].text or ""
-    for part in ("us-east-1 is dark from 0 to 12 s", f"{NAME} answers eu-west-1 from 9 to 12 s", "44 acknowledged"):
+    for part in (
+        "us-east-1 is unreachable from 0 to 12 s",
+        f"{NAME} resolves to eu-west-1 from 9 to 12 s",
+        "44 acknowledged",
+    ):
         assert part in words
 
 
-def test_the_page_adapts_to_dark_mode_print_and_phones(html: str) -> None:
+def test_page_has_styles_for_dark_mode_print_and_phones(html: str) -> None:
     """The style has a part for each."""
     for condition in ("prefers-color-scheme: dark", "@media print", "max-width", 'name="viewport"'):
         assert condition in html

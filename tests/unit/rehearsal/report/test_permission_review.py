@@ -1,86 +1,88 @@
-"""The report's part on permissions: what is read of the roles, what must hold, and in which runs."""
+"""Tests of the permission review: reading of the roles, assertions, conditions."""
 
 import json
 from typing import Any
 
 from rehearsal.cloud.permission_log import FAILOVER, FunctionRole, PermissionCheck
 from rehearsal.report.model import Assertion, DrillResult
-from rehearsal.report.permission_review import LISTED, NOT_JUDGED, review, roles_of_functions
+from rehearsal.report.permission_review import MAX_LISTED, UNUSED_NOT_CHECKED, review, roles_of_functions
 
 ROLE, FUNCTION, REGION = "payments-failover-controller-eu-west-1-dev", "payments-failover-controller-dev", "eu-west-1"
-ENOUGH = "every call of the functions is allowed by the role that makes it"
-NOT_TOO_MUCH = "no role allows an action that no function calls"
+ALLOWED = "every call of the functions is allowed by their roles"
+NOT_UNUSED = "no role allows an action that no function calls"
 
 
 def checked(action: str, *, is_allowed: bool = True) -> PermissionCheck:
-    """Return what the role was asked for."""
+    """Return a recorded permission check."""
     return PermissionCheck(role=ROLE, action=action, resource="*", by_role=is_allowed, is_allowed=is_allowed)
 
 
-def reviewed(*checks: PermissionCheck, may: tuple[str, ...] = (FAILOVER,), ran_to_the_end: bool = True) -> DrillResult:
-    """Return the review of the one role."""
-    role = FunctionRole(function=FUNCTION, region=REGION, role=ROLE, actions=frozenset(may))
+def reviewed(
+    *checks: PermissionCheck, actions: tuple[str, ...] = (FAILOVER,), ran_to_the_end: bool = True
+) -> DrillResult:
+    """Return the review of the role."""
+    role = FunctionRole(function=FUNCTION, region=REGION, role=ROLE, actions=frozenset(actions))
     return review(roles=[role], checks=checks, ran_to_the_end=ran_to_the_end)
 
 
-def test_after_a_failover_both_directions_are_judged() -> None:
-    """With what was counted as the evidence."""
-    result = reviewed(checked(FAILOVER), may=(FAILOVER, "logs:PutLogEvents"))
+def test_missing_and_unused_permissions_are_checked_after_failover() -> None:
+    """The counts are the evidence."""
+    result = reviewed(checked(FAILOVER), actions=(FAILOVER, "logs:PutLogEvents"))
     assert (
-        Assertion(text=ENOUGH, passed=True, detail=f"of 1 roles: {FAILOVER}"),
+        Assertion(text=ALLOWED, passed=True, detail=f"1 roles called {FAILOVER}"),
         Assertion(
-            text=NOT_TOO_MUCH,
+            text=NOT_UNUSED,
             passed=True,
-            detail="2 actions of 1 roles; 1 can't be called here, each for a named reason",
+            detail="2 actions of 1 roles; 1 cannot be called on the emulator",
         ),
     ) == result.assertions
     assert (True, ()) == (result.passed, result.timeline)
 
 
-def test_without_a_failover_nothing_is_called_unused() -> None:
-    """`--drill steady` uses little, and says that it did not judge."""
-    result = reviewed(checked("sns:Publish"), may=("sns:Publish", FAILOVER))
-    assert [ENOUGH] == [one.text for one in result.assertions]
-    assert (True, [NOT_JUDGED]) == (result.passed, [event.event for event in result.timeline])
+def test_unused_permissions_are_not_checked_without_failover() -> None:
+    """`--drill steady` uses few permissions."""
+    result = reviewed(checked("sns:Publish"), actions=("sns:Publish", FAILOVER))
+    assert [ALLOWED] == [one.text for one in result.assertions]
+    assert (True, [UNUSED_NOT_CHECKED]) == (result.passed, [event.event for event in result.timeline])
 
 
-def test_after_a_drill_that_broke_off_nothing_is_called_unused() -> None:
-    """What it would have called is not known; what was denied is, and may be why."""
+def test_unused_permissions_are_not_checked_after_early_end() -> None:
+    """Denied calls are still reported: they actions be the cause."""
     denied = checked("sns:Publish", is_allowed=False)
-    result = reviewed(checked(FAILOVER), denied, may=(FAILOVER, "sns:Subscribe"), ran_to_the_end=False)
-    assert [(ENOUGH, False, f"{ROLE} does not allow sns:Publish on *")] == [
+    result = reviewed(checked(FAILOVER), denied, actions=(FAILOVER, "sns:Subscribe"), ran_to_the_end=False)
+    assert [(ALLOWED, False, f"{ROLE} may not sns:Publish on *")] == [
         (one.text, one.passed, one.detail) for one in result.assertions
     ]
 
 
-def test_an_action_that_is_never_called_fails_the_rehearsal() -> None:
+def test_unused_action_fails_the_review() -> None:
     """It names the role and the action."""
-    result = reviewed(checked(FAILOVER), may=(FAILOVER, "sns:Subscribe"))
+    result = reviewed(checked(FAILOVER), actions=(FAILOVER, "sns:Subscribe"))
     assert not result.passed
     assert f"{ROLE} allows sns:Subscribe, which was never requested" == result.assertions[1].detail
 
 
-def test_nothing_recorded_is_no_pass() -> None:
-    """A recorder that is broken would otherwise let everything pass."""
+def test_review_without_recorded_calls_fails() -> None:
+    """Otherwise a broken recorder would pass."""
     result = reviewed()
-    assert (False, "of 0 roles: nothing was asked for") == (result.passed, result.assertions[0].detail)
+    assert (False, "0 roles called no action") == (result.passed, result.assertions[0].detail)
 
 
-def test_a_long_list_is_cut_and_says_so() -> None:
-    """One line of the report stays one line."""
-    many = [checked(f"sns:Action{number:02}", is_allowed=False) for number in range(LISTED + 3)]
+def test_long_list_is_shortened() -> None:
+    """It gives the number of the rest."""
+    many = [checked(f"sns:Action{number:02}", is_allowed=False) for number in range(MAX_LISTED + 3)]
     detail = reviewed(*many).assertions[0].detail
-    assert (LISTED, True) == (detail.count(" does not allow "), detail.endswith("; and 3 more"))
+    assert (MAX_LISTED, True) == (detail.count(" may not "), detail.endswith("; and 3 more"))
 
 
 class _Aws:
-    """One function whose role has two inline policies, one of them a text, and one that is attached."""
+    """One function whose role has two inline policies, one of them as text, and an attached one."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.called: list[tuple[str, str]] = []
 
     def __call__(self, service: str, region: str) -> "_Aws":
-        self.asked.append((service, region))
+        self.called.append((service, region))
         return self
 
     def get_paginator(self, name: str) -> "_Aws":
@@ -116,8 +118,8 @@ class _Aws:
         return {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action}]}
 
 
-def test_a_functions_role_is_read_with_all_its_policies() -> None:
-    """Inline and attached, one action or several, as an object or as text; a Deny allows nothing."""
+def test_role_is_read_with_all_its_policies() -> None:
+    """Inline and attached, as object or text; a Deny allows nothing."""
     aws = _Aws()
     assert [
         FunctionRole(
@@ -127,4 +129,4 @@ def test_a_functions_role_is_read_with_all_its_policies() -> None:
             actions=frozenset({"sns:Publish", FAILOVER, "logs:PutLogEvents"}),
         )
     ] == roles_of_functions(aws, [REGION])
-    assert {("lambda", REGION), ("iam", REGION)} == set(aws.asked)
+    assert {("lambda", REGION), ("iam", REGION)} == set(aws.called)

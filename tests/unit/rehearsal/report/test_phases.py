@@ -1,4 +1,4 @@
-"""Tests of the phases between an outage and the first write: gapless, and only as far as it went."""
+"""Tests of the phases between an outage and the first write."""
 
 from dataclasses import replace
 
@@ -6,57 +6,57 @@ import pytest
 
 from rehearsal.report.model import EventKind
 from rehearsal.report.phases import phases
-from tests.support.rehearsal.sample_report import AWAY, HOME, at, region_lost, steady, switchover_home
+from tests.support.rehearsal.sample_report import PRIMARY, SECONDARY, at, region_lost, steady, switchover_home
 
 
-def test_a_failover_divides_into_four_phases_without_a_gap() -> None:
-    """Deciding, promoting, DNS, the client: from the outage to the first write."""
+def test_failover_has_four_phases_without_gaps() -> None:
+    """Decision, promotion, DNS, client: their sum is the time to the first write."""
     found = phases(region_lost())
-    assert [("deciding", 0, 3.3), ("promoting", 3.3, 5.4), ("DNS", 5.4, 9.0), ("client", 9.0, 9.6)] == [
-        (one.word, one.start_seconds, one.end_seconds) for one in found
+    assert [("decision", 0, 3.3), ("promotion", 3.3, 5.4), ("DNS", 5.4, 9.0), ("client", 9.0, 9.6)] == [
+        (one.name, one.start_seconds, one.end_seconds) for one in found
     ]
     assert pytest.approx(9.6) == sum(one.seconds for one in found)
 
 
-def test_a_switchover_begins_with_the_call() -> None:
-    """A person decided: that is no phase."""
-    assert ["promoting", "DNS", "client"] == [one.word for one in phases(switchover_home())]
+def test_switchover_starts_with_the_call() -> None:
+    """An operator's decision is not a phase."""
+    assert ["promotion", "DNS", "client"] == [one.name for one in phases(switchover_home())]
 
 
-def test_without_a_call_there_are_no_phases() -> None:
-    """Nothing was to move."""
+def test_drill_without_call_has_no_phases() -> None:
+    """There is no change of roles to divide."""
     assert () == phases(steady())
 
 
-def test_what_went_no_further_has_fewer_phases() -> None:
-    """A promotion that never came leaves the deciding."""
+def test_failover_without_promotion_has_only_the_decision() -> None:
+    """Later phases need the promotion."""
     timeline = tuple(one for one in region_lost().timeline if one.kind is not EventKind.PROMOTION)
-    assert ["deciding"] == [one.word for one in phases(replace(region_lost(), timeline=timeline))]
+    assert ["decision"] == [one.name for one in phases(replace(region_lost(), timeline=timeline))]
 
 
-def test_a_refused_call_decides_nothing() -> None:
-    """The deciding lasts until a call was accepted."""
-    refused = at(1.5, EventKind.REFUSED, "failover refused", AWAY)
+def test_refused_call_does_not_end_the_decision() -> None:
+    """The decision lasts until the accepted call."""
+    refused = at(1.5, EventKind.REFUSED, "failover refused", SECONDARY)
     assert 3.3 == phases(replace(region_lost(), timeline=(refused, *region_lost().timeline)))[0].end_seconds
 
 
-def test_a_name_that_flaps_to_the_lost_region_is_not_the_move() -> None:
-    """Only an answer of the promoted region ends the phase."""
-    flap = at(6.0, EventKind.DNS, "answers us-east-1", HOME)
+def test_dns_answer_of_failed_region_does_not_end_dns_phase() -> None:
+    """Only an answer of the promoted region does."""
+    flap = at(6.0, EventKind.DNS, "answers us-east-1", PRIMARY)
     assert 9.0 == phases(replace(region_lost(), timeline=(*region_lost().timeline, flap)))[2].end_seconds
 
 
-def test_what_was_before_the_zero_is_no_part_of_it() -> None:
-    """A call that belongs to the way into the drill."""
-    earlier = at(-8.0, EventKind.CALL, "switchover accepted", AWAY)
+def test_call_before_zero_is_ignored() -> None:
+    """It belongs to the preparation of the drill."""
+    earlier = at(-8.0, EventKind.CALL, "switchover accepted", SECONDARY)
     assert 3.3 == phases(replace(region_lost(), timeline=(earlier, *region_lost().timeline)))[0].end_seconds
 
 
-def test_a_client_that_wrote_before_the_watch_looked_ends_the_dns_phase() -> None:
-    """The name led there when it wrote: the whole is the time to the first write, not to a later look."""
+def test_client_write_before_recorded_dns_change_ends_dns_phase() -> None:
+    """The client resolved the name before the recorder did."""
     timeline = tuple(
-        replace(one, seconds=8.9) if one.kind is EventKind.CLIENT and one.region == AWAY else one
+        replace(one, seconds=8.9) if one.kind is EventKind.CLIENT and one.region == SECONDARY else one
         for one in region_lost().timeline
     )
     found = phases(replace(region_lost(), timeline=timeline))
-    assert [("deciding", 3.3), ("promoting", 5.4), ("DNS", 8.9)] == [(one.word, one.end_seconds) for one in found]
+    assert [("decision", 3.3), ("promotion", 5.4), ("DNS", 8.9)] == [(one.name, one.end_seconds) for one in found]

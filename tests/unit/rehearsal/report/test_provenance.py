@@ -1,4 +1,4 @@
-"""Tests of what the report says of its own conditions: the commit, and the periods that were shorter."""
+"""Tests of the recorded conditions: the commit and the shortened periods."""
 
 import subprocess
 from pathlib import Path
@@ -11,15 +11,15 @@ from settings import FailoverSettings
 
 
 def git(directory: Path, *arguments: str) -> str:
-    """Run git as somebody."""
-    who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.internal", "-c", "commit.gpgsign=false"]
+    """Run git as a test user."""
+    who = ["-c", "user.name=test", "-c", "user.email=test@example.internal", "-c", "commit.gpgsign=false"]
     done = subprocess.run(["git", *who, "-C", str(directory), *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with one commit."""
+    """Return a repository with one commit."""
     git(tmp_path, "init", "--quiet")
     (tmp_path / "file").write_text("one")
     git(tmp_path, "add", "file")
@@ -27,34 +27,34 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commit_is_the_one_that_is_checked_out(repository: Path) -> None:
-    """Nothing differs from it."""
+def test_commit_is_the_checked_out_one(repository: Path) -> None:
+    """Without differences."""
     commit = commit_of(repository)
     assert commit is not None
     assert (git(repository, "rev-parse", "HEAD"), False) == (commit.id, commit.modified)
 
 
 @pytest.mark.parametrize("name", ["file", "new"])
-def test_a_changed_or_a_new_file_modifies_it(repository: Path, name: str) -> None:
-    """What was rehearsed isn't what the commit holds."""
+def test_changed_or_new_file_marks_commit_as_modified(repository: Path, name: str) -> None:
+    """The rehearsed code differs from the commit."""
     (repository / name).write_text("two")
     commit = commit_of(repository)
     assert commit is not None and commit.modified
 
 
-def test_without_a_repository_there_is_no_commit(tmp_path: Path) -> None:
-    """An unpacked archive."""
+def test_no_repository_gives_no_commit(tmp_path: Path) -> None:
+    """For example in an unpacked archive."""
     assert commit_of(tmp_path / "nowhere") is None
 
 
-def test_without_git_there_is_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has none."""
+def test_no_git_gives_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command is missing."""
     monkeypatch.setenv("PATH", str(repository))
     assert commit_of(repository) is None
 
 
-def test_only_what_was_shorter_is_named() -> None:
-    """Settings in seconds by their key, further periods by their words; what stayed or grew is left out."""
+def test_only_shorter_periods_are_listed() -> None:
+    """Settings by key, other periods by description."""
     here = FailoverSettings(
         interval_seconds=1, cooldown_seconds=900, in_region_grace_seconds=12, max_data_loss_seconds=600
     )

@@ -1,4 +1,4 @@
-"""Tests of the drawn timeline: to scale, nothing on top of anything else, nothing told by colour alone."""
+"""Tests of the timeline's layout: to scale, without overlaps, readable without colour."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -8,36 +8,36 @@ import pytest
 from rehearsal.report.axis import LAYOUTS, Axis, Layout
 from rehearsal.report.lanes import dns_spans, role_spans
 from rehearsal.report.markers import FLAG_ROW_PX, Flag
-from rehearsal.report.model import EventKind, LedgerSpan, Role
+from rehearsal.report.model import EventKind, Role, WriteSpan
 from rehearsal.report.timeline import Drawing, draw
-from tests.support.rehearsal.sample_report import AWAY, HOME, NAME, at, region_lost, steady
+from tests.support.rehearsal.sample_report import NAME, PRIMARY, SECONDARY, at, region_lost, steady
 
 BROAD, WIDE, NARROW = LAYOUTS
 
 
-def test_the_drawing_is_to_scale() -> None:
-    """Region lost runs from -2 to 12 s: the outage stands at 2/14, the promotion at 7.4/14 of the plot."""
+def test_drawing_is_to_scale() -> None:
+    """The drill runs from -2 to 12 s: the outage is at 2/14, the promotion at 7.4/14 of the plot."""
     drawing = draw(region_lost(), WIDE)
     assert drawing is not None
-    places = {flag.event.kind: flag.left for flag in drawing.flags}
-    assert (places[EventKind.OUTAGE], places[EventKind.PROMOTION]) == (
+    positions = {flag.event.kind: flag.left for flag in drawing.flags}
+    assert (positions[EventKind.OUTAGE], positions[EventKind.PROMOTION]) == (
         pytest.approx(100 * 2 / 14, abs=0.001),
         pytest.approx(100 * 7.4 / 14, abs=0.001),
     )
-    away = drawing.lanes[2].bars
-    assert away[1].left == places[EventKind.PROMOTION]
+    standby = drawing.lanes[2].bars
+    assert standby[1].left == positions[EventKind.PROMOTION]
 
 
-def words_of(drawing: Drawing, flag: Flag) -> tuple[float, float]:
-    """Where a flag's words begin and end, in pixels; nowhere for a layout without words."""
+def text_extent(drawing: Drawing, flag: Flag) -> tuple[float, float]:
+    """Return the left and right end of a flag's text in pixels."""
     x = flag.left / 100 * drawing.layout.plot_px
-    words_px = 6.6 * len(flag.event.marker) + 6 if drawing.layout.words and flag.event.marker else 0
-    return (x - 9 - words_px, x - 9) if flag.flipped else (x + 9, x + 9 + words_px)
+    text_px = 6.6 * len(flag.event.marker) + 6 if drawing.layout.labels and flag.event.marker else 0
+    return (x - 9 - text_px, x - 9) if flag.flipped else (x + 9, x + 9 + text_px)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_markers_never_touch_and_no_line_strikes_through_words(layout: Layout) -> None:
-    """Forty crowded events: in a row no two touch, and no marker's line runs through the words below it."""
+def test_markers_and_lines_do_not_overlap_texts(layout: Layout) -> None:
+    """Forty crowded events."""
     timeline = tuple(at(index * 0.37 % 11, EventKind.PROMOTION, "x") for index in range(40))
     drawing = draw(replace(region_lost(), timeline=timeline), layout)
     assert drawing is not None
@@ -45,22 +45,22 @@ def test_markers_never_touch_and_no_line_strikes_through_words(layout: Layout) -
     assert len(placed) >= 10
     for one, other in permutations(placed, 2):
         assert one.y is not None and other.y is not None
-        x, (begin, end) = one.left / 100 * layout.plot_px, words_of(drawing, other)
+        x, (begin, end) = one.left / 100 * layout.plot_px, text_extent(drawing, other)
         if one.y == other.y:
             assert x + 9 < min(begin, other.left / 100 * layout.plot_px - 9) or x - 9 > end
         if one.y < other.y and begin < end:
             assert not begin < x < end
 
 
-def test_words_near_the_right_edge_stand_left_of_their_marker() -> None:
-    """They would leave the page."""
+def test_text_near_right_edge_is_left_of_its_marker() -> None:
+    """Otherwise it would leave the page."""
     drawing = draw(replace(region_lost(), timeline=(at(11.9, EventKind.PROMOTION, "x"),)), WIDE)
     assert drawing is not None
     assert [True] == [flag.flipped for flag in drawing.flags]
 
 
-def test_what_a_word_names_goes_before_plain_notes() -> None:
-    """Eighty notes at the promotion's moment take no row from it."""
+def test_labelled_markers_are_placed_before_notes() -> None:
+    """Eighty notes at the same moment do not displace the promotion."""
     notes = tuple(at(5.4, EventKind.NOTE, "x") for _ in range(80))
     drawing = draw(replace(region_lost(), timeline=(*notes, at(5.4, EventKind.PROMOTION, "x"))), WIDE)
     assert drawing is not None
@@ -68,51 +68,51 @@ def test_what_a_word_names_goes_before_plain_notes() -> None:
     assert None in [flag.y for flag in drawing.flags]
 
 
-def test_verdicts_and_notices_stand_in_lanes_of_their_own() -> None:
-    """Each keeps the number that it has in the list of events; no two in a lane touch."""
-    notices = tuple(at(3.4 + index * 0.1, EventKind.NOTICE, "people are told", AWAY) for index in range(3))
+def test_verdicts_and_notices_have_their_own_lanes() -> None:
+    """Each keeps its number in the list of events; dots in a lane do not overlap."""
+    notices = tuple(at(3.4 + index * 0.1, EventKind.NOTICE, "notice sent", SECONDARY) for index in range(3))
     drawing = draw(replace(region_lost(), timeline=(*region_lost().timeline, *notices)), WIDE)
     assert drawing is not None
     kinds = {flag.event.kind for flag in drawing.dots}
     assert {EventKind.VERDICT, EventKind.NOTICE} == kinds
     assert [] == [flag for flag in drawing.flags if flag.event.kind in kinds]
     assert list(range(1, 13)) == sorted(flag.number for flag in (*drawing.flags, *drawing.dots))
-    assert ["Controllers", "People"] == [heading.name for heading in drawing.headings][1:3]
+    assert ["Controllers", "Notices"] == [heading.name for heading in drawing.headings][1:3]
     for one, other in permutations(drawing.dots, 2):
         if one.y == other.y:
             assert abs(one.left - other.left) / 100 * WIDE.plot_px > 18
 
 
-def test_a_dot_without_room_is_a_line_without_a_number() -> None:
-    """Three rows at most."""
+def test_dot_without_room_has_no_row() -> None:
+    """A lane has three rows."""
     timeline = tuple(at(3 + index * 0.001, EventKind.VERDICT, "x") for index in range(5))
     drawing = draw(replace(region_lost(), timeline=timeline), WIDE)
     assert drawing is not None
     assert [False, False, False, True, True] == [dot.y is None for dot in drawing.dots]
 
 
-def test_the_phases_are_drawn_end_to_end() -> None:
-    """Each begins where the one before ended, and each says its seconds where it has room."""
+def test_phases_are_drawn_without_gaps() -> None:
+    """Each shows its seconds where they fit."""
     drawing = draw(region_lost(), BROAD)
     assert drawing is not None
     bars = drawing.lanes[0].bars
-    assert ["deciding 3.3 s", "2.1 s", "DNS 3.6 s", ""] == [bar.label for bar in bars]
+    assert ["decision 3.3 s", "2.1 s", "DNS 3.6 s", ""] == [bar.label for bar in bars]
     assert [bar.left for bar in bars[1:]] == [pytest.approx(bar.left + bar.width, abs=0.002) for bar in bars[:-1]]
 
 
-def test_a_long_name_is_cut_in_the_gutter_only() -> None:
-    """Its two ends tell it from others; the whole stands in the heading's title, and above the lane on a phone."""
+def test_long_name_is_shortened_in_the_gutter_only() -> None:
+    """The heading's title and the narrow layout show the full name."""
     name = "writer.a-rather-long-name-of-a-zone.internal"
-    dns = dns_spans(name=name, changes=[(0, HOME)], end_seconds=20)
+    dns = dns_spans(name=name, changes=[(0, PRIMARY)], end_seconds=20)
     wide, narrow = (draw(replace(steady(), dns=dns), layout) for layout in (WIDE, NARROW))
     assert wide is not None and narrow is not None
     (cut,), (whole,) = wide.headings[-2].details, narrow.headings[-2].details
-    assert (name, name, True) == (wide.headings[-2].words, whole, len(cut) <= 26)
+    assert (name, name, True) == (wide.headings[-2].text, whole, len(cut) <= 26)
     assert cut.startswith("writer.a") and cut.endswith("internal")
 
 
-def test_a_crowd_of_events_does_not_push_the_lanes_off_the_page() -> None:
-    """Markers take seven rows at most; what finds none keeps its line and its place in the list."""
+def test_markers_take_at_most_seven_rows() -> None:
+    """Markers without room keep their line."""
     timeline = tuple(at(index * 0.01, EventKind.CLIENT, "x") for index in range(60))
     drawing = draw(replace(region_lost(), timeline=timeline), WIDE)
     assert drawing is not None
@@ -128,32 +128,35 @@ def test_a_crowd_of_events_does_not_push_the_lanes_off_the_page() -> None:
         (3, 1000, 6, ["200", "400", "600", "800", "1,000"]),
     ],
 )
-def test_the_axis_has_round_seconds(start: float, end: float, most: int, labels: list[str]) -> None:
-    """Steps of 1, 2 or 5, never more than fit, with a true minus sign."""
+def test_axis_has_round_seconds(start: float, end: float, most: int, labels: list[str]) -> None:
+    """Steps of 1, 2 or 5, at most as many as fit, with a true minus sign."""
     assert [label for _, label in Axis(start_seconds=start, end_seconds=end).ticks(most)] == labels
 
 
-def test_a_label_that_does_not_fit_is_shortened_then_left_out() -> None:
-    """The span keeps its pattern and its title; the legend and the description name it."""
+def test_label_that_does_not_fit_is_shortened_or_omitted() -> None:
+    """The bar keeps its pattern and title."""
     spans = role_spans(
-        cluster_id="c", region=HOME, changes=[(0, Role.WRITER), (1, Role.DARK), (1.05, Role.STANDBY)], end_seconds=14
+        cluster_id="c",
+        region=PRIMARY,
+        changes=[(0, Role.WRITER), (1, Role.UNREACHABLE), (1.05, Role.STANDBY)],
+        end_seconds=14,
     )
     drawing = draw(replace(steady(), roles=spans, timeline=(), writes=(), dns=()), NARROW)
     assert drawing is not None
     assert [bar.label for bar in drawing.lanes[0].bars] == ["W", "", "standby"]
 
 
-def test_one_lost_row_among_hundreds_is_drawn() -> None:
+def test_one_lost_row_among_hundreds_is_visible() -> None:
     """A count above zero is at least 3 px high."""
-    writes = (LedgerSpan(start_seconds=0, end_seconds=1, acknowledged=900, lost=1),)
+    writes = (WriteSpan(start_seconds=0, end_seconds=1, acknowledged=900, lost=1),)
     drawing = draw(replace(steady(), writes=writes), WIDE)
     assert drawing is not None and drawing.writes is not None
     assert (drawing.writes.bars[0].lost_px, drawing.writes.lost) == (3.0, 1)
 
 
-def test_the_answers_of_two_regions_have_different_patterns() -> None:
-    """Where DNS points is not told by colour alone; no answer looks different again."""
-    dns = dns_spans(name=NAME, changes=[(0, HOME), (2, None), (3, AWAY)], end_seconds=20)
+def test_dns_answers_have_a_pattern_per_region() -> None:
+    """Also without an answer."""
+    dns = dns_spans(name=NAME, changes=[(0, PRIMARY), (2, None), (3, SECONDARY)], end_seconds=20)
     drawing = draw(replace(steady(), dns=dns), WIDE)
     assert drawing is not None
     assert [bar.style for bar in drawing.lanes[2].bars] == ["answer-0", "answer-none", "answer-1"]
