@@ -1,9 +1,7 @@
-"""The form of the items in the table: state, switch, lease, lock, approval, history.
+"""Items of the table and their attributes; `operations` reads and writes the same form.
 
-Owns the names and types of their attributes; `operations` writes the switch and the approval in the same form. Does
-not own any call (`aws.py`). Invariant: what does not have the agreed form raises `MalformedItemError`, so that the
-reader holds; an attribute that is absent has the value of a first run. Times are ISO-8601 strings in UTC;
-`expires_at` is in epoch seconds, as DynamoDB's TTL wants it.
+Times are ISO 8601 in UTC; `expires_at` is in epoch seconds for DynamoDB's TTL. Absent attributes have the value of a
+first run.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,16 +13,16 @@ from typing import TypeVar
 from .model import Action, Approval, Attempt, AttemptStatus, Claim, Notice, Pending, Reason, Side, State, Switch
 
 Item = Mapping[str, object]
-Word = TypeVar("Word", bound=StrEnum)
+Enumeration = TypeVar("Enumeration", bound=StrEnum)
 Value = TypeVar("Value")
 
 
 class MalformedItemError(ValueError):
-    """An item of the table does not have the agreed form."""
+    """An item of the table is malformed; the message names the attribute."""
 
 
 def state_item(state: State) -> dict[str, object]:
-    """Return the attributes of the state, without the keys and without what is `None`."""
+    """Return the attributes of the state, without the keys and without `None` values."""
     return _without_none(
         version=state.version,
         cycle_at=_written(state.cycle_at),
@@ -47,16 +45,16 @@ def state_item(state: State) -> dict[str, object]:
 
 
 def read_state(item: Item) -> State:
-    """Return the state that `item` holds.
+    """Return the state.
 
     Raises:
-        MalformedItemError: naming the attribute.
+        MalformedItemError: an attribute is missing or malformed.
     """
     reader = _Reader(item)
     return State(
         version=reader.required("version", _whole),
         cycle_at=reader.optional("cycle_at", _time),
-        writer=reader.optional("writer", _word(Side)) or Side.UNKNOWN,
+        writer=reader.optional("writer", _member(Side)) or Side.UNKNOWN,
         roles_changed_at=reader.optional("roles_changed_at", _time),
         silent_cycles=reader.optional("silent_cycles", _whole) or 0,
         dead_cycles=reader.optional("dead_cycles", _whole) or 0,
@@ -67,7 +65,7 @@ def read_state(item: Item) -> State:
         lag_at=reader.optional("lag_at", _time),
         unhealthy_cycles=reader.optional("unhealthy_cycles", _whole) or 0,
         healthy_cycles=reader.optional("healthy_cycles", _whole) or 0,
-        notified=reader.sequence("notified", _word(Reason)),
+        notified=reader.sequence("notified", _member(Reason)),
         pending=reader.optional("pending", _read_pending),
         attempt=reader.optional("attempt", _read_attempt),
         outbox=reader.sequence("outbox", _read_notice),
@@ -75,10 +73,10 @@ def read_state(item: Item) -> State:
 
 
 def read_switch(item: Item) -> Switch:
-    """Return the off-switch; `expires_at` ends a disarming by itself.
+    """Return the off-switch.
 
     Raises:
-        MalformedItemError: naming the attribute.
+        MalformedItemError: an attribute is missing or malformed.
     """
     reader = _Reader(item)
     return Switch(
@@ -90,16 +88,16 @@ def read_switch(item: Item) -> Switch:
 
 
 def claim_item(claim: Claim) -> dict[str, object]:
-    """Return the attributes of the lease or the lock; `until` in epoch milliseconds, to be compared in a condition."""
+    """Return the attributes of the lease or the lock; `until` is in epoch milliseconds, for comparison in a condition."""
     until = None if claim.until is None else round(claim.until.timestamp() * 1000)
     return _without_none(holder=claim.holder, until=until, version=claim.version)
 
 
 def read_claim(item: Item) -> Claim:
-    """Return who holds the lease or the lock.
+    """Return the holder of the lease or the lock.
 
     Raises:
-        MalformedItemError: naming the attribute.
+        MalformedItemError: an attribute is missing or malformed.
     """
     reader = _Reader(item)
     return Claim(
@@ -110,10 +108,10 @@ def read_claim(item: Item) -> Claim:
 
 
 def read_approval(item: Item) -> Approval:
-    """Return a person's answer to the pending decision whose id is the item's sort key.
+    """Return an operator's answer to the pending decision whose id is the item's sort key.
 
     Raises:
-        MalformedItemError: naming the attribute.
+        MalformedItemError: an attribute is missing or malformed.
     """
     reader = _Reader(item)
     return Approval(
@@ -124,7 +122,7 @@ def read_approval(item: Item) -> Approval:
 
 
 def history_key(notice: Notice) -> tuple[str, str]:
-    """Return the keys of a notice in the audit trail: in order of time, and the same for the same notice."""
+    """Return the keys of a notice in the audit trail, which sort by time and are unique to the notice."""
     return "history", f"{notice.at.isoformat()}#{notice.id}"
 
 
@@ -165,7 +163,7 @@ def _read_pending(value: object) -> Pending:
     reader = _Reader(_map(value))
     return Pending(
         id=reader.required("id", _string),
-        verdict=reader.required("verdict", _word(Reason)),
+        verdict=reader.required("verdict", _member(Reason)),
         asked_at=reader.required("asked_at", _time),
     )
 
@@ -174,8 +172,8 @@ def _read_attempt(value: object) -> Attempt:
     reader = _Reader(_map(value))
     return Attempt(
         id=reader.required("id", _string),
-        status=reader.required("status", _word(AttemptStatus)),
-        verdict=reader.required("verdict", _word(Reason)),
+        status=reader.required("status", _member(AttemptStatus)),
+        verdict=reader.required("verdict", _member(Reason)),
         started_at=reader.required("started_at", _time),
         touched_at=reader.required("touched_at", _time),
         outage_at=reader.required("outage_at", _time),
@@ -191,14 +189,14 @@ def _read_notice(value: object) -> Notice:
     return Notice(
         id=reader.required("id", _string),
         at=reader.required("at", _time),
-        reason=reader.required("reason", _word(Reason)),
-        action=reader.required("action", _word(Action)),
+        reason=reader.required("reason", _member(Reason)),
+        action=reader.required("action", _member(Action)),
         line=reader.required("line", _string),
     )
 
 
 class _Reader:
-    """Takes attributes out of an item, and names the one that is wrong."""
+    """Reads attributes of an item and names the malformed one in its error."""
 
     def __init__(self, item: Item) -> None:
         self._item = item
@@ -280,5 +278,5 @@ def _time(value: object) -> datetime:
     return at
 
 
-def _word(words: type[Word]) -> Callable[[object], Word]:
-    return lambda value: words(_string(value))
+def _member(kind: type[Enumeration]) -> Callable[[object], Enumeration]:
+    return lambda value: kind(_string(value))

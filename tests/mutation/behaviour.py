@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from functions.failover_controller import decide
-from functions.failover_controller.decide import RULES
+from functions.failover_controller.decide import DECISION_TABLE
 from tests.mutation.mutants import Table
 
 SOURCES = (
@@ -72,13 +72,13 @@ def collect() -> list[CollectedTest]:
         RuntimeError: they could not be collected, or one fails on the real table.
     """
     collector = _Collector()
-    with contextlib.redirect_stdout(io.StringIO()) as notified:
+    with contextlib.redirect_stdout(io.StringIO()) as output:
         status = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *SOURCES], plugins=[collector])
     tests = [test for test in collector.tests if test.name not in LEFT_OUT]
     missing = SHAPE - {test.name for test in tests}
     if status != 0 or missing:
-        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{notified.getvalue()}")
-    failing = first_failing(tests, RULES)
+        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{output.getvalue()}")
+    failing = first_failing(tests, DECISION_TABLE)
     if failing is not None:
         raise RuntimeError(f"fails on the table as it is: {failing}")
     return tests
@@ -97,11 +97,14 @@ def first_failing(tests: Sequence[CollectedTest], table: Table) -> str | None:
 
 @contextlib.contextmanager
 def _in_place(table: Table, tests: Sequence[CollectedTest]) -> Iterator[None]:
-    modules = [decide, *{id(test.module): test.module for test in tests if hasattr(test.module, "RULES")}.values()]
+    modules = [
+        decide,
+        *{id(test.module): test.module for test in tests if hasattr(test.module, "DECISION_TABLE")}.values(),
+    ]
     try:
         for module in modules:
-            module.RULES = table
+            module.DECISION_TABLE = table
         yield
     finally:
         for module in modules:
-            module.RULES = RULES
+            module.DECISION_TABLE = DECISION_TABLE

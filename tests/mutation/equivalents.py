@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, cast
 
 from functions.failover_controller.conditions import Case
-from functions.failover_controller.decide import RULES, Rule
+from functions.failover_controller.decide import DECISION_TABLE, DecisionRow
 from functions.failover_controller.model import Observation, Policy, Reason, State
 from tests.mutation.mutants import Change, Mutant
 from tests.support.failover_controller.builders import NOW
@@ -60,7 +60,7 @@ NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
 }
 """A row that no case reaches -> why, and the rows above it of which one always applies."""
 
-RULE_OF: Mapping[Reason, Rule] = {rule.reason: rule for rule in RULES}
+ROW_OF: Mapping[Reason, DecisionRow] = {rule.reason: rule for rule in DECISION_TABLE}
 
 
 def why_equivalent(mutant: Mutant) -> str | None:
@@ -75,10 +75,10 @@ def why_equivalent(mutant: Mutant) -> str | None:
 def refuted(mutant: Mutant) -> str | None:
     """Return a case that refutes the reason on the list, as text; None when every case bears it out."""
     if mutant.change is Change.SWAPPED and mutant.following is not None:
-        rows = (RULE_OF[mutant.reason], RULE_OF[mutant.following])
+        rows = (ROW_OF[mutant.reason], ROW_OF[mutant.following])
         return _find(rows, lambda applies: all(applies))
     _, covering = NEVER_REACHED[mutant.reason]
-    return _find(tuple(RULE_OF[reason] for reason in covering), lambda applies: not any(applies))
+    return _find(tuple(ROW_OF[reason] for reason in covering), lambda applies: not any(applies))
 
 
 def cases_of_proof(mutant: Mutant) -> int:
@@ -87,10 +87,10 @@ def cases_of_proof(mutant: Mutant) -> int:
         reasons: tuple[Reason, ...] = (mutant.reason, mutant.following)
     else:
         reasons = NEVER_REACHED[mutant.reason][1]
-    return sum(1 for _ in _combinations(inputs_read(tuple(RULE_OF[reason] for reason in reasons))))
+    return sum(1 for _ in _combinations(inputs_read(tuple(ROW_OF[reason] for reason in reasons))))
 
 
-def inputs_read(rows: tuple[Rule, ...]) -> tuple[str, ...]:
+def inputs_read(rows: tuple[DecisionRow, ...]) -> tuple[str, ...]:
     """Return every input that any of the rows reads in any case: watched until no further one turns up."""
     known: frozenset[str] = frozenset()
     while True:
@@ -103,7 +103,7 @@ def inputs_read(rows: tuple[Rule, ...]) -> tuple[str, ...]:
         known = frozenset(read)
 
 
-def _find(rows: tuple[Rule, ...], is_counter_example: Callable[[list[bool]], bool]) -> str | None:
+def _find(rows: tuple[DecisionRow, ...], is_counter_example: Callable[[list[bool]], bool]) -> str | None:
     for choice in _combinations(inputs_read(rows)):
         seen, state, policy = case(**choice)
         if is_counter_example([row.applies(Case(seen, state, policy, NOW)) for row in rows]):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from functions.failover_controller.conditions import Case
-from functions.failover_controller.decide import RULES, Rule
+from functions.failover_controller.decide import DECISION_TABLE, DecisionRow
 from functions.failover_controller.model import Action, Reason
 
-Table = tuple[Rule, ...]
+Table = tuple[DecisionRow, ...]
 
 
 class Change(StrEnum):
@@ -42,22 +42,22 @@ class Mutant:
 
 def mutants() -> Iterator[Mutant]:
     """Every row dropped, negated, swapped with the next, and with the opposite action: acting, or holding if it acts."""
-    for index, rule in enumerate(RULES):
-        before, after = RULES[:index], RULES[index + 1 :]
+    for index, row in enumerate(DECISION_TABLE):
+        before, after = DECISION_TABLE[:index], DECISION_TABLE[index + 1 :]
         following = after[0] if after else None
-        acts = rule.action is Action.FAIL_OVER
-        other = replace(rule, action=Action.HOLD if acts else Action.FAIL_OVER)
+        acts = row.action is Action.FAIL_OVER
+        other = replace(row, action=Action.HOLD if acts else Action.FAIL_OVER)
         changed: list[tuple[Change, Table]] = [
             (Change.DROPPED, before + after),
-            (Change.NEGATED, (*before, replace(rule, applies=_negation(rule)), *after)),
+            (Change.NEGATED, (*before, replace(row, applies=_negation(row)), *after)),
             (Change.HOLDS if acts else Change.ACTS, (*before, other, *after)),
         ]
         if following is not None:
-            changed.append((Change.SWAPPED, (*before, following, rule, *after[1:])))
+            changed.append((Change.SWAPPED, (*before, following, row, *after[1:])))
         for change, table in changed:
             reason = None if following is None else following.reason
-            yield Mutant(change=change, reason=rule.reason, following=reason, table=table)
+            yield Mutant(change=change, reason=row.reason, following=reason, table=table)
 
 
-def _negation(rule: Rule) -> Callable[[Case], bool]:
-    return lambda case: not rule.applies(case)
+def _negation(row: DecisionRow) -> Callable[[Case], bool]:
+    return lambda case: not row.applies(case)

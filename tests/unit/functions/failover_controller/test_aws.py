@@ -30,12 +30,12 @@ from functions.failover_controller.ports import (
     CallNotSentError,
     CallRefusedError,
     CallUncertainError,
-    ConflictError,
     SilentError,
+    StateConflictError,
     UnavailableError,
     UnusableError,
 )
-from tests.support.failover_controller.builders import NOW, OWN_ARN, settings
+from tests.support.failover_controller.builders import NOW, OWN_ARN, config
 
 URL = "https://aws.invalid"
 SILENT = [
@@ -341,7 +341,10 @@ def test_a_conditional_write_names_its_attributes_and_values(table: tuple[Dynamo
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("ConditionalCheckFailedException", ConflictError), ("ProvisionedThroughputExceededException", UnavailableError)],
+    [
+        ("ConditionalCheckFailedException", StateConflictError),
+        ("ProvisionedThroughputExceededException", UnavailableError),
+    ],
 )
 def test_a_write_that_lost_is_told_from_one_that_failed(
     table: tuple[DynamoDb, Stubber], code: str, expected: type[Exception]
@@ -366,7 +369,7 @@ def test_clients_have_their_time_limits_and_no_retries_where_a_cycle_waits(monke
     """Observing: the path's deadline, one attempt. Acting: 10 s, one attempt. Reporting: 2 s, two attempts."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    clients = make_clients(settings(INTERVAL_SECONDS="2"))
+    clients = make_clients(config(INTERVAL_SECONDS="2"))
     limits = {
         name: (
             api.meta.config.connect_timeout,

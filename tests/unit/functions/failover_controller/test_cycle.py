@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.ports import ConflictError, SilentError
+from functions.failover_controller.ports import SilentError, StateConflictError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH
 from tests.support.failover_controller.builders import after
 from tests.support.failover_controller.fakes import THROTTLED, Crash, Steps, as_stored
@@ -19,7 +19,7 @@ def outage(**variables: str) -> Rig:
     """Three calm cycles, then the other region goes dark."""
     rig = Rig(variables=variables).start()
     rig.run_cycles(3)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     return rig
 
 
@@ -66,7 +66,7 @@ def test_after_a_failover_the_return_of_the_old_region_moves_nothing() -> None:
     """There is no failback by itself, and nobody is told of calm."""
     rig = outage()
     rig.run_cycles(10)
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     assert rig.run_cycles(5) == ["already-writer"] * 5
     assert (len(rig.world.calls), rig.world.notified()) == (1, ["region-lost", "failover-completed"])
 
@@ -75,7 +75,7 @@ def test_a_blip_shorter_than_the_threshold_is_nobodys_business() -> None:
     """Two failing cycles: no call, no notice."""
     rig = outage()
     rig.run_cycles(2)
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     rig.run_cycles(5)
     assert (rig.world.calls, rig.world.notified()) == ([], [])
 
@@ -297,7 +297,7 @@ def test_a_region_that_comes_back_between_the_two_looks_is_left_alone() -> None:
     rig.run_cycles(2)
 
     def come_back(count: int, name: str) -> None:
-        rig.world.region_is_dark &= name != "after write lock"
+        rig.world.region_is_lost &= name != "after write lock"
 
     rig.steps.interrupt = come_back
     assert (rig.run_cycles(1), rig.world.calls) == (["healthy"], [])
@@ -341,7 +341,7 @@ def test_two_different_verdicts_to_act_in_one_cycle_hold() -> None:
 
     def answer_again(count: int, name: str) -> None:
         if name == "after write lock":
-            rig.world.region_is_dark, rig.world.writer_is_down = False, True
+            rig.world.region_is_lost, rig.world.writer_is_down = False, True
 
     rig.steps.interrupt = answer_again
     assert (rig.run_cycles(1), rig.world.calls) == (["decisions-differ"], [])
@@ -362,7 +362,7 @@ def test_mode_approve_asks_once_and_acts_on_the_approval() -> None:
 def half_lost(**variables: str) -> Rig:
     """After calm, the database is gone, and the other region's Lambda API answers with errors."""
     rig = outage(**variables)
-    rig.world.region_is_dark, rig.world.writer_is_down, rig.world.peer_lambda = False, True, THROTTLED
+    rig.world.region_is_lost, rig.world.writer_is_down, rig.world.peer_lambda = False, True, THROTTLED
     return rig
 
 
@@ -387,7 +387,7 @@ def test_a_region_that_errs_in_some_cycles_is_acted_on_when_approved() -> None:
     def flicker(count: int, name: str) -> None:
         if name == "before peer health_check":
             rig.world.peer_lambda = None if rig.world.peer_lambda else THROTTLED
-            rig.world.region_is_dark = rig.world.peer_lambda is None
+            rig.world.region_is_lost = rig.world.peer_lambda is None
 
     rig.steps.interrupt = flicker
     rig.run_cycles(30)
@@ -404,9 +404,9 @@ def test_a_pending_decision_ends_with_its_episode() -> None:
     rig.run_cycles(4)
     old = line(rig, 0)["evidence"]["decision_id"]
     put(rig, ("approval", old), approved=True, by="ada")
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     rig.run_cycles(5)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(5)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed", "healthy", "approval-needed"], [])
 
@@ -419,10 +419,10 @@ def test_a_yes_ends_with_a_sign_of_life_and_the_next_outage_is_a_new_question() 
     put(rig, SWITCH, armed=False, reason="wait", by="ada")
     put(rig, ("approval", old), approved=True, by="ada")
     rig.run_cycles(2)
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     rig.run_cycles(1)
     del rig.table.items[SWITCH]
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(6)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed", "disarmed", "approval-needed"], [])
     new = line(rig, -1)["evidence"]["decision_id"]
@@ -437,9 +437,9 @@ def test_a_question_without_an_answer_outlasts_a_sign_of_life() -> None:
     rig = outage(MODE="approve")
     rig.run_cycles(4)
     for _ in range(3):
-        rig.world.region_is_dark = False
+        rig.world.region_is_lost = False
         rig.run_cycles(1)
-        rig.world.region_is_dark = True
+        rig.world.region_is_lost = True
         rig.run_cycles(4)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed"], [])
 
@@ -456,7 +456,7 @@ def test_a_lag_above_the_limit_is_held_told_and_acted_on_after_approval() -> Non
     rig = Rig().start()
     rig.world.lag_ms = 60_000.0
     rig.run_cycles(2)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(5)
     assert (rig.world.notified(), rig.world.calls) == (["lag-too-high"], [])
     put(rig, ("approval", line(rig, 0)["evidence"]["decision_id"]), approved=True, by="ada")
@@ -612,7 +612,7 @@ def test_without_the_lease_it_cycles_but_holds() -> None:
     rig = Rig()
     put(rig, LEASE, holder=7)
     rig.start()
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(10)
     assert (rig.cycle.has_lease, rig.world.calls, rig.world.notified()) == (False, [], ["lease-unreadable"])
 
@@ -635,7 +635,7 @@ def test_a_lease_taken_at_the_same_moment_is_lost() -> None:
             put(rig, LEASE, holder="other", version=1)
 
     rig.steps.interrupt = other
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         rig.start()
 
 
@@ -738,7 +738,7 @@ def test_the_writers_own_controller_says_so_and_does_nothing() -> None:
     """In the writer's region: WriterRole 1, no act, whatever happens elsewhere."""
     rig = Rig().start()
     rig.world.writer = "arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-dev"
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     assert rig.run_cycles(10) == ["already-writer"] * 10
     assert (rig.world.metrics[-1]["WriterRole"], rig.world.calls) == ((1.0, "None"), [])
 
@@ -813,7 +813,7 @@ def test_an_answer_to_a_call_whose_attempt_has_ended_changes_nothing() -> None:
     rig.run_cycles(1)
     rig.table.items[STATE].pop("attempt")
     rig.threads.run(*rig.threads.hanging[0])
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     assert rig.run_cycles(1) == ["operation-under-way"]
     assert not [reason for reason in rig.world.notified() if reason.startswith("failover")]
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.decide import RULES, decide
+from functions.failover_controller.decide import DECISION_TABLE, decide
 from functions.failover_controller.model import (
     Action,
     Approval,
     AttemptStatus,
     Claim,
     Decision,
+    GlobalOperation,
     Mode,
     Observation,
-    Operation,
     Peer,
     Pending,
     Policy,
@@ -179,7 +179,7 @@ def test_already_writer_notices_nothing_else() -> None:
 @pytest.mark.parametrize("status", ["pending", "failing-over", "switching-over", "cancelling", "a-word-of-tomorrow"])
 def test_operation_under_way_holds(status: str) -> None:
     """During an operation databases look dead by design, whatever AWS calls its state."""
-    seen = lost(operation=Operation(status=status, to_own=None, allows_data_loss=None))
+    seen = lost(operation=GlobalOperation(status=status, to_own=None, allows_data_loss=None))
     assert reason(seen) == (Reason.OPERATION_UNDER_WAY, Action.NOTIFY)
 
 
@@ -507,7 +507,7 @@ def test_approval_overrides_no_other_guard() -> None:
     ) == (Reason.DISARMED, Reason.COOLDOWN)
 
 
-OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+OPERATION = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
 DISARMED = Switch(armed=False, reason="", by="ada", expires_at=None)
 LOCKED = Claim(holder="other", until=after(1), version=0)
 LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": after(-21)}
@@ -575,25 +575,25 @@ def test_where_two_rows_apply_the_first_speaks(first: Reason, seen: Observation,
 
 def test_the_last_row_holds_whatever_comes() -> None:
     """What nobody thought of is no ground to act: the last rule always applies, and does not act."""
-    last = RULES[-1]
+    last = DECISION_TABLE[-1]
     case: Any = None
     assert (last.reason, last.action, last.applies(case)) == (Reason.UNDECIDED, Action.NOTIFY, True)
 
 
 def test_every_row_has_its_own_reason_and_says_why_it_stands_there() -> None:
     """One reason, one row, in the order of the enumeration; no row without its words."""
-    reasons = [rule.reason for rule in RULES]
-    assert list(Reason)[: len(RULES)] == reasons
-    assert [rule.reason for rule in RULES if not (rule.when and rule.why_here.endswith("."))] == []
+    reasons = [rule.reason for rule in DECISION_TABLE]
+    assert list(Reason)[: len(DECISION_TABLE)] == reasons
+    assert [rule.reason for rule in DECISION_TABLE if not (rule.when and rule.why_here.endswith("."))] == []
 
 
 def test_only_the_three_verdicts_act_and_they_stand_last() -> None:
     """Nothing can act before every guard was passed."""
-    acting = [rule.reason for rule in RULES if rule.action is Action.FAIL_OVER]
+    acting = [rule.reason for rule in DECISION_TABLE if rule.action is Action.FAIL_OVER]
     verdicts = [Reason.REGION_IMPAIRED, Reason.WRITER_DOWN, Reason.REGION_LOST]
-    assert (verdicts, acting) == ([rule.reason for rule in RULES[-4:-1]], acting)
-    guards = [index for index, rule in enumerate(RULES) if rule.guard]
-    assert list(range(guards[0], len(RULES) - 4)) == guards
+    assert (verdicts, acting) == ([rule.reason for rule in DECISION_TABLE[-4:-1]], acting)
+    guards = [index for index, rule in enumerate(DECISION_TABLE) if rule.guard]
+    assert list(range(guards[0], len(DECISION_TABLE) - 4)) == guards
 
 
 def test_a_decision_takes_less_than_50_microseconds() -> None:

@@ -15,9 +15,9 @@ from functions.failover_controller.model import (
     AttemptStatus,
     Claim,
     Decision,
+    GlobalOperation,
     Mode,
     Observation,
-    Operation,
     Peer,
     Pending,
     Policy,
@@ -31,7 +31,7 @@ from functions.failover_controller.model import (
 from tests.support.failover_controller.builders import NOW, after, attempt, lost, policy, third_cycle
 
 HEARTBEAT = "2026-11-24T02:59:57+00:00"
-OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+OPERATION = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
 DISARMED = Switch(armed=False, reason="", by="ada", expires_at=None)
 
 SEEN: dict[str, tuple[Any, ...]] = {

@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the fakes do what the ports that they stand for say
-"""The handler: what Lambda calls, and what importing it costs."""
+"""The handler and the cost of its import."""
 
 import logging
 import subprocess
@@ -11,15 +11,15 @@ import pytest
 
 from functions.failover_controller import handler as module
 from functions.failover_controller import rds_events
-from functions.failover_controller.config import EnvironmentProblemError
 from functions.failover_controller.ports import UnavailableError
 from functions.failover_controller.rds_events import RdsEventRecorder
 from functions.failover_controller.store import TableStore
+from functions.shared.environment import EnvironmentProblemError
 from tests.support.failover_controller.builders import ENVIRONMENT, rds_event
 from tests.support.failover_controller.fakes import MemoryTable
 from tests.support.import_cost import import_ratio
 
-FUNCTIONS = Path(module.__file__).parents[1]
+REPOSITORY = Path(module.__file__).parents[2]
 
 
 class Context:
@@ -117,15 +117,15 @@ def test_an_event_of_rds_that_the_table_does_not_take_fails_the_invocation(
 
 def test_the_import_costs_at_most_1_3_times_boto3() -> None:
     """A cold start is part of the time to a failover."""
-    assert import_ratio("failover_controller.handler", enough=1.3) <= 1.3
+    assert import_ratio("functions.failover_controller.handler", enough=1.3) <= 1.3
 
 
 def test_importing_the_package_builds_nothing() -> None:
     """No client, no environment, no thread at import."""
-    program = "import failover_controller.handler as h; print(h._runtime.cache_info().currsize)"
+    program = "import functions.failover_controller.handler as h; print(h._runtime.cache_info().currsize)"
     run = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=FUNCTIONS,
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from functions.failover_controller.store import STATE
 from tests.support.failover_controller.builders import OWN_ARN
-from tests.support.failover_controller.fakes import Clock, Crash, MemoryTable, Steps, World, crash_at
+from tests.support.failover_controller.fakes import Clock, Crash, FakeWorld, MemoryTable, Steps, crash_at
 from tests.support.failover_controller.rig import Rig
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -22,7 +22,7 @@ def outage_until_the_acting_cycle(steps: Steps | None = None, holder: str = "fir
     """A process that will act at its next cycle."""
     rig = Rig(steps=steps or Steps(), holder=holder).start()
     rig.run_cycles(3)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(2)
     return rig
 
@@ -115,10 +115,10 @@ class Turns:
 def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], same_holder: bool) -> None:
     """Two processes race through the acting cycle, step by step, in any order: one call takes effect, and it is the only one."""
     clock = Clock()
-    world, table = World(clock), MemoryTable()
+    world, table = FakeWorld(clock), MemoryTable()
     first = Rig(world=world, table=table, clock=clock, holder="first").start()
     first.run_cycles(3)
-    world.region_is_dark = True
+    world.region_is_lost = True
     first.run_cycles(2)
     turns = Turns(order)
     second = Rig(world=world, table=table, clock=clock, holder="first" if same_holder else "second").start()

@@ -9,9 +9,9 @@ import pytest
 from functions.failover_controller.cycle import CycleResult
 from functions.failover_controller.loop import run_cycles
 from functions.failover_controller.model import Action, Decision, Reason
-from functions.failover_controller.ports import ConflictError
+from functions.failover_controller.ports import StateConflictError
 from tests.support.failover_controller.builders import NOW, POLICY, after, healthy
-from tests.support.failover_controller.fakes import Clock, MemoryTable, World
+from tests.support.failover_controller.fakes import Clock, FakeWorld, MemoryTable
 from tests.support.failover_controller.rig import Rig
 
 QUIET = Decision(action=Action.HOLD, reason=Reason.HEALTHY, target=None, evidence={})
@@ -133,7 +133,7 @@ def test_it_ends_before_lambda_ends_it() -> None:
 
 def test_who_loses_the_lease_to_another_start_leaves() -> None:
     """Two invocations of the same moment: one cycles."""
-    cycle = FakeCycle(Clock(), lease=[ConflictError("lease")])
+    cycle = FakeCycle(Clock(), lease=[StateConflictError("lease")])
     assert run(cycle) == {"cycles": 0, "last": None, "ended": "concurrent"}
 
 
@@ -146,7 +146,7 @@ def test_an_unreadable_lease_is_tried_again_at_each_cycle() -> None:
 
 def test_a_lease_lost_while_it_was_unreadable_ends_the_invocation() -> None:
     """Somebody else took it in the meantime."""
-    cycle = FakeCycle(Clock(), lease=[False, ConflictError("lease")])
+    cycle = FakeCycle(Clock(), lease=[False, StateConflictError("lease")])
     assert run(cycle)["ended"] == "concurrent"
 
 
@@ -169,7 +169,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_cycles() -> None:
 def test_two_invocations_hand_over_without_a_pause_and_without_a_cycle_too_many() -> None:
     """The successor starts between two cycles: every second has exactly one cycle, and the predecessor ends."""
     clock = Clock()
-    world, table = World(clock), MemoryTable()
+    world, table = FakeWorld(clock), MemoryTable()
     first = Rig(world=world, table=table, clock=clock, holder="first").start()
     first.run_cycles(2)
     clock.advance(-0.7)
@@ -186,19 +186,19 @@ def test_two_invocations_hand_over_without_a_pause_and_without_a_cycle_too_many(
 def test_a_lost_region_is_called_within_four_cycles_whenever_it_is_lost(phase: float) -> None:
     """The wait for the next cycle, two cycles more, and two looks that take their whole deadline: 3.7 cycles at most."""
     rig = Rig()
-    clock, result = rig.clock, rig.settings.policy.interval_seconds
+    clock, result = rig.clock, rig.config.policy.interval_seconds
     lost_at = after((2 + phase) * result)
 
     def look(count: int, name: str) -> None:
-        rig.world.region_is_dark = clock() >= lost_at
-        if name == "before peer health_check" and rig.world.region_is_dark:
-            clock.advance(rig.settings.policy.observation_deadline_seconds)
+        rig.world.region_is_lost = clock() >= lost_at
+        if name == "before peer health_check" and rig.world.region_is_lost:
+            clock.advance(rig.config.policy.observation_deadline_seconds)
 
     rig.steps.interrupt = look
     run_cycles(
         rig.cycle,
         holder="one",
-        policy=rig.settings.policy,
+        policy=rig.config.policy,
         clock=clock,
         sleep=clock.sleep,
         remaining_seconds=lambda: 150.0,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from functions.failover_controller.decide import RULES
+from functions.failover_controller.decide import DECISION_TABLE
 from functions.failover_controller.model import Reason
 from tests.mutation.behaviour import CollectedTest, first_failing
-from tests.mutation.equivalents import EXCLUSIVE, NEVER_REACHED, RULE_OF, inputs_read, refuted, why_equivalent
+from tests.mutation.equivalents import EXCLUSIVE, NEVER_REACHED, ROW_OF, inputs_read, refuted, why_equivalent
 from tests.mutation.mutants import Change, Mutant, mutants
 
 LISTED = [mutant for mutant in mutants() if why_equivalent(mutant) is not None]
@@ -43,13 +43,13 @@ def test_rows_that_may_both_apply_are_found_out(reason: Reason, following: Reaso
 
 def test_what_a_row_reads_is_watched_and_not_declared() -> None:
     """Also what it reads only after something else had a certain value."""
-    partition = inputs_read((RULE_OF[Reason.NETWORK_PARTITION],))
+    partition = inputs_read((ROW_OF[Reason.NETWORK_PARTITION],))
     assert partition == ("dead_since", "heartbeat", "heartbeat_seen_at", "peer", "peer_port")
 
 
 def test_each_row_is_changed_in_every_way() -> None:
     """Dropped, negated and given the opposite action; swapped with the next but for the last."""
-    assert 4 * len(RULES) - 1 == len(list(mutants()))
+    assert 4 * len(DECISION_TABLE) - 1 == len(list(mutants()))
 
 
 def test_the_first_test_that_fails_is_named_and_the_table_put_back() -> None:
@@ -57,11 +57,11 @@ def test_the_first_test_that_fails_is_named_and_the_table_put_back() -> None:
     from functions.failover_controller import decide
 
     def fails() -> None:
-        assert len(decide.RULES) == len(RULES)
+        assert len(decide.DECISION_TABLE) == len(DECISION_TABLE)
 
     tests = [
         CollectedTest(name="passes", call=lambda: None, module=decide),
         CollectedTest(name="fails", call=fails, module=decide),
     ]
-    assert ("fails", None) == (first_failing(tests, RULES[1:]), first_failing(tests, RULES))
-    assert decide.RULES is RULES
+    assert ("fails", None) == (first_failing(tests, DECISION_TABLE[1:]), first_failing(tests, DECISION_TABLE))
+    assert decide.DECISION_TABLE is DECISION_TABLE

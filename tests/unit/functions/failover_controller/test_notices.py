@@ -31,7 +31,7 @@ from tests.support.failover_controller.fakes import MemoryTable
 NOTICE = Notice(id="n1", at=NOW, reason=Reason.REGION_LOST, action=Action.FAIL_OVER, line='{"a": 1}')
 
 
-def announcer() -> NoticeQueue:
+def notice_queue() -> NoticeQueue:
     """An announcer that numbers its ids."""
     ids = iter(range(10_000))
     return NoticeQueue(policy=POLICY, region="eu-west-1", global_cluster_id="g", new_id=lambda: f"id-{next(ids)}")
@@ -42,12 +42,12 @@ def decision(reason: Reason, action: Action = Action.NOTIFY) -> Decision:
     return Decision(action=action, reason=reason, target=None, evidence={"peer": "silent"})
 
 
-def update_state(state: State, *reasons: Reason, action: Action = Action.NOTIFY) -> State:
+def track(state: State, *reasons: Reason, action: Action = Action.NOTIFY) -> State:
     """The state after decisions for these reasons, one a cycle."""
-    teller = announcer()
+    queue = notice_queue()
     for reason in reasons:
         quiet = reason in (Reason.HEALTHY, Reason.WRITER_SUSPECTED)
-        state = teller.update_state(state, decision(reason, Action.HOLD if quiet else action), Peer.SILENT, NOW)
+        state = queue.track_decision(state, decision(reason, Action.HOLD if quiet else action), Peer.SILENT, NOW)
     return state
 
 
@@ -58,7 +58,7 @@ def notified(state: State) -> list[Reason]:
 
 def test_a_trouble_is_told_when_it_lasts() -> None:
     """Not at its first cycle, but at the third; and not again."""
-    assert tuple(notified(update_state(State(), *[Reason.RDS_BLIND] * cycles)) for cycles in (2, 3, 9)) == (
+    assert tuple(notified(track(State(), *[Reason.RDS_BLIND] * cycles)) for cycles in (2, 3, 9)) == (
         [],
         [Reason.RDS_BLIND],
         [Reason.RDS_BLIND],
@@ -67,26 +67,26 @@ def test_a_trouble_is_told_when_it_lasts() -> None:
 
 def test_every_reason_of_an_episode_is_told_once_in_whatever_turns_they_come() -> None:
     """Alternating reasons are two notices, not one each cycle."""
-    state = update_state(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
+    state = track(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
     assert notified(state) == [Reason.RDS_BLIND, Reason.PROBE_BLIND]
 
 
 def test_the_end_of_an_episode_is_told_once_and_a_new_one_is_told_again() -> None:
     """Three calm cycles end an episode."""
     calm = [Reason.HEALTHY] * 3
-    state = update_state(State(), *[Reason.RDS_BLIND] * 3, *calm, *calm, *[Reason.RDS_BLIND] * 3)
+    state = track(State(), *[Reason.RDS_BLIND] * 3, *calm, *calm, *[Reason.RDS_BLIND] * 3)
     assert notified(state) == [Reason.RDS_BLIND, Reason.HEALTHY, Reason.RDS_BLIND]
 
 
 def test_a_blip_that_nobody_heard_of_needs_no_all_clear() -> None:
     """Calm after an untold trouble is silent, and its count is forgotten."""
-    state = update_state(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
+    state = track(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
     assert (notified(state), state.unhealthy_cycles) == ([], 0)
 
 
 def test_a_question_names_the_decision_to_approve() -> None:
     """Asked at once, with an id that the later cycles keep."""
-    state = update_state(
+    state = track(
         State(unhealthy_cycles=5), Reason.LAG_TOO_HIGH, Reason.APPROVAL_NEEDED, action=Action.REQUEST_APPROVAL
     )
     lines = [json.loads(notice.line) for notice in state.outbox]
@@ -98,13 +98,13 @@ def test_a_question_names_the_decision_to_approve() -> None:
 @pytest.mark.parametrize(("peer", "verdict"), [(Peer.SILENT, Reason.REGION_LOST), (Peer.DOWN, Reason.WRITER_DOWN)])
 def test_a_question_remembers_the_verdict_that_it_is_about(peer: Peer, verdict: Reason) -> None:
     """What a person approves is written down."""
-    state = announcer().update_state(State(), decision(Reason.LAG_UNKNOWN, Action.REQUEST_APPROVAL), peer, NOW)
+    state = notice_queue().track_decision(State(), decision(Reason.LAG_UNKNOWN, Action.REQUEST_APPROVAL), peer, NOW)
     assert state.pending is not None and state.pending.verdict is verdict
 
 
 def test_a_notice_is_one_line_of_json() -> None:
     """Reason, action, region, moment, evidence, what to do next and the runbook's heading."""
-    state = announcer().tell(
+    state = notice_queue().queue_event(
         State(), Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={"to": "own"}), NOW
     )
     line = state.outbox[0].line
@@ -116,9 +116,9 @@ def test_a_notice_is_one_line_of_json() -> None:
 
 def test_the_outbox_keeps_the_newest() -> None:
     """While the topic takes nothing, the item must not grow for ever."""
-    teller, state = announcer(), State()
+    queue, state = notice_queue(), State()
     for _ in range(OUTBOX_LIMIT + 5):
-        state = teller.tell(state, Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={}), NOW)
+        state = queue.queue_event(state, Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={}), NOW)
     assert (len(state.outbox), state.outbox[-1].id) == (OUTBOX_LIMIT, "id-24")
 
 
@@ -139,9 +139,9 @@ class Topic:
 def test_a_notice_is_delivered_once_to_log_topic_and_audit_trail(caplog: pytest.LogCaptureFixture) -> None:
     """Though it is handed over again, and failed first."""
     table, topic = MemoryTable(), Topic(failures=1)
-    courier = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
+    delivery = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("delivery"))
     with caplog.at_level(logging.INFO):
-        results = [courier.deliver([NOTICE]) for _ in range(3)]
+        results = [delivery.deliver([NOTICE]) for _ in range(3)]
     assert [frozenset(), frozenset({"n1"}), frozenset({"n1"})] == results
     assert (["n1"], [NOTICE.line]) == (topic.published, [item["line"] for item in table.history()])
     assert [record.message for record in caplog.records].count(NOTICE.line) == 1
@@ -150,13 +150,13 @@ def test_a_notice_is_delivered_once_to_log_topic_and_audit_trail(caplog: pytest.
 def test_a_notice_that_the_audit_trail_did_not_take_is_not_delivered_but_not_published_again() -> None:
     """The audit trail gets it with a later cycle."""
     table, topic = MemoryTable(), Topic()
-    courier = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
+    delivery = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("delivery"))
     table.fails_to_write = lambda key: True
-    first = courier.deliver([NOTICE])
+    first = delivery.deliver([NOTICE])
     table.fails_to_write = lambda key: False
     assert (frozenset(), frozenset({"n1"}), ["n1"], 1) == (
         first,
-        courier.deliver([NOTICE]),
+        delivery.deliver([NOTICE]),
         topic.published,
         len(table.history()),
     )

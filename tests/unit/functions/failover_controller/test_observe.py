@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.model import Operation, Peer, Port, Side
+from functions.failover_controller.model import GlobalOperation, Peer, Port, Side
 from functions.failover_controller.parsing import read_global_cluster, read_own_cluster, read_probes
 from functions.failover_controller.ports import SilentError, UnusableError
 from tests.support.failover_controller.builders import OWN_ARN, PEER_ARN
@@ -47,8 +47,8 @@ def test_the_writer_is_probed_at_its_writer_endpoint_the_standby_at_its_reader_e
     """Each with its own region, for which the token is signed; the deadline is 0.7 of the path's."""
     rig = Rig().start()
     rig.run_cycles(1)
-    own = {"cluster": OWN, "region": "eu-west-1", "host": rig.settings.own.reader_host, "port": 3306}
-    peer = {"cluster": PEER, "region": "us-east-1", "host": rig.settings.peer.writer_host, "port": 3306}
+    own = {"cluster": OWN, "region": "eu-west-1", "host": rig.config.own.reader_host, "port": 3306}
+    peer = {"cluster": PEER, "region": "us-east-1", "host": rig.config.peer.writer_host, "port": 3306}
     assert {
         "own": {"targets": [own, peer], "deadline_ms": 245},
         "peer": {"targets": [peer], "deadline_ms": 245},
@@ -68,7 +68,7 @@ def test_after_a_failover_the_endpoints_swap_with_the_roles() -> None:
     rig.world.writer = OWN_ARN
     rig.run_cycles(1)
     hosts = [target["host"] for target in asked(rig)["own"]["targets"]]
-    assert [rig.settings.own.writer_host, rig.settings.peer.reader_host] == hosts
+    assert [rig.config.own.writer_host, rig.config.peer.reader_host] == hosts
 
 
 def test_every_path_that_hangs_ends_with_the_deadline() -> None:
@@ -224,14 +224,16 @@ def test_the_writer_is_the_one_member_that_is_writer(members: list[object], expe
         ({"IsDataLossAllowed": False}, None),
         (
             {"Status": "failing-over", "ToDbClusterArn": OWN_ARN, "IsDataLossAllowed": True},
-            Operation(status="failing-over", to_own=True, allows_data_loss=True),
+            GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True),
         ),
-        ({"ToDbClusterArn": PEER_ARN}, Operation(status="unknown", to_own=False, allows_data_loss=None)),
-        ({"Status": "pending"}, Operation(status="pending", to_own=None, allows_data_loss=None)),
-        ("what?", Operation(status="malformed", to_own=None, allows_data_loss=None)),
+        ({"ToDbClusterArn": PEER_ARN}, GlobalOperation(status="unknown", to_own=False, allows_data_loss=None)),
+        ({"Status": "pending"}, GlobalOperation(status="pending", to_own=None, allows_data_loss=None)),
+        ("what?", GlobalOperation(status="malformed", to_own=None, allows_data_loss=None)),
     ],
 )
-def test_an_operation_is_whatever_failover_state_is_not_empty_of(state: object, expected: Operation | None) -> None:
+def test_an_operation_is_whatever_failover_state_is_not_empty_of(
+    state: object, expected: GlobalOperation | None
+) -> None:
     """Also a malformed one holds: something is going on."""
     answer = {"GlobalClusterMembers": [], "FailoverState": state}
     assert expected == read_global_cluster(answer, OWN_ARN, PEER_ARN).operation

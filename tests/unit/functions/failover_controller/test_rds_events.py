@@ -105,7 +105,7 @@ def test_an_event_of_another_cluster_is_left_alone(desk: Desk, name: str) -> Non
     other = rds_event(
         SourceIdentifier=name, SourceArn=f"arn:aws:rds:eu-west-1:123456789012:cluster:{name}", Message=name
     )
-    assert {"recorded": False, "why": "it is of another cluster"} == desk.recorder.record(other)
+    assert {"recorded": False, "why": "the event is about another cluster"} == desk.recorder.record(other)
     assert desk.table.items == {}
 
 

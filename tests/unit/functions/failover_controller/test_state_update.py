@@ -14,8 +14,8 @@ from functions.failover_controller.model import (
     Action,
     Approval,
     AttemptStatus,
+    GlobalOperation,
     Observation,
-    Operation,
     Peer,
     Pending,
     Port,
@@ -27,7 +27,7 @@ from functions.failover_controller.model import (
 from functions.failover_controller.state_update import update_state
 from tests.support.failover_controller.builders import NOW, POLICY, after, attempt, down, healthy, lost, policy
 
-FAILING_OVER = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+FAILING_OVER = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
 WRITABLE = healthy(writer=Side.OWN, own_port=Port.ALIVE, own_read_only=False)
 
 
@@ -169,7 +169,7 @@ def test_an_unreadable_heartbeat_is_not_new() -> None:
     assert after(-1) == followed(standing(), lost(heartbeat=None)).heartbeat_seen_at
 
 
-def test_the_lag_is_taken_while_the_writer_lives() -> None:
+def test_the_lag_is_taken_while_the_writer_is_up() -> None:
     """The lag of a calm cycle is what a failover will be judged by."""
     state = followed(standing(), healthy(lag_ms=120.0))
     assert (state.lag_ms, state.lag_at) == (120.0, NOW)
@@ -211,8 +211,10 @@ def test_the_first_writer_that_is_seen_is_no_change() -> None:
     assert (state.writer, state.roles_changed_at, happened) == (Side.PEER, None, ())
 
 
-@pytest.mark.parametrize("operation", [None, Operation(status="switching-over", to_own=True, allows_data_loss=False)])
-def test_a_change_of_roles_by_somebody_else_starts_the_cooldown(operation: Operation | None) -> None:
+@pytest.mark.parametrize(
+    "operation", [None, GlobalOperation(status="switching-over", to_own=True, allows_data_loss=False)]
+)
+def test_a_change_of_roles_by_somebody_else_starts_the_cooldown(operation: GlobalOperation | None) -> None:
     """A person's switchover is recognised, told, and ends whatever was pending."""
     pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=NOW)
     state, happened = update_state(standing(pending=pending), healthy(writer=Side.OWN, operation=operation), POLICY)
@@ -312,7 +314,7 @@ def test_nothing_is_given_up_while_the_call_may_still_show(status: AttemptStatus
     assert (state.attempt, happened) == (begun, ())
 
 
-def test_an_intent_is_abandoned_when_the_writer_lives_and_the_call_can_not_show_any_more() -> None:
+def test_an_intent_is_abandoned_when_the_writer_is_up_and_the_call_can_not_show_any_more() -> None:
     """The outage passed before the call took effect: nothing was promoted."""
     state, happened = update_state(standing(attempt=attempt(touched_at=after(-25))), healthy(), POLICY)
     assert ([e.reason for e in happened], state.attempt) == ([Reason.FAILOVER_ABANDONED], None)

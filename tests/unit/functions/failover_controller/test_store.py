@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from functions.failover_controller.model import Action, Claim, Notice, Pending, Reason, Side, State
-from functions.failover_controller.ports import ConflictError, UnavailableError
+from functions.failover_controller.ports import StateConflictError, UnavailableError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH, TableStore
 from functions.failover_controller.table_items import (
     MalformedItemError,
@@ -92,7 +92,7 @@ def test_the_first_state_is_written_only_where_none_is() -> None:
     table = MemoryTable()
     store = TableStore(table)
     assert store.write_state(State()).version == 1
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.write_state(State())
 
 
@@ -102,7 +102,7 @@ def test_a_state_is_written_over_the_version_that_it_came_from() -> None:
     store = TableStore(table)
     first = store.write_state(State())
     second = store.write_state(replace(first, writer=Side.PEER))
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.write_state(first)
     assert second == store.read(None).state
 
@@ -113,7 +113,7 @@ def test_the_lease_is_taken_from_the_one_that_was_read() -> None:
     first = store.take_lease("first", NOW, None)
     assert (Claim(holder="first", until=None, version=1), first) == (first, store.read(None).lease)
     assert store.take_lease("second", NOW, first).version == 2
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.take_lease("third", NOW, first)
 
 
@@ -122,10 +122,10 @@ def test_the_lock_is_taken_when_free_expired_or_own_and_else_not() -> None:
     store = TableStore(MemoryTable())
     store.take_lock("first", NOW, after(10))
     store.take_lock("first", after(1), after(11))
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.take_lock("second", after(11), after(20))
     store.take_lock("second", after(11.001), after(20))
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.release_lock("first")
     store.release_lock("second")
     store.take_lock("first", after(12), after(22))
