@@ -91,9 +91,7 @@ def setup_steps(database: str, user: str, own_user: str, application: str) -> tu
     return (
         SetupStep(
             name=f"database {database}",
-            is_done=lambda cursor: _exists(
-                cursor, f"SELECT 1 FROM information_schema.schemata WHERE schema_name = '{database}'"
-            ),
+            is_done=_row_exists(f"SELECT 1 FROM information_schema.schemata WHERE schema_name = '{database}'"),
             statement=f"CREATE DATABASE IF NOT EXISTS `{database}`",
         ),
         SetupStep(
@@ -115,8 +113,7 @@ def setup_steps(database: str, user: str, own_user: str, application: str) -> tu
         ),
         SetupStep(
             name=f"schedule of {database}.{EVENT}",
-            is_done=lambda cursor: _exists(
-                cursor,
+            is_done=_row_exists(
                 "SELECT 1 FROM information_schema.events "
                 f"WHERE event_schema = '{database}' AND event_name = '{EVENT}' AND status = 'ENABLED'",
             ),
@@ -126,8 +123,7 @@ def setup_steps(database: str, user: str, own_user: str, application: str) -> tu
         _grant(user, table, HEARTBEAT_PRIVILEGES),
         SetupStep(
             name=f"table {database}.{TABLE}",
-            is_done=lambda cursor: _exists(
-                cursor,
+            is_done=_row_exists(
                 f"SELECT 1 FROM information_schema.tables WHERE table_schema = '{database}' AND table_name = '{TABLE}'",
             ),
             statement=f"CREATE TABLE IF NOT EXISTS `{database}`.`{TABLE}` (user VARCHAR(32) PRIMARY KEY)",
@@ -146,9 +142,7 @@ def _user(user: str) -> Iterator[SetupStep]:
     )
     yield SetupStep(
         name=f"TLS for {user}",
-        is_done=lambda cursor: _exists(
-            cursor, f"SELECT 1 FROM mysql.user WHERE user = '{user}' AND host = '%' AND ssl_type <> ''"
-        ),
+        is_done=_row_exists(f"SELECT 1 FROM mysql.user WHERE user = '{user}' AND host = '%' AND ssl_type <> ''"),
         statement=f"ALTER USER {account} REQUIRE SSL",
     )
 
@@ -179,9 +173,8 @@ def _value(cursor: Cursor) -> object:
     return row[0] if isinstance(row, tuple) else None
 
 
-def _exists(cursor: Cursor, sql: str) -> bool:
-    cursor.execute(sql)
-    return _value(cursor) is not None
+def _row_exists(sql: str) -> Callable[[Cursor], bool]:
+    return lambda cursor: bool(cursor.execute(sql))
 
 
 def _has_heartbeat_table(cursor: Cursor, database: str) -> bool:

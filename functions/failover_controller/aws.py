@@ -1,10 +1,12 @@
+# ruff: noqa: D102 - the ports document these methods
 """The only module that calls AWS: the ports, implemented with botocore.
 
 Every call has a time limit. Calls that change something are not retried, except for delivering reports.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,29 +103,16 @@ class LambdaHealthChecks:
         self._function_name = function_name
 
     def ask_own(self, request: Answer) -> object:
-        """Invoke this region's function and return its parsed JSON answer.
-
-        Raises:
-            SilentError, UnusableError.
-        """
         return self._ask(self._own, request)
 
     def ask_peer(self, request: Answer) -> object:
-        """Invoke the other region's function and return its parsed JSON answer.
-
-        Raises:
-            SilentError: that region did not answer.
-            UnusableError: its Lambda API returned an error, or its function failed.
-        """
         return self._ask(self._peer, request)
 
     def _ask(self, client: Client, request: Answer) -> object:
         payload = json.dumps(request).encode()
-        try:
-            response = _read(lambda: client.invoke(FunctionName=self._function_name, Payload=payload))
+        with _reading():
+            response = _retried(lambda: client.invoke(FunctionName=self._function_name, Payload=payload))
             body = response["Payload"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise _read_error(error) from error
         if response.get("FunctionError"):
             raise UnusableError(f"the function failed: {body[:200]!r}")
         try:
@@ -142,29 +131,15 @@ class RdsApi:
         self._cluster_id = cluster_id
 
     def read_global_cluster(self) -> object:
-        """Return the global cluster.
-
-        Raises:
-            SilentError, UnusableError.
-        """
-        try:
-            answer = _read(
+        with _reading():
+            answer = _retried(
                 lambda: self._client.describe_global_clusters(GlobalClusterIdentifier=self._global_cluster_id)
             )
-        except (ClientError, BotoCoreError) as error:
-            raise _read_error(error) from error
         return _only(answer.get("GlobalClusters"))
 
     def read_own_cluster(self) -> object:
-        """Return this region's cluster.
-
-        Raises:
-            SilentError, UnusableError.
-        """
-        try:
-            answer = _read(lambda: self._client.describe_db_clusters(DBClusterIdentifier=self._cluster_id))
-        except (ClientError, BotoCoreError) as error:
-            raise _read_error(error) from error
+        with _reading():
+            answer = _retried(lambda: self._client.describe_db_clusters(DBClusterIdentifier=self._cluster_id))
         return _only(answer.get("DBClusters"))
 
     def fail_over(self, target: str) -> None:
@@ -195,16 +170,9 @@ class SnsTopic:
         self._global_cluster_id = global_cluster_id
 
     def publish(self, notice: Notice) -> None:
-        """Publish one notice.
-
-        Raises:
-            UnavailableError.
-        """
         subject = f"[{notice.reason}] {self._global_cluster_id}"[:SUBJECT_LIMIT]
-        try:
+        with _unavailable("topic"):
             self._client.publish(TopicArn=self._topic_arn, Subject=subject, Message=notice.line)
-        except (ClientError, BotoCoreError) as error:
-            raise UnavailableError(f"topic: {error}") from error
 
 
 class CloudWatchMetrics:
@@ -216,19 +184,12 @@ class CloudWatchMetrics:
         self._dimensions = [{"Name": "GlobalCluster", "Value": global_cluster_id}]
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put all values of a cycle in one call.
-
-        Raises:
-            UnavailableError.
-        """
         data = [
             {"MetricName": name, "Dimensions": self._dimensions, "Value": value, "Unit": unit}
             for name, (value, unit) in values.items()
         ]
-        try:
+        with _unavailable("metrics"):
             self._client.put_metric_data(Namespace=self._namespace, MetricData=data)
-        except (ClientError, BotoCoreError) as error:
-            raise UnavailableError(f"metrics: {error}") from error
 
 
 class DynamoDb:
@@ -239,17 +200,10 @@ class DynamoDb:
         self._table_name = table_name
 
     def read(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, object] | None]:
-        """Return the items by key in one consistent read; absent items are `None`, unread ones left out.
-
-        Raises:
-            UnavailableError.
-        """
         wanted = [{"item": {"S": item}, "sort": {"S": sort}} for item, sort in keys]
         request = {self._table_name: {"Keys": wanted, "ConsistentRead": True}}
-        try:
-            answer = _read(lambda: self._client.batch_get_item(RequestItems=request))
-        except (ClientError, BotoCoreError) as error:
-            raise UnavailableError(f"table: {error}") from error
+        with _unavailable("table"):
+            answer = _retried(lambda: self._client.batch_get_item(RequestItems=request))
         found: dict[tuple[str, str], dict[str, object] | None] = dict.fromkeys(keys)
         for raw in answer.get("Responses", {}).get(self._table_name, []):
             found[raw["item"]["S"], raw["sort"]["S"]] = {name: deserialize(raw[name]) for name in raw}
@@ -265,12 +219,6 @@ class DynamoDb:
         condition: str | None = None,
         values: Mapping[str, object] | None = None,
     ) -> None:
-        """Put one item. In `condition`, `#name` is an attribute and `:name` one of `values`.
-
-        Raises:
-            StateConflictError: the condition did not hold.
-            UnavailableError: the item may have been written.
-        """
         plain = {"item": key[0], "sort": key[1], **attributes}
         request: dict[str, Any] = {
             "TableName": self._table_name,
@@ -282,14 +230,13 @@ class DynamoDb:
             request["ExpressionAttributeNames"] = {name: name[1:] for name in sorted(names)}
         if values:
             request["ExpressionAttributeValues"] = {f":{name}": serialize(value) for name, value in values.items()}
-        try:
-            self._client.put_item(**request)
-        except ClientError as error:
-            if _code(error) == "ConditionalCheckFailedException":
-                raise StateConflictError(f"{'/'.join(key)}: another process wrote first") from error
-            raise UnavailableError(f"table: {error}") from error
-        except BotoCoreError as error:
-            raise UnavailableError(f"table: {error}") from error
+        with _unavailable("table"):
+            try:
+                self._client.put_item(**request)
+            except ClientError as error:
+                if _code(error) == "ConditionalCheckFailedException":
+                    raise StateConflictError(f"{'/'.join(key)}: another process wrote first") from error
+                raise
 
 
 def _config(seconds: float, *, attempts: int) -> Config:
@@ -301,7 +248,7 @@ def _config(seconds: float, *, attempts: int) -> Config:
     )
 
 
-def _read(call: Callable[[], Any]) -> Any:
+def _retried(call: Callable[[], Any]) -> Any:
     """Make a read-only call; repeat it once if the connection was closed.
 
     AWS closes idle connections while a sandbox is frozen, and the first request afterwards fails without an answer.
@@ -312,9 +259,24 @@ def _read(call: Callable[[], Any]) -> Any:
         return call()
 
 
-def _read_error(error: ClientError | BotoCoreError) -> PortError:
-    """Return SilentError if there was no answer, UnusableError for any error in an answer."""
-    return SilentError(str(error)) if isinstance(error, _NO_ANSWER) else UnusableError(str(error))
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Raise SilentError if there is no answer, UnusableError for any error in an answer."""
+    try:
+        yield
+    except _NO_ANSWER as error:
+        raise SilentError(str(error)) from error
+    except (ClientError, BotoCoreError) as error:
+        raise UnusableError(str(error)) from error
+
+
+@contextmanager
+def _unavailable(service: str) -> Iterator[None]:
+    """Raise UnavailableError for any error of AWS or botocore."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise UnavailableError(f"{service}: {error}") from error
 
 
 def _refusal(error: ClientError) -> PortError:

@@ -109,9 +109,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=lambda case: case.seen.rds_failure is not None,
         when="this region's RDS API is unreadable",
-        why_here=(
-            "Without it the roles, operations and the standby are unknown, and the failover call uses the same API."
-        ),
+        why_here="Without it the roles, operations and the standby are unknown, and the failover call uses the same API.",
     ),
     DecisionRow(
         reason=Reason.WRITER_UNKNOWN,
@@ -139,10 +137,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=is_locked_out,
         when="neither region can connect to the writer's port, but new heartbeats of its database still arrive",
-        why_here=(
-            "Otherwise it would look like a network partition. The database runs but accepts no connections: "
-            "restart it or switch over, which loses nothing."
-        ),
+        why_here="Otherwise it would look like a network partition. The database runs but accepts no connections: restart it or switch "
+        "over, which loses nothing.",
     ),
     DecisionRow(
         reason=Reason.NETWORK_PARTITION,
@@ -169,14 +165,10 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.PEER_UNKNOWN,
         action=Action.NOTIFY,
         applies=peer_is_unknown,
-        when=(
-            "the other region's Lambda API returns an error, or its health_check no usable answer; with an "
-            "unreachable port, for less than in_region_grace"
-        ),
-        why_here=(
-            "An answer, even an error, means that the region is not silent. After in_region_grace, "
-            "region-unclear asks for an approval."
-        ),
+        when="the other region's Lambda API returns an error, or its health_check no usable answer; with an unreachable port, for "
+        "less than in_region_grace",
+        why_here="An answer, even an error, means that the region is not silent. After in_region_grace, region-unclear asks for an "
+        "approval.",
     ),
     DecisionRow(
         reason=Reason.PEER_SILENT,
@@ -196,10 +188,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.STANDBY_NOT_READY,
         action=Action.NOTIFY,
         applies=lambda case: case.seen.peer_port is Port.ALIVE and standby_is_not_ready(case),
-        when=(
-            "the writer is reachable, but the standby could not take over: not available, without instance, not "
-            "synchronized or unreachable"
-        ),
+        when="the writer is reachable, but the standby could not take over: not available, without instance, not synchronized or "
+        "unreachable",
         why_here="Reported before the standby is needed, and after the rows on the writer, which are more urgent.",
     ),
     DecisionRow(
@@ -213,10 +203,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.WRITER_SUSPECTED,
         action=Action.HOLD,
         applies=is_only_suspected,
-        when=(
-            "the port is unreachable, but for fewer than failure_threshold cycles, or the heartbeat stopped too "
-            "recently"
-        ),
+        when="the port is unreachable, but for fewer than failure_threshold cycles, or the heartbeat stopped too recently",
         why_here="Before the guards: a short interruption causes no notice.",
     ),
     DecisionRow(
@@ -224,10 +211,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=is_in_region_grace,
         when="the other region answers and reports its writer as down, for less than in_region_grace",
-        why_here=(
-            "Aurora fails over within the region first, without data loss. Every row below holds back, requests "
-            "or starts a failover."
-        ),
+        why_here="Aurora fails over within the region first, without data loss. Every row below holds back, requests or starts a "
+        "failover.",
     ),
     DecisionRow(
         reason=Reason.STANDBY_NOT_AVAILABLE,
@@ -250,10 +235,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=standby_is_unreachable,
         when="this region's probe cannot use the standby",
-        why_here=(
-            "If both clusters are unreachable from here, the fault may be here. Before the heartbeat, which is "
-            "read on the standby."
-        ),
+        why_here="If both clusters are unreachable from here, the fault may be here. Before the heartbeat, which is read on the standby.",
         guard=True,
     ),
     DecisionRow(
@@ -277,10 +259,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=is_in_cooldown,
         when="the roles changed, or a failover failed, less than cooldown ago",
-        why_here=(
-            "Operators decide on a second change in a row. Before the approval requests: an approval has no "
-            "effect during the cooldown."
-        ),
+        why_here="Operators decide on a second change in a row. Before the approval requests: an approval has no effect during the "
+        "cooldown.",
         guard=True,
     ),
     DecisionRow(
@@ -303,14 +283,10 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.REGION_UNCLEAR,
         action=Action.REQUEST_APPROVAL,
         applies=lambda case: region_is_unclear(case) and not is_approved(case),
-        when=(
-            "the port is unreachable, no heartbeat arrived for longer than in_region_grace, the other region's "
-            "answers are inconclusive, and no approval exists"
-        ),
-        why_here=(
-            "A failing region often returns errors instead of falling silent. An operator decides whether it is "
-            "lost, before the possible data loss is considered."
-        ),
+        when="the port is unreachable, no heartbeat arrived for longer than in_region_grace, the other region's answers are "
+        "inconclusive, and no approval exists",
+        why_here="A failing region often returns errors instead of falling silent. An operator decides whether it is lost, before the "
+        "possible data loss is considered.",
         guard=True,
     ),
     DecisionRow(
@@ -318,10 +294,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.REQUEST_APPROVAL,
         applies=standby_is_not_synchronized,
         when="RDS reports a synchronization of the standby other than `connected`, and no approval exists",
-        why_here=(
-            "The standby may be far behind, whatever the last lag was. AWS does not define this status for an "
-            "outage, so an operator may override it."
-        ),
+        why_here="The standby may be far behind, whatever the last lag was. AWS does not define this status for an outage, so an "
+        "operator may override it.",
         guard=True,
     ),
     DecisionRow(
@@ -352,10 +326,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.REGION_IMPAIRED,
         action=Action.FAIL_OVER,
         applies=lambda case: region_is_unclear(case) and is_approved(case),
-        when=(
-            "the writer has been unreachable for longer than in_region_grace, the other region's answers are "
-            "inconclusive, and an operator approved the failover"
-        ),
+        when="the writer has been unreachable for longer than in_region_grace, the other region's answers are inconclusive, and an "
+        "operator approved the failover",
         why_here="Before the two verdicts that need no approval, as it covers cases in which they may apply too.",
     ),
     DecisionRow(
@@ -369,10 +341,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.REGION_LOST,
         action=Action.FAIL_OVER,
         applies=lambda case: case.seen.peer_port is Port.DEAD and case.seen.peer is Peer.SILENT,
-        when=(
-            "the port is unreachable, the other region is silent and the heartbeat has stopped, for "
-            "failure_threshold cycles"
-        ),
+        when="the port is unreachable, the other region is silent and the heartbeat has stopped, for failure_threshold cycles",
         why_here="All three independent paths agree.",
     ),
     DecisionRow(

@@ -6,9 +6,8 @@ Two cycles never begin less than an interval apart by the same clock. Late cycle
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Protocol
 
-from .cycle import CycleResult
+from .cycle import Cycle
 from .model import Policy
 from .ports import StateConflictError
 from .state_update import seconds_between
@@ -19,42 +18,8 @@ CALL_SECONDS = 22.0
 """Time reserved at the end for a failover call: 10 s to connect, 10 s to answer, and a margin."""
 
 
-class Runner(Protocol):
-    """The methods of Cycle that the loop uses."""
-
-    @property
-    def has_lease(self) -> bool:
-        """Whether this invocation took the lease."""
-        ...
-
-    @property
-    def last_cycle_at(self) -> datetime | None:
-        """When the last known cycle began."""
-        ...
-
-    def begin(self, holder: str) -> None:
-        """Start an invocation."""
-        ...
-
-    def take_lease(self) -> None:
-        """Take the lease."""
-        ...
-
-    def run(self, budget_seconds: float) -> CycleResult:
-        """Run one cycle."""
-        ...
-
-    def report(self, result: CycleResult, budget_seconds: float) -> None:
-        """Send metrics and notices."""
-        ...
-
-    def finish(self, budget_seconds: float) -> None:
-        """End the invocation."""
-        ...
-
-
 def run_cycles(
-    cycle: Runner,
+    cycle: Cycle,
     *,
     holder: str,
     policy: Policy,
@@ -82,9 +47,12 @@ def run_cycles(
             summary["ended"] = "deadline"
             break
         sleep(delay)
-        if not cycle.has_lease and not _took_lease(cycle):
-            summary["ended"] = "concurrent"
-            break
+        if not cycle.has_lease:  # the lease was unreadable
+            try:
+                cycle.take_lease()
+            except StateConflictError:
+                summary["ended"] = "concurrent"
+                break
         result = cycle.run(policy.interval_seconds)
         if result.decision is None:
             summary["ended"] = "successor"
@@ -97,15 +65,6 @@ def run_cycles(
         cycle.report(result, pace.next(clock()))
     cycle.finish(max(0.0, min(CALL_SECONDS, remaining_seconds() - 1)))
     return summary
-
-
-def _took_lease(cycle: Runner) -> bool:
-    """Try again to take a lease that was unreadable; return False if another invocation took it."""
-    try:
-        cycle.take_lease()
-    except StateConflictError:
-        return False
-    return True
 
 
 class _Pace:

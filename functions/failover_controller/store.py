@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - the ports document these methods
 """The table's keys and write conditions. Malformed items are reported and never overwritten."""
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ class Table(Protocol):
     """A table with conditional writes."""
 
     def read(self, keys: list[Key]) -> dict[Key, dict[str, object] | None]:
-        """Return the items by key: `None` if absent, left out if not read."""
+        """Return the items by key: `None` if absent, left out if not read. Raises UnavailableError."""
         ...
 
     def write(
@@ -41,7 +42,12 @@ class Table(Protocol):
         condition: str | None = None,
         values: Mapping[str, object] | None = None,
     ) -> None:
-        """Put one item if the condition holds."""
+        """Put one item. In `condition`, `#name` is an attribute and `:name` one of `values`.
+
+        Raises:
+            StateConflictError: the condition does not hold.
+            UnavailableError: the item may have been written.
+        """
         ...
 
 
@@ -52,11 +58,6 @@ class TableStore:
         self._table = table
 
     def read(self, approval_id: str | None) -> Records:
-        """Return everything that a cycle needs, in one consistent read.
-
-        Raises:
-            UnavailableError.
-        """
         keys = [STATE, LEASE, LOCK, SWITCH]
         approval: Key | None = None if approval_id is None else ("approval", approval_id)
         items = self._table.read(keys if approval is None else [*keys, approval])
@@ -85,11 +86,6 @@ class TableStore:
         )
 
     def write_state(self, state: State) -> State:
-        """Write if the table holds the state's version; return the state with its new version.
-
-        Raises:
-            StateConflictError, UnavailableError.
-        """
         written = replace(state, version=state.version + 1)
         self._write_over(STATE, state_item(written), state.version)
         return written
@@ -120,20 +116,10 @@ class TableStore:
         )
 
     def release_lock(self, holder: str) -> None:
-        """Release the lock if `holder` holds it.
-
-        Raises:
-            StateConflictError, UnavailableError.
-        """
         attributes = {"holder": holder, "until": 0, "version": 0}
         self._table.write(LOCK, attributes, condition="#holder = :holder", values={"holder": holder})
 
     def record(self, notice: Notice) -> None:
-        """Add a notice to the audit trail.
-
-        Raises:
-            UnavailableError.
-        """
         self._table.write(history_key(notice), history_item(notice))
 
     def _write_over(self, key: Key, attributes: Mapping[str, object], version: int | None) -> None:

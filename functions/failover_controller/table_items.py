@@ -45,11 +45,7 @@ def state_item(state: State) -> dict[str, object]:
 
 
 def read_state(item: Item) -> State:
-    """Return the state.
-
-    Raises:
-        MalformedItemError: an attribute is missing or malformed.
-    """
+    """Return the state. Raises MalformedItemError."""
     reader = _Reader(item)
     return State(
         version=reader.required("version", _whole),
@@ -59,7 +55,7 @@ def read_state(item: Item) -> State:
         silent_cycles=reader.optional("silent_cycles", _whole) or 0,
         dead_cycles=reader.optional("dead_cycles", _whole) or 0,
         dead_since=reader.optional("dead_since", _time),
-        heartbeats=reader.sequence("heartbeats", _string),
+        heartbeats=reader.sequence("heartbeats", _is(str)),
         heartbeat_seen_at=reader.optional("heartbeat_seen_at", _time),
         lag_ms=reader.optional("lag_ms", _decimal),
         lag_at=reader.optional("lag_at", _time),
@@ -73,16 +69,12 @@ def read_state(item: Item) -> State:
 
 
 def read_switch(item: Item) -> Switch:
-    """Return the off-switch.
-
-    Raises:
-        MalformedItemError: an attribute is missing or malformed.
-    """
+    """Return the off-switch. Raises MalformedItemError."""
     reader = _Reader(item)
     return Switch(
-        armed=reader.required("armed", _flag),
-        reason=reader.optional("reason", _string) or "",
-        by=reader.optional("by", _string) or "",
+        armed=reader.required("armed", _is(bool)),
+        reason=reader.optional("reason", _is(str)) or "",
+        by=reader.optional("by", _is(str)) or "",
         expires_at=reader.optional("expires_at", _moment),
     )
 
@@ -94,30 +86,22 @@ def claim_item(claim: Claim) -> dict[str, object]:
 
 
 def read_claim(item: Item) -> Claim:
-    """Return the holder of the lease or the lock.
-
-    Raises:
-        MalformedItemError: an attribute is missing or malformed.
-    """
+    """Return the holder of the lease or the lock. Raises MalformedItemError."""
     reader = _Reader(item)
     return Claim(
-        holder=reader.required("holder", _string),
+        holder=reader.required("holder", _is(str)),
         until=reader.optional("until", lambda value: _moment(_whole(value) / 1000)),
         version=reader.optional("version", _whole) or 0,
     )
 
 
 def read_approval(item: Item) -> Approval:
-    """Return an operator's answer to the pending decision whose id is the item's sort key.
-
-    Raises:
-        MalformedItemError: an attribute is missing or malformed.
-    """
+    """Return an operator's answer to the pending decision whose id is the item's sort key. Raises MalformedItemError."""
     reader = _Reader(item)
     return Approval(
-        id=reader.required("sort", _string),
-        approved=reader.required("approved", _flag),
-        by=reader.optional("by", _string) or "",
+        id=reader.required("sort", _is(str)),
+        approved=reader.required("approved", _is(bool)),
+        by=reader.optional("by", _is(str)) or "",
     )
 
 
@@ -160,38 +144,38 @@ def _notice_map(notice: Notice) -> dict[str, object]:
 
 
 def _read_pending(value: object) -> Pending:
-    reader = _Reader(_map(value))
+    reader = _Reader(_check(value, dict))
     return Pending(
-        id=reader.required("id", _string),
+        id=reader.required("id", _is(str)),
         verdict=reader.required("verdict", _member(Reason)),
         asked_at=reader.required("asked_at", _time),
     )
 
 
 def _read_attempt(value: object) -> Attempt:
-    reader = _Reader(_map(value))
+    reader = _Reader(_check(value, dict))
     return Attempt(
-        id=reader.required("id", _string),
+        id=reader.required("id", _is(str)),
         status=reader.required("status", _member(AttemptStatus)),
         verdict=reader.required("verdict", _member(Reason)),
         started_at=reader.required("started_at", _time),
         touched_at=reader.required("touched_at", _time),
         outage_at=reader.required("outage_at", _time),
         lag_ms=reader.optional("lag_ms", _decimal),
-        heartbeat=reader.optional("heartbeat", _string),
+        heartbeat=reader.optional("heartbeat", _is(str)),
         calls=reader.required("calls", _whole),
-        overdue=reader.optional("overdue", _flag) or False,
+        overdue=reader.optional("overdue", _is(bool)) or False,
     )
 
 
 def _read_notice(value: object) -> Notice:
-    reader = _Reader(_map(value))
+    reader = _Reader(_check(value, dict))
     return Notice(
-        id=reader.required("id", _string),
+        id=reader.required("id", _is(str)),
         at=reader.required("at", _time),
         reason=reader.required("reason", _member(Reason)),
         action=reader.required("action", _member(Action)),
-        line=reader.required("line", _string),
+        line=reader.required("line", _is(str)),
     )
 
 
@@ -217,7 +201,7 @@ class _Reader:
         return value
 
     def sequence(self, name: str, parse: Callable[[object], Value]) -> tuple[Value, ...]:
-        return self.optional(name, lambda value: tuple(parse(part) for part in _list(value))) or ()
+        return self.optional(name, lambda value: tuple(parse(part) for part in _check(value, list))) or ()
 
 
 def _without_none(**attributes: object) -> dict[str, object]:
@@ -232,26 +216,14 @@ def _number(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(f"{value:.3f}")
 
 
-def _is(value: object, kind: type[Value]) -> Value:
+def _check(value: object, kind: type[Value]) -> Value:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is not a {kind.__name__}")
     return value
 
 
-def _string(value: object) -> str:
-    return _is(value, str)
-
-
-def _flag(value: object) -> bool:
-    return _is(value, bool)
-
-
-def _map(value: object) -> Item:
-    return _is(value, dict)
-
-
-def _list(value: object) -> list[object]:
-    return _is(value, list)
+def _is(kind: type[Value]) -> Callable[[object], Value]:
+    return lambda value: _check(value, kind)
 
 
 def _decimal(value: object) -> float:
@@ -272,11 +244,11 @@ def _moment(value: object) -> datetime:
 
 
 def _time(value: object) -> datetime:
-    at = datetime.fromisoformat(_string(value))
+    at = datetime.fromisoformat(_check(value, str))
     if at.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
     return at
 
 
 def _member(kind: type[Enumeration]) -> Callable[[object], Enumeration]:
-    return lambda value: kind(_string(value))
+    return lambda value: kind(_check(value, str))

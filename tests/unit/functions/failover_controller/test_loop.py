@@ -3,10 +3,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 import pytest
 
-from functions.failover_controller.cycle import CycleResult
+from functions.failover_controller.cycle import Cycle, CycleResult
 from functions.failover_controller.loop import run_cycles
 from functions.failover_controller.model import Action, Decision, Reason
 from functions.failover_controller.ports import StateConflictError
@@ -58,7 +59,7 @@ def run(cycle: FakeCycle, *, limit: int | None = None, lambda_seconds: float = 1
     clock = cycle.clock
     ends = after(lambda_seconds)
     return run_cycles(
-        cycle,
+        cast(Cycle, cycle),
         holder="me",
         policy=POLICY,
         clock=clock,
