@@ -23,12 +23,12 @@ SOURCES = (
 )
 SHAPE = frozenset(
     {
-        "test_the_last_row_holds_whatever_comes",
-        "test_every_row_has_its_own_reason_and_says_why_it_stands_there",
-        "test_only_the_three_verdicts_act_and_they_stand_last",
+        "test_last_row_always_applies_and_does_not_act",
+        "test_every_row_has_a_reason_and_texts",
+        "test_only_three_verdicts_act_and_they_are_last",
     }
 )
-LEFT_OUT = frozenset({"test_a_decision_takes_less_than_50_microseconds"})
+LEFT_OUT = frozenset({"test_decision_takes_less_than_50_microseconds"})
 """It measures time, and would notice a mutant by chance only."""
 
 

@@ -156,7 +156,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_cycles() -> None:
     clock = Clock()
     cycle = FakeCycle(clock, takes=[-3600.0])
     run_cycles(
-        cycle,
+        cast(Cycle, cycle),
         holder="me",
         policy=POLICY,
         clock=clock,

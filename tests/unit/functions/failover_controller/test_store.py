@@ -178,7 +178,7 @@ def test_the_audit_trail_is_in_order_and_takes_a_notice_once() -> None:
     )
 
 
-def test_a_table_that_does_not_answer_is_unavailable() -> None:
+def test_unreachable_table_is_unavailable() -> None:
     """The store passes it on."""
     table = MemoryTable()
     table.fails_to_read = True
