@@ -1,7 +1,6 @@
-"""The tests of the decision, collected once and called in this process, over and over, on one changed table after another.
+"""Collects the tests of the decision once and runs them in this process on changed tables.
 
-Owns: collecting, calling and stopping at the first that fails. Does not own: the tests. Invariant: the table is the real one
-again after each run. Tests of the table's shape are told apart from those of its behaviour: a shape says nothing of a decision.
+The real table is restored after each run. Tests of the table's shape are separated from tests of its behaviour.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from tests.mutation.mutants import Table
 
 SOURCES = (
     "tests/unit/functions/failover_controller/test_decide.py",
-    # The slow ones last: few mutants get as far.
+    # Slow tests last: few mutants survive the others.
     "tests/unit/functions/failover_controller/test_decide_invariants.py",
 )
 SHAPE = frozenset(
@@ -29,7 +28,7 @@ SHAPE = frozenset(
     }
 )
 LEFT_OUT = frozenset({"test_decision_takes_less_than_50_microseconds"})
-"""It measures time, and would notice a mutant by chance only."""
+"""Measures time, and would detect a mutant by chance only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +41,12 @@ class CollectedTest:
 
     @property
     def is_of_shape(self) -> bool:
-        """Whether it looks at the table rather than at decisions."""
+        """Whether it checks the table rather than decisions."""
         return self.name.split("[")[0] in SHAPE
 
 
 class _Collector:
-    """A pytest plugin that keeps what was collected."""
+    """A pytest plugin that keeps the collected tests."""
 
     def __init__(self) -> None:
         self.tests: list[CollectedTest] = []
@@ -69,7 +68,7 @@ def collect() -> list[CollectedTest]:
     """Return the tests of the decision.
 
     Raises:
-        RuntimeError: they could not be collected, or one fails on the real table.
+        RuntimeError: a test was not collected or fails on the real table.
     """
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as output:
@@ -80,7 +79,7 @@ def collect() -> list[CollectedTest]:
         raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{output.getvalue()}")
     failing = first_failing(tests, DECISION_TABLE)
     if failing is not None:
-        raise RuntimeError(f"fails on the table as it is: {failing}")
+        raise RuntimeError(f"fails on the real table: {failing}")
     return tests
 
 
@@ -90,7 +89,7 @@ def first_failing(tests: Sequence[CollectedTest], table: Table) -> str | None:
         for test in tests:
             try:
                 test.call()
-            except Exception:  # noqa: BLE001 - whatever a test raises, it has noticed
+            except Exception:  # noqa: BLE001 - any error means that the test detects the mutant
                 return test.name
     return None
 

@@ -1,4 +1,4 @@
-"""The adapters to AWS: what is asked, and what answers and errors become."""
+"""Adapters to AWS: requests, answers and errors."""
 
 import io
 from collections.abc import Iterator

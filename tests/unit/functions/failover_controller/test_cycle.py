@@ -1,4 +1,4 @@
-"""The cycle, on fakes: the way from an outage to a new writer, and what can go wrong on it."""
+"""Cycles on fakes, from an outage to a new writer, and their failures."""
 
 import json
 from concurrent.futures import Future
@@ -309,12 +309,12 @@ def test_reachable_writer_in_second_observation_resets_the_count() -> None:
     rig.run_cycles(2)
     ask_peer, looks = rig.world.ask_peer, iter(range(1, 100))
 
-    def fine_at_the_second_look(request: Any) -> object:
+    def fine_in_the_second_observation(request: Any) -> object:
         if next(looks) == 2:
             return {"probes": [{**rig.world.probe(OWN, from_peer=True), "cluster": PEER, "read_only": False}]}
         return ask_peer(request)
 
-    rig.world.ask_peer = fine_at_the_second_look  # type: ignore[method-assign]
+    rig.world.ask_peer = fine_in_the_second_observation  # type: ignore[method-assign]
     assert rig.run_cycles(1) == ["network-partition"]
     assert rig.run_cycles(3) == ["writer-suspected", "writer-suspected", "region-lost"]
 
@@ -465,7 +465,7 @@ def test_lag_above_the_limit_requires_an_approval() -> None:
 
 
 @pytest.mark.parametrize("path", ["rds", "own_lambda"])
-@pytest.mark.parametrize("error", [THROTTLED, SilentError("timed out"), KeyError("a bug of ours")])
+@pytest.mark.parametrize("error", [THROTTLED, SilentError("timed out"), KeyError("a bug")])
 def test_unreadable_path_holds_and_is_reported_once(path: str, error: Exception) -> None:
     """This region's probe or RDS API fails with any error."""
     rig = outage()

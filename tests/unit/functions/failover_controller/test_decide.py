@@ -1,4 +1,4 @@
-"""The decision, case by case: each reason by the situation that it stands for, and the shape of the table."""
+"""Each reason of the decision table, and the shape of the table."""
 
 import sys
 import time
