@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import ssl
+from dataclasses import asdict
 
 import pymysql
 
@@ -54,6 +55,6 @@ def handler(event: object, context: object) -> dict[str, object]:
             )
     except (pymysql.MySQLError, OSError) as error:
         raise SetupError(f"{connection.host}:{connection.port}: {describe_error(error, request)}") from None
-    answer = report.as_answer()
+    answer = asdict(report)
     logger.info(json.dumps({"event": "database-prepared", "host": connection.host, **answer}))
     return answer

@@ -35,19 +35,10 @@ class Endpoint:
 class SetupReport:
     """What was created, already there and removed, and whether the database is a reader."""
 
-    created: tuple[str, ...]
-    already_there: tuple[str, ...]
+    created: list[str]
+    already_there: list[str]
+    removed: list[str]
     read_only: bool
-    removed: tuple[str, ...] = ()
-
-    def as_answer(self) -> dict[str, object]:
-        """Return the report in JSON types."""
-        return {
-            "created": list(self.created),
-            "already_there": list(self.already_there),
-            "removed": list(self.removed),
-            "read_only": self.read_only,
-        }
 
 
 def parse_request(event: object) -> SetupRequest:
@@ -58,14 +49,11 @@ def parse_request(event: object) -> SetupRequest:
     """
     if not isinstance(event, Mapping):
         raise InvalidSetupRequestError("the request must be an object")
-    texts: dict[str, str] = {}
     for name in ("host", "username", "password"):
-        value = event.get(name)
-        if not isinstance(value, str) or not value:
+        if not isinstance(event.get(name), str) or not event[name]:
             raise InvalidSetupRequestError(f"{name}: must be a non-empty string")
-        texts[name] = value
     port = event.get("port", 3306)
     # Pulumi passes numbers as floats.
     if isinstance(port, bool) or not isinstance(port, int | float) or port != int(port) or not 0 < port < 65536:
         raise InvalidSetupRequestError("port: must be from 1 to 65535")
-    return SetupRequest(host=texts["host"], port=int(port), username=texts["username"], password=texts["password"])
+    return SetupRequest(host=event["host"], port=int(port), username=event["username"], password=event["password"])

@@ -72,9 +72,7 @@ def prepare(
         raise SetupError(
             f"the database is a reader, and it lacks: {', '.join(missing)}. Invoke with the writer's endpoint."
         )
-    return SetupReport(
-        created=tuple(created), already_there=tuple(already_there), removed=tuple(removed), read_only=read_only
-    )
+    return SetupReport(created=created, already_there=already_there, removed=removed, read_only=read_only)
 
 
 def setup_steps(database: str, user: str, own_user: str, application: str) -> tuple[SetupStep, ...]:

@@ -13,7 +13,7 @@ DEFAULT_COMPLETION_BOUND_SECONDS = "600"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionalCluster:
+class ControllerCluster:
     """One region's cluster: its identifiers and endpoints."""
 
     region: str
@@ -27,8 +27,8 @@ class RegionalCluster:
 class ControllerConfig:
     """Configuration of the function."""
 
-    own: RegionalCluster
-    peer: RegionalCluster
+    own: ControllerCluster
+    peer: ControllerCluster
     global_cluster_id: str
     database_port: int
     health_check_function: str
@@ -46,8 +46,8 @@ def load(environ: Mapping[str, str]) -> ControllerConfig:
     """
     reader = EnvironmentReader(environ)
 
-    def cluster(prefix: str, region: str) -> RegionalCluster:
-        return RegionalCluster(
+    def cluster(prefix: str, region: str) -> ControllerCluster:
+        return ControllerCluster(
             region=region,
             cluster_id=reader.text(f"{prefix}_CLUSTER_ID"),
             cluster_arn=reader.text(f"{prefix}_CLUSTER_ARN"),

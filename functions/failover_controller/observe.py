@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from .config import ControllerConfig, RegionalCluster
+from .config import ControllerCluster, ControllerConfig
 from .model import Observation, Records, Side
 from .parsing import UNKNOWN_PROBE, GlobalView, Probe, read_global_cluster, read_own_cluster, read_peer, read_probes
 from .ports import Answer, HealthChecks, PortError, Rds, SilentError, Store, Threads, UnusableError
@@ -104,7 +104,7 @@ class Observer:
             self._target(peer, peer.reader_host if writer is Side.OWN else peer.writer_host),
         )
 
-    def _target(self, cluster: RegionalCluster, host: str) -> Answer:
+    def _target(self, cluster: ControllerCluster, host: str) -> Answer:
         port = self._config.database_port
         return {"cluster": cluster.cluster_id, "region": cluster.region, "host": host, "port": port}
 

@@ -56,21 +56,14 @@ def _update_attempt(state: State, seen: Observation, policy: Policy) -> tuple[St
             attempt = replace(attempt, status=AttemptStatus.UNDER_WAY, touched_at=seen.at)
         elif seen.writer is Side.PEER and not call_may_still_show(attempt, seen.at):
             if attempt.status is AttemptStatus.UNDER_WAY:
-                event = Event(
-                    reason=Reason.FAILOVER_FAILED, action=Action.NOTIFY, evidence=_attempt_evidence(attempt, seen)
-                )
-                return replace(state, attempt=None, roles_changed_at=seen.at), (event,)
+                failed = _attempt_event(Reason.FAILOVER_FAILED, attempt, seen)
+                return replace(state, attempt=None, roles_changed_at=seen.at), (failed,)
             if writer_is_reachable(seen):
-                event = Event(
-                    reason=Reason.FAILOVER_ABANDONED, action=Action.NOTIFY, evidence=_attempt_evidence(attempt, seen)
-                )
-                return replace(state, attempt=None), (event,)
+                return replace(state, attempt=None), (_attempt_event(Reason.FAILOVER_ABANDONED, attempt, seen),)
     events: tuple[Event, ...] = ()
     if not attempt.overdue and seconds_between(attempt.started_at, seen.at) >= policy.completion_bound_seconds:
         attempt = replace(attempt, overdue=True)
-        events = (
-            Event(reason=Reason.FAILOVER_OVERDUE, action=Action.NOTIFY, evidence=_attempt_evidence(attempt, seen)),
-        )
+        events = (_attempt_event(Reason.FAILOVER_OVERDUE, attempt, seen),)
     return replace(state, attempt=attempt), events
 
 
@@ -81,24 +74,15 @@ def _own_cluster_accepts_writes(seen: Observation) -> bool:
 
 
 def _completed(state: State, attempt: Attempt, seen: Observation) -> tuple[State, tuple[Event, ...]]:
-    event = Event(reason=Reason.FAILOVER_COMPLETED, action=Action.NOTIFY, evidence=_attempt_evidence(attempt, seen))
-    return (
-        replace(
-            state,
-            attempt=None,
-            pending=None,
-            writer=Side.OWN,
-            roles_changed_at=seen.at,
-            notified=(),
-            unhealthy_cycles=0,
-        ),
-        (event,),
+    state = replace(
+        state, attempt=None, pending=None, writer=Side.OWN, roles_changed_at=seen.at, notified=(), unhealthy_cycles=0
     )
+    return state, (_attempt_event(Reason.FAILOVER_COMPLETED, attempt, seen),)
 
 
-def _attempt_evidence(attempt: Attempt, seen: Observation) -> Evidence:
-    """Return the figures of an attempt. The estimated loss is the lag measured before the outage."""
-    return {
+def _attempt_event(reason: Reason, attempt: Attempt, seen: Observation) -> Event:
+    """Return an event with the figures of an attempt. The estimated loss is the lag measured before the outage."""
+    evidence: Evidence = {
         "attempt": attempt.id,
         "verdict": attempt.verdict,
         "outage_at": attempt.outage_at.isoformat(),
@@ -112,6 +96,7 @@ def _attempt_evidence(attempt: Attempt, seen: Observation) -> Evidence:
         "calls": attempt.calls,
         "operation": None if seen.operation is None else seen.operation.status,
     }
+    return Event(reason=reason, action=Action.NOTIFY, evidence=evidence)
 
 
 def _update_roles(state: State, seen: Observation) -> tuple[State, tuple[Event, ...]]:

@@ -132,17 +132,14 @@ def _parse_port(field: str, values: Mapping[object, object]) -> int:
 def _parse_target(index: int, target: object) -> Target:
     if not isinstance(target, Mapping):
         raise InvalidProbeRequestError(f"targets[{index}]: must be an object")
-    texts: dict[str, str] = {}
     for name in ("cluster", "region", "host"):
-        value = target.get(name)
-        if not isinstance(value, str) or not value:
+        if not isinstance(target.get(name), str) or not target[name]:
             raise InvalidProbeRequestError(f"targets[{index}].{name}: must be a non-empty string")
-        texts[name] = value
     sources = target.get("sources", False)
     if not isinstance(sources, bool):
         raise InvalidProbeRequestError(f"targets[{index}].sources: must be true or false")
     port = _parse_port(f"targets[{index}].port", target)
-    return Target(cluster=texts["cluster"], region=texts["region"], host=texts["host"], port=port, sources=sources)
+    return Target(cluster=target["cluster"], region=target["region"], host=target["host"], port=port, sources=sources)
 
 
 def as_answer(region: str, reports: list[ProbeReport]) -> dict[str, object]:
