@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmarks.assumptions import CLOCK_DRIFT, NOISE_PER_CALL, USUAL_LAG_SECONDS
 from benchmarks.world import CALM, Episode, Paths
-from functions.failover_controller.model import Observation, Operation, Peer, Policy, Port, Records, Side
+from functions.failover_controller.model import GlobalOperation, Observation, Peer, Policy, Port, Records, Side
 
 DATABASE_HEARTBEAT_SECONDS = 1.0
 """The writer's database writes a heartbeat by itself this often (the event that functions/database_setup makes; a test compares)."""
@@ -21,7 +21,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 PROBE_EXCHANGES = 8
 """TLS, log-in and four statements, after the connection is open."""
 _NOTHING_WRONG = Records()
-_SWITCHING = Operation(status="switching-over", to_own=None, allows_data_loss=False)
+_SWITCHING = GlobalOperation(status="switching-over", to_own=None, allows_data_loss=False)
 
 
 def moment(seconds: float) -> datetime:

@@ -16,6 +16,8 @@ from components.network import ENI_RELEASE
 from components.policy import Statement, document, trust
 from components.site import Region
 
+RUNTIME = "python3.13"
+
 
 @dataclass(frozen=True, kw_only=True)
 class VpcAccess:
@@ -94,9 +96,9 @@ class LambdaFunction(pulumi.ComponentResource):
             name=args.site.name(args.thing),
             description=args.description,
             role=self._role.arn,
-            runtime="python3.13",
+            runtime=RUNTIME,
             architectures=["arm64"],
-            handler=f"{args.package.name}.handler.handler",
+            handler=args.package.handler,
             code=args.package.archive,
             timeout=args.timeout_seconds,
             memory_size=args.memory_mb,

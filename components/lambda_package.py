@@ -1,9 +1,7 @@
-"""What Lambda is sent: a function's own modules and, for those that speak MySQL, the client library and Amazon's
-certificates.
+"""Deployment packages of the Lambda functions.
 
-Owns: which files go into an archive, and under which names. Does not own: the functions.
-Invariant: an archive is the same on every machine: the files are listed and sorted, compiled ones and tests left out;
-so a preview shows no change that nobody made.
+An archive mirrors the repository's `functions/` folder: the function's package, `shared` and, for functions that use
+MySQL, PyMySQL and AWS's CA certificates. It is identical on every machine.
 """
 
 import importlib.metadata
@@ -21,40 +19,38 @@ CERTIFICATES = "certificates/rds-global-bundle.pem"
 class LambdaPackage:
     """A deployment package."""
 
-    name: str
-    """The function's Python package; its handler is `<name>.handler.handler`."""
+    handler: str
+    """The function's entry point, in Lambda's notation."""
     archive: pulumi.AssetArchive
 
 
 def lambda_package(name: str, *, speaks_mysql: bool = False, functions: Path = FUNCTIONS) -> LambdaPackage:
     """Return the deployment package of the function in `functions/<name>`.
 
-    Raises: FileNotFoundError if there is no such function, or no certificates.
+    Raises:
+        FileNotFoundError: the function, `shared` or the certificates are missing.
     """
-    files = {f"{name}/{path.relative_to(functions / name)}": path for path in (functions / name).rglob("*.py")}
-    if f"{name}/handler.py" not in files:
-        raise FileNotFoundError(f"functions/{name}/handler.py: a function's package begins with its handler")
+    modules = [functions / "__init__.py", *(functions / "shared").rglob("*.py"), *(functions / name).rglob("*.py")]
+    files = {f"functions/{path.relative_to(functions)}": path for path in modules}
+    for required in (f"functions/{name}/handler.py", "functions/shared/__init__.py"):
+        if required not in files:
+            raise FileNotFoundError(f"{name}: {required} is missing.")
     if speaks_mysql:
-        files |= _mysql_client() | {CERTIFICATES: functions / CERTIFICATES}
-    return _package(name, {inside: path for inside, path in files.items() if "tests" not in Path(inside).parts})
+        files |= _mysql_client() | {f"functions/{CERTIFICATES}": functions / CERTIFICATES}
+    files = {inside: path for inside, path in files.items() if "tests" not in Path(inside).parts}
+    # The engine would report a missing file only after the first resources have changed.
+    if missing := [inside for inside, path in files.items() if not path.is_file()]:
+        raise FileNotFoundError(f"{name}: {', '.join(missing)} missing.")
+    # Relative paths keep the deploying machine's paths out of the state.
+    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
+        inside: pulumi.FileAsset(os.path.relpath(path)) for inside, path in sorted(files.items())
+    }
+    return LambdaPackage(handler=f"functions.{name}.handler.handler", archive=pulumi.AssetArchive(assets))
 
 
 def _mysql_client() -> dict[str, Path]:
-    """Return PyMySQL's modules as they are installed here: pure Python, so they run on any processor."""
+    """Return PyMySQL's modules, which are pure Python and run on any processor."""
     installed = importlib.metadata.files("PyMySQL") or ()
     return {
         str(file): Path(str(file.locate())) for file in installed if file.suffix == ".py" and file.parts[0] == "pymysql"
     }
-
-
-def _package(name: str, files: dict[str, Path]) -> LambdaPackage:
-    missing = [inside for inside, path in files.items() if not path.is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{name}: {', '.join(missing)} missing; the engine would only say so after the first changes"
-        )
-    # Relative to the program, so that the state names no path of the machine that deployed.
-    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
-        inside: pulumi.FileAsset(os.path.relpath(path)) for inside, path in sorted(files.items())
-    }
-    return LambdaPackage(name=name, archive=pulumi.AssetArchive(assets))

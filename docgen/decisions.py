@@ -1,73 +1,68 @@
-"""docs/reference/decisions.md: the decision table as it is, row by row, and every other reason that people may read.
-
-Owns: the page's words around the table. Does not own: the table (`functions/failover_controller/decide.py`) or what people
-are told to do (`notices.py`): those are quoted. Invariant: every Reason has exactly one place on the page; one that has
-none stops the making of it.
-"""
+"""docs/reference/decisions.md: the decision table row by row, and every other reason of a notice."""
 
 from collections.abc import Mapping
 
 from docgen.markdown import table
-from functions.failover_controller.decide import RULES, Rule
+from functions.failover_controller.decide import DECISION_TABLE, DecisionRow
 from functions.failover_controller.model import Action, Reason
 from functions.failover_controller.notices import NEXT_STEPS
 
 FROM_THE_CYCLE: Mapping[Reason, str] = {
-    Reason.DECISIONS_DIFFER: "the second look, with the lock taken, led to a failover for another reason than the first",
-    Reason.STATE_CONFLICT: "another invocation wrote the state, or took the lease, since the first look: it decides",
-    Reason.STATE_UNWRITABLE: "the intent could not be written before the call: no record, no call",
-    Reason.FAILOVER_REFUSED: "RDS refused the failover call: it did not take effect",
-    Reason.FAILOVER_NOT_SENT: "the failover call was throttled, or never got through: it did not take effect",
-    Reason.FAILOVER_UNCERTAIN: "the failover call got no clear answer: it may have taken effect",
-    Reason.FAILOVER_OVERDUE: "a failover of ours has not completed within the bound (600 s unless set)",
-    Reason.FAILOVER_FAILED: "RDS took the call, shows no operation any more, and the other cluster is still the writer",
-    Reason.FAILOVER_ABANDONED: "an intent's call never took effect, and the writer shows life again",
-    Reason.FAILOVER_COMPLETED: "RDS names this region's cluster as the writer, no operation is left, and our probe could write",
-    Reason.ROLES_CHANGED: "RDS names another writer than before, and no failover of ours explains it",
-    Reason.RDS_EVENT: "an event of RDS itself on a switchover, a failover or blocked writes of our clusters (by its EventID)",
+    Reason.DECISIONS_DIFFER: "the second observation, under the lock, led to a failover for another reason than the first",
+    Reason.STATE_CONFLICT: "another invocation wrote the state or took the lease since the first observation",
+    Reason.STATE_UNWRITABLE: "the intent could not be written, so the failover was not called",
+    Reason.FAILOVER_REFUSED: "RDS refused the failover call, which has no effect",
+    Reason.FAILOVER_NOT_SENT: "the failover call was throttled or did not reach RDS, and has no effect",
+    Reason.FAILOVER_UNCERTAIN: "the failover call got no clear answer and may have taken effect",
+    Reason.FAILOVER_OVERDUE: "a failover by this controller has not completed within its time limit (600 s by default)",
+    Reason.FAILOVER_FAILED: "RDS accepted the call, shows no operation any more, and the other cluster is still the writer",
+    Reason.FAILOVER_ABANDONED: "the call of an intent had no effect, and the writer is reachable again",
+    Reason.FAILOVER_COMPLETED: "RDS names this region's cluster as the writer, no operation is left, and the probe could write",
+    Reason.ROLES_CHANGED: "RDS names another writer than before without a failover by this controller",
+    Reason.RDS_EVENT: "RDS emitted an event on a switchover, a failover or blocked writes of these clusters (see its EventID)",
 }
-"""Reasons that are no row of the table -> when."""
+"""Reasons outside the table -> when they occur."""
 
 NO_NOTICE: Mapping[Reason, str] = {
-    Reason.DECISIONS_DIFFER: "nothing: the next cycle decides anew",
-    Reason.STATE_CONFLICT: "nothing: the next cycle decides anew",
-    Reason.RDS_EVENT: "the event itself: the same rule sends it to the topic; the controller only records it",
+    Reason.DECISIONS_DIFFER: "no notice: the next cycle decides again",
+    Reason.STATE_CONFLICT: "no notice: the next cycle decides again",
+    Reason.RDS_EVENT: "the event itself, which the same EventBridge rule sends to the topic; the controller only records it",
 }
-"""Reasons that make no notice of the controller's own -> what people hear instead."""
+"""Reasons without a notice by the controller -> what subscribers receive instead."""
 
 ACTIONS: Mapping[Action, str] = {
-    Action.HOLD: "does nothing, quietly",
-    Action.NOTIFY: "does nothing, and tells people once per episode of trouble, if it lasts",
-    Action.REQUEST_APPROVAL: "does nothing, and asks a person to approve this one decision, once per episode",
-    Action.FAIL_OVER: "calls `FailoverGlobalCluster` for this region's cluster, after a second look under the lock",
+    Action.HOLD: "changes nothing and sends no notice",
+    Action.NOTIFY: "changes nothing and notifies subscribers once per episode of trouble, if it lasts",
+    Action.REQUEST_APPROVAL: "changes nothing and asks operators once per episode to approve this decision",
+    Action.FAIL_OVER: "calls `FailoverGlobalCluster` for this region's cluster, after a second observation under the lock",
 }
 
 HEAD = """\
 # Decisions of the failover controller
 
-Made from the code by `python -m docgen` (`make docs`); do not edit.
-The table is `RULES` in `functions/failover_controller/decide.py`, and the cycle around it is `cycle.py` beside it.
+Generated from the code by `python -m docgen` (`make docs`); do not edit.
+The table is `DECISION_TABLE` in `functions/failover_controller/decide.py`; `cycle.py` in the same folder contains the cycle around it.
 
-Every cycle, the standby looks at everything, and the first row that applies decides.
-The order is meaning: a row may take for granted that no row above it applies.
-The last row holds, and of the {rows} rows only {acting} act: whoever adds a verdict has to put it above them, on purpose.
-Each reason is the one word that log, notice, metric, audit trail and runbook use.
+In every cycle the standby's controller observes all paths, and the first row that applies decides.
+The order matters: each row may assume that no row above it applies.
+The last row holds. Only {acting} of the {rows} rows fail over.
+The log, notices, the audit trail and the runbook use the same reasons.
 
-An action:
+Actions:
 """
 
 GUARDS = """\
 
-A *guard* holds what a verdict wanted: a cycle that ends in one counts as `Held` in the metrics.
+A *guard* holds back a failover. A cycle that ends in a guard counts as `Held` in the metrics.
 """
 
 CYCLE = """\
 
 ## Reasons outside the table
 
-The way from a decision to its end: observe, decide, take the lock, observe again, decide again, equal?, write the intent, call, record.
-Later cycles confirm.
-What can happen on it, and what RDS tells by itself, has its own reasons.
+A failover takes these steps: observe, decide, take the lock, observe again, decide again, compare, write the intent, call, save.
+Later cycles confirm it.
+The outcomes of these steps and the events of RDS have their own reasons.
 """
 
 
@@ -75,24 +70,24 @@ def decisions_page() -> str:
     """Return the page.
 
     Raises:
-        ValueError: a Reason is described nowhere, or in two places.
+        ValueError: a Reason is described nowhere or twice.
     """
     _check_complete()
-    acting = [f"`{rule.reason}`" for rule in RULES if rule.action is Action.FAIL_OVER]
+    acting = [f"`{row.reason}`" for row in DECISION_TABLE if row.action is Action.FAIL_OVER]
     return "".join(
         [
-            HEAD.format(rows=len(RULES), acting=f"{', '.join(acting[:-1])} and {acting[-1]}"),
+            HEAD.format(rows=len(DECISION_TABLE), acting=f"{', '.join(acting[:-1])} and {acting[-1]}"),
             *(f"- `{action}` {meaning}.\n" for action, meaning in ACTIONS.items()),
             GUARDS,
             "\n## The table\n\n",
             table(
                 ["#", "reason", "action", "guard", "when", "why here"],
-                (_row(number, rule) for number, rule in enumerate(RULES, start=1)),
+                (_cells(number, row) for number, row in enumerate(DECISION_TABLE, start=1)),
             ),
             CYCLE,
             "\n",
             table(
-                ["reason", "when", "what people are told"],
+                ["reason", "when", "what the notice says"],
                 (
                     [f"`{reason}`", when, NO_NOTICE.get(reason) or _next_step(reason)]
                     for reason, when in FROM_THE_CYCLE.items()
@@ -103,18 +98,17 @@ def decisions_page() -> str:
 
 
 def _next_step(reason: Reason) -> str:
-    """Return what a notice with this reason says to do."""
     return NEXT_STEPS.get(reason, f"See the runbook, heading `{reason}`.")
 
 
-def _row(number: int, rule: Rule) -> list[str]:
-    return [str(number), f"`{rule.reason}`", rule.action, "guard" if rule.guard else "", rule.when, rule.why_here]
+def _cells(number: int, row: DecisionRow) -> list[str]:
+    return [str(number), f"`{row.reason}`", row.action, "guard" if row.guard else "", row.when, row.why_here]
 
 
 def _check_complete() -> None:
-    places = [*(rule.reason for rule in RULES), *FROM_THE_CYCLE]
-    missing = [reason for reason in Reason if reason not in places]
-    twice = [reason for reason in Reason if places.count(reason) > 1]
+    described = [*(row.reason for row in DECISION_TABLE), *FROM_THE_CYCLE]
+    missing = [reason for reason in Reason if reason not in described]
+    twice = [reason for reason in Reason if described.count(reason) > 1]
     if missing or twice:
         raise ValueError(
             f"described nowhere: {', '.join(missing) or 'none'}; described twice: {', '.join(twice) or 'none'}"

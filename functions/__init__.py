@@ -1,1 +1,1 @@
-"""What Lambda runs: one deployment package a folder."""
+"""The Lambda functions: one package each, and `shared`, which is packed into every archive."""

@@ -1,1 +1,1 @@
-"""Makes the heartbeat table and the users of health_check and of people, at deploy time. Its handler is database_setup.handler.handler."""
+"""Creates the heartbeat table and the database users of health_check and of IAM users at deploy time."""

@@ -1,87 +1,49 @@
-"""The connection to a database that may have come up a moment ago.
-
-Owns: TLS, time-outs, trying again; as whom the function logs in, and where the writer is.
-Does not own: what is asked (setup.py).
-Invariant: only what time can heal is tried again; a refused log-in is not. No error holds the password.
-"""
+"""Connections to a database that may have started moments ago."""
 
 import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pymysql
 
 from .model import Endpoint, SetupError, SetupRequest
-from .token import signed_token
 
-PATIENCE_SECONDS = 40.0
-"""How long a database that doesn't answer is asked again: below the function's limit of 60 s, with time left to work."""
+RETRY_SECONDS = 40.0
+"""How long an unreachable database is retried: the function's time-out of 60 s leaves 20 s for the setup."""
 
 _PAUSE_SECONDS = 2.0
 _CONNECT_SECONDS = 10.0
-_CONNECT_AS_ITSELF_SECONDS = 3.0
-"""Short: a region may be gone, and the master user's turn must still fit into the function's limit."""
+_CONNECT_AS_OWN_USER_SECONDS = 3.0
+"""Short, as a region may be unreachable and the log-in as master user must still fit into the function's time-out."""
 _ANSWER_SECONDS = 10.0
 _NETWORK_ERRORS = {2003, 2006, 2013}
-
-
-def trusting(ca_bundle: Path) -> ssl.SSLContext:
-    """Return a TLS context that trusts this bundle alone, and checks the name."""
-    context = ssl.create_default_context(cafile=str(ca_bundle))
-    # Python 3.13 also enforces RFC 5280's form. A certificate of AWS that is sound but odd must not stop a deployment.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
 
 
 def connect_to_writer(
     request: SetupRequest, clusters: tuple[Endpoint, ...], own_user: str, tls: ssl.SSLContext
 ) -> pymysql.Connection:
-    """Return a connection to the writer, as the function's own user; as the master user while there is none.
+    """Return a connection to the writer as the function's own user, or as master user if that fails.
 
-    So the password matters on the first day alone: it may be rotated, and the writer may move, and a later run still works.
+    Runs after the first therefore work with a rotated password, and after a failover.
 
     Raises:
-        SetupError: both are refused, can't trust the server, or get no answer in time.
+        SetupError: both log-ins fail.
     """
-    refusals: list[str] = []
+    failures: list[str] = []
     for endpoint in clusters:
         try:
-            connection = _connect_as_itself(endpoint, own_user, tls)
+            connection = _connect_as_own_user(endpoint, own_user, tls)
             if _is_writer(connection):
                 return connection
             connection.close()
-            refusals.append(f"{own_user} at {endpoint.host}: it is a reader")
+            failures.append(f"{own_user} at {endpoint.host}: is a reader")
         except (pymysql.MySQLError, OSError) as error:
-            refusals.append(f"{own_user} at {endpoint.host}: {worded(error, request)}")
+            failures.append(f"{own_user} at {endpoint.host}: {describe_error(error, request)}")
     try:
         return connect(request, tls)
     except SetupError as error:
-        # As the last words, so that the reason comes first.
-        raise SetupError("; ".join([str(error), *refusals])) from None
-
-
-def _connect_as_itself(endpoint: Endpoint, user: str, tls: ssl.SSLContext) -> pymysql.Connection:
-    return pymysql.connect(
-        host=endpoint.host,
-        port=endpoint.port,
-        user=user,
-        password=signed_token(endpoint, user),
-        ssl=tls,
-        charset="utf8mb4",
-        autocommit=True,
-        connect_timeout=_CONNECT_AS_ITSELF_SECONDS,
-        read_timeout=_ANSWER_SECONDS,
-        write_timeout=_ANSWER_SECONDS,
-        program_name="database_setup",
-    )
-
-
-def _is_writer(connection: pymysql.Connection) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT @@innodb_read_only")
-        row = cursor.fetchone()
-    return isinstance(row, tuple) and not row[0]
+        raise SetupError("; ".join([str(error), *failures])) from None
 
 
 def connect(
@@ -91,12 +53,12 @@ def connect(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> pymysql.Connection:
-    """Return a connection as the master user, over TLS with the name checked.
+    """Return a connection as the master user. Network errors are retried; a refused log-in and a TLS error are not.
 
     Raises:
-        SetupError: it refuses us, can't be trusted, or doesn't answer in time.
+        SetupError: the log-in or the certificate is refused, or the database is still unreachable after RETRY_SECONDS.
     """
-    gives_up_at = clock() + PATIENCE_SECONDS
+    give_up_at = clock() + RETRY_SECONDS
     while True:
         try:
             return pymysql.connect(
@@ -104,27 +66,54 @@ def connect(
                 port=request.port,
                 user=request.username,
                 password=request.password,
-                ssl=tls,
-                charset="utf8mb4",
-                autocommit=True,
                 connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_ANSWER_SECONDS,
-                write_timeout=_ANSWER_SECONDS,
-                program_name="database_setup",
+                **_options(tls),
             )
         except (pymysql.MySQLError, OSError) as error:
-            if not _may_heal(error) or clock() + _PAUSE_SECONDS >= gives_up_at:
-                raise SetupError(f"{request.host}:{request.port}: {worded(error, request)}") from None
+            if not _is_network_error(error) or clock() + _PAUSE_SECONDS >= give_up_at:
+                raise SetupError(f"{request.host}:{request.port}: {describe_error(error, request)}") from None
         sleep(_PAUSE_SECONDS)
 
 
-def worded(error: BaseException, request: SetupRequest) -> str:
-    """Return an error's text on one line, without the password, should anything have put it there."""
+def describe_error(error: BaseException, request: SetupRequest) -> str:
+    """Return an error's text on one line, with the password masked."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text.replace(request.password, "<password>")[:300]
 
 
-def _may_heal(error: BaseException) -> bool:
+def _connect_as_own_user(endpoint: Endpoint, user: str, tls: ssl.SSLContext) -> pymysql.Connection:
+    # Deferred: importing botocore doubles the time of a cold start.
+    from ..shared.iam_token import sign_token
+
+    return pymysql.connect(
+        host=endpoint.host,
+        port=endpoint.port,
+        user=user,
+        password=sign_token(host=endpoint.host, port=endpoint.port, region=endpoint.region, user=user),
+        connect_timeout=_CONNECT_AS_OWN_USER_SECONDS,
+        **_options(tls),
+    )
+
+
+def _options(tls: ssl.SSLContext) -> dict[str, Any]:
+    return {
+        "ssl": tls,
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "read_timeout": _ANSWER_SECONDS,
+        "write_timeout": _ANSWER_SECONDS,
+        "program_name": "database_setup",
+    }
+
+
+def _is_writer(connection: pymysql.Connection) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@innodb_read_only")
+        row = cursor.fetchone()
+    return isinstance(row, tuple) and not row[0]
+
+
+def _is_network_error(error: BaseException) -> bool:
     cause = getattr(error, "original_exception", error)
     if isinstance(cause, ssl.SSLError | ssl.CertificateError):
         return False

@@ -1,19 +1,17 @@
-"""The entry point that Lambda calls when a stack is deployed and its people change: parse, connect, prepare, answer.
-
-Owns: the process-wide state. Does not own: every step, which is in its own module.
-Invariant: the password is neither logged nor answered, and outlives no invocation.
-"""
+"""Lambda entry point of database_setup, invoked at deployment and when the IAM users change."""
 
 import functools
 import json
 import logging
 import os
 import ssl
+from dataclasses import asdict
 
 import pymysql
 
-from .config import Settings, load
-from .connection import connect_to_writer, trusting, worded
+from ..shared.tls import tls_context
+from .config import DatabaseSetupConfig, load
+from .connection import connect_to_writer, describe_error
 from .model import SetupError, parse_request
 from .setup import prepare
 
@@ -22,39 +20,41 @@ logger.setLevel(logging.INFO)
 
 
 @functools.cache
-def cold_start() -> tuple[Settings, ssl.SSLContext]:
-    """Read the settings and the CA certificates.
+def cold_start() -> tuple[DatabaseSetupConfig, ssl.SSLContext]:
+    """Return the configuration and the TLS context, created once per process.
 
     Raises:
-        EnvironmentProblemError: a setting is missing or malformed.
+        EnvironmentProblemError: variables are missing or malformed.
     """
-    settings = load(os.environ)
-    return settings, trusting(settings.ca_bundle)
+    config = load(os.environ)
+    return config, tls_context(config.ca_bundle)
 
 
 def handler(event: object, context: object) -> dict[str, object]:
-    """Answer one request (the form is in model.py).
+    """Set up the database; model.py defines the request and the report.
+
+    The password appears in no log line and no answer, and is not kept after the invocation.
 
     Raises:
-        RequestError: the request is malformed.
-        SetupError: the database can't be reached, or can't be brought into the wanted state.
-        EnvironmentProblemError: the function is misconfigured.
+        InvalidSetupRequestError: the request is malformed.
+        SetupError: the database is unreachable or cannot be set up.
+        EnvironmentProblemError: variables are missing or malformed.
     """
     request = parse_request(event)
-    settings, tls = cold_start()
-    connection = connect_to_writer(request, settings.clusters, settings.own_user, tls)
+    config, tls = cold_start()
+    connection = connect_to_writer(request, config.clusters, config.own_user, tls)
     try:
         with connection, connection.cursor() as cursor:
             report = prepare(
                 cursor,
-                heartbeat_database=settings.heartbeat_database,
-                health_check_user=settings.health_check_user,
-                own_user=settings.own_user,
-                database=settings.database,
-                iam_users=settings.iam_users,
+                heartbeat_database=config.heartbeat_database,
+                health_check_user=config.health_check_user,
+                own_user=config.own_user,
+                database=config.database,
+                iam_users=config.iam_users,
             )
     except (pymysql.MySQLError, OSError) as error:
-        raise SetupError(f"{connection.host}:{connection.port}: {worded(error, request)}") from None
-    answer = report.as_answer()
+        raise SetupError(f"{connection.host}:{connection.port}: {describe_error(error, request)}") from None
+    answer = asdict(report)
     logger.info(json.dumps({"event": "database-prepared", "host": connection.host, **answer}))
     return answer

@@ -1,25 +1,20 @@
-"""What the function is asked, and what it answers.
-
-Owns: the request's and the answer's form.
-Does not own: how it is done (setup.py).
-Invariant: the password is in no representation of the request, and in no answer.
-"""
+"""Request and report of database_setup."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 class SetupError(RuntimeError):
-    """The database can't be brought into the wanted state; the message says why, and holds no secret."""
+    """The database cannot be set up. The message holds no secret."""
 
 
-class RequestError(ValueError):
-    """The request is malformed; the message names the field and never its value."""
+class InvalidSetupRequestError(ValueError):
+    """The request is malformed. The message names the field but never its value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetupRequest:
-    """The writer's endpoint, and the master user who may make users there."""
+    """The writer's endpoint and the master user's credentials."""
 
     host: str
     port: int
@@ -29,7 +24,7 @@ class SetupRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A cluster's writer endpoint, and the region that its tokens are signed for."""
+    """A cluster's writer endpoint and the region for which its IAM tokens are signed."""
 
     host: str
     port: int
@@ -38,35 +33,27 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class SetupReport:
-    """What was made and removed, what was found in place, and whether the database was a reader."""
+    """What was created, already there and removed, and whether the database is a reader."""
 
-    created: tuple[str, ...]
-    already_there: tuple[str, ...]
+    created: list[str]
+    already_there: list[str]
+    removed: list[str]
     read_only: bool
-    removed: tuple[str, ...] = ()
-
-    def as_answer(self) -> dict[str, object]:
-        """Return it in the types that JSON has."""
-        return {
-            "created": list(self.created),
-            "already_there": list(self.already_there),
-            "removed": list(self.removed),
-            "read_only": self.read_only,
-        }
 
 
 def parse_request(event: object) -> SetupRequest:
-    """Return the request. Raises RequestError when it is malformed."""
+    """Return the request.
+
+    Raises:
+        InvalidSetupRequestError: the request is malformed.
+    """
     if not isinstance(event, Mapping):
-        raise RequestError("the request must be an object")
-    texts: dict[str, str] = {}
+        raise InvalidSetupRequestError("the request must be an object")
     for name in ("host", "username", "password"):
-        value = event.get(name)
-        if not isinstance(value, str) or not value:
-            raise RequestError(f"{name}: must be a text")
-        texts[name] = value
+        if not isinstance(event.get(name), str) or not event[name]:
+            raise InvalidSetupRequestError(f"{name}: must be a non-empty string")
     port = event.get("port", 3306)
-    # Pulumi's numbers arrive as floats.
+    # Pulumi passes numbers as floats.
     if isinstance(port, bool) or not isinstance(port, int | float) or port != int(port) or not 0 < port < 65536:
-        raise RequestError("port: must be a port")
-    return SetupRequest(host=texts["host"], port=int(port), username=texts["username"], password=texts["password"])
+        raise InvalidSetupRequestError("port: must be from 1 to 65535")
+    return SetupRequest(host=event["host"], port=int(port), username=event["username"], password=event["password"])

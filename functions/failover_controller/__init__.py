@@ -1,1 +1,1 @@
-"""Watches the global database from one region, and makes that region the writer when the other one is lost."""
+"""Watches the global database from one region and promotes that region's cluster when the writer is lost."""

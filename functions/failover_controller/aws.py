@@ -1,12 +1,12 @@
-"""The one module that speaks to AWS: the ports, by botocore, the part of boto3 that makes clients.
+# ruff: noqa: D102 - the ports document these methods
+"""The only module that calls AWS: the ports, implemented with botocore.
 
-Owns the clients, their time limits and retries, and the translation of AWS's errors into the ports' own. Does not own
-any meaning. Invariant: every call is bounded; nothing that changes something is retried here, for an unclear answer
-is looked at, not repeated.
+Every call has a time limit. Calls that change something are not retried, except for delivering reports.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from .config import Settings
+from .config import ControllerConfig
 from .dynamodb_types import deserialize, serialize
 from .model import Notice
 from .ports import (
@@ -31,9 +31,9 @@ from .ports import (
     CallNotSentError,
     CallRefusedError,
     CallUncertainError,
-    ConflictError,
     PortError,
     SilentError,
+    StateConflictError,
     UnavailableError,
     UnusableError,
 )
@@ -41,7 +41,7 @@ from .ports import (
 CALL_TIMEOUT_SECONDS = 10
 REPORT_TIMEOUT_SECONDS = 2
 SUBJECT_LIMIT = 100
-"""Source: Amazon SNS API Reference, Publish: a subject is ASCII text of at most 100 characters."""
+"""Source: Publish, Amazon SNS API Reference: a subject has at most 100 ASCII characters."""
 _NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
 _NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
 _THROTTLED = frozenset(
@@ -60,12 +60,12 @@ _THROTTLED = frozenset(
 )
 
 Client = Any
-"""botocore makes its clients' classes at run time: there is no type to name."""
+"""botocore creates the clients' classes at run time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clients:
-    """Every client, made once per cold start: making one takes long, and is not thread-safe."""
+class ControllerClients:
+    """All clients, created once per cold start: creation is slow and not thread-safe."""
 
     own_lambda: Client
     peer_lambda: Client
@@ -76,17 +76,17 @@ class Clients:
     cloudwatch: Client
 
 
-def make_clients(settings: Settings) -> Clients:
-    """Return the clients, those for observing with the observation's own deadline and without retries."""
+def make_clients(config: ControllerConfig) -> ControllerClients:
+    """Return the clients; those for observations have the observation's deadline and no retries."""
     session = botocore.session.get_session()
-    deadline = settings.policy.observation_deadline_seconds
-    looking, writing = _config(deadline, attempts=1), _config(max(1.0, deadline), attempts=1)
+    deadline = config.policy.observation_deadline_seconds
+    reading, writing = _config(deadline, attempts=1), _config(max(1.0, deadline), attempts=1)
     calling, reporting = _config(CALL_TIMEOUT_SECONDS, attempts=1), _config(REPORT_TIMEOUT_SECONDS, attempts=2)
-    own, peer = settings.own.region, settings.peer.region
-    return Clients(
-        own_lambda=session.create_client("lambda", region_name=own, config=looking),
-        peer_lambda=session.create_client("lambda", region_name=peer, config=looking),
-        rds=session.create_client("rds", region_name=own, config=looking),
+    own, peer = config.own.region, config.peer.region
+    return ControllerClients(
+        own_lambda=session.create_client("lambda", region_name=own, config=reading),
+        peer_lambda=session.create_client("lambda", region_name=peer, config=reading),
+        rds=session.create_client("rds", region_name=own, config=reading),
         rds_call=session.create_client("rds", region_name=own, config=calling),
         dynamodb=session.create_client("dynamodb", region_name=own, config=writing),
         sns=session.create_client("sns", region_name=own, config=reporting),
@@ -95,7 +95,7 @@ def make_clients(settings: Settings) -> Clients:
 
 
 class LambdaHealthChecks:
-    """health_check in both regions, by its name."""
+    """The health_check functions of both regions, which have the same name."""
 
     def __init__(self, own: Client, peer: Client, function_name: str) -> None:
         self._own = own
@@ -103,29 +103,16 @@ class LambdaHealthChecks:
         self._function_name = function_name
 
     def ask_own(self, request: Answer) -> object:
-        """Invoke this region's function; return its answer as parsed JSON.
-
-        Raises:
-            SilentError, UnusableError.
-        """
         return self._ask(self._own, request)
 
     def ask_peer(self, request: Answer) -> object:
-        """Invoke the other region's function; return its answer as parsed JSON.
-
-        Raises:
-            SilentError: no answer from that region at all.
-            UnusableError: its Lambda API answered, but with an error, or its function failed.
-        """
         return self._ask(self._peer, request)
 
     def _ask(self, client: Client, request: Answer) -> object:
         payload = json.dumps(request).encode()
-        try:
-            response = _look(lambda: client.invoke(FunctionName=self._function_name, Payload=payload))
+        with _reading():
+            response = _retried(lambda: client.invoke(FunctionName=self._function_name, Payload=payload))
             body = response["Payload"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise _no_use(error) from error
         if response.get("FunctionError"):
             raise UnusableError(f"the function failed: {body[:200]!r}")
         try:
@@ -135,7 +122,7 @@ class LambdaHealthChecks:
 
 
 class RdsApi:
-    """The own region's RDS API; a failover goes through a client of its own, which has more time."""
+    """This region's RDS API. The failover uses a separate client with a longer time limit."""
 
     def __init__(self, client: Client, call_client: Client, *, global_cluster_id: str, cluster_id: str) -> None:
         self._client = client
@@ -144,37 +131,23 @@ class RdsApi:
         self._cluster_id = cluster_id
 
     def read_global_cluster(self) -> object:
-        """Return the global cluster.
-
-        Raises:
-            SilentError, UnusableError.
-        """
-        try:
-            answer = _look(
+        with _reading():
+            answer = _retried(
                 lambda: self._client.describe_global_clusters(GlobalClusterIdentifier=self._global_cluster_id)
             )
-        except (ClientError, BotoCoreError) as error:
-            raise _no_use(error) from error
-        return _the_only(answer.get("GlobalClusters"))
+        return _only(answer.get("GlobalClusters"))
 
     def read_own_cluster(self) -> object:
-        """Return this region's cluster.
-
-        Raises:
-            SilentError, UnusableError.
-        """
-        try:
-            answer = _look(lambda: self._client.describe_db_clusters(DBClusterIdentifier=self._cluster_id))
-        except (ClientError, BotoCoreError) as error:
-            raise _no_use(error) from error
-        return _the_only(answer.get("DBClusters"))
+        with _reading():
+            answer = _retried(lambda: self._client.describe_db_clusters(DBClusterIdentifier=self._cluster_id))
+        return _only(answer.get("DBClusters"))
 
     def fail_over(self, target: str) -> None:
-        """Promote `target`, allowing data loss; left out, the call would be a switchover.
+        """Promote `target`. Without AllowDataLoss the call would be a switchover.
 
         Raises:
             CallRefusedError, CallNotSentError, CallUncertainError.
-        Source: Amazon RDS API Reference, FailoverGlobalCluster.
+        Source: FailoverGlobalCluster, Amazon RDS API Reference.
         """
         try:
             self._call_client.failover_global_cluster(
@@ -189,7 +162,7 @@ class RdsApi:
 
 
 class SnsTopic:
-    """The topic that people listen to."""
+    """The SNS topic of the notices."""
 
     def __init__(self, client: Client, *, topic_arn: str, global_cluster_id: str) -> None:
         self._client = client
@@ -197,20 +170,13 @@ class SnsTopic:
         self._global_cluster_id = global_cluster_id
 
     def publish(self, notice: Notice) -> None:
-        """Publish one notice.
-
-        Raises:
-            UnavailableError.
-        """
         subject = f"[{notice.reason}] {self._global_cluster_id}"[:SUBJECT_LIMIT]
-        try:
+        with _unavailable("topic"):
             self._client.publish(TopicArn=self._topic_arn, Subject=subject, Message=notice.line)
-        except (ClientError, BotoCoreError) as error:
-            raise UnavailableError(f"topic: {error}") from error
 
 
 class CloudWatchMetrics:
-    """The metrics of this controller, all with the global cluster as their one dimension."""
+    """The controller's metrics, with the global cluster as the only dimension."""
 
     def __init__(self, client: Client, *, namespace: str, global_cluster_id: str) -> None:
         self._client = client
@@ -218,40 +184,26 @@ class CloudWatchMetrics:
         self._dimensions = [{"Name": "GlobalCluster", "Value": global_cluster_id}]
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put all values of a cycle in one call.
-
-        Raises:
-            UnavailableError.
-        """
         data = [
             {"MetricName": name, "Dimensions": self._dimensions, "Value": value, "Unit": unit}
             for name, (value, unit) in values.items()
         ]
-        try:
+        with _unavailable("metrics"):
             self._client.put_metric_data(Namespace=self._namespace, MetricData=data)
-        except (ClientError, BotoCoreError) as error:
-            raise UnavailableError(f"metrics: {error}") from error
 
 
 class DynamoDb:
-    """The few calls to the table that the store is made of, with plain Python values."""
+    """The table's reads and conditional writes, with plain Python values."""
 
     def __init__(self, client: Client, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
     def read(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, object] | None]:
-        """Return the items by key, consistently read; an absent one is `None`, one that was not read is left out.
-
-        Raises:
-            UnavailableError.
-        """
         wanted = [{"item": {"S": item}, "sort": {"S": sort}} for item, sort in keys]
         request = {self._table_name: {"Keys": wanted, "ConsistentRead": True}}
-        try:
-            answer = _look(lambda: self._client.batch_get_item(RequestItems=request))
-        except (ClientError, BotoCoreError) as error:
-            raise UnavailableError(f"table: {error}") from error
+        with _unavailable("table"):
+            answer = _retried(lambda: self._client.batch_get_item(RequestItems=request))
         found: dict[tuple[str, str], dict[str, object] | None] = dict.fromkeys(keys)
         for raw in answer.get("Responses", {}).get(self._table_name, []):
             found[raw["item"]["S"], raw["sort"]["S"]] = {name: deserialize(raw[name]) for name in raw}
@@ -267,12 +219,6 @@ class DynamoDb:
         condition: str | None = None,
         values: Mapping[str, object] | None = None,
     ) -> None:
-        """Put one item; in `condition`, `#name` is an attribute and `:name` one of `values`.
-
-        Raises:
-            ConflictError: the condition did not hold.
-            UnavailableError: it may or may not have been written.
-        """
         plain = {"item": key[0], "sort": key[1], **attributes}
         request: dict[str, Any] = {
             "TableName": self._table_name,
@@ -284,14 +230,13 @@ class DynamoDb:
             request["ExpressionAttributeNames"] = {name: name[1:] for name in sorted(names)}
         if values:
             request["ExpressionAttributeValues"] = {f":{name}": serialize(value) for name, value in values.items()}
-        try:
-            self._client.put_item(**request)
-        except ClientError as error:
-            if _code(error) == "ConditionalCheckFailedException":
-                raise ConflictError(f"{'/'.join(key)}: somebody else wrote first") from error
-            raise UnavailableError(f"table: {error}") from error
-        except BotoCoreError as error:
-            raise UnavailableError(f"table: {error}") from error
+        with _unavailable("table"):
+            try:
+                self._client.put_item(**request)
+            except ClientError as error:
+                if _code(error) == "ConditionalCheckFailedException":
+                    raise StateConflictError(f"{'/'.join(key)}: another process wrote first") from error
+                raise
 
 
 def _config(seconds: float, *, attempts: int) -> Config:
@@ -303,11 +248,10 @@ def _config(seconds: float, *, attempts: int) -> Config:
     )
 
 
-def _look(call: Callable[[], Any]) -> Any:
-    """Call what only looks; once more, at once, when the connection was closed instead of an answer.
+def _retried(call: Callable[[], Any]) -> Any:
+    """Make a read-only call; repeat it once if the connection was closed.
 
-    A sandbox sleeps between its invocations, and the other end closes a connection that idles: the first request over it
-    finds that out, and says nothing of whoever is asked. Without this, each hand-over could begin with a blind cycle.
+    AWS closes idle connections while a sandbox is frozen, and the first request afterwards fails without an answer.
     """
     try:
         return call()
@@ -315,9 +259,24 @@ def _look(call: Callable[[], Any]) -> Any:
         return call()
 
 
-def _no_use(error: ClientError | BotoCoreError) -> PortError:
-    """No answer at all is silence; an answer that is an error comes from something that lives."""
-    return SilentError(str(error)) if isinstance(error, _NO_ANSWER) else UnusableError(str(error))
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Raise SilentError if there is no answer, UnusableError for any error in an answer."""
+    try:
+        yield
+    except _NO_ANSWER as error:
+        raise SilentError(str(error)) from error
+    except (ClientError, BotoCoreError) as error:
+        raise UnusableError(str(error)) from error
+
+
+@contextmanager
+def _unavailable(service: str) -> Iterator[None]:
+    """Raise UnavailableError for any error of AWS or botocore."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise UnavailableError(f"{service}: {error}") from error
 
 
 def _refusal(error: ClientError) -> PortError:
@@ -331,9 +290,7 @@ def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def _the_only(found: object) -> object:
+def _only(found: object) -> object:
     if not isinstance(found, list) or len(found) != 1:
-        raise UnusableError(
-            f"malformed: one cluster was expected, not {len(found) if isinstance(found, list) else found!r}"
-        )
+        raise UnusableError(f"malformed: expected one cluster, got {repr(found)[:100]}")
     return found[0]

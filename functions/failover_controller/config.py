@@ -1,27 +1,20 @@
-"""The function's settings, from its environment variables, parsed once at cold start.
-
-Owns the names of the variables and what they may hold. Invariant: a controller with a setting missing or malformed
-does not start: the error names every such variable.
-"""
+"""Configuration of the failover controller, read from its environment variables at cold start."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import TypeVar
 
+from ..shared.environment import EnvironmentReader
 from .model import Mode, Policy
 
-Value = TypeVar("Value")
+Number = TypeVar("Number", int, float)
 DEFAULT_COMPLETION_BOUND_SECONDS = "600"
 
 
-class EnvironmentProblemError(ValueError):
-    """Environment variables are missing or malformed; one line names each."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """One region's cluster: how to name it, and how to reach it."""
+class ControllerCluster:
+    """One region's cluster: its identifiers and endpoints."""
 
     region: str
     cluster_id: str
@@ -31,11 +24,11 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything that the function is told from outside."""
+class ControllerConfig:
+    """Configuration of the function."""
 
-    own: Place
-    peer: Place
+    own: ControllerCluster
+    peer: ControllerCluster
     global_cluster_id: str
     database_port: int
     health_check_function: str
@@ -45,94 +38,77 @@ class Settings:
     policy: Policy
 
 
-def load(environ: Mapping[str, str]) -> Settings:
-    """Return the settings.
+def load(environ: Mapping[str, str]) -> ControllerConfig:
+    """Return the configuration.
 
     Raises:
-        EnvironmentProblemError: with a line for each variable that is missing or malformed.
+        EnvironmentProblemError: variables are missing or malformed; one line for each.
     """
-    reader = _Reader(environ)
-    settings = Settings(
-        own=reader.place("OWN", reader.text("AWS_REGION")),
-        peer=reader.place("PEER", reader.text("PEER_REGION")),
+    reader = EnvironmentReader(environ)
+
+    def cluster(prefix: str, region: str) -> ControllerCluster:
+        return ControllerCluster(
+            region=region,
+            cluster_id=reader.text(f"{prefix}_CLUSTER_ID"),
+            cluster_arn=reader.text(f"{prefix}_CLUSTER_ARN"),
+            writer_host=reader.text(f"{prefix}_WRITER_HOST"),
+            reader_host=reader.text(f"{prefix}_READER_HOST"),
+        )
+
+    def seconds(name: str, default: str = "") -> float:
+        return reader.parse(
+            name,
+            _number(float, lambda number: number >= 0),
+            fallback=0.0,
+            allowed="a number of seconds, 0 or more",
+            default=default,
+        )
+
+    config = ControllerConfig(
+        own=cluster("OWN", reader.text("AWS_REGION")),
+        peer=cluster("PEER", reader.text("PEER_REGION")),
         global_cluster_id=reader.text("GLOBAL_CLUSTER_ID"),
-        database_port=reader.parse("DATABASE_PORT", _port, "a port from 1 to 65535", 1),
+        database_port=reader.parse(
+            "DATABASE_PORT",
+            _number(int, lambda number: 1 <= number <= 65535),
+            fallback=1,
+            allowed="a port from 1 to 65535",
+        ),
         health_check_function=reader.text("HEALTH_CHECK_FUNCTION"),
         state_table=reader.text("STATE_TABLE"),
         topic_arn=reader.text("TOPIC_ARN"),
         metric_namespace=reader.text("METRIC_NAMESPACE"),
         policy=Policy(
             target=environ.get("OWN_CLUSTER_ARN", ""),
-            mode=reader.parse("MODE", Mode, "automatic, approve or observe", Mode.OBSERVE),
-            interval_seconds=reader.parse("INTERVAL_SECONDS", _positive, "seconds above 0", 1.0),
-            failure_threshold=reader.parse("FAILURE_THRESHOLD", _count, "a whole number, 2 or more", 2),
-            in_region_grace_seconds=reader.seconds("IN_REGION_GRACE_SECONDS"),
-            cooldown_seconds=reader.seconds("COOLDOWN_SECONDS"),
-            max_data_loss_seconds=reader.seconds("MAX_DATA_LOSS_SECONDS"),
-            completion_bound_seconds=reader.seconds("COMPLETION_BOUND_SECONDS", DEFAULT_COMPLETION_BOUND_SECONDS),
+            mode=reader.parse("MODE", Mode, fallback=Mode.OBSERVE, allowed="automatic, approve or observe"),
+            interval_seconds=reader.parse(
+                "INTERVAL_SECONDS",
+                _number(float, lambda number: number > 0),
+                fallback=1.0,
+                allowed="a number of seconds above 0",
+            ),
+            # With a threshold of 1, one lost packet would start a failover.
+            failure_threshold=reader.parse(
+                "FAILURE_THRESHOLD",
+                _number(int, lambda number: number >= 2),
+                fallback=2,
+                allowed="a whole number, 2 or more",
+            ),
+            in_region_grace_seconds=seconds("IN_REGION_GRACE_SECONDS"),
+            cooldown_seconds=seconds("COOLDOWN_SECONDS"),
+            max_data_loss_seconds=seconds("MAX_DATA_LOSS_SECONDS"),
+            completion_bound_seconds=seconds("COMPLETION_BOUND_SECONDS", DEFAULT_COMPLETION_BOUND_SECONDS),
         ),
     )
-    if reader.problems:
-        raise EnvironmentProblemError("\n".join(reader.problems))
-    return settings
+    reader.raise_problems()
+    return config
 
 
-class _Reader:
-    """Reads variables and collects what is wrong, so that one error can name everything."""
+def _number(kind: Callable[[str], Number], is_allowed: Callable[[Number], bool]) -> Callable[[str], Number]:
+    def parse(text: str) -> Number:
+        number = kind(text)
+        if not isfinite(number) or not is_allowed(number):
+            raise ValueError(text)
+        return number
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self._environ.get(name, default).strip()
-        if not value:
-            self.problems.append(f"{name}: is missing; it must be set")
-        return value
-
-    def parse(
-        self, name: str, parser: Callable[[str], Value], wanted: str, fallback: Value, default: str = ""
-    ) -> Value:
-        text = self.text(name, default)
-        if not text:
-            return fallback
-        try:
-            return parser(text)
-        except ValueError:
-            self.problems.append(f"{name}: is {text!r}; it must be {wanted}")
-            return fallback
-
-    def seconds(self, name: str, default: str = "") -> float:
-        return self.parse(name, _not_negative, "seconds, 0 or more", 0.0, default)
-
-    def place(self, prefix: str, region: str) -> Place:
-        return Place(
-            region=region,
-            cluster_id=self.text(f"{prefix}_CLUSTER_ID"),
-            cluster_arn=self.text(f"{prefix}_CLUSTER_ARN"),
-            writer_host=self.text(f"{prefix}_WRITER_HOST"),
-            reader_host=self.text(f"{prefix}_READER_HOST"),
-        )
-
-
-def _port(text: str) -> int:
-    return _checked(int(text), lambda number: 1 <= number <= 65535)
-
-
-def _positive(text: str) -> float:
-    return _checked(float(text), lambda number: isfinite(number) and number > 0)
-
-
-def _not_negative(text: str) -> float:
-    return _checked(float(text), lambda number: isfinite(number) and number >= 0)
-
-
-def _count(text: str) -> int:
-    # Two at least: with one, a single lost packet would move a database.
-    return _checked(int(text), lambda number: number >= 2)
-
-
-def _checked(value: Value, is_good: Callable[[Value], bool]) -> Value:
-    if not is_good(value):
-        raise ValueError(value)
-    return value
+    return parse

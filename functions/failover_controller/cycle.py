@@ -1,10 +1,8 @@
-"""One cycle: observe, decide, take the lock, observe again, decide again, equal? record the intent, act, record; confirm later.
+"""One cycle: observe, decide, lock, observe and decide again, record the intent, call, save; later cycles confirm.
 
-Owns the order of these steps, and what is held in memory between the cycles. Does not own the rules (`decide.py`), the
-counting (`follow.py`) or the pace (`cycles.py`). Invariant: nobody calls without having written the intent over the
-very version of the state that the decision was made on; so of two invocations one loses its write and does not call,
-and who dies leaves an intent that the next cycle recognises by what RDS shows, and finishes only when the call can no
-longer show up.
+A call requires that its intent was written over the state version on which the decision was made. Of two concurrent
+invocations one therefore loses its write and does not call. An intent without a call is left to the next cycle,
+which repeats the call only when RDS can no longer show an effect of the first.
 """
 
 from collections.abc import Callable
@@ -16,51 +14,40 @@ from typing import Any
 from .conditions import Case, heartbeat_quiet_seconds, lag_before_outage_ms
 from .decide import decide
 from .delivery import NoticeDelivery
+from .memory import StateMemory
 from .metrics import cycle_metrics
-from .model import Action, Attempt, AttemptStatus, Decision, Event, Observation, Policy, Reason, Records, Side, State
+from .model import Action, Attempt, AttemptStatus, Decision, Event, Observation, Policy, Reason, Records, State
 from .notices import NoticeQueue
 from .observe import Observer
-from .ports import (
-    CallNotSentError,
-    CallRefusedError,
-    CallUncertainError,
-    ConflictError,
-    Metrics,
-    PortError,
-    Rds,
-    Store,
-    Threads,
-    UnavailableError,
-)
+from .pending_call import PendingCall, error_of
+from .ports import Metrics, PortError, Rds, StateConflictError, Store, Threads, UnavailableError
 from .state_update import seconds_between, update_state
 
 LOCK_SLACK_SECONDS = 5.0
-INTENT_VALID_SECONDS = 3.0
-"""A call starts at once after its intent; a process that was frozen in between must not send it late."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CycleResult:
-    """What came of one cycle. `decision` is `None` when a successor holds the lease: then nothing was decided."""
+    """Result of one cycle. `decision` is `None` if a successor holds the lease."""
 
     observation: Observation
     decision: Decision | None
     problems: tuple[str, ...]
     heartbeat_stopped: bool | None = None
     took_ms: float | None = None
-    """From the first look until what came of it was kept; what is told afterwards doesn't count."""
+    """From the start of the observation to the saved state, without metrics and notices."""
 
 
 class Cycle:
-    """The controller's cycles, one after the other, in one invocation at a time."""
+    """The cycles of one process, one at a time."""
 
     def __init__(
         self,
         *,
         policy: Policy,
         observer: Observer,
-        announcer: NoticeQueue,
-        courier: NoticeDelivery,
+        notices: NoticeQueue,
+        delivery: NoticeDelivery,
         store: Store,
         rds: Rds,
         metrics: Metrics,
@@ -70,22 +57,21 @@ class Cycle:
     ) -> None:
         self._policy = policy
         self._observer = observer
-        self._announcer = announcer
-        self._courier = courier
+        self._notices = notices
+        self._delivery = delivery
         self._store = store
-        self._rds = rds
         self._metrics = metrics
         self._threads = threads
         self._clock = clock
         self._new_id = new_id
         self._holder = ""
         self._has_lease = False
-        self._memory: State | None = None
-        self._unsaved = False
-        self._writer = Side.UNKNOWN
-        self._call: tuple[str, Future[None]] | None = None
-        self._delivery: Future[frozenset[str]] | None = None
         self._problems: list[str] = []
+        self._memory = StateMemory(store, on_problem=self._problems.append)
+        self._call = PendingCall(
+            target=policy.target, rds=rds, threads=threads, clock=clock, on_problem=self._problems.append
+        )
+        self._delivering: Future[frozenset[str]] | None = None
 
     @property
     def has_lease(self) -> bool:
@@ -94,62 +80,59 @@ class Cycle:
 
     @property
     def last_cycle_at(self) -> datetime | None:
-        """When the last known cycle began, whoever cycle it."""
-        return None if self._memory is None else self._memory.cycle_at
+        """When the last known cycle of any invocation began."""
+        return None if self._memory.state is None else self._memory.state.cycle_at
 
     def begin(self, holder: str) -> None:
-        """Start an invocation; what a warm sandbox remembers is kept, and checked against the table."""
+        """Start an invocation. A warm sandbox keeps its memory."""
         self._holder = holder
         self._has_lease = False
 
     def take_lease(self) -> None:
-        """Take the lease from whoever holds it. An unreadable lease is not taken: the cycles go on, and hold.
+        """Take the lease from its holder. An unreadable lease is not taken; cycles then run and hold.
 
         Raises:
-            ConflictError: when another invocation started at the same moment and won.
+            StateConflictError: another invocation took the lease at the same moment.
         """
         try:
             records = self._store.read(None)
             if "lease" in records.failures:
-                self._problem(f"lease: {records.failures['lease']}")
+                self._problems.append(f"lease: {records.failures['lease']}")
                 return
             self._store.take_lease(self._holder, self._clock(), records.lease)
         except UnavailableError as error:
-            self._problem(f"lease: {error}")
+            self._problems.append(f"lease: {error}")
             return
         self._has_lease = True
-        self._remember(self._adopt(records))
+        self._memory.remember(self._memory.adopt(records))
 
     def run(self, budget_seconds: float) -> CycleResult:
-        """Do one cycle; `budget_seconds` is how long it may wait for the answer to a failover call."""
-        seen = self._look()
+        """Run one cycle; wait at most `budget_seconds` after its start for the answer to a failover call."""
+        seen = self._observe()
         if self._is_superseded(seen.records):
-            return CycleResult(observation=seen, decision=None, problems=self._taken_problems())
-        state, ended = self._end_call(self._adopt(seen.records))
+            return CycleResult(observation=seen, decision=None, problems=self._take_problems())
+        state, answered = self._call.take_answer(self._memory.adopt(seen.records))
         state, events = update_state(state, seen, self._policy)
-        for event in (*ended, *events):
-            state = self._announcer.tell(state, event, seen.at)
+        state = self._queue(state, (*answered, *events), seen.at)
         now = self._clock()
         decision = decide(seen, state, self._policy, now)
         quiet = heartbeat_quiet_seconds(Case(seen, state, self._policy, now))
-        self._remember(state)
+        self._memory.remember(state)
+        unsaved: State | None = state
         if decision.action is Action.FAIL_OVER:
-            decision, kept = self._act(state, decision, seen.at + timedelta(seconds=budget_seconds))
-        else:
-            kept = state
-        if kept is not None:
-            self._save(self._announcer.update_state(kept, decision, seen.peer, seen.at), seen.records)
-        stopped = None if quiet is None else quiet >= self._policy.quiet_seconds
+            decision, unsaved = self._act(state, decision, seen.at + timedelta(seconds=budget_seconds))
+        if unsaved is not None:
+            self._memory.save(self._notices.track_decision(unsaved, decision, seen.peer, seen.at), seen.records)
         return CycleResult(
             observation=seen,
             decision=decision,
-            problems=self._taken_problems(),
-            heartbeat_stopped=stopped,
+            problems=self._take_problems(),
+            heartbeat_stopped=None if quiet is None else quiet >= self._policy.quiet_seconds,
             took_ms=seconds_between(seen.at, self._clock()) * 1000,
         )
 
     def report(self, result: CycleResult, budget_seconds: float) -> None:
-        """Send the cycle's metrics and the notices, side by side, waiting at most `budget_seconds`; failures only show as Error."""
+        """Send metrics and notices in parallel and wait at most `budget_seconds`. Failures are reported as problems."""
         if result.decision is None:
             return
         values = cycle_metrics(
@@ -160,32 +143,28 @@ class Cycle:
             took_ms=result.took_ms,
         )
         sent = self._threads.submit(lambda: self._metrics.put(values))
-        self._deliver()
-        reports: list[Future[Any]] = [sent] if self._delivery is None else [sent, self._delivery]
+        self._start_delivery()
+        reports: list[Future[Any]] = [sent] if self._delivering is None else [sent, self._delivering]
         wait(reports, timeout=budget_seconds)
-        if sent.done() and (error := _error(sent)) is not None:
-            self._problem(f"metrics: {error}")
-        self._collect_delivery()
+        if sent.done() and (error := error_of(sent)) is not None:
+            self._problems.append(f"metrics: {error}")
+        self._finish_delivery()
 
     def finish(self, budget_seconds: float) -> None:
-        """End an invocation: a call that is still on its way is waited for, so that a frozen sandbox never sends it late."""
-        if self._call is not None:
-            wait([self._call[1]], timeout=budget_seconds)
-            if self._memory is not None:
-                state, events = self._end_call(self._memory)
-                for event in events:
-                    state = self._announcer.tell(state, event, self._clock())
-                self._save(state)
-                self._deliver()
-        if self._delivery is not None:
-            wait([self._delivery], timeout=budget_seconds)
-            self._collect_delivery()
+        """End an invocation. A pending call is awaited, since a frozen sandbox would send it late."""
+        if self._call.is_in_flight:
+            self._call.wait(budget_seconds)
+            if self._memory.state is not None:
+                state, events = self._call.take_answer(self._memory.state)
+                self._memory.save(self._queue(state, events, self._clock()))
+                self._start_delivery()
+        if self._delivering is not None:
+            wait([self._delivering], timeout=budget_seconds)
+            self._finish_delivery()
 
-    # Looking and remembering
-
-    def _look(self) -> Observation:
-        pending = None if self._memory is None else self._memory.pending
-        seen = self._observer.observe(writer=self._writer, approval_id=None if pending is None else pending.id)
+    def _observe(self) -> Observation:
+        pending = None if self._memory.state is None else self._memory.state.pending
+        seen = self._observer.observe(writer=self._memory.writer, approval_id=None if pending is None else pending.id)
         records = seen.records
         if records.lock is not None and records.lock.holder == self._holder:
             records = replace(records, lock=None)
@@ -197,76 +176,40 @@ class Cycle:
     def _is_superseded(self, records: Records) -> bool:
         return self._has_lease and records.lease is not None and records.lease.holder != self._holder
 
-    def _adopt(self, records: Records) -> State:
-        """The table's word counts; memory only when the table can't be read, or did not get our last write."""
-        if "state" in records.failures:
-            return self._memory or State()
-        table = records.state or State()
-        if self._unsaved and self._memory is not None and self._memory.version == table.version:
-            return self._memory
-        self._unsaved = False
-        return table
+    def _queue(self, state: State, events: tuple[Event, ...], at: datetime) -> State:
+        for event in events:
+            state = self._notices.queue_event(state, event, at)
+        return state
 
-    def _remember(self, state: State) -> None:
-        self._memory = state
-        if state.writer is not Side.UNKNOWN:
-            self._writer = state.writer
-
-    def _save(self, state: State, records: Records | None = None) -> bool:
-        """Write the state over the version that it came from; say whether it is in the table now."""
-        self._remember(state)
-        if records is not None and "state" in records.failures:
-            # What can't be read is not overwritten: it may hold an attempt of somebody else's.
-            self._unsaved = True
-            return False
-        try:
-            self._remember(self._store.write_state(state))
-        except ConflictError as error:
-            self._problem(f"state: {error}")
-            self._memory, self._unsaved = None, False
-            return False
-        except UnavailableError as error:
-            self._problem(f"state: {error}")
-            self._unsaved = True
-            return False
-        self._unsaved = False
-        return True
-
-    def _problem(self, text: str) -> None:
-        self._problems.append(text)
-
-    def _taken_problems(self) -> tuple[str, ...]:
+    def _take_problems(self) -> tuple[str, ...]:
         problems = tuple(self._problems)
         self._problems.clear()
         return problems
 
-    # Acting
-
     def _act(self, state: State, decision: Decision, wait_until: datetime) -> tuple[Decision, State | None]:
-        """Lock, look again, decide again, record the intent, call. Returns what came of it, and the state to be saved, if any."""
-        if self._call is not None:
+        """Lock, observe and decide again, record the intent, call. Return the final decision and the state to save."""
+        if self._call.is_in_flight:
             return _held(decision, Reason.FAILOVER_UNDER_WAY), state
         refusal = self._take_lock()
         if refusal is not None:
             return _held(decision, refusal), state
-        seen = self._look()
+        seen = self._observe()
         now = self._clock()
-        followed, events = update_state(state, seen, self._policy, counts=False)
-        for event in events:
-            followed = self._announcer.tell(followed, event, seen.at)
-        again = self._decide_again(decision, seen, followed, now)
-        if again.action is not Action.FAIL_OVER:
+        updated, events = update_state(state, seen, self._policy, counts=False)
+        updated = self._queue(updated, events, seen.at)
+        second = self._decide_again(decision, seen, updated, now)
+        if second.action is not Action.FAIL_OVER:
             self._release_lock()
-            return again, followed  # a sign of life counts, whichever look saw it
-        attempt = self._attempt(Case(seen, followed, self._policy, now), decision)
-        intended = self._announcer.announce(replace(followed, attempt=attempt), decision, now)
-        if not self._save(intended):
+            return second, updated
+        attempt = self._attempt(Case(seen, updated, self._policy, now), decision)
+        intended = self._notices.queue_intent(replace(updated, attempt=attempt), decision, now)
+        if not self._memory.save(intended):
             self._release_lock()
-            if self._memory is None:
+            if self._memory.state is None:
                 return _held(decision, Reason.STATE_CONFLICT), None
-            # Written or not: nobody knows. No call; the next cycle reads what the table holds, and goes on from there.
+            # The intent may or may not be in the table. The next cycle reads it and continues from there.
             return replace(_held(decision, Reason.STATE_UNWRITABLE), action=Action.NOTIFY), state
-        called = self._fail_over(self._memory or intended, attempt, wait_until)
+        called = self._fail_over(self._memory.state or intended, attempt, wait_until)
         self._release_lock()
         return decision, called
 
@@ -275,10 +218,10 @@ class Cycle:
         seconds = 2 * self._policy.observation_deadline_seconds + LOCK_SLACK_SECONDS
         try:
             self._store.take_lock(self._holder, now, now + timedelta(seconds=seconds))
-        except ConflictError:
+        except StateConflictError:
             return Reason.LOCK_HELD
         except UnavailableError as error:
-            self._problem(f"lock: {error}")
+            self._problems.append(f"lock: {error}")
             return Reason.LOCK_UNREADABLE
         return None
 
@@ -286,21 +229,21 @@ class Cycle:
         try:
             self._store.release_lock(self._holder)
         except PortError as error:
-            self._problem(f"lock: {error}")  # it expires by itself
+            self._problems.append(f"lock: {error}")  # the lock expires
 
     def _decide_again(self, first: Decision, seen: Observation, state: State, now: datetime) -> Decision:
-        """The second decision, on a fresh look; it must be the first one again, on the same version of the state."""
+        """Return the second decision; hold if it differs from the first or the state's version has changed."""
         table = seen.records.state or State()
         if self._is_superseded(seen.records) or table.version != state.version:
             return _held(first, Reason.STATE_CONFLICT)
-        again = decide(seen, state, self._policy, now)
-        if again.same_as(first) or again.action is not Action.FAIL_OVER:
-            return again
-        return _held(again, Reason.DECISIONS_DIFFER)
+        second = decide(seen, state, self._policy, now)
+        if second.same_as(first) or second.action is not Action.FAIL_OVER:
+            return second
+        return _held(second, Reason.DECISIONS_DIFFER)
 
     def _attempt(self, case: Case, decision: Decision) -> Attempt:
         earlier, state = case.state.attempt, case.state
-        if earlier is not None:  # an intent whose call never showed up is finished under its own name
+        if earlier is not None:  # an intent whose call had no effect is repeated under its own id
             return replace(earlier, touched_at=case.now, calls=earlier.calls + 1)
         return Attempt(
             id=self._new_id(),
@@ -315,82 +258,38 @@ class Cycle:
         )
 
     def _fail_over(self, state: State, attempt: Attempt, wait_until: datetime) -> State:
-        call = self._threads.submit(lambda: self._call_once(attempt))
-        self._call = (attempt.id, call)
-        wait([call], timeout=max(0.0, seconds_between(self._clock(), wait_until)))
-        state, events = self._end_call(state)
-        for event in events:
-            state = self._announcer.tell(state, event, self._clock())
-        return state
+        self._call.start(attempt)
+        self._call.wait(seconds_between(self._clock(), wait_until))
+        state, events = self._call.take_answer(state)
+        return self._queue(state, events, self._clock())
 
-    def _call_once(self, attempt: Attempt) -> None:
-        if seconds_between(attempt.touched_at, self._clock()) > INTENT_VALID_SECONDS:
-            raise CallNotSentError("stalled between the intent and the call")
-        self._rds.fail_over(self._policy.target)
+    def _start_delivery(self) -> None:
+        outbox = () if self._memory.state is None else self._memory.state.outbox
+        if outbox and self._delivering is None:
+            self._delivering = self._threads.submit(lambda: self._delivery.deliver(outbox))
 
-    def _end_call(self, state: State) -> tuple[State, tuple[Event, ...]]:
-        """Take in the answer to our call, if it has come. An unexpected error counts as an unclear answer."""
-        if self._call is None or not self._call[1].done():
-            return state, ()
-        (attempt_id, call), self._call = self._call, None
-        error, attempt = _error(call), state.attempt
-        if attempt is None or attempt.id != attempt_id:
-            return state, ()
-        attempt = replace(attempt, touched_at=self._clock())
-        if error is None:
-            return replace(state, attempt=replace(attempt, status=AttemptStatus.UNDER_WAY)), ()
-        reason = _REASONS_OF_CALL.get(type(error), Reason.FAILOVER_UNCERTAIN)
-        self._problem(f"call: {error}")
-        evidence = {"attempt": attempt.id, "calls": attempt.calls, "error": f"{type(error).__name__}: {error}"}
-        event = Event(reason=reason, action=Action.NOTIFY, evidence=evidence)
-        # A refusal of a repeated call may mean that the first one took effect: that is for RDS to show.
-        ended = reason is not Reason.FAILOVER_UNCERTAIN and attempt.calls == 1
-        return replace(state, attempt=None if ended else attempt), (event,)
-
-    # Telling
-
-    def _deliver(self) -> None:
-        outbox = () if self._memory is None else self._memory.outbox
-        if outbox and self._delivery is None:
-            self._delivery = self._threads.submit(lambda: self._courier.deliver(outbox))
-
-    def _collect_delivery(self) -> None:
-        if self._delivery is None or not self._delivery.done():
+    def _finish_delivery(self) -> None:
+        if self._delivering is None or not self._delivering.done():
             return
-        delivery, self._delivery = self._delivery, None
-        if (error := _error(delivery)) is not None:
-            self._problem(f"notices: {error}")
+        delivering, self._delivering = self._delivering, None
+        if (error := error_of(delivering)) is not None:
+            self._problems.append(f"notices: {error}")
             return
-        memory, delivered = self._memory, delivery.result()
-        if memory is None or not delivered:
+        state, delivered = self._memory.state, delivering.result()
+        if state is None or not delivered:
             return
-        state = replace(memory, outbox=tuple(notice for notice in memory.outbox if notice.id not in delivered))
-        if self._unsaved:
-            self._remember(state)
+        state = replace(state, outbox=tuple(notice for notice in state.outbox if notice.id not in delivered))
+        if self._memory.is_unsaved:
+            self._memory.remember(state)
         else:
-            self._save(state)
-
-
-_REASONS_OF_CALL: dict[type[Exception], Reason] = {
-    CallRefusedError: Reason.FAILOVER_REFUSED,
-    CallNotSentError: Reason.FAILOVER_NOT_SENT,
-    CallUncertainError: Reason.FAILOVER_UNCERTAIN,
-}
+            self._memory.save(state)
 
 
 def _met_error(result: CycleResult) -> bool:
-    """Whether something of our own failed; a dead writer or a silent region is what we are here for, and no error."""
+    """Whether the controller itself met an error. An unreachable writer or region is none."""
     seen = result.observation
     return bool(result.problems or seen.records.failures or seen.rds_failure or seen.own_function_failure)
 
 
 def _held(decision: Decision, reason: Reason) -> Decision:
     return Decision(action=Action.HOLD, reason=reason, target=None, evidence=decision.evidence, held=True)
-
-
-def _error(call: "Future[Any]") -> Exception | None:
-    """The error of a finished call; what is no Exception (an exit, an interrupt) is not ours to keep."""
-    error = call.exception()
-    if error is None or isinstance(error, Exception):
-        return error
-    raise error

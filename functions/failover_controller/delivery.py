@@ -1,9 +1,4 @@
-"""Brings notices to people: the log, the audit trail and the SNS topic.
-
-Owns the delivery of one notice to all three. Does not own what is told or when (`notices.py`). Invariant: a notice
-counts as delivered only when the audit trail and the topic took it; it is logged once, and never published again by
-the same sandbox.
-"""
+"""Delivery of notices to the log, the SNS topic and the audit trail."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +8,7 @@ from .ports import PortError, Store, Topic
 
 
 class NoticeDelivery:
-    """Delivers notices, and remembers which of them arrived."""
+    """Delivers each notice to all three; logs and publishes it once per sandbox."""
 
     def __init__(self, *, store: Store, topic: Topic, log: logging.Logger) -> None:
         self._store = store
@@ -23,24 +18,20 @@ class NoticeDelivery:
         self._published: set[str] = set()
 
     def deliver(self, notices: Sequence[Notice]) -> frozenset[str]:
-        """Return the ids of the notices that arrived; the others are tried again with the next cycle."""
-        arrived = set()
-        for notice in notices:
-            if self._deliver(notice):
-                arrived.add(notice.id)
-        return frozenset(arrived)
+        """Return the ids of the delivered notices; the next cycle retries the others."""
+        return frozenset(notice.id for notice in notices if self._deliver(notice))
 
     def _deliver(self, notice: Notice) -> bool:
         if notice.id not in self._logged:
             self._logged.add(notice.id)
             self._log.info(notice.line)
         try:
-            # The topic first: in a regional trouble people come before the archive.
+            # The topic first: notifying subscribers is more urgent than the audit trail.
             if notice.id not in self._published:
                 self._topic.publish(notice)
                 self._published.add(notice.id)
             self._store.record(notice)
         except PortError as error:
-            self._log.warning("a notice was not delivered: %s", error)
+            self._log.warning("a notice was not delivered and will be retried: %s", error)
             return False
         return True

@@ -1,8 +1,6 @@
-"""DynamoDB's attribute values, as far as the controller's items need them.
+"""Conversion between Python values and DynamoDB attribute values.
 
-Owns the two conversions. Does not own what an item means (`items.py`) or the calls (`aws.py`). Invariant: what was
-written reads back as it was. boto3 has both too, but importing them imports all of boto3, an eighth of a cold start,
-of which nothing else is used here; the tests hold ours against boto3's.
+boto3.dynamodb.types does the same, but importing boto3 makes the cold start exceed its limit (test_handler.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -10,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 AttributeValue = Mapping[str, Any]
-"""One value under its type's letters. Source: Amazon DynamoDB API Reference, AttributeValue."""
+"""A value by its type descriptor. Source: AttributeValue, Amazon DynamoDB API Reference."""
 
 
 def serialize(value: object) -> dict[str, Any]:
-    """Return a value as DynamoDB takes it: text, truth, whole and decimal numbers, nothing, lists and maps of these.
+    """Return the attribute value of None, a bool, str, int or Decimal, or a list or mapping of these.
 
     Raises:
-        TypeError: for any other type; floats among them, which DynamoDB would round.
+        TypeError: the type is unsupported. DynamoDB would round floats.
     """
     if value is None:
         return {"NULL": True}
@@ -31,19 +29,19 @@ def serialize(value: object) -> dict[str, Any]:
         return {"M": {name: serialize(item) for name, item in value.items()}}
     if isinstance(value, list | tuple):
         return {"L": [serialize(item) for item in value]}
-    raise TypeError(f"{type(value).__name__} is no type of an item here: {value!r}")
+    raise TypeError(f"{value!r}: the type {type(value).__name__} is unsupported")
 
 
 def deserialize(value: AttributeValue) -> Any:
-    """Return what DynamoDB answered as a plain value; numbers as Decimal.
+    """Return the Python value of an attribute value; numbers as Decimal.
 
     Raises:
-        TypeError: it has a type that no item of ours has.
+        TypeError: the type descriptor is unsupported.
     """
-    ((letters, content),) = value.items()
-    read = _READERS.get(letters)
+    ((descriptor, content),) = value.items()
+    read = _READERS.get(descriptor)
     if read is None:
-        raise TypeError(f"{letters} is no type of an item here")
+        raise TypeError(f"the type descriptor {descriptor} is unsupported")
     return read(content)
 
 

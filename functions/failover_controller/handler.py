@@ -1,8 +1,4 @@
-"""The Lambda function: builds the controller once per sandbox, and lets it cycle, or record what RDS says.
-
-Owns the wiring, and telling the two apart. Invariant: nothing happens at import; settings that are missing stop the
-first invocation with all their names; an event of RDS takes no lease and does no cycle.
-"""
+"""Lambda entry point of the failover controller: runs cycles, or records an RDS event."""
 
 import logging
 import os
@@ -26,11 +22,11 @@ from .rds_events import RdsEventRecorder, is_rds_event
 from .store import TableStore
 
 THREADS = 24
-"""Five calls an observation, twice in an acting cycle, the reports, and those that still hang from the cycles before."""
+"""Five calls an observation, two observations in a cycle that fails over, the reports, and hanging calls of earlier cycles."""
 
 
 class Context(Protocol):
-    """What is used of Lambda's context."""
+    """The part of Lambda's context that the handler uses."""
 
     aws_request_id: str
 
@@ -40,7 +36,7 @@ class Context(Protocol):
 
 
 class Runtime(NamedTuple):
-    """What outlives an invocation in a warm sandbox."""
+    """Objects that a warm sandbox keeps between invocations."""
 
     cycle: Cycle
     policy: Policy
@@ -48,9 +44,9 @@ class Runtime(NamedTuple):
 
 
 def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
-    """Cycle until a successor takes over; `{"cycles": n}` ends after n cycles. Returns cycles, last and ended.
+    """Run cycles until a successor takes over, or n cycles for `{"cycles": n}`; return cycles, last and ended.
 
-    An event of RDS (`{"source": "aws.rds", "detail": {"EventID": ...}}`) is recorded instead; returns recorded.
+    An RDS event (`{"source": "aws.rds", ...}`) is recorded instead, without a lease or a cycle.
     """
     runtime = _runtime()
     if is_rds_event(event):
@@ -58,7 +54,7 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
     limit = event.get("cycles")
     return run_cycles(
         runtime.cycle,
-        # Lambda may deliver one event twice, with one request id: each invocation must still be told from the other.
+        # Lambda may deliver one event twice with the same request id.
         # Source: How Lambda handles errors and retries with asynchronous invocation.
         holder=f"{context.aws_request_id}/{_new_id()}",
         policy=runtime.policy,
@@ -71,16 +67,16 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
-    settings = load(os.environ)
+    config = load(os.environ)
     log = _plain_log()
-    clients = make_clients(settings)
-    identity = {"global_cluster_id": settings.global_cluster_id}
-    store = TableStore(DynamoDb(clients.dynamodb, settings.state_table))
-    rds = RdsApi(clients.rds, clients.rds_call, cluster_id=settings.own.cluster_id, **identity)
+    clients = make_clients(config)
+    identity = {"global_cluster_id": config.global_cluster_id}
+    store = TableStore(DynamoDb(clients.dynamodb, config.state_table))
+    rds = RdsApi(clients.rds, clients.rds_call, cluster_id=config.own.cluster_id, **identity)
     threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="cycle")
     observer = Observer(
-        settings=settings,
-        health_checks=LambdaHealthChecks(clients.own_lambda, clients.peer_lambda, settings.health_check_function),
+        config=config,
+        health_checks=LambdaHealthChecks(clients.own_lambda, clients.peer_lambda, config.health_check_function),
         rds=rds,
         store=store,
         threads=threads,
@@ -88,15 +84,15 @@ def _runtime() -> Runtime:
         stopwatch=time.perf_counter,
     )
     cycle = Cycle(
-        policy=settings.policy,
+        policy=config.policy,
         observer=observer,
-        announcer=NoticeQueue(policy=settings.policy, region=settings.own.region, new_id=_new_id, **identity),
-        courier=NoticeDelivery(
-            store=store, topic=SnsTopic(clients.sns, topic_arn=settings.topic_arn, **identity), log=log
+        notices=NoticeQueue(policy=config.policy, region=config.own.region, new_id=_new_id, **identity),
+        delivery=NoticeDelivery(
+            store=store, topic=SnsTopic(clients.sns, topic_arn=config.topic_arn, **identity), log=log
         ),
         store=store,
         rds=rds,
-        metrics=CloudWatchMetrics(clients.cloudwatch, namespace=settings.metric_namespace, **identity),
+        metrics=CloudWatchMetrics(clients.cloudwatch, namespace=config.metric_namespace, **identity),
         threads=threads,
         clock=_now,
         new_id=_new_id,
@@ -104,16 +100,16 @@ def _runtime() -> Runtime:
     rds_events = RdsEventRecorder(
         store=store,
         log=log,
-        region=settings.own.region,
-        cluster_ids=(settings.own.cluster_id, settings.peer.cluster_id),
+        region=config.own.region,
+        cluster_ids=(config.own.cluster_id, config.peer.cluster_id),
         sleep=time.sleep,
         **identity,
     )
-    return Runtime(cycle, settings.policy, rds_events)
+    return Runtime(cycle, config.policy, rds_events)
 
 
 def _plain_log() -> logging.Logger:
-    """A log of bare lines on stdout: Lambda's own prefix would make them something else than JSON."""
+    """Return a logger of bare lines on stdout; Lambda's prefix would break their JSON."""
     log = logging.getLogger(__package__)
     log.setLevel(logging.INFO)
     log.propagate = False

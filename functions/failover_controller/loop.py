@@ -1,62 +1,25 @@
-"""The cycles of one invocation: a steady pace until a successor takes over, without a pause at the hand-over.
+"""The cycles of one invocation, at a steady interval until a successor takes the lease.
 
-Owns the lease's use and the pace. Does not own what happens in a cycle (`cycle.py`). Invariant: two cycles never begin
-less than a cycle apart by the same clock, and a late one is followed by the next full one: cycles are skipped, never
-made up for.
+Two cycles never begin less than an interval apart by the same clock. Late cycles are skipped, not made up for.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Protocol
 
-from .cycle import CycleResult
+from .cycle import Cycle
 from .model import Policy
-from .ports import ConflictError
+from .ports import StateConflictError
 from .state_update import seconds_between
 
 LOOP_SECONDS = 120.0
-"""The schedule starts an invocation each minute, up to 60 s late: within this time a successor has come, or something is wrong."""
+"""The schedule starts an invocation each minute, up to 60 s late, so a successor normally starts within this time."""
 CALL_SECONDS = 22.0
-"""What a failover call may take (10 s to connect, 10 s to answer); kept free at the end, so that a cycle can be ended properly."""
-
-
-class Runner(Protocol):
-    """What the loop needs of a cycle."""
-
-    @property
-    def has_lease(self) -> bool:
-        """Whether this invocation took the lease."""
-        ...
-
-    @property
-    def last_cycle_at(self) -> datetime | None:
-        """When the last known cycle began."""
-        ...
-
-    def begin(self, holder: str) -> None:
-        """Start an invocation."""
-        ...
-
-    def take_lease(self) -> None:
-        """Take the lease."""
-        ...
-
-    def run(self, budget_seconds: float) -> CycleResult:
-        """Do one cycle."""
-        ...
-
-    def report(self, result: CycleResult, budget_seconds: float) -> None:
-        """Send what the cycle has to tell."""
-        ...
-
-    def finish(self, budget_seconds: float) -> None:
-        """End the invocation."""
-        ...
+"""Time reserved at the end for a failover call: 10 s to connect, 10 s to answer, and a margin."""
 
 
 def run_cycles(
-    cycle: Runner,
+    cycle: Cycle,
     *,
     holder: str,
     policy: Policy,
@@ -65,15 +28,15 @@ def run_cycles(
     remaining_seconds: Callable[[], float],
     limit: int | None = None,
 ) -> dict[str, object]:
-    """Cycle until a successor holds the lease, the time is up, or `limit` cycles are done; return a JSON-ready summary.
+    """Run cycles until a successor holds the lease, the time is up or `limit` is reached; return a summary in JSON types.
 
-    `ended` is one of successor, deadline, cycles, concurrent (another invocation started at the same moment and took the lease).
+    `ended` is successor, deadline, cycles or concurrent (another invocation took the lease at the same moment).
     """
     cycle.begin(holder)
     summary: dict[str, object] = {"cycles": 0, "last": None, "ended": "cycles"}
     try:
         cycle.take_lease()
-    except ConflictError:
+    except StateConflictError:
         return {**summary, "ended": "concurrent"}
     pace = _Pace(policy.interval_seconds, started=clock(), last_cycle_at=cycle.last_cycle_at)
     reserve = 2 * policy.observation_deadline_seconds + CALL_SECONDS
@@ -84,9 +47,12 @@ def run_cycles(
             summary["ended"] = "deadline"
             break
         sleep(delay)
-        if not cycle.has_lease and not _took_lease(cycle):
-            summary["ended"] = "concurrent"
-            break
+        if not cycle.has_lease:  # the lease was unreadable
+            try:
+                cycle.take_lease()
+            except StateConflictError:
+                summary["ended"] = "concurrent"
+                break
         result = cycle.run(policy.interval_seconds)
         if result.decision is None:
             summary["ended"] = "successor"
@@ -101,24 +67,15 @@ def run_cycles(
     return summary
 
 
-def _took_lease(cycle: Runner) -> bool:
-    """Try again for a lease that could not be read before; only losing it to somebody else ends the invocation."""
-    try:
-        cycle.take_lease()
-    except ConflictError:
-        return False
-    return True
-
-
 class _Pace:
-    """When the next cycle is due. The first one is due a cycle after the predecessor's last, so that the rhythm goes on."""
+    """When the next cycle is due. The first is due one interval after the predecessor's last cycle."""
 
     def __init__(self, interval_seconds: float, *, started: datetime, last_cycle_at: datetime | None) -> None:
         self._interval_seconds = interval_seconds
         self._started = started
         wait = 0.0
         if last_cycle_at is not None:
-            # Never longer than a cycle, whatever another machine's clock wrote.
+            # At most one interval, as another machine's clock may differ.
             wait = min(interval_seconds, max(0.0, interval_seconds - seconds_between(last_cycle_at, started)))
         self._due = started + timedelta(seconds=wait)
 
@@ -126,11 +83,11 @@ class _Pace:
         return seconds_between(self._started, now)
 
     def delay(self, now: datetime) -> float:
-        """Seconds until the cycle that is due; at most a cycle, should the clock have been set back."""
+        """Return the seconds until the due cycle; at most one interval, as the clock may have been set back."""
         return min(self._interval_seconds, max(0.0, seconds_between(now, self._due)))
 
     def next(self, now: datetime) -> float:
-        """Move on to the next due time that is not past, and return the seconds until then."""
+        """Advance to the next due time that is not past and return the seconds until it."""
         late = seconds_between(self._due, now) / self._interval_seconds
         self._due += timedelta(seconds=self._interval_seconds * max(1, ceil(late)))
         return self.delay(now)

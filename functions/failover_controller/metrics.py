@@ -1,8 +1,4 @@
-"""The numbers of one cycle, for CloudWatch.
-
-Owns the metrics' names, units and meaning. Invariant: what is not known is left out, so that an alarm on missing data
-can tell it from a good value.
-"""
+"""CloudWatch metrics of one cycle. Unknown values are left out, which alarms treat as missing data."""
 
 from .model import Decision, Observation, Peer, Port, Side
 
@@ -17,7 +13,7 @@ def cycle_metrics(
     met_error: bool,
     took_ms: float | None = None,
 ) -> Values:
-    """Return name -> (value, CloudWatch unit); `heartbeat_stopped` is `None` when it can't be told."""
+    """Return name -> (value, CloudWatch unit); `heartbeat_stopped` is `None` if unknown."""
     values: Values = {
         "Cycles": (1.0, "Count"),
         "Held": (float(decision.held), "Count"),
@@ -45,7 +41,7 @@ def cycle_metrics(
 
 
 def _writer_role(seen: Observation) -> bool | None:
-    """The role as clients feel it: RDS says writer, and the database takes writes. DNS follows this."""
+    """Whether RDS names this cluster as the writer and it accepts writes. DNS follows this metric."""
     if seen.writer is Side.PEER:
         return False
     if seen.writer is Side.OWN and seen.own_read_only is not None:
@@ -70,5 +66,5 @@ def _no_writer(seen: Observation, *, heartbeat_stopped: bool | None) -> bool | N
         return seen.peer_read_only
     if seen.peer is Peer.FINE or heartbeat_stopped is False:
         return False
-    is_dead = seen.peer_port is Port.DEAD and seen.peer in (Peer.SILENT, Peer.DOWN)
-    return True if is_dead and heartbeat_stopped else None
+    is_down = seen.peer_port is Port.DEAD and seen.peer in (Peer.SILENT, Peer.DOWN)
+    return True if is_down and heartbeat_stopped else None

@@ -1,9 +1,4 @@
-"""The words of the controller: what it sees, what it remembers, what it may do, and why.
-
-Owns the frozen values that the other modules pass around. Does not own any rule (`decide.py`), any counting
-(`follow.py`) or any AWS type (`aws.py`). Invariant: what is not known is `None` or an `UNKNOWN` member, never a good
-or a bad value.
-"""
+"""Values that the controller's modules exchange. Unknown is `None` or an `UNKNOWN` member."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +9,7 @@ Evidence = Mapping[str, str | int | float | bool | None]
 
 
 class Side(StrEnum):
-    """Which of the two clusters is the writer, seen from this controller."""
+    """Which cluster is the writer: this region's or the other region's."""
 
     OWN = "own"
     PEER = "peer"
@@ -22,25 +17,25 @@ class Side(StrEnum):
 
 
 class Port(StrEnum):
-    """What a probe over the MySQL protocol found at one cluster's endpoint."""
+    """Result of a probe of a cluster's endpoint over the MySQL protocol."""
 
     ALIVE = "alive"
-    DEAD = "dead"  # nobody serves: time-out, refused, reset, name not resolved
-    UNUSABLE = "unusable"  # something answers, but refuses us: log-in, TLS, protocol, query. Says nothing about writes
+    DEAD = "dead"  # unreachable: time-out, refused, reset, name not resolved
+    UNUSABLE = "unusable"  # it answers, but refuses log-in, TLS, protocol or query
     UNKNOWN = "unknown"
 
 
 class Peer(StrEnum):
-    """What the other region says of its own cluster, asked over its Lambda API."""
+    """The other region's report on its own cluster, over its Lambda API."""
 
     FINE = "fine"
     DOWN = "down"
     SILENT = "silent"  # no answer at all: time-out or no connection
-    UNKNOWN = "unknown"  # an answer that tells nothing: throttled, denied, failed, malformed
+    UNKNOWN = "unknown"  # inconclusive: throttled, denied, failed, malformed
 
 
 class Mode(StrEnum):
-    """How far the controller may go on its own."""
+    """What the controller may do without an operator."""
 
     AUTOMATIC = "automatic"
     APPROVE = "approve"
@@ -48,7 +43,7 @@ class Mode(StrEnum):
 
 
 class Action(StrEnum):
-    """What a decision leads to."""
+    """Result of a decision."""
 
     HOLD = "hold"
     NOTIFY = "notify"
@@ -57,9 +52,9 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why: one word for the log, the notice, the metric, the audit trail and the runbook's heading."""
+    """Reason of a decision or notice, used in the log, the audit trail and the runbook's headings."""
 
-    # Rows of the decision table, in its order.
+    # Rows of the decision table, in order.
     FAILOVER_UNDER_WAY = "failover-under-way"
     ALREADY_WRITER = "already-writer"
     STATE_UNREADABLE = "state-unreadable"
@@ -98,7 +93,7 @@ class Reason(StrEnum):
     WRITER_DOWN = "writer-down"
     REGION_LOST = "region-lost"
     UNDECIDED = "undecided"
-    # What the cycle meets on the way from a decision to its end.
+    # Outcomes between a decision and the end of its failover.
     DECISIONS_DIFFER = "decisions-differ"
     STATE_CONFLICT = "state-conflict"
     STATE_UNWRITABLE = "state-unwritable"
@@ -110,16 +105,16 @@ class Reason(StrEnum):
     FAILOVER_ABANDONED = "failover-abandoned"
     FAILOVER_COMPLETED = "failover-completed"
     ROLES_CHANGED = "roles-changed"
-    # What RDS itself says; recorded, never decided on.
+    # Events of RDS; recorded, never an input of a decision.
     RDS_EVENT = "rds-event"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the stack's settings allow. Durations in seconds."""
+    """Limits from the stack's settings."""
 
     target: str
-    """ARN of this region's cluster: the only cluster that this controller ever promotes."""
+    """ARN of this region's cluster, the only one that this controller promotes."""
     mode: Mode
     interval_seconds: float
     failure_threshold: int
@@ -130,23 +125,23 @@ class Policy:
 
     @property
     def observation_deadline_seconds(self) -> float:
-        """How long one path of an observation may take."""
+        """Time limit of each path of an observation."""
         return min(3.0, 0.35 * self.interval_seconds)
 
     @property
     def quiet_seconds(self) -> float:
-        """How long no new heartbeat must have come before it counts as stopped, by this controller's own clock."""
+        """Time without a new heartbeat after which it counts as stopped, by this controller's clock."""
         return (self.failure_threshold - 1) * self.interval_seconds * 0.9
 
     @property
     def lag_fresh_seconds(self) -> float:
-        """How old the last measurement of the lag may be at the outage; an older one is no measurement."""
+        """Maximum age of the last measured lag at the start of an outage."""
         return max(60.0, 6 * self.interval_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
-    """A switchover or failover that RDS reports (`FailoverState`), whoever started it."""
+class GlobalOperation:
+    """A switchover or failover that RDS reports in `FailoverState`."""
 
     status: str
     to_own: bool | None
@@ -155,7 +150,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """The off-switch that operators set. `expires_at` ends a maintenance window by itself."""
+    """The off-switch; disarming ends at `expires_at`."""
 
     armed: bool
     reason: str
@@ -165,7 +160,7 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """Who holds the lease or the lock, and which version of the item says so."""
+    """Holder of the lease or the lock, and the version of its item."""
 
     holder: str
     until: datetime | None
@@ -174,7 +169,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """A person's answer to one pending decision."""
+    """An operator's answer to a pending decision."""
 
     id: str
     approved: bool
@@ -183,7 +178,7 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """A decision that waits for a person's approval."""
+    """A decision that waits for an operator's approval."""
 
     id: str
     verdict: Reason
@@ -191,15 +186,15 @@ class Pending:
 
 
 class AttemptStatus(StrEnum):
-    """How much is known of a failover call."""
+    """Progress of a failover call."""
 
-    INTENDED = "intended"  # recorded before the call: nobody may call again until it is known what became of it
-    UNDER_WAY = "under-way"  # RDS took the call, or shows the operation
+    INTENDED = "intended"  # recorded before the call; no other call is made until its result is known
+    UNDER_WAY = "under-way"  # RDS accepted the call or shows the operation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One failover by this controller, from the record of its intent to its end."""
+    """A failover by this controller, from its intent to its end."""
 
     id: str
     status: AttemptStatus
@@ -207,19 +202,19 @@ class Attempt:
     started_at: datetime
     """When the first call was decided."""
     touched_at: datetime
-    """The last call, or the last cycle at which RDS showed it: nothing is called again, or given up, soon after it."""
+    """Last call, or last cycle in which RDS showed the operation. The attempt is neither repeated nor ended soon after."""
     outage_at: datetime
-    """First cycle at which the writer's port was dead."""
+    """First cycle in which the writer's port was unreachable."""
     lag_ms: float | None
     heartbeat: str | None
     calls: int
     overdue: bool = False
-    """Whether people were told that it does not complete."""
+    """Whether failover-overdue was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One line for people, the log and the audit trail; kept in the state until it was delivered."""
+    """One line for subscribers, the log and the audit trail; kept in the state until delivered."""
 
     id: str
     at: datetime
@@ -230,28 +225,28 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What outlives a cycle: one item of the table, written with a condition on `version` (0: not written yet)."""
+    """State between cycles: one item of the table, written on the condition of `version` (0: not yet written)."""
 
     version: int = 0
     cycle_at: datetime | None = None
     writer: Side = Side.UNKNOWN
     roles_changed_at: datetime | None = None
     silent_cycles: int = 0
-    """Consecutive cycles in which the writer's port was dead and the other region silent."""
+    """Consecutive cycles in which the writer's port was unreachable and the other region silent."""
     dead_cycles: int = 0
-    """Consecutive cycles in which the port was dead and the other region silent or saying that its writer is down."""
+    """Consecutive cycles in which the port was unreachable and the other region silent or reporting its writer as down."""
     dead_since: datetime | None = None
-    """First cycle since which nobody saw the writer alive."""
+    """First cycle since the writer was last reachable from either region."""
     heartbeats: tuple[str, ...] = ()
-    """The last values that arrived, newest last. Several, as readers behind one endpoint may answer in turns."""
+    """Last heartbeats seen, newest last. Several, as the readers behind one endpoint may differ."""
     heartbeat_seen_at: datetime | None = None
-    """When a new heartbeat value was last seen, by this controller's clock."""
+    """When a new heartbeat was last seen, by this controller's clock."""
     lag_ms: float | None = None
     lag_at: datetime | None = None
     unhealthy_cycles: int = 0
     healthy_cycles: int = 0
     notified: tuple[Reason, ...] = ()
-    """What people were told in this episode of trouble."""
+    """Reasons of the notices queued in this episode of trouble."""
     pending: Pending | None = None
     attempt: Attempt | None = None
     outbox: tuple[Notice, ...] = ()
@@ -259,7 +254,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """One consistent read of the table. An absent item is `None`; one that can't be read is named in `failures`."""
+    """One consistent read of the table. An absent item is `None`, an unreadable one is in `failures`."""
 
     state: State | None = None
     switch: Switch | None = None
@@ -267,24 +262,24 @@ class Records:
     lock: Claim | None = None
     approval: Approval | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Item name (state, switch, lease, lock, approval) -> why it can't be read."""
+    """Item name (state, switch, lease, lock, approval) -> why it is unreadable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What one round of looking found. Times in milliseconds where the name says so."""
+    """Everything observed in one cycle."""
 
     at: datetime
     records: Records
     rds_failure: str | None = None
-    """Why the own region's RDS API can't be read; `None` when it was."""
+    """Why this region's RDS API is unreadable; `None` if it was read."""
     writer: Side = Side.UNKNOWN
-    operation: Operation | None = None
+    operation: GlobalOperation | None = None
     synchronization: str | None = None
     standby_status: str | None = None
     standby_instances: int | None = None
     own_function_failure: str | None = None
-    """Why the own region's health_check gave nothing; `None` when it answered."""
+    """Why this region's health_check gave no usable answer; `None` if it answered."""
     own_port: Port = Port.UNKNOWN
     own_read_only: bool | None = None
     peer_port: Port = Port.UNKNOWN
@@ -297,28 +292,28 @@ class Observation:
     peer_probe_ms: float | None = None
     peer_function_ms: float | None = None
     details: tuple[str, ...] = ()
-    """What went wrong on the way, a line each."""
+    """Errors of the observation, one line each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to do now, and what it rests on."""
+    """An action with its reason and evidence."""
 
     action: Action
     reason: Reason
     target: str | None
     evidence: Evidence
     held: bool = False
-    """Whether a verdict wanted to act and a guard stood in its way."""
+    """Whether a guard held back a failover."""
 
     def same_as(self, other: "Decision") -> bool:
-        """Whether both lead to the same act for the same reason; the evidence may differ."""
+        """Whether action, reason and target are equal; the evidence may differ."""
         return (self.action, self.reason, self.target) == (other.action, other.reason, other.target)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened, for people and for the audit trail."""
+    """An occurrence for subscribers and the audit trail."""
 
     reason: Reason
     action: Action

@@ -1,8 +1,7 @@
-"""What people are told: composed here, kept in the state until delivered, told once per episode of trouble.
+"""Notices to subscribers: composed here, kept in the state until delivered, sent once per episode of trouble.
 
-Owns the episodes, the wording and the outbox. Does not own the decision. Invariant: a notice is written into the
-state together with what it tells of, and leaves it only after it was delivered: a crash repeats it at worst (with the
-same id), and never loses it.
+A notice is written into the state together with its cause and removed only after delivery. A crash may repeat it
+with the same id but never loses it.
 """
 
 import json
@@ -13,40 +12,45 @@ from datetime import datetime
 from .model import Action, Decision, Event, Evidence, Notice, Peer, Pending, Policy, Reason, State
 
 OUTBOX_LIMIT = 20
-CALM = frozenset({Reason.HEALTHY, Reason.ALREADY_WRITER})
+HEALTHY_REASONS = frozenset({Reason.HEALTHY, Reason.ALREADY_WRITER})
 ONCE_PER_EPISODE = frozenset({Reason.FAILOVER_REFUSED, Reason.FAILOVER_NOT_SENT, Reason.FAILOVER_UNCERTAIN})
-"""Ends of a call that the next cycles may repeat; every other event is told each time that it happens."""
+"""Failed calls, which later cycles may repeat. Every other event is sent each time that it occurs."""
 
 _CALLED = (
-    "The failover is called now; failover-completed follows, usually within minutes. Do not call another one by hand."
+    "This controller is calling the failover now. Wait for failover-completed, usually within minutes. "
+    "Do not start another failover by hand."
 )
 NEXT_STEPS = {
     Reason.REGION_IMPAIRED: _CALLED,
     Reason.REGION_LOST: _CALLED,
     Reason.WRITER_DOWN: _CALLED,
     Reason.FAILOVER_COMPLETED: (
-        "This region's cluster is the writer now; writer.<zone> follows within seconds. When the old region returns, AWS keeps its "
-        "old volume as a system snapshot named rds:unplanned-global-failover-...: copy it before its retention ends, it holds the "
-        "writes that were lost. The old cluster rejoins as standby by itself. Going back is a person's switchover."
+        "This region's cluster is the writer. writer.<zone> resolves to it within seconds. When the old region returns, AWS "
+        "keeps its old volume as a system snapshot named rds:unplanned-global-failover-...: copy it before its retention "
+        "ends, as it holds the lost writes. The old cluster rejoins as standby automatically. There is no automatic "
+        "failback: run a switchover when you want to go back."
     ),
     Reason.FAILOVER_OVERDUE: (
-        "The failover was called but has not completed. Look at FailoverState and the cluster's events in this region, open a case "
-        "with AWS, and do not call a second failover by hand before the first has ended."
+        "The failover was called but has not completed. Check FailoverState and the cluster's events in this region, and open "
+        "a case with AWS Support. Do not start a second failover before the first has ended."
     ),
     Reason.FAILOVER_FAILED: (
-        "RDS shows no operation any more, and the other cluster is still the writer. There is no new attempt before the cooldown."
+        "RDS no longer shows an operation, and the other cluster is still the writer. The controller does not try again before "
+        "the cooldown has ended."
     ),
-    Reason.FAILOVER_ABANDONED: "The call never took effect, and the writer lives again. Nothing was promoted.",
-    Reason.FAILOVER_REFUSED: "RDS refused the call; it is tried again while the verdict stands. Read the error in the evidence.",
-    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not get through; it is tried again at the next cycle.",
-    Reason.FAILOVER_UNCERTAIN: "The call got no clear answer. It is not repeated before RDS has had time to show whether it took effect.",
-    Reason.ROLES_CHANGED: "A switchover or failover that this controller did not start. The cooldown runs from now.",
-    Reason.HEALTHY: "The trouble that was told of is over. Nothing to do.",
+    Reason.FAILOVER_ABANDONED: "The call had no effect, and the writer is reachable again. No cluster was promoted.",
+    Reason.FAILOVER_REFUSED: "RDS refused the call. The controller repeats it while the outage lasts. Read the error in the evidence.",
+    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not reach RDS. The controller repeats it in the next cycle.",
+    Reason.FAILOVER_UNCERTAIN: (
+        "The call got no clear answer. The controller waits until RDS would show its effect before it calls again."
+    ),
+    Reason.ROLES_CHANGED: "A switchover or failover that this controller did not start has changed the writer. The cooldown starts now.",
+    Reason.HEALTHY: "The reported trouble is over. No action is needed.",
 }
 
 
 class NoticeQueue:
-    """Decides who hears what, and when: pure over the state, but for the ids that it is given."""
+    """Adds notices to a state's outbox: pure functions of the state, except for the ids."""
 
     def __init__(self, *, policy: Policy, region: str, global_cluster_id: str, new_id: Callable[[], str]) -> None:
         self._policy = policy
@@ -54,34 +58,32 @@ class NoticeQueue:
         self._global_cluster_id = global_cluster_id
         self._new_id = new_id
 
-    def tell(self, state: State, event: Event, at: datetime) -> State:
-        """Return the state with a notice of `event` to be delivered, unless it is one that was told in this episode."""
+    def queue_event(self, state: State, event: Event, at: datetime) -> State:
+        """Return the state with a notice of `event`, unless it is sent once per episode and was queued before."""
         if event.reason in ONCE_PER_EPISODE:
             if event.reason in state.notified:
                 return state
             state = replace(state, notified=(*state.notified, event.reason))
         return replace(state, outbox=(*state.outbox, self._notice(event, at))[-OUTBOX_LIMIT:])
 
-    def update_state(self, state: State, decision: Decision, peer: Peer, at: datetime) -> State:
-        """Return the state after one cycle's decision: episodes counted, people told or asked once."""
-        if decision.reason in CALM:
-            return self._calm(state, decision, at)
+    def track_decision(self, state: State, decision: Decision, peer: Peer, at: datetime) -> State:
+        """Return the state after one cycle's decision: its episode counted, its notice or approval request queued once."""
+        if decision.reason in HEALTHY_REASONS:
+            return self._track_healthy(state, decision, at)
         if decision.reason is Reason.FAILOVER_UNDER_WAY:
             return state
         state = replace(state, unhealthy_cycles=state.unhealthy_cycles + 1, healthy_cycles=0)
-        is_new_question = decision.action is Action.REQUEST_APPROVAL and state.pending is None
-        if is_new_question:
-            state = replace(
-                state, pending=Pending(id=self._new_id(), verdict=_verdict_behind(decision, peer), asked_at=at)
-            )
-        lasts = state.unhealthy_cycles >= self._policy.failure_threshold
-        if decision.action is Action.HOLD or not lasts:
+        is_new_request = decision.action is Action.REQUEST_APPROVAL and state.pending is None
+        if is_new_request:
+            pending = Pending(id=self._new_id(), verdict=_verdict_behind(decision, peer), asked_at=at)
+            state = replace(state, pending=pending)
+        if decision.action is Action.HOLD or state.unhealthy_cycles < self._policy.failure_threshold:
             return state
-        if is_new_question:  # whoever answered an earlier one in this episode must hear of it
+        if is_new_request:  # an earlier request of this episode was answered: the new one needs its own notice
             state = replace(state, notified=tuple(reason for reason in state.notified if reason is not decision.reason))
-        return self.announce(state, decision, at)
+        return self.queue_intent(state, decision, at)
 
-    def announce(self, state: State, decision: Decision, at: datetime) -> State:
+    def queue_intent(self, state: State, decision: Decision, at: datetime) -> State:
         """Return the state with a notice of the decision, once per episode."""
         if decision.reason in state.notified:
             return state
@@ -89,9 +91,9 @@ class NoticeQueue:
         if decision.action is Action.REQUEST_APPROVAL and state.pending is not None:
             evidence["decision_id"] = state.pending.id
         state = replace(state, notified=(*state.notified, decision.reason))
-        return self.tell(state, Event(reason=decision.reason, action=decision.action, evidence=evidence), at)
+        return self.queue_event(state, Event(reason=decision.reason, action=decision.action, evidence=evidence), at)
 
-    def _calm(self, state: State, decision: Decision, at: datetime) -> State:
+    def _track_healthy(self, state: State, decision: Decision, at: datetime) -> State:
         state = replace(state, healthy_cycles=min(state.healthy_cycles + 1, self._policy.failure_threshold))
         if state.healthy_cycles < self._policy.failure_threshold or not (
             state.notified or state.unhealthy_cycles or state.pending
@@ -101,35 +103,36 @@ class NoticeQueue:
         if not notified:
             return state
         evidence: Evidence = {**decision.evidence, "notified": ", ".join(notified)}
-        return self.tell(state, Event(reason=Reason.HEALTHY, action=Action.NOTIFY, evidence=evidence), at)
+        return self.queue_event(state, Event(reason=Reason.HEALTHY, action=Action.NOTIFY, evidence=evidence), at)
 
     def _notice(self, event: Event, at: datetime) -> Notice:
-        identity = self._new_id()
+        notice_id = self._new_id()
         line = {
             "reason": event.reason,
             "action": event.action,
             "global_cluster": self._global_cluster_id,
             "region": self._region,
             "at": at.isoformat(),
-            "id": identity,
+            "id": notice_id,
             "evidence": dict(event.evidence),
-            "next": self._next_step(event),
+            "next": _next_step(event),
             "runbook": event.reason,
         }
         text = json.dumps(line, default=str)
-        return Notice(id=identity, at=at, reason=event.reason, action=event.action, line=text)
-
-    def _next_step(self, event: Event) -> str:
-        if event.action is Action.REQUEST_APPROVAL:
-            return (
-                f"Decide: `python -m operations approve {event.evidence.get('decision_id')}`. "
-                "Nothing is promoted until then, and the approval counts only while the verdict stands."
-            )
-        return NEXT_STEPS.get(event.reason, f"See the runbook, heading `{event.reason}`.")
+        return Notice(id=notice_id, at=at, reason=event.reason, action=event.action, line=text)
 
 
-def _verdict_behind(question: Decision, peer: Peer) -> Reason:
-    """What would be done on a yes to this question."""
-    if question.reason is Reason.REGION_UNCLEAR:
+def _next_step(event: Event) -> str:
+    if event.action is Action.REQUEST_APPROVAL:
+        return (
+            f"Decide: `python -m operations approve {event.evidence.get('decision_id')}`. "
+            "No cluster is promoted without your approval, which is valid only while the outage lasts."
+        )
+    return NEXT_STEPS.get(event.reason, f"See the runbook, heading `{event.reason}`.")
+
+
+def _verdict_behind(request: Decision, peer: Peer) -> Reason:
+    """Return the reason with which the controller fails over once the request is approved."""
+    if request.reason is Reason.REGION_UNCLEAR:
         return Reason.REGION_IMPAIRED
     return Reason.WRITER_DOWN if peer is Peer.DOWN else Reason.REGION_LOST

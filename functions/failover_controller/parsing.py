@@ -1,24 +1,19 @@
-"""Reads what the other side answered: health_check's JSON, and RDS's descriptions.
-
-Owns the translation of foreign answers into the controller's words. Does not own the asking (`observe.py`).
-Invariant: an answer that does not have the agreed form raises `UnusableError` or becomes an unknown; nothing is
-guessed from it.
-"""
+"""Parsing of health_check's and RDS's answers. A malformed answer raises UnusableError or becomes an unknown value."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from math import isfinite
 from typing import NamedTuple
 
-from .model import Operation, Peer, Port, Side
+from .model import GlobalOperation, Peer, Port, Side
 from .ports import PortError, SilentError, UnusableError
 
-DEAD_WORDS = frozenset({"timeout", "refused", "reset", "unreachable", "name-resolution"})
-"""Failures of health_check after which nobody serves. Any other word means that something answered, or that we can't tell."""
+UNREACHABLE_FAILURES = frozenset({"timeout", "refused", "reset", "unreachable", "name-resolution"})
+"""health_check's failures that mean an unreachable endpoint. After any other failure something answered."""
 
 
 class Probe(NamedTuple):
-    """What one probe says of one cluster. Times in milliseconds."""
+    """Probe result of one cluster."""
 
     port: Port
     read_only: bool | None
@@ -29,14 +24,14 @@ class Probe(NamedTuple):
     failure: str | None
 
 
-UNKNOWN_PROBE = Probe(Port.UNKNOWN, None, None, None, None, None, "the answer holds no probe of it")
+UNKNOWN_PROBE = Probe(Port.UNKNOWN, None, None, None, None, None, "the answer contains no probe of this cluster")
 
 
 class GlobalView(NamedTuple):
-    """What RDS says of the global cluster."""
+    """RDS's description of the global cluster."""
 
     writer: Side
-    operation: Operation | None
+    operation: GlobalOperation | None
     synchronization: str | None
 
 
@@ -44,55 +39,55 @@ def read_probes(answer: object) -> dict[str, Probe]:
     """Return the probes of a health_check answer by cluster id.
 
     Raises:
-        UnusableError: when the answer does not have the agreed form.
+        UnusableError: the answer is malformed.
     """
     probes = answer.get("probes") if isinstance(answer, Mapping) else None
     if not isinstance(probes, list):
-        raise UnusableError(f"malformed: an answer with a list of probes was expected, not {_shown(answer)}")
+        raise UnusableError(f"malformed: expected a list of probes, got {_shortened(answer)}")
     found: dict[str, Probe] = {}
     for probe in probes:
         cluster = probe.get("cluster") if isinstance(probe, Mapping) else None
         if not isinstance(probe, Mapping) or not isinstance(cluster, str):
-            raise UnusableError(f"malformed: a probe without a cluster: {_shown(probe)}")
+            raise UnusableError(f"malformed: a probe without a cluster: {_shortened(probe)}")
         found[cluster] = _read_probe(probe)
     return found
 
 
-def judge_peer(
+def read_peer(
     probes: Mapping[str, Probe] | None, error: PortError | None, cluster_id: str, *, is_writer: bool
 ) -> tuple[Peer, str | None]:
-    """Return what the other region says of its own cluster, and the detail when that is not good.
+    """Return the other region's report on its own cluster, and a detail unless it is fine.
 
-    Silent is only what gave no answer at all. An error of its Lambda API (throttled, denied, failed) or a malformed answer shows a
-    living region, and is unknown.
+    Only a missing answer is silent. An error of its Lambda API (throttled, denied, failed) or a malformed answer shows
+    a reachable region and is unknown.
     """
     if probes is None:
         return (Peer.SILENT if isinstance(error, SilentError) else Peer.UNKNOWN), str(error)
     probe = probes.get(cluster_id, UNKNOWN_PROBE)
     if probe.port is Port.DEAD:
-        return Peer.DOWN, f"its own probe says {probe.failure}"
+        return Peer.DOWN, f"its probe reports {probe.failure}"
     if probe.port is not Port.ALIVE:
-        return Peer.UNKNOWN, f"its own probe says {probe.failure}"
+        return Peer.UNKNOWN, f"its probe reports {probe.failure}"
     if is_writer and probe.read_only is not False:
-        return Peer.UNKNOWN, "its own probe does not find the writer endpoint writable"
+        return Peer.UNKNOWN, "its probe did not find the writer endpoint writable"
     return Peer.FINE, None
 
 
 def read_global_cluster(answer: object, own_arn: str, peer_arn: str) -> GlobalView:
-    """Return who is writer, what is under way, and how the own cluster is synchronized.
+    """Return the writer, the operation in progress and the synchronization of this region's cluster.
 
     Raises:
-        UnusableError: when the answer does not have the form of DescribeGlobalClusters.
+        UnusableError: the answer does not have the form of DescribeGlobalClusters.
     Source: Amazon RDS API Reference, GlobalCluster, GlobalClusterMember, FailoverState.
     """
     members = answer.get("GlobalClusterMembers") if isinstance(answer, Mapping) else None
     if not isinstance(answer, Mapping) or not isinstance(members, list):
-        raise UnusableError(f"malformed: a global cluster with members was expected, not {_shown(answer)}")
+        raise UnusableError(f"malformed: expected a global cluster with members, got {_shortened(answer)}")
     writers: list[object] = []
     synchronization: str | None = None
     for member in members:
         if not isinstance(member, Mapping):
-            raise UnusableError(f"malformed: a member of the global cluster: {_shown(member)}")
+            raise UnusableError(f"malformed: a member of the global cluster: {_shortened(member)}")
         if member.get("IsWriter") is True:
             writers.append(member.get("DBClusterArn"))
         if member.get("DBClusterArn") == own_arn:
@@ -103,23 +98,23 @@ def read_global_cluster(answer: object, own_arn: str, peer_arn: str) -> GlobalVi
 
 
 def read_own_cluster(answer: object) -> tuple[str | None, int | None]:
-    """Return the status of the own cluster and the number of its instances, each `None` when not said."""
+    """Return the status and the number of instances of this region's cluster; `None` if missing."""
     if not isinstance(answer, Mapping):
-        raise UnusableError(f"malformed: a cluster was expected, not {_shown(answer)}")
+        raise UnusableError(f"malformed: expected a cluster, got {_shortened(answer)}")
     members = answer.get("DBClusterMembers")
     return _text(answer.get("Status")), len(members) if isinstance(members, list) else None
 
 
-def _read_operation(failover_state: object, own_arn: str) -> Operation | None:
-    """`FailoverState` is empty, or absent, unless a switchover or failover is scheduled or in progress."""
+def _read_operation(failover_state: object, own_arn: str) -> GlobalOperation | None:
+    """Return the operation in `FailoverState`, which is empty or absent unless one is scheduled or in progress."""
     if not failover_state:
         return None
     if not isinstance(failover_state, Mapping):
-        return Operation(status="malformed", to_own=None, allows_data_loss=None)
+        return GlobalOperation(status="malformed", to_own=None, allows_data_loss=None)
     status, target = _text(failover_state.get("Status")), _text(failover_state.get("ToDbClusterArn"))
     if status is None and target is None:
         return None
-    return Operation(
+    return GlobalOperation(
         status=status or "unknown",
         to_own=None if target is None else target == own_arn,
         allows_data_loss=_flag(failover_state.get("IsDataLossAllowed")),
@@ -138,7 +133,7 @@ def _read_probe(probe: Mapping[str, object]) -> Probe:
         connect_ms=_milliseconds(probe.get("connect_ms")),
         heartbeat=_instant(probe.get("heartbeat_at")),
         heartbeat_age_ms=age,
-        # Without the lag columns the heartbeat's age is an upper bound: all that was committed before it has arrived.
+        # Without the lag columns the heartbeat's age is an upper bound: everything committed before it has arrived.
         lag_ms=max(lags) if lags else age,
         failure=failure,
     )
@@ -146,15 +141,15 @@ def _read_probe(probe: Mapping[str, object]) -> Probe:
 
 def _read_port(failure: object, reachable: bool | None) -> tuple[Port, str | None]:
     if reachable is None or not isinstance(failure, str | None):
-        return Port.UNKNOWN, f"malformed: reachable {reachable}, failure {_shown(failure)}"
+        return Port.UNKNOWN, f"malformed: reachable {reachable}, failure {_shortened(failure)}"
     if failure is None:
-        return (Port.ALIVE, None) if reachable else (Port.UNKNOWN, "not reachable, and no reason given")
-    # After a log-in that worked the server lives, whatever came next: a blocked write must not promote anything.
-    is_dead = not reachable and failure.split(":")[0].strip() in DEAD_WORDS
-    return (Port.DEAD if is_dead else Port.UNUSABLE), failure[:200]
+        return (Port.ALIVE, None) if reachable else (Port.UNKNOWN, "not reachable, without a reason")
+    # After a successful log-in the server is reachable. A blocked write must not cause a failover.
+    is_unreachable = not reachable and failure.split(":")[0].strip() in UNREACHABLE_FAILURES
+    return (Port.DEAD if is_unreachable else Port.UNUSABLE), failure[:200]
 
 
-def _shown(value: object) -> str:
+def _shortened(value: object) -> str:
     return repr(value)[:120]
 
 

@@ -1,8 +1,4 @@
-"""What the controller needs of the outside, as Protocols, and the errors that cross them.
-
-Owns the borders. Does not own any client (`aws.py`) or any fake (the tests'). Invariant: an adapter raises one of the
-errors named here, and nothing of botocore passes them.
-"""
+"""Interfaces of the controller to AWS, and the only errors that cross them."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -16,46 +12,46 @@ Answer = Mapping[str, object]
 
 
 class PortError(Exception):
-    """Something outside did not do what it was asked."""
+    """A call to AWS failed."""
 
 
 class SilentError(PortError):
-    """No answer at all: a time-out, or no connection."""
+    """No answer: a time-out, or no connection."""
 
 
 class UnusableError(PortError):
-    """An answer that tells nothing: an error, a refusal, something malformed. Whoever gave it is alive."""
+    """An inconclusive answer: an error, a refusal or a malformed one. Its sender is reachable."""
 
 
-class ConflictError(PortError):
-    """A conditional write lost: somebody else wrote first."""
+class StateConflictError(PortError):
+    """A conditional write failed: another process wrote first."""
 
 
 class UnavailableError(PortError):
-    """The table did not answer, or refused; a write may or may not have taken effect."""
+    """The service did not answer or refused; a write may have taken effect."""
 
 
 class CallRefusedError(PortError):
-    """RDS refused the failover: it did not take effect."""
+    """RDS refused the failover call, which has no effect."""
 
 
 class CallNotSentError(PortError):
-    """The failover call was throttled or never got through: it did not take effect."""
+    """The failover call was throttled or not sent, and has no effect."""
 
 
 class CallUncertainError(PortError):
-    """The failover call may or may not have taken effect."""
+    """The failover call may have taken effect."""
 
 
 class HealthChecks(Protocol):
-    """The two health_check functions. Both raise SilentError or UnusableError."""
+    """The health_check functions of both regions. Raises SilentError or UnusableError."""
 
     def ask_own(self, request: Answer) -> object:
-        """Invoke this region's function; return its answer as parsed JSON."""
+        """Invoke this region's function and return its parsed JSON answer."""
         ...
 
     def ask_peer(self, request: Answer) -> object:
-        """Invoke the other region's function over that region's Lambda API."""
+        """Invoke the other region's function and return its parsed JSON answer."""
         ...
 
 
@@ -63,11 +59,11 @@ class Rds(Protocol):
     """This region's RDS API. Reads raise SilentError or UnusableError."""
 
     def read_global_cluster(self) -> object:
-        """Return the global cluster as DescribeGlobalClusters gives it."""
+        """Return the global cluster in the form of DescribeGlobalClusters."""
         ...
 
     def read_own_cluster(self) -> object:
-        """Return this region's cluster as DescribeDBClusters gives it."""
+        """Return this region's cluster in the form of DescribeDBClusters."""
         ...
 
     def fail_over(self, target: str) -> None:
@@ -80,35 +76,35 @@ class Rds(Protocol):
 
 
 class Store(Protocol):
-    """The table of this region. Everything raises UnavailableError; conditional writes also ConflictError."""
+    """This region's table. Methods raise UnavailableError, conditional writes also StateConflictError."""
 
     def read(self, approval_id: str | None) -> Records:
-        """Read state, switch, lease, lock and the approval of a pending decision, consistently and at once."""
+        """Read state, switch, lease, lock and the approval of a pending decision in one consistent read."""
         ...
 
     def write_state(self, state: State) -> State:
-        """Write if the table still holds `state.version`; return the state with the version now written."""
+        """Write if the table holds `state.version`; return the state with its new version."""
         ...
 
     def take_lease(self, holder: str, at: datetime, previous: Claim | None) -> Claim:
-        """Take the lease if it is still `previous`."""
+        """Take the lease if its item is still `previous`."""
         ...
 
     def take_lock(self, holder: str, at: datetime, until: datetime) -> None:
-        """Take the lock if it is free, has expired at `at`, or is the holder's own."""
+        """Take the lock if it is free, expired at `at` or held by `holder`."""
         ...
 
     def release_lock(self, holder: str) -> None:
-        """Free the lock if it is the holder's."""
+        """Release the lock if `holder` holds it."""
         ...
 
     def record(self, notice: Notice) -> None:
-        """Add to the audit trail; recording the same notice again changes nothing."""
+        """Add a notice to the audit trail; a repetition changes nothing."""
         ...
 
 
 class Topic(Protocol):
-    """The SNS topic that people listen to."""
+    """The SNS topic."""
 
     def publish(self, notice: Notice) -> None:
         """Publish one notice; raises UnavailableError."""
@@ -116,16 +112,16 @@ class Topic(Protocol):
 
 
 class Metrics(Protocol):
-    """CloudWatch's metrics."""
+    """CloudWatch metrics."""
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put all values (name -> number, unit) of one cycle at once; raises UnavailableError."""
+        """Put the values (name -> number, unit) of one cycle in one call; raises UnavailableError."""
         ...
 
 
 class Threads(Protocol):
-    """Where calls run side by side."""
+    """Executor of parallel calls."""
 
     def submit(self, call: Callable[[], Result], /) -> "Future[Result]":
-        """Start `call` and return at once."""
+        """Start `call` without waiting for it."""
         ...

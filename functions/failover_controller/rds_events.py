@@ -1,9 +1,7 @@
-"""What RDS itself says of a switchover or failover, taken from EventBridge into the audit trail, beside our own notices.
+"""Recorder of RDS events from EventBridge in the audit trail.
 
-Owns which events are of this global database, and their form in the audit trail. Does not own the rule that delivers
-them, nor the telling of people: the rule's other target is the topic. Invariant: it only adds to the audit trail; no
-lease, no cycle and no decision rests on an event, for RDS emits them on a best effort basis: out of sequence, twice or
-never. What can't be understood is logged and let go, as a repetition would not make it any better.
+Events are never an input of a decision: RDS emits them on a best-effort basis, possibly out of order, twice or never.
+Malformed events are logged and dropped.
 Source: Monitoring Amazon Aurora events; Amazon RDS event categories and event messages for Aurora.
 """
 
@@ -18,22 +16,22 @@ from .ports import PortError, Store
 
 SOURCE = "aws.rds"
 WRITE_PAUSES_SECONDS = (1.0, 1.0)
-"""After each, the table is asked again. Lambda repeats nothing here: a late start of the controller would be repeated too."""
+"""Pauses before a write is retried. Lambda's own retries are off, as they would also repeat late starts of the controller."""
 TEXT_LIMIT = 1000
-"""Characters of a text that are kept: the item must stay small, whatever was sent."""
+"""Maximum length of a recorded text, which bounds the item's size."""
 
 
 class MalformedEventError(ValueError):
-    """An event does not have the form that AWS documents."""
+    """An event does not have the documented form."""
 
 
 def is_rds_event(event: object) -> bool:
-    """Whether the function was started by an event of RDS, and not by its schedule."""
+    """Whether the invocation is an RDS event and not the schedule."""
     return isinstance(event, Mapping) and event.get("source") == SOURCE
 
 
 class RdsEventRecorder:
-    """Records events of RDS; the same event again is the same item."""
+    """Records RDS events; a repeated event is the same item."""
 
     def __init__(
         self,
@@ -50,23 +48,23 @@ class RdsEventRecorder:
         self._region = region
         self._global_cluster_id = global_cluster_id
         names = "|".join(re.escape(name) for name in (global_cluster_id, *cluster_ids))
-        # Hyphens belong to names: payments-dev is not in payments-dev-2.
+        # Hyphens are part of a name: payments-dev must not match in payments-dev-2.
         self._names = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])", re.IGNORECASE)
         self._sleep = sleep
 
     def record(self, event: Mapping[str, object]) -> dict[str, object]:
-        """Record one event and say whether it was recorded, JSON-ready.
+        """Record one event; return in JSON types whether it was recorded.
 
         Raises:
-            PortError: the table did not take it, three times over: the invocation fails, so that it is counted.
+            PortError: three writes failed. The invocation fails and counts as a Lambda error.
         """
         try:
             notice = self._notice(event)
         except MalformedEventError as error:
-            self._log.warning("an event of RDS was not understood: %s: %s", error, repr(event)[:TEXT_LIMIT])
+            self._log.warning("malformed RDS event: %s: %s", error, repr(event)[:TEXT_LIMIT])
             return {"recorded": False, "why": f"malformed: {error}"}
         if notice is None:
-            return {"recorded": False, "why": "it is of another cluster"}
+            return {"recorded": False, "why": "the event is about another cluster"}
         self._log.info(notice.line)
         self._write(notice)
         return {"recorded": True, "id": notice.id}
@@ -80,16 +78,16 @@ class RdsEventRecorder:
         return self._store.record(notice)
 
     def _notice(self, event: Mapping[str, object]) -> Notice | None:
-        """The event as an entry of the audit trail; `None` when it is of another cluster of the account."""
+        """Return the event's audit trail entry; `None` if it is about another cluster of the account."""
         detail = event.get("detail")
         if not isinstance(detail, Mapping):
             raise MalformedEventError("detail: is missing")
-        identity, event_id = _text(event, "id"), _text(detail, "EventID")
-        # Events on blocked writes are the instances' own, and name the cluster in their message only.
-        where = [detail.get(name) for name in ("SourceIdentifier", "SourceArn", "Message")]
-        if not any(isinstance(text, str) and self._names.search(text) for text in where):
+        notice_id, event_id = _text(event, "id"), _text(detail, "EventID")
+        # Events on blocked writes are about instances and name the cluster only in their message.
+        texts = [detail.get(name) for name in ("SourceIdentifier", "SourceArn", "Message")]
+        if not any(isinstance(text, str) and self._names.search(text) for text in texts):
             return None
-        # To the millisecond in the detail; the envelope has whole seconds.
+        # `Date` has milliseconds; the envelope's `time` has whole seconds.
         at = _time(detail, "Date") if "Date" in detail else _time(event, "time")
         line = {
             "reason": Reason.RDS_EVENT,
@@ -97,16 +95,16 @@ class RdsEventRecorder:
             "global_cluster": self._global_cluster_id,
             "region": self._region,
             "at": at.isoformat(),
-            "id": identity,
+            "id": notice_id,
             "evidence": {
                 "event_id": event_id,
-                "message": _shown(detail.get("Message")),
-                "source": _shown(detail.get("SourceIdentifier")),
-                "source_type": _shown(detail.get("SourceType")),
+                "message": _shortened(detail.get("Message")),
+                "source": _shortened(detail.get("SourceIdentifier")),
+                "source_type": _shortened(detail.get("SourceType")),
             },
             "runbook": Reason.RDS_EVENT,
         }
-        return Notice(id=identity, at=at, reason=Reason.RDS_EVENT, action=Action.NOTIFY, line=json.dumps(line))
+        return Notice(id=notice_id, at=at, reason=Reason.RDS_EVENT, action=Action.NOTIFY, line=json.dumps(line))
 
 
 def _text(item: Mapping[str, object], name: str) -> str:
@@ -125,5 +123,5 @@ def _time(item: Mapping[str, object], name: str) -> datetime:
         raise MalformedEventError(f"{name}: {error}") from error
 
 
-def _shown(value: object) -> str | None:
+def _shortened(value: object) -> str | None:
     return None if value is None else str(value)[:TEXT_LIMIT]

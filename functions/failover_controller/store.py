@@ -1,9 +1,5 @@
-"""The controller's memory in its table: which item holds what, and on which conditions it is written.
-
-Owns the keys and the conditions. Does not own the form of the items (`items.py`) or the calls (`aws.py`). Invariant:
-no item that another invocation relies on is written without a condition; an item that can't be understood is
-reported, never replaced.
-"""
+# ruff: noqa: D102 - the ports document these methods
+"""The table's keys and write conditions. Malformed items are reported and never overwritten."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,7 +31,7 @@ class Table(Protocol):
     """A table with conditional writes."""
 
     def read(self, keys: list[Key]) -> dict[Key, dict[str, object] | None]:
-        """Return the items by key: `None` when absent, left out when not read."""
+        """Return the items by key: `None` if absent, left out if not read. Raises UnavailableError."""
         ...
 
     def write(
@@ -46,22 +42,22 @@ class Table(Protocol):
         condition: str | None = None,
         values: Mapping[str, object] | None = None,
     ) -> None:
-        """Put one item if the condition holds."""
+        """Put one item. In `condition`, `#name` is an attribute and `:name` one of `values`.
+
+        Raises:
+            StateConflictError: the condition does not hold.
+            UnavailableError: the item may have been written.
+        """
         ...
 
 
 class TableStore:
-    """The store on a table."""
+    """State, lease, lock, switch, approvals and audit trail in one table."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def read(self, approval_id: str | None) -> Records:
-        """Read everything that a cycle needs, at once and consistently.
-
-        Raises:
-            UnavailableError.
-        """
         keys = [STATE, LEASE, LOCK, SWITCH]
         approval: Key | None = None if approval_id is None else ("approval", approval_id)
         items = self._table.read(keys if approval is None else [*keys, approval])
@@ -73,7 +69,7 @@ class TableStore:
         for key, read in wanted:
             name = key[0]
             if key not in items:
-                failures[name] = "was not read: throttled"
+                failures[name] = "was not read (throttled)"
                 continue
             item = items[key]
             try:
@@ -90,20 +86,15 @@ class TableStore:
         )
 
     def write_state(self, state: State) -> State:
-        """Write over exactly the version that the state came from; return it with the version now in the table.
-
-        Raises:
-            ConflictError, UnavailableError.
-        """
         written = replace(state, version=state.version + 1)
         self._write_over(STATE, state_item(written), state.version)
         return written
 
     def take_lease(self, holder: str, at: datetime, previous: Claim | None) -> Claim:
-        """Take the lease over from `previous`; it has no end of its own, a successor takes it.
+        """Take the lease from `previous`. It does not expire; a successor takes it.
 
         Raises:
-            ConflictError, UnavailableError.
+            StateConflictError, UnavailableError.
         """
         version = 0 if previous is None else previous.version
         claim = Claim(holder=holder, until=None, version=version + 1)
@@ -112,10 +103,10 @@ class TableStore:
         return claim
 
     def take_lock(self, holder: str, at: datetime, until: datetime) -> None:
-        """Take the lock when it is free, expired or the holder's own.
+        """Take the lock if it is free, expired or held by `holder`.
 
         Raises:
-            ConflictError, UnavailableError.
+            StateConflictError, UnavailableError.
         """
         self._table.write(
             LOCK,
@@ -125,20 +116,10 @@ class TableStore:
         )
 
     def release_lock(self, holder: str) -> None:
-        """Free the lock, unless somebody else has it by now.
-
-        Raises:
-            ConflictError, UnavailableError.
-        """
         attributes = {"holder": holder, "until": 0, "version": 0}
         self._table.write(LOCK, attributes, condition="#holder = :holder", values={"holder": holder})
 
     def record(self, notice: Notice) -> None:
-        """Add a notice to the audit trail, where it stays.
-
-        Raises:
-            UnavailableError.
-        """
         self._table.write(history_key(notice), history_item(notice))
 
     def _write_over(self, key: Key, attributes: Mapping[str, object], version: int | None) -> None:

@@ -1,9 +1,7 @@
-"""The form of the items in the table: state, switch, lease, lock, approval, history.
+"""Items of the table and their attributes; `operations` reads and writes the same form.
 
-Owns the names and types of their attributes; `operations` writes the switch and the approval in the same form. Does
-not own any call (`aws.py`). Invariant: what does not have the agreed form raises `MalformedItemError`, so that the
-reader holds; an attribute that is absent has the value of a first run. Times are ISO-8601 strings in UTC;
-`expires_at` is in epoch seconds, as DynamoDB's TTL wants it.
+Times are ISO 8601 in UTC; `expires_at` is in epoch seconds for DynamoDB's TTL. Absent attributes have the value of a
+first run.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,16 +13,16 @@ from typing import TypeVar
 from .model import Action, Approval, Attempt, AttemptStatus, Claim, Notice, Pending, Reason, Side, State, Switch
 
 Item = Mapping[str, object]
-Word = TypeVar("Word", bound=StrEnum)
+Enumeration = TypeVar("Enumeration", bound=StrEnum)
 Value = TypeVar("Value")
 
 
 class MalformedItemError(ValueError):
-    """An item of the table does not have the agreed form."""
+    """An item of the table is malformed; the message names the attribute."""
 
 
 def state_item(state: State) -> dict[str, object]:
-    """Return the attributes of the state, without the keys and without what is `None`."""
+    """Return the attributes of the state, without the keys and without `None` values."""
     return _without_none(
         version=state.version,
         cycle_at=_written(state.cycle_at),
@@ -47,27 +45,23 @@ def state_item(state: State) -> dict[str, object]:
 
 
 def read_state(item: Item) -> State:
-    """Return the state that `item` holds.
-
-    Raises:
-        MalformedItemError: naming the attribute.
-    """
+    """Return the state. Raises MalformedItemError."""
     reader = _Reader(item)
     return State(
         version=reader.required("version", _whole),
         cycle_at=reader.optional("cycle_at", _time),
-        writer=reader.optional("writer", _word(Side)) or Side.UNKNOWN,
+        writer=reader.optional("writer", _member(Side)) or Side.UNKNOWN,
         roles_changed_at=reader.optional("roles_changed_at", _time),
         silent_cycles=reader.optional("silent_cycles", _whole) or 0,
         dead_cycles=reader.optional("dead_cycles", _whole) or 0,
         dead_since=reader.optional("dead_since", _time),
-        heartbeats=reader.sequence("heartbeats", _string),
+        heartbeats=reader.sequence("heartbeats", _is(str)),
         heartbeat_seen_at=reader.optional("heartbeat_seen_at", _time),
         lag_ms=reader.optional("lag_ms", _decimal),
         lag_at=reader.optional("lag_at", _time),
         unhealthy_cycles=reader.optional("unhealthy_cycles", _whole) or 0,
         healthy_cycles=reader.optional("healthy_cycles", _whole) or 0,
-        notified=reader.sequence("notified", _word(Reason)),
+        notified=reader.sequence("notified", _member(Reason)),
         pending=reader.optional("pending", _read_pending),
         attempt=reader.optional("attempt", _read_attempt),
         outbox=reader.sequence("outbox", _read_notice),
@@ -75,56 +69,44 @@ def read_state(item: Item) -> State:
 
 
 def read_switch(item: Item) -> Switch:
-    """Return the off-switch; `expires_at` ends a disarming by itself.
-
-    Raises:
-        MalformedItemError: naming the attribute.
-    """
+    """Return the off-switch. Raises MalformedItemError."""
     reader = _Reader(item)
     return Switch(
-        armed=reader.required("armed", _flag),
-        reason=reader.optional("reason", _string) or "",
-        by=reader.optional("by", _string) or "",
+        armed=reader.required("armed", _is(bool)),
+        reason=reader.optional("reason", _is(str)) or "",
+        by=reader.optional("by", _is(str)) or "",
         expires_at=reader.optional("expires_at", _moment),
     )
 
 
 def claim_item(claim: Claim) -> dict[str, object]:
-    """Return the attributes of the lease or the lock; `until` in epoch milliseconds, to be compared in a condition."""
+    """Return the attributes of the lease or the lock; `until` is in epoch milliseconds, for comparison in a condition."""
     until = None if claim.until is None else round(claim.until.timestamp() * 1000)
     return _without_none(holder=claim.holder, until=until, version=claim.version)
 
 
 def read_claim(item: Item) -> Claim:
-    """Return who holds the lease or the lock.
-
-    Raises:
-        MalformedItemError: naming the attribute.
-    """
+    """Return the holder of the lease or the lock. Raises MalformedItemError."""
     reader = _Reader(item)
     return Claim(
-        holder=reader.required("holder", _string),
+        holder=reader.required("holder", _is(str)),
         until=reader.optional("until", lambda value: _moment(_whole(value) / 1000)),
         version=reader.optional("version", _whole) or 0,
     )
 
 
 def read_approval(item: Item) -> Approval:
-    """Return a person's answer to the pending decision whose id is the item's sort key.
-
-    Raises:
-        MalformedItemError: naming the attribute.
-    """
+    """Return an operator's answer to the pending decision whose id is the item's sort key. Raises MalformedItemError."""
     reader = _Reader(item)
     return Approval(
-        id=reader.required("sort", _string),
-        approved=reader.required("approved", _flag),
-        by=reader.optional("by", _string) or "",
+        id=reader.required("sort", _is(str)),
+        approved=reader.required("approved", _is(bool)),
+        by=reader.optional("by", _is(str)) or "",
     )
 
 
 def history_key(notice: Notice) -> tuple[str, str]:
-    """Return the keys of a notice in the audit trail: in order of time, and the same for the same notice."""
+    """Return the keys of a notice in the audit trail, which sort by time and are unique to the notice."""
     return "history", f"{notice.at.isoformat()}#{notice.id}"
 
 
@@ -162,43 +144,43 @@ def _notice_map(notice: Notice) -> dict[str, object]:
 
 
 def _read_pending(value: object) -> Pending:
-    reader = _Reader(_map(value))
+    reader = _Reader(_check(value, dict))
     return Pending(
-        id=reader.required("id", _string),
-        verdict=reader.required("verdict", _word(Reason)),
+        id=reader.required("id", _is(str)),
+        verdict=reader.required("verdict", _member(Reason)),
         asked_at=reader.required("asked_at", _time),
     )
 
 
 def _read_attempt(value: object) -> Attempt:
-    reader = _Reader(_map(value))
+    reader = _Reader(_check(value, dict))
     return Attempt(
-        id=reader.required("id", _string),
-        status=reader.required("status", _word(AttemptStatus)),
-        verdict=reader.required("verdict", _word(Reason)),
+        id=reader.required("id", _is(str)),
+        status=reader.required("status", _member(AttemptStatus)),
+        verdict=reader.required("verdict", _member(Reason)),
         started_at=reader.required("started_at", _time),
         touched_at=reader.required("touched_at", _time),
         outage_at=reader.required("outage_at", _time),
         lag_ms=reader.optional("lag_ms", _decimal),
-        heartbeat=reader.optional("heartbeat", _string),
+        heartbeat=reader.optional("heartbeat", _is(str)),
         calls=reader.required("calls", _whole),
-        overdue=reader.optional("overdue", _flag) or False,
+        overdue=reader.optional("overdue", _is(bool)) or False,
     )
 
 
 def _read_notice(value: object) -> Notice:
-    reader = _Reader(_map(value))
+    reader = _Reader(_check(value, dict))
     return Notice(
-        id=reader.required("id", _string),
+        id=reader.required("id", _is(str)),
         at=reader.required("at", _time),
-        reason=reader.required("reason", _word(Reason)),
-        action=reader.required("action", _word(Action)),
-        line=reader.required("line", _string),
+        reason=reader.required("reason", _member(Reason)),
+        action=reader.required("action", _member(Action)),
+        line=reader.required("line", _is(str)),
     )
 
 
 class _Reader:
-    """Takes attributes out of an item, and names the one that is wrong."""
+    """Reads attributes of an item and names the malformed one in its error."""
 
     def __init__(self, item: Item) -> None:
         self._item = item
@@ -219,7 +201,7 @@ class _Reader:
         return value
 
     def sequence(self, name: str, parse: Callable[[object], Value]) -> tuple[Value, ...]:
-        return self.optional(name, lambda value: tuple(parse(part) for part in _list(value))) or ()
+        return self.optional(name, lambda value: tuple(parse(part) for part in _check(value, list))) or ()
 
 
 def _without_none(**attributes: object) -> dict[str, object]:
@@ -234,26 +216,14 @@ def _number(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(f"{value:.3f}")
 
 
-def _is(value: object, kind: type[Value]) -> Value:
+def _check(value: object, kind: type[Value]) -> Value:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is not a {kind.__name__}")
     return value
 
 
-def _string(value: object) -> str:
-    return _is(value, str)
-
-
-def _flag(value: object) -> bool:
-    return _is(value, bool)
-
-
-def _map(value: object) -> Item:
-    return _is(value, dict)
-
-
-def _list(value: object) -> list[object]:
-    return _is(value, list)
+def _is(kind: type[Value]) -> Callable[[object], Value]:
+    return lambda value: _check(value, kind)
 
 
 def _decimal(value: object) -> float:
@@ -274,11 +244,11 @@ def _moment(value: object) -> datetime:
 
 
 def _time(value: object) -> datetime:
-    at = datetime.fromisoformat(_string(value))
+    at = datetime.fromisoformat(_check(value, str))
     if at.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
     return at
 
 
-def _word(words: type[Word]) -> Callable[[object], Word]:
-    return lambda value: words(_string(value))
+def _member(kind: type[Enumeration]) -> Callable[[object], Enumeration]:
+    return lambda value: kind(_check(value, str))

@@ -1,11 +1,7 @@
-"""One probe under way: what it has learnt so far, and how to end it from outside.
+"""A probe in progress: its partial report, and a way to end it from another thread.
 
-Owns: the notes and the sockets of one probe.
-Does not own: what is asked (probe.py), how long it may take (deadline.py).
-Invariant: once it is abandoned, its notes don't change, its connection is shut, and it opens no other.
-
-PyMySQL's time-outs count from one received byte to the next, so a peer that trickles bytes is never late for them. So the
-end comes from outside: shutting a duplicate of the socket wakes whatever waits on the connection, in any of its stages.
+PyMySQL's time-outs restart with each received byte, so a peer that sends single bytes never reaches them. `abandon`
+therefore shuts down a duplicate of the socket, which interrupts any wait on the connection.
 """
 
 import socket
@@ -17,8 +13,8 @@ from dataclasses import replace
 from .model import ProbeFailure, ProbeReport, Target
 
 
-class Attempt:
-    """A probe of one target. `started_at` and `deadline` are of time.monotonic, in seconds."""
+class ConnectionAttempt:
+    """A probe of one target. `started_at` and `deadline` are seconds of time.monotonic."""
 
     def __init__(self, target: Target, *, started_at: float, deadline: float) -> None:
         self.target = target
@@ -33,39 +29,39 @@ class Attempt:
 
     @property
     def stage(self) -> str:
-        """What the probe is doing."""
+        """Name of the current stage."""
         return self._stage
 
     @property
     def is_logged_in(self) -> bool:
-        """Tell whether the database has let the probe in."""
+        """Whether the database accepted the log-in."""
         return self._report.reachable
 
     def enter(self, stage: str) -> None:
-        """Say what comes next."""
+        """Set the current stage."""
         self._stage = stage
 
-    def note(self, **learnt: object) -> None:
-        """Keep facts, by their names in ProbeReport."""
+    def note(self, **values: object) -> None:
+        """Set fields of the ProbeReport; has no effect after `abandon`."""
         with self._lock:
             if not self._is_abandoned:
-                self._report = replace(self._report, **learnt)  # pyright: ignore[reportArgumentType]
+                self._report = replace(self._report, **values)  # pyright: ignore[reportArgumentType]
 
     def complete(self) -> None:
-        """Say that all that matters is known: what comes now may fail or be late without being a failure of the probe."""
+        """Mark all required values as known. Later errors and time-outs no longer fail the probe."""
         with self._lock:
             self._is_complete = True
 
     def remaining_seconds(self) -> float:
-        """Return what is left until the deadline. Raises TimeoutError when nothing is."""
+        """Return the seconds until the deadline. Raises TimeoutError after it."""
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError("the deadline has passed")
         return remaining
 
     def watch(self, sock: socket.socket) -> None:
-        """Let `abandon` reach this socket, before it connects. Raises TimeoutError when the probe is abandoned already."""
-        duplicate = sock.dup()  # TLS takes the socket object over; a duplicate stays valid whatever becomes of it
+        """Let `abandon` shut down this socket; call before connecting. Raises TimeoutError after `abandon`."""
+        duplicate = sock.dup()  # TLS takes over the socket object; a duplicate stays valid
         with self._lock:
             previous, self._socket = self._socket, None if self._is_abandoned else duplicate
             if self._is_abandoned:
@@ -75,7 +71,7 @@ class Attempt:
             previous.close()
 
     def abandon(self) -> ProbeReport:
-        """End the probe, whatever it is doing, and return what it knew: it is late."""
+        """End the probe in any stage and return its report so far, with a time-out failure unless it is complete."""
         with self._lock:
             self._is_abandoned = True
             elapsed_ms = (time.monotonic() - self.started_at) * 1000
@@ -87,17 +83,17 @@ class Attempt:
         return report
 
     def release(self, *, shut: bool = False) -> None:
-        """Let go of the socket; with `shut`, end the connection for everybody who holds it."""
+        """Close the duplicate of the socket; with `shut`, shut down the connection too."""
         with self._lock:
             duplicate, self._socket = self._socket, None
         if duplicate is None:
             return
         if shut:
-            with suppress(OSError):  # it may not be connected, or no longer
+            with suppress(OSError):  # not connected
                 duplicate.shutdown(socket.SHUT_RDWR)
         duplicate.close()
 
     def report(self) -> ProbeReport:
-        """Return what is known by now."""
+        """Return the report so far."""
         with self._lock:
             return self._report

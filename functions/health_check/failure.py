@@ -1,8 +1,4 @@
-"""From an exception to the word for it.
-
-Owns: the classification. Does not own: what follows from it (the controller decides).
-Invariant: nothing secret gets into the detail: it is made of error numbers, error texts and our own words.
-"""
+"""Classification of exceptions as a ProbeFailure. The detail holds no secret."""
 
 import socket
 import ssl
@@ -24,29 +20,28 @@ _LONGEST_DETAIL = 200
 
 
 def describe(error: BaseException, stage: str, *, logged_in: bool) -> str:
-    """Return `<word>: <stage>: <detail>` for what went wrong at a stage of a probe."""
+    """Return `<failure>: <stage>: <detail>`."""
     detail = " ".join(str(error).split())[:_LONGEST_DETAIL] or type(error).__name__
     return f"{classify(error, logged_in=logged_in)}: {stage}: {detail}"
 
 
 def classify(error: BaseException, *, logged_in: bool) -> ProbeFailure:
-    """Return the word for an error of the network, of TLS, of PyMySQL or of the server."""
+    """Return the failure for an error of the network, TLS, PyMySQL or the server."""
     for cause in _causes(error):
-        word = _network_word(cause)
-        if word:
-            return word
+        if failure := _network_failure(cause):
+            return failure
     number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
     if number in _BY_NUMBER:
         return _BY_NUMBER[number]
     if number in _LOST_CONNECTION:
-        return ProbeFailure.RESET  # it ended in the middle of an answer
+        return ProbeFailure.RESET
     if logged_in and isinstance(error, pymysql.MySQLError) and not isinstance(error, pymysql.InternalError):
         return ProbeFailure.QUERY_FAILED
     return ProbeFailure.PROTOCOL
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Go from an error to those behind it; PyMySQL wraps what the network said in three different ways."""
+    """Yield an error and its causes. PyMySQL wraps network errors in three different ways."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -55,7 +50,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = getattr(current, "original_exception", None) or current.__cause__ or current.__context__
 
 
-def _network_word(error: BaseException) -> ProbeFailure | None:
+def _network_failure(error: BaseException) -> ProbeFailure | None:
     if isinstance(error, socket.gaierror):
         return ProbeFailure.NAME_RESOLUTION
     if isinstance(error, TimeoutError):

@@ -1,52 +1,52 @@
-"""The entry point that Lambda calls: parse, probe, answer.
-
-Owns: the process-wide state (settings, TLS context, abandoned probes).
-Does not own: anything that decides; every step is in its own module.
-Invariant: it answers within its limits, whatever the targets do.
-"""
+"""Lambda entry point of health_check."""
 
 import functools
 import os
 import time
 
-from .config import Settings, load
+from ..shared.iam_token import sign_token
+from ..shared.tls import tls_context
+from .config import HealthCheckConfig, load
 from .deadline import ProbeRunner
-from .model import NamesRequest, as_answer, as_names_answer, parse_request
+from .model import NamesRequest, Target, as_answer, as_names_answer, parse_request
 from .names import resolve
-from .probe import Prober, trusting
-from .token import token_signer
+from .probe import Prober
 
 
 @functools.cache
-def cold_start() -> tuple[Settings, ProbeRunner]:
-    """Read the settings and make what lives as long as the process.
+def cold_start() -> tuple[HealthCheckConfig, ProbeRunner]:
+    """Return the configuration and the probe runner, created once per process.
 
     Raises:
-        EnvironmentProblemError: a setting is missing or malformed.
+        EnvironmentProblemError: variables are missing or malformed.
     """
-    settings = load(os.environ)
+    config = load(os.environ)
+
+    def token(target: Target) -> str:
+        return sign_token(host=target.host, port=target.port, region=target.region, user=config.database_user)
+
     prober = Prober(
-        region=settings.region,
-        user=settings.database_user,
-        heartbeat_database=settings.heartbeat_database,
-        tls=trusting(settings.ca_bundle),
-        token=token_signer(settings.database_user),
+        region=config.region,
+        user=config.database_user,
+        heartbeat_database=config.heartbeat_database,
+        tls=tls_context(config.ca_bundle),
+        token=token,
     )
-    return settings, ProbeRunner(prober.probe)
+    return config, ProbeRunner(prober.probe)
 
 
 def handler(event: object, context: object) -> dict[str, object]:
-    """Answer one request (the form is in model.py).
+    """Answer one request; model.py defines both formats.
 
     Raises:
-        RequestError: the request is malformed.
-        EnvironmentProblemError: the function is misconfigured.
+        InvalidProbeRequestError: the request is malformed.
+        EnvironmentProblemError: variables are missing or malformed.
     """
     started_at = time.monotonic()
     request = parse_request(event)
-    settings, runner = cold_start()
+    config, runner = cold_start()
     if isinstance(request, NamesRequest):
         names = resolve(request.names, port=request.port, started_at=started_at, deadline_ms=request.deadline_ms)
-        return as_names_answer(settings.region, names)
+        return as_names_answer(config.region, names)
     reports = runner.run(request.targets, started_at=started_at, deadline_ms=request.deadline_ms)
-    return as_answer(settings.region, reports)
+    return as_answer(config.region, reports)

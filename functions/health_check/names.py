@@ -1,8 +1,4 @@
-"""Resolves names as the VPC does: what a client in it gets for `writer.<zone>`, which nobody outside can ask.
-
-Owns: the questions to the resolver, side by side. Does not own: what the addresses mean (the asker compares them).
-Invariant: the answer comes at the deadline at the latest; a question that hangs delays no other.
-"""
+"""Name resolution as a client inside the VPC sees it, for names such as `writer.<zone>` in a private zone."""
 
 import socket
 import threading
@@ -15,14 +11,14 @@ LATE = "no answer within the deadline"
 
 
 def resolve(names: Sequence[str], *, port: int, started_at: float, deadline_ms: float) -> list[NameReport]:
-    """Return a report for each name, in their order, at the latest `deadline_ms` after `started_at` (time.monotonic)."""
+    """Return a report for each name, in order, at most `deadline_ms` after `started_at` (time.monotonic)."""
     reports: dict[str, NameReport] = {}
 
-    def ask(name: str) -> None:
+    def run(name: str) -> None:
         reports[name] = _report(name, port)
 
-    # Daemons: name resolution can't be woken, and Lambda must be able to end the process whatever it waits for.
-    threads = [threading.Thread(target=ask, args=(name,), name=f"resolve-{name}", daemon=True) for name in names]
+    # Daemons: name resolution cannot be interrupted, and Lambda must be able to end the process.
+    threads = [threading.Thread(target=run, args=(name,), name=f"resolve-{name}", daemon=True) for name in names]
     deadline = started_at + deadline_ms / 1000
     for thread in threads:
         thread.start()

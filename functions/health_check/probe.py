@@ -1,10 +1,4 @@
-"""What is asked of one database, in which order.
-
-Owns: the connection (TCP, TLS, log-in by IAM token), the questions, the heartbeat.
-Does not own: the deadline (attempt.py, deadline.py), what the answers mean for a failover (the controller).
-Invariant: the role comes from @@innodb_read_only, never from the request; what was learnt before a failure is kept; a
-connection that works is closed with COM_QUIT.
-"""
+"""Probe of one database: connection, role, heartbeat and replication lag."""
 
 import json
 import logging
@@ -15,28 +9,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pymysql
 from pymysql.cursors import Cursor
 
-from .attempt import Attempt
+from .attempt import ConnectionAttempt
 from .failure import describe
 from .model import Target
 
 logger = logging.getLogger(__name__)
 
 
-def trusting(ca_bundle: Path) -> ssl.SSLContext:
-    """Return a TLS context that trusts this bundle alone, and checks the name (about 10 ms: once per process)."""
-    context = ssl.create_default_context(cafile=str(ca_bundle))
-    # Python 3.13 also enforces RFC 5280's form. A certificate of AWS that is sound but odd must not look like an outage.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
 class Prober:
-    """Probes targets as one user, writing heartbeats in the name of one region."""
+    """Probes targets as one database user and writes heartbeats with one region as source."""
 
     def __init__(
         self,
@@ -53,14 +38,14 @@ class Prober:
         self._tls = tls
         self._token = token
 
-    def probe(self, attempt: Attempt) -> None:
-        """Learn what there is to learn and note it in the attempt. Raises nothing: a failure is noted too."""
+    def probe(self, attempt: ConnectionAttempt) -> None:
+        """Probe the attempt's target; values and failures are noted in the attempt."""
         connection: pymysql.Connection | None = None
         try:
             connection = self._connect(attempt)
             with connection.cursor() as cursor:
-                self._ask(cursor, attempt)
-        # PyMySQL meets a peer that isn't MySQL with any exception; whichever it is, it is an answer about this target.
+                self._query(cursor, attempt)
+        # PyMySQL raises arbitrary exceptions if the peer does not speak MySQL.
         except Exception as error:  # noqa: BLE001
             attempt.note(failure=describe(error, attempt.stage, logged_in=attempt.is_logged_in))
         finally:
@@ -69,11 +54,11 @@ class Prober:
                     connection.close()
             attempt.release()
 
-    def _connect(self, attempt: Attempt) -> pymysql.Connection:
+    def _connect(self, attempt: ConnectionAttempt) -> pymysql.Connection:
         target = attempt.target
         password = self._token(target)
         started_at = time.monotonic()
-        sock = _connected_socket(attempt)
+        sock = _connect_socket(attempt)
         attempt.enter("log-in")
         remaining = attempt.remaining_seconds()
         connection = pymysql.connect(
@@ -97,7 +82,7 @@ class Prober:
         attempt.note(reachable=True, connect_ms=_milliseconds_since(started_at))
         return connection
 
-    def _ask(self, cursor: Cursor, attempt: Attempt) -> None:
+    def _query(self, cursor: Cursor, attempt: ConnectionAttempt) -> None:
         attempt.enter("role")
         cursor.execute("SELECT @@innodb_read_only")
         read_only = bool(_row(cursor)[0])
@@ -109,7 +94,7 @@ class Prober:
                 f"INSERT INTO {self._heartbeat_table} (source_region, written_at) VALUES (%s, UTC_TIMESTAMP(6)) "
                 "ON DUPLICATE KEY UPDATE written_at = UTC_TIMESTAMP(6)",
                 (self._region,),
-            )  # autocommit: the answer is the commit
+            )  # autocommit: the answer confirms the commit
             attempt.note(heartbeat_write_ms=_milliseconds_since(started_at))
         attempt.enter("heartbeat read")
         cursor.execute(
@@ -121,22 +106,22 @@ class Prober:
             age_ms = round(int(str(age_us)) / 1000, 3)
             attempt.note(heartbeat_at=newest.replace(tzinfo=UTC).isoformat(), heartbeat_age_ms=age_ms)
         if attempt.target.sources:
-            self._ask_sources(cursor, attempt)
+            self._read_sources(cursor, attempt)
         attempt.complete()
         if read_only:
-            self._ask_lag(cursor, attempt)
+            self._read_lag(cursor, attempt)
 
-    def _ask_sources(self, cursor: Cursor, attempt: Attempt) -> None:
-        """Note who wrote heartbeats: whether the database writes its own can't be told from the newest alone."""
+    def _read_sources(self, cursor: Cursor, attempt: ConnectionAttempt) -> None:
+        """Note the newest heartbeat of each source, which shows whether the database's event writes its own."""
         attempt.enter("heartbeat sources")
         cursor.execute(f"SELECT source_region, written_at FROM {self._heartbeat_table}")
         rows = [row for row in cursor.fetchall() if isinstance(row[1], datetime)]
-        attempt.note(heartbeat_sources={str(who): at.replace(tzinfo=UTC).isoformat() for who, at in rows})
+        attempt.note(heartbeat_sources={str(source): at.replace(tzinfo=UTC).isoformat() for source, at in rows})
 
-    def _ask_lag(self, cursor: Cursor, attempt: Attempt) -> None:
-        """Note the lag columns of the target's own region. They are a bonus: without them the probe has not failed.
+    def _read_lag(self, cursor: Cursor, attempt: ConnectionAttempt) -> None:
+        """Note the lag of the target's region. A failure of this query does not fail the probe.
 
-        Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user guide).
+        Source: Aurora MySQL-specific information_schema tables, Amazon Aurora User Guide.
         """
         attempt.enter("lag")
         try:
@@ -155,13 +140,13 @@ class Prober:
                 )
 
 
-def _connected_socket(attempt: Attempt) -> socket.socket:
-    """Return a TCP connection to the target, trying each of its addresses within what is left of the deadline."""
+def _connect_socket(attempt: ConnectionAttempt) -> socket.socket:
+    """Return a TCP connection to the first of the target's addresses that accepts one before the deadline."""
     attempt.enter("name resolution")
     target = attempt.target
     addresses = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     attempt.enter("connect")
-    problem: OSError = OSError("the name has no address")
+    failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
@@ -171,12 +156,12 @@ def _connected_socket(attempt: Attempt) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             sock.close()
-            problem = error
+            failure = error
             if isinstance(error, TimeoutError):
                 break
             continue
         return sock
-    raise problem
+    raise failure
 
 
 def _row(cursor: Cursor) -> tuple[object, ...]:
@@ -190,5 +175,5 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float | Decimal) else None
 
 
-def _milliseconds_since(moment: float) -> float:
-    return round((time.monotonic() - moment) * 1000, 3)
+def _milliseconds_since(start: float) -> float:
+    return round((time.monotonic() - start) * 1000, 3)

@@ -1,1 +1,1 @@
-"""The decision table changed on purpose, row by row: `python -m tests.mutation` says which changes the tests notice."""
+"""Mutation check of the decision table: `python -m tests.mutation` lists the changes that the tests detect."""

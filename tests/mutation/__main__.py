@@ -1,7 +1,6 @@
-"""`python -m tests.mutation`: change the decision table row by row, and say which changes the tests notice.
+"""`python -m tests.mutation`: change the decision table row by row and list the changes that the tests detect.
 
-Owns: the run, its table and its exit status: 0 when the behaviour tests notice every change but those that are proven to
-change nothing.
+Exits with 0 if the behaviour tests detect every change except those that are proven equivalent.
 """
 
 import sys
@@ -16,18 +15,18 @@ from tests.mutation.mutants import Mutant, mutants
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What became of a mutant."""
+class MutantResult:
+    """Result for a mutant."""
 
     mutant: Mutant
     by_behaviour: str | None
-    """The first test of behaviour that notices it."""
+    """First behaviour test that fails."""
     by_shape: str | None
-    """The first test of the table's shape that notices it."""
+    """First test of the table's shape that fails."""
     why_equivalent: str | None = None
-    """Why it decides everything alike; proven."""
+    """Proven reason why it decides every case alike."""
     refuted_by: str | None = None
-    """A case that shows the reason on the list to be wrong."""
+    """A case that refutes that reason."""
 
     @property
     def verdict(self) -> str:
@@ -37,14 +36,14 @@ class Finding:
         return "equivalent" if self.why_equivalent is not None and self.refuted_by is None else "SURVIVED"
 
 
-def examine(mutant: Mutant, behaviour: Sequence[CollectedTest], shape: Sequence[CollectedTest]) -> Finding:
-    """Run the tests on a mutant; for one that none of behaviour notices, prove the reason on the list."""
-    noticed, by_shape = first_failing(behaviour, mutant.table), first_failing(shape, mutant.table)
-    why = None if noticed is not None else why_equivalent(mutant)
+def examine(mutant: Mutant, behaviour: Sequence[CollectedTest], shape: Sequence[CollectedTest]) -> MutantResult:
+    """Run the tests on a mutant; if no behaviour test fails, prove that it is equivalent."""
+    by_behaviour, by_shape = first_failing(behaviour, mutant.table), first_failing(shape, mutant.table)
+    why = None if by_behaviour is not None else why_equivalent(mutant)
     if why is None:
-        return Finding(mutant=mutant, by_behaviour=noticed, by_shape=by_shape)
+        return MutantResult(mutant=mutant, by_behaviour=by_behaviour, by_shape=by_shape)
     counter_example = refuted(mutant)
-    return Finding(
+    return MutantResult(
         mutant=mutant,
         by_behaviour=None,
         by_shape=by_shape,
@@ -53,8 +52,8 @@ def examine(mutant: Mutant, behaviour: Sequence[CollectedTest], shape: Sequence[
     )
 
 
-def report(findings: Sequence[Finding], seconds: float) -> Iterable[str]:
-    """Return the lines of the table and of the figure."""
+def report(findings: Sequence[MutantResult], seconds: float) -> Iterable[str]:
+    """Return a line for each mutant and a summary."""
     width = max(len(finding.mutant.name) for finding in findings)
     for finding in findings:
         shape = "shape too" if finding.by_shape else ""
@@ -65,12 +64,12 @@ def report(findings: Sequence[Finding], seconds: float) -> Iterable[str]:
     by_shape = sum(1 for finding in findings if finding.by_shape)
     yield (
         f"{len(findings)} mutants: {count['caught']} caught by behaviour, {count['equivalent']} proven equivalent, "
-        f"{count['SURVIVED']} survived; the tests of shape alone notice {by_shape}; {seconds:.0f} s"
+        f"{count['SURVIVED']} survived; the shape tests alone detect {by_shape}; {seconds:.0f} s"
     )
 
 
 def main() -> int:
-    """Examine every mutant and print what became of it."""
+    """Examine every mutant and print the results."""
     started = time.perf_counter()
     tests = collect()
     behaviour = [test for test in tests if not test.is_of_shape]

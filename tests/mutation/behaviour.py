@@ -1,7 +1,6 @@
-"""The tests of the decision, collected once and called in this process, over and over, on one changed table after another.
+"""Collects the tests of the decision once and runs them in this process on changed tables.
 
-Owns: collecting, calling and stopping at the first that fails. Does not own: the tests. Invariant: the table is the real one
-again after each run. Tests of the table's shape are told apart from those of its behaviour: a shape says nothing of a decision.
+The real table is restored after each run. Tests of the table's shape are separated from tests of its behaviour.
 """
 
 import contextlib
@@ -13,23 +12,23 @@ from typing import Any
 import pytest
 
 from functions.failover_controller import decide
-from functions.failover_controller.decide import RULES
+from functions.failover_controller.decide import DECISION_TABLE
 from tests.mutation.mutants import Table
 
 SOURCES = (
     "tests/unit/functions/failover_controller/test_decide.py",
-    # The slow ones last: few mutants get as far.
+    # Slow tests last: few mutants survive the others.
     "tests/unit/functions/failover_controller/test_decide_invariants.py",
 )
 SHAPE = frozenset(
     {
-        "test_the_last_row_holds_whatever_comes",
-        "test_every_row_has_its_own_reason_and_says_why_it_stands_there",
-        "test_only_the_three_verdicts_act_and_they_stand_last",
+        "test_last_row_always_applies_and_does_not_act",
+        "test_every_row_has_a_reason_and_texts",
+        "test_only_three_verdicts_act_and_they_are_last",
     }
 )
-LEFT_OUT = frozenset({"test_a_decision_takes_less_than_50_microseconds"})
-"""It measures time, and would notice a mutant by chance only."""
+LEFT_OUT = frozenset({"test_decision_takes_less_than_50_microseconds"})
+"""Measures time, and would detect a mutant by chance only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +41,12 @@ class CollectedTest:
 
     @property
     def is_of_shape(self) -> bool:
-        """Whether it looks at the table rather than at decisions."""
+        """Whether it checks the table rather than decisions."""
         return self.name.split("[")[0] in SHAPE
 
 
 class _Collector:
-    """A pytest plugin that keeps what was collected."""
+    """A pytest plugin that keeps the collected tests."""
 
     def __init__(self) -> None:
         self.tests: list[CollectedTest] = []
@@ -69,18 +68,18 @@ def collect() -> list[CollectedTest]:
     """Return the tests of the decision.
 
     Raises:
-        RuntimeError: they could not be collected, or one fails on the real table.
+        RuntimeError: a test was not collected or fails on the real table.
     """
     collector = _Collector()
-    with contextlib.redirect_stdout(io.StringIO()) as notified:
+    with contextlib.redirect_stdout(io.StringIO()) as output:
         status = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *SOURCES], plugins=[collector])
     tests = [test for test in collector.tests if test.name not in LEFT_OUT]
     missing = SHAPE - {test.name for test in tests}
     if status != 0 or missing:
-        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{notified.getvalue()}")
-    failing = first_failing(tests, RULES)
+        raise RuntimeError(f"not collected: {', '.join(sorted(missing)) or status}\n{output.getvalue()}")
+    failing = first_failing(tests, DECISION_TABLE)
     if failing is not None:
-        raise RuntimeError(f"fails on the table as it is: {failing}")
+        raise RuntimeError(f"fails on the real table: {failing}")
     return tests
 
 
@@ -90,18 +89,21 @@ def first_failing(tests: Sequence[CollectedTest], table: Table) -> str | None:
         for test in tests:
             try:
                 test.call()
-            except Exception:  # noqa: BLE001 - whatever a test raises, it has noticed
+            except Exception:  # noqa: BLE001 - any error means that the test detects the mutant
                 return test.name
     return None
 
 
 @contextlib.contextmanager
 def _in_place(table: Table, tests: Sequence[CollectedTest]) -> Iterator[None]:
-    modules = [decide, *{id(test.module): test.module for test in tests if hasattr(test.module, "RULES")}.values()]
+    modules = [
+        decide,
+        *{id(test.module): test.module for test in tests if hasattr(test.module, "DECISION_TABLE")}.values(),
+    ]
     try:
         for module in modules:
-            module.RULES = table
+            module.DECISION_TABLE = table
         yield
     finally:
         for module in modules:
-            module.RULES = RULES
+            module.DECISION_TABLE = DECISION_TABLE

@@ -1,8 +1,6 @@
-"""Changes that change no decision, each with its reason, and the proof of that reason over every combination of inputs.
+"""Mutants that change no decision, each with its reason and a proof over every combination of inputs.
 
-Owns: the list, and the proofs. Invariant: nothing is taken for equivalent because it is on the list: a proof that fails is
-reported. What a row reads is not declared but watched, so a proof covers every combination of all that the rows read.
-The values of an input are those of the invariants' table (tests/unit/functions/failover_controller/test_decide_invariants.py).
+The inputs of a row are recorded while it runs, not declared. Their values are those of test_decide_invariants.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,9 +8,9 @@ from itertools import product
 from typing import Any, cast
 
 from functions.failover_controller.conditions import Case
-from functions.failover_controller.decide import RULES, Rule
+from functions.failover_controller.decide import DECISION_TABLE, DecisionRow
 from functions.failover_controller.model import Observation, Policy, Reason, State
-from tests.mutation.mutants import Change, Mutant
+from tests.mutation.mutants import Mutant, Mutation
 from tests.support.failover_controller.builders import NOW
 from tests.unit.functions.failover_controller.test_decide_invariants import GUARDS, SEEN, STATE, case
 
@@ -29,22 +27,22 @@ READ_AS: Mapping[str, str | None] = {
     "cooldown_seconds": None,
     "pending": None,
 }
-"""What a row reads -> the input that it comes from; None: the same in every case."""
+"""Attribute read by a row -> its input; None if it is the same in every case."""
 
 EXCLUSIVE: Mapping[tuple[Reason, Reason], str] = {
-    (Reason.NETWORK_PARTITION, Reason.WRITER_READ_ONLY): "the port is dead, or alive",
+    (Reason.NETWORK_PARTITION, Reason.WRITER_READ_ONLY): "the port is unreachable, or alive",
     (Reason.WRITER_READ_ONLY, Reason.WRITER_UNJUDGED): "the port is alive, or unusable",
-    (Reason.PEER_UNKNOWN, Reason.PEER_SILENT): "the other region answers something, or nothing",
-    (Reason.PEER_SILENT, Reason.PEER_PROBE_FAILS): "the other region answers nothing, or that its writer is down",
+    (Reason.PEER_UNKNOWN, Reason.PEER_SILENT): "the other region answers, or is silent",
+    (Reason.PEER_SILENT, Reason.PEER_PROBE_FAILS): "the other region is silent, or reports its writer as down",
     (Reason.LAG_UNKNOWN, Reason.LAG_TOO_HIGH): "the lag is unknown, or a number",
-    (Reason.APPROVAL_NEEDED, Reason.REGION_IMPAIRED): "a person approved, or did not",
-    (Reason.WRITER_DOWN, Reason.REGION_LOST): "the other region says that its writer is down, or is silent",
+    (Reason.APPROVAL_NEEDED, Reason.REGION_IMPAIRED): "an approval exists, or does not",
+    (Reason.WRITER_DOWN, Reason.REGION_LOST): "the other region reports its writer as down, or is silent",
 }
-"""Neighbours that never both apply -> why: their order decides nothing."""
+"""Neighbouring rows that never both apply, whose order has no effect -> why."""
 
 NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
     Reason.UNDECIDED: (
-        "a net for states that the model can't have: for each state of the port and of the other region some row above applies",
+        "for each state of the port and of the other region a row above applies",
         (
             Reason.PROBE_BLIND,
             Reason.NETWORK_PARTITION,
@@ -58,52 +56,51 @@ NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
         ),
     ),
 }
-"""A row that no case reaches -> why, and the rows above it of which one always applies."""
+"""Row that no case reaches -> why, and the rows above of which one always applies."""
 
-RULE_OF: Mapping[Reason, Rule] = {rule.reason: rule for rule in RULES}
+ROW_OF: Mapping[Reason, DecisionRow] = {rule.reason: rule for rule in DECISION_TABLE}
 
 
 def why_equivalent(mutant: Mutant) -> str | None:
-    """Return the reason on the list for which a mutant decides everything alike; None when it is not on it."""
-    if mutant.change is Change.SWAPPED and mutant.following is not None:
+    """Return why a mutant is listed as equivalent; None if it is not listed."""
+    if mutant.change is Mutation.SWAPPED and mutant.following is not None:
         return EXCLUSIVE.get((mutant.reason, mutant.following))
-    # Swapped upwards, or with the row above changed, it would be reached.
     found = NEVER_REACHED.get(mutant.reason)
     return None if found is None else found[0]
 
 
 def refuted(mutant: Mutant) -> str | None:
-    """Return a case that refutes the reason on the list, as text; None when every case bears it out."""
-    if mutant.change is Change.SWAPPED and mutant.following is not None:
-        rows = (RULE_OF[mutant.reason], RULE_OF[mutant.following])
+    """Return a case that refutes the listed reason, as text; None if every case confirms it."""
+    if mutant.change is Mutation.SWAPPED and mutant.following is not None:
+        rows = (ROW_OF[mutant.reason], ROW_OF[mutant.following])
         return _find(rows, lambda applies: all(applies))
     _, covering = NEVER_REACHED[mutant.reason]
-    return _find(tuple(RULE_OF[reason] for reason in covering), lambda applies: not any(applies))
+    return _find(tuple(ROW_OF[reason] for reason in covering), lambda applies: not any(applies))
 
 
 def cases_of_proof(mutant: Mutant) -> int:
-    """Return how many combinations a proof goes through."""
-    if mutant.change is Change.SWAPPED and mutant.following is not None:
+    """Return the number of combinations in a proof."""
+    if mutant.change is Mutation.SWAPPED and mutant.following is not None:
         reasons: tuple[Reason, ...] = (mutant.reason, mutant.following)
     else:
         reasons = NEVER_REACHED[mutant.reason][1]
-    return sum(1 for _ in _combinations(inputs_read(tuple(RULE_OF[reason] for reason in reasons))))
+    return sum(1 for _ in _combinations(inputs_read(tuple(ROW_OF[reason] for reason in reasons))))
 
 
-def inputs_read(rows: tuple[Rule, ...]) -> tuple[str, ...]:
-    """Return every input that any of the rows reads in any case: watched until no further one turns up."""
+def inputs_read(rows: tuple[DecisionRow, ...]) -> tuple[str, ...]:
+    """Return every input that any of the rows reads in any case; repeats until no new one is found."""
     known: frozenset[str] = frozenset()
     while True:
         read: set[str] = set(known)
         for choice in _combinations(tuple(sorted(known))):
             for row in rows:
-                row.applies(_watched(case(**choice), read))
+                row.applies(_recording(case(**choice), read))
         if read == known:
             return tuple(sorted(known))
         known = frozenset(read)
 
 
-def _find(rows: tuple[Rule, ...], is_counter_example: Callable[[list[bool]], bool]) -> str | None:
+def _find(rows: tuple[DecisionRow, ...], is_counter_example: Callable[[list[bool]], bool]) -> str | None:
     for choice in _combinations(inputs_read(rows)):
         seen, state, policy = case(**choice)
         if is_counter_example([row.applies(Case(seen, state, policy, NOW)) for row in rows]):
@@ -116,13 +113,13 @@ def _combinations(names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
-def _watched(parts: tuple[Observation, State, Policy], read: set[str]) -> Case:
-    seen, state, policy = (cast("Any", _Watched(part, read)) for part in parts)
+def _recording(parts: tuple[Observation, State, Policy], read: set[str]) -> Case:
+    seen, state, policy = (cast("Any", _Recording(part, read)) for part in parts)
     return Case(seen, state, policy, NOW)
 
 
-class _Watched:
-    """Stands for an observation, a state or a policy, and notes the inputs that are read of it."""
+class _Recording:
+    """Proxy of an observation, state or policy that records which inputs are read."""
 
     def __init__(self, whole: object, read: set[str]) -> None:
         self._whole = whole
@@ -131,10 +128,10 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._whole, name)
         if name == "records":
-            return _Watched(value, self._read)
+            return _Recording(value, self._read)
         source = READ_AS.get(name, name)
         if source is not None:
             if source not in INPUTS:
-                raise LookupError(f"a row reads {name}, which no input of the table varies: say in READ_AS what it is")
+                raise LookupError(f"{name}: a row reads it, but no input varies it. Add it to READ_AS.")
             self._read.add(source)
         return value

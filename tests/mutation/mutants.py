@@ -1,22 +1,18 @@
-"""What is changed in the decision table, one change at a time.
-
-Owns: the mutants. Does not own: the tests that should notice them (`behaviour.py`), or which change means nothing
-(`equivalents.py`). Invariant: a mutant differs from the table in one row, or in the order of two neighbours.
-"""
+"""Mutants of the decision table: each differs in one row or in the order of two neighbours."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from functions.failover_controller.conditions import Case
-from functions.failover_controller.decide import RULES, Rule
+from functions.failover_controller.decide import DECISION_TABLE, DecisionRow
 from functions.failover_controller.model import Action, Reason
 
-Table = tuple[Rule, ...]
+Table = tuple[DecisionRow, ...]
 
 
-class Change(StrEnum):
-    """What is done to a row."""
+class Mutation(StrEnum):
+    """Kind of change to a row."""
 
     DROPPED = "dropped"
     NEGATED = "negated"
@@ -29,35 +25,35 @@ class Change(StrEnum):
 class Mutant:
     """The table with one change."""
 
-    change: Change
+    change: Mutation
     reason: Reason
     following: Reason | None
     table: Table
 
     @property
     def name(self) -> str:
-        """The row, and the next one where that matters."""
-        return f"{self.reason} / {self.following}" if self.change is Change.SWAPPED else str(self.reason)
+        """The row's reason, and the next row's if they are swapped."""
+        return f"{self.reason} / {self.following}" if self.change is Mutation.SWAPPED else str(self.reason)
 
 
 def mutants() -> Iterator[Mutant]:
-    """Every row dropped, negated, swapped with the next, and with the opposite action: acting, or holding if it acts."""
-    for index, rule in enumerate(RULES):
-        before, after = RULES[:index], RULES[index + 1 :]
+    """Yield each row dropped, negated, swapped with the next, and with the opposite action."""
+    for index, row in enumerate(DECISION_TABLE):
+        before, after = DECISION_TABLE[:index], DECISION_TABLE[index + 1 :]
         following = after[0] if after else None
-        acts = rule.action is Action.FAIL_OVER
-        other = replace(rule, action=Action.HOLD if acts else Action.FAIL_OVER)
-        changed: list[tuple[Change, Table]] = [
-            (Change.DROPPED, before + after),
-            (Change.NEGATED, (*before, replace(rule, applies=_negation(rule)), *after)),
-            (Change.HOLDS if acts else Change.ACTS, (*before, other, *after)),
+        acts = row.action is Action.FAIL_OVER
+        other = replace(row, action=Action.HOLD if acts else Action.FAIL_OVER)
+        changed: list[tuple[Mutation, Table]] = [
+            (Mutation.DROPPED, before + after),
+            (Mutation.NEGATED, (*before, replace(row, applies=_negation(row)), *after)),
+            (Mutation.HOLDS if acts else Mutation.ACTS, (*before, other, *after)),
         ]
         if following is not None:
-            changed.append((Change.SWAPPED, (*before, following, rule, *after[1:])))
+            changed.append((Mutation.SWAPPED, (*before, following, row, *after[1:])))
         for change, table in changed:
             reason = None if following is None else following.reason
-            yield Mutant(change=change, reason=rule.reason, following=reason, table=table)
+            yield Mutant(change=change, reason=row.reason, following=reason, table=table)
 
 
-def _negation(rule: Rule) -> Callable[[Case], bool]:
-    return lambda case: not rule.applies(case)
+def _negation(row: DecisionRow) -> Callable[[Case], bool]:
+    return lambda case: not row.applies(case)

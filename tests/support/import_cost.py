@@ -1,7 +1,6 @@
-"""What a cold import costs, as a ratio to `import boto3`, on a machine that has other work to do.
+"""Cost of a cold import relative to `import boto3`, measured robustly on a busy machine.
 
-Owns the measuring; the tests say what may be imported. Invariant: the two are measured in turns, so that a load which
-comes and goes meets both; noise only ever adds time, so more rounds come closer to the truth, and never flatter it.
+Both imports are measured alternately. Noise only adds time, so more rounds approach the true ratio from above.
 """
 
 import subprocess
@@ -9,23 +8,25 @@ import sys
 from pathlib import Path
 from statistics import median
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+REPOSITORY = Path(__file__).parents[2]
 ROUNDS = 5
 MOST_ROUNDS = 25
 
 
 def import_ratio(module: str, *, enough: float) -> float:
-    """Return how many times the cost of `import boto3` a cold import of `module` costs, on either of two scales.
+    """Return the cost of a cold import of `module` divided by that of `import boto3`.
 
-    The scales are the least time of each, and the median of the pairs' ratios. Measures until one of them is at most
-    `enough`, or for MOST_ROUNDS.
+    The ratio is the smaller of two: between the shortest times, and the median over all pairs. Measures until it is
+    at most `enough`, or for MOST_ROUNDS.
     """
     pairs: list[tuple[float, float]] = []
     ratio = float("inf")
     while ratio > enough and len(pairs) < MOST_ROUNDS:
         pairs += [_pair(module, swapped=number % 2 == 1) for number in range(ROUNDS)]
         own, boto3 = zip(*pairs, strict=True)
-        ratio = min(min(own) / min(boto3), median(mine / theirs for mine, theirs in pairs))
+        ratio = min(
+            min(own) / min(boto3), median(module_seconds / boto3_seconds for module_seconds, boto3_seconds in pairs)
+        )
     return ratio
 
 
@@ -37,9 +38,9 @@ def _pair(module: str, *, swapped: bool) -> tuple[float, float]:
 
 
 def _cost_seconds(module: str) -> float:
-    """Processor time of one cold import, in a process of its own."""
+    """Return the processor time of one import in a new process."""
     program = f"import time; start = time.process_time(); import {module}; print(time.process_time() - start)"
     run = subprocess.run(
-        [sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
     )
     return float(run.stdout)

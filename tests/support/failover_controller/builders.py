@@ -1,10 +1,10 @@
-"""Makes the values that the tests speak of: a moment, a policy, an observation and a state, good unless a test says otherwise."""
+"""Builders of observations, states, policies and attempts; healthy by default."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from functions.failover_controller.config import Settings, load
+from functions.failover_controller.config import ControllerConfig, load
 from functions.failover_controller.model import (
     Attempt,
     AttemptStatus,
@@ -50,25 +50,25 @@ ENVIRONMENT = {
 
 
 def after(seconds: float) -> datetime:
-    """The moment `seconds` after NOW."""
+    """Return the time `seconds` after NOW."""
     return NOW + timedelta(seconds=seconds)
 
 
-def settings(**variables: str) -> Settings:
-    """Settings as the environment gives them, with these variables changed."""
+def config(**variables: str) -> ControllerConfig:
+    """ControllerConfig as the environment gives them, with these variables changed."""
     return load({**ENVIRONMENT, **variables})
 
 
-POLICY: Policy = settings().policy
+POLICY: Policy = config().policy
 
 
 def policy(**changes: Any) -> Policy:
-    """The usual policy (cycles of 1 s, three to act), with changes."""
+    """Return the default policy (interval 1 s, threshold 3) with changes."""
     return replace(POLICY, **changes)
 
 
 def healthy(**changes: Any) -> Observation:
-    """An observation by the standby in which all is well."""
+    """Return an observation by the standby without faults."""
     usual = Observation(
         at=NOW,
         records=Records(),
@@ -92,20 +92,20 @@ def healthy(**changes: Any) -> Observation:
 
 
 def lost(**changes: Any) -> Observation:
-    """An observation in which the other region is dark."""
-    dark = healthy(
+    """Return an observation in which the other region is unreachable."""
+    silent = healthy(
         peer_port=Port.DEAD, peer_read_only=None, peer=Peer.SILENT, peer_probe_ms=None, peer_function_ms=None
     )
-    return replace(dark, **changes)
+    return replace(silent, **changes)
 
 
 def down(**changes: Any) -> Observation:
-    """An observation in which the other region lives, and says that its writer does not."""
+    """Return an observation in which the other region answers and reports its writer as down."""
     return lost(**{"peer": Peer.DOWN, **changes})
 
 
 def third_cycle(**changes: Any) -> State:
-    """The state at the third failing cycle of an outage: enough to act on a silent region."""
+    """Return the state in the third failing cycle of an outage, which suffices to fail over."""
     return replace(
         State(
             version=7,
@@ -124,7 +124,7 @@ def third_cycle(**changes: Any) -> State:
 
 
 def attempt(**changes: Any) -> Attempt:
-    """An attempt whose call was intended a second ago."""
+    """Return an attempt whose intent is one second old."""
     return replace(
         Attempt(
             id="attempt-1",
@@ -145,7 +145,7 @@ RDS_MESSAGE = "Global failover to DB cluster payments-eu-west-1-dev in Region eu
 
 
 def rds_event(**changes: Any) -> dict[str, Any]:
-    """An event as AWS documents it ("Overview of events for Aurora"), with changes in its detail."""
+    """Return an event in AWS's documented form with changes in its detail. Source: Overview of events for Aurora."""
     arn = "arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-dev"
     detail = {
         "EventCategories": ["global failover"],
@@ -170,4 +170,4 @@ def rds_event(**changes: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["Mode", "after", "attempt", "down", "healthy", "lost", "policy", "rds_event", "settings", "third_cycle"]
+__all__ = ["Mode", "after", "attempt", "config", "down", "healthy", "lost", "policy", "rds_event", "third_cycle"]

@@ -1,8 +1,7 @@
-# ruff: noqa: D102 - the fakes do what the ports that they stand for say
-"""Fakes in memory for every port: a table with real conditions, a world with two regions, a clock, and steps that can crash.
+# ruff: noqa: D102 - the ports document these methods
+"""In-memory fakes of every port: a table with conditional writes, a world of two regions, a clock.
 
-Own no rule of the controller. Invariant: everything that crosses a port passes through `Steps`, so that a test can let the process die,
-or another one run, before or after any of it.
+Every call through a port passes through `Steps`, where a test can crash the process or run another one.
 """
 
 import re
@@ -20,8 +19,8 @@ from functions.failover_controller.ports import (
     CallNotSentError,
     CallRefusedError,
     CallUncertainError,
-    ConflictError,
     SilentError,
+    StateConflictError,
     UnavailableError,
     UnusableError,
 )
@@ -32,11 +31,11 @@ Key = tuple[str, str]
 
 
 class Crash(BaseException):
-    """The process dies here: nothing of it runs any more."""
+    """Ends the process at a step."""
 
 
 class Clock:
-    """A clock that stands until it is moved; sleeping moves it."""
+    """A clock that only `advance` and `sleep` move."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -54,7 +53,7 @@ class Clock:
 
 
 class Steps:
-    """Counts what crosses a port, before and after each effect, and may interrupt there."""
+    """Counts the calls through ports, before and after each effect, and may interrupt there."""
 
     def __init__(self, interrupt: Callable[[int, str], None] | None = None) -> None:
         self.count = 0
@@ -75,7 +74,7 @@ class Steps:
 
 
 def crash_at(step: int) -> Callable[[int, str], None]:
-    """An interrupt that lets the process die at one step."""
+    """Return an interrupt that crashes the process at one step."""
 
     def interrupt(count: int, name: str) -> None:
         if count == step:
@@ -85,7 +84,7 @@ def crash_at(step: int) -> Callable[[int, str], None]:
 
 
 class InlineThreads:
-    """Runs each call at once; calls for which `hangs` is true never end. A crash passes through: the process is dead."""
+    """Runs each call at once; calls for which `hangs` is true never end. A Crash is not caught."""
 
     def __init__(self) -> None:
         self.hanging: list[tuple[Callable[[], object], Future[Any]]] = []
@@ -112,7 +111,7 @@ class InlineThreads:
 
 
 class MemoryTable:
-    """A table with the conditions of DynamoDB that the store uses, and its types. Each call is one: nothing happens in its midst."""
+    """A table with DynamoDB's types and the conditions that the store uses. Calls are atomic."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -142,28 +141,28 @@ class MemoryTable:
             raise UnavailableError("table: ThrottlingException")
         with self._lock:
             if condition is not None and not holds(condition, self.items.get(key), values or {}):
-                raise ConflictError(f"{key}: condition")
+                raise StateConflictError(f"{key}: condition")
             self.items[key] = as_stored({"item": key[0], "sort": key[1], **attributes})
         if self.loses_answer_of(key):
             raise UnavailableError("table: read timed out")
 
     def history(self) -> list[dict[str, object]]:
-        """The audit trail, oldest first."""
+        """Return the audit trail, oldest first."""
         return [item for key, item in sorted(self.items.items()) if key[0] == "history"]
 
     def reasons(self) -> list[object]:
-        """The reasons in the audit trail, oldest first."""
+        """Return the reasons in the audit trail, oldest first."""
         return [item["reason"] for item in self.history()]
 
 
 def as_stored(attributes: Mapping[str, object]) -> dict[str, object]:
-    """What DynamoDB gives back for these attributes; raises for what it can't store (a float, for one)."""
+    """Return these attributes as DynamoDB stores them; raises TypeError for unsupported types such as float."""
     write, read = TypeSerializer().serialize, TypeDeserializer().deserialize
     return {name: read(write(value)) for name, value in attributes.items()}
 
 
 def holds(condition: str, item: Mapping[str, object] | None, values: Mapping[str, object]) -> bool:
-    """Whether a condition of DynamoDB holds for an item. Source: Amazon DynamoDB Developer Guide, condition expressions."""
+    """Return whether a condition holds for an item. Source: Condition expressions, Amazon DynamoDB Developer Guide."""
     return any(_clause_holds(clause.strip(), item, values) for clause in condition.split(" OR "))
 
 
@@ -182,7 +181,7 @@ def _clause_holds(clause: str, item: Mapping[str, object] | None, values: Mappin
 
 
 class StepTable:
-    """One process's way to the table: each call is a step."""
+    """A process's access to the table; each call is a step."""
 
     def __init__(self, table: MemoryTable, steps: Steps) -> None:
         self._table = table
@@ -195,13 +194,13 @@ class StepTable:
         self._steps.around(f"write {key[0]}", lambda: self._table.write(key, attributes, **kwargs))
 
 
-class World:
-    """Two regions: the writer in the peer's until it is failed over; faults are attributes that a test sets."""
+class FakeWorld:
+    """Two regions with the writer in the peer's; tests set faults as attributes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.writer = PEER_ARN
-        self.region_is_dark = False
+        self.region_is_lost = False
         self.writer_is_down = False
         self.peering_is_cut = False
         self.peer_lambda: Exception | None = None
@@ -222,12 +221,12 @@ class World:
         self.metrics_fail = False
 
     @property
-    def writer_lives(self) -> bool:
-        return not (self.region_is_dark or self.writer_is_down)
+    def writer_is_up(self) -> bool:
+        return not (self.region_is_lost or self.writer_is_down)
 
     def settle(self) -> None:
-        """Let time do its work: heartbeats arrive, an operation ends."""
-        if self.writer == OWN_ARN or self.writer_lives:
+        """Advance to the present: heartbeats arrive, an operation ends."""
+        if self.writer == OWN_ARN or self.writer_is_up:
             self._heartbeat = self._clock().isoformat()
         begun = self._promoted_at
         if begun is None or self.operation_never_ends:
@@ -238,7 +237,7 @@ class World:
     def probe(self, cluster: str, *, from_peer: bool) -> dict[str, object]:
         is_own = "eu-west-1" in cluster
         is_writer = (self.writer == OWN_ARN) is is_own
-        unreachable = not is_own and (not self.writer_lives or (self.peering_is_cut and not from_peer))
+        unreachable = not is_own and (not self.writer_is_up or (self.peering_is_cut and not from_peer))
         if unreachable:
             return {"cluster": cluster, "reachable": False, "failure": "timeout: connect: no answer"}
         return {
@@ -260,7 +259,7 @@ class World:
         return {"probes": [self.probe(target["cluster"], from_peer=False) for target in targets]}
 
     def ask_peer(self, request: Answer) -> object:
-        if self.region_is_dark:
+        if self.region_is_lost:
             raise SilentError("read timed out")
         if self.peer_lambda is not None:
             raise self.peer_lambda
@@ -292,7 +291,7 @@ class World:
         if self.call == "timed out, lost":
             raise CallUncertainError("read timed out")
         if self.call == "broken":
-            raise RuntimeError("a bug of ours")
+            raise RuntimeError("a bug")
         if self.call == "refused" or self._promoted_at is not None or self.writer == target:
             raise CallRefusedError("InvalidGlobalClusterStateFault")
         self.effects += 1
@@ -314,14 +313,14 @@ class World:
         self.metrics.append(dict(values))
 
     def notified(self) -> list[str]:
-        """The reasons that people heard of, in order, each notice once."""
+        """Return the reasons of the published notices, in order and without repetitions."""
         return [str(notice.reason) for notice in {notice.id: notice for notice in self.published}.values()]
 
 
 class StepWorld:
-    """One process's way to the world: each call is a step."""
+    """A process's access to the world; each call is a step."""
 
-    def __init__(self, world: World, steps: Steps) -> None:
+    def __init__(self, world: FakeWorld, steps: Steps) -> None:
         self._world = world
         self._steps = steps
 

@@ -1,4 +1,4 @@
-"""One process of the controller, wired to fakes, and the cycles that a test lets it do."""
+"""One process of the controller on fakes."""
 
 import logging
 from itertools import count
@@ -9,27 +9,27 @@ from functions.failover_controller.delivery import NoticeDelivery
 from functions.failover_controller.notices import NoticeQueue
 from functions.failover_controller.observe import Observer
 from functions.failover_controller.store import TableStore
-from tests.support.failover_controller.builders import settings
+from tests.support.failover_controller.builders import config
 from tests.support.failover_controller.fakes import (
     Clock,
+    FakeWorld,
     InlineThreads,
     MemoryTable,
     Steps,
     StepTable,
     StepWorld,
-    World,
 )
 
 _ids = count(1)
 
 
 class Rig:
-    """A cycle on fakes. Several on one table and one world are several processes."""
+    """A Cycle on fakes. Several rigs with one table and one world act as several processes."""
 
     def __init__(
         self,
         *,
-        world: World | None = None,
+        world: FakeWorld | None = None,
         table: MemoryTable | None = None,
         clock: Clock | None = None,
         steps: Steps | None = None,
@@ -37,18 +37,18 @@ class Rig:
         variables: dict[str, str] | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self.world = world or World(self.clock)
+        self.world = world or FakeWorld(self.clock)
         self.table = table or MemoryTable()
         self.steps = steps or Steps()
         self.threads = InlineThreads()
         self.holder = holder
-        self.settings = settings(**(variables or {}))
+        self.config = config(**(variables or {}))
         outside = StepWorld(self.world, self.steps)
         store = TableStore(StepTable(self.table, self.steps))
-        names: dict[str, Any] = {"policy": self.settings.policy, "new_id": _new_id}
+        names: dict[str, Any] = {"policy": self.config.policy, "new_id": _new_id}
         self.cycle = Cycle(
             observer=Observer(
-                settings=self.settings,
+                config=self.config,
                 health_checks=outside,
                 rds=outside,
                 store=store,
@@ -56,8 +56,8 @@ class Rig:
                 clock=self.clock,
                 stopwatch=lambda: self.clock().timestamp(),
             ),
-            announcer=NoticeQueue(region="eu-west-1", global_cluster_id="payments-global-dev", **names),
-            courier=NoticeDelivery(store=store, topic=outside, log=logging.getLogger("test")),
+            notices=NoticeQueue(region="eu-west-1", global_cluster_id="payments-global-dev", **names),
+            delivery=NoticeDelivery(store=store, topic=outside, log=logging.getLogger("test")),
             store=store,
             rds=outside,
             metrics=outside,
@@ -73,13 +73,13 @@ class Rig:
         return self
 
     def run(self) -> CycleResult:
-        """Do one cycle and its report, without moving the clock."""
+        """Run one cycle and its report without moving the clock."""
         result = self.cycle.run(0.0)
         self.cycle.report(result, 0.0)
         return result
 
     def run_cycles(self, number: int) -> list[str]:
-        """Do cycles a second apart; return the reasons."""
+        """Run cycles one second apart and return their reasons."""
         reasons = []
         for _ in range(number):
             result = self.run()
@@ -88,7 +88,7 @@ class Rig:
         return reasons
 
     def successor(self, holder: str, steps: Steps | None = None) -> "Rig":
-        """A new process on the same table and world, that takes the lease."""
+        """Return a new process on the same table and world that takes the lease."""
         rig = Rig(world=self.world, table=self.table, clock=self.clock, steps=steps, holder=holder)
         return rig.start()
 

@@ -20,7 +20,7 @@ from functions.failover_controller.notices import NoticeQueue
 from functions.failover_controller.store import TableStore
 from settings import FailoverSettings
 from tests.support.benchmarks.builders import START, Steady, effect, episode
-from tests.support.failover_controller.fakes import Clock, InlineThreads, MemoryTable, World
+from tests.support.failover_controller.fakes import Clock, FakeWorld, InlineThreads, MemoryTable
 
 EVERYTHING_OUTSIDE = {"peering_cut": 1, "stream_cut": 1, "api_unreachable": 1}
 
@@ -275,20 +275,18 @@ def _by_the_benchmark(looks: list[Observation]) -> tuple[int, bool]:
 def _by_the_cycle(looks: list[Observation]) -> tuple[int, bool]:
     """The same, by the real cycle on a table in memory."""
     clock, unused, ids = Clock(), _nothing(), count()
-    world, store = World(clock), TableStore(MemoryTable())
+    world, store = FakeWorld(clock), TableStore(MemoryTable())
     script = Script(looks, store, clock)
     names: dict[str, Any] = {
         "policy": POLICY,
         "new_id": lambda: f"id-{next(ids)}",
         "observer": script,
-        "courier": unused,
+        "delivery": unused,
     }
-    announcer = NoticeQueue(
+    notices = NoticeQueue(
         policy=POLICY, region="eu-west-1", global_cluster_id="payments-global-dev", new_id=names["new_id"]
     )
-    cycle = Cycle(
-        announcer=announcer, store=store, rds=world, metrics=world, threads=InlineThreads(), clock=clock, **names
-    )
+    cycle = Cycle(notices=notices, store=store, rds=world, metrics=world, threads=InlineThreads(), clock=clock, **names)
     cycle.begin("invocation-1")
     cycle.take_lease()
     while script.taken < len(looks) and not world.calls:

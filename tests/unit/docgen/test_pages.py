@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from docgen import decisions, pages, report
 from docgen import settings as settings_page
-from functions.failover_controller.decide import RULES
+from functions.failover_controller.decide import DECISION_TABLE
 from functions.failover_controller.model import Reason
 from settings import Settings
 
@@ -26,7 +26,7 @@ def test_every_reason_stands_on_the_page_once() -> None:
     """In the order of the table, with its row's words."""
     rows = [line for line in decisions.decisions_page().splitlines() if line.startswith("| ") and "`" in line]
     assert list(Reason) == [Reason(line.split("`")[1]) for line in rows]
-    assert [rule.when for rule in RULES] == [line.split(" | ")[4] for line in rows[: len(RULES)]]
+    assert [rule.when for rule in DECISION_TABLE] == [line.split(" | ")[4] for line in rows[: len(DECISION_TABLE)]]
 
 
 def test_a_reason_that_nobody_described_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Databases for the functions' tests: stand-ins that speak MySQL, a scripted one, and raw sockets that misbehave."""
+"""Databases for the functions' tests: emulated Aurora clusters, a scripted server and raw sockets."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ class World:
         return {"cluster": cluster.id, "region": cluster.region, "host": "localhost", "port": listener.port}
 
     def prepare_heartbeat(self) -> None:
-        """Make what database_setup makes."""
+        """Create the objects that database_setup creates."""
         for statement in (
             "CREATE DATABASE IF NOT EXISTS failover",
             "CREATE TABLE IF NOT EXISTS failover.heartbeat "
@@ -59,7 +59,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 @pytest.fixture
 def world(authority: CertificateAuthority) -> Iterator[World]:
-    """A fresh global database without a lag, with nothing but its master user in it."""
+    """A new global database without replication lag that holds only its master user."""
     database = GlobalDatabase(clock=time.time, replication_lag_seconds=0.0)
     writer = database.add_cluster("payments-us-east-1-dev", "us-east-1", writer=True, master=MASTER)
     reader = database.add_cluster("payments-eu-west-1-dev", "eu-west-1", writer=False)
@@ -83,7 +83,7 @@ def world(authority: CertificateAuthority) -> Iterator[World]:
 
 @pytest.fixture
 def lambda_environment(monkeypatch: pytest.MonkeyPatch, authority: CertificateAuthority) -> None:
-    """The variables that Lambda and the program give a function."""
+    """Set the environment variables that Lambda and the program give a function."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
@@ -103,7 +103,7 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch, authority: CertificateAu
 
 @dataclass(kw_only=True)
 class RawServer:
-    """A listening loopback socket that treats each connection as it was told, in a thread of its own."""
+    """A listening loopback socket that handles each connection with `behave` in its own thread."""
 
     behave: Callable[[socket.socket], None] | None
     listening: socket.socket
@@ -113,16 +113,16 @@ class RawServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The listening port."""
         return self.listening.getsockname()[1]
 
     def start(self) -> None:
-        """Take connections; without a behaviour nobody does, and the system's backlog holds them."""
+        """Accept connections; without `behave` they stay in the system's backlog."""
         if self.behave is not None:
             self._run(self._accept)
 
     def close(self) -> None:
-        """End everything."""
+        """Close all sockets and join all threads."""
         for sock in (self.listening, *self.sockets):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -156,7 +156,7 @@ class RawServer:
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[Callable[[socket.socket], None] | None], RawServer]]:
-    """Start servers that do to a connection what a function says."""
+    """Return a function that starts servers with the given connection handler."""
     servers: list[RawServer] = []
 
     def start(behave: Callable[[socket.socket], None] | None) -> RawServer:
@@ -210,7 +210,7 @@ def _read(sock: socket.socket, size: int) -> bytes:
 
 @dataclass(kw_only=True)
 class ScriptedDatabase:
-    """Logs everybody in over TLS, then answers each command by the first entry whose words it contains."""
+    """Accepts every log-in over TLS, then answers each command with the first entry whose key it contains."""
 
     tls: ssl.SSLContext
     answers: dict[str, bytes | Callable[[socket.socket], None]]
@@ -229,8 +229,8 @@ class ScriptedDatabase:
                 self._answer(secure, command)
 
     def _answer(self, sock: socket.socket, command: bytes) -> None:
-        for words, answer in self.answers.items():
-            if words.encode() in command:
+        for key, answer in self.answers.items():
+            if key.encode() in command:
                 if callable(answer):
                     answer(sock)
                 else:
@@ -241,13 +241,13 @@ class ScriptedDatabase:
 
 @pytest.fixture
 def bundle(authority: CertificateAuthority) -> Path:
-    """The CA certificates that the functions are told to trust."""
+    """The CA certificates that the functions trust."""
     return authority.bundle
 
 
 @pytest.fixture
 def wire() -> type:
-    """The pieces of the wire format that tests build answers from."""
+    """Building blocks of the MySQL wire format."""
 
     class Wire:
         greeting = GREETING

@@ -1,4 +1,4 @@
-"""database_setup against a stand-in for Aurora: what it makes, what it leaves alone, what it never says."""
+"""database_setup against an emulated Aurora cluster."""
 
 import json
 import logging
@@ -14,10 +14,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from functions.database_setup.config import EnvironmentProblemError, load
-from functions.database_setup.connection import PATIENCE_SECONDS, connect, trusting
+from functions.database_setup.config import load
+from functions.database_setup.connection import RETRY_SECONDS, connect
 from functions.database_setup.handler import cold_start, handler
-from functions.database_setup.model import RequestError, SetupError, SetupRequest, parse_request
+from functions.database_setup.model import InvalidSetupRequestError, SetupError, SetupRequest, parse_request
+from functions.shared.environment import EnvironmentProblemError
+from functions.shared.tls import tls_context
 from rehearsal.aurora.server import Fault
 from rehearsal.network.certificates import CertificateAuthority
 
@@ -34,12 +36,12 @@ ALL = [
     "grants of database_setup on failover.*",
     "grants of database_setup on pay_ments.*",
 ]
-BY_THE_WAY = [
+IMPLIED = [
     "schedule of failover.heartbeat_of_the_database",
     "TLS for health_check",
     "TLS for database_setup",
 ]
-EVERYTHING = [*ALL[:3], BY_THE_WAY[0], ALL[3], BY_THE_WAY[1], *ALL[4:7], BY_THE_WAY[2], *ALL[7:]]
+EVERYTHING = [*ALL[:3], IMPLIED[0], ALL[3], IMPLIED[1], *ALL[4:7], IMPLIED[2], *ALL[7:]]
 ROOT = Path(__file__).resolve().parents[4]
 PASSWORD = "correct-horse_battery%staple"
 
@@ -58,15 +60,15 @@ def event(port: int, password: str = PASSWORD) -> dict[str, object]:
 
 
 class TestPreparing:
-    """What it does to a database."""
+    """Objects and users in the database."""
 
     def test_empty_database(self, world: Any) -> None:
-        """On an empty database it makes everything; CREATE USER already requires TLS, CREATE EVENT already enables."""
+        """Everything is created; CREATE USER already requires TLS, and CREATE EVENT already enables the event."""
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": ALL, "already_there": BY_THE_WAY, "removed": [], "read_only": False}
+        assert answer == {"created": ALL, "already_there": IMPLIED, "removed": [], "read_only": False}
 
-    def test_the_database_writes_heartbeats_by_itself(self, world: Any) -> None:
-        """From then on a heartbeat is written each second on the writer, with nobody connected, and reaches the reader."""
+    def test_database_writes_heartbeats_without_a_client(self, world: Any) -> None:
+        """The event writes a heartbeat each second on the writer, and it replicates to the reader."""
         handler(event(world.writer_listener.port), None)
         second = math.ceil(time.time())
         world.global_database.clock = lambda: second + 7.5
@@ -76,7 +78,7 @@ class TestPreparing:
             assert rows == [("database", second + 7.0)]
 
     def test_second_run_changes_nothing(self, world: Any) -> None:
-        """A second run finds everything in place and commits nothing."""
+        """A second run finds every object and commits nothing."""
         handler(event(world.writer_listener.port), None)
         now = time.time()
         world.global_database.clock = lambda: now  # no heartbeat becomes due
@@ -86,8 +88,8 @@ class TestPreparing:
         assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": False}
         assert world.writer.applied_sequence == position
 
-    def test_interrupted_run_is_finished(self, world: Any) -> None:
-        """A run that was interrupted at any point is finished by the next one."""
+    def test_interrupted_run_is_completed_by_the_next(self, world: Any) -> None:
+        """A run interrupted at any point is completed by the next one."""
         for undo in (
             "DROP TABLE failover.heartbeat",
             "DROP EVENT failover.heartbeat_of_the_database",
@@ -105,8 +107,8 @@ class TestPreparing:
             answer = handler(event(world.writer_listener.port), None)
             assert answer["created"] == []
 
-    def test_the_user_may_do_its_work_and_no_more(self, world: Any) -> None:
-        """The user logs in by IAM only, over TLS only, and has three privileges on one table."""
+    def test_health_check_user_has_least_privilege(self, world: Any) -> None:
+        """The user has IAM log-in only, over TLS only, and three privileges on one table."""
         handler(event(world.writer_listener.port), None)
         account = world.writer.account("health_check")
         assert (account.plugin, account.requires_tls) == ("AWSAuthenticationPlugin", True)
@@ -117,45 +119,45 @@ class TestPreparing:
         ]
 
     def test_reader_with_everything_in_place(self, world: Any) -> None:
-        """On a reader where all has arrived it succeeds and says that it is one."""
+        """A reader with every object is reported as a reader and succeeds."""
         handler(event(world.writer_listener.port), None)
         answer = handler(event(world.reader_listener.port), None)
         assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": True}
 
     def test_reader_with_something_missing(self, world: Any) -> None:
         """On a reader where something is missing it fails and names all of it."""
-        with pytest.raises(SetupError, match="is a reader, and these are missing: database failover, table"):
+        with pytest.raises(SetupError, match="is a reader, and it lacks: database failover, table"):
             handler(event(world.reader_listener.port), None)
 
-    def test_foreign_user_is_not_taken_over(self, world: Any) -> None:
-        """A user of that name with a password is somebody else's: it fails, and leaves the user as it is."""
+    def test_unrelated_user_is_an_error(self, world: Any) -> None:
+        """A user of that name with password log-in is an error and stays unchanged."""
         world.writer.execute("CREATE USER 'health_check'@'%' IDENTIFIED BY 'theirs'")
-        with pytest.raises(SetupError, match="logs in by mysql_native_password, so it isn't ours"):
+        with pytest.raises(SetupError, match="exists and logs in with mysql_native_password"):
             handler(event(world.writer_listener.port), None)
         assert world.writer.execute("SHOW GRANTS FOR 'health_check'@'%'") == [
             ("GRANT USAGE ON *.* TO `health_check`@`%`",)
         ]
 
-    def test_foreign_table_is_not_used(self, world: Any) -> None:
-        """A table of that name with other columns is somebody else's: it fails."""
+    def test_unrelated_table_is_an_error(self, world: Any) -> None:
+        """A table of that name with other columns is an error."""
         world.writer.execute("CREATE DATABASE failover")
         world.writer.execute("CREATE TABLE failover.heartbeat (id INT PRIMARY KEY)")
-        with pytest.raises(SetupError, match="is another table: it has the columns id"):
+        with pytest.raises(SetupError, match="an unrelated table with the columns id exists"):
             handler(event(world.writer_listener.port), None)
 
-    def test_foreign_event_is_not_used(self, world: Any) -> None:
-        """An event of that name that does something else is somebody else's: it fails, and leaves the event as it is."""
+    def test_unrelated_event_is_an_error(self, world: Any) -> None:
+        """An event of that name with another body is an error and stays unchanged."""
         world.writer.execute("CREATE DATABASE failover")
         world.writer.execute("CREATE TABLE failover.log (id INT PRIMARY KEY)")
         body = "DELETE FROM failover.log"
         world.writer.execute(f"CREATE EVENT failover.heartbeat_of_the_database ON SCHEDULE EVERY 60 SECOND DO {body}")
-        with pytest.raises(SetupError, match="is another event"):
+        with pytest.raises(SetupError, match="an unrelated event exists"):
             handler(event(world.writer_listener.port), None)
         assert world.writer.execute("SELECT event_definition FROM information_schema.events") == [(body,)]
 
 
 class TestSecrecy:
-    """The password."""
+    """Secrecy of the master password."""
 
     def test_in_no_answer_and_no_log(self, world: Any, caplog: pytest.LogCaptureFixture) -> None:
         """The password is neither in the answer nor in any log record."""
@@ -166,7 +168,7 @@ class TestSecrecy:
         assert any("database-prepared" in record.getMessage() for record in caplog.records)
 
     def test_in_no_error(self, world: Any) -> None:
-        """A refused log-in, which is not tried again, names the endpoint and not the password."""
+        """A refused log-in is not retried, and its error does not contain the password."""
         with pytest.raises(SetupError) as caught:
             handler(event(world.writer_listener.port, password="wrong-but-secret"), None)
         assert "Access denied" in str(caught.value)
@@ -176,19 +178,19 @@ class TestSecrecy:
             error = error.__cause__
 
     def test_in_no_representation(self) -> None:
-        """The parsed request doesn't show the password."""
+        """The parsed request's representation omits the password."""
         assert PASSWORD not in repr(parse_request(event(3306)))
 
 
 class TestConnecting:
-    """A database that may have come up a moment ago."""
+    """Connections to a database that may be starting."""
 
     def request(self, port: int) -> SetupRequest:
-        """Make a request."""
+        """Return a request."""
         return SetupRequest(host="localhost", port=port, username="admin", password=PASSWORD)
 
-    def test_tries_again_until_it_answers(self, world: Any, bundle: Path) -> None:
-        """A database that refuses connections at first is asked again."""
+    def test_refused_connection_is_retried(self, world: Any, bundle: Path) -> None:
+        """A database that refuses connections at first is retried until it accepts one."""
         pauses: list[float] = []
 
         def sleep(seconds: float) -> None:
@@ -198,52 +200,52 @@ class TestConnecting:
 
         world.writer_listener.set_fault(Fault.REFUSE)
         connection = connect(
-            self.request(world.writer_listener.port), trusting(bundle), clock=lambda: sum(pauses), sleep=sleep
+            self.request(world.writer_listener.port), tls_context(bundle), clock=lambda: sum(pauses), sleep=sleep
         )
         connection.close()
         assert pauses == [2.0, 2.0, 2.0]
 
-    def test_gives_up_in_time(self, world: Any, bundle: Path) -> None:
-        """A database that never answers is given up before the function's limit, with the last reason."""
+    def test_retries_end_before_the_functions_time_out(self, world: Any, bundle: Path) -> None:
+        """The error gives the last reason."""
         pauses: list[float] = []
         world.writer_listener.set_fault(Fault.REFUSE)
         with pytest.raises(SetupError, match="Connection refused"):
             connect(
                 self.request(world.writer_listener.port),
-                trusting(bundle),
+                tls_context(bundle),
                 clock=lambda: sum(pauses),
                 sleep=pauses.append,
             )
-        assert 30 < sum(pauses) < PATIENCE_SECONDS
+        assert 30 < sum(pauses) < RETRY_SECONDS
 
-    def test_an_untrusted_server_is_not_asked_twice(self, world: Any, tmp_path: Path) -> None:
-        """A certificate of another CA ends it at once, before the password was sent."""
+    def test_untrusted_certificate_is_not_retried(self, world: Any, tmp_path: Path) -> None:
+        """A certificate of another CA fails before the password is sent."""
         other = CertificateAuthority.create(tmp_path)
         pauses: list[float] = []
         with pytest.raises(SetupError, match="CERTIFICATE_VERIFY_FAILED"):
-            connect(self.request(world.writer_listener.port), trusting(other.bundle), sleep=pauses.append)
+            connect(self.request(world.writer_listener.port), tls_context(other.bundle), sleep=pauses.append)
         assert pauses == []
 
-    def test_checks_the_name(self, bundle: Path) -> None:
-        """The TLS context checks the server's name and chain."""
-        context = trusting(bundle)
+    def test_tls_context_verifies_name_and_chain(self, bundle: Path) -> None:
+        """Host name and certificate chain are required."""
+        context = tls_context(bundle)
         assert context.check_hostname and context.verify_mode is ssl.CERT_REQUIRED
 
 
 class TestRequestAndSettings:
-    """What is accepted."""
+    """Validation of request and environment."""
 
     @pytest.mark.parametrize(
         ("changed", "field"),
         [({"host": ""}, "host"), ({"password": None}, "password"), ({"port": "x"}, "port"), ({"port": 3306.5}, "port")],
     )
     def test_malformed_request(self, changed: dict[str, object], field: str) -> None:
-        """A malformed request is refused with the name of its field."""
-        with pytest.raises(RequestError, match=f"^{field}"):
+        """The error names the field."""
+        with pytest.raises(InvalidSetupRequestError, match=f"^{field}"):
             parse_request({**event(3306), **changed})
 
-    def test_pulumis_numbers(self) -> None:
-        """A port that arrives as a float, as Pulumi's numbers do, is a port."""
+    def test_port_may_be_a_float(self) -> None:
+        """Pulumi passes numbers as floats."""
         assert parse_request({**event(3306), "port": 3306.0}).port == 3306
 
     def test_every_problem_is_listed(self) -> None:
@@ -259,8 +261,8 @@ class TestRequestAndSettings:
         ]
 
 
-def test_what_it_prepares_is_what_health_check_needs(world: Any) -> None:
-    """After database_setup, health_check's probe of the writer and of the reader succeeds, by IAM token."""
+def test_health_check_works_after_database_setup(world: Any) -> None:
+    """Its probes of the writer and of the reader succeed."""
     from functions.health_check.handler import cold_start as start_health_check
     from functions.health_check.handler import handler as check_health
 
@@ -273,15 +275,14 @@ def test_what_it_prepares_is_what_health_check_needs(world: Any) -> None:
     assert [probe["failure"] for probe in probes] == [None, None]
 
 
-def test_package_works_where_lambda_puts_it(tmp_path: Path) -> None:
-    """The package imports by its own name alone, and needs nothing of AWS's SDK."""
-    (tmp_path / "database_setup").symlink_to(ROOT / "functions" / "database_setup")
-    code = "import sys; import database_setup.handler; print('botocore' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+def test_importing_the_handler_does_not_import_botocore() -> None:
+    """A cold start without botocore takes half the time."""
+    code = "import sys; import functions.database_setup.handler; print('botocore' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 
 
-def test_pymysql_is_what_is_packed() -> None:
-    """PyMySQL is pure Python, so that one archive fits every architecture."""
+def test_pymysql_is_pure_python() -> None:
+    """One archive fits every architecture."""
     folder = Path(pymysql.__file__).parent
     assert [path.name for path in folder.rglob("*") if path.suffix in (".so", ".pyd")] == []

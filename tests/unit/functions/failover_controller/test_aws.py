@@ -1,4 +1,4 @@
-"""The adapters to AWS: what is asked, and what answers and errors become."""
+"""Adapters to AWS: requests, answers and errors."""
 
 import io
 from collections.abc import Iterator
@@ -30,12 +30,12 @@ from functions.failover_controller.ports import (
     CallNotSentError,
     CallRefusedError,
     CallUncertainError,
-    ConflictError,
     SilentError,
+    StateConflictError,
     UnavailableError,
     UnusableError,
 )
-from tests.support.failover_controller.builders import NOW, OWN_ARN, settings
+from tests.support.failover_controller.builders import NOW, OWN_ARN, config
 
 URL = "https://aws.invalid"
 SILENT = [
@@ -47,7 +47,7 @@ SILENT = [
 
 
 def client(service: str) -> Any:
-    """A client that can't reach anything."""
+    """Return a client of an endpoint that does not exist."""
     return boto3.client(service, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
 
 
@@ -68,7 +68,7 @@ def table() -> Iterator[tuple[DynamoDb, Stubber]]:
 
 
 class Raising:
-    """A client whose every call raises one error."""
+    """A client whose calls all raise one error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -80,8 +80,8 @@ class Raising:
         return call
 
 
-class Slept:
-    """A client whose connection was closed while the sandbox slept: the first call finds that out, the next connects anew."""
+class ClosedConnection:
+    """A client whose first call fails because the connection was closed."""
 
     def __init__(self, answer: object) -> None:
         self.answers: list[object] = [ConnectionClosedError(endpoint_url=URL), answer]
@@ -97,12 +97,12 @@ class Slept:
 
 
 def body(content: bytes) -> StreamingBody:
-    """A payload as boto3 gives it."""
+    """Return a payload in boto3's form."""
     return StreamingBody(io.BytesIO(content), len(content))
 
 
 def invoked(response: dict[str, Any]) -> object:
-    """What the adapter makes of the answer to an invocation."""
+    """Return the adapter's result of an invocation."""
     api = client("lambda")
     with Stubber(api) as stub:
         stub.add_response(
@@ -111,8 +111,8 @@ def invoked(response: dict[str, Any]) -> object:
         return LambdaHealthChecks(api, None, "payments-health-check-dev").ask_own({"targets": []})
 
 
-def test_a_health_check_is_invoked_by_name_and_its_json_returned() -> None:
-    """The same name in both regions."""
+def test_health_check_is_invoked_by_name() -> None:
+    """The parsed JSON answer is returned."""
     assert invoked({"Payload": body(b'{"probes": []}')}) == {"probes": []}
 
 
@@ -123,32 +123,32 @@ def test_a_health_check_is_invoked_by_name_and_its_json_returned() -> None:
         {"Payload": body(b"<html>")},
     ],
 )
-def test_a_function_that_fails_or_babbles_is_unusable_not_silent(response: dict[str, Any]) -> None:
-    """Its region answered."""
+def test_failed_function_or_malformed_answer_is_unusable(response: dict[str, Any]) -> None:
+    """Its region answered, so it is not silent."""
     with pytest.raises(UnusableError):
         invoked(response)
 
 
-def test_a_connection_that_was_closed_while_the_sandbox_slept_is_neither_silence_nor_blindness() -> None:
-    """Whatever only looks is asked again at once, over a new connection."""
-    checks = LambdaHealthChecks(None, Slept({"Payload": body(b"{}")}), "f")
+def test_read_is_repeated_once_after_a_closed_connection() -> None:
+    """AWS closes idle connections while a sandbox is frozen."""
+    checks = LambdaHealthChecks(None, ClosedConnection({"Payload": body(b"{}")}), "f")
     names = {"global_cluster_id": "g", "cluster_id": "c"}
     clusters = (
-        RdsApi(Slept({"GlobalClusters": ["g"]}), None, **names),
-        RdsApi(Slept({"DBClusters": ["c"]}), None, **names),
+        RdsApi(ClosedConnection({"GlobalClusters": ["g"]}), None, **names),
+        RdsApi(ClosedConnection({"DBClusters": ["c"]}), None, **names),
     )
     looks = (
         checks.ask_peer({}),
         clusters[0].read_global_cluster(),
         clusters[1].read_own_cluster(),
-        DynamoDb(Slept({}), "t").read([("lease", "current")]),
+        DynamoDb(ClosedConnection({}), "t").read([("lease", "current")]),
     )
     assert ({}, "g", "c", {("lease", "current"): None}) == looks
 
 
-def test_what_changes_something_is_not_repeated_over_a_new_connection() -> None:
-    """The first one may have arrived: it is looked for, not called again."""
-    api, table = Slept({}), Slept({})
+def test_write_is_not_repeated_after_a_closed_connection() -> None:
+    """The first call may have arrived."""
+    api, table = ClosedConnection({}), ClosedConnection({})
     with pytest.raises(CallUncertainError):
         RdsApi(None, api, global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
     with pytest.raises(UnavailableError):
@@ -157,16 +157,16 @@ def test_what_changes_something_is_not_repeated_over_a_new_connection() -> None:
 
 
 @pytest.mark.parametrize("error", SILENT)
-def test_no_answer_is_silence(error: Exception) -> None:
-    """Time-outs and connections that fail or break."""
+def test_missing_answer_is_silent(error: Exception) -> None:
+    """Time-outs and failed connections raise SilentError."""
     checks = LambdaHealthChecks(None, Raising(error), "f")
     with pytest.raises(SilentError):
         checks.ask_peer({})
 
 
 @pytest.mark.parametrize("error", [SSLError(endpoint_url=URL, error="garbage"), NoCredentialsError()])
-def test_what_is_wrong_on_our_side_or_answers_strangely_is_unusable(error: Exception) -> None:
-    """Neither says that the other region is silent."""
+def test_local_error_or_tls_error_is_unusable(error: Exception) -> None:
+    """Neither shows that the other region is silent."""
     with pytest.raises(UnusableError):
         LambdaHealthChecks(None, Raising(error), "f").ask_peer({})
 
@@ -174,8 +174,8 @@ def test_what_is_wrong_on_our_side_or_answers_strangely_is_unusable(error: Excep
 @pytest.mark.parametrize(
     ("code", "status"), [("TooManyRequestsException", 429), ("AccessDeniedException", 403), ("ServiceException", 500)]
 )
-def test_an_error_of_the_other_regions_api_is_unusable_not_silent(code: str, status: int) -> None:
-    """Throttled, denied or failed: an API that answers lives."""
+def test_api_error_of_the_other_region_is_unusable(code: str, status: int) -> None:
+    """A throttled, denied or failed call got an answer."""
     api = client("lambda")
     with Stubber(api) as stub:
         stub.add_client_error("invoke", code, http_status_code=status)
@@ -183,8 +183,8 @@ def test_an_error_of_the_other_regions_api_is_unusable_not_silent(code: str, sta
             LambdaHealthChecks(None, api, "f").ask_peer({})
 
 
-def test_the_descriptions_are_asked_by_id(rds: tuple[RdsApi, Stubber]) -> None:
-    """One global cluster, one own cluster."""
+def test_clusters_are_described_by_id(rds: tuple[RdsApi, Stubber]) -> None:
+    """One global cluster and one own cluster."""
     api, stub = rds
     stub.add_response(
         "describe_global_clusters",
@@ -202,7 +202,7 @@ def test_the_descriptions_are_asked_by_id(rds: tuple[RdsApi, Stubber]) -> None:
 
 @pytest.mark.parametrize("found", [[], [{}, {}]])
 def test_none_or_two_clusters_are_unusable(rds: tuple[RdsApi, Stubber], found: list[dict[str, str]]) -> None:
-    """There must be exactly one."""
+    """Exactly one cluster is expected."""
     api, stub = rds
     stub.add_response("describe_global_clusters", {"GlobalClusters": found})
     with pytest.raises(UnusableError, match="malformed"):
@@ -212,7 +212,7 @@ def test_none_or_two_clusters_are_unusable(rds: tuple[RdsApi, Stubber], found: l
         api.read_own_cluster()
 
 
-def test_a_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> None:
+def test_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> None:
     """It is not retried within the cycle."""
     api, stub = rds
     stub.add_client_error("describe_global_clusters", "Throttling", http_status_code=400)
@@ -222,8 +222,8 @@ def test_a_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> Non
             read()
 
 
-def test_a_failover_allows_data_loss_and_names_the_target_by_arn(rds: tuple[RdsApi, Stubber]) -> None:
-    """Left out, AllowDataLoss would make it a switchover."""
+def test_failover_allows_data_loss_and_names_its_target(rds: tuple[RdsApi, Stubber]) -> None:
+    """Without AllowDataLoss the call would be a switchover."""
     api, stub = rds
     expected = {
         "GlobalClusterIdentifier": "payments-global-dev",
@@ -247,10 +247,10 @@ def test_a_failover_allows_data_loss_and_names_the_target_by_arn(rds: tuple[RdsA
         ("ServiceUnavailable", 503, CallUncertainError),
     ],
 )
-def test_what_an_error_says_about_the_effect_of_a_call(
+def test_call_errors_are_classified_by_their_effect(
     rds: tuple[RdsApi, Stubber], code: str, status: int, expected: type[Exception]
 ) -> None:
-    """Refused and throttled calls had none; an internal error says nothing."""
+    """Refused and throttled calls have no effect; an internal error is uncertain."""
     api, stub = rds
     stub.add_client_error("failover_global_cluster", code, http_status_code=status)
     with pytest.raises(expected, match=code):
@@ -267,14 +267,14 @@ def test_what_an_error_says_about_the_effect_of_a_call(
         (ConnectionClosedError(endpoint_url=URL), CallUncertainError),
     ],
 )
-def test_a_call_that_got_no_answer(error: Exception, expected: type[Exception]) -> None:
-    """Never connected: not sent. Connected: nobody knows."""
+def test_call_without_an_answer(error: Exception, expected: type[Exception]) -> None:
+    """Without a connection the call was not sent; with one its effect is uncertain."""
     with pytest.raises(expected):
         RdsApi(None, Raising(error), global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
 
 
-def test_a_notice_is_published_with_its_reason_in_the_subject() -> None:
-    """At most 100 characters, as SNS wants."""
+def test_notice_is_published_with_its_reason_as_subject() -> None:
+    """A subject has at most 100 characters."""
     api = client("sns")
     notice = Notice(id="n", at=NOW, reason=Reason.REGION_LOST, action=Action.NOTIFY, line="{}")
     name = "g" * 120
@@ -288,7 +288,7 @@ def test_a_notice_is_published_with_its_reason_in_the_subject() -> None:
             topic.publish(notice)
 
 
-def test_all_metrics_of_a_cycle_go_in_one_call_with_one_dimension() -> None:
+def test_metrics_are_put_in_one_call_with_one_dimension() -> None:
     """The dimension is the global cluster."""
     api = client("cloudwatch")
     dimensions = [{"Name": "GlobalCluster", "Value": "g"}]
@@ -303,7 +303,7 @@ def test_all_metrics_of_a_cycle_go_in_one_call_with_one_dimension() -> None:
 
 
 def test_items_are_read_consistently_and_in_one_batch(table: tuple[DynamoDb, Stubber]) -> None:
-    """Found, absent and not processed are told apart."""
+    """Found, absent and unprocessed items are distinguished."""
     adapter, stub = table
     keys = [("state", "current"), ("switch", "current"), ("lock", "current")]
     raw = [{"item": {"S": item}, "sort": {"S": sort}} for item, sort in keys]
@@ -319,8 +319,8 @@ def test_items_are_read_consistently_and_in_one_batch(table: tuple[DynamoDb, Stu
     assert {keys[0]: {"item": "state", "sort": "current", "version": 7}, keys[1]: None} == found
 
 
-def test_a_conditional_write_names_its_attributes_and_values(table: tuple[DynamoDb, Stubber]) -> None:
-    """Reserved words are no trouble, as every name is a placeholder."""
+def test_conditional_write_uses_placeholders(table: tuple[DynamoDb, Stubber]) -> None:
+    """Placeholders allow reserved words as attribute names."""
     adapter, stub = table
     expected = {
         "TableName": "payments-failover-dev",
@@ -341,20 +341,23 @@ def test_a_conditional_write_names_its_attributes_and_values(table: tuple[Dynamo
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("ConditionalCheckFailedException", ConflictError), ("ProvisionedThroughputExceededException", UnavailableError)],
+    [
+        ("ConditionalCheckFailedException", StateConflictError),
+        ("ProvisionedThroughputExceededException", UnavailableError),
+    ],
 )
-def test_a_write_that_lost_is_told_from_one_that_failed(
+def test_conflict_is_distinguished_from_a_failed_write(
     table: tuple[DynamoDb, Stubber], code: str, expected: type[Exception]
 ) -> None:
-    """The one was somebody else's, the other is unclear."""
+    """A failed write may have taken effect."""
     adapter, stub = table
     stub.add_client_error("put_item", code, http_status_code=400)
     with pytest.raises(expected):
         adapter.write(("state", "current"), {"version": 1}, condition="attribute_not_exists(#item)")
 
 
-def test_a_table_that_does_not_answer_is_unavailable() -> None:
-    """Reads and writes alike."""
+def test_unreachable_table_is_unavailable() -> None:
+    """Reads and writes raise UnavailableError."""
     adapter = DynamoDb(Raising(ReadTimeoutError(endpoint_url=URL)), "t")
     with pytest.raises(UnavailableError):
         adapter.read([("state", "current")])
@@ -362,11 +365,11 @@ def test_a_table_that_does_not_answer_is_unavailable() -> None:
         adapter.write(("state", "current"), {})
 
 
-def test_clients_have_their_time_limits_and_no_retries_where_a_cycle_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Observing: the path's deadline, one attempt. Acting: 10 s, one attempt. Reporting: 2 s, two attempts."""
+def test_clients_have_time_limits_and_few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observing: the deadline and one attempt. Failing over: 10 s and one. Reporting: 2 s and two."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    clients = make_clients(settings(INTERVAL_SECONDS="2"))
+    clients = make_clients(config(INTERVAL_SECONDS="2"))
     limits = {
         name: (
             api.meta.config.connect_timeout,

@@ -1,4 +1,4 @@
-"""The cycle, on fakes: the way from an outage to a new writer, and what can go wrong on it."""
+"""Cycles on fakes, from an outage to a new writer, and their failures."""
 
 import json
 from concurrent.futures import Future
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.ports import ConflictError, SilentError
+from functions.failover_controller.ports import SilentError, StateConflictError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH
 from tests.support.failover_controller.builders import after
 from tests.support.failover_controller.fakes import THROTTLED, Crash, Steps, as_stored
@@ -16,25 +16,25 @@ OWN, PEER = "payments-eu-west-1-dev", "payments-us-east-1-dev"
 
 
 def outage(**variables: str) -> Rig:
-    """Three calm cycles, then the other region goes dark."""
+    """Return a rig after three healthy cycles whose other region is then lost."""
     rig = Rig(variables=variables).start()
     rig.run_cycles(3)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     return rig
 
 
 def put(rig: Rig, key: tuple[str, str], **attributes: object) -> None:
-    """Write an item as a person or another program would."""
+    """Write an item as an operator or another process would."""
     rig.table.items[key] = as_stored({"item": key[0], "sort": key[1], **attributes})
 
 
 def line(rig: Rig, index: int) -> dict[str, Any]:
-    """A notice as people got it."""
+    """Return a published notice."""
     return json.loads(rig.world.published[index].line)
 
 
 def hang_the_call(rig: Rig) -> None:
-    """Let the next thing that begins right after the intent, which is the call, have no answer for now."""
+    """Make the failover call, which is the next call after the intent, hang."""
 
     def hangs() -> bool:
         is_the_call = rig.steps.names[-1] == "after write state" and "attempt" in rig.table.items[STATE]
@@ -45,15 +45,15 @@ def hang_the_call(rig: Rig) -> None:
     rig.threads.hangs = hangs
 
 
-def test_the_third_failing_cycle_acts() -> None:
-    """From the outage to the call: three cycles, one call, one notice."""
+def test_third_failing_cycle_fails_over() -> None:
+    """There is one call and one notice."""
     rig = outage()
     assert rig.run_cycles(3) == ["writer-suspected", "writer-suspected", "region-lost"]
     assert ([after(5)], ["region-lost"]) == (rig.world.calls, rig.world.notified())
 
 
-def test_a_failover_is_confirmed_by_later_cycles_and_told_with_its_account() -> None:
-    """It ends when the own cluster takes writes; the notice says how long it took, what may be lost and what to do."""
+def test_completed_failover_is_reported_with_its_figures() -> None:
+    """The notice gives duration, estimated data loss and next step."""
     rig = outage()
     rig.run_cycles(8)
     notice = line(rig, -1)
@@ -62,26 +62,26 @@ def test_a_failover_is_confirmed_by_later_cycles_and_told_with_its_account() -> 
     assert "rds:unplanned-global-failover-" in notice["next"]
 
 
-def test_after_a_failover_the_return_of_the_old_region_moves_nothing() -> None:
-    """There is no failback by itself, and nobody is told of calm."""
+def test_returning_region_causes_no_failback() -> None:
+    """The return of the old region causes neither a call nor a notice."""
     rig = outage()
     rig.run_cycles(10)
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     assert rig.run_cycles(5) == ["already-writer"] * 5
     assert (len(rig.world.calls), rig.world.notified()) == (1, ["region-lost", "failover-completed"])
 
 
-def test_a_blip_shorter_than_the_threshold_is_nobodys_business() -> None:
-    """Two failing cycles: no call, no notice."""
+def test_outage_below_the_threshold_is_ignored() -> None:
+    """Two failing cycles cause neither a call nor a notice."""
     rig = outage()
     rig.run_cycles(2)
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     rig.run_cycles(5)
     assert (rig.world.calls, rig.world.notified()) == ([], [])
 
 
-def test_a_partition_never_acts_and_is_told_once() -> None:
-    """The other region says that its writer is fine: told at the third cycle, and once more when it is over."""
+def test_network_partition_is_reported_once_and_causes_no_call() -> None:
+    """A second notice reports its end."""
     rig = Rig().start()
     rig.world.peering_is_cut = True
     rig.run_cycles(20)
@@ -90,16 +90,16 @@ def test_a_partition_never_acts_and_is_told_once() -> None:
     assert (rig.world.calls, rig.world.notified()) == ([], ["network-partition", "healthy"])
 
 
-def test_a_partition_of_two_paths_is_seen_by_the_heartbeat() -> None:
-    """Peering cut and the other Lambda API unreachable: the replication stream still shows the writer's life."""
+def test_heartbeat_detects_a_partition_of_two_paths() -> None:
+    """New heartbeats show a working writer when peering and Lambda API fail."""
     rig = Rig().start()
     rig.world.peering_is_cut, rig.world.peer_lambda = True, SilentError("timed out")
     rig.run_cycles(30)
     assert (rig.world.calls, rig.world.notified()) == ([], ["network-partition"])
 
 
-def test_a_flapping_region_is_told_of_once() -> None:
-    """Two failing cycles, one good one, again and again: one episode, no failover, no storm of notices."""
+def test_flapping_region_is_reported_once() -> None:
+    """Alternating failing and healthy cycles are one episode without a failover."""
     rig = Rig().start()
     for _ in range(10):
         rig.world.peering_is_cut = True
@@ -109,8 +109,8 @@ def test_a_flapping_region_is_told_of_once() -> None:
     assert (rig.world.calls, rig.world.notified()) == ([], ["network-partition"])
 
 
-def test_a_writer_down_in_a_live_region_gets_its_grace() -> None:
-    """Nothing within the grace (20 s here), the failover after it."""
+def test_writer_down_fails_over_after_the_grace_period() -> None:
+    """The controller waits 20 s for Aurora's recovery within the region."""
     rig = Rig().start()
     rig.run_cycles(2)
     rig.world.writer_is_down = True
@@ -121,8 +121,8 @@ def test_a_writer_down_in_a_live_region_gets_its_grace() -> None:
 
 
 @pytest.mark.parametrize("call", ["timed out, took effect", "accepted"])
-def test_a_call_that_took_effect_is_never_made_twice(call: str) -> None:
-    """Also when its answer was lost: the next cycle sees the operation and recognises it."""
+def test_effective_call_is_never_repeated(call: str) -> None:
+    """Even if its answer is lost, the next cycle recognises the operation."""
     rig = outage()
     rig.world.call = call
     rig.run_cycles(40)
@@ -130,16 +130,16 @@ def test_a_call_that_took_effect_is_never_made_twice(call: str) -> None:
     assert rig.world.notified()[-1] == "failover-completed"
 
 
-def test_an_uncertain_call_is_told() -> None:
-    """People hear that the answer was lost, and how it went on."""
+def test_uncertain_call_is_reported() -> None:
+    """Notices report the lost answer and the result."""
     rig = outage()
     rig.world.call = "timed out, took effect"
     rig.run_cycles(20)
     assert rig.world.notified() == ["region-lost", "failover-uncertain", "failover-completed"]
 
 
-def test_a_call_that_was_lost_is_repeated_when_it_can_not_show_any_more() -> None:
-    """No effect to be seen for 25 s: made again, under the same attempt."""
+def test_lost_call_is_repeated_after_25_seconds() -> None:
+    """The repetition belongs to the same attempt."""
     rig = outage()
     rig.world.call = "timed out, lost"
     rig.run_cycles(10)
@@ -149,8 +149,8 @@ def test_a_call_that_was_lost_is_repeated_when_it_can_not_show_any_more() -> Non
     assert (rig.world.effects, line(rig, -1)["evidence"]["calls"]) == (1, 2)
 
 
-def test_a_repeated_call_that_is_refused_waits_for_what_rds_shows() -> None:
-    """A refusal of a repeated call may mean that the first took effect: the attempt is kept."""
+def test_refused_repetition_keeps_the_attempt() -> None:
+    """RDS may refuse it because the first call took effect."""
     rig = outage()
     rig.world.call = "timed out, lost"
     rig.run_cycles(10)
@@ -160,8 +160,8 @@ def test_a_repeated_call_that_is_refused_waits_for_what_rds_shows() -> None:
     assert (len(rig.world.calls), attempt["calls"], attempt["status"]) == (2, 2, "intended")
 
 
-def test_a_throttled_call_holds_and_the_next_cycle_tries_again() -> None:
-    """Throttled means not done: told once, tried at each cycle."""
+def test_throttled_call_is_repeated_in_the_next_cycle() -> None:
+    """It is reported once."""
     rig = outage()
     rig.world.call = "throttled"
     rig.run_cycles(6)
@@ -171,8 +171,8 @@ def test_a_throttled_call_holds_and_the_next_cycle_tries_again() -> None:
     assert rig.world.notified() == ["region-lost", "failover-not-sent", "failover-completed"]
 
 
-def test_a_refused_call_is_told_with_its_error() -> None:
-    """RDS's own words are in the evidence."""
+def test_refused_call_is_reported_with_its_error() -> None:
+    """The evidence contains RDS's error."""
     rig = outage()
     rig.world.call = "refused"
     rig.run_cycles(5)
@@ -180,16 +180,16 @@ def test_a_refused_call_is_told_with_its_error() -> None:
     assert "InvalidGlobalClusterStateFault" in line(rig, -1)["evidence"]["error"]
 
 
-def test_an_unexpected_error_of_the_call_counts_as_unclear() -> None:
-    """A bug of ours must neither end the watch nor call twice."""
+def test_unexpected_error_of_the_call_is_uncertain() -> None:
+    """A bug must neither stop the cycles nor cause a second call."""
     rig = outage()
     rig.world.call = "broken"
     rig.run_cycles(10)
     assert (len(rig.world.calls), rig.world.notified()[-1]) == (1, "failover-uncertain")
 
 
-def test_a_call_that_hangs_does_not_stop_the_cycles() -> None:
-    """The cycles go on while the call has no answer, and hold; its answer is taken in when it comes."""
+def test_hanging_call_does_not_stop_the_cycles() -> None:
+    """Cycles hold until the answer arrives."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -202,8 +202,8 @@ def test_a_call_that_hangs_does_not_stop_the_cycles() -> None:
     assert ([after(9)], ["region-lost", "failover-not-sent"]) == (rig.world.calls, rig.world.notified())
 
 
-def test_while_a_call_of_this_process_has_no_answer_it_makes_no_other() -> None:
-    """Even after the time in which it should have ended."""
+def test_no_second_call_while_the_first_hangs() -> None:
+    """Not even after the call's time limit."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -212,8 +212,8 @@ def test_while_a_call_of_this_process_has_no_answer_it_makes_no_other() -> None:
     assert (rig.world.calls, rig.run_cycles(1)) == ([], ["failover-under-way"])
 
 
-def test_the_end_of_an_invocation_takes_in_the_answer_to_its_call() -> None:
-    """A sandbox is not frozen with a call on its way."""
+def test_finish_takes_the_answer_of_the_call() -> None:
+    """A sandbox is not frozen during a call."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -224,8 +224,8 @@ def test_the_end_of_an_invocation_takes_in_the_answer_to_its_call() -> None:
     assert (len(rig.world.calls), attempt["status"]) == (1, "under-way")
 
 
-def test_an_invocation_that_ends_before_the_answer_leaves_the_intent() -> None:
-    """The next invocation finds it, and looks."""
+def test_finish_without_an_answer_keeps_the_intent() -> None:
+    """The next invocation continues the attempt."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -235,8 +235,8 @@ def test_an_invocation_that_ends_before_the_answer_leaves_the_intent() -> None:
     assert attempt["status"] == "intended"
 
 
-def test_a_failover_that_does_not_complete_is_told_once() -> None:
-    """After the bound, with the runbook's heading; then silence, and no second call."""
+def test_overdue_failover_is_reported_once() -> None:
+    """There is no second call."""
     rig = outage(COMPLETION_BOUND_SECONDS="30")
     rig.world.operation_never_ends = True
     rig.run_cycles(60)
@@ -244,8 +244,8 @@ def test_a_failover_that_does_not_complete_is_told_once() -> None:
     assert line(rig, -1)["runbook"] == "failover-overdue"
 
 
-def test_a_failover_that_aws_cancels_is_told_and_cools_down() -> None:
-    """No operation, no new writer: failed. A new attempt only after the cooldown (300 s)."""
+def test_cancelled_failover_is_reported_and_starts_the_cooldown() -> None:
+    """The next attempt waits for the end of the cooldown."""
     rig = outage()
     rig.world.operation_never_ends = True
     rig.run_cycles(5)
@@ -254,8 +254,8 @@ def test_a_failover_that_aws_cancels_is_told_and_cools_down() -> None:
     assert (rig.world.notified(), len(rig.world.calls)) == (["region-lost", "failover-failed", "cooldown"], 1)
 
 
-def test_a_switchover_by_a_person_is_recognised_and_told() -> None:
-    """Roles that this controller did not change are recorded, and start the cooldown."""
+def test_manual_switchover_is_reported_and_starts_the_cooldown() -> None:
+    """Its time is recorded as a change of roles."""
     rig = Rig().start()
     rig.run_cycles(2)
     rig.world.writer = "arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-dev"
@@ -266,8 +266,8 @@ def test_a_switchover_by_a_person_is_recognised_and_told() -> None:
     )
 
 
-def test_disarmed_holds_and_is_told_once_and_acts_when_armed() -> None:
-    """The off-switch is read at every cycle."""
+def test_disarmed_controller_holds_until_armed() -> None:
+    """Every cycle reads the off-switch."""
     rig = outage()
     put(rig, SWITCH, armed=False, reason="maintenance", by="ada")
     rig.run_cycles(10)
@@ -278,8 +278,8 @@ def test_disarmed_holds_and_is_told_once_and_acts_when_armed() -> None:
     assert rig.world.effects == 1
 
 
-def test_disarming_between_the_two_looks_is_obeyed() -> None:
-    """The second look reads the switch again."""
+def test_disarming_between_the_observations_holds() -> None:
+    """The second observation reads the off-switch again."""
     rig = outage()
     rig.run_cycles(2)
 
@@ -291,36 +291,36 @@ def test_disarming_between_the_two_looks_is_obeyed() -> None:
     assert (rig.run_cycles(1), rig.world.calls) == (["disarmed"], [])
 
 
-def test_a_region_that_comes_back_between_the_two_looks_is_left_alone() -> None:
-    """Equal twice, or nothing."""
+def test_recovery_between_the_observations_holds() -> None:
+    """The second decision differs from the first."""
     rig = outage()
     rig.run_cycles(2)
 
     def come_back(count: int, name: str) -> None:
-        rig.world.region_is_dark &= name != "after write lock"
+        rig.world.region_is_lost &= name != "after write lock"
 
     rig.steps.interrupt = come_back
     assert (rig.run_cycles(1), rig.world.calls) == (["healthy"], [])
 
 
-def test_a_sign_of_life_at_the_second_look_begins_the_count_anew() -> None:
-    """Three failing cycles in a row act; a writer that the second look found fine was not dead in a row, whatever was before."""
+def test_reachable_writer_in_second_observation_resets_the_count() -> None:
+    """Three more failing cycles are then required."""
     rig = outage()
     rig.run_cycles(2)
     ask_peer, looks = rig.world.ask_peer, iter(range(1, 100))
 
-    def fine_at_the_second_look(request: Any) -> object:
+    def fine_in_the_second_observation(request: Any) -> object:
         if next(looks) == 2:
             return {"probes": [{**rig.world.probe(OWN, from_peer=True), "cluster": PEER, "read_only": False}]}
         return ask_peer(request)
 
-    rig.world.ask_peer = fine_at_the_second_look  # type: ignore[method-assign]
+    rig.world.ask_peer = fine_in_the_second_observation  # type: ignore[method-assign]
     assert rig.run_cycles(1) == ["network-partition"]
     assert rig.run_cycles(3) == ["writer-suspected", "writer-suspected", "region-lost"]
 
 
-def test_what_the_second_look_finds_out_is_told() -> None:
-    """A bound that passes between the two looks of one cycle: nobody would say so later."""
+def test_events_of_the_second_observation_are_reported() -> None:
+    """Here an attempt becomes overdue between the two observations."""
     rig = outage(COMPLETION_BOUND_SECONDS="27")
     rig.world.call = "timed out, lost"
     rig.run_cycles(27)
@@ -334,21 +334,21 @@ def test_what_the_second_look_finds_out_is_told() -> None:
     assert "failover-overdue" in rig.world.notified()
 
 
-def test_two_different_verdicts_to_act_in_one_cycle_hold() -> None:
-    """Silent at the first look, down at the second: both would act, but they differ."""
+def test_different_verdicts_in_one_cycle_hold() -> None:
+    """The region is silent in the first observation and its writer down in the second."""
     rig = outage(IN_REGION_GRACE_SECONDS="0")
     rig.run_cycles(2)
 
     def answer_again(count: int, name: str) -> None:
         if name == "after write lock":
-            rig.world.region_is_dark, rig.world.writer_is_down = False, True
+            rig.world.region_is_lost, rig.world.writer_is_down = False, True
 
     rig.steps.interrupt = answer_again
     assert (rig.run_cycles(1), rig.world.calls) == (["decisions-differ"], [])
 
 
-def test_mode_approve_asks_once_and_acts_on_the_approval() -> None:
-    """One pending decision with an id; the yes to it lets the next cycle act."""
+def test_mode_approve_requests_once_and_acts_on_approval() -> None:
+    """The approval lets the next cycle fail over."""
     rig = outage(MODE="approve")
     rig.run_cycles(6)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed"], [])
@@ -360,14 +360,14 @@ def test_mode_approve_asks_once_and_acts_on_the_approval() -> None:
 
 
 def half_lost(**variables: str) -> Rig:
-    """After calm, the database is gone, and the other region's Lambda API answers with errors."""
+    """Return a rig whose writer is down and whose other region's Lambda API returns errors."""
     rig = outage(**variables)
-    rig.world.region_is_dark, rig.world.writer_is_down, rig.world.peer_lambda = False, True, THROTTLED
+    rig.world.region_is_lost, rig.world.writer_is_down, rig.world.peer_lambda = False, True, THROTTLED
     return rig
 
 
-def test_a_region_that_errs_for_longer_than_the_grace_is_asked_about_once_and_acted_on_when_approved() -> None:
-    """Told at first, asked after the grace, with the verdict that a yes means; the yes acts."""
+def test_inconclusive_region_requests_approval_after_the_grace() -> None:
+    """The approval then causes the failover."""
     rig = half_lost()
     rig.run_cycles(19)
     assert (rig.world.notified(), rig.world.calls) == (["peer-unknown"], [])
@@ -380,14 +380,14 @@ def test_a_region_that_errs_for_longer_than_the_grace_is_asked_about_once_and_ac
     assert rig.world.effects == 1
 
 
-def test_a_region_that_errs_in_some_cycles_is_acted_on_when_approved() -> None:
-    """Errors in every other cycle, silence in between, at the first look and at the second: the yes acts within a few cycles."""
+def test_alternating_errors_and_silence_request_approval() -> None:
+    """The approval causes the failover within a few cycles."""
     rig = half_lost()
 
     def flicker(count: int, name: str) -> None:
         if name == "before peer health_check":
             rig.world.peer_lambda = None if rig.world.peer_lambda else THROTTLED
-            rig.world.region_is_dark = rig.world.peer_lambda is None
+            rig.world.region_is_lost = rig.world.peer_lambda is None
 
     rig.steps.interrupt = flicker
     rig.run_cycles(30)
@@ -399,30 +399,30 @@ def test_a_region_that_errs_in_some_cycles_is_acted_on_when_approved() -> None:
 
 
 def test_a_pending_decision_ends_with_its_episode() -> None:
-    """The yes to an old question is no yes to a new one."""
+    """The approval of an earlier request does not apply to a new one."""
     rig = outage(MODE="approve")
     rig.run_cycles(4)
     old = line(rig, 0)["evidence"]["decision_id"]
     put(rig, ("approval", old), approved=True, by="ada")
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     rig.run_cycles(5)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(5)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed", "healthy", "approval-needed"], [])
 
 
-def test_a_yes_ends_with_a_sign_of_life_and_the_next_outage_is_a_new_question() -> None:
-    """Approved, but held by the off-switch; the writer is back for one cycle, and lost again: a yes to the past is none."""
+def test_approval_ends_when_the_writer_is_reachable() -> None:
+    """The next outage makes a new request."""
     rig = outage(MODE="approve")
     rig.run_cycles(4)
     old = line(rig, 0)["evidence"]["decision_id"]
     put(rig, SWITCH, armed=False, reason="wait", by="ada")
     put(rig, ("approval", old), approved=True, by="ada")
     rig.run_cycles(2)
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     rig.run_cycles(1)
     del rig.table.items[SWITCH]
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(6)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed", "disarmed", "approval-needed"], [])
     new = line(rig, -1)["evidence"]["decision_id"]
@@ -432,31 +432,31 @@ def test_a_yes_ends_with_a_sign_of_life_and_the_next_outage_is_a_new_question() 
     assert rig.world.effects == 1
 
 
-def test_a_question_without_an_answer_outlasts_a_sign_of_life() -> None:
-    """A flapping region asks once, not at every absence."""
+def test_unanswered_request_survives_a_reachable_writer() -> None:
+    """A flapping region causes one request only."""
     rig = outage(MODE="approve")
     rig.run_cycles(4)
     for _ in range(3):
-        rig.world.region_is_dark = False
+        rig.world.region_is_lost = False
         rig.run_cycles(1)
-        rig.world.region_is_dark = True
+        rig.world.region_is_lost = True
         rig.run_cycles(4)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed"], [])
 
 
-def test_mode_observe_says_once_what_it_would_do() -> None:
-    """And does nothing."""
+def test_mode_observe_reports_once_and_does_not_act() -> None:
+    """The notice says what the controller would do."""
     rig = outage(MODE="observe")
     rig.run_cycles(10)
     assert (rig.world.notified(), rig.world.calls) == (["observe-only"], [])
 
 
-def test_a_lag_above_the_limit_is_held_told_and_acted_on_after_approval() -> None:
-    """Also in mode automatic, losing more than allowed is a person's decision."""
+def test_lag_above_the_limit_requires_an_approval() -> None:
+    """This also holds in mode automatic."""
     rig = Rig().start()
     rig.world.lag_ms = 60_000.0
     rig.run_cycles(2)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(5)
     assert (rig.world.notified(), rig.world.calls) == (["lag-too-high"], [])
     put(rig, ("approval", line(rig, 0)["evidence"]["decision_id"]), approved=True, by="ada")
@@ -465,9 +465,9 @@ def test_a_lag_above_the_limit_is_held_told_and_acted_on_after_approval() -> Non
 
 
 @pytest.mark.parametrize("path", ["rds", "own_lambda"])
-@pytest.mark.parametrize("error", [THROTTLED, SilentError("timed out"), KeyError("a bug of ours")])
-def test_blind_never_acts_and_is_told_once(path: str, error: Exception) -> None:
-    """Own probe or own RDS API blind, for whatever reason: hold, tell, go on."""
+@pytest.mark.parametrize("error", [THROTTLED, SilentError("timed out"), KeyError("a bug")])
+def test_unreadable_path_holds_and_is_reported_once(path: str, error: Exception) -> None:
+    """This region's probe or RDS API fails with any error."""
     rig = outage()
     setattr(rig.world, path, error)
     rig.run_cycles(10)
@@ -478,8 +478,8 @@ def test_blind_never_acts_and_is_told_once(path: str, error: Exception) -> None:
     assert rig.world.effects == 1
 
 
-def test_a_peer_that_is_throttled_is_not_silent() -> None:
-    """Its Lambda API answers: that region lives."""
+def test_throttled_peer_is_not_silent() -> None:
+    """Its Lambda API answers."""
     rig = Rig().start()
     rig.run_cycles(2)
     rig.world.writer_is_down, rig.world.peer_lambda = True, THROTTLED
@@ -487,15 +487,15 @@ def test_a_peer_that_is_throttled_is_not_silent() -> None:
     assert (rig.world.calls, rig.world.notified()) == ([], ["peer-unknown"])
 
 
-def test_a_first_run_finds_an_empty_table() -> None:
-    """No item is there: sensible beginnings, and the state is written."""
+def test_first_run_with_an_empty_table() -> None:
+    """The first cycle decides and writes the state."""
     rig = Rig().start()
     assert (rig.run_cycles(1), rig.table.items[STATE]["version"]) == (["healthy"], 1)
 
 
 @pytest.mark.parametrize("key", [STATE, SWITCH, LEASE, LOCK])
-def test_a_malformed_item_holds_says_why_and_is_left_as_it_is(key: tuple[str, str]) -> None:
-    """A person has to look; the cycles go on."""
+def test_malformed_item_holds_and_is_not_overwritten(key: tuple[str, str]) -> None:
+    """It is reported once."""
     rig = outage()
     rig.run_cycles(1)
     put(rig, key, version="x", armed="x", holder=7, until="x")
@@ -505,8 +505,8 @@ def test_a_malformed_item_holds_says_why_and_is_left_as_it_is(key: tuple[str, st
     assert ({f"{key[0]}-unreadable"}, [f"{key[0]}-unreadable"]) == (reasons, rig.world.notified())
 
 
-def test_a_table_that_can_not_be_read_holds_and_is_told_once() -> None:
-    """Its cycles are counted in memory: once it answers again, the outage is not started over."""
+def test_unreadable_table_holds_and_is_reported_once() -> None:
+    """Failing cycles are counted in memory meanwhile."""
     rig = outage()
     rig.table.fails_to_read = True
     rig.table.fails_to_write = lambda key: True
@@ -518,7 +518,7 @@ def test_a_table_that_can_not_be_read_holds_and_is_told_once() -> None:
     assert (rig.world.effects, rig.world.notified()) == (1, ["state-unreadable", "region-lost"])
 
 
-def test_items_that_dynamodb_did_not_get_to_are_unreadable() -> None:
+def test_unprocessed_items_are_unreadable() -> None:
     """A throttled part of a batch is unknown, not absent."""
     rig = outage()
     rig.table.throttles = lambda key: key == SWITCH
@@ -526,8 +526,8 @@ def test_items_that_dynamodb_did_not_get_to_are_unreadable() -> None:
     assert (rig.world.calls, rig.world.notified()) == ([], ["switch-unreadable"])
 
 
-def test_a_state_that_can_not_be_written_is_carried_on_in_memory_and_told_of_once() -> None:
-    """Counting and telling go on; acting needs the write, and waits for it."""
+def test_unwritable_state_is_kept_in_memory() -> None:
+    """The failover waits for a successful write."""
     rig = outage()
     rig.table.fails_to_write = lambda key: key == STATE
     rig.run_cycles(6)
@@ -537,8 +537,8 @@ def test_a_state_that_can_not_be_written_is_carried_on_in_memory_and_told_of_onc
     assert (rig.world.effects, rig.world.notified()) == (1, ["state-unwritable", "region-lost"])
 
 
-def test_notices_are_told_once_though_the_state_can_not_be_written() -> None:
-    """People hear of trouble also while the table takes no writes of the state."""
+def test_notices_are_sent_once_while_the_state_is_unwritable() -> None:
+    """The outbox is kept in memory."""
     rig = Rig().start()
     rig.run_cycles(1)
     rig.world.peering_is_cut = True
@@ -547,8 +547,8 @@ def test_notices_are_told_once_though_the_state_can_not_be_written() -> None:
     assert [str(notice.reason) for notice in rig.world.published] == ["network-partition"]
 
 
-def test_an_intent_whose_write_is_unclear_is_not_called() -> None:
-    """It may be in the table or not: the next cycles find out, and finish it."""
+def test_no_call_after_an_uncertain_write_of_the_intent() -> None:
+    """The next cycles find the intent and continue it."""
     rig = outage()
     rig.run_cycles(2)
     rig.table.loses_answer_of = lambda key: key == STATE and bool(rig.table.items[STATE].get("attempt"))
@@ -559,8 +559,8 @@ def test_an_intent_whose_write_is_unclear_is_not_called() -> None:
 
 
 @pytest.mark.parametrize(("failing", "expected"), [("lock", "lock-unreadable"), ("lease", "writer-suspected")])
-def test_a_lock_that_can_not_be_taken_holds(failing: str, expected: str) -> None:
-    """No lock, no act."""
+def test_unavailable_lock_holds(failing: str, expected: str) -> None:
+    """Without the lock there is no call."""
     rig = outage()
     rig.table.fails_to_write = lambda key: key[0] == failing
     rig.run_cycles(2)
@@ -569,8 +569,8 @@ def test_a_lock_that_can_not_be_taken_holds(failing: str, expected: str) -> None
     assert expected in (*reasons, "writer-suspected")
 
 
-def test_a_lock_taken_by_another_in_between_holds() -> None:
-    """The conditional write decides, not the look before it."""
+def test_lock_taken_by_another_process_holds() -> None:
+    """The conditional write decides."""
     rig = outage()
     rig.run_cycles(2)
 
@@ -582,8 +582,8 @@ def test_a_lock_taken_by_another_in_between_holds() -> None:
     assert (rig.run_cycles(1), rig.world.calls) == (["lock-held"], [])
 
 
-def test_a_lock_that_can_not_be_released_expires_by_itself() -> None:
-    """It is a problem for the metric, not for the failover."""
+def test_unreleased_lock_is_a_problem_only() -> None:
+    """The failover is not affected, and the lock expires."""
     rig = outage()
     rig.run_cycles(2)
     rig.table.loses_answer_of = lambda key: key == LOCK and rig.table.items[LOCK]["until"] == 0
@@ -591,8 +591,8 @@ def test_a_lock_that_can_not_be_released_expires_by_itself() -> None:
     assert (rig.world.effects, any("lock" in problem for problem in result.problems)) == (1, True)
 
 
-def test_a_state_that_somebody_else_wrote_is_read_again() -> None:
-    """A lost write costs one cycle; nothing is acted on from a stale state."""
+def test_state_is_read_again_after_a_conflict() -> None:
+    """A lost write costs one cycle."""
     rig = Rig().start()
     rig.run_cycles(1)
 
@@ -607,27 +607,27 @@ def test_a_state_that_somebody_else_wrote_is_read_again() -> None:
     assert (bool(result.problems), rig.run_cycles(1), rig.table.items[STATE]["version"]) == (True, ["healthy"], 7)
 
 
-def test_without_the_lease_it_cycles_but_holds() -> None:
-    """An unreadable lease: the cycles go on, nothing is done."""
+def test_cycles_without_the_lease_hold() -> None:
+    """The lease is unreadable."""
     rig = Rig()
     put(rig, LEASE, holder=7)
     rig.start()
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(10)
     assert (rig.cycle.has_lease, rig.world.calls, rig.world.notified()) == (False, [], ["lease-unreadable"])
 
 
 @pytest.mark.parametrize("fault", ["read", "write"])
-def test_a_lease_that_the_table_does_not_give_is_not_taken(fault: str) -> None:
-    """An error of the table is no lease."""
+def test_lease_is_not_taken_from_an_unavailable_table(fault: str) -> None:
+    """Reads or writes of the table fail."""
     rig = Rig()
     rig.table.fails_to_read = fault == "read"
     rig.table.fails_to_write = lambda key: fault == "write"
     assert False is rig.start().cycle.has_lease
 
 
-def test_a_lease_taken_at_the_same_moment_is_lost() -> None:
-    """Of two that start together one wins the conditional write."""
+def test_concurrent_start_loses_the_lease() -> None:
+    """One of two invocations wins the conditional write."""
     rig = Rig()
 
     def other(count: int, name: str) -> None:
@@ -635,12 +635,12 @@ def test_a_lease_taken_at_the_same_moment_is_lost() -> None:
             put(rig, LEASE, holder="other", version=1)
 
     rig.steps.interrupt = other
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         rig.start()
 
 
-def test_metrics_and_notices_that_fail_stop_nothing() -> None:
-    """The failover is made; the notices are told when the topic takes them again, once."""
+def test_failing_reports_do_not_stop_the_failover() -> None:
+    """The notices are sent once when the topic works again."""
     rig = outage()
     rig.world.topic_fails = rig.world.metrics_fail = True
     rig.run_cycles(5)
@@ -650,8 +650,8 @@ def test_metrics_and_notices_that_fail_stop_nothing() -> None:
     assert [str(notice.reason) for notice in rig.world.published] == ["region-lost", "failover-completed"]
 
 
-def test_a_report_that_hangs_does_not_stop_the_cycles() -> None:
-    """The next cycles go on; what was delivered in the meantime is taken in then."""
+def test_hanging_report_does_not_stop_the_cycles() -> None:
+    """A later cycle takes its result."""
     rig = Rig().start()
     rig.world.peering_is_cut = True
     rig.run_cycles(2)
@@ -667,8 +667,8 @@ def test_a_report_that_hangs_does_not_stop_the_cycles() -> None:
     assert (rig.world.notified(), rig.table.items[STATE]["outbox"]) == (["network-partition"], [])
 
 
-def test_an_unexpected_error_of_a_report_is_a_problem_not_an_end() -> None:
-    """A bug in the telling must not end the watch."""
+def test_unexpected_error_of_a_report_is_a_problem() -> None:
+    """The cycles continue."""
     rig = Rig().start()
     rig.world.peering_is_cut = True
     rig.run_cycles(2)
@@ -682,8 +682,8 @@ def test_an_unexpected_error_of_a_report_is_a_problem_not_an_end() -> None:
     assert "notices: 'a bug'" in rig.run().problems
 
 
-def test_how_long_a_cycle_took_is_reported_from_the_first_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cycle that takes longer than its period costs the next one: people must be able to see it coming."""
+def test_cycle_duration_includes_the_observation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cycle longer than the interval delays the next one."""
     rig = Rig().start()
     rig.run()
     ask_own = rig.world.ask_own
@@ -699,7 +699,7 @@ def test_how_long_a_cycle_took_is_reported_from_the_first_look_on(monkeypatch: p
     assert durations == [(0.0, "Milliseconds"), (400.0, "Milliseconds")]
 
 
-def test_acting_comes_before_reporting() -> None:
+def test_no_report_before_the_call() -> None:
     """No notice and no metric is sent between the decision and the call."""
     rig = outage()
     rig.run_cycles(2)
@@ -709,8 +709,8 @@ def test_acting_comes_before_reporting() -> None:
     assert [name for name in before_call if "publish" in name or "metrics" in name or "history" in name] == []
 
 
-def test_between_the_two_looks_and_the_call_there_are_two_writes_and_nothing_else() -> None:
-    """The lock and the intent: everything else waits, so that acting is quick."""
+def test_only_lock_and_intent_are_written_before_the_call() -> None:
+    """Other writes would delay the failover."""
     rig = outage()
     rig.run_cycles(2)
     rig.steps.names.clear()
@@ -719,8 +719,8 @@ def test_between_the_two_looks_and_the_call_there_are_two_writes_and_nothing_els
     assert [name for name in before_call if name.startswith("after write")] == ["after write lock", "after write state"]
 
 
-def test_a_call_is_not_made_late_after_its_intent() -> None:
-    """A process that was frozen between the intent and the call does not wake up to fail over."""
+def test_stalled_process_does_not_call_late() -> None:
+    """The process was frozen between the intent and the call."""
     rig = outage()
     rig.run_cycles(2)
 
@@ -734,17 +734,17 @@ def test_a_call_is_not_made_late_after_its_intent() -> None:
     assert (rig.world.calls, rig.world.notified()[-1]) == ([], "failover-not-sent")
 
 
-def test_the_writers_own_controller_says_so_and_does_nothing() -> None:
-    """In the writer's region: WriterRole 1, no act, whatever happens elsewhere."""
+def test_controller_of_the_writers_region_holds() -> None:
+    """WriterRole is 1."""
     rig = Rig().start()
     rig.world.writer = "arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-dev"
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     assert rig.run_cycles(10) == ["already-writer"] * 10
     assert (rig.world.metrics[-1]["WriterRole"], rig.world.calls) == ((1.0, "None"), [])
 
 
-def test_a_superseded_cycle_decides_and_reports_nothing() -> None:
-    """Who sees a successor's lease is done."""
+def test_superseded_cycle_neither_decides_nor_reports() -> None:
+    """A successor holds the lease."""
     rig = Rig().start()
     rig.run_cycles(1)
     rig.successor("invocation-2")
@@ -756,8 +756,8 @@ def test_a_superseded_cycle_decides_and_reports_nothing() -> None:
     )
 
 
-def test_a_successor_that_takes_over_between_the_two_looks_stops_the_act() -> None:
-    """The second look reads the lease again."""
+def test_successor_between_the_observations_stops_the_failover() -> None:
+    """The second observation reads the lease again."""
     rig = outage()
     rig.run_cycles(2)
 
@@ -770,15 +770,15 @@ def test_a_successor_that_takes_over_between_the_two_looks_stops_the_act() -> No
     assert (rig.run_cycles(1), rig.world.calls) == (["state-conflict"], [])
 
 
-def test_a_held_act_shows_in_the_metric() -> None:
-    """Held is 1 when a verdict wanted to act and was held, else 0."""
+def test_held_failover_sets_the_held_metric() -> None:
+    """Held is 1 if a guard held back a failover, else 0."""
     rig = outage(MODE="observe")
     rig.run_cycles(3)
     assert [values["Held"][0] for values in rig.world.metrics[-3:]] == [0.0, 0.0, 1.0]
 
 
-def test_the_end_of_an_invocation_tells_of_a_call_that_went_wrong() -> None:
-    """An unclear answer that comes at the very end is told all the same."""
+def test_finish_reports_an_uncertain_call() -> None:
+    """The answer arrives at the end of the invocation."""
     rig = outage()
     rig.run_cycles(2)
     rig.world.call = "timed out, lost"
@@ -789,8 +789,8 @@ def test_the_end_of_an_invocation_tells_of_a_call_that_went_wrong() -> None:
     assert rig.world.notified() == ["region-lost", "failover-uncertain"]
 
 
-def test_an_invocation_that_lost_its_state_ends_without_writing_one() -> None:
-    """Somebody else wrote: what becomes of the call is for the next one to see."""
+def test_finish_after_a_conflict_writes_no_state() -> None:
+    """The next invocation reads the state of the other process."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -805,7 +805,7 @@ def test_an_invocation_that_lost_its_state_ends_without_writing_one() -> None:
     assert written == rig.table.items[STATE]
 
 
-def test_an_answer_to_a_call_whose_attempt_has_ended_changes_nothing() -> None:
+def test_answer_of_an_ended_attempt_is_ignored() -> None:
     """RDS showed the end before the call answered."""
     rig = outage()
     rig.run_cycles(2)
@@ -813,13 +813,13 @@ def test_an_answer_to_a_call_whose_attempt_has_ended_changes_nothing() -> None:
     rig.run_cycles(1)
     rig.table.items[STATE].pop("attempt")
     rig.threads.run(*rig.threads.hanging[0])
-    rig.world.region_is_dark = False
+    rig.world.region_is_lost = False
     assert rig.run_cycles(1) == ["operation-under-way"]
     assert not [reason for reason in rig.world.notified() if reason.startswith("failover")]
 
 
-def test_an_exit_inside_a_report_ends_the_process() -> None:
-    """What is no Exception is not kept."""
+def test_base_exception_in_a_report_is_raised() -> None:
+    """Only an Exception becomes a problem."""
     rig = Rig().start()
     result = rig.cycle.run(0.0)
     dead: Future[Any] = Future()

@@ -1,4 +1,4 @@
-"""The decision, case by case: each reason by the situation that it stands for, and the shape of the table."""
+"""Each reason of the decision table, and the shape of the table."""
 
 import sys
 import time
@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.decide import RULES, decide
+from functions.failover_controller.decide import DECISION_TABLE, decide
 from functions.failover_controller.model import (
     Action,
     Approval,
     AttemptStatus,
     Claim,
     Decision,
+    GlobalOperation,
     Mode,
     Observation,
-    Operation,
     Peer,
     Pending,
     Policy,
@@ -47,23 +47,23 @@ APPROVED = Records(approval=Approval(id="ask-1", approved=True, by="ada"))
 
 
 def decided(seen: Observation, state: State | None = None, rules: Policy = POLICY) -> Decision:
-    """The decision now."""
+    """Return the decision at NOW."""
     return decide(seen, state or third_cycle(), rules, NOW)
 
 
 def reason(seen: Observation, state: State | None = None, rules: Policy = POLICY) -> tuple[Reason, Action]:
-    """The decision's reason and action."""
+    """Return reason and action of the decision."""
     decision = decided(seen, state, rules)
     return decision.reason, decision.action
 
 
 def with_records(**changes: Any) -> Observation:
-    """A lost region, with these records."""
+    """Return a lost region with these records."""
     return lost(records=Records(**changes))
 
 
 def test_region_lost_fails_over_to_the_own_cluster() -> None:
-    """Port dead, region silent, heartbeat stopped, for three cycles: the standby is promoted, and it is the own one."""
+    """The port is unreachable, the region silent and the heartbeat stopped for three cycles."""
     decision = decided(lost())
     assert (
         decision.action,
@@ -73,43 +73,43 @@ def test_region_lost_fails_over_to_the_own_cluster() -> None:
     ) == (Action.FAIL_OVER, Reason.REGION_LOST, OWN_ARN, False)
 
 
-def test_the_evidence_carries_what_the_decision_rests_on() -> None:
-    """Lag before the outage, the last heartbeat and its silence are in the evidence."""
+def test_evidence_contains_lag_and_heartbeat() -> None:
+    """The lag before the outage, the last heartbeat and its age are in the evidence."""
     evidence = decided(lost()).evidence
     wanted = {"lag_before_outage_ms": 80.0, "heartbeat_quiet_seconds": 2.0, "silent_cycles": 3, "peer": "silent"}
     assert wanted == {name: evidence[name] for name in wanted}
 
 
-def test_writer_down_in_a_live_region_fails_over_after_the_grace() -> None:
-    """The other region lives and says that its writer is down, for the grace: Aurora did not heal it."""
+def test_writer_down_fails_over_after_the_grace() -> None:
+    """Aurora did not recover the writer in time."""
     state = third_cycle(dead_since=after(-20), heartbeat_seen_at=after(-20), lag_at=after(-21), silent_cycles=0)
     assert reason(down(), state) == (Reason.WRITER_DOWN, Action.FAIL_OVER)
 
 
-def test_writer_down_in_a_live_region_waits_for_the_grace() -> None:
-    """A second before the grace is over, Aurora still has its chance."""
+def test_writer_down_holds_before_the_end_of_the_grace() -> None:
+    """One second before its end Aurora may still recover the writer."""
     state = third_cycle(dead_since=after(-19), heartbeat_seen_at=after(-19), silent_cycles=0)
     assert reason(down(), state) == (Reason.IN_REGION_GRACE, Action.NOTIFY)
 
 
-def test_the_grace_runs_from_the_last_heartbeat_that_came() -> None:
-    """A heartbeat after the first failing cycle was a sign of life: the grace starts again."""
+def test_grace_restarts_with_a_new_heartbeat() -> None:
+    """A heartbeat after the first failing cycle shows a working writer."""
     state = third_cycle(dead_since=after(-30), heartbeat_seen_at=after(-10), silent_cycles=0)
     assert reason(down(), state) == (Reason.IN_REGION_GRACE, Action.NOTIFY)
 
 
-def test_the_grace_is_not_over_when_its_start_is_unknown() -> None:
-    """Without a known first failing cycle nothing has been waited for."""
+def test_grace_does_not_end_without_a_known_start() -> None:
+    """The first failing cycle is unknown."""
     assert reason(down(), third_cycle(dead_since=None)) == (Reason.IN_REGION_GRACE, Action.NOTIFY)
 
 
-def test_healthy_holds_quietly() -> None:
-    """All good: nothing to do, nobody to tell."""
+def test_healthy_holds() -> None:
+    """There is no notice."""
     assert reason(healthy(), State(writer=Side.PEER)) == (Reason.HEALTHY, Action.HOLD)
 
 
-def test_writer_locked_out_when_nobody_gets_in_and_the_database_runs() -> None:
-    """Both regions find the port dead, and heartbeats still come: told under its own name, and never acted on."""
+def test_writer_locked_out_while_heartbeats_arrive() -> None:
+    """Both regions find the port unreachable, and heartbeats still arrive."""
     state = third_cycle(dead_since=after(-900), heartbeat_seen_at=after(-1), silent_cycles=0)
     approved = replace(down(), records=APPROVED)
     assert reason(down(), state) == (Reason.WRITER_LOCKED_OUT, Action.NOTIFY)
@@ -118,18 +118,18 @@ def test_writer_locked_out_when_nobody_gets_in_and_the_database_runs() -> None:
 
 @pytest.mark.parametrize("peer_says", [Peer.FINE, Peer.SILENT, Peer.UNKNOWN])
 def test_network_partition_when_the_heartbeat_still_arrives(peer_says: Peer) -> None:
-    """A heartbeat that is new since the port died outweighs every sign of death."""
+    """A heartbeat after the first failing cycle shows a working writer."""
     state = third_cycle(heartbeat_seen_at=after(-1))
     assert reason(lost(peer=peer_says), state) == (Reason.NETWORK_PARTITION, Action.NOTIFY)
 
 
-def test_network_partition_when_the_other_region_says_that_its_writer_is_fine() -> None:
-    """The port is dead for us alone: never a failover."""
+def test_network_partition_when_the_peer_reports_a_working_writer() -> None:
+    """The port is unreachable only from this region."""
     assert reason(lost(peer=Peer.FINE)) == (Reason.NETWORK_PARTITION, Action.NOTIFY)
 
 
-def test_a_heartbeat_first_seen_at_the_first_failing_cycle_does_not_delay_the_third() -> None:
-    """It was on its way before the outage: until the third failing cycle nobody is told of a partition, and the third acts."""
+def test_heartbeat_in_the_first_failing_cycle_is_ignored() -> None:
+    """It was written before the outage, so the third failing cycle still fails over."""
     state = third_cycle(dead_since=after(-2), heartbeat_seen_at=after(-2))
     assert reason(lost(), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
     first = third_cycle(dead_since=NOW, heartbeat_seen_at=NOW, silent_cycles=1, dead_cycles=1)
@@ -137,72 +137,72 @@ def test_a_heartbeat_first_seen_at_the_first_failing_cycle_does_not_delay_the_th
 
 
 @pytest.mark.parametrize("silent_cycles", [0, 1, 2])
-def test_writer_suspected_until_failures_to_act(silent_cycles: int) -> None:
-    """A blip is nobody's business."""
+def test_writer_suspected_below_the_failure_threshold(silent_cycles: int) -> None:
+    """A short interruption causes no notice."""
     state = third_cycle(silent_cycles=silent_cycles)
     assert reason(lost(), state) == (Reason.WRITER_SUSPECTED, Action.HOLD)
 
 
-def test_writer_suspected_while_the_heartbeat_is_not_quiet_for_long_enough() -> None:
-    """Three cycles that came too fast are not three cycles: the heartbeat must be quiet for 1.8 s."""
+def test_writer_suspected_until_the_heartbeat_has_stopped() -> None:
+    """The last heartbeat must be at least 1.8 s old."""
     state = third_cycle(dead_since=after(-1.7), heartbeat_seen_at=after(-1.7))
     assert reason(lost(), state) == (Reason.WRITER_SUSPECTED, Action.HOLD)
 
 
-def test_rds_blind_never_acts() -> None:
-    """Without the own RDS API neither roles nor operations are known."""
+def test_rds_blind_holds() -> None:
+    """Without this region's RDS API the roles and operations are unknown."""
     assert reason(lost(rds_failure="ThrottlingException", writer=Side.UNKNOWN)) == (Reason.RDS_BLIND, Action.NOTIFY)
 
 
-def test_probe_blind_when_the_own_function_does_not_answer() -> None:
-    """What we can't see we don't judge."""
+def test_probe_blind_without_an_answer_of_the_own_function() -> None:
+    """The state of the writer's port is unknown."""
     seen = lost(own_function_failure="no answer within 0.4 s", own_port=Port.UNKNOWN, peer_port=Port.UNKNOWN)
     assert reason(seen) == (Reason.PROBE_BLIND, Action.NOTIFY)
 
 
-def test_probe_blind_when_the_answer_says_nothing_of_the_writer() -> None:
-    """An answer without a probe of the writer is no answer about the writer."""
+def test_probe_blind_without_a_probe_of_the_writer() -> None:
+    """The answer contains no probe of the writer."""
     assert reason(lost(peer_port=Port.UNKNOWN)) == (Reason.PROBE_BLIND, Action.NOTIFY)
 
 
 def test_writer_unknown_when_rds_names_none_or_two() -> None:
-    """Every verdict speaks of a writer: without one there is none."""
+    """Every verdict requires a known writer."""
     assert reason(lost(writer=Side.UNKNOWN)) == (Reason.WRITER_UNKNOWN, Action.NOTIFY)
 
 
-def test_already_writer_notices_nothing_else() -> None:
-    """In the writer's own region there is nothing to take."""
+def test_already_writer_precedes_other_rows() -> None:
+    """No other row applies in the writer's own region."""
     seen = lost(writer=Side.OWN, records=Records(failures={"state": "malformed"}))
     assert reason(seen) == (Reason.ALREADY_WRITER, Action.HOLD)
 
 
 @pytest.mark.parametrize("status", ["pending", "failing-over", "switching-over", "cancelling", "a-word-of-tomorrow"])
 def test_operation_under_way_holds(status: str) -> None:
-    """During an operation databases look dead by design, whatever AWS calls its state."""
-    seen = lost(operation=Operation(status=status, to_own=None, allows_data_loss=None))
+    """During an operation the databases are unreachable by design."""
+    seen = lost(operation=GlobalOperation(status=status, to_own=None, allows_data_loss=None))
     assert reason(seen) == (Reason.OPERATION_UNDER_WAY, Action.NOTIFY)
 
 
-def test_failover_under_way_is_never_called_a_second_time() -> None:
-    """RDS took our call: nothing more is called until it has ended."""
+def test_failover_under_way_holds() -> None:
+    """RDS accepted the call."""
     state = third_cycle(attempt=attempt(status=AttemptStatus.UNDER_WAY, touched_at=after(-900)))
     assert reason(lost(), state) == (Reason.FAILOVER_UNDER_WAY, Action.HOLD)
 
 
-def test_an_intent_holds_while_its_call_may_still_show() -> None:
-    """A call that was intended 24 s ago may still take effect."""
+def test_recent_intent_holds() -> None:
+    """A call that is 24 s old may still take effect."""
     state = third_cycle(attempt=attempt(touched_at=after(-24)))
     assert reason(lost(), state) == (Reason.FAILOVER_UNDER_WAY, Action.HOLD)
 
 
-def test_an_intent_from_a_clock_that_is_ahead_holds() -> None:
-    """Clocks differ by seconds: a time in the future is recent."""
+def test_intent_with_a_future_time_holds() -> None:
+    """Another machine's clock may be ahead."""
     state = third_cycle(attempt=attempt(touched_at=after(5)))
     assert reason(lost(), state) == (Reason.FAILOVER_UNDER_WAY, Action.HOLD)
 
 
-def test_an_intent_whose_call_never_showed_is_finished() -> None:
-    """After 25 s the call is known to be lost: while the verdict stands, it is made again."""
+def test_intent_without_an_effect_is_repeated() -> None:
+    """After 25 s without an effect the call is repeated."""
     state = third_cycle(attempt=attempt(touched_at=after(-25)))
     assert reason(lost(), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
@@ -216,24 +216,24 @@ def test_an_intent_whose_call_never_showed_is_finished() -> None:
         ("lock", Reason.LOCK_UNREADABLE),
     ],
 )
-def test_what_can_not_be_read_means_hold(item: str, expected: Reason) -> None:
-    """State, off-switch, lease and lock fail closed, each under its own name."""
+def test_unreadable_item_holds(item: str, expected: Reason) -> None:
+    """State, off-switch, lease and lock have a reason each."""
     assert (expected, Action.NOTIFY) == reason(with_records(failures={item: "malformed"}))
 
 
-def test_writer_read_only_is_told() -> None:
-    """A writer that lives but takes no writes is for people."""
+def test_writer_read_only_notifies() -> None:
+    """The writer is reachable but refuses writes."""
     assert reason(healthy(peer_read_only=True)) == (Reason.WRITER_READ_ONLY, Action.NOTIFY)
 
 
-def test_writer_unjudged_when_it_answers_but_refuses_us() -> None:
-    """A wrong credential of ours must never promote anything."""
+def test_writer_unjudged_when_it_refuses_the_probe() -> None:
+    """A wrong credential must never cause a failover."""
     assert reason(lost(peer_port=Port.UNUSABLE)) == (Reason.WRITER_UNJUDGED, Action.NOTIFY)
 
 
 @pytest.mark.parametrize("port", [Port.ALIVE, Port.DEAD])
-def test_peer_unknown_when_its_api_answers_with_an_error(port: Port) -> None:
-    """A throttled or denied call comes from a region that lives."""
+def test_peer_unknown_when_its_api_returns_an_error(port: Port) -> None:
+    """A throttled or denied call comes from a reachable region."""
     assert reason(lost(peer_port=port, peer=Peer.UNKNOWN)) == (Reason.PEER_UNKNOWN, Action.NOTIFY)
 
 
@@ -241,12 +241,12 @@ UNCLEAR = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": 
 
 
 def errs(**changes: Any) -> Observation:
-    """An observation in which the writer's port is dead and the other region answers with errors."""
+    """Return an observation with an unreachable writer port and errors from the other region."""
     return lost(**{"peer": Peer.UNKNOWN, **changes})
 
 
-def test_region_unclear_asks_when_it_errs_for_the_grace() -> None:
-    """Port dead, heartbeat stopped, and nothing but errors for as long as Aurora has to heal itself: a person judges."""
+def test_region_unclear_requests_approval_after_the_grace() -> None:
+    """The other region returned only errors for the whole grace period."""
     decision = decided(errs(), third_cycle(**UNCLEAR, dead_cycles=0))
     assert (
         decision.reason,
@@ -258,55 +258,55 @@ def test_region_unclear_asks_when_it_errs_for_the_grace() -> None:
 
 @pytest.mark.parametrize("change", [{"dead_since": after(-19.9)}, {"heartbeat_seen_at": after(-19.9)}])
 def test_peer_unknown_until_the_grace_is_over(change: dict[str, Any]) -> None:
-    """It runs from the first dead cycle, or from the last heartbeat that came after it."""
+    """The grace starts with the first failing cycle, or with a later heartbeat."""
     state = third_cycle(**{**UNCLEAR, "dead_since": after(-19.9), "dead_cycles": 0, **change})
     assert reason(errs(), state) == (Reason.PEER_UNKNOWN, Action.NOTIFY)
 
 
-def test_a_grace_of_nothing_asks_nobody_before_the_heartbeat_is_quiet() -> None:
-    """With the shortest grace, the quiet that any verdict needs is what is waited for."""
+def test_region_unclear_waits_for_the_heartbeat_without_a_grace() -> None:
+    """With a grace of 0 s the heartbeat must still have stopped."""
     rules, since = policy(in_region_grace_seconds=0.0), {"dead_since": after(-1.7), "heartbeat_seen_at": after(-1.7)}
     assert reason(errs(), third_cycle(**{**UNCLEAR, **since}), rules) == (Reason.PEER_UNKNOWN, Action.NOTIFY)
 
 
 @pytest.mark.parametrize("peer_says", [Peer.SILENT, Peer.DOWN])
-def test_region_unclear_between_two_errors(peer_says: Peer) -> None:
-    """Silence or "down" in one cycle of many that err is no clear word: the question stays the same."""
+def test_region_unclear_despite_single_clear_answers(peer_says: Peer) -> None:
+    """One silent cycle or one "down" among errors is not conclusive."""
     assert Reason.REGION_UNCLEAR is reason(errs(peer=peer_says), third_cycle(**UNCLEAR, dead_cycles=2))[0]
 
 
-def test_a_long_outage_that_is_clear_at_last_is_no_question() -> None:
-    """Three cycles of silence, or of "down", after the grace: that is what the controller may act on by itself."""
+def test_conclusive_answers_after_the_grace_need_no_approval() -> None:
+    """Three consecutive cycles of silence or "down" are conclusive."""
     silent = third_cycle(**{**UNCLEAR, "silent_cycles": 3})
     assert reason(lost(), silent) == (Reason.REGION_LOST, Action.FAIL_OVER)
     assert reason(down(), third_cycle(**UNCLEAR)) == (Reason.WRITER_DOWN, Action.FAIL_OVER)
 
 
-def test_a_region_that_falls_silent_after_a_long_crash_is_counted_first() -> None:
-    """Its word was clear all the while, so that nobody is asked about what three cycles will show."""
+def test_silence_after_a_long_down_is_counted_first() -> None:
+    """The answers were conclusive throughout, so no approval is requested."""
     assert reason(lost(), third_cycle(**{**UNCLEAR, "silent_cycles": 1})) == (Reason.WRITER_SUSPECTED, Action.HOLD)
 
 
 @pytest.mark.parametrize("port", [Port.ALIVE, Port.UNUSABLE])
-def test_region_unclear_never_with_a_port_that_answers(port: Port) -> None:
-    """Something serves there, for however long the other region's API errs."""
+def test_region_unclear_requires_an_unreachable_port(port: Port) -> None:
+    """A server that answers runs, however long the other region's API returns errors."""
     assert Reason.REGION_UNCLEAR is not reason(errs(peer_port=port), third_cycle(**UNCLEAR))[0]
 
 
-def test_region_impaired_fails_over_when_a_person_approved() -> None:
-    """Who was asked has looked by other ways: the yes to the pending question acts, whatever the errors do meanwhile."""
+def test_region_impaired_fails_over_after_an_approval() -> None:
+    """The approval counts whatever the other region's API returns."""
     for peer_says, dead_cycles in ((Peer.UNKNOWN, 0), (Peer.SILENT, 1), (Peer.DOWN, 1)):
         seen, state = errs(peer=peer_says, records=APPROVED), third_cycle(**UNCLEAR, dead_cycles=dead_cycles)
         assert reason(seen, replace(state, pending=PENDING)) == (Reason.REGION_IMPAIRED, Action.FAIL_OVER)
 
 
-def test_peer_silent_while_the_writer_serves() -> None:
-    """One path is lost; people should know before the others are."""
+def test_peer_silent_while_the_writer_is_reachable() -> None:
+    """One of three paths is lost."""
     assert reason(healthy(peer=Peer.SILENT)) == (Reason.PEER_SILENT, Action.NOTIFY)
 
 
-def test_peer_probe_fails_while_the_writer_serves_us() -> None:
-    """Our connection proves that the writer lives."""
+def test_peer_probe_fails_while_the_writer_is_reachable() -> None:
+    """This region's connection proves that the writer works."""
     assert reason(healthy(peer=Peer.DOWN)) == (Reason.PEER_PROBE_FAILS, Action.NOTIFY)
 
 
@@ -319,27 +319,27 @@ def test_peer_probe_fails_while_the_writer_serves_us() -> None:
         {"own_port": Port.DEAD},
     ],
 )
-def test_standby_not_ready_is_told_in_calm(change: dict[str, Any]) -> None:
-    """A standby that could not take over is told while the writer still serves."""
+def test_standby_not_ready_while_the_writer_is_reachable(change: dict[str, Any]) -> None:
+    """Operators are notified before the standby is needed."""
     assert reason(healthy(**change)) == (Reason.STANDBY_NOT_READY, Action.NOTIFY)
 
 
 @pytest.mark.parametrize("status", ["modifying", "creating", None])
 def test_standby_not_available_holds(status: str | None) -> None:
-    """Only `available` is available; unknown is not."""
+    """An unknown status counts as not available."""
     decision = decided(lost(standby_status=status))
     assert (decision.reason, decision.action, decision.held) == (Reason.STANDBY_NOT_AVAILABLE, Action.NOTIFY, True)
 
 
 @pytest.mark.parametrize("instances", [0, None])
 def test_standby_without_instance_holds(instances: int | None) -> None:
-    """Nothing could serve after the promotion; unknown is not enough."""
+    """An unknown number of instances counts as none."""
     assert reason(lost(standby_instances=instances)) == (Reason.STANDBY_WITHOUT_INSTANCE, Action.NOTIFY)
 
 
 @pytest.mark.parametrize("synchronization", ["pending-resync", "a-word-of-tomorrow"])
-def test_standby_not_synchronized_asks(synchronization: str) -> None:
-    """A standby that is being rebuilt is not promoted, unless a person says so."""
+def test_standby_not_synchronized_requests_approval(synchronization: str) -> None:
+    """A standby that is being rebuilt is promoted only after an approval."""
     decision = decided(lost(synchronization=synchronization))
     approved = lost(synchronization=synchronization, records=APPROVED)
     assert (decision.reason, decision.action, decision.held) == (
@@ -350,35 +350,35 @@ def test_standby_not_synchronized_asks(synchronization: str) -> None:
     assert reason(approved, third_cycle(pending=PENDING)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
-def test_an_absent_synchronization_leaves_the_word_to_the_lag() -> None:
-    """Absent is unknown: a lag measured just before the outage shows that it was connected."""
+def test_lag_decides_without_a_synchronization_status() -> None:
+    """A lag measured just before the outage shows that the standby was connected."""
     assert reason(lost(synchronization=None)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
 @pytest.mark.parametrize("port", [Port.DEAD, Port.UNUSABLE, Port.UNKNOWN])
 def test_standby_unreachable_holds(port: Port) -> None:
-    """If both clusters look dead from here, it may be us."""
+    """If both clusters are unreachable, the fault may be in this region."""
     assert reason(lost(own_port=port)) == (Reason.STANDBY_UNREACHABLE, Action.NOTIFY)
 
 
 def test_heartbeat_unknown_holds() -> None:
-    """That the heartbeat stopped must be seen, not assumed."""
+    """A stopped heartbeat must be observed, not assumed."""
     assert reason(lost(heartbeat=None)) == (Reason.HEARTBEAT_UNKNOWN, Action.NOTIFY)
 
 
 def test_heartbeat_never_seen_holds() -> None:
-    """A heartbeat that never came has not stopped."""
+    """A heartbeat that never arrived has not stopped."""
     assert reason(lost(), third_cycle(heartbeat_seen_at=None)) == (Reason.HEARTBEAT_UNKNOWN, Action.NOTIFY)
 
 
 def test_disarmed_holds() -> None:
-    """A person's off-switch is obeyed."""
+    """The off-switch holds back a failover."""
     switch = Switch(armed=False, reason="maintenance", by="ada", expires_at=None)
     assert reason(with_records(switch=switch)) == (Reason.DISARMED, Action.NOTIFY)
 
 
-def test_disarmed_until_its_end() -> None:
-    """A maintenance window that is not over holds."""
+def test_disarmed_holds_until_it_expires() -> None:
+    """The maintenance window has not ended."""
     switch = Switch(armed=False, reason="maintenance", by="ada", expires_at=after(1))
     assert reason(with_records(switch=switch)) == (Reason.DISARMED, Action.NOTIFY)
 
@@ -391,43 +391,43 @@ def test_disarmed_until_its_end() -> None:
         None,
     ],
 )
-def test_armed_explicitly_or_by_expiry_or_by_default_acts(switch: Switch | None) -> None:
-    """Armed, expired and absent are all armed."""
+def test_armed_expired_and_absent_switch_act(switch: Switch | None) -> None:
+    """All three count as armed."""
     assert reason(with_records(switch=switch)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
 @pytest.mark.parametrize("changed_at", [after(-299), after(5)])
 def test_cooldown_holds(changed_at: Any) -> None:
-    """Two changes in a row are for people; a change in the future (clocks differ) is recent."""
+    """A change in the future (differing clocks) counts as recent."""
     assert reason(lost(), third_cycle(roles_changed_at=changed_at)) == (Reason.COOLDOWN, Action.NOTIFY)
 
 
-def test_after_the_cooldown_it_acts() -> None:
-    """At its end the cooldown is over."""
+def test_failover_after_the_cooldown() -> None:
+    """The cooldown ends exactly after its duration."""
     assert reason(lost(), third_cycle(roles_changed_at=after(-300))) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
-def test_lock_held_by_another_invocation_holds_quietly() -> None:
-    """It is about to act on the same verdict."""
+def test_lock_held_by_another_invocation_holds() -> None:
+    """The other invocation is about to fail over."""
     lock = Claim(holder="other", until=after(1), version=0)
     assert reason(with_records(lock=lock)) == (Reason.LOCK_HELD, Action.HOLD)
 
 
 @pytest.mark.parametrize("until", [NOW, None])
-def test_an_expired_lock_is_no_lock(until: Any) -> None:
-    """Who died with the lock must not stop the others for ever."""
+def test_expired_lock_is_ignored(until: Any) -> None:
+    """A process that ended with the lock must not block the others."""
     lock = Claim(holder="other", until=until, version=0)
     assert reason(with_records(lock=lock)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
-def test_observe_only_says_what_it_would_do() -> None:
-    """In mode observe nothing is ever promoted, approved or not."""
+def test_observe_only_reports_and_never_acts() -> None:
+    """An approval has no effect in mode observe."""
     seen, state = replace(lost(), records=APPROVED), third_cycle(pending=PENDING)
     assert reason(seen, state, policy(mode=Mode.OBSERVE)) == (Reason.OBSERVE_ONLY, Action.NOTIFY)
 
 
-def test_lag_unknown_asks() -> None:
-    """A loss that was never measured is a person's decision."""
+def test_lag_unknown_requests_approval() -> None:
+    """The possible data loss is unknown."""
     decision = decided(lost(), third_cycle(lag_ms=None, lag_at=None))
     assert (
         decision.reason,
@@ -437,22 +437,22 @@ def test_lag_unknown_asks() -> None:
     ) == (Reason.LAG_UNKNOWN, Action.REQUEST_APPROVAL, OWN_ARN, True)
 
 
-def test_a_lag_from_long_before_the_outage_is_unknown() -> None:
-    """A minute before the outage it says something, an hour before it doesn't."""
+def test_old_lag_is_unknown() -> None:
+    """A lag measured a minute before the outage counts, one from an hour before does not."""
     state = third_cycle(dead_since=after(-2), heartbeat_seen_at=after(-2))
     recent, old = replace(state, lag_at=after(-62)), replace(state, lag_at=after(-62.001))
     assert (reason(lost(), recent)[0], reason(lost(), old)[0]) == (Reason.REGION_LOST, Reason.LAG_UNKNOWN)
 
 
-def test_after_a_long_partition_a_lag_from_before_it_is_unknown() -> None:
-    """While heartbeats came the writer lived on: the outage began with the last of them, and the lag is as old as that makes it."""
+def test_lag_from_before_a_long_partition_is_unknown() -> None:
+    """The outage began with the last heartbeat, long after the lag was measured."""
     partition = third_cycle(dead_since=after(-600), heartbeat_seen_at=after(-2))
     recent, old = replace(partition, lag_at=after(-62)), replace(partition, lag_at=after(-601))
     assert (reason(lost(), recent)[0], reason(lost(), old)[0]) == (Reason.REGION_LOST, Reason.LAG_UNKNOWN)
 
 
-def test_lag_too_high_asks() -> None:
-    """A loss above max_data_loss is a person's decision."""
+def test_lag_too_high_requests_approval() -> None:
+    """An operator decides on a loss above max_data_loss."""
     assert reason(lost(), third_cycle(lag_ms=5000.001)) == (Reason.LAG_TOO_HIGH, Action.REQUEST_APPROVAL)
 
 
@@ -462,19 +462,19 @@ def test_lag_at_the_limit_acts() -> None:
 
 
 @pytest.mark.parametrize("lag", [{"lag_ms": 60_000.0}, {"lag_ms": None, "lag_at": None}])
-def test_an_approved_loss_is_accepted(lag: dict[str, Any]) -> None:
-    """Who was asked and approved has accepted the loss."""
+def test_approved_loss_acts(lag: dict[str, Any]) -> None:
+    """The approval accepts the loss."""
     state = third_cycle(pending=PENDING, **lag)
     assert reason(replace(lost(), records=APPROVED), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
-def test_approval_needed_asks() -> None:
-    """In mode approve a person has the last word."""
+def test_approval_needed_requests_approval() -> None:
+    """Mode approve requires an approval of every failover."""
     assert reason(lost(), None, policy(mode=Mode.APPROVE)) == (Reason.APPROVAL_NEEDED, Action.REQUEST_APPROVAL)
 
 
-def test_an_approved_decision_acts() -> None:
-    """In mode approve, the approval of the pending decision lets it act."""
+def test_approved_decision_acts() -> None:
+    """The approval of the pending decision starts the failover in mode approve."""
     seen, state = replace(lost(), records=APPROVED), third_cycle(pending=PENDING)
     assert reason(seen, state, policy(mode=Mode.APPROVE)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
@@ -487,8 +487,8 @@ def test_an_approved_decision_acts() -> None:
         (Approval(id="ask-1", approved=True, by="ada"), None),
     ],
 )
-def test_another_decisions_approval_or_a_refusal_does_not_count(approval: Approval, pending: Pending | None) -> None:
-    """Only the yes to exactly the pending decision counts."""
+def test_only_an_approval_of_the_pending_decision_counts(approval: Approval, pending: Pending | None) -> None:
+    """A refusal and another decision's approval have no effect."""
     seen = with_records(approval=approval)
     assert reason(seen, third_cycle(pending=pending), policy(mode=Mode.APPROVE)) == (
         Reason.APPROVAL_NEEDED,
@@ -497,7 +497,7 @@ def test_another_decisions_approval_or_a_refusal_does_not_count(approval: Approv
 
 
 def test_approval_overrides_no_other_guard() -> None:
-    """An approval accepts a loss; it does not re-arm, and does not end a cooldown."""
+    """An approval neither arms the controller nor ends a cooldown."""
     switch = Switch(armed=False, reason="", by="ada", expires_at=None)
     seen = lost(records=replace(APPROVED, switch=switch))
     cooling = third_cycle(pending=PENDING, roles_changed_at=after(-1))
@@ -507,7 +507,7 @@ def test_approval_overrides_no_other_guard() -> None:
     ) == (Reason.DISARMED, Reason.COOLDOWN)
 
 
-OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+OPERATION = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
 DISARMED = Switch(armed=False, reason="", by="ada", expires_at=None)
 LOCKED = Claim(holder="other", until=after(1), version=0)
 LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": after(-21)}
@@ -568,36 +568,36 @@ LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": aft
         (Reason.APPROVAL_NEEDED, down(), third_cycle(**LATE), Mode.APPROVE),
     ],
 )
-def test_where_two_rows_apply_the_first_speaks(first: Reason, seen: Observation, state: State, mode: Mode) -> None:
-    """The order is meaning: of two rows that both apply, the one that stands above gives the reason."""
+def test_first_of_two_applying_rows_decides(first: Reason, seen: Observation, state: State, mode: Mode) -> None:
+    """The order of the rows is significant."""
     assert first is decided(seen, state, policy(mode=mode)).reason
 
 
-def test_the_last_row_holds_whatever_comes() -> None:
-    """What nobody thought of is no ground to act: the last rule always applies, and does not act."""
-    last = RULES[-1]
+def test_last_row_always_applies_and_does_not_act() -> None:
+    """It covers unforeseen states."""
+    last = DECISION_TABLE[-1]
     case: Any = None
     assert (last.reason, last.action, last.applies(case)) == (Reason.UNDECIDED, Action.NOTIFY, True)
 
 
-def test_every_row_has_its_own_reason_and_says_why_it_stands_there() -> None:
-    """One reason, one row, in the order of the enumeration; no row without its words."""
-    reasons = [rule.reason for rule in RULES]
-    assert list(Reason)[: len(RULES)] == reasons
-    assert [rule.reason for rule in RULES if not (rule.when and rule.why_here.endswith("."))] == []
+def test_every_row_has_a_reason_and_texts() -> None:
+    """The reasons are unique and in the order of the enumeration."""
+    reasons = [rule.reason for rule in DECISION_TABLE]
+    assert list(Reason)[: len(DECISION_TABLE)] == reasons
+    assert [rule.reason for rule in DECISION_TABLE if not (rule.when and rule.why_here.endswith("."))] == []
 
 
-def test_only_the_three_verdicts_act_and_they_stand_last() -> None:
-    """Nothing can act before every guard was passed."""
-    acting = [rule.reason for rule in RULES if rule.action is Action.FAIL_OVER]
+def test_only_three_verdicts_act_and_they_are_last() -> None:
+    """Every guard precedes them."""
+    acting = [rule.reason for rule in DECISION_TABLE if rule.action is Action.FAIL_OVER]
     verdicts = [Reason.REGION_IMPAIRED, Reason.WRITER_DOWN, Reason.REGION_LOST]
-    assert (verdicts, acting) == ([rule.reason for rule in RULES[-4:-1]], acting)
-    guards = [index for index, rule in enumerate(RULES) if rule.guard]
-    assert list(range(guards[0], len(RULES) - 4)) == guards
+    assert (verdicts, acting) == ([rule.reason for rule in DECISION_TABLE[-4:-1]], acting)
+    guards = [index for index, rule in enumerate(DECISION_TABLE) if rule.guard]
+    assert list(range(guards[0], len(DECISION_TABLE) - 4)) == guards
 
 
-def test_a_decision_takes_less_than_50_microseconds() -> None:
-    """The longest way through the table, all rows, is quick."""
+def test_decision_takes_less_than_50_microseconds() -> None:
+    """The case evaluates all rows."""
     seen, state = lost(), third_cycle()
 
     def measure() -> float:

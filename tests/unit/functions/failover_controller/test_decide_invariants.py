@@ -1,4 +1,4 @@
-"""The decision over the full table of observations and guards, against what must never happen."""
+"""Invariants of the decision over all combinations of observations and guards."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +15,9 @@ from functions.failover_controller.model import (
     AttemptStatus,
     Claim,
     Decision,
+    GlobalOperation,
     Mode,
     Observation,
-    Operation,
     Peer,
     Pending,
     Policy,
@@ -31,7 +31,7 @@ from functions.failover_controller.model import (
 from tests.support.failover_controller.builders import NOW, after, attempt, lost, policy, third_cycle
 
 HEARTBEAT = "2026-11-24T02:59:57+00:00"
-OPERATION = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+OPERATION = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
 DISARMED = Switch(armed=False, reason="", by="ada", expires_at=None)
 
 SEEN: dict[str, tuple[Any, ...]] = {
@@ -53,7 +53,11 @@ GUARDS: dict[str, tuple[Any, ...]] = {
     "failures": ({}, {"state": "x"}, {"switch": "x"}, {"lease": "x"}, {"lock": "x"}),
     "switch": (None, DISARMED, replace(DISARMED, expires_at=after(1)), replace(DISARMED, expires_at=after(-1))),
     "lock": (None, Claim(holder="other", until=after(1), version=0)),
-    "approval": (None, Approval(id="ask", approved=True, by="ada"), Approval(id="ask", approved=False, by="ada")),
+    "approval": (
+        None,
+        Approval(id="pending", approved=True, by="ada"),
+        Approval(id="pending", approved=False, by="ada"),
+    ),
     "standby_status": ("available", "modifying", None),
     "standby_instances": (2, 0, None),
     "synchronization": ("connected", "pending-resync", None),
@@ -65,24 +69,22 @@ GUARDS: dict[str, tuple[Any, ...]] = {
 
 
 def case(**choice: Any) -> tuple[Observation, State, Policy]:
-    """One observation, state and policy from one choice of every input."""
+    """Return observation, state and policy for one value of every input."""
     records = Records(
         **{name: choice.pop(name) for name in ("failures", "switch", "lock", "approval") if name in choice}
     )
     rules = policy(mode=choice.pop("mode", Mode.AUTOMATIC))
     cycles = choice.pop("cycles", 3)
-    remembered = {
-        name: choice.pop(name) for name in (*STATE, "lag_ms", "roles_changed_at", "attempt") if name in choice
-    }
-    pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=after(-60))
-    state = third_cycle(silent_cycles=cycles, dead_cycles=cycles, pending=pending, lag_at=after(-3), **remembered)
+    stored = {name: choice.pop(name) for name in (*STATE, "lag_ms", "roles_changed_at", "attempt") if name in choice}
+    pending = Pending(id="pending", verdict=Reason.REGION_LOST, asked_at=after(-60))
+    state = third_cycle(silent_cycles=cycles, dead_cycles=cycles, pending=pending, lag_at=after(-3), **stored)
     if state.dead_since is not None and state.dead_since < after(-50):
         state = replace(state, lag_at=after(-61))
     return lost(records=records, **choice), state, rules
 
 
 def broken_invariants(seen: Observation, state: State, rules: Policy, decision: Decision) -> Iterator[str]:
-    """What must never happen; written without a look at the table."""
+    """Return the invariants that a decision breaks, written independently of the table."""
     if decision.action is not Action.FAIL_OVER:
         return
     quiet = None if state.heartbeat_seen_at is None else (NOW - state.heartbeat_seen_at).total_seconds()
@@ -90,43 +92,45 @@ def broken_invariants(seen: Observation, state: State, rules: Policy, decision: 
     is_approved = approval is not None and approval.approved
     cycles = state.silent_cycles if seen.peer is Peer.SILENT else state.dead_cycles
     grace_is_over = state.dead_since is not None and (NOW - state.dead_since).total_seconds() >= 20
-    is_judged_by_a_person = is_approved and grace_is_over and quiet is not None and quiet >= 20
+    is_approved_after_the_grace = is_approved and grace_is_over and quiet is not None and quiet >= 20
     must = {
         "the RDS API is read": seen.rds_failure is None,
-        "the own probe is not blind": seen.own_function_failure is None,
+        "the own probe answered": seen.own_function_failure is None,
         "the other cluster is the writer": seen.writer is Side.PEER,
         "no operation is under way": seen.operation is None,
-        "no attempt of ours may still take effect": state.attempt is None or state.attempt.touched_at == after(-60),
-        "the writer's port is dead": seen.peer_port is Port.DEAD,
-        "the other region does not say that its writer is fine": seen.peer is not Peer.FINE,
-        "the other region is silent or says down": seen.peer is not Peer.UNKNOWN or is_judged_by_a_person,
-        "three cycles": cycles >= 3 or is_judged_by_a_person,
-        "a grace for a living region": seen.peer is Peer.SILENT or grace_is_over,
+        "no earlier attempt may still take effect": state.attempt is None or state.attempt.touched_at == after(-60),
+        "the writer's port is unreachable": seen.peer_port is Port.DEAD,
+        "the other region does not report a working writer": seen.peer is not Peer.FINE,
+        "the other region is silent or reports its writer as down": seen.peer is not Peer.UNKNOWN
+        or is_approved_after_the_grace,
+        "three cycles": cycles >= 3 or is_approved_after_the_grace,
+        "the grace has ended unless the region is silent": seen.peer is Peer.SILENT or grace_is_over,
         "the heartbeat is known and stopped": seen.heartbeat is not None and quiet is not None and quiet >= 1.8,
-        "the standby can be reached": seen.own_port is Port.ALIVE,
+        "the standby is reachable": seen.own_port is Port.ALIVE,
         "the standby is available": seen.standby_status == "available",
         "the standby has an instance": bool(seen.standby_instances),
-        "the standby is synchronized, or a person approved": seen.synchronization in ("connected", None) or is_approved,
+        "the standby is synchronized, or an approval exists": seen.synchronization in ("connected", None)
+        or is_approved,
         "everything was read": not seen.records.failures,
         "armed": switch is None or switch.armed or (switch.expires_at is not None and switch.expires_at <= NOW),
         "no cooldown": state.roles_changed_at != after(-1),
-        "nobody else acts": lock is None,
+        "no other process holds the lock": lock is None,
         "not in mode observe": rules.mode is not Mode.OBSERVE,
-        "approved where asked": rules.mode is Mode.AUTOMATIC or is_approved,
+        "approved where required": rules.mode is Mode.AUTOMATIC or is_approved,
         "a known and small loss, or an approved one": is_approved or state.lag_ms == 80.0,
         "the own cluster is the target": decision.target == rules.target,
     }
-    yield from (name for name, is_so in must.items() if not is_so)
+    yield from (name for name, holds in must.items() if not holds)
 
 
 def combinations(table: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value for each input."""
+    """Return every combination of the inputs' values."""
     for values in product(*table.values()):
         yield dict(zip(table, values, strict=True))
 
 
 def test_no_observation_breaks_an_invariant() -> None:
-    """All combinations of what the paths say and what was counted, with every guard out of the way."""
+    """All combinations of observations and counts, without guards."""
     actions = set()
     for choice in combinations({**SEEN, **STATE}):
         seen, state, rules = case(**choice)
@@ -137,7 +141,7 @@ def test_no_observation_breaks_an_invariant() -> None:
 
 
 def test_no_combination_of_guards_breaks_an_invariant() -> None:
-    """All combinations of guards, on a lost region that would be acted on."""
+    """All combinations of guards for a lost region."""
     acted = 0
     fewer = {
         **GUARDS,
@@ -153,8 +157,8 @@ def test_no_combination_of_guards_breaks_an_invariant() -> None:
     assert acted > 0
 
 
-def test_with_every_guard_out_of_the_way_a_lost_region_is_acted_on() -> None:
-    """The invariants are not kept by never acting: each good combination acts."""
+def test_lost_region_fails_over_without_guards() -> None:
+    """The invariants do not hold merely because nothing acts."""
     good = {
         **GUARDS,
         "failures": ({},),
@@ -171,14 +175,14 @@ def test_with_every_guard_out_of_the_way_a_lost_region_is_acted_on() -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in {**SEEN, **STATE, **GUARDS}.items()}))
 def test_no_mixture_breaks_an_invariant(choice: dict[str, Any]) -> None:
-    """Observations, counts and guards mixed at random."""
+    """Random observations, counts and guards."""
     seen, state, rules = case(**choice)
     assert list(broken_invariants(seen, state, rules, decide(seen, state, rules, NOW))) == []
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in {**SEEN, **STATE, **GUARDS}.items()}))
-def test_the_same_case_is_always_decided_alike(choice: dict[str, Any]) -> None:
-    """Pure: no clock, no chance, nothing remembered."""
+def test_decision_is_deterministic(choice: dict[str, Any]) -> None:
+    """It depends on its arguments only."""
     seen, state, rules = case(**choice)
     assert decide(seen, state, rules, NOW) == decide(seen, state, rules, NOW)

@@ -1,4 +1,4 @@
-"""Attribute values of DynamoDB: ours are boto3's, for what our items hold."""
+"""DynamoDB attribute values compared with boto3's."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_a_value_is_written_as_boto3_writes_it(value: Any) -> None:
-    """Other readers of the table, the operators' commands among them, use boto3."""
+def test_serialized_value_equals_boto3s(value: Any) -> None:
+    """The operator commands read the table with boto3."""
     assert TypeSerializer().serialize(value) == serialize(value)
 
 
 @given(VALUES)
-def test_a_value_is_read_as_boto3_reads_it(value: Any) -> None:
-    """Numbers come as Decimal, as they do there."""
+def test_deserialized_value_equals_boto3s(value: Any) -> None:
+    """Numbers are Decimal."""
     written = TypeSerializer().serialize(value)
     assert TypeDeserializer().deserialize(written) == deserialize(written)
 
 
 @pytest.mark.parametrize("value", [1.5, b"x", {"a"}, [1.5], {"a": object()}])
-def test_what_no_item_holds_is_refused(value: object) -> None:
-    """A float would be rounded in silence."""
-    with pytest.raises(TypeError, match="is no type of an item here"):
+def test_unsupported_python_type_is_an_error(value: object) -> None:
+    """DynamoDB would round a float."""
+    with pytest.raises(TypeError, match="is unsupported"):
         serialize(value)
 
 
-def test_an_answer_of_another_type_is_refused() -> None:
-    """Somebody else wrote it: it is not guessed at."""
-    with pytest.raises(TypeError, match="SS is no type of an item here"):
+def test_unsupported_type_descriptor_is_an_error() -> None:
+    """No item of the controller holds a set."""
+    with pytest.raises(TypeError, match="SS is unsupported"):
         deserialize({"SS": ["a"]})

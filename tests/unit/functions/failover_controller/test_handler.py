@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the fakes do what the ports that they stand for say
-"""The handler: what Lambda calls, and what importing it costs."""
+"""The handler and the cost of its import."""
 
 import logging
 import subprocess
@@ -11,19 +11,19 @@ import pytest
 
 from functions.failover_controller import handler as module
 from functions.failover_controller import rds_events
-from functions.failover_controller.config import EnvironmentProblemError
 from functions.failover_controller.ports import UnavailableError
 from functions.failover_controller.rds_events import RdsEventRecorder
 from functions.failover_controller.store import TableStore
+from functions.shared.environment import EnvironmentProblemError
 from tests.support.failover_controller.builders import ENVIRONMENT, rds_event
 from tests.support.failover_controller.fakes import MemoryTable
 from tests.support.import_cost import import_ratio
 
-FUNCTIONS = Path(module.__file__).parents[1]
+REPOSITORY = Path(module.__file__).parents[2]
 
 
 class Context:
-    """Lambda's context, with little time left."""
+    """Lambda's context with one second left."""
 
     aws_request_id = "invocation-1"
 
@@ -33,24 +33,22 @@ class Context:
 
 @pytest.fixture
 def fresh_sandbox() -> Any:
-    """A sandbox without a runtime."""
+    """Reset the runtime that a warm sandbox keeps."""
     module._runtime.cache_clear()
     yield
     module._runtime.cache_clear()
 
 
-def test_a_cold_start_without_its_settings_says_which(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loudly, at the first invocation."""
+def test_cold_start_names_missing_variables(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first invocation fails."""
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(EnvironmentProblemError, match="STATE_TABLE"):
         module.handler({}, Context())
 
 
-def test_an_invocation_against_an_aws_that_refuses_connections_holds_and_ends(
-    fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The real wiring: no lease, no cycle in the second that is left, no exception; the runtime is kept."""
+def test_invocation_without_aws_ends_at_its_deadline(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real wiring takes no lease, runs no cycle and raises nothing."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -60,10 +58,8 @@ def test_an_invocation_against_an_aws_that_refuses_connections_holds_and_ends(
     assert module._runtime() is module._runtime()
 
 
-def test_a_cycle_against_an_aws_that_refuses_connections_holds(
-    fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The real adapters and threads: everything is blind, and the answer is JSON."""
+def test_cycle_without_aws_holds(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the real adapters and threads every path is unreadable, and the answer is JSON."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -73,8 +69,8 @@ def test_a_cycle_against_an_aws_that_refuses_connections_holds(
     assert answer == {"cycles": 1, "last": {"action": "notify", "reason": "state-unreadable"}, "ended": "cycles"}
 
 
-def test_one_event_delivered_twice_is_two_holders(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have Lambda's one request id: as one holder, neither would see the other's lease, nor be kept out by its lock."""
+def test_event_delivered_twice_has_two_holders(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both invocations have the same request id and must not share a lease or a lock."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     holders: list[str] = []
@@ -84,8 +80,8 @@ def test_one_event_delivered_twice_is_two_holders(fresh_sandbox: None, monkeypat
     assert (True, 2) == (all(holder.startswith("invocation-1/") for holder in holders), len(set(holders)))
 
 
-def test_an_event_of_rds_is_recorded_and_does_no_cycle(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No lease is taken from the invocation that cycles."""
+def test_rds_event_is_recorded_without_a_cycle(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The running invocation keeps its lease."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     runtime, table = module._runtime(), MemoryTable()
@@ -102,10 +98,8 @@ def test_an_event_of_rds_is_recorded_and_does_no_cycle(fresh_sandbox: None, monk
     assert (True, ["history"]) == (answer["recorded"], [key[0] for key in table.items])
 
 
-def test_an_event_of_rds_that_the_table_does_not_take_fails_the_invocation(
-    fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The real wiring, against an AWS that refuses connections: bounded, and seen as an error."""
+def test_unrecorded_rds_event_fails_the_invocation(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The retries are bounded, and the failure counts as a Lambda error."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -115,17 +109,17 @@ def test_an_event_of_rds_that_the_table_does_not_take_fails_the_invocation(
         module.handler(rds_event(), Context())
 
 
-def test_the_import_costs_at_most_1_3_times_boto3() -> None:
-    """A cold start is part of the time to a failover."""
-    assert import_ratio("failover_controller.handler", enough=1.3) <= 1.3
+def test_import_costs_at_most_1_3_times_boto3() -> None:
+    """A cold start adds to the time of a failover."""
+    assert import_ratio("functions.failover_controller.handler", enough=1.3) <= 1.3
 
 
-def test_importing_the_package_builds_nothing() -> None:
-    """No client, no environment, no thread at import."""
-    program = "import failover_controller.handler as h; print(h._runtime.cache_info().currsize)"
+def test_import_creates_no_runtime() -> None:
+    """Clients, configuration and threads are created by the first invocation."""
+    program = "import functions.failover_controller.handler as h; print(h._runtime.cache_info().currsize)"
     run = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=FUNCTIONS,
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
@@ -134,6 +128,6 @@ def test_importing_the_package_builds_nothing() -> None:
     assert run.stdout.strip() == "0"
 
 
-def test_ids_are_short_and_never_the_same() -> None:
-    """Notices, attempts and questions are told apart by them."""
+def test_ids_are_unique() -> None:
+    """They identify notices, attempts and approval requests."""
     assert len({module._new_id() for _ in range(1000)}) == 1000

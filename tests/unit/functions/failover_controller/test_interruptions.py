@@ -1,5 +1,5 @@
-# ruff: noqa: D102 - the fakes do what the ports that they stand for say
-"""The cycle interrupted: dead at every step, overtaken at every step, and two at once in any order."""
+# ruff: noqa: D102 - the ports document these methods
+"""Cycles that crash or are overtaken at any step, and two concurrent cycles in any order."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from functions.failover_controller.store import STATE
 from tests.support.failover_controller.builders import OWN_ARN
-from tests.support.failover_controller.fakes import Clock, Crash, MemoryTable, Steps, World, crash_at
+from tests.support.failover_controller.fakes import Clock, Crash, FakeWorld, MemoryTable, Steps, crash_at
 from tests.support.failover_controller.rig import Rig
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -19,16 +19,16 @@ ENOUGH_CYCLES = 45
 
 
 def outage_until_the_acting_cycle(steps: Steps | None = None, holder: str = "first") -> Rig:
-    """A process that will act at its next cycle."""
+    """Return a process that fails over in its next cycle."""
     rig = Rig(steps=steps or Steps(), holder=holder).start()
     rig.run_cycles(3)
-    rig.world.region_is_dark = True
+    rig.world.region_is_lost = True
     rig.run_cycles(2)
     return rig
 
 
 def steps_of_acting() -> int:
-    """How many steps there are from the acting cycle to the end of the failover."""
+    """Return the number of steps from the cycle that fails over to the end of the failover."""
     rig = outage_until_the_acting_cycle()
     before = rig.steps.count
     rig.run_cycles(5)
@@ -37,8 +37,8 @@ def steps_of_acting() -> int:
 
 @pytest.mark.parametrize("call", ["accepted", "timed out, took effect"])
 @pytest.mark.parametrize("step", range(1, steps_of_acting() + 1))
-def test_who_dies_at_any_step_is_finished_by_the_next(step: int, call: str) -> None:
-    """One call in all, one effect, completed, and people were told of both; whatever step was the last."""
+def test_next_process_completes_after_a_crash_at_any_step(step: int, call: str) -> None:
+    """There is one call in effect, and both notices are sent."""
     rig = outage_until_the_acting_cycle()
     rig.world.call = call
     rig.steps.interrupt = crash_at(rig.steps.count + step)
@@ -53,8 +53,8 @@ def test_who_dies_at_any_step_is_finished_by_the_next(step: int, call: str) -> N
 
 @pytest.mark.parametrize("second_step", [1, 9, 14, 20, 25, 31])
 @pytest.mark.parametrize("step", [1, 12, 14, 16, 18, 26, 28, 30, 32, 34])
-def test_who_dies_after_the_first_one_died_is_finished_too(step: int, second_step: int) -> None:
-    """Two deaths in a row: still one effect, and an end."""
+def test_third_process_completes_after_two_crashes(step: int, second_step: int) -> None:
+    """There is one effect, and the failover completes."""
     rig = outage_until_the_acting_cycle()
     rig.steps.interrupt = crash_at(rig.steps.count + step)
     with pytest.raises(Crash):
@@ -69,8 +69,8 @@ def test_who_dies_after_the_first_one_died_is_finished_too(step: int, second_ste
 
 @pytest.mark.parametrize("holder", ["first", "second"])
 @pytest.mark.parametrize("step", range(1, 45))
-def test_another_that_does_its_whole_cycle_in_between_does_not_act_too(step: int, holder: str) -> None:
-    """At any step of the first one's acting cycle a second one cycles; even one that the lease and the lock take for the first."""
+def test_concurrent_cycle_at_any_step_does_not_call(step: int, holder: str) -> None:
+    """This holds even if lease and lock take both for one process."""
     rig = outage_until_the_acting_cycle()
     other = Rig(world=rig.world, table=rig.table, clock=rig.clock, holder=holder)
     other.cycle.begin(holder)
@@ -89,7 +89,7 @@ def test_another_that_does_its_whole_cycle_in_between_does_not_act_too(step: int
 
 
 class Turns:
-    """Lets two threads pass their steps in a given order; when the order is used up, both run freely."""
+    """Lets two threads pass their steps in a given order, then run freely."""
 
     def __init__(self, order: list[int]) -> None:
         self._order: Iterator[int] = iter(order)
@@ -112,13 +112,13 @@ class Turns:
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from([0, 1]), min_size=20, max_size=90), st.booleans())
-def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], same_holder: bool) -> None:
-    """Two processes race through the acting cycle, step by step, in any order: one call takes effect, and it is the only one."""
+def test_two_concurrent_controllers_call_once_in_any_order(order: list[int], same_holder: bool) -> None:
+    """One call takes effect, and it is the only one."""
     clock = Clock()
-    world, table = World(clock), MemoryTable()
+    world, table = FakeWorld(clock), MemoryTable()
     first = Rig(world=world, table=table, clock=clock, holder="first").start()
     first.run_cycles(3)
-    world.region_is_dark = True
+    world.region_is_lost = True
     first.run_cycles(2)
     turns = Turns(order)
     second = Rig(world=world, table=table, clock=clock, holder="first" if same_holder else "second").start()
@@ -146,7 +146,7 @@ def test_two_controllers_at_once_act_once_whatever_the_order(order: list[int], s
 
 
 @pytest.mark.parametrize("skew", [-4.0, -1.0, 1.0, 4.0])
-def test_a_successor_whose_clock_differs_by_seconds_finishes_and_does_not_repeat(skew: float) -> None:
+def test_successor_with_another_clock_does_not_repeat_the_call(skew: float) -> None:
     """Lock, intent and counts are written by one clock and read by another."""
     rig = outage_until_the_acting_cycle()
     rig.world.call = "timed out, took effect"

@@ -1,5 +1,5 @@
-# ruff: noqa: D102 - the fakes do what the ports that they stand for say
-"""What people are told, and the numbers of a cycle."""
+# ruff: noqa: D102 - the ports document these methods
+"""Notices, their delivery, and the metrics of a cycle."""
 
 import json
 import logging
@@ -31,62 +31,62 @@ from tests.support.failover_controller.fakes import MemoryTable
 NOTICE = Notice(id="n1", at=NOW, reason=Reason.REGION_LOST, action=Action.FAIL_OVER, line='{"a": 1}')
 
 
-def announcer() -> NoticeQueue:
-    """An announcer that numbers its ids."""
+def notice_queue() -> NoticeQueue:
+    """Return a NoticeQueue that numbers its ids."""
     ids = iter(range(10_000))
     return NoticeQueue(policy=POLICY, region="eu-west-1", global_cluster_id="g", new_id=lambda: f"id-{next(ids)}")
 
 
 def decision(reason: Reason, action: Action = Action.NOTIFY) -> Decision:
-    """A decision without evidence."""
+    """Return a decision with little evidence."""
     return Decision(action=action, reason=reason, target=None, evidence={"peer": "silent"})
 
 
-def update_state(state: State, *reasons: Reason, action: Action = Action.NOTIFY) -> State:
-    """The state after decisions for these reasons, one a cycle."""
-    teller = announcer()
+def track(state: State, *reasons: Reason, action: Action = Action.NOTIFY) -> State:
+    """Return the state after one decision per cycle for these reasons."""
+    queue = notice_queue()
     for reason in reasons:
         quiet = reason in (Reason.HEALTHY, Reason.WRITER_SUSPECTED)
-        state = teller.update_state(state, decision(reason, Action.HOLD if quiet else action), Peer.SILENT, NOW)
+        state = queue.track_decision(state, decision(reason, Action.HOLD if quiet else action), Peer.SILENT, NOW)
     return state
 
 
 def notified(state: State) -> list[Reason]:
-    """The reasons that wait to be delivered."""
+    """Return the reasons in the outbox."""
     return [notice.reason for notice in state.outbox]
 
 
-def test_a_trouble_is_told_when_it_lasts() -> None:
-    """Not at its first cycle, but at the third; and not again."""
-    assert tuple(notified(update_state(State(), *[Reason.RDS_BLIND] * cycles)) for cycles in (2, 3, 9)) == (
+def test_notice_is_queued_once_after_the_threshold() -> None:
+    """The third cycle queues it, and later ones do not repeat it."""
+    assert tuple(notified(track(State(), *[Reason.RDS_BLIND] * cycles)) for cycles in (2, 3, 9)) == (
         [],
         [Reason.RDS_BLIND],
         [Reason.RDS_BLIND],
     )
 
 
-def test_every_reason_of_an_episode_is_told_once_in_whatever_turns_they_come() -> None:
-    """Alternating reasons are two notices, not one each cycle."""
-    state = update_state(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
+def test_each_reason_is_queued_once_per_episode() -> None:
+    """Alternating reasons cause two notices."""
+    state = track(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
     assert notified(state) == [Reason.RDS_BLIND, Reason.PROBE_BLIND]
 
 
-def test_the_end_of_an_episode_is_told_once_and_a_new_one_is_told_again() -> None:
-    """Three calm cycles end an episode."""
-    calm = [Reason.HEALTHY] * 3
-    state = update_state(State(), *[Reason.RDS_BLIND] * 3, *calm, *calm, *[Reason.RDS_BLIND] * 3)
+def test_end_of_an_episode_is_queued_once() -> None:
+    """Three healthy cycles end it; a new episode is reported again."""
+    healthy = [Reason.HEALTHY] * 3
+    state = track(State(), *[Reason.RDS_BLIND] * 3, *healthy, *healthy, *[Reason.RDS_BLIND] * 3)
     assert notified(state) == [Reason.RDS_BLIND, Reason.HEALTHY, Reason.RDS_BLIND]
 
 
-def test_a_blip_that_nobody_heard_of_needs_no_all_clear() -> None:
-    """Calm after an untold trouble is silent, and its count is forgotten."""
-    state = update_state(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
+def test_unreported_interruption_needs_no_recovery_notice() -> None:
+    """Its count is reset."""
+    state = track(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
     assert (notified(state), state.unhealthy_cycles) == ([], 0)
 
 
-def test_a_question_names_the_decision_to_approve() -> None:
-    """Asked at once, with an id that the later cycles keep."""
-    state = update_state(
+def test_approval_request_names_its_decision() -> None:
+    """It is queued at once with an id that later cycles keep."""
+    state = track(
         State(unhealthy_cycles=5), Reason.LAG_TOO_HIGH, Reason.APPROVAL_NEEDED, action=Action.REQUEST_APPROVAL
     )
     lines = [json.loads(notice.line) for notice in state.outbox]
@@ -96,15 +96,15 @@ def test_a_question_names_the_decision_to_approve() -> None:
 
 
 @pytest.mark.parametrize(("peer", "verdict"), [(Peer.SILENT, Reason.REGION_LOST), (Peer.DOWN, Reason.WRITER_DOWN)])
-def test_a_question_remembers_the_verdict_that_it_is_about(peer: Peer, verdict: Reason) -> None:
-    """What a person approves is written down."""
-    state = announcer().update_state(State(), decision(Reason.LAG_UNKNOWN, Action.REQUEST_APPROVAL), peer, NOW)
+def test_approval_request_keeps_its_verdict(peer: Peer, verdict: Reason) -> None:
+    """The state records what an approval would start."""
+    state = notice_queue().track_decision(State(), decision(Reason.LAG_UNKNOWN, Action.REQUEST_APPROVAL), peer, NOW)
     assert state.pending is not None and state.pending.verdict is verdict
 
 
-def test_a_notice_is_one_line_of_json() -> None:
-    """Reason, action, region, moment, evidence, what to do next and the runbook's heading."""
-    state = announcer().tell(
+def test_notice_is_one_line_of_json() -> None:
+    """It holds reason, action, region, time, evidence, next step and runbook heading."""
+    state = notice_queue().queue_event(
         State(), Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={"to": "own"}), NOW
     )
     line = state.outbox[0].line
@@ -114,16 +114,16 @@ def test_a_notice_is_one_line_of_json() -> None:
     assert (parsed["evidence"], parsed["runbook"], parsed["global_cluster"]) == ({"to": "own"}, "roles-changed", "g")
 
 
-def test_the_outbox_keeps_the_newest() -> None:
-    """While the topic takes nothing, the item must not grow for ever."""
-    teller, state = announcer(), State()
+def test_outbox_keeps_the_newest_notices() -> None:
+    """The item's size is bounded while the topic is unavailable."""
+    queue, state = notice_queue(), State()
     for _ in range(OUTBOX_LIMIT + 5):
-        state = teller.tell(state, Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={}), NOW)
+        state = queue.queue_event(state, Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={}), NOW)
     assert (len(state.outbox), state.outbox[-1].id) == (OUTBOX_LIMIT, "id-24")
 
 
 class Topic:
-    """A topic that fails as often as it is told to."""
+    """A topic that fails `failures` times."""
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
@@ -136,34 +136,34 @@ class Topic:
         self.published.append(notice.id)
 
 
-def test_a_notice_is_delivered_once_to_log_topic_and_audit_trail(caplog: pytest.LogCaptureFixture) -> None:
-    """Though it is handed over again, and failed first."""
+def test_notice_is_delivered_once_to_each_destination(caplog: pytest.LogCaptureFixture) -> None:
+    """The first delivery fails, and the notice is passed again after its delivery."""
     table, topic = MemoryTable(), Topic(failures=1)
-    courier = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
+    delivery = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("delivery"))
     with caplog.at_level(logging.INFO):
-        results = [courier.deliver([NOTICE]) for _ in range(3)]
+        results = [delivery.deliver([NOTICE]) for _ in range(3)]
     assert [frozenset(), frozenset({"n1"}), frozenset({"n1"})] == results
     assert (["n1"], [NOTICE.line]) == (topic.published, [item["line"] for item in table.history()])
     assert [record.message for record in caplog.records].count(NOTICE.line) == 1
 
 
-def test_a_notice_that_the_audit_trail_did_not_take_is_not_delivered_but_not_published_again() -> None:
-    """The audit trail gets it with a later cycle."""
+def test_unrecorded_notice_is_retried_without_publishing_again() -> None:
+    """A later cycle adds it to the audit trail."""
     table, topic = MemoryTable(), Topic()
-    courier = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("courier"))
+    delivery = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("delivery"))
     table.fails_to_write = lambda key: True
-    first = courier.deliver([NOTICE])
+    first = delivery.deliver([NOTICE])
     table.fails_to_write = lambda key: False
     assert (frozenset(), frozenset({"n1"}), ["n1"], 1) == (
         first,
-        courier.deliver([NOTICE]),
+        delivery.deliver([NOTICE]),
         topic.published,
         len(table.history()),
     )
 
 
 def metrics(seen: Observation, *, stopped: bool | None = False, error: bool = False) -> dict[str, float]:
-    """The values of a quiet cycle's metrics."""
+    """Return the metrics of a healthy cycle."""
     quiet = decision(Reason.HEALTHY, Action.HOLD)
     return {
         name: value
@@ -171,8 +171,8 @@ def metrics(seen: Observation, *, stopped: bool | None = False, error: bool = Fa
     }
 
 
-def test_a_calm_cycle_of_the_standby() -> None:
-    """Everything is known, so everything is there."""
+def test_metrics_of_a_healthy_standby() -> None:
+    """Every value is known."""
     expected = {
         "Cycles": 1.0,
         "Held": 0.0,
@@ -202,8 +202,8 @@ OWN_WRITER = healthy(writer=Side.OWN, own_read_only=False, peer_read_only=True)
         (healthy(writer=Side.UNKNOWN), None),
     ],
 )
-def test_writer_role_is_what_rds_says_and_clients_feel(seen: Observation, expected: float | None) -> None:
-    """RDS's word alone does not move DNS; unknown is left out."""
+def test_writer_role_requires_rds_and_a_writable_database(seen: Observation, expected: float | None) -> None:
+    """Unknown values are left out."""
     assert expected == metrics(seen).get("WriterRole")
 
 
@@ -218,8 +218,8 @@ def test_writer_role_is_what_rds_says_and_clients_feel(seen: Observation, expect
         (lost(own_function_failure="timed out"), None),
     ],
 )
-def test_peer_region_lost_is_left_out_when_we_are_blind(seen: Observation, expected: float | None) -> None:
-    """Port dead and region silent, seen by somebody who sees."""
+def test_peer_region_lost_is_left_out_without_own_probe(seen: Observation, expected: float | None) -> None:
+    """It requires an unreachable port and a silent region."""
     assert expected == metrics(seen).get("PeerRegionLost")
 
 
@@ -241,11 +241,11 @@ def test_peer_region_lost_is_left_out_when_we_are_blind(seen: Observation, expec
         (healthy(writer=Side.UNKNOWN), True, None),
     ],
 )
-def test_no_writer_anywhere(seen: Observation, stopped: bool | None, expected: float | None) -> None:
-    """1 only when it is known that nobody takes writes."""
+def test_no_writer(seen: Observation, stopped: bool | None, expected: float | None) -> None:
+    """It is 1 only if both clusters are known to refuse writes."""
     assert expected == metrics(seen, stopped=stopped).get("NoWriter")
 
 
-def test_the_writers_region_reports_no_lag() -> None:
-    """Lag and heartbeat age are the standby's."""
+def test_writers_region_reports_no_lag() -> None:
+    """Lag and heartbeat age belong to the standby."""
     assert not {"ReplicationLag", "HeartbeatAge"} & set(metrics(OWN_WRITER))

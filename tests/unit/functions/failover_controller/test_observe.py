@@ -1,11 +1,11 @@
-"""One observation: who is asked what, and what answers, errors and silence become."""
+"""Observations: requests, answers, errors and silence."""
 
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from functions.failover_controller.model import Operation, Peer, Port, Side
+from functions.failover_controller.model import GlobalOperation, Peer, Port, Side
 from functions.failover_controller.parsing import read_global_cluster, read_own_cluster, read_probes
 from functions.failover_controller.ports import SilentError, UnusableError
 from tests.support.failover_controller.builders import OWN_ARN, PEER_ARN
@@ -16,7 +16,7 @@ OWN, PEER = "payments-eu-west-1-dev", "payments-us-east-1-dev"
 
 
 def probe(**changes: object) -> dict[str, object]:
-    """A probe of the own cluster, good unless changed."""
+    """Return a successful probe of the own cluster with changes."""
     usual = {"cluster": OWN, "reachable": True, "failure": None, "connect_ms": 2.5, "read_only": True}
     lag = {
         "heartbeat_at": "2026-11-24T03:00:00Z",
@@ -28,12 +28,12 @@ def probe(**changes: object) -> dict[str, object]:
 
 
 def read(**changes: object) -> Any:
-    """What is read of one probe."""
+    """Return the parsed probe."""
     return read_probes({"probes": [probe(**changes)]})[OWN]
 
 
 def asked(rig: Rig) -> dict[str, Any]:
-    """The requests of the next observation, by function."""
+    """Return the requests of the next observation by function."""
     requests: dict[str, Any] = {}
     world: Any = rig.world
     ask_own, ask_peer = world.ask_own, world.ask_peer
@@ -43,36 +43,36 @@ def asked(rig: Rig) -> dict[str, Any]:
     return requests
 
 
-def test_the_writer_is_probed_at_its_writer_endpoint_the_standby_at_its_reader_endpoint() -> None:
-    """Each with its own region, for which the token is signed; the deadline is 0.7 of the path's."""
+def test_probed_endpoints_and_deadlines() -> None:
+    """The writer endpoint of the writer, the reader endpoint of the standby, 0.7 of the path's deadline."""
     rig = Rig().start()
     rig.run_cycles(1)
-    own = {"cluster": OWN, "region": "eu-west-1", "host": rig.settings.own.reader_host, "port": 3306}
-    peer = {"cluster": PEER, "region": "us-east-1", "host": rig.settings.peer.writer_host, "port": 3306}
+    own = {"cluster": OWN, "region": "eu-west-1", "host": rig.config.own.reader_host, "port": 3306}
+    peer = {"cluster": PEER, "region": "us-east-1", "host": rig.config.peer.writer_host, "port": 3306}
     assert {
         "own": {"targets": [own, peer], "deadline_ms": 245},
         "peer": {"targets": [peer], "deadline_ms": 245},
     } == asked(rig)
 
 
-def test_the_answer_that_a_writer_hangs_has_half_of_the_time_to_cross_an_ocean() -> None:
-    """Late, it would be silence, for which there is no grace: of a path's 3 s the other region's own probe gets 1.5 s."""
+def test_peers_own_probe_gets_half_of_the_deadline() -> None:
+    """Otherwise a hanging writer's report would arrive late and count as silence."""
     rig = Rig(variables={"INTERVAL_SECONDS": "10"}).start()
     deadlines = {whose: request["deadline_ms"] for whose, request in asked(rig).items()}
     assert {"own": 2100, "peer": 1500} == deadlines
 
 
-def test_after_a_failover_the_endpoints_swap_with_the_roles() -> None:
-    """The own cluster's writer endpoint, the other one's reader endpoint."""
+def test_probed_endpoints_swap_with_the_roles() -> None:
+    """The own writer endpoint and the other cluster's reader endpoint are probed after a failover."""
     rig = Rig().start()
     rig.world.writer = OWN_ARN
     rig.run_cycles(1)
     hosts = [target["host"] for target in asked(rig)["own"]["targets"]]
-    assert [rig.settings.own.writer_host, rig.settings.peer.reader_host] == hosts
+    assert [rig.config.own.writer_host, rig.config.peer.reader_host] == hosts
 
 
-def test_every_path_that_hangs_ends_with_the_deadline() -> None:
-    """Silence everywhere: the peer is silent, everything of our own is blind; nothing raises."""
+def test_hanging_paths_end_at_the_deadline() -> None:
+    """The peer is silent, and all other paths are unreadable."""
     rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
     rig.threads.hangs = lambda: True
     seen = rig.cycle.run(0.0).observation
@@ -80,8 +80,8 @@ def test_every_path_that_hangs_ends_with_the_deadline() -> None:
     assert (bool(seen.rds_failure), bool(seen.own_function_failure), len(seen.records.failures)) == (True, True, 4)
 
 
-def test_a_call_that_found_no_thread_is_unknown_not_silent() -> None:
-    """Our own congestion says nothing about the other region."""
+def test_call_without_a_thread_is_unknown() -> None:
+    """It shows nothing about the other region."""
     rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
     rig.threads.has_room = False
     assert Peer.UNKNOWN is rig.cycle.run(0.0).observation.peer
@@ -92,17 +92,17 @@ def test_a_call_that_found_no_thread_is_unknown_not_silent() -> None:
     [
         (SilentError("timed out"), Peer.SILENT),
         (UnusableError("ThrottlingException"), Peer.UNKNOWN),
-        (TypeError("a bug of ours"), Peer.UNKNOWN),
+        (TypeError("a bug"), Peer.UNKNOWN),
     ],
 )
-def test_silence_is_only_what_gave_no_answer(error: Exception, expected: Peer) -> None:
-    """An error that the other region's API answers comes from a living region."""
+def test_only_a_missing_answer_is_silent(error: Exception, expected: Peer) -> None:
+    """An error comes from a reachable region."""
     rig = Rig().start()
     rig.world.peer_lambda = error
     assert expected is rig.run().observation.peer
 
 
-def test_what_is_no_exception_ends_the_process() -> None:
+def test_base_exception_ends_the_process() -> None:
     """An exit inside a call is not an observation."""
     rig = Rig().start()
     dead: Future[Any] = Future()
@@ -124,8 +124,8 @@ def test_what_is_no_exception_ends_the_process() -> None:
         ({}, Peer.UNKNOWN),
     ],
 )
-def test_what_the_other_region_says_of_its_writer(answer: dict[str, object], expected: Peer) -> None:
-    """Fine needs a writer that takes writes; down needs a port where nobody serves; the rest is unknown."""
+def test_peers_report_on_its_writer(answer: dict[str, object], expected: Peer) -> None:
+    """Fine requires a writable writer, down an unreachable port; anything else is unknown."""
     rig = Rig().start()
     rig.run_cycles(1)
     world: Any = rig.world
@@ -133,8 +133,8 @@ def test_what_the_other_region_says_of_its_writer(answer: dict[str, object], exp
     assert expected is rig.run().observation.peer
 
 
-def test_a_malformed_answer_of_the_other_region_is_unknown_and_named() -> None:
-    """The reason is in the evidence."""
+def test_malformed_answer_of_the_peer_is_unknown() -> None:
+    """The evidence gives the reason."""
     rig = Rig().start()
     world: Any = rig.world
     world.ask_peer = lambda request: ["what?"]
@@ -143,21 +143,21 @@ def test_a_malformed_answer_of_the_other_region_is_unknown_and_named() -> None:
 
 
 @pytest.mark.parametrize("word", ["timeout", "refused", "reset", "unreachable", "name-resolution"])
-def test_a_port_where_nobody_serves_is_dead(word: str) -> None:
-    """Before a log-in, these words mean that nobody serves there."""
+def test_network_failure_before_log_in_is_unreachable(word: str) -> None:
+    """These failures mean an unreachable endpoint."""
     assert Port.DEAD is read(reachable=False, failure=f"{word}: connect: detail").port
 
 
 @pytest.mark.parametrize(
     "word", ["tls", "access-denied", "too-many-connections", "host-blocked", "protocol", "query-failed", "a-new-word"]
 )
-def test_a_port_that_answers_but_refuses_us_is_unusable(word: str) -> None:
-    """Our credentials, TLS or query are wrong: something lives there."""
+def test_refusing_port_is_unusable(word: str) -> None:
+    """A server answers but refuses credentials, TLS or query."""
     assert Port.UNUSABLE is read(reachable=False, failure=f"{word}: log-in: detail").port
 
 
-def test_after_a_log_in_no_failure_makes_a_port_dead() -> None:
-    """A commit that is blocked by a lock is no dead server."""
+def test_failure_after_log_in_is_not_unreachable() -> None:
+    """A commit that waits for a lock does not mean an unreachable server."""
     assert Port.UNUSABLE is read(reachable=True, failure="timeout: heartbeat write: no answer").port
 
 
@@ -165,38 +165,38 @@ def test_after_a_log_in_no_failure_makes_a_port_dead() -> None:
     "changes",
     [{"reachable": None}, {"reachable": "yes"}, {"failure": 7}, {"reachable": False, "failure": None}],
 )
-def test_a_probe_that_contradicts_itself_is_unknown(changes: dict[str, object]) -> None:
-    """Neither alive nor dead."""
+def test_contradictory_probe_is_unknown(changes: dict[str, object]) -> None:
+    """The port is neither alive nor unreachable."""
     assert Port.UNKNOWN is read(**changes).port
 
 
-def test_the_lag_is_the_worst_that_is_known() -> None:
-    """Of the lag columns the larger one; without them the heartbeat's age, which bounds it."""
+def test_lag_is_the_largest_known_value() -> None:
+    """Without the lag columns it is the heartbeat's age, an upper bound."""
     ages = (read(), read(rpo_lag_ms=None), read(rpo_lag_ms=None, replication_lag_ms=None))
     assert tuple(one.lag_ms for one in ages) == (45.5, 20.0, 350.0)
 
 
 @pytest.mark.parametrize("value", [-1, "20", True, float("nan"), float("inf"), 10**400, [1]])
-def test_a_number_that_can_not_be_is_unknown(value: object) -> None:
-    """No lag is made of nonsense."""
+def test_impossible_number_is_unknown(value: object) -> None:
+    """No lag results from it."""
     assert None is read(rpo_lag_ms=value, replication_lag_ms=value, heartbeat_age_ms=value).lag_ms
 
 
 @pytest.mark.parametrize(("value", "expected"), [("2026-11-24T03:00:00Z",) * 2, ("yesterday", None), (7, None)])
-def test_a_heartbeat_is_a_moment_or_unknown(value: object, expected: str | None) -> None:
-    """A text that is no moment is no heartbeat."""
+def test_heartbeat_is_a_time_or_unknown(value: object, expected: str | None) -> None:
+    """Other text is ignored."""
     assert expected == read(heartbeat_at=value).heartbeat
 
 
 @pytest.mark.parametrize("answer", [None, 7, [], {}, {"probes": {}}, {"probes": [7]}, {"probes": [{"cluster": 7}]}])
-def test_an_answer_without_the_agreed_form_is_unusable(answer: object) -> None:
-    """It says so, instead of being guessed at."""
+def test_malformed_answer_is_unusable(answer: object) -> None:
+    """The error describes it."""
     with pytest.raises(UnusableError, match="malformed"):
         read_probes(answer)
 
 
 def member(arn: object, **changes: object) -> dict[str, object]:
-    """A member of a global cluster."""
+    """Return a member of a global cluster."""
     return {"DBClusterArn": arn, "IsWriter": False, "SynchronizationStatus": "connected", **changes}
 
 
@@ -211,8 +211,8 @@ def member(arn: object, **changes: object) -> dict[str, object]:
         ([], Side.UNKNOWN),
     ],
 )
-def test_the_writer_is_the_one_member_that_is_writer(members: list[object], expected: Side) -> None:
-    """None, two, or a stranger: unknown."""
+def test_writer_is_the_only_member_with_is_writer(members: list[object], expected: Side) -> None:
+    """No writer, two, or another cluster is unknown."""
     assert expected is read_global_cluster({"GlobalClusterMembers": members}, OWN_ARN, PEER_ARN).writer
 
 
@@ -224,28 +224,28 @@ def test_the_writer_is_the_one_member_that_is_writer(members: list[object], expe
         ({"IsDataLossAllowed": False}, None),
         (
             {"Status": "failing-over", "ToDbClusterArn": OWN_ARN, "IsDataLossAllowed": True},
-            Operation(status="failing-over", to_own=True, allows_data_loss=True),
+            GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True),
         ),
-        ({"ToDbClusterArn": PEER_ARN}, Operation(status="unknown", to_own=False, allows_data_loss=None)),
-        ({"Status": "pending"}, Operation(status="pending", to_own=None, allows_data_loss=None)),
-        ("what?", Operation(status="malformed", to_own=None, allows_data_loss=None)),
+        ({"ToDbClusterArn": PEER_ARN}, GlobalOperation(status="unknown", to_own=False, allows_data_loss=None)),
+        ({"Status": "pending"}, GlobalOperation(status="pending", to_own=None, allows_data_loss=None)),
+        ("what?", GlobalOperation(status="malformed", to_own=None, allows_data_loss=None)),
     ],
 )
-def test_an_operation_is_whatever_failover_state_is_not_empty_of(state: object, expected: Operation | None) -> None:
-    """Also a malformed one holds: something is going on."""
+def test_failover_state_is_an_operation_unless_empty(state: object, expected: GlobalOperation | None) -> None:
+    """A malformed one is an operation too."""
     answer = {"GlobalClusterMembers": [], "FailoverState": state}
     assert expected == read_global_cluster(answer, OWN_ARN, PEER_ARN).operation
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"GlobalClusterMembers": 7}, {"GlobalClusterMembers": [7]}])
-def test_a_global_cluster_without_its_form_is_unusable(answer: object) -> None:
-    """It says so."""
+def test_malformed_global_cluster_is_unusable(answer: object) -> None:
+    """The error describes it."""
     with pytest.raises(UnusableError, match="malformed"):
         read_global_cluster(answer, OWN_ARN, PEER_ARN)
 
 
-def test_the_synchronization_is_the_own_members() -> None:
-    """The other member's does not matter."""
+def test_synchronization_is_read_from_the_own_member() -> None:
+    """The other member's status is ignored."""
     members = [
         member(PEER_ARN, SynchronizationStatus="connected"),
         member(OWN_ARN, SynchronizationStatus="pending-resync"),
@@ -253,8 +253,8 @@ def test_the_synchronization_is_the_own_members() -> None:
     assert read_global_cluster({"GlobalClusterMembers": members}, OWN_ARN, PEER_ARN).synchronization == "pending-resync"
 
 
-def test_the_own_cluster_gives_its_status_and_its_instances() -> None:
-    """What it does not say is unknown."""
+def test_own_cluster_has_status_and_instances() -> None:
+    """Missing values are unknown."""
     assert (
         read_own_cluster({"Status": "available", "DBClusterMembers": [{}, {}]}),
         read_own_cluster({}),

@@ -1,4 +1,4 @@
-"""RDS's own events: what is taken into the audit trail, once, and what is left alone."""
+"""RDS events in the audit trail."""
 
 import json
 import logging
@@ -13,8 +13,8 @@ from tests.support.failover_controller.builders import RDS_MESSAGE, rds_event
 from tests.support.failover_controller.fakes import MemoryTable
 
 
-class Desk:
-    """A recorder on a table in memory; its pauses are noted, not slept."""
+class RecorderRig:
+    """A recorder on an in-memory table whose pauses are recorded."""
 
     def __init__(self) -> None:
         self.table = MemoryTable()
@@ -30,18 +30,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    """A fresh one."""
-    return Desk()
+def recorder_rig() -> RecorderRig:
+    """Return a new rig."""
+    return RecorderRig()
 
 
-def test_an_event_stands_in_the_audit_trail_in_the_form_of_our_notices(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Same keys, same words, so that it is read among them; and its line is in the log."""
+def test_event_is_recorded_in_the_form_of_a_notice(recorder_rig: RecorderRig, caplog: pytest.LogCaptureFixture) -> None:
+    """Its line is also in the log."""
     with caplog.at_level(logging.INFO):
-        answer = desk.recorder.record(rds_event())
-    (item,) = desk.table.history()
+        answer = recorder_rig.recorder.record(rds_event())
+    (item,) = recorder_rig.table.history()
     assert {"recorded": True, "id": "844e2571-85d4-695f-b930-0153b71dcb42"} == answer
     assert item["sort"] == "2026-11-24T03:01:30.882000+00:00#844e2571-85d4-695f-b930-0153b71dcb42"
     assert (item["reason"], item["action"], item["at"]) == ("rds-event", "notify", "2026-11-24T03:01:30.882000+00:00")
@@ -63,16 +61,16 @@ def test_an_event_stands_in_the_audit_trail_in_the_form_of_our_notices(
     assert [item["line"]] == [record.message for record in caplog.records]
 
 
-def test_the_same_event_again_is_the_same_entry(desk: Desk) -> None:
+def test_repeated_event_is_one_entry(recorder_rig: RecorderRig) -> None:
     """EventBridge and Lambda deliver at least once."""
-    first, second = desk.recorder.record(rds_event()), desk.recorder.record(rds_event())
-    assert (1, first) == (len(desk.table.history()), second)
+    first, second = recorder_rig.recorder.record(rds_event()), recorder_rig.recorder.record(rds_event())
+    assert (1, first) == (len(recorder_rig.table.history()), second)
 
 
-def test_nothing_but_the_audit_trail_is_touched(desk: Desk) -> None:
-    """No lease, no lock, no state."""
-    desk.recorder.record(rds_event())
-    assert [key[0] for key in desk.table.items] == ["history"]
+def test_event_changes_only_the_audit_trail(recorder_rig: RecorderRig) -> None:
+    """Lease, lock and state stay as they are."""
+    recorder_rig.recorder.record(rds_event())
+    assert [key[0] for key in recorder_rig.table.items] == ["history"]
 
 
 @pytest.mark.parametrize(
@@ -94,31 +92,31 @@ def test_nothing_but_the_audit_trail_is_touched(desk: Desk) -> None:
         },
     ],
 )
-def test_an_event_is_ours_when_anything_in_it_names_our_clusters(desk: Desk, named_by: dict[str, Any]) -> None:
-    """Identifier, ARN or message; the cluster of either region, or the global one."""
-    assert desk.recorder.record(rds_event(**named_by))["recorded"] is True
+def test_event_is_matched_by_any_cluster_name(recorder_rig: RecorderRig, named_by: dict[str, Any]) -> None:
+    """Identifier, ARN or message may name either cluster or the global cluster."""
+    assert recorder_rig.recorder.record(rds_event(**named_by))["recorded"] is True
 
 
 @pytest.mark.parametrize("name", ["payments-eu-west-1-dev-2", "my-payments-eu-west-1-dev", "orders"])
-def test_an_event_of_another_cluster_is_left_alone(desk: Desk, name: str) -> None:
-    """The rule matches every cluster of the account; names that only contain ours are other names."""
+def test_event_of_another_cluster_is_ignored(recorder_rig: RecorderRig, name: str) -> None:
+    """The EventBridge rule matches every cluster of the account."""
     other = rds_event(
         SourceIdentifier=name, SourceArn=f"arn:aws:rds:eu-west-1:123456789012:cluster:{name}", Message=name
     )
-    assert {"recorded": False, "why": "it is of another cluster"} == desk.recorder.record(other)
-    assert desk.table.items == {}
+    assert {"recorded": False, "why": "the event is about another cluster"} == recorder_rig.recorder.record(other)
+    assert recorder_rig.table.items == {}
 
 
-def test_without_a_date_of_its_own_the_envelopes_time_counts(desk: Desk) -> None:
-    """To the second."""
-    desk.recorder.record(rds_event(Date=None))
-    assert [item["at"] for item in desk.table.history()] == ["2026-11-24T03:01:30+00:00"]
+def test_event_without_a_date_uses_the_envelopes_time(recorder_rig: RecorderRig) -> None:
+    """The envelope has whole seconds."""
+    recorder_rig.recorder.record(rds_event(Date=None))
+    assert [item["at"] for item in recorder_rig.table.history()] == ["2026-11-24T03:01:30+00:00"]
 
 
-def test_a_date_without_a_zone_is_utc(desk: Desk) -> None:
-    """As AWS means it."""
-    desk.recorder.record(rds_event(Date="2026-11-24T03:01:30"))
-    assert [item["at"] for item in desk.table.history()] == ["2026-11-24T03:01:30+00:00"]
+def test_date_without_a_zone_is_utc(recorder_rig: RecorderRig) -> None:
+    """AWS gives times in UTC."""
+    recorder_rig.recorder.record(rds_event(Date="2026-11-24T03:01:30"))
+    assert [item["at"] for item in recorder_rig.table.history()] == ["2026-11-24T03:01:30+00:00"]
 
 
 @pytest.mark.parametrize(
@@ -135,40 +133,40 @@ def test_a_date_without_a_zone_is_utc(desk: Desk) -> None:
         ({**rds_event(Date=None), "time": 7}, "time"),
     ],
 )
-def test_a_malformed_event_is_logged_and_let_go(
-    desk: Desk, caplog: pytest.LogCaptureFixture, malformed: dict[str, Any], names: str
+def test_malformed_event_is_logged_and_dropped(
+    recorder_rig: RecorderRig, caplog: pytest.LogCaptureFixture, malformed: dict[str, Any], names: str
 ) -> None:
-    """An error would not make it better formed."""
-    answer = desk.recorder.record(malformed)
-    assert (False, {}) == (answer["recorded"], desk.table.items)
+    """A retry would not help."""
+    answer = recorder_rig.recorder.record(malformed)
+    assert (False, {}) == (answer["recorded"], recorder_rig.table.items)
     assert str(answer["why"]).startswith(f"malformed: {names}")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_an_endless_message_is_cut(desk: Desk) -> None:
-    """The entry stays small."""
-    desk.recorder.record(rds_event(Message="x" * 300_000))
-    (item,) = desk.table.history()
+def test_long_message_is_truncated(recorder_rig: RecorderRig) -> None:
+    """The item's size is bounded."""
+    recorder_rig.recorder.record(rds_event(Message="x" * 300_000))
+    (item,) = recorder_rig.table.history()
     assert len(str(item["line"])) < 2000
 
 
-def test_a_table_that_fails_once_is_asked_again(desk: Desk) -> None:
-    """Lambda repeats nothing here, so it is done at once."""
+def test_failed_write_is_retried(recorder_rig: RecorderRig) -> None:
+    """Lambda does not retry these invocations."""
     answers = iter([True, True, False])
-    desk.table.fails_to_write = lambda key: next(answers)
-    assert desk.recorder.record(rds_event())["recorded"] is True
-    assert [1.0, 1.0] == desk.pauses
+    recorder_rig.table.fails_to_write = lambda key: next(answers)
+    assert recorder_rig.recorder.record(rds_event())["recorded"] is True
+    assert [1.0, 1.0] == recorder_rig.pauses
 
 
-def test_a_table_that_does_not_take_it_fails_the_invocation(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """So that the failure is counted and seen; the log has the line."""
-    desk.table.fails_to_write = lambda key: True
+def test_unwritable_table_fails_the_invocation(recorder_rig: RecorderRig, caplog: pytest.LogCaptureFixture) -> None:
+    """The failure counts as a Lambda error, and the log holds the line."""
+    recorder_rig.table.fails_to_write = lambda key: True
     with caplog.at_level(logging.INFO), pytest.raises(UnavailableError):
-        desk.recorder.record(rds_event())
+        recorder_rig.recorder.record(rds_event())
     assert "RDS-EVENT-0238" in caplog.text
 
 
 @pytest.mark.parametrize("started_by", [{"source": "schedule"}, {}, {"cycles": 1}, {"source": "aws.ec2"}, []])
-def test_what_is_no_event_of_rds(started_by: Any) -> None:
-    """The schedule, a person or a test: the controller cycles."""
+def test_other_invocations_are_no_rds_events(started_by: Any) -> None:
+    """The schedule, an operator and a test start cycles."""
     assert not is_rds_event(started_by)

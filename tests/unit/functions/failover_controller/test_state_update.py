@@ -1,4 +1,4 @@
-"""What one more observation changes in what is remembered."""
+"""Update of the state by observations."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +14,8 @@ from functions.failover_controller.model import (
     Action,
     Approval,
     AttemptStatus,
+    GlobalOperation,
     Observation,
-    Operation,
     Peer,
     Pending,
     Port,
@@ -27,71 +27,73 @@ from functions.failover_controller.model import (
 from functions.failover_controller.state_update import update_state
 from tests.support.failover_controller.builders import NOW, POLICY, after, attempt, down, healthy, lost, policy
 
-FAILING_OVER = Operation(status="failing-over", to_own=True, allows_data_loss=True)
+FAILING_OVER = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
 WRITABLE = healthy(writer=Side.OWN, own_port=Port.ALIVE, own_read_only=False)
 
 
 def followed(state: State, *seen: Observation) -> State:
-    """The state after these observations."""
+    """Return the state after these observations."""
     for one in seen:
         state, _ = update_state(state, one, POLICY)
     return state
 
 
 def events(state: State, seen: Observation) -> list[Reason]:
-    """What happened at this observation."""
+    """Return the events of this observation."""
     return [event.reason for event in update_state(state, seen, POLICY)[1]]
 
 
 def standing(**changes: object) -> State:
-    """A state after a healthy cycle a second ago."""
-    calm = State(version=1, cycle_at=after(-1), writer=Side.PEER, heartbeats=("h0",), heartbeat_seen_at=after(-1))
-    return replace(calm, **changes)  # pyright: ignore[reportArgumentType]
+    """Return a state after a healthy cycle one second ago."""
+    healthy_state = State(
+        version=1, cycle_at=after(-1), writer=Side.PEER, heartbeats=("h0",), heartbeat_seen_at=after(-1)
+    )
+    return replace(healthy_state, **changes)  # pyright: ignore[reportArgumentType]
 
 
-def test_failing_cycles_are_counted_in_a_row() -> None:
-    """Port dead and region silent: both counts rise, and the first such cycle is remembered."""
+def test_consecutive_failing_cycles_are_counted() -> None:
+    """Both counts rise, and the first failing cycle is recorded."""
     state = followed(standing(), lost(at=NOW), lost(at=after(1)), lost(at=after(2)))
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (3, 3, NOW)
 
 
-def test_a_heartbeat_that_comes_late_in_the_silence_begins_the_count_anew() -> None:
-    """Written by a writer that lives: from here three whole cycles without a sign of life are needed again."""
+def test_new_heartbeat_restarts_the_count() -> None:
+    """It was written by a working writer."""
     partition = [lost(at=after(result), heartbeat=f"h{result}") for result in range(1, 9)]
     state = followed(standing(), *partition)
     silence = followed(state, lost(at=after(9), heartbeat="h8"), lost(at=after(10), heartbeat="h8"))
     assert (state.silent_cycles, silence.silent_cycles, state.dead_since) == (0, 2, after(1))
 
 
-def test_a_heartbeat_at_the_first_failing_cycle_was_on_its_way_and_costs_no_time() -> None:
-    """The region was lost after it was written: the third failing cycle still acts."""
+def test_heartbeat_in_the_first_failing_cycle_keeps_the_count() -> None:
+    """It was written before the outage."""
     state = followed(standing(), lost(at=NOW, heartbeat="h1"), *(lost(at=after(n), heartbeat="h1") for n in (1, 2)))
     assert state.silent_cycles == 3
 
 
-def test_a_second_look_that_sees_a_new_heartbeat_begins_the_count_anew() -> None:
-    """Between decision and call a sign of life came: the two decisions differ, and nothing is called."""
+def test_new_heartbeat_in_the_second_observation_restarts_the_count() -> None:
+    """The second decision then differs, and no call is made."""
     state = followed(standing(), *(lost(at=after(n), heartbeat="h0") for n in range(3)))
     again, _ = update_state(state, lost(at=after(2.4), heartbeat="h1"), POLICY, counts=False)
     assert (state.silent_cycles, again.silent_cycles) == (3, 0)
 
 
-def test_the_death_begins_while_the_other_region_still_errs() -> None:
-    """A region that dies gradually answers with errors first: the lag measured before them is the lag before the outage."""
+def test_outage_begins_while_the_peer_returns_errors() -> None:
+    """The lag measured before the errors is the lag before the outage."""
     state = followed(
         standing(), lost(at=NOW, peer=Peer.UNKNOWN), lost(at=after(1), peer=Peer.UNKNOWN), lost(at=after(2))
     )
     assert (state.silent_cycles, state.dead_since) == (1, NOW)
 
 
-def test_an_unknown_port_begins_no_death() -> None:
-    """What was not seen is no failing cycle, and no beginning of one."""
+def test_unknown_port_does_not_begin_an_outage() -> None:
+    """It is not a failing cycle."""
     state = followed(standing(), lost(at=NOW, peer_port=Port.UNKNOWN, peer=Peer.UNKNOWN))
     assert state.dead_since is None
 
 
-def test_a_writer_that_is_said_to_be_down_breaks_the_silence_but_not_the_death() -> None:
-    """The other region answered: it is not silent; its writer is still dead."""
+def test_down_writer_resets_silent_cycles_only() -> None:
+    """The other region answered, and its writer is still unreachable."""
     state = followed(standing(), lost(at=NOW), down(at=after(1)))
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 2, NOW)
 
@@ -105,78 +107,78 @@ def test_a_writer_that_is_said_to_be_down_breaks_the_silence_but_not_the_death()
         lost(at=after(1), peer_port=Port.UNUSABLE),
     ],
 )
-def test_any_sign_of_life_forgets_the_count(life: Observation) -> None:
-    """A port that answers, or a region that says that its writer is fine, ends the run."""
+def test_reachable_writer_resets_the_counts(life: Observation) -> None:
+    """A port that answers or a region that reports a working writer ends the outage."""
     state = followed(standing(), lost(at=NOW), life)
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 0, None)
 
 
 @pytest.mark.parametrize("unknown", [lost(at=after(1), peer_port=Port.UNKNOWN), lost(at=after(1), peer=Peer.UNKNOWN)])
-def test_an_unknown_breaks_the_run_but_is_no_sign_of_life(unknown: Observation) -> None:
-    """Neither a failing cycle nor a good one: the count starts anew, since when nobody saw the writer stands."""
+def test_unknown_resets_the_counts_but_not_dead_since(unknown: Observation) -> None:
+    """It is neither a failing nor a healthy cycle."""
     state = followed(standing(), lost(at=NOW), unknown)
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 0, NOW)
 
 
-def test_a_blind_rds_api_does_not_break_the_run() -> None:
-    """The count is of the writer's port and the other region; who is writer is known from before."""
+def test_unreadable_rds_api_keeps_the_counts() -> None:
+    """The writer is known from earlier cycles."""
     blind = lost(at=after(1), writer=Side.UNKNOWN, rds_failure="throttled")
     assert followed(standing(), lost(at=NOW), blind).silent_cycles == 2
 
 
 @pytest.mark.parametrize("later", [0.4, 0.9])
-def test_a_second_look_does_not_count(later: float) -> None:
-    """Two looks within one cycle are one cycle, however slow the first was."""
+def test_second_observation_is_not_counted(later: float) -> None:
+    """Two observations of one cycle count once."""
     state = followed(standing(), lost(at=NOW))
     again, _ = update_state(state, lost(at=after(later)), POLICY, counts=False)
     assert (again.silent_cycles, again.cycle_at) == (1, NOW)
 
 
-def test_a_cycle_that_comes_too_early_does_not_count() -> None:
-    """Two invocations that overlap for a moment don't make three failing cycles out of two."""
+def test_early_cycle_is_not_counted() -> None:
+    """Overlapping invocations must not count one failing cycle twice."""
     state = followed(standing(), lost(at=NOW), lost(at=after(0.4)))
     assert state.silent_cycles == 1
 
 
-def test_after_a_long_gap_the_count_starts_anew() -> None:
-    """Cycles are consecutive only when there is no hole of more than five between them."""
+def test_counts_restart_after_a_gap() -> None:
+    """A gap of more than five intervals ends a series of consecutive cycles."""
     assert (
         followed(standing(cycle_at=after(-5), silent_cycles=2, dead_cycles=2), lost(heartbeat="h0")).silent_cycles,
         followed(standing(cycle_at=after(-5.1), silent_cycles=2, dead_cycles=2), lost(heartbeat="h0")).silent_cycles,
     ) == (3, 1)
 
 
-def test_the_writers_own_region_counts_nothing() -> None:
-    """There is no other writer to be dead."""
+def test_writers_region_counts_no_failing_cycles() -> None:
+    """There is no other writer."""
     state = followed(standing(writer=Side.OWN, silent_cycles=2), lost(writer=Side.OWN))
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 0, None)
 
 
-def test_a_new_heartbeat_value_is_seen_by_the_own_clock() -> None:
-    """What counts is when the value came, not what time it says."""
+def test_heartbeat_arrival_is_timed_by_the_own_clock() -> None:
+    """The time in the heartbeat is not used."""
     state = followed(standing(), lost(at=after(3), heartbeat="2031-01-01T00:00:00+00:00"))
     assert after(3) == state.heartbeat_seen_at
 
 
-def test_readers_that_answer_in_turns_are_no_new_heartbeat() -> None:
-    """Two readers behind one endpoint, one a little behind: values that were seen are not new."""
+def test_alternating_readers_give_no_new_heartbeat() -> None:
+    """Values that were seen before are not new."""
     looks = [lost(at=after(index), heartbeat=f"h{index % 2}") for index in range(6)]
     assert after(1) == followed(standing(heartbeats=()), *looks).heartbeat_seen_at
 
 
-def test_an_unreadable_heartbeat_is_not_new() -> None:
-    """Unknown is no sign of life."""
+def test_unreadable_heartbeat_is_not_new() -> None:
+    """An unknown value is no sign of a working writer."""
     assert after(-1) == followed(standing(), lost(heartbeat=None)).heartbeat_seen_at
 
 
-def test_the_lag_is_taken_while_the_writer_lives() -> None:
-    """The lag of a calm cycle is what a failover will be judged by."""
+def test_lag_is_recorded_while_the_writer_is_reachable() -> None:
+    """A failover uses the lag of the last healthy cycle."""
     state = followed(standing(), healthy(lag_ms=120.0))
     assert (state.lag_ms, state.lag_at) == (120.0, NOW)
 
 
-def test_the_lag_of_a_failing_cycle_is_not_taken() -> None:
-    """It may already be the outage's own, even if a last heartbeat came with it."""
+def test_lag_of_a_failing_cycle_is_ignored() -> None:
+    """It may already include the outage."""
     state = followed(standing(lag_ms=80.0, lag_at=after(-1)), lost(lag_ms=900.0, heartbeat="new"))
     assert (80.0, after(-1)) == (state.lag_ms, state.lag_at)
 
@@ -191,29 +193,29 @@ def test_the_lag_of_a_failing_cycle_is_not_taken() -> None:
     ],
 )
 @pytest.mark.parametrize("dead_since", [None, after(-1)])
-def test_the_last_lag_stays_where_none_is_measured_and_where_nothing_flows(
-    seen: Observation, dead_since: datetime | None
-) -> None:
-    """What a failover will be judged by is the last that was measured of a stream that flowed."""
+def test_last_lag_is_kept_without_a_valid_measurement(seen: Observation, dead_since: datetime | None) -> None:
+    """A measurement counts only while heartbeats arrive or the writer is reachable."""
     state = followed(standing(lag_ms=80.0, lag_at=after(-1), dead_since=dead_since), seen)
     assert (80.0, after(-1)) == (state.lag_ms, state.lag_at)
 
 
-def test_the_lag_is_taken_while_heartbeats_arrive_in_a_partition() -> None:
-    """With the port dead for longer, a new heartbeat shows that the stream flows."""
+def test_lag_is_recorded_in_a_partition_with_heartbeats() -> None:
+    """A new heartbeat shows that replication works."""
     state = followed(standing(), lost(), lost(at=after(1), heartbeat="new", lag_ms=95.0))
     assert (95.0, after(1)) == (state.lag_ms, state.lag_at)
 
 
-def test_the_first_writer_that_is_seen_is_no_change() -> None:
+def test_first_known_writer_is_no_change() -> None:
     """A first run starts no cooldown."""
     state, happened = update_state(State(), healthy(), POLICY)
     assert (state.writer, state.roles_changed_at, happened) == (Side.PEER, None, ())
 
 
-@pytest.mark.parametrize("operation", [None, Operation(status="switching-over", to_own=True, allows_data_loss=False)])
-def test_a_change_of_roles_by_somebody_else_starts_the_cooldown(operation: Operation | None) -> None:
-    """A person's switchover is recognised, told, and ends whatever was pending."""
+@pytest.mark.parametrize(
+    "operation", [None, GlobalOperation(status="switching-over", to_own=True, allows_data_loss=False)]
+)
+def test_manual_change_of_roles_starts_the_cooldown(operation: GlobalOperation | None) -> None:
+    """It is reported, and pending decisions end."""
     pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=NOW)
     state, happened = update_state(standing(pending=pending), healthy(writer=Side.OWN, operation=operation), POLICY)
     assert (state.writer, state.roles_changed_at, state.pending) == (Side.OWN, NOW, None)
@@ -222,22 +224,22 @@ def test_a_change_of_roles_by_somebody_else_starts_the_cooldown(operation: Opera
     ]
 
 
-def test_an_operation_that_rds_shows_is_our_call_taken() -> None:
-    """A call without a clear answer is recognised as done, and never made again."""
+def test_visible_operation_marks_the_attempt_as_under_way() -> None:
+    """The call took effect and is not repeated."""
     state = followed(standing(attempt=attempt()), lost(operation=FAILING_OVER))
     assert state.attempt is not None
     assert (state.attempt.status, state.attempt.touched_at) == (AttemptStatus.UNDER_WAY, NOW)
 
 
-def test_an_operation_towards_somebody_else_is_not_our_call() -> None:
-    """An operation with another target says nothing about our call."""
+def test_operation_with_another_target_is_not_the_attempt() -> None:
+    """The attempt stays intended."""
     elsewhere = replace(FAILING_OVER, to_own=False)
     state = followed(standing(attempt=attempt()), lost(operation=elsewhere))
     assert state.attempt == attempt()
 
 
-def test_a_writer_of_our_own_that_takes_no_writes_yet_is_not_the_end() -> None:
-    """Starting is not succeeding, and neither is RDS's word alone."""
+def test_own_writer_without_writes_is_not_completed() -> None:
+    """RDS's role alone does not complete a failover."""
     state = followed(standing(attempt=attempt()), replace(WRITABLE, own_read_only=True))
     assert (state.writer, state.attempt and state.attempt.status) == (Side.OWN, AttemptStatus.UNDER_WAY)
 
@@ -253,20 +255,20 @@ def test_a_writer_of_our_own_that_takes_no_writes_yet_is_not_the_end() -> None:
         {"own_read_only": None},
     ],
 )
-def test_a_failover_has_ended_only_when_rds_and_our_own_probe_say_so(contradiction: dict[str, object]) -> None:
-    """The role by RDS, no operation left, a port that answers, and a database that takes writes: all four."""
+def test_completion_requires_rds_and_the_own_probe(contradiction: dict[str, object]) -> None:
+    """The role, no operation, a reachable port and accepted writes are required."""
     seen = replace(WRITABLE, **contradiction)  # pyright: ignore[reportArgumentType]
     assert events(standing(attempt=attempt()), seen) == []
 
 
-def test_the_change_of_roles_that_our_own_call_brought_is_no_person_s() -> None:
-    """While an attempt is open, its end is what is told; the pending question of before is no matter."""
+def test_own_failover_is_no_manual_change_of_roles() -> None:
+    """The end of the attempt is reported instead."""
     state, happened = update_state(standing(attempt=attempt()), replace(WRITABLE, own_read_only=True), POLICY)
     assert (state.writer, state.roles_changed_at, happened) == (Side.OWN, None, ())
 
 
-def test_a_completed_failover_is_accounted_for() -> None:
-    """Start, end, elapsed, the lag before and the loss that it lets expect; the cooldown starts."""
+def test_completed_failover_reports_its_figures() -> None:
+    """Start, end, duration, lag and estimated loss are reported, and the cooldown starts."""
     begun = attempt(started_at=after(-60), outage_at=after(-63), status=AttemptStatus.UNDER_WAY, lag_ms=250.0)
     state, happened = update_state(
         standing(attempt=begun, notified=(Reason.REGION_LOST,), unhealthy_cycles=9), WRITABLE, POLICY
@@ -286,14 +288,14 @@ def test_a_completed_failover_is_accounted_for() -> None:
     assert (state.unhealthy_cycles, happened[0].action) == (0, Action.NOTIFY)
 
 
-def test_an_unknown_loss_stays_unknown_in_the_account() -> None:
-    """An approved failover without a known lag claims no loss of zero."""
+def test_unknown_loss_stays_unknown() -> None:
+    """An approved failover without a known lag reports no loss of zero."""
     _, happened = update_state(standing(attempt=attempt(lag_ms=None)), WRITABLE, POLICY)
     assert happened[0].evidence["estimated_loss_seconds"] is None
 
 
-def test_an_operation_that_vanished_without_a_new_writer_has_failed() -> None:
-    """AWS gave it up: told, and no new attempt before the cooldown."""
+def test_vanished_operation_without_a_new_writer_has_failed() -> None:
+    """It is reported, and the cooldown starts."""
     begun = attempt(status=AttemptStatus.UNDER_WAY, touched_at=after(-25))
     state, happened = update_state(standing(attempt=begun), lost(), POLICY)
     assert (
@@ -305,28 +307,28 @@ def test_an_operation_that_vanished_without_a_new_writer_has_failed() -> None:
 
 @pytest.mark.parametrize("status", AttemptStatus)
 @pytest.mark.parametrize("seen", [lost(), healthy()])
-def test_nothing_is_given_up_while_the_call_may_still_show(status: AttemptStatus, seen: Observation) -> None:
-    """RDS needs a moment to show an operation: until then neither failed nor abandoned is known."""
+def test_attempt_is_kept_while_its_call_may_take_effect(status: AttemptStatus, seen: Observation) -> None:
+    """RDS shows an operation only after a while."""
     begun = attempt(status=status, touched_at=after(-24.9))
     state, happened = update_state(standing(attempt=begun), seen, POLICY)
     assert (state.attempt, happened) == (begun, ())
 
 
-def test_an_intent_is_abandoned_when_the_writer_lives_and_the_call_can_not_show_any_more() -> None:
-    """The outage passed before the call took effect: nothing was promoted."""
+def test_intent_is_abandoned_when_the_writer_is_reachable() -> None:
+    """The outage ended before the call took effect."""
     state, happened = update_state(standing(attempt=attempt(touched_at=after(-25))), healthy(), POLICY)
     assert ([e.reason for e in happened], state.attempt) == ([Reason.FAILOVER_ABANDONED], None)
 
 
-def test_an_intent_is_kept_while_the_outage_lasts() -> None:
-    """Lost calls are finished, not forgotten."""
+def test_intent_is_kept_during_the_outage() -> None:
+    """A lost call is repeated."""
     begun = attempt(touched_at=after(-25))
     assert begun == followed(standing(attempt=begun), lost()).attempt
 
 
 @pytest.mark.parametrize("unknown", [{"writer": Side.UNKNOWN}, {"writer": Side.UNKNOWN, "rds_failure": "throttled"}])
-def test_an_attempt_outlives_what_is_unknown(unknown: dict[str, object]) -> None:
-    """An attempt ends only with a known end."""
+def test_attempt_is_kept_while_rds_is_unreadable(unknown: dict[str, object]) -> None:
+    """An attempt ends only with a known result."""
     begun = attempt(status=AttemptStatus.UNDER_WAY, touched_at=after(-100))
     seen = lost(**unknown)
     assert begun == followed(standing(attempt=begun), seen).attempt
@@ -341,15 +343,15 @@ def test_an_attempt_outlives_what_is_unknown(unknown: dict[str, object]) -> None
         (None, True),
     ],
 )
-def test_a_yes_to_an_outage_that_is_over_closes_the_question(answer: Approval | None, kept: bool) -> None:
-    """It must not count for the next outage. A no, a yes to another question and silence leave it as it is."""
+def test_approved_decision_is_dropped_when_the_outage_ends(answer: Approval | None, kept: bool) -> None:
+    """A refusal, another decision's approval and a missing answer change nothing."""
     pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=NOW)
     seen = healthy(records=Records(approval=answer))
     assert kept == (followed(standing(pending=pending), seen).pending is not None)
 
 
-def test_an_overdue_failover_is_told_once() -> None:
-    """After the bound people hear of it, and only once."""
+def test_overdue_failover_is_reported_once() -> None:
+    """The event follows once the completion bound has passed."""
     begun = attempt(status=AttemptStatus.UNDER_WAY, started_at=after(-600))
     seen = lost(operation=FAILING_OVER)
     state, happened = update_state(standing(attempt=begun), seen, POLICY)
@@ -377,10 +379,10 @@ DARK = st.builds(lost, heartbeat=st.just("h1"))
         max_size=30,
     )
 )
-def test_whatever_the_sequence_an_act_rests_on_three_dark_cycles_and_a_quiet_heartbeat(
+def test_failover_requires_three_silent_cycles_in_any_sequence(
     looks: list[tuple[float, Observation]],
 ) -> None:
-    """Over any sequence and pace: an act on a lost region has three dark cycles at its end, and nothing new for 1.8 s."""
+    """No new heartbeat arrived for 1.8 s either."""
     state, seconds, history = State(), 0.0, []
     for pause, look in looks:
         seconds += pause
@@ -397,10 +399,10 @@ def test_whatever_the_sequence_an_act_rests_on_three_dark_cycles_and_a_quiet_hea
 
 
 @pytest.mark.parametrize("make", [lost, down])
-def test_a_person_is_asked_though_our_own_probe_never_sees_three_cycles_in_a_row(
+def test_approval_is_requested_with_an_intermittent_own_probe(
     make: Callable[..., Observation],
 ) -> None:
-    """Blind every third cycle: no verdict is ever reached, so that the run that it breaks has to count as unclear."""
+    """The own probe fails every third cycle, so no verdict is ever reached."""
     state, reasons = standing(lag_ms=80.0, lag_at=after(-1)), []
     for result in range(40):
         blind = {"peer_port": Port.UNKNOWN} if result % 3 == 2 else {}

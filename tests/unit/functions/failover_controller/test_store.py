@@ -1,4 +1,4 @@
-"""The items in the table: their form, and the conditions on which they are written."""
+"""Items of the table and their write conditions."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from functions.failover_controller.model import Action, Claim, Notice, Pending, Reason, Side, State
-from functions.failover_controller.ports import ConflictError, UnavailableError
+from functions.failover_controller.ports import StateConflictError, UnavailableError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH, TableStore
 from functions.failover_controller.table_items import (
     MalformedItemError,
@@ -30,13 +30,13 @@ FULL = third_cycle(
 
 
 @pytest.mark.parametrize("state", [State(version=1), FULL, replace(FULL, attempt=attempt(lag_ms=None, heartbeat=None))])
-def test_a_state_survives_the_table(state: State) -> None:
-    """What is written is what is read, to the millisecond of lag."""
+def test_state_is_read_as_written(state: State) -> None:
+    """The lag keeps its milliseconds."""
     assert state == read_state(as_stored(state_item(state)))
 
 
-def test_an_item_of_an_earlier_version_reads_as_a_first_run_where_it_is_silent() -> None:
-    """Absent attributes have the values of a first run."""
+def test_absent_attributes_have_first_run_values() -> None:
+    """An item of an earlier version lacks attributes."""
     assert State(version=3) == read_state({"version": Decimal(3)})
 
 
@@ -60,14 +60,14 @@ def test_an_item_of_an_earlier_version_reads_as_a_first_run_where_it_is_silent()
         {"outbox": [{}]},
     ],
 )
-def test_a_malformed_state_is_refused_with_the_name_of_the_attribute(change: dict[str, object]) -> None:
-    """A person must be able to find it."""
+def test_malformed_state_names_the_attribute(change: dict[str, object]) -> None:
+    """An operator must be able to find it."""
     with pytest.raises(MalformedItemError, match=next(iter(change))):
         read_state({**as_stored(state_item(FULL)), **change})
 
 
-def test_a_switch_with_an_end_in_epoch_seconds() -> None:
-    """The end is DynamoDB's TTL attribute too."""
+def test_switch_expires_at_epoch_seconds() -> None:
+    """`expires_at` is also DynamoDB's TTL attribute."""
     switch = read_switch({"armed": False, "reason": "r", "by": "ada", "expires_at": Decimal(round(NOW.timestamp()))})
     assert (switch.armed, switch.reason, switch.by, switch.expires_at) == (False, "r", "ada", NOW)
 
@@ -75,65 +75,65 @@ def test_a_switch_with_an_end_in_epoch_seconds() -> None:
 @pytest.mark.parametrize(
     "item", [{}, {"armed": "no"}, {"armed": False, "expires_at": "soon"}, {"armed": False, "by": 7}]
 )
-def test_a_malformed_switch_is_refused(item: dict[str, object]) -> None:
-    """Nobody knows whether it is armed."""
+def test_malformed_switch_is_an_error(item: dict[str, object]) -> None:
+    """It is unknown whether the controller is armed."""
     with pytest.raises(MalformedItemError):
         read_switch(item)
 
 
-def test_a_claim_beyond_all_time_is_refused() -> None:
-    """An end that no clock reaches is malformed, not an error of the controller."""
+def test_claim_beyond_the_range_of_datetime_is_an_error() -> None:
+    """The item is malformed."""
     with pytest.raises(MalformedItemError):
         read_claim({"holder": "x", "until": Decimal("1e99")})
 
 
-def test_the_first_state_is_written_only_where_none_is() -> None:
-    """Two first runs at once: one wins."""
+def test_first_state_is_written_only_if_absent() -> None:
+    """One of two first runs wins."""
     table = MemoryTable()
     store = TableStore(table)
     assert store.write_state(State()).version == 1
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.write_state(State())
 
 
-def test_a_state_is_written_over_the_version_that_it_came_from() -> None:
-    """A stale writer loses."""
+def test_state_is_written_over_its_own_version() -> None:
+    """A stale writer gets a conflict."""
     table = MemoryTable()
     store = TableStore(table)
     first = store.write_state(State())
     second = store.write_state(replace(first, writer=Side.PEER))
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.write_state(first)
     assert second == store.read(None).state
 
 
-def test_the_lease_is_taken_from_the_one_that_was_read() -> None:
-    """Of two successors one wins; a lease has no end of its own."""
+def test_lease_is_taken_from_the_claim_that_was_read() -> None:
+    """One of two successors wins; a lease does not expire."""
     store = TableStore(MemoryTable())
     first = store.take_lease("first", NOW, None)
     assert (Claim(holder="first", until=None, version=1), first) == (first, store.read(None).lease)
     assert store.take_lease("second", NOW, first).version == 2
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.take_lease("third", NOW, first)
 
 
-def test_the_lock_is_taken_when_free_expired_or_own_and_else_not() -> None:
-    """The conditions of the lock."""
+def test_lock_is_taken_if_free_expired_or_own() -> None:
+    """Otherwise there is a conflict."""
     store = TableStore(MemoryTable())
     store.take_lock("first", NOW, after(10))
     store.take_lock("first", after(1), after(11))
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.take_lock("second", after(11), after(20))
     store.take_lock("second", after(11.001), after(20))
-    with pytest.raises(ConflictError):
+    with pytest.raises(StateConflictError):
         store.release_lock("first")
     store.release_lock("second")
     store.take_lock("first", after(12), after(22))
     assert Claim(holder="first", until=after(22), version=0) == store.read(None).lock
 
 
-def test_one_read_gives_everything() -> None:
-    """State, lease, lock, switch and the approval that is waited for; absent is None."""
+def test_one_read_returns_all_records() -> None:
+    """Absent items are None."""
     table = MemoryTable()
     table.items[("approval", "ask-1")] = as_stored({"item": "approval", "sort": "ask-1", "approved": True, "by": "ada"})
     records = TableStore(table).read("ask-1")
@@ -147,8 +147,8 @@ def test_one_read_gives_everything() -> None:
     assert records.approval is not None and records.approval.approved
 
 
-def test_each_item_that_can_not_be_read_is_named() -> None:
-    """One malformed, one throttled: the others count."""
+def test_each_unreadable_item_is_named() -> None:
+    """One is malformed and one throttled; the others are returned."""
     table = MemoryTable()
     store = TableStore(table)
     state = store.write_state(State())
@@ -158,16 +158,16 @@ def test_each_item_that_can_not_be_read_is_named() -> None:
     assert (state, {"lock", "switch"}) == (records.state, set(records.failures))
 
 
-def test_a_malformed_approval_does_not_approve() -> None:
-    """It is named, and counts for nothing."""
+def test_malformed_approval_is_no_approval() -> None:
+    """It is named in the failures."""
     table = MemoryTable()
     table.items[("approval", "ask-1")] = {"sort": "ask-1", "approved": "yes"}
     records = TableStore(table).read("ask-1")
     assert (records.approval, list(records.failures)) == (None, ["approval"])
 
 
-def test_the_audit_trail_is_in_order_and_takes_a_notice_once() -> None:
-    """Recording the same notice again changes nothing."""
+def test_audit_trail_is_ordered_and_idempotent() -> None:
+    """Recording a notice again changes nothing."""
     table = MemoryTable()
     store = TableStore(table)
     store.record(NOTICE)
@@ -178,8 +178,8 @@ def test_the_audit_trail_is_in_order_and_takes_a_notice_once() -> None:
     )
 
 
-def test_a_table_that_does_not_answer_is_unavailable() -> None:
-    """The store passes it on."""
+def test_unreachable_table_is_unavailable() -> None:
+    """The store raises UnavailableError."""
     table = MemoryTable()
     table.fails_to_read = True
     with pytest.raises(UnavailableError):

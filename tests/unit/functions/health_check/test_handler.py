@@ -1,31 +1,35 @@
-"""health_check's handler, request, settings, tokens and words."""
+"""health_check's handler, requests, configuration, attempts and failures, and IAM tokens."""
 
 import json
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pymysql
 import pytest
 from botocore.credentials import Credentials
 
-from functions.health_check.attempt import Attempt
-from functions.health_check.config import EnvironmentProblemError, load
+from functions.health_check.attempt import ConnectionAttempt
+from functions.health_check.config import load
 from functions.health_check.failure import classify, describe
 from functions.health_check.handler import cold_start, handler
-from functions.health_check.model import LONGEST_DEADLINE_MS, ProbeFailure, RequestError, Target, parse_request
-from functions.health_check.token import NoCredentialsError, credentials_from_environment, token_signer
+from functions.health_check.model import (
+    LONGEST_DEADLINE_MS,
+    InvalidProbeRequestError,
+    ProbeFailure,
+    Target,
+    parse_request,
+)
+from functions.shared.environment import EnvironmentProblemError
+from functions.shared.iam_token import NoCredentialsError, credentials_from_environment, sign_token
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
 from tests.support.import_cost import import_ratio
 
 TARGET = {"cluster": "a", "region": "us-east-1", "host": "a.example", "port": 3306}
-ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +41,10 @@ def fresh_process() -> Iterator[None]:
 
 
 class TestHandler:
-    """The function as Lambda calls it."""
+    """The function's answers and errors."""
 
     def test_answer_has_the_agreed_form(self, world: Any, lambda_environment: None) -> None:
-        """The answer is JSON with the function's region and a probe for each target, with every agreed field."""
+        """JSON with the function's region and a probe for each target, with every field."""
         world.prepare_heartbeat()
         event = {
             "targets": [world.target(world.writer), world.target(world.reader)],
@@ -63,10 +67,10 @@ class TestHandler:
             "rpo_lag_ms",
         }
 
-    def test_names_are_resolved_and_no_database_is_met(
+    def test_names_are_resolved_without_a_database_connection(
         self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What a name leads to, with the port, and why another leads nowhere; each beside the other."""
+        """One name resolves to sorted addresses with the port, the other is reported with the reason."""
 
         def resolver(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
             if host != "writer.payments.internal":
@@ -83,10 +87,10 @@ class TestHandler:
         } == found
         assert (gone["addresses"], "not known" in gone["failure"]) == ([], True)
 
-    def test_a_resolver_that_hangs_costs_the_deadline_once(
+    def test_hanging_name_resolution_does_not_delay_other_names(
         self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The other name's answer is there, and the late one is said to be late."""
+        """The answer comes at the deadline, with the late name reported as late."""
         ended = threading.Event()
 
         def resolver(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
@@ -99,8 +103,8 @@ class TestHandler:
         ended.set()
         assert ("no answer within the deadline", None) == (slow["failure"], quick["failure"])
 
-    def test_who_wrote_heartbeats_is_said_when_asked_for(self, world: Any, lambda_environment: None) -> None:
-        """Each writer's newest: only so can the database's own be told from a probe's."""
+    def test_heartbeat_sources_are_reported_on_request(self, world: Any, lambda_environment: None) -> None:
+        """The newest heartbeat of each source distinguishes the database's event from probes."""
         world.prepare_heartbeat()
         world.writer.execute(
             "INSERT INTO failover.heartbeat (source_region, written_at) VALUES ('database', '2020-02-29 12:00:00')"
@@ -110,22 +114,22 @@ class TestHandler:
         assert probe["heartbeat_sources"]["database"] == "2020-02-29T12:00:00+00:00"
         assert probe["heartbeat_sources"]["eu-west-1"] == probe["heartbeat_at"]
 
-    def test_malformed_request_meets_no_database(self, lambda_environment: None) -> None:
-        """A malformed request is refused, naming the field."""
-        with pytest.raises(RequestError, match=r"targets\[0\].port: must be a port"):
+    def test_malformed_request_is_refused_before_a_connection(self, lambda_environment: None) -> None:
+        """The error names the field."""
+        with pytest.raises(InvalidProbeRequestError, match=r"targets\[0\].port: must be from 1 to 65535"):
             handler({"targets": [{**TARGET, "port": "3306"}]}, None)
 
     def test_misconfigured_function_names_the_variable(
         self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A missing variable stops the function with an error that names it."""
+        """The error names the missing variable."""
         monkeypatch.delenv("DATABASE_USER")
         with pytest.raises(EnvironmentProblemError, match="DATABASE_USER: is missing"):
             handler({"targets": [TARGET]}, None)
 
 
 class TestRequest:
-    """What is accepted."""
+    """Validation of requests."""
 
     @pytest.mark.parametrize(
         ("event", "field"),
@@ -153,20 +157,20 @@ class TestRequest:
         ],
     )
     def test_malformed(self, event: object, field: str) -> None:
-        """Each malformed request is refused with the name of its field."""
-        with pytest.raises(RequestError, match=f"^{field}"):
+        """The error names the field."""
+        with pytest.raises(InvalidProbeRequestError, match=f"^{field}"):
             parse_request(event)
 
     def test_deadline_never_exceeds_the_functions_limit(self) -> None:
-        """A deadline above the limit is cut to it."""
+        """A longer deadline is reduced to the limit."""
         assert parse_request({"targets": [TARGET], "deadline_ms": 60_000}).deadline_ms == LONGEST_DEADLINE_MS
 
 
 class TestEnvironment:
-    """The settings."""
+    """The configuration from environment variables."""
 
     def test_every_problem_is_listed(self, tmp_path: Path) -> None:
-        """One error lists every variable that is missing or malformed, a line each."""
+        """One error lists every missing or malformed variable."""
         environ = {"AWS_REGION": "Mars", "HEARTBEAT_DATABASE": "a`b", "CA_BUNDLE": str(tmp_path / "none.pem")}
         with pytest.raises(EnvironmentProblemError) as caught:
             load(environ)
@@ -182,48 +186,46 @@ class TestEnvironment:
 class TestToken:
     """IAM tokens."""
 
+    ENDPOINT: ClassVar[Any] = {"host": "a.example", "port": 3306, "region": "us-east-1", "user": "health_check"}
     AUDIENCE = TokenAudience.of(["a.example"], 3306, "us-east-1")
 
-    def test_what_is_signed_is_accepted(self) -> None:
-        """A token passes every check of RDS, its signature too, with temporary credentials as Lambda has them."""
-        sign = token_signer("health_check", lambda: Credentials("AKID", "se/cret", "to/ken+="))
-        token = sign(Target(cluster="a", region="us-east-1", host="a.example", port=3306))
+    def test_signed_token_is_accepted(self) -> None:
+        """A token signed with temporary credentials passes every check of the emulated RDS."""
+        token = sign_token(**self.ENDPOINT, credentials=lambda: Credentials("AKID", "se/cret", "to/ken+="))
         refusal = token_refusal(
             token, user="health_check", audience=self.AUDIENCE, now=time.time(), secret_key_of={"AKID": "se/cret"}.get
         )
         assert refusal is None
 
-    def test_same_as_boto3(self) -> None:
-        """A token has the same fields as boto3's own, for the same second."""
+    def test_token_equals_boto3s(self) -> None:
+        """Both sign the same token within the same second."""
         import boto3
 
         client = boto3.client("rds", region_name="us-east-1", aws_access_key_id="AKID", aws_secret_access_key="secret")
-        sign = token_signer("health_check", lambda: Credentials("AKID", "secret"))
-        target = Target(cluster="a", region="us-east-1", host="a.example", port=3306)
         for _ in range(20):  # the second may change between the two
             theirs = client.generate_db_auth_token("a.example", 3306, "health_check")
-            if sign(target) == theirs:
+            if sign_token(**self.ENDPOINT, credentials=lambda: Credentials("AKID", "secret")) == theirs:
                 return
         pytest.fail("the tokens differ")
 
     def test_without_credentials(self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without credentials in the environment the error says so; nothing asks the network for them."""
+        """The error names the variables, and no request is sent."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         with pytest.raises(NoCredentialsError, match="AWS_ACCESS_KEY_ID"):
             credentials_from_environment()
 
 
 class TestAttempt:
-    """A probe that is ended from outside."""
+    """A probe that another thread ends."""
 
-    def attempt(self, seconds: float = 10.0) -> Attempt:
-        """Make one with that much time."""
+    def attempt(self, seconds: float = 10.0) -> ConnectionAttempt:
+        """Return an attempt with a deadline in `seconds`."""
         now = time.monotonic()
         target = Target(cluster="a", region="us-east-1", host="a.example", port=3306)
-        return Attempt(target, started_at=now, deadline=now + seconds)
+        return ConnectionAttempt(target, started_at=now, deadline=now + seconds)
 
-    def test_notes_end_with_it(self) -> None:
-        """What a probe notes after it was abandoned doesn't change its report."""
+    def test_note_after_abandon_is_ignored(self) -> None:
+        """The report stays as it was at the deadline."""
         attempt = self.attempt()
         attempt.note(read_only=True)
         report = attempt.abandon()
@@ -231,33 +233,33 @@ class TestAttempt:
         assert attempt.report().read_only is True
         assert (report.read_only, report.failure is not None) == (True, True)
 
-    def test_opens_nothing_afterwards(self) -> None:
-        """A probe that was abandoned can't begin another connection."""
+    def test_abandoned_attempt_opens_no_connection(self) -> None:
+        """`watch` raises after `abandon`."""
         attempt = self.attempt()
         attempt.abandon()
         with socket.socket() as sock, pytest.raises(TimeoutError):
             attempt.watch(sock)
 
-    def test_failure_that_was_noted_is_kept(self) -> None:
-        """A probe that had failed before its end keeps its own reason."""
+    def test_noted_failure_is_kept_on_abandon(self) -> None:
+        """The time-out does not replace an earlier failure."""
         attempt = self.attempt()
         attempt.note(failure="refused: connect: no")
         assert attempt.abandon().failure == "refused: connect: no"
 
-    def test_complete_is_no_failure(self) -> None:
-        """A probe that knows all that matters when its time ends has not failed."""
+    def test_complete_attempt_does_not_fail_on_abandon(self) -> None:
+        """All required values are known."""
         attempt = self.attempt()
         attempt.complete()
         assert attempt.abandon().failure is None
 
-    def test_no_time_left(self) -> None:
-        """A probe whose time is over before it starts doesn't start."""
+    def test_no_time_remains_after_the_deadline(self) -> None:
+        """`remaining_seconds` raises after the deadline."""
         with pytest.raises(TimeoutError):
             self.attempt(seconds=-1.0).remaining_seconds()
 
 
-class TestWords:
-    """From exceptions to words."""
+class TestFailures:
+    """Classification of exceptions."""
 
     @pytest.mark.parametrize(
         ("error", "logged_in", "expected"),
@@ -282,17 +284,17 @@ class TestWords:
         ],
     )
     def test_classify(self, error: Exception, logged_in: bool, expected: ProbeFailure) -> None:
-        """Each error has its word."""
+        """Each error has its failure value."""
         assert classify(error, logged_in=logged_in) == expected
 
-    def test_the_cause_counts(self) -> None:
-        """PyMySQL's wrapping of a network error doesn't hide it."""
+    def test_wrapped_network_error_is_classified_by_its_cause(self) -> None:
+        """PyMySQL wraps network errors."""
         wrapped = pymysql.OperationalError(2003, "Can't connect")
         wrapped.original_exception = TimeoutError()  # type: ignore[attr-defined]
         assert classify(wrapped, logged_in=False) == ProbeFailure.TIMEOUT
 
     def test_description_is_one_short_line(self) -> None:
-        """The description names the word, the stage and the detail, on one line of bounded length."""
+        """Failure, stage and detail on one line of bounded length."""
         text = describe(OSError("a\n b" * 200), "log-in", logged_in=False)
         assert text.startswith("unreachable: log-in: a b")
         assert len(text) < 240 and "\n" not in text
@@ -300,12 +302,4 @@ class TestWords:
 
 def test_cold_import_costs_little_more_than_boto3() -> None:
     """Importing the handler cold takes at most 1.3 times what `import boto3` takes."""
-    assert import_ratio("health_check.handler", enough=1.3) <= 1.3
-
-
-def test_package_works_where_lambda_puts_it(tmp_path: Path) -> None:
-    """The package imports by its own name alone, as it does at the root of its archive."""
-    (tmp_path / "health_check").symlink_to(ROOT / "functions" / "health_check")
-    code = "from health_check.handler import handler; print(handler.__module__)"
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "health_check.handler"
+    assert import_ratio("functions.health_check.handler", enough=1.3) <= 1.3

@@ -1,4 +1,4 @@
-"""health_check against databases that work, and against everything that a port can do instead."""
+"""health_check against working databases and against unresponsive or unrelated servers."""
 
 import socket
 import ssl
@@ -13,43 +13,45 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from functions.health_check.config import PACKAGED_BUNDLE
 from functions.health_check.deadline import ProbeRunner
 from functions.health_check.model import ProbeReport, Target
-from functions.health_check.probe import Prober, trusting
-from functions.health_check.token import token_signer
+from functions.health_check.probe import Prober
+from functions.shared.iam_token import sign_token
+from functions.shared.tls import PACKAGED_BUNDLE, tls_context
 from rehearsal.aurora.server import Fault
 from rehearsal.network.certificates import CertificateAuthority
 from tests.support.patience import PATIENCE_SECONDS, least, on_the_clock, wait_until
 
 SHORT_MS = 400.0
-"""For targets that never answer: it has to pass."""
+"""Deadline for targets that never answer."""
 LONG_MS = 1000 * PATIENCE_SECONDS
-"""For targets that answer: a busy machine must not make a timeout of what they say."""
+"""Deadline for targets that answer, long enough for a busy machine."""
 GROWING_MS = (SHORT_MS, 4 * SHORT_MS, 16 * SHORT_MS, 64 * SHORT_MS)
-"""For targets that answer at first and then hang: on a busy machine the first part may take its time."""
+"""Deadlines for targets that answer at first and then hang."""
 
 
 def runner(bundle: Path, user: str = "health_check") -> ProbeRunner:
-    """Make the function's inside, with the credentials that the stand-ins know."""
+    """Return the function's probe runner with credentials that the emulated databases accept."""
     credentials = Credentials("AKIDEXAMPLE", "a/secret+key", "a/session+token==")
     prober = Prober(
         region="eu-west-1",
         user=user,
         heartbeat_database="failover",
-        tls=trusting(bundle),
-        token=token_signer(user, lambda: credentials),
+        tls=tls_context(bundle),
+        token=lambda target: sign_token(
+            host=target.host, port=target.port, region=target.region, user=user, credentials=lambda: credentials
+        ),
     )
     return ProbeRunner(prober.probe)
 
 
 def target(port: int, cluster: str = "other", host: str = "localhost") -> Target:
-    """Make a target on loopback."""
+    """Return a target on loopback."""
     return Target(cluster=cluster, region="us-east-1", host=host, port=port)
 
 
 def run(under_test: ProbeRunner, *targets: Target, deadline_ms: float = LONG_MS) -> list[ProbeReport]:
-    """Run probes, and see that the answer comes, whatever the targets do."""
+    """Run probes and check that the answer comes by the deadline."""
     started_at = time.monotonic()
     reports = under_test.run(targets, started_at=started_at, deadline_ms=deadline_ms)
     assert time.monotonic() - started_at < deadline_ms / 1000 + PATIENCE_SECONDS
@@ -59,7 +61,7 @@ def run(under_test: ProbeRunner, *targets: Target, deadline_ms: float = LONG_MS)
 def run_until(
     is_far_enough: Callable[[list[ProbeReport]], bool], under_test: ProbeRunner, *targets: Target
 ) -> list[ProbeReport]:
-    """Run probes with more and more time until they get as far as that, and return the last answer."""
+    """Run probes with growing deadlines until the reports are far enough; return the last reports."""
     reports: list[ProbeReport] = []
     for deadline_ms in GROWING_MS:
         reports = run(under_test, *targets, deadline_ms=deadline_ms)
@@ -69,25 +71,25 @@ def run_until(
 
 
 def is_connected(reports: list[ProbeReport]) -> bool:
-    """Whether the only probe got a connection before its time was over."""
+    """Whether the only probe connected before its deadline."""
     return not str(reports[0].failure).startswith(("timeout: name resolution", "timeout: connect"))
 
 
-def word(report: ProbeReport) -> str:
-    """Return the word for a report's failure."""
+def failure_of(report: ProbeReport) -> str:
+    """Return the ProbeFailure value of a report."""
     assert report.failure is not None
     return report.failure.split(":")[0]
 
 
 @pytest.fixture(autouse=True)
 def no_probe_left() -> Iterator[None]:
-    """See that no thread of a probe outlives its test by more than a moment."""
+    """Check that no probe thread outlives its test."""
     yield
     assert wait_until(lambda: not any(thread.name.startswith("probe-") for thread in threading.enumerate()))
 
 
 def hang(sock: socket.socket) -> None:
-    """Say nothing until the peer is gone."""
+    """Send nothing until the peer closes the connection."""
     while sock.recv(4096):
         pass
     raise ConnectionError("gone")
@@ -96,8 +98,8 @@ def hang(sock: socket.socket) -> None:
 class TestWorking:
     """Databases that answer."""
 
-    def test_writer_gets_a_heartbeat(self, world: Any, bundle: Path) -> None:
-        """A writer reports its role, the time of the heartbeat's commit, and the heartbeat that was just written."""
+    def test_writer_receives_a_heartbeat(self, world: Any, bundle: Path) -> None:
+        """The report holds the role, the duration of the commit and the heartbeat just written."""
         world.prepare_heartbeat()
         before = datetime.now(UTC)
         [report] = run(runner(bundle), Target(**world.target(world.writer)))
@@ -110,7 +112,7 @@ class TestWorking:
         assert rows == [("eu-west-1",)]
 
     def test_reader_reports_age_and_lag(self, world: Any, bundle: Path) -> None:
-        """A reader reports the newest heartbeat that reached it, its age, and the lag columns of its own region."""
+        """The report holds the newest replicated heartbeat, its age and the lag of the reader's region."""
         world.prepare_heartbeat()
         under_test = runner(bundle)
         run(under_test, Target(**world.target(world.writer)))
@@ -120,7 +122,7 @@ class TestWorking:
         assert report.heartbeat_age_ms is not None and 0 <= report.heartbeat_age_ms < LONG_MS
         assert (report.replication_lag_ms, report.rpo_lag_ms) == (250.0, 0.0)
 
-    def test_role_is_the_databases_own_word(self, world: Any, bundle: Path) -> None:
+    def test_role_is_read_from_the_database(self, world: Any, bundle: Path) -> None:
         """After a switchover the same two targets report swapped roles, and only the new writer is written to."""
         world.prepare_heartbeat()
         world.global_database.switchover(world.reader.id)
@@ -129,14 +131,16 @@ class TestWorking:
         assert [report.read_only for report in reports] == [True, False]
         assert [report.heartbeat_write_ms is None for report in reports] == [True, False]
 
-    def test_no_heartbeat_yet(self, world: Any, bundle: Path) -> None:
-        """A reader without a heartbeat row is no failure; its age is unknown."""
+    def test_missing_heartbeat_is_no_failure(self, world: Any, bundle: Path) -> None:
+        """The heartbeat's age is unknown."""
         world.prepare_heartbeat()
         [report] = run(runner(bundle), Target(**world.target(world.reader)))
         assert (report.failure, report.heartbeat_at, report.heartbeat_age_ms) == (None, None, None)
 
-    def test_says_goodbye(self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path) -> None:
-        """A connection that works is closed with COM_QUIT, so that the server doesn't count it as aborted."""
+    def test_connection_is_closed_with_com_quit(
+        self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
+    ) -> None:
+        """Otherwise the server counts the connection as aborted."""
         script = wire.scripted(
             tls=authority.server_context(["localhost"]), answers={"innodb_read_only": wire.one_value("1")}
         )
@@ -145,8 +149,10 @@ class TestWorking:
         assert server.peer_is_gone.wait(PATIENCE_SECONDS)
         assert script.commands[-1] == b"\x01"
 
-    def test_lag_is_a_bonus(self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path) -> None:
-        """A reader that refuses the lag table, or is too slow with it, is reported without a failure and without a lag."""
+    def test_unavailable_lag_is_no_failure(
+        self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
+    ) -> None:
+        """A reader that refuses or delays the lag query is reported without a failure and without a lag."""
         denied = wire.packet(b"\xff" + struct.pack("<H", 1227) + b"#42000you need PROCESS", 1)
         for answer in (denied, hang):
             script = wire.scripted(
@@ -172,18 +178,18 @@ def two_nulls(wire: Any) -> bytes:
 
 
 class TestBroken:
-    """Everything that a port can do instead."""
+    """Unresponsive, misconfigured and unrelated servers."""
 
     def test_never_accepted(self, raw_server: Any, bundle: Path) -> None:
-        """A connection that nobody takes is a timeout."""
+        """A connection that is never accepted is a timeout."""
         [report] = run(runner(bundle), target(raw_server(None).port), deadline_ms=SHORT_MS)
-        assert (word(report), report.reachable) == ("timeout", False)
+        assert (failure_of(report), report.reachable) == ("timeout", False)
 
     def test_hangs_after_accept(self, raw_server: Any, bundle: Path) -> None:
-        """A server that takes the connection and says nothing is a timeout, and its connection is closed."""
+        """A server that accepts and sends nothing is a timeout, and the connection is closed."""
         server = raw_server(hang)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
-        assert word(report) == "timeout"
+        assert failure_of(report) == "timeout"
         assert server.peer_is_gone.wait(PATIENCE_SECONDS)
 
     def test_hangs_in_the_greeting(self, raw_server: Any, wire: Any, bundle: Path) -> None:
@@ -194,7 +200,7 @@ class TestBroken:
             hang(sock)
 
         [report] = run_until(is_connected, runner(bundle), target(raw_server(behave).port))
-        assert word(report) == "timeout"
+        assert failure_of(report) == "timeout"
 
     def test_hangs_in_tls(self, raw_server: Any, wire: Any, bundle: Path) -> None:
         """A server that stops in the middle of the TLS handshake is a timeout, and its connection is closed."""
@@ -205,11 +211,11 @@ class TestBroken:
 
         server = raw_server(behave)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
-        assert word(report) == "timeout"
+        assert failure_of(report) == "timeout"
         assert server.peer_is_gone.wait(PATIENCE_SECONDS)
 
-    def test_trickles(self, raw_server: Any, wire: Any, bundle: Path) -> None:
-        """A server that sends a byte now and then never exceeds a socket's time-out, and is a timeout all the same."""
+    def test_single_bytes_do_not_extend_the_deadline(self, raw_server: Any, wire: Any, bundle: Path) -> None:
+        """A server that sends single bytes never reaches the socket's time-out, and is a timeout."""
 
         def behave(sock: socket.socket) -> None:
             for byte in wire.packet(wire.greeting * 200, 0):
@@ -218,7 +224,7 @@ class TestBroken:
 
         server = raw_server(behave)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
-        assert word(report) == "timeout"
+        assert failure_of(report) == "timeout"
         assert server.peer_is_gone.wait(PATIENCE_SECONDS)
 
     def test_refuses(self, bundle: Path) -> None:
@@ -226,7 +232,7 @@ class TestBroken:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             port = sock.getsockname()[1]
         [report] = run(runner(bundle), target(port))
-        assert word(report) == "refused"
+        assert failure_of(report) == "refused"
 
     def test_resets(self, raw_server: Any, bundle: Path) -> None:
         """A connection that is reset is a reset."""
@@ -235,12 +241,12 @@ class TestBroken:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         [report] = run(runner(bundle), target(raw_server(behave).port))
-        assert word(report) == "reset"
+        assert failure_of(report) == "reset"
 
     def test_hangs_up(self, raw_server: Any, bundle: Path) -> None:
-        """A connection that is closed before a word is a reset too: nothing usable answers there."""
+        """A connection that is closed without data is a reset."""
         [report] = run(runner(bundle), target(raw_server(lambda sock: None).port))
-        assert word(report) == "reset"
+        assert failure_of(report) == "reset"
 
     @pytest.mark.parametrize(
         "said",
@@ -248,48 +254,48 @@ class TestBroken:
         ids=["http", "ssh", "zeros", "ones"],
     )
     def test_other_protocol(self, raw_server: Any, bundle: Path, said: bytes) -> None:
-        """Something that doesn't speak MySQL is named, or times out waiting for the packet that it seems to announce."""
+        """Another protocol is reported, or times out waiting for the packet length that its first bytes announce."""
 
         def behave(sock: socket.socket) -> None:
             sock.sendall(said)
             hang(sock)
 
         [report] = run_until(is_connected, runner(bundle), target(raw_server(behave).port))
-        assert word(report) in ("protocol", "timeout")
+        assert failure_of(report) in ("protocol", "timeout")
         assert not report.reachable
 
     def test_tls_garbage(self, raw_server: Any, wire: Any, bundle: Path) -> None:
-        """A server that answers the TLS handshake with anything else is a TLS failure."""
+        """A server that does not answer the TLS handshake with TLS is a TLS failure."""
 
         def behave(sock: socket.socket) -> None:
             sock.sendall(wire.packet(wire.greeting, 0))
             wire.read_packet(sock)
-            sock.sendall(b"this is not TLS at all, whatever it may be" * 4)
+            sock.sendall(b"this is not TLS at all, at all" * 4)
             hang(sock)
 
         [report] = run(runner(bundle), target(raw_server(behave).port))
-        assert word(report) == "tls"
+        assert failure_of(report) == "tls"
 
     def test_no_tls_offered(self, raw_server: Any, wire: Any, bundle: Path) -> None:
-        """A server without TLS is a TLS failure, and never sees the token."""
-        heard: list[bytes] = []
+        """A server without TLS is a TLS failure and never receives the token."""
+        received: list[bytes] = []
         plain = wire.greeting.replace(struct.pack("<H", 0xFFFF), struct.pack("<H", 0xF7FF), 1)
 
         def behave(sock: socket.socket) -> None:
             sock.sendall(wire.packet(plain, 0))
-            heard.append(sock.recv(4096))
+            received.append(sock.recv(4096))
 
         server = raw_server(behave)
         [report] = run(runner(bundle), target(server.port))
-        assert word(report) == "tls"
+        assert failure_of(report) == "tls"
         server.threads[-1].join(PATIENCE_SECONDS)
-        assert heard == [b""]
+        assert received == [b""]
 
     def test_untrusted_certificate(self, world: Any, tmp_path: Path) -> None:
         """A certificate of another CA is a TLS failure."""
         other = CertificateAuthority.create(tmp_path)
         [report] = run(runner(other.bundle), Target(**world.target(world.writer)))
-        assert word(report) == "tls"
+        assert failure_of(report) == "tls"
 
     def test_certificate_for_another_name(
         self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
@@ -297,19 +303,19 @@ class TestBroken:
         """A certificate for another name is a TLS failure."""
         script = wire.scripted(tls=authority.server_context(["elsewhere.example"]), answers={})
         [report] = run(runner(bundle), target(raw_server(script).port))
-        assert word(report) == "tls"
+        assert failure_of(report) == "tls"
 
     def test_access_denied(self, world: Any, bundle: Path) -> None:
-        """A database that refuses the log-in is alive, and says so by this word."""
+        """A refused log-in is reported as access-denied and not as unreachable."""
         [report] = run(runner(bundle), Target(**world.target(world.writer)))
-        assert (word(report), report.reachable) == ("access-denied", False)
+        assert (failure_of(report), report.reachable) == ("access-denied", False)
 
     def test_privilege_denied(self, world: Any, bundle: Path) -> None:
-        """A missing grant is named, and the role that was learnt before is kept."""
+        """A missing grant is reported, and the role read before is kept."""
         world.prepare_heartbeat()
         world.writer.execute("REVOKE INSERT ON failover.heartbeat FROM 'health_check'@'%'")
         [report] = run(runner(bundle), Target(**world.target(world.writer)))
-        assert (word(report), report.reachable, report.read_only) == ("access-denied", True, False)
+        assert (failure_of(report), report.reachable, report.read_only) == ("access-denied", True, False)
 
     @pytest.mark.parametrize(
         ("number", "expected"),
@@ -318,18 +324,18 @@ class TestBroken:
     def test_error_instead_of_a_greeting(
         self, raw_server: Any, wire: Any, bundle: Path, number: int, expected: str
     ) -> None:
-        """A server that greets with an error is reported by that error's word."""
+        """An error in the greeting is reported with its own failure value."""
 
         def behave(sock: socket.socket) -> None:
             sock.sendall(wire.packet(b"\xff" + struct.pack("<H", number) + b"no", 0))
 
         [report] = run(runner(bundle), target(raw_server(behave).port))
-        assert word(report) == expected
+        assert failure_of(report) == expected
 
-    def test_slow_query_keeps_what_was_learnt(
+    def test_slow_query_keeps_earlier_values(
         self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
     ) -> None:
-        """A commit that hangs is a timeout that names its stage; the role and the time of the log-in are kept."""
+        """A hanging commit is a timeout that names its stage; role and connect time are kept."""
         script = wire.scripted(
             tls=authority.server_context(["localhost"]),
             answers={"innodb_read_only": wire.one_value("0"), "INSERT": hang},
@@ -344,66 +350,68 @@ class TestBroken:
         assert report.connect_ms is not None
 
     def test_slow_log_in(self, world: Any, bundle: Path) -> None:
-        """A database that is slow with every statement is a timeout."""
+        """A database with a high latency for every statement is a timeout."""
         world.prepare_heartbeat()
         world.writer_listener.latency_seconds = 0.3
         [report] = run(runner(bundle), Target(**world.target(world.writer)), deadline_ms=SHORT_MS)
-        assert word(report) == "timeout"
+        assert failure_of(report) == "timeout"
 
-    def test_dies_between_questions(
+    def test_connection_lost_between_queries(
         self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
     ) -> None:
-        """A connection that is cut after the role was told is a reset, and the role is kept."""
+        """A connection lost after the role was read is a reset, and the role is kept."""
         script = wire.scripted(
             tls=authority.server_context(["localhost"]),
             answers={"innodb_read_only": wire.one_value("0"), "INSERT": lambda sock: sock.close()},
         )
         [report] = run(runner(bundle), target(raw_server(script).port))
-        assert (word(report), report.reachable, report.read_only) == ("reset", True, False)
+        assert (failure_of(report), report.reachable, report.read_only) == ("reset", True, False)
 
-    def test_demoted_between_questions(
+    def test_demoted_between_queries(
         self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path
     ) -> None:
-        """A writer that became a reader before the heartbeat was written has its own word."""
+        """A writer that becomes a reader before the heartbeat write has its own failure value."""
         read_only = b"\xff" + struct.pack("<H", 1290) + b"#HY000running with the --read-only option"
         script = wire.scripted(
             tls=authority.server_context(["localhost"]),
             answers={"innodb_read_only": wire.one_value("0"), "INSERT": wire.packet(read_only, 1)},
         )
         [report] = run(runner(bundle), target(raw_server(script).port))
-        assert word(report) == "read-only-heartbeat"
+        assert failure_of(report) == "read-only-heartbeat"
 
     def test_missing_table(self, world: Any, bundle: Path) -> None:
-        """A database that was not set up is reported as such."""
+        """A database without the heartbeat table is a failed query or a missing privilege."""
         world.prepare_heartbeat()
         world.writer.execute("DROP TABLE failover.heartbeat")
         [report] = run(runner(bundle), Target(**world.target(world.writer)))
-        assert word(report) in ("query-failed", "access-denied")
+        assert failure_of(report) in ("query-failed", "access-denied")
 
     def test_name_without_address(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A name that leads nowhere is a failure of name resolution."""
+        """A name that does not resolve is a failure of name resolution."""
 
         def nowhere(*args: object, **kwargs: object) -> list[object]:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", nowhere)
         [report] = run(runner(bundle), target(3306, host="nowhere.internal"))
-        assert word(report) == "name-resolution"
+        assert failure_of(report) == "name-resolution"
 
     @pytest.mark.parametrize(("fault", "expected"), [(Fault.REFUSE, "refused"), (Fault.RESET, "reset")])
-    def test_a_dead_stand_in_is_dead(self, world: Any, bundle: Path, fault: Fault, expected: str) -> None:
-        """The rehearsal's faults look like the real ones."""
+    def test_rehearsal_faults_are_reported_like_real_ones(
+        self, world: Any, bundle: Path, fault: Fault, expected: str
+    ) -> None:
+        """An emulated refusal and reset have the same failure values as real ones."""
         world.prepare_heartbeat()
         world.writer_listener.set_fault(fault)
         [report] = run(runner(bundle), Target(**world.target(world.writer)))
-        assert word(report) == expected
+        assert failure_of(report) == expected
 
 
-class TestTogether:
-    """Several targets, and several invocations."""
+class TestParallelProbes:
+    """Several targets and several invocations."""
 
-    def test_a_hanging_target_hides_no_other(self, world: Any, raw_server: Any, bundle: Path) -> None:
-        """With targets that hang before and after it, a good one is reported in full."""
+    def test_hanging_target_does_not_affect_others(self, world: Any, raw_server: Any, bundle: Path) -> None:
+        """A working target between two hanging ones is reported in full."""
         world.prepare_heartbeat()
         good = Target(**world.target(world.writer))
         targets = (target(raw_server(None).port), good, target(raw_server(hang).port))
@@ -411,15 +419,15 @@ class TestTogether:
         assert [report.failure is None for report in reports] == [False, True, False]
         assert reports[1].heartbeat_write_ms is not None
 
-    def test_answers_keep_the_order(self, world: Any, bundle: Path) -> None:
-        """Reports come in the targets' order."""
+    def test_reports_keep_the_order_of_the_targets(self, world: Any, bundle: Path) -> None:
+        """The first report is of the first target."""
         world.prepare_heartbeat()
         targets = [Target(**world.target(cluster)) for cluster in (world.reader, world.writer)]
         reports = run(runner(bundle), *targets)
         assert [report.cluster for report in reports] == [world.reader.id, world.writer.id]
 
-    def test_abandoned_probes_do_not_pile_up(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A name server that never answers costs two threads at most, and the third probe fails without one."""
+    def test_abandoned_probes_are_limited(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An unresponsive name server occupies at most two threads; the third probe fails without one."""
         release = threading.Event()
 
         def unanswered(*args: object, **kwargs: object) -> list[object]:
@@ -430,21 +438,21 @@ class TestTogether:
         under_test = runner(bundle)
         for _ in range(4):
             [report] = run(under_test, target(3306, host="slow.internal"), deadline_ms=50)
-            assert word(report) == "timeout"
-        assert under_test.left_behind() == 2
+            assert failure_of(report) == "timeout"
+        assert under_test.abandoned() == 2
         release.set()
-        assert wait_until(lambda: under_test.left_behind() == 0)
+        assert wait_until(lambda: under_test.abandoned() == 0)
 
     def test_hanging_probes_leave_no_descriptor(self, raw_server: Any, bundle: Path) -> None:
-        """After a hundred probes that were abandoned, no thread and no socket is left."""
+        """No thread and no socket is left after a hundred abandoned probes."""
         server = raw_server(hang)
         under_test = runner(bundle)
         for _ in range(10):
             under_test.run([target(server.port)] * 10, started_at=time.monotonic(), deadline_ms=20)
-            assert wait_until(lambda: under_test.left_behind() == 0)
+            assert wait_until(lambda: under_test.abandoned() == 0)
 
     def test_a_warm_run_is_quick(self, world: Any, bundle: Path) -> None:
-        """A warm run against two stand-ins takes well under 100 ms (the best of some: other programs run here too)."""
+        """The fastest warm run against two emulated databases takes under 60 ms."""
         world.prepare_heartbeat()
         under_test = runner(bundle)
         targets = [Target(**world.target(cluster)) for cluster in (world.writer, world.reader)]
@@ -457,7 +465,7 @@ class TestTogether:
         assert failures == [[None, None]] * len(failures)
 
     def test_the_answer_comes_at_the_deadline(self, raw_server: Any, bundle: Path) -> None:
-        """With two targets that hang, no sooner than it and hardly later (the best of some)."""
+        """With two hanging targets the fastest answer comes within 50 ms after the deadline."""
         under_test = runner(bundle)
         targets = [target(raw_server(hang).port), target(raw_server(None).port)]
         seconds = least(lambda: on_the_clock(lambda: run(under_test, *targets, deadline_ms=100)), enough=0.15)
@@ -465,8 +473,8 @@ class TestTogether:
 
 
 def test_the_packaged_bundle_is_loaded() -> None:
-    """The bundle that is shipped has the currently valid roots of both default regions, and nothing that has expired."""
-    context = trusting(PACKAGED_BUNDLE)
+    """The packaged bundle holds the current root CAs of both default regions and no expired certificate."""
+    context = tls_context(PACKAGED_BUNDLE)
     names = str([ca["subject"] for ca in context.get_ca_certs()])
     for region in ("us-east-1", "eu-west-1"):
         for kind in ("RSA2048", "RSA4096", "ECC384"):

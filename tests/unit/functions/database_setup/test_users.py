@@ -1,4 +1,4 @@
-"""People's users, and how database_setup comes back to make them when the password it was given is no longer the right one."""
+"""IAM users in the database, and log-in by the function's own user after the master password was rotated."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,12 @@ import pytest
 
 from functions.database_setup.handler import cold_start, handler
 from functions.database_setup.model import Endpoint, SetupError
-from functions.database_setup.people import IAM_PLUGIN, Account, People, plan_changes
-from functions.database_setup.token import signed_token
+from functions.database_setup.users import IAM_PLUGIN, DatabaseAccount, FoundUsers, plan_changes
+from functions.shared.iam_token import sign_token
 from rehearsal.aurora.server import Fault
 from tests.unit.functions.database_setup.test_setup import EVERYTHING, PASSWORD, event
 
-PLACES = {"database": "pay_ments", "heartbeat_database": "failover"}
+NAMES = {"database": "pay_ments", "heartbeat_database": "failover"}
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +27,16 @@ def fresh_process(lambda_environment: None) -> Iterator[None]:
 
 @pytest.fixture
 def run(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the function as a deployment does: the people in its environment, the first day's password in its input."""
+    """Run the function as a deployment does: the users in its environment, the master password in its request."""
 
-    def run_for(people: Mapping[str, str], *, password: str = PASSWORD) -> dict[str, Any]:
+    def run_for(users: Mapping[str, str], *, password: str = PASSWORD) -> dict[str, Any]:
         listeners = ((world.writer, world.writer_listener), (world.reader, world.reader_listener))
         clusters = [
             {"host": "localhost", "port": float(listener.port), "region": cluster.region}
             for cluster, listener in listeners
         ]
         monkeypatch.setenv("CLUSTERS", json.dumps(clusters))
-        monkeypatch.setenv("IAM_USERS", json.dumps(people))
+        monkeypatch.setenv("IAM_USERS", json.dumps(users))
         cold_start.cache_clear()
         return handler(event(world.writer_listener.port, password=password), None)
 
@@ -44,20 +44,20 @@ def run(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def grants(world: Any, user: str) -> list[str]:
-    """Return what a user was granted, as the writer says it."""
+    """Return a user's grants on the writer."""
     return [str(row[0]) for row in world.writer.execute(f"SHOW GRANTS FOR '{user}'@'%'")][1:]
 
 
-def ours(world: Any) -> list[str]:
-    """Return the users that stand in the table of those that we made."""
+def managed_users(world: Any) -> list[str]:
+    """Return the users in the table of users that the function created."""
     return [str(row[0]) for row in world.writer.execute("SELECT user FROM failover.iam_users ORDER BY user")]
 
 
-class TestPeople:
-    """Who is in the settings is in the database."""
+class TestUsers:
+    """Users in the settings exist in the database."""
 
-    def test_each_gets_a_user_with_the_rights_of_its_level(self, world: Any, run: Any) -> None:
-        """By IAM only, over TLS only, in the one database only; its name's underscore stands for itself alone."""
+    def test_each_user_has_the_privileges_of_its_level(self, world: Any, run: Any) -> None:
+        """IAM log-in only, TLS only, one database only; an underscore in its name is escaped."""
         answer = run({"ann": "read_only", "bob.b": "read_write"})
         assert ["IAM user ann", "IAM user bob.b"] == answer["created"][-2:]
         for user in ("ann", "bob.b"):
@@ -66,48 +66,51 @@ class TestPeople:
         assert ["GRANT SELECT ON `pay\\_ments`.* TO `ann`@`%`"] == grants(world, "ann")
         assert ["GRANT SELECT, INSERT, UPDATE, DELETE ON `pay\\_ments`.* TO `bob.b`@`%`"] == grants(world, "bob.b")
 
-    def test_again_changes_nothing(self, world: Any, run: Any) -> None:
-        """The same people a second time: nothing is made, nothing is removed."""
+    def test_second_run_changes_nothing(self, world: Any, run: Any) -> None:
+        """The same users again: none is created and none is removed."""
         run({"ann": "read_only"})
         answer = run({"ann": "read_only"})
         assert ([], []) == (answer["created"], answer["removed"])
 
-    def test_another_level_takes_and_gives_rights(self, world: Any, run: Any) -> None:
-        """Up and down again."""
+    def test_changed_level_grants_and_revokes_privileges(self, world: Any, run: Any) -> None:
+        """From read_only to read_write and back."""
         run({"ann": "read_only"})
         run({"ann": "read_write"})
         assert ["GRANT SELECT, INSERT, UPDATE, DELETE ON `pay\\_ments`.* TO `ann`@`%`"] == grants(world, "ann")
         run({"ann": "read_only"})
         assert ["GRANT SELECT ON `pay\\_ments`.* TO `ann`@`%`"] == grants(world, "ann")
 
-    def test_who_is_taken_out_is_removed_and_nobody_else(self, world: Any, run: Any) -> None:
-        """A user that somebody made by hand stays, also one that logs in by IAM."""
+    def test_only_a_managed_user_missing_from_the_settings_is_removed(self, world: Any, run: Any) -> None:
+        """A user created by hand stays, even one with IAM log-in."""
         world.writer.execute(f"CREATE USER 'theirs'@'%' IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS'")
         run({"ann": "read_only", "bob": "read_write"})
         answer = run({"bob": "read_write"})
         assert ["IAM user ann"] == answer["removed"]
         assert world.writer.account("ann") is None
-        assert ["bob"] == ours(world)
+        assert ["bob"] == managed_users(world)
         assert world.writer.account("theirs") is not None
         assert world.writer.account("health_check") is not None
 
-    def test_a_user_of_that_name_that_is_not_ours_is_not_taken_over(self, world: Any, run: Any) -> None:
-        """By IAM or by password: it fails, names it, and changes nobody."""
+    def test_unmanaged_user_with_a_wanted_name_is_an_error(self, world: Any, run: Any) -> None:
+        """The error names the user, and no user is changed."""
         world.writer.execute("CREATE USER 'ann'@'%' IDENTIFIED BY 'theirs'")
-        with pytest.raises(SetupError, match=r"not ours: ann \(mysql_native_password\); remove or rename"):
+        with pytest.raises(
+            SetupError,
+            match=r"ann \(mysql_native_password\) exist and were not created by this stack\. Remove or rename",
+        ):
             run({"ann": "read_write", "bob": "read_only"})
         assert [] == grants(world, "ann")
         assert world.writer.account("bob") is None
 
-    def test_a_run_that_stopped_in_the_middle_is_finished(self, world: Any, run: Any) -> None:
-        """In our table before the user is made, and until it is gone: so it is never taken for somebody else's."""
+    def test_interrupted_run_is_completed_by_the_next(self, world: Any, run: Any) -> None:
+        """The managed-users table lists a user before it is created and until it is removed."""
         run({"ann": "read_only"})
         world.writer.execute("DROP USER 'ann'@'%'")
         run({"ann": "read_only"})
         assert ["GRANT SELECT ON `pay\\_ments`.* TO `ann`@`%`"] == grants(world, "ann")
 
-    def test_a_person_logs_in_with_a_token_and_works(self, world: Any, run: Any, bundle: Any) -> None:
-        """What was made is what a person needs: on the writer, and on the standby's reader endpoint."""
+    def test_user_logs_in_with_a_token_and_queries(self, world: Any, run: Any, bundle: Any) -> None:
+        """A read_only user can read on the writer and on the standby's reader endpoint."""
         world.writer.execute("CREATE DATABASE pay_ments")
         world.writer.execute("CREATE TABLE pay_ments.ledger (id INT PRIMARY KEY)")
         run({"ann": "read_only"})
@@ -117,7 +120,7 @@ class TestPeople:
                 host=endpoint.host,
                 port=endpoint.port,
                 user="ann",
-                password=signed_token(endpoint, "ann"),
+                password=sign_token(host="localhost", port=endpoint.port, region=endpoint.region, user="ann"),
                 ssl_ca=str(bundle),
             )
             with connection, connection.cursor() as cursor:
@@ -127,16 +130,16 @@ class TestPeople:
 
 
 class TestLaterRuns:
-    """After the first day."""
+    """Runs after the first."""
 
-    def test_the_rotated_password_is_not_missed(self, world: Any, run: Any) -> None:
-        """The input still holds the old one: the function logs in as its own user, and does its work."""
+    def test_run_with_a_rotated_password_succeeds(self, world: Any, run: Any) -> None:
+        """The request holds the old password, and the function logs in as its own user."""
         run({})
         answer = run({"ann": "read_only"}, password="rotated-since-then")
         assert (["IAM user ann"], EVERYTHING) == (answer["created"], answer["already_there"])
 
-    def test_everything_that_the_function_makes_it_can_make_as_its_own_user(self, world: Any, run: Any) -> None:
-        """Its rights are enough for all but itself."""
+    def test_own_user_can_create_everything_but_itself(self, world: Any, run: Any) -> None:
+        """Its grants suffice to restore dropped objects."""
         run({})
         for undo in ("DROP EVENT failover.heartbeat_of_the_database", "DROP USER 'health_check'@'%'"):
             world.writer.execute(undo)
@@ -147,16 +150,16 @@ class TestLaterRuns:
             "grants of health_check on failover.heartbeat",
         ] == answer["created"]
 
-    def test_the_writer_is_found_where_it_is(self, world: Any, run: Any) -> None:
-        """After a failover it is the other cluster; the one that the input names may be gone."""
+    def test_writer_is_found_after_a_failover(self, world: Any, run: Any) -> None:
+        """The writer is the other cluster, and the endpoint in the request may be unreachable."""
         run({})
         world.writer_listener.set_fault(Fault.REFUSE)
         world.global_database.switchover(world.reader.id)
         answer = run({"ann": "read_only"}, password="rotated-since-then")
         assert ["IAM user ann"] == answer["created"]
 
-    def test_neither_way_in(self, world: Any, run: Any) -> None:
-        """The error says why both were refused, and holds no secret."""
+    def test_both_refused_log_ins_are_reported(self, world: Any, run: Any) -> None:
+        """The error gives both reasons and holds no secret."""
         with pytest.raises(SetupError) as caught:
             run({}, password="rotated-but-secret")
         text = str(caught.value)
@@ -167,25 +170,26 @@ class TestLaterRuns:
 
 
 class TestPlan:
-    """The plan alone."""
+    """plan_changes without a database."""
 
-    def test_tls_that_was_taken_away_comes_back(self) -> None:
-        """A user of ours that somebody altered is as wanted again."""
-        found = People(
-            ours=frozenset({"ann"}),
-            accounts={"ann": Account(plugin=IAM_PLUGIN, requires_tls=False, privileges=frozenset({"SELECT"}))},
+    def test_missing_tls_requirement_is_restored(self) -> None:
+        """A managed user that was altered by hand is corrected."""
+        found = FoundUsers(
+            managed=frozenset({"ann"}),
+            accounts={"ann": DatabaseAccount(plugin=IAM_PLUGIN, requires_tls=False, privileges=frozenset({"SELECT"}))},
         )
-        (change,) = plan_changes({"ann": "read_only"}, found, **PLACES)
+        (change,) = plan_changes({"ann": "read_only"}, found, **NAMES)
         assert ("ALTER USER 'ann'@'%' REQUIRE SSL",) == change.statements
 
-    def test_a_name_of_ours_that_logs_in_otherwise_is_foreign(self) -> None:
-        """Somebody dropped our user and made another: it isn't ours any more."""
-        found = People(
-            ours=frozenset({"ann"}), accounts={"ann": Account(plugin="caching_sha2_password", requires_tls=True)}
+    def test_managed_name_with_another_plugin_is_an_error(self) -> None:
+        """The user was dropped and created again by hand."""
+        found = FoundUsers(
+            managed=frozenset({"ann"}),
+            accounts={"ann": DatabaseAccount(plugin="caching_sha2_password", requires_tls=True)},
         )
         with pytest.raises(SetupError, match="caching_sha2_password"):
-            plan_changes({"ann": "read_only"}, found, **PLACES)
+            plan_changes({"ann": "read_only"}, found, **NAMES)
 
-    def test_nobody_wanted_and_nobody_there(self) -> None:
-        """Nothing to do."""
-        assert () == plan_changes({}, People(ours=frozenset()), **PLACES)
+    def test_no_users_give_an_empty_plan(self) -> None:
+        """Without wanted and managed users there is no change."""
+        assert () == plan_changes({}, FoundUsers(managed=frozenset()), **NAMES)
