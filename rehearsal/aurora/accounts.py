@@ -61,7 +61,7 @@ _GLOBAL_PRIVILEGES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class MysqlAccount:
     """A user as mysql.user has it."""
 
     user: str
@@ -99,12 +99,12 @@ def master_statements(user: str, password: str) -> tuple[_Statement, ...]:
     return (*forget, (make, ("%", user, PASSWORD_PLUGIN, native_password_hash(password), "")), *grants)
 
 
-def find_account(volume: Volume, user: str) -> Account | None:
+def find_account(volume: Volume, user: str) -> MysqlAccount | None:
     """Return the account that a client which gives this name logs in to (case counts, as it does for IAM)."""
     sql = "SELECT host, user, plugin, authentication_string, ssl_type FROM \"mysql.user\" WHERE user = ? ORDER BY host = '%'"
     _, rows = volume.query(sql, (user,), ExecutionContext(at=0.0))
     for host, name, plugin, authentication, ssl_type in rows:
-        return Account(
+        return MysqlAccount(
             user=str(name),
             host=str(host),
             plugin=str(plugin),

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rehearsal.aurora.accounts import SUPERUSER, Account, find_account
+from rehearsal.aurora.accounts import SUPERUSER, MysqlAccount, find_account
 from rehearsal.aurora.replication import Lag
-from rehearsal.aurora.session import Session
+from rehearsal.aurora.session import MysqlSession
 from rehearsal.aurora.sql import SqlError
-from rehearsal.aurora.storage import Change, ChangeOutcome, Volume
+from rehearsal.aurora.storage import ChangeOutcome, RowChange, Volume
 
 if TYPE_CHECKING:
     from rehearsal.aurora.global_database import GlobalDatabase
@@ -57,14 +57,14 @@ class Cluster:
         with self.locked():
             return self.applied_at
 
-    def session(self, user: str, connection_id: int = 0) -> Session:
+    def session(self, user: str, connection_id: int = 0) -> MysqlSession:
         """Open a session with that user's privileges. Raises SqlError 2013 when the cluster is stopped."""
         with self.locked():
             if not self.running:
                 raise SqlError(2013, "HY000", "Lost connection to MySQL server")
-            return Session(self, user, connection_id)
+            return MysqlSession(self, user, connection_id)
 
-    def account(self, user: str) -> Account | None:
+    def account(self, user: str) -> MysqlAccount | None:
         """Return the account that a log-in with this user name is for, as this cluster has it by now."""
         with self.locked():
             return find_account(self.volume, user)
@@ -74,7 +74,7 @@ class Cluster:
         return list(self.session(SUPERUSER).execute(sql, args).rows)
 
     def commit(
-        self, user: str, work: Sequence[tuple[str, Change]], *, expected: Sequence[ChangeOutcome] | None = None
+        self, user: str, work: Sequence[tuple[str, RowChange]], *, expected: Sequence[ChangeOutcome] | None = None
     ) -> list[ChangeOutcome]:
         """Commit the changes as one transaction and log it. Sessions call this, with the lock held.
 
@@ -100,7 +100,7 @@ class Cluster:
         with self.global_database.locked():
             yield
 
-    def _deadlock_unless_expected(self, changes: Sequence[Change], expected: Sequence[ChangeOutcome]) -> None:
+    def _deadlock_unless_expected(self, changes: Sequence[RowChange], expected: Sequence[ChangeOutcome]) -> None:
         try:
             outcomes = self.volume.try_out(changes)
         except SqlError as error:

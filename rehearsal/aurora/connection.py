@@ -35,7 +35,7 @@ from mysql_mimic.variables import GlobalVariables, SessionVariables
 from rehearsal.aurora.accounts import IAM_PLUGIN, PASSWORD_PLUGIN
 from rehearsal.aurora.global_database import Cluster
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
-from rehearsal.aurora.session import Result, Session
+from rehearsal.aurora.session import MysqlSession, Result
 from rehearsal.aurora.sql import SqlError
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class _WireSession(BaseSession):
         self.variables = SessionVariables(GlobalVariables())
         self.username = None
         self.database = None
-        self.aurora: Session | None = None
+        self.aurora: MysqlSession | None = None
 
     async def handle_query(self, sql: str, attrs: dict[str, str]) -> AllowedResult:
         """Answer a prepared statement (plain queries don't come this way)."""
@@ -292,7 +292,7 @@ class AuroraConnection(Connection):
             return False
         return True
 
-    def _note_status(self, session: Session) -> None:
+    def _note_status(self, session: MysqlSession) -> None:
         self.status_flags = ServerStatus(0)
         if session.autocommit:
             self.status_flags |= ServerStatus.SERVER_STATUS_AUTOCOMMIT

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from rehearsal.aurora.accounts import check_privileges
 from rehearsal.aurora.sql import Kind, Need, SqlError, TableName, plan, unsupported
-from rehearsal.aurora.storage import Change, ExecutionContext, Volume
+from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
 _NAME = r"(?:`?([\w$]+)`?\s*\.\s*)?`?([\w$]+)`?"
 _HEAD = re.compile(r"\s*(CREATE|ALTER|DROP)\s+EVENT\b", re.IGNORECASE)
@@ -46,7 +46,7 @@ def is_event_statement(sql: str) -> bool:
     return _HEAD.match(sql) is not None
 
 
-def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) -> Change | None:
+def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) -> RowChange | None:
     """Translate an event statement, checking privileges and names; None when there is nothing to do. Raises SqlError."""
     created = _CREATE.fullmatch(sql)
     if created:
@@ -86,7 +86,7 @@ def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExe
     return sorted(due, key=lambda execution: execution.at)
 
 
-def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: float = 0.0) -> Change | None:
+def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: float = 0.0) -> RowChange | None:
     """Run one execution with its definer's privileges; None when it failed, which MySQL only writes to its error log.
 
     `clock_skew_seconds`: how far the engine's clock, which the body asks for the time, is ahead.
@@ -97,14 +97,14 @@ def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: 
     try:
         planned = plan(execution.sql, execution.database)
         check_privileges(volume, execution.definer, planned.needs)
-        change = Change(statements=planned.statements, context=context, inserts_into=planned.inserts_into)
+        change = RowChange(statements=planned.statements, context=context, inserts_into=planned.inserts_into)
         volume.apply([change])
     except SqlError:
         return None
     return change
 
 
-def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> Change | None:
+def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> RowChange | None:
     database, name = key = _permitted(found[2], found[3], context, volume)
     known = 'SELECT 1 FROM "aurora.schemata" WHERE schema_name = ?'
     if not volume.query(known, (database,), context)[1]:
@@ -144,5 +144,5 @@ def _exists(volume: Volume, key: tuple[str, str]) -> bool:
     return bool(volume.query(f'SELECT 1 FROM "aurora.events" {_WHERE}', key, ExecutionContext(at=0.0))[1])
 
 
-def _change(context: ExecutionContext, text: str, parameters: Sequence[object]) -> Change:
-    return Change(statements=((text, tuple(parameters)),), context=context)
+def _change(context: ExecutionContext, text: str, parameters: Sequence[object]) -> RowChange:
+    return RowChange(statements=((text, tuple(parameters)),), context=context)

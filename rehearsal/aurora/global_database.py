@@ -26,19 +26,19 @@ from rehearsal.aurora.replication import (
     FailoverOutcome,
     Lag,
     LogEntry,
-    MasterUser,
+    MasterLogin,
     OperationRefusedError,
     Statement,
     Transaction,
 )
 from rehearsal.aurora.sql import SqlError
-from rehearsal.aurora.storage import Change, ExecutionContext, format_moment
+from rehearsal.aurora.storage import ExecutionContext, RowChange, format_moment
 
 __all__ = [
     "Cluster",
     "FailoverOutcome",
     "GlobalDatabase",
-    "MasterUser",
+    "MasterLogin",
     "OperationRefusedError",
     "SqlError",
     "Statement",
@@ -105,7 +105,7 @@ class GlobalDatabase:
         region: str,
         *,
         writer: bool,
-        master: MasterUser | None = None,
+        master: MasterLogin | None = None,
         database: str | None = None,
     ) -> Cluster:
         """Add a cluster; a reader starts as a copy of the writer's volume, and takes no master and no database.
@@ -133,7 +133,7 @@ class GlobalDatabase:
             statements = master_statements(master.name, master.password) if master else ()
             if database:
                 statements = (*statements, ('INSERT INTO "aurora.schemata" (schema_name) VALUES (?)', (database,)))
-            created = [Change(statements=statements, context=ExecutionContext(at=self.clock()))]
+            created = [RowChange(statements=statements, context=ExecutionContext(at=self.clock()))]
             cluster.volume.apply(created)
             self._journal.begin(created)
             return cluster
@@ -173,11 +173,11 @@ class GlobalDatabase:
                 self.writer_id = None
             cluster.volume.close()
 
-    def change_master_password(self, master: MasterUser) -> None:
+    def change_master_password(self, master: MasterLogin) -> None:
         """Set the master's password on the writer, from where it replicates, as ModifyDBCluster does."""
         with self.locked():
             statements = master_statements(master.name, master.password)
-            change = Change(statements=statements, context=ExecutionContext(at=self.clock()))
+            change = RowChange(statements=statements, context=ExecutionContext(at=self.clock()))
             self.writer.commit(SUPERUSER, [(f"ALTER USER '{master.name}'@'%' IDENTIFIED BY <secret>", change)])
 
     def stop(self, cluster_id: str) -> None:
@@ -265,7 +265,7 @@ class GlobalDatabase:
             yield
 
     def log_commit(
-        self, cluster: Cluster, user: str, work: Sequence[tuple[str, Change]], *, at: float | None = None
+        self, cluster: Cluster, user: str, work: Sequence[tuple[str, RowChange]], *, at: float | None = None
     ) -> None:
         """Put a commit of the writer into the log, as of now or of `at`. Cluster.commit calls this."""
         self._sequence += 1

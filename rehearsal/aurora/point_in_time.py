@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from rehearsal.aurora.replication import LogEntry, OperationRefusedError
-from rehearsal.aurora.storage import Change, Volume
+from rehearsal.aurora.storage import RowChange, Volume
 
 LIMIT = 20_000
 """So many transactions are kept one by one; older ones are folded into the beginning, which moves forward with them."""
@@ -26,7 +26,7 @@ class Journal:
         self._base = Volume(lambda: ())
         self._entries: deque[LogEntry] = deque()
 
-    def begin(self, changes: Sequence[Change]) -> None:
+    def begin(self, changes: Sequence[RowChange]) -> None:
         """Note what a cluster is created with: it holds from the beginning on."""
         self._base.apply(changes)
 

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from rehearsal.aurora.sql import parse
-from rehearsal.aurora.storage import Change
+from rehearsal.aurora.storage import RowChange
 
 
 @dataclass(frozen=True, kw_only=True)
-class MasterUser:
+class MasterLogin:
     """The master user of a cluster, as CreateDBCluster names it."""
 
     name: str
     password: str
 
     def __repr__(self) -> str:
-        return f"MasterUser(name={self.name!r}, password=...)"
+        return f"MasterLogin(name={self.name!r}, password=...)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class LogEntry:
     """A transaction and how to repeat it on a reader."""
 
     transaction: Transaction
-    changes: tuple[Change, ...]
+    changes: tuple[RowChange, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from sqlglot import exp
 from rehearsal.aurora.accounts import check_privileges, is_account_statement, may_use, plan_account_statement
 from rehearsal.aurora.event_scheduler import is_event_statement, plan_event_statement
 from rehearsal.aurora.sql import ColumnSource, Kind, Plan, SqlError, TableName, parse, plan, unsupported
-from rehearsal.aurora.storage import Change, ChangeOutcome, ExecutionContext
+from rehearsal.aurora.storage import ChangeOutcome, ExecutionContext, RowChange
 
 if TYPE_CHECKING:
     from rehearsal.aurora.global_database import Cluster
@@ -76,12 +76,12 @@ class Result:
 class _Pending:
     """A statement of the open transaction, and what its client was told."""
 
-    change: Change
+    change: RowChange
     outcome: ChangeOutcome
     sql: str
 
 
-class Session:
+class MysqlSession:
     """One client's session. Thread-safe by the global database's lock; a session is used by one client at a time."""
 
     def __init__(self, cluster: "Cluster", user: str, connection_id: int = 0) -> None:
@@ -166,7 +166,7 @@ class Session:
         check_privileges(self.cluster.volume, self.user, planned.needs)
         if planned.kind is Kind.READ:
             return self._read(planned)
-        change = Change(statements=planned.statements, context=self._context(), inserts_into=planned.inserts_into)
+        change = RowChange(statements=planned.statements, context=self._context(), inserts_into=planned.inserts_into)
         if planned.kind is Kind.DEFINITION:
             return self._define(sql, change, affected_rows=1 if planned.verb == "CREATE DATABASE" else 0)
         self._check_databases(planned.tables)
@@ -198,13 +198,13 @@ class Session:
         kinds: dict[type, str] = {int: "integer", float: "double", bytes: "blob"}
         return kinds.get(type(value), "text"), 0
 
-    def _define(self, sql: str, change: Change, *, affected_rows: int) -> Result:
+    def _define(self, sql: str, change: RowChange, *, affected_rows: int) -> Result:
         self._commit()
         self._refuse_if_read_only()
         self.cluster.commit(self.user, [(sql, change)])
         return Result(affected_rows=affected_rows)
 
-    def _write(self, sql: str, change: Change) -> Result:
+    def _write(self, sql: str, change: RowChange) -> Result:
         self._refuse_if_read_only()
         if self.autocommit and not self._explicit:
             outcome = self.cluster.commit(self.user, [(sql, change)])[0]
@@ -241,7 +241,7 @@ class Session:
         self._commit()
         self._refuse_if_read_only()
         if planned.statements:
-            change = Change(statements=planned.statements, context=self._context())
+            change = RowChange(statements=planned.statements, context=self._context())
             self.cluster.commit(self.user, [(sql, change)])
         return Result()
 

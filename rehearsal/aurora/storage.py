@@ -70,7 +70,7 @@ class ExecutionContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class RowChange:
     """One statement that writes, in SQLite's words, with the context that it is replayed in."""
 
     statements: tuple[tuple[str, tuple[object, ...]], ...]
@@ -112,7 +112,7 @@ class Volume:
         source._connection.backup(self._connection)
         self._column_types.clear()
 
-    def apply(self, changes: Sequence[Change]) -> list[ChangeOutcome]:
+    def apply(self, changes: Sequence[RowChange]) -> list[ChangeOutcome]:
         """Make the changes, all or none, and keep them. Raises SqlError as MySQL would."""
         self._execute("BEGIN IMMEDIATE")
         try:
@@ -124,7 +124,7 @@ class Volume:
         self._column_types.clear()
         return outcomes
 
-    def try_out(self, changes: Sequence[Change]) -> list[ChangeOutcome]:
+    def try_out(self, changes: Sequence[RowChange]) -> list[ChangeOutcome]:
         """Make the changes, see what they do, and take them back. Raises SqlError as MySQL would."""
         self._execute("BEGIN IMMEDIATE")
         try:
@@ -133,7 +133,7 @@ class Volume:
             self._execute("ROLLBACK")
 
     def query(
-        self, text: str, parameters: Sequence[object], context: ExecutionContext, *, after: Sequence[Change] = ()
+        self, text: str, parameters: Sequence[object], context: ExecutionContext, *, after: Sequence[RowChange] = ()
     ) -> tuple[list[str], list[tuple[object, ...]]]:
         """Return column names and rows, as they are after the changes of an open transaction. Raises SqlError."""
         if after:
@@ -162,7 +162,7 @@ class Volume:
                 return found
         return None
 
-    def _run(self, change: Change) -> ChangeOutcome:
+    def _run(self, change: RowChange) -> ChangeOutcome:
         self._enter(change.context)
         affected = last_id = 0
         for text, parameters in change.statements:

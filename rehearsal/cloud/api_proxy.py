@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 import aiohttp
 from aiohttp import web
 
-from rehearsal.aurora.global_database import GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin
 from rehearsal.cloud import instance_offers
 from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import GlobalClusterView, Operation, OperationRequest, RdsRefusal, check_new_member
@@ -42,7 +42,7 @@ from rehearsal.cloud.rds_xml import (
 from rehearsal.cloud.restores import ACTION as RESTORE
 from rehearsal.cloud.restores import Restores
 from rehearsal.cloud.upstream import Answer, Upstream
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import CredentialScope, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 
@@ -65,7 +65,7 @@ class _Call:
 
 
 class ApiProxy:
-    """The API's endpoint. A context manager; thread-safe. A Layer of network.Network.
+    """The API's endpoint. A context manager; thread-safe. A Layer of network.EmulatedNetwork.
 
     `operation_seconds` is how long a failover or switchover takes, `clock` gives seconds since the epoch.
     `upstream` (the emulator's URL) may be set later, but before the first request.
@@ -74,7 +74,7 @@ class ApiProxy:
     def __init__(
         self,
         *,
-        network: Network,
+        network: EmulatedNetwork,
         upstream: str = "",
         operation_seconds: float = 2.0,
         replication_lag_seconds: float = 0.05,
@@ -89,7 +89,7 @@ class ApiProxy:
         self._upstream = Upstream(upstream)
         self._peering_options = PeeringOptions()
         self._events = RdsEvents(
-            endpoint=lambda: self._upstream.url, is_dark=lambda region: region in network.dark_regions, clock=clock
+            endpoint=lambda: self._upstream.url, is_dark=lambda region: region in network.failed_regions, clock=clock
         )
         self._runner = GlobalOperations(
             look_up=self._view,
@@ -299,7 +299,7 @@ class ApiProxy:
         created = described_clusters(answer.body)[0]
         master = None
         if parameters.get("MasterUsername") and parameters.get("MasterUserPassword"):
-            master = MasterUser(name=parameters["MasterUsername"], password=parameters["MasterUserPassword"])
+            master = MasterLogin(name=parameters["MasterUsername"], password=parameters["MasterUserPassword"])
         database_name = parameters.get("DatabaseName") or (described.database_name if described else "") or None
         await asyncio.to_thread(
             self.stand_ins.add_cluster,

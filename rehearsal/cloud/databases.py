@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterLogin
 from rehearsal.cloud.global_cluster import Operation, OperationKind
 from rehearsal.cloud.rds_xml import ClusterEndpoints, cluster_of_arn, global_endpoint
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 
 
 @dataclass(kw_only=True)
@@ -29,14 +29,14 @@ class Databases:
     """All stand-ins of a rehearsal, by cluster ARN. A group is a global cluster, or a cluster that is in none."""
 
     def __init__(
-        self, *, network: Network, account_id: str, clock: Callable[[], float], replication_lag_seconds: float
+        self, *, network: EmulatedNetwork, account_id: str, clock: Callable[[], float], replication_lag_seconds: float
     ) -> None:
         self._network = network
         self._account_id = account_id
         self._clock = clock
         self._replication_lag_seconds = replication_lag_seconds
         self._databases: dict[str, GlobalDatabase] = {}
-        self._masters: dict[str, MasterUser] = {}
+        self._masters: dict[str, MasterLogin] = {}
         self._stand_ins: dict[str, _StandIn] = {}
         self._lock = threading.RLock()
 
@@ -60,7 +60,7 @@ class Databases:
     # --- Clusters and instances --------------------------------------------------------------------------------------
 
     def add_cluster(
-        self, arn: str, *, global_cluster_id: str, port: int, master: MasterUser | None, database_name: str | None
+        self, arn: str, *, global_cluster_id: str, port: int, master: MasterLogin | None, database_name: str | None
     ) -> None:
         """Make the stand-in of a new cluster: the first of a global cluster is the writer, a later one its copy."""
         region, cluster_id = cluster_of_arn(arn)
@@ -101,7 +101,7 @@ class Databases:
                 self._masters[arn] = self._masters[source_group]
             self._publish(arn, cluster, group=arn, port=port)
 
-    def master_of(self, cluster_arn: str) -> MasterUser | None:
+    def master_of(self, cluster_arn: str) -> MasterLogin | None:
         """Return the master user that a cluster was created with, or restored from."""
         with self._lock:
             stand_in = self._stand_ins.get(cluster_arn)
@@ -160,7 +160,7 @@ class Databases:
         with self._lock:
             stand_in = self._stand_ins.get(cluster_arn)
             if stand_in is not None and stand_in.group in self._masters:
-                master = MasterUser(name=self._masters[stand_in.group].name, password=password)
+                master = MasterLogin(name=self._masters[stand_in.group].name, password=password)
                 self._masters[stand_in.group] = master
                 self._databases[stand_in.group].change_master_password(master)
 

@@ -159,7 +159,7 @@ def _target_region(request: web.BaseRequest) -> str | None:
 
 
 class ApiFaults:
-    """All callers' proxies in front of `upstream`. A context manager; thread-safe. A Layer of network.Network."""
+    """All callers' proxies in front of `upstream`. A context manager; thread-safe. A Layer of network.EmulatedNetwork."""
 
     def __init__(self, *, upstream: str, regions: Sequence[str]) -> None:
         self._upstream = upstream

@@ -62,7 +62,7 @@ def wait_for_calm(stage: DrillContext, words: str, *, writer: RegionFacts, since
 def mend(stage: DrillContext) -> None:
     """Take away every fault and every darkness."""
     world = stage.world
-    for region in sorted(world.network.dark_regions):
+    for region in sorted(world.network.failed_regions):
         world.network.restore(region)
     world.network.restore_peering()
     for region in world.regions:

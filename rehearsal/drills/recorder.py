@@ -170,7 +170,7 @@ class Recorder:
 
     def _look_at_roles(self) -> None:
         self._look_at_takers()
-        dark = self._world.network.dark_regions
+        dark = self._world.network.failed_regions
         for region in self._world.regions:
             cluster = self._world.cluster(region)
             role = Role.DARK if region.name in dark else Role.WRITER if cluster.is_writer else Role.STANDBY

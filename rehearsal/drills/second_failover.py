@@ -44,7 +44,8 @@ def play_second_failover(stage: DrillContext) -> None:
     expect_dns_after_promotion(stage, failover)
     stage.expect(
         f"{world.writer_name} came home while the other region was dark, and nobody edited a record",
-        outage.lost.name in world.network.dark_regions and stage.dns_answers_since(failover.dns_at)[-1:] == [home.name],
+        outage.lost.name in world.network.failed_regions
+        and stage.dns_answers_since(failover.dns_at)[-1:] == [home.name],
         f"{failover.dns_at - failover.promoted_at:.2f} s after the promotion",
     )
     expect_no_write_in_the_dark(stage, outage.at, outage.lost)

@@ -99,7 +99,7 @@ class _Site:
     applied: dict[str, Fault] = field(default_factory=dict)
 
 
-class Network:
+class EmulatedNetwork:
     """The network between clients and databases, region by region. Thread-safe; a context manager."""
 
     def __init__(self, *, regions: Sequence[str], names_file: Path, start_listener: ListenerStarter) -> None:
@@ -108,7 +108,7 @@ class Network:
         self._start_listener = start_listener
         self._sites: dict[str, _Site] = {}
         self._names: dict[str, str] = {}
-        self._dark: set[str] = set()
+        self._failed: set[str] = set()
         self._peering_cut = False
         self._vpc_functions: set[str] = set()
         self._layers: list[Layer] = []
@@ -234,16 +234,16 @@ class Network:
             self._layers.append(layer)
 
     @property
-    def dark_regions(self) -> frozenset[str]:
+    def failed_regions(self) -> frozenset[str]:
         """The regions that are dark now."""
         with self._lock:
-            return frozenset(self._dark)
+            return frozenset(self._failed)
 
     def fail(self, region: str) -> None:
         """Let every connection to and from a region hang: databases, and all that the attached layers stand for."""
         with self._lock:
             self._require_region(region)
-            self._dark.add(region)
+            self._failed.add(region)
             self._apply()
             # The ports come first: once the databases are stopped, nobody may hear so much as a closing connection.
             for layer in self._layers:
@@ -255,7 +255,7 @@ class Network:
             self._require_region(region)
             for layer in reversed(self._layers):
                 layer.restore(region)
-            self._dark.discard(region)
+            self._failed.discard(region)
             self._apply()
 
     def cut_peering(self) -> None:
@@ -304,7 +304,7 @@ class Network:
 
     def _fault(self, site: _Site, from_region: str) -> Fault:
         # What hangs hides everything behind it, so it is asked for first.
-        if self._dark & {from_region, site.cluster.region}:
+        if self._failed & {from_region, site.cluster.region}:
             return Fault.HANG
         if self._peering_cut and from_region != site.cluster.region:
             return Fault.HANG

@@ -19,9 +19,9 @@ from typing import Any
 
 from rehearsal.network.alarms import AlarmReader, AlarmRule, AlarmState, evaluate
 from rehearsal.network.routing import (
-    HealthCheck,
+    DnsRecord,
     HealthStatus,
-    Record,
+    Route53HealthCheck,
     canonical,
     choose,
     final_status,
@@ -38,7 +38,7 @@ _RDS_ENDPOINT_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class DnsAnswer:
     """What a resolver in a VPC gets. Without `values` the name doesn't exist there, and `reason` says why."""
 
     values: tuple[str, ...] = ()
@@ -56,15 +56,15 @@ class _Zone:
 
     name: str
     vpcs: frozenset[tuple[str, str]]
-    records: tuple[Record, ...]
-    checks: Mapping[str, HealthCheck]
+    records: tuple[DnsRecord, ...]
+    checks: Mapping[str, Route53HealthCheck]
     alarms: Mapping[str, AlarmRule]
 
 
 class PrivateDns:
     """Route 53 for private zones, read through boto3. Thread-safe.
 
-    `time_scale` is the factor by which the cycle is shortened (see cloudwatch.AlarmReader). `dark` names the regions whose
+    `time_scale` is the factor by which the cycle is shortened (see cloudwatch.AlarmReader). `failed_regions` names the regions whose
     metric data nobody gets at the moment: it counts as missing from then on. Zones, records, checks and alarm definitions
     are read again after `cache_seconds`: a failover changes none of them.
     """
@@ -74,25 +74,25 @@ class PrivateDns:
         clients: ClientFactory,
         *,
         time_scale: float = 1.0,
-        dark: Callable[[], Collection[str]] = lambda: (),
+        failed_regions: Callable[[], Collection[str]] = lambda: (),
         cache_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients
         self._alarms = AlarmReader(clients, time_scale=time_scale)
-        self._dark = dark
+        self._failed_regions = failed_regions
         self._cache_seconds = cache_seconds
         self._clock = clock
         self._zones: tuple[_Zone, ...] = ()
         self._read_at: float | None = None
-        self._dark_since: dict[str, float] = {}
+        self._failed_since: dict[str, float] = {}
         self._last_known: dict[str, HealthStatus] = {}
         self._alarm_states: dict[str, AlarmState] = {}
         self._lock = threading.RLock()
 
     def resolve(
         self, name: str, record_type: str = "CNAME", *, from_region: str, from_vpc: str | None = None
-    ) -> Answer:
+    ) -> DnsAnswer:
         """Answer a query from a region's VPC: from the one given, or from whichever of that region is associated.
 
         Raises:
@@ -104,15 +104,17 @@ class PrivateDns:
             wanted = canonical(name)
             zone = self._zone_of(wanted)
             if zone is None:
-                return Answer(reason=f"no private zone for {wanted}")
+                return DnsAnswer(reason=f"no private zone for {wanted}")
             if not _is_associated(zone, from_region, from_vpc):
-                return Answer(reason=f"zone {zone.name} is not associated with {from_vpc or f'a VPC in {from_region}'}")
+                return DnsAnswer(
+                    reason=f"zone {zone.name} is not associated with {from_vpc or f'a VPC in {from_region}'}"
+                )
             records = [record for record in zone.records if record.name == wanted and record.type == record_type]
             if not records:
-                return Answer(reason=f"no {record_type} record {wanted} in zone {zone.name}")
+                return DnsAnswer(reason=f"no {record_type} record {wanted} in zone {zone.name}")
             health = self._health(zone, [record.health_check_id for record in records if record.health_check_id])
             choice = choose(records, health, from_region=from_region)
-            return Answer(
+            return DnsAnswer(
                 values=choice.record.values,
                 ttl_seconds=choice.record.ttl_seconds,
                 record_id=choice.record.id or None,
@@ -144,8 +146,8 @@ class PrivateDns:
 
     def _health(self, zone: _Zone, check_ids: Iterable[str]) -> dict[str, HealthStatus]:
         now = self._clock()
-        dark = set(self._dark())
-        self._dark_since = {region: self._dark_since.get(region, now) for region in dark}
+        failed = set(self._failed_regions())
+        self._failed_since = {region: self._failed_since.get(region, now) for region in failed}
         return {check_id: self._status(zone, check_id, now) for check_id in dict.fromkeys(check_ids)}
 
     def _status(self, zone: _Zone, check_id: str, now: float) -> HealthStatus:
@@ -159,9 +161,9 @@ class PrivateDns:
             self._last_known[check_id] = status
         return final_status(check, status)
 
-    def _alarm_state(self, check: HealthCheck, rule: AlarmRule, now: float) -> AlarmState:
+    def _alarm_state(self, check: Route53HealthCheck, rule: AlarmRule, now: float) -> AlarmState:
         region = check.alarm_region or ""
-        silent_since = self._dark_since.get(region, now + 1)
+        silent_since = self._failed_since.get(region, now + 1)
         samples = [sample for sample in self._alarms.samples(rule, region, now) if sample.at < silent_since]
         previous = self._alarm_states.get(check.id, AlarmState.INSUFFICIENT_DATA)
         state = evaluate(rule.datapoints(samples, now), rule, previous)
@@ -184,7 +186,9 @@ class PrivateDns:
         answer = client.get_hosted_zone(Id=zone_id)
         pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
         described = [record for page in pages for record in page["ResourceRecordSets"]]
-        records = tuple(Record.from_description(record) for record in described if record["Type"] not in ("NS", "SOA"))
+        records = tuple(
+            DnsRecord.from_description(record) for record in described if record["Type"] not in ("NS", "SOA")
+        )
         checks = self._read_checks(client, [record.health_check_id for record in records if record.health_check_id])
         return _Zone(
             name=canonical(answer["HostedZone"]["Name"]),
@@ -198,13 +202,15 @@ class PrivateDns:
             },
         )
 
-    def _read_checks(self, client: Any, check_ids: Iterable[str]) -> dict[str, HealthCheck]:
-        checks: dict[str, HealthCheck] = {}
+    def _read_checks(self, client: Any, check_ids: Iterable[str]) -> dict[str, Route53HealthCheck]:
+        checks: dict[str, Route53HealthCheck] = {}
         waiting = list(check_ids)
         while waiting:
             check_id = waiting.pop()
             if check_id not in checks:
-                check = HealthCheck.from_description(client.get_health_check(HealthCheckId=check_id)["HealthCheck"])
+                check = Route53HealthCheck.from_description(
+                    client.get_health_check(HealthCheckId=check_id)["HealthCheck"]
+                )
                 checks[check_id] = check
                 waiting.extend(check.children)
         for check in checks.values():

@@ -42,7 +42,7 @@ class RefusedHealthCheck(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class DnsRecord:
     """A record set. `failover` is PRIMARY or SECONDARY, `latency_region` the region of a latency record."""
 
     name: str
@@ -55,7 +55,7 @@ class Record:
     health_check_id: str | None = None
 
     @classmethod
-    def from_description(cls, record: Mapping[str, Any]) -> Record:
+    def from_description(cls, record: Mapping[str, Any]) -> DnsRecord:
         """Read one that ListResourceRecordSets answers.
 
         Raises:
@@ -88,11 +88,11 @@ class Record:
 class Choice:
     """The record that answers, and why this one."""
 
-    record: Record
+    record: DnsRecord
     reason: str
 
 
-def choose(records: Sequence[Record], health: Mapping[str, HealthStatus], *, from_region: str) -> Choice:
+def choose(records: Sequence[DnsRecord], health: Mapping[str, HealthStatus], *, from_region: str) -> Choice:
     """Choose among all records of one name and type; a record without a check counts as healthy.
 
     Source: "How Amazon Route 53 chooses records when health checking is configured".
@@ -108,11 +108,11 @@ def choose(records: Sequence[Record], health: Mapping[str, HealthStatus], *, fro
     raise UnsupportedRecord(f"{records[0].name}: records of different kinds under one name")
 
 
-def _is_healthy(record: Record, health: Mapping[str, HealthStatus]) -> bool:
+def _is_healthy(record: DnsRecord, health: Mapping[str, HealthStatus]) -> bool:
     return record.health_check_id is None or health[record.health_check_id] is HealthStatus.HEALTHY
 
 
-def _choose_failover(records: Sequence[Record], health: Mapping[str, HealthStatus]) -> Choice:
+def _choose_failover(records: Sequence[DnsRecord], health: Mapping[str, HealthStatus]) -> Choice:
     pair = {record.failover: record for record in records}
     if set(pair) != {"PRIMARY", "SECONDARY"} or len(records) != 2:
         raise UnsupportedRecord(f"{records[0].name}: failover records must be one primary and one secondary")
@@ -124,7 +124,7 @@ def _choose_failover(records: Sequence[Record], health: Mapping[str, HealthStatu
     return Choice(record=primary, reason="primary and secondary are unhealthy: the primary answers")
 
 
-def _choose_latency(records: Sequence[Record], health: Mapping[str, HealthStatus], from_region: str) -> Choice:
+def _choose_latency(records: Sequence[DnsRecord], health: Mapping[str, HealthStatus], from_region: str) -> Choice:
     healthy = [record for record in records if _is_healthy(record, health)]
     # The own region is the nearest; beyond it only AWS's measurements know, and the order of names stands in for them.
     nearest = min(
@@ -144,7 +144,7 @@ def canonical(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HealthCheck:
+class Route53HealthCheck:
     """A health check on a CloudWatch metric, or one that counts others (`children`, of which `threshold` must be healthy)."""
 
     id: str
@@ -162,7 +162,7 @@ class HealthCheck:
         return self.alarm_name is None
 
     @classmethod
-    def from_description(cls, check: Mapping[str, Any]) -> HealthCheck:
+    def from_description(cls, check: Mapping[str, Any]) -> Route53HealthCheck:
         """Read one that GetHealthCheck answers.
 
         Raises:
@@ -184,7 +184,7 @@ class HealthCheck:
         )
 
 
-def health_of_alarm(check: HealthCheck, state: AlarmState, last_known: HealthStatus | None) -> HealthStatus:
+def health_of_alarm(check: Route53HealthCheck, state: AlarmState, last_known: HealthStatus | None) -> HealthStatus:
     """Return a check's status before `Inverted` and `Disabled`. `last_known` is that of the last sufficient data.
 
     Source: "How Amazon Route 53 determines whether a health check is healthy"; "HealthCheckConfig" in the API reference.
@@ -203,7 +203,7 @@ def health_of_alarm(check: HealthCheck, state: AlarmState, last_known: HealthSta
             return last_known or HealthStatus.HEALTHY
 
 
-def health_of_children(check: HealthCheck, children: Iterable[HealthStatus]) -> HealthStatus:
+def health_of_children(check: Route53HealthCheck, children: Iterable[HealthStatus]) -> HealthStatus:
     """Return a calculated check's status before `Inverted` and `Disabled`, from the final statuses of its children.
 
     A threshold of 0 is always reached, and one above the number of children never is.
@@ -213,7 +213,7 @@ def health_of_children(check: HealthCheck, children: Iterable[HealthStatus]) -> 
     return HealthStatus.HEALTHY if healthy_count >= check.threshold else HealthStatus.UNHEALTHY
 
 
-def require_supported_children(check: HealthCheck, children: Iterable[HealthCheck]) -> None:
+def require_supported_children(check: Route53HealthCheck, children: Iterable[Route53HealthCheck]) -> None:
     """Refuse a calculated check that Route 53 doesn't take.
 
     Raises: RefusedHealthCheck. Source: "Values that you specify when you create or update health checks": a calculated
@@ -228,7 +228,7 @@ def require_supported_children(check: HealthCheck, children: Iterable[HealthChec
         )
 
 
-def final_status(check: HealthCheck, status: HealthStatus) -> HealthStatus:
+def final_status(check: Route53HealthCheck, status: HealthStatus) -> HealthStatus:
     """Apply `Disabled` (then it counts as healthy, whatever the data) and, after it, `Inverted`."""
     if check.disabled:
         status = HealthStatus.HEALTHY

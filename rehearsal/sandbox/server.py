@@ -111,7 +111,7 @@ class SandboxServer:
             "interval_seconds": world.interval_seconds,
             "failover_overrides": world.failover_overrides,
             "regions": list(world.network.regions),
-            "dark_regions": sorted(world.network.dark_regions),
+            "dark_regions": sorted(world.network.failed_regions),
             "is_up": self._outputs is not None,
             "resources": len((self._state or {}).get("resources", ())),
             "clusters": clusters,

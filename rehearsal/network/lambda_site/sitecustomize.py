@@ -34,7 +34,7 @@ def run_hidden_sitecustomize():
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-class Names:
+class HostNames:
     """The names that are published, as the file says at this moment: it is read again when it was replaced."""
 
     def __init__(self, path, region, function_name):
@@ -102,7 +102,7 @@ def install(environment):
     if region in endpoints:
         environment["AWS_ENDPOINT_URL"] = endpoints[region]
     function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
-    names = Names(environment[NAMES_VARIABLE], region, function_name)
+    names = HostNames(environment[NAMES_VARIABLE], region, function_name)
     port = environment.get(RESOLVER_VARIABLE, "")
     socket.getaddrinfo = resolver(names, function_name, socket.getaddrinfo, region, port)
 

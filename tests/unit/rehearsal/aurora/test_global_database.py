@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterUser, OperationRefusedError, SqlError
-from rehearsal.aurora.session import Session
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin, OperationRefusedError, SqlError
+from rehearsal.aurora.session import MysqlSession
 
 EAST, WEST = "payments-us-east-1-dev", "payments-eu-west-1-dev"
 START = 1_790_000_000.0
@@ -57,7 +57,7 @@ def make_region(lag_seconds: float) -> Region:
     clock = Clock()
     database = GlobalDatabase(clock=clock, replication_lag_seconds=lag_seconds)
     east = database.add_cluster(
-        EAST, "us-east-1", writer=True, master=MasterUser(name="admin", password="pw"), database="ledger"
+        EAST, "us-east-1", writer=True, master=MasterLogin(name="admin", password="pw"), database="ledger"
     )
     west = database.add_cluster(WEST, "eu-west-1", writer=False)
     east.execute("CREATE TABLE ledger.payments (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL)")
@@ -65,10 +65,10 @@ def make_region(lag_seconds: float) -> Region:
     return Region(clock=clock, database=database, east=east, west=west)
 
 
-def refusal(session: Session | Cluster, sql: str, *args: object) -> int:
+def refusal(session: MysqlSession | Cluster, sql: str, *args: object) -> int:
     """Return the number of the error with which a statement is refused."""
     with pytest.raises(SqlError) as caught:
-        if isinstance(session, Session):
+        if isinstance(session, MysqlSession):
             session.execute(sql, args)
         else:
             session.execute(sql, *args)
@@ -356,7 +356,7 @@ class TestMembers:
     def test_secondary_takes_no_master(self, region: Region) -> None:
         """A reader with a master user or a database name is refused, as on AWS; so is a second writer."""
         region.database.remove_cluster(WEST)
-        for master, name in ((MasterUser(name="a", password="b"), None), (None, "x")):
+        for master, name in ((MasterLogin(name="a", password="b"), None), (None, "x")):
             with pytest.raises(OperationRefusedError, match="takes its users"):
                 region.database.add_cluster(WEST, "eu-west-1", writer=False, master=master, database=name)
         with pytest.raises(OperationRefusedError, match="exactly one writer"):
@@ -381,11 +381,11 @@ class TestMembers:
     def test_master_password_changes(self, region: Region) -> None:
         """A new master password is the only one, and never shows in the log of statements."""
         before = region.east.account("admin")
-        region.database.change_master_password(MasterUser(name="admin", password="another"))
+        region.database.change_master_password(MasterLogin(name="admin", password="another"))
         after = region.east.account("admin")
         assert before is not None and after is not None and before.authentication != after.authentication
         assert "another" not in str(list(region.database._log))
-        assert "another" not in repr(MasterUser(name="admin", password="another"))
+        assert "another" not in repr(MasterLogin(name="admin", password="another"))
 
 
 class TestTransactions:
@@ -585,13 +585,13 @@ class TestPrivileges:
     """What is not granted is refused."""
 
     @pytest.fixture
-    def app(self, region: Region) -> Session:
+    def app(self, region: Region) -> MysqlSession:
         """A session of a user who may read and insert payments."""
         region.east.execute("CREATE USER 'app'@'%' IDENTIFIED BY 'x'")
         region.east.execute("GRANT SELECT, INSERT ON ledger.payments TO 'app'@'%'")
         return region.east.session("app")
 
-    def test_granted(self, app: Session) -> None:
+    def test_granted(self, app: MysqlSession) -> None:
         """What was granted works."""
         app.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         assert app.execute("SELECT id FROM ledger.payments").rows == ((1,),)
@@ -616,11 +616,11 @@ class TestPrivileges:
             ("USE mysql", 1044),
         ],
     )
-    def test_refused(self, app: Session, sql: str, number: int) -> None:
+    def test_refused(self, app: MysqlSession, sql: str, number: int) -> None:
         """Each statement without its privilege is refused with MySQL's number, before it is looked at any closer."""
         assert refusal(app, sql) == number
 
-    def test_revoked(self, region: Region, app: Session) -> None:
+    def test_revoked(self, region: Region, app: MysqlSession) -> None:
         """A revoked privilege is gone at once."""
         region.east.execute("REVOKE INSERT ON ledger.payments FROM app")
         assert refusal(app, "INSERT INTO ledger.payments VALUES (1, 1)") == 1142
@@ -634,7 +634,7 @@ class TestPrivileges:
         session.use("ledger")
         assert session.execute("SELECT COUNT(*) FROM payments").rows == ((1,),)
 
-    def test_read_only_comes_after_privileges(self, region: Region, app: Session) -> None:
+    def test_read_only_comes_after_privileges(self, region: Region, app: MysqlSession) -> None:
         """On a reader, what one may not do is refused as such; what one may is refused as read-only."""
         region.clock.now += 5
         reader = region.west.session("app")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rehearsal.aurora.global_database import GlobalDatabase, MasterUser, OperationRefusedError
+from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin, OperationRefusedError
 from rehearsal.aurora.point_in_time import Journal
 from rehearsal.aurora.replication import LogEntry, Transaction
-from rehearsal.aurora.storage import Change, ExecutionContext, Volume
+from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
 START = 1_790_000_000.0
 
@@ -16,7 +16,7 @@ class WriteWorkload:
     def __init__(self) -> None:
         self.now = START
         self.database = GlobalDatabase(clock=lambda: self.now, replication_lag_seconds=5.0)
-        master = MasterUser(name="admin", password="pw")
+        master = MasterLogin(name="admin", password="pw")
         self.east = self.database.add_cluster("east", "us-east-1", writer=True, master=master, database="ledger")
         self.west = self.database.add_cluster("west", "eu-west-1", writer=False)
         self.database.writer.execute("CREATE TABLE ledger.payments (id BIGINT PRIMARY KEY, at DATETIME(6))")
@@ -111,8 +111,8 @@ def test_old_transactions_are_folded_into_the_beginning() -> None:
     journal.close()
 
 
-def _change(sql: str, *parameters: object) -> Change:
-    return Change(statements=((sql, parameters),), context=ExecutionContext(at=START))
+def _change(sql: str, *parameters: object) -> RowChange:
+    return RowChange(statements=((sql, parameters),), context=ExecutionContext(at=START))
 
 
 def _entry(number: int, at: float) -> LogEntry:

@@ -18,7 +18,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
 from rehearsal.aurora.server import Fault, MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
@@ -67,7 +67,7 @@ def site(authority: CertificateAuthority) -> Iterator[Site]:
         "payments-us-east-1-dev",
         "us-east-1",
         writer=True,
-        master=MasterUser(name="admin", password="pw"),
+        master=MasterLogin(name="admin", password="pw"),
         database="ledger",
     )
     database.add_cluster("payments-eu-west-1-dev", "eu-west-1", writer=False)

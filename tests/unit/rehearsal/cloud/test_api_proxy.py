@@ -35,7 +35,7 @@ from rehearsal.cloud.operations import GlobalOperations
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import Moment, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import Clients, credential_scope
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
@@ -480,7 +480,7 @@ def start_listener(cluster: Cluster, *, host_names: Sequence[str], endpoint_port
 class Chain:
     """Everything between boto3 and the emulator."""
 
-    network: Network
+    network: EmulatedNetwork
     control_plane: ApiProxy
     faults: ApiFaults
     clients: Clients
@@ -512,7 +512,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     names_file = tmp_path_factory.mktemp("network") / "names.json"
     regions = (EAST, WEST)
     with (
-        Network(regions=regions, names_file=names_file, start_listener=start_listener) as network,
+        EmulatedNetwork(regions=regions, names_file=names_file, start_listener=start_listener) as network,
         ApiProxy(network=network, operation_seconds=0.3) as control_plane,
         ApiFaults(upstream=control_plane.url, regions=regions) as faults,
         Emulator(environment={**network.environment(), **faults.environment()}) as emulator,
@@ -975,7 +975,7 @@ def test_a_request_without_a_signature_has_no_scope() -> None:
 
 def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     """And not taken for an error of AWS's."""
-    network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
+    network = EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     with ApiProxy(network=network, upstream="http://127.0.0.1:1") as control_plane:
         clients = Clients(control_plane.url)
         with pytest.raises(ResponseParserError, match="the emulator does not answer"):
@@ -985,7 +985,7 @@ def test_an_emulator_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
 
 def test_a_control_plane_stops_twice(tmp_path: Path) -> None:
     """Also when nothing was ever asked of it."""
-    network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
+    network = EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     control_plane = ApiProxy(network=network).start()
     control_plane.stop()
     control_plane.stop()

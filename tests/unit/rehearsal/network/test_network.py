@@ -13,7 +13,7 @@ import pytest
 
 from rehearsal.aurora.global_database import Cluster, GlobalDatabase
 from rehearsal.aurora.server import Fault
-from rehearsal.network.network import LAMBDA_SITE, Network, UnknownHost, write_atomically
+from rehearsal.network.network import LAMBDA_SITE, EmulatedNetwork, UnknownHost, write_atomically
 from rehearsal.network.resolver import NameServer
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -71,9 +71,9 @@ def listeners() -> FakeListeners:
 
 
 @pytest.fixture
-def network(tmp_path: Path, clusters: tuple[Cluster, Cluster], listeners: FakeListeners) -> Iterator[Network]:
+def network(tmp_path: Path, clusters: tuple[Cluster, Cluster], listeners: FakeListeners) -> Iterator[EmulatedNetwork]:
     """Both clusters with an instance each, and a name."""
-    with Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=listeners) as running:
+    with EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=listeners) as running:
         for cluster in clusters:
             running.add_cluster(cluster, host_names=[EAST_WRITER])
             running.open(cluster.id)
@@ -81,7 +81,7 @@ def network(tmp_path: Path, clusters: tuple[Cluster, Cluster], listeners: FakeLi
         yield running
 
 
-def faults(network: Network) -> dict[str, Fault]:
+def faults(network: EmulatedNetwork) -> dict[str, Fault]:
     """What each path meets: "<from> -> <cluster>"."""
     return {
         f"{region[3:7]} -> {cluster}": network.fault_of(cluster, from_region=region)
@@ -96,7 +96,7 @@ def only(fault: Fault, *paths: str) -> dict[str, Fault]:
     return {path: fault if path in paths else Fault.NONE for path in every}
 
 
-def test_each_region_has_its_own_port_to_a_name(network: Network) -> None:
+def test_each_region_has_its_own_port_to_a_name(network: EmulatedNetwork) -> None:
     """So that a path can break for one region and hold for the other; the names file says the same."""
     addresses = {region: network.address(EAST_WRITER, from_region=region) for region in (EAST, WEST)}
 
@@ -105,7 +105,7 @@ def test_each_region_has_its_own_port_to_a_name(network: Network) -> None:
     assert addresses == {region: tuple(written[region][EAST_WRITER]) for region in (EAST, WEST)}
 
 
-def test_a_name_that_is_not_published_does_not_exist(network: Network) -> None:
+def test_a_name_that_is_not_published_does_not_exist(network: EmulatedNetwork) -> None:
     """Clients see it as any resolver's failure."""
     with pytest.raises(UnknownHost) as caught:
         network.address("gone.cluster-c1.us-east-1.rds.amazonaws.com", from_region=EAST)
@@ -113,7 +113,7 @@ def test_a_name_that_is_not_published_does_not_exist(network: Network) -> None:
     assert caught.value.errno == socket.EAI_NONAME
 
 
-def test_the_global_name_moves_with_the_role(network: Network, clusters: tuple[Cluster, Cluster]) -> None:
+def test_the_global_name_moves_with_the_role(network: EmulatedNetwork, clusters: tuple[Cluster, Cluster]) -> None:
     """Publishing a name again lets it lead elsewhere; the old port is still there for the other names."""
     east, west = clusters
     network.publish(EVERYWHERE, east)
@@ -126,7 +126,7 @@ def test_the_global_name_moves_with_the_role(network: Network, clusters: tuple[C
         network.cluster_of(EVERYWHERE)
 
 
-def test_a_cluster_without_an_instance_refuses(network: Network) -> None:
+def test_a_cluster_without_an_instance_refuses(network: EmulatedNetwork) -> None:
     """Before the first instance and after the last."""
     network.close("west")
 
@@ -135,7 +135,7 @@ def test_a_cluster_without_an_instance_refuses(network: Network) -> None:
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_cut_peering_hangs_across_regions_only(network: Network) -> None:
+def test_a_cut_peering_hangs_across_regions_only(network: EmulatedNetwork) -> None:
     """Each side still reaches its own database."""
     network.cut_peering()
 
@@ -144,17 +144,17 @@ def test_a_cut_peering_hangs_across_regions_only(network: Network) -> None:
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_dark_region_hangs_both_ways(network: Network) -> None:
+def test_a_dark_region_hangs_both_ways(network: EmulatedNetwork) -> None:
     """What is inside it reaches nothing either, not even what stands beside it."""
     network.fail(EAST)
 
     assert only(Fault.HANG, "east -> east", "east -> west", "west -> east") == faults(network)
-    assert frozenset({EAST}) == network.dark_regions
+    assert frozenset({EAST}) == network.failed_regions
     network.restore(EAST)
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_database_that_is_down_is_down_for_everybody(network: Network) -> None:
+def test_a_database_that_is_down_is_down_for_everybody(network: EmulatedNetwork) -> None:
     """Refusing unless said otherwise; darkness hides it, and it shows again afterwards."""
     network.database_down("east")
     assert only(Fault.REFUSE, "east -> east", "west -> east") == faults(network)
@@ -167,7 +167,7 @@ def test_a_database_that_is_down_is_down_for_everybody(network: Network) -> None
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_single_path_breaks_alone(network: Network) -> None:
+def test_a_single_path_breaks_alone(network: EmulatedNetwork) -> None:
     """The own probe goes blind, everybody else sees."""
     network.port_fault("east", from_region=EAST, fault=Fault.RESET)
 
@@ -176,7 +176,7 @@ def test_a_single_path_breaks_alone(network: Network) -> None:
     assert only(Fault.NONE) == faults(network)
 
 
-def test_listeners_hear_of_changes_only(network: Network, listeners: FakeListeners) -> None:
+def test_listeners_hear_of_changes_only(network: EmulatedNetwork, listeners: FakeListeners) -> None:
     """A fault that is in force already isn't set again: it would reset connections for nothing."""
     network.cut_peering()
     network.cut_peering()
@@ -189,7 +189,7 @@ def test_listeners_hear_of_changes_only(network: Network, listeners: FakeListene
 class NotedLayer:
     """A layer that notes its darkness and that of the ports at that moment."""
 
-    def __init__(self, name: str, network: Network, notes: list[tuple[str, str, Fault]]) -> None:
+    def __init__(self, name: str, network: EmulatedNetwork, notes: list[tuple[str, str, Fault]]) -> None:
         self.name, self.network, self.notes = name, network, notes
 
     def fail(self, region: str) -> None:
@@ -201,7 +201,7 @@ class NotedLayer:
         self.notes.append((self.name, "light", self.network.fault_of("east", from_region=region)))
 
 
-def test_layers_go_dark_behind_silent_ports_and_return_before_they_speak(network: Network) -> None:
+def test_layers_go_dark_behind_silent_ports_and_return_before_they_speak(network: EmulatedNetwork) -> None:
     """Nobody hears a database stop, and nobody reaches one that hasn't started."""
     notes: list[tuple[str, str, Fault]] = []
     network.attach(NotedLayer("api", network, notes))
@@ -218,13 +218,13 @@ def test_layers_go_dark_behind_silent_ports_and_return_before_they_speak(network
     assert {Fault.HANG} == {fault for _name, _what, fault in notes}
 
 
-def test_a_region_that_does_not_exist_is_an_error(network: Network) -> None:
+def test_a_region_that_does_not_exist_is_an_error(network: EmulatedNetwork) -> None:
     """A drill with a misspelt region must not pass for one in which nothing broke."""
     with pytest.raises(ValueError, match="ap-south-1"):
         network.fail("ap-south-1")
 
 
-def test_nothing_is_left_at_stop(network: Network, listeners: FakeListeners) -> None:
+def test_nothing_is_left_at_stop(network: EmulatedNetwork, listeners: FakeListeners) -> None:
     """Every port is closed, the names file is gone; stopping again does nothing."""
     network.stop()
     network.stop()
@@ -238,7 +238,7 @@ def test_a_cluster_whose_second_port_fails_leaves_no_first_one(
 ) -> None:
     """Half a cluster would be reachable from one region by accident."""
     failing = FakeListeners(fails_at=1)
-    network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=failing)
+    network = EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=failing)
 
     with pytest.raises(OSError, match="no port left"):
         network.add_cluster(clusters[0], host_names=[EAST_WRITER])
@@ -284,7 +284,7 @@ def worker(
     return json.loads(started.stdout)
 
 
-def test_a_worker_finds_aws_and_the_databases_of_its_region(network: Network) -> None:
+def test_a_worker_finds_aws_and_the_databases_of_its_region(network: EmulatedNetwork) -> None:
     """By its own region's proxy, and by its own region's port."""
     found = worker(network.names_file, EAST_WRITER, EAST_WRITER.upper() + ".")
 
@@ -297,7 +297,7 @@ def test_a_worker_finds_aws_and_the_databases_of_its_region(network: Network) ->
     } == found
 
 
-def test_an_unknown_database_name_does_not_exist_for_a_worker(network: Network) -> None:
+def test_an_unknown_database_name_does_not_exist_for_a_worker(network: EmulatedNetwork) -> None:
     """It never falls through to this machine's resolver; other names do, for functions outside the VPC."""
     found = worker(network.names_file, "gone.cluster-c1.us-east-1.rds.amazonaws.com", "127.0.0.1")
 
@@ -305,7 +305,7 @@ def test_an_unknown_database_name_does_not_exist_for_a_worker(network: Network) 
     assert found["127.0.0.1"] == ["127.0.0.1", 3306]
 
 
-def test_a_function_in_the_vpc_reaches_databases_and_nothing_else(network: Network) -> None:
+def test_a_function_in_the_vpc_reaches_databases_and_nothing_else(network: EmulatedNetwork) -> None:
     """The design's promise that nothing in the VPC calls an AWS API: not even the proxy's address can be had."""
     network.set_vpc_functions(["payments-health-check-dev"])
     found = worker(network.names_file, EAST_WRITER, "127.0.0.1", "lambda.eu-west-1.amazonaws.com")
@@ -315,7 +315,7 @@ def test_a_function_in_the_vpc_reaches_databases_and_nothing_else(network: Netwo
     assert "no way out of the VPC" in str(found["lambda.eu-west-1.amazonaws.com"])
 
 
-def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(network: Network) -> None:
+def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(network: EmulatedNetwork) -> None:
     """`writer.<zone>` is what its records say at this moment, in the asker's region; a name without a record does not exist."""
     network.set_vpc_functions(["payments-health-check-dev"])
     asked: list[tuple[str, str]] = []
@@ -335,14 +335,14 @@ def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(net
 
 
 @pytest.mark.parametrize("missing", ["AURORA_REHEARSAL_NAMES", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION"])
-def test_outside_a_worker_nothing_changes(network: Network, missing: str) -> None:
+def test_outside_a_worker_nothing_changes(network: EmulatedNetwork, missing: str) -> None:
     """The emulator itself, and any other Python with that path, resolves as ever."""
     found = worker(network.names_file, "127.0.0.1", environment={missing: ""})
 
     assert found == {"endpoint": None, "hidden": False, "127.0.0.1": ["127.0.0.1", 3306]}
 
 
-def test_a_sitecustomize_that_is_hidden_still_runs(network: Network, tmp_path: Path) -> None:
+def test_a_sitecustomize_that_is_hidden_still_runs(network: EmulatedNetwork, tmp_path: Path) -> None:
     """A distribution's own one, say."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.modules['hidden_was_here'] = sys")

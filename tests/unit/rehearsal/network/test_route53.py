@@ -10,10 +10,10 @@ from rehearsal.network.alarms import AlarmRule, AlarmState, MissingData, Unsuppo
 from rehearsal.network.route53 import PrivateDns
 from rehearsal.network.routing import (
     MOST_CHILDREN,
-    HealthCheck,
+    DnsRecord,
     HealthStatus,
-    Record,
     RefusedHealthCheck,
+    Route53HealthCheck,
     UnsupportedRecord,
     choose,
     final_status,
@@ -29,9 +29,9 @@ EAST_WRITER = "payments-us-east-1-dev.cluster-c1.us-east-1.rds.amazonaws.com"
 WEST_WRITER = "payments-eu-west-1-dev.cluster-c2.eu-west-1.rds.amazonaws.com"
 
 
-def record(record_id: str, **more: Any) -> Record:
+def record(record_id: str, **more: Any) -> DnsRecord:
     """A CNAME of writer.payments.internal."""
-    return Record(
+    return DnsRecord(
         name="writer.payments.internal", type="CNAME", values=(record_id,), ttl_seconds=5, id=record_id, **more
     )
 
@@ -100,7 +100,7 @@ def test_a_simple_record_answers_whatever_its_health() -> None:
 
 
 @pytest.mark.parametrize("records", [[PRIMARY], [PRIMARY, PRIMARY], [PRIMARY, record("simple")]])
-def test_records_that_fit_no_policy_are_an_error(records: list[Record]) -> None:
+def test_records_that_fit_no_policy_are_an_error(records: list[DnsRecord]) -> None:
     """A lone primary, two primaries, a mixture: Route 53 would have refused them."""
     with pytest.raises(UnsupportedRecord, match=r"writer\.payments\.internal"):
         choose(records, {"p": HEALTHY}, from_region=EAST)
@@ -110,7 +110,7 @@ def test_records_that_fit_no_policy_are_an_error(records: list[Record]) -> None:
 def test_a_routing_policy_that_is_not_covered_is_an_error(key: str) -> None:
     """It never passes for a simple record."""
     with pytest.raises(UnsupportedRecord, match=key):
-        Record.from_description({"Name": "a.", "Type": "CNAME", "TTL": 5, "ResourceRecords": [], key: {}})
+        DnsRecord.from_description({"Name": "a.", "Type": "CNAME", "TTL": 5, "ResourceRecords": [], key: {}})
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_health_follows_the_data_and_then_the_rule_for_too_little(
     state: AlarmState, insufficient_data: str, last_known: HealthStatus | None, expected: HealthStatus
 ) -> None:
     """Sufficient data decides alone; without it the check's own rule does; a new check counts as healthy."""
-    check = HealthCheck(id="h", alarm_name="a", alarm_region=WEST, insufficient_data=insufficient_data)
+    check = Route53HealthCheck(id="h", alarm_name="a", alarm_region=WEST, insufficient_data=insufficient_data)
 
     assert expected == health_of_alarm(check, state, last_known)
 
@@ -146,7 +146,7 @@ def test_health_follows_the_data_and_then_the_rule_for_too_little(
 )
 def test_disabled_and_inverted(disabled: bool, inverted: bool, status: HealthStatus, expected: HealthStatus) -> None:
     """A disabled check counts as healthy, and inverting applies to that too."""
-    assert expected == final_status(HealthCheck(id="h", disabled=disabled, inverted=inverted), status)
+    assert expected == final_status(Route53HealthCheck(id="h", disabled=disabled, inverted=inverted), status)
 
 
 @pytest.mark.parametrize(
@@ -164,15 +164,15 @@ def test_a_calculated_check_counts_its_healthy_children(
     statuses: list[HealthStatus], threshold: int, expected: HealthStatus
 ) -> None:
     """A threshold of 0 is always reached, one above the number of children never."""
-    assert expected == health_of_children(HealthCheck(id="h", threshold=threshold), statuses)
+    assert expected == health_of_children(Route53HealthCheck(id="h", threshold=threshold), statuses)
 
 
 def test_a_calculated_check_can_t_watch_calculated_checks() -> None:
     """Route 53 knows no tree of checks."""
-    alarm, calculated = HealthCheck(id="a", alarm_name="a"), HealthCheck(id="c")
+    alarm, calculated = Route53HealthCheck(id="a", alarm_name="a"), Route53HealthCheck(id="c")
 
     with pytest.raises(RefusedHealthCheck, match="can't watch calculated health checks: c"):
-        require_supported_children(HealthCheck(id="h", children=("a", "c")), [alarm, calculated])
+        require_supported_children(Route53HealthCheck(id="h", children=("a", "c")), [alarm, calculated])
 
 
 def test_a_calculated_check_has_so_many_children_at_most() -> None:
@@ -180,7 +180,7 @@ def test_a_calculated_check_has_so_many_children_at_most() -> None:
     children = tuple(str(number) for number in range(MOST_CHILDREN + 1))
 
     with pytest.raises(RefusedHealthCheck, match="256 children, 255 at most"):
-        require_supported_children(HealthCheck(id="h", children=children), [])
+        require_supported_children(Route53HealthCheck(id="h", children=children), [])
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_alarms_that_route_53_refuses_are_refused(
 def test_a_check_on_an_endpoint_is_an_error() -> None:
     """There is nothing on the internet to check in a rehearsal."""
     with pytest.raises(UnsupportedRecord, match="HTTPS"):
-        HealthCheck.from_description({"Id": "h", "HealthCheckConfig": {"Type": "HTTPS"}})
+        Route53HealthCheck.from_description({"Id": "h", "HealthCheckConfig": {"Type": "HTTPS"}})
 
 
 class FakePages:
@@ -397,7 +397,7 @@ def test_silence_keeps_the_last_known_status(aws: FakeAws, clock: Clock) -> None
 def test_data_of_a_dark_region_is_missing_from_then_on(aws: FakeAws, clock: Clock) -> None:
     """What a dark region still writes to itself reaches no health checker."""
     dark: set[str] = set()
-    dns = PrivateDns(aws, time_scale=10.0, clock=clock, dark=lambda: dark)
+    dns = PrivateDns(aws, time_scale=10.0, clock=clock, failed_regions=lambda: dark)
     aws.points[WEST].append((594.0, 0.0))
     dns.resolve("writer.payments.internal", from_region=EAST)
     dark.add(WEST)
@@ -412,7 +412,7 @@ def test_a_lost_writer_elsewhere_brings_the_name_home_once_home_is_promoted(aws:
     """Its region's silence alone moves nothing; nor does what it writes to itself, unheard; nor its return as a reader."""
     aws.vote()
     dark: set[str] = set()
-    dns = PrivateDns(aws, time_scale=10.0, clock=clock, dark=lambda: dark)
+    dns = PrivateDns(aws, time_scale=10.0, clock=clock, failed_regions=lambda: dark)
     steps: list[tuple[float, float | None, str]] = [
         # Home says, the other region says, the name leads to. Each step is one period of 6 s.
         (1, 0, EAST),
