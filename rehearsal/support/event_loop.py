@@ -1,8 +1,4 @@
-"""A thread that runs one asyncio event loop, for the rehearsal's servers.
-
-Owns: the thread, the loop, and that nothing of either is left after `stop`.
-Does not own: what runs in it.
-"""
+"""An asyncio event loop in a background thread, for the rehearsal's servers."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a thread of its own. Start it, `run` coroutines in it from anywhere else, stop it."""
+    """An event loop in a background thread."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -33,7 +29,7 @@ class LoopThread:
         return self._loop
 
     def start(self) -> None:
-        """Start the thread; returns when the loop runs."""
+        """Start the thread and wait until the loop runs."""
         if self._thread is not None:
             raise RuntimeError(f"{self._name} is already running")
         ready = threading.Event()
@@ -42,14 +38,14 @@ class LoopThread:
         ready.wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = 60.0) -> T:
-        """Run a coroutine in the loop and wait for its result. Never call it from inside the loop."""
+        """Run a coroutine in the loop and wait for its result. Call it from another thread only."""
         if self._loop is None:
             coroutine.close()
             raise RuntimeError(f"{self._name} is not running")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a plain function in the loop's thread and wait for its result."""
+        """Call a function in the loop's thread and wait for its result."""
 
         async def call() -> T:
             return function()
@@ -57,7 +53,7 @@ class LoopThread:
         return self.run(call())
 
     def stop(self) -> None:
-        """Cancel what is left in the loop, close it, end the thread. Safe to call twice."""
+        """Cancel the remaining tasks, close the loop and stop the thread. Safe to call twice."""
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._end is None:
             return
@@ -65,7 +61,7 @@ class LoopThread:
         thread.join()
 
     def _serve(self, ready: threading.Event) -> None:
-        # The runner cancels the tasks that are left and closes the loop when `_until_stopped` ends.
+        # asyncio.run cancels the remaining tasks and closes the loop.
         try:
             asyncio.run(self._until_stopped(ready))
         finally:
@@ -79,9 +75,8 @@ class LoopThread:
 
 
 async def serve_on_loopback(runner: web.AppRunner) -> str:
-    """Serve an aiohttp application on a free port of 127.0.0.1; return its URL."""
+    """Serve an aiohttp application on a free port of 127.0.0.1 and return its URL."""
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     return f"http://{host}:{port}"

@@ -295,7 +295,7 @@ class TestOutage:
         assert region.paid(region.east) == [1]
 
     @pytest.mark.parametrize(
-        ("target", "reason"), [("nobody", "no cluster nobody"), (EAST, "the writer already"), (WEST, "isn't running")]
+        ("target", "reason"), [("nobody", "no cluster nobody"), (EAST, "already the writer"), (WEST, "isn't running")]
     )
     def test_refusals(self, region: Region, target: str, reason: str) -> None:
         """An unknown target, the writer itself and a stopped reader are refused, by failover and switchover alike."""
@@ -357,7 +357,7 @@ class TestMembers:
         """A reader with a master user or a database name is refused, as on AWS; so is a second writer."""
         region.database.remove_cluster(WEST)
         for master, name in ((MasterLogin(name="a", password="b"), None), (None, "x")):
-            with pytest.raises(OperationRefusedError, match="takes its users"):
+            with pytest.raises(OperationRefusedError, match="copies its users"):
                 region.database.add_cluster(WEST, "eu-west-1", writer=False, master=master, database=name)
         with pytest.raises(OperationRefusedError, match="exactly one writer"):
             region.database.add_cluster(WEST, "eu-west-1", writer=True)

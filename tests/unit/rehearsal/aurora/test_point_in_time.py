@@ -3,7 +3,7 @@
 import pytest
 
 from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin, OperationRefusedError
-from rehearsal.aurora.point_in_time import Journal
+from rehearsal.aurora.point_in_time import ContinuousBackup
 from rehearsal.aurora.replication import LogEntry, Transaction
 from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
@@ -90,25 +90,25 @@ def test_what_a_failover_has_lost_is_in_no_copy(ledger: WriteWorkload) -> None:
 
 def test_nothing_is_kept_from_before_the_beginning(ledger: WriteWorkload) -> None:
     """Refused, not guessed; and only an empty database takes a restored cluster."""
-    with pytest.raises(OperationRefusedError, match="nothing is kept"):
+    with pytest.raises(OperationRefusedError, match="earliest restorable time"):
         ledger.copy_as_of(-1)
-    with pytest.raises(OperationRefusedError, match="one of its own"):
+    with pytest.raises(OperationRefusedError, match="empty global database"):
         ledger.database.add_restored_cluster("copy", "us-east-1", source=ledger.database, at=START)
 
 
 def test_old_transactions_are_folded_into_the_beginning() -> None:
-    """The journal stays bounded: what is too old can't be told apart any more, and is refused."""
-    journal = Journal(begun_at=START, limit=2)
-    journal.begin([_change("CREATE TABLE numbers (id INTEGER)")])
+    """The backup stays bounded: what is too old can't be told apart any more, and is refused."""
+    backup = ContinuousBackup(started_at=START, limit=2)
+    backup.start_with([_change("CREATE TABLE numbers (id INTEGER)")])
     for number in range(5):
-        journal.record(_entry(number, START + number))
+        backup.record(_entry(number, START + number))
     volume = Volume(lambda: ())
-    journal.restore(volume, START + 3)
+    backup.restore(volume, START + 3)
     assert volume.query("SELECT id FROM numbers", (), ExecutionContext(at=START))[1] == [(0,), (1,), (2,), (3,)]
-    assert journal.earliest_at == START + 2
+    assert backup.earliest_at == START + 2
     with pytest.raises(OperationRefusedError):
-        journal.restore(volume, START + 1)
-    journal.close()
+        backup.restore(volume, START + 1)
+    backup.close()
 
 
 def _change(sql: str, *parameters: object) -> RowChange:

@@ -896,7 +896,7 @@ def test_a_lambda_function_lives_in_its_own_regions_network(payments: Chain) -> 
         answers["inside"]["endpoint"],
         answers["inside"][writer],
     )
-    assert "no way out of the VPC" in answers["inside"]["127.0.0.1"]
+    assert "no route out of the VPC" in answers["inside"]["127.0.0.1"]
 
 
 # --- Copies as of a second -------------------------------------------------------------------------------------------

@@ -311,8 +311,8 @@ def test_a_function_in_the_vpc_reaches_databases_and_nothing_else(network: Emula
     found = worker(network.names_file, EAST_WRITER, "127.0.0.1", "lambda.eu-west-1.amazonaws.com")
 
     assert ["127.0.0.1", network.address(EAST_WRITER, from_region=WEST)[1]] == found[EAST_WRITER]
-    assert "no way out of the VPC" in str(found["127.0.0.1"])
-    assert "no way out of the VPC" in str(found["lambda.eu-west-1.amazonaws.com"])
+    assert "no route out of the VPC" in str(found["127.0.0.1"])
+    assert "no route out of the VPC" in str(found["lambda.eu-west-1.amazonaws.com"])
 
 
 def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(network: EmulatedNetwork) -> None:
@@ -330,7 +330,7 @@ def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(net
         found = worker(network.names_file, *names, environment=server.environment())
 
     assert ["127.0.0.1", network.address(EAST_WRITER, from_region=WEST)[1]] == found[names[0]]
-    assert "no way out of the VPC" in str(found[names[1]])
+    assert "no route out of the VPC" in str(found[names[1]])
     assert [(name, WEST) for name in names] == asked
 
 

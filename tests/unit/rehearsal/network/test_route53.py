@@ -9,7 +9,7 @@ import pytest
 from rehearsal.network.alarms import AlarmRule, AlarmState, MissingData, UnsupportedAlarm
 from rehearsal.network.route53 import PrivateDns
 from rehearsal.network.routing import (
-    MOST_CHILDREN,
+    MAX_CHILDREN,
     DnsRecord,
     HealthStatus,
     RefusedHealthCheck,
@@ -177,9 +177,9 @@ def test_a_calculated_check_can_t_watch_calculated_checks() -> None:
 
 def test_a_calculated_check_has_so_many_children_at_most() -> None:
     """One more is refused."""
-    children = tuple(str(number) for number in range(MOST_CHILDREN + 1))
+    children = tuple(str(number) for number in range(MAX_CHILDREN + 1))
 
-    with pytest.raises(RefusedHealthCheck, match="256 children, 255 at most"):
+    with pytest.raises(RefusedHealthCheck, match="256 children, at most 255 allowed"):
         require_supported_children(Route53HealthCheck(id="h", children=children), [])
 
 
@@ -188,7 +188,7 @@ def test_a_calculated_check_has_so_many_children_at_most() -> None:
     [
         (10.0, 1, MissingData.MISSING, "60 s or more"),
         (60.0, 2, MissingData.MISSING, "no M out of N"),
-        (60.0, 1, MissingData.BREACHING, "missing data for breaching is not documented"),
+        (60.0, 1, MissingData.BREACHING, "treats missing data as breaching"),
     ],
 )
 def test_alarms_that_route_53_refuses_are_refused(

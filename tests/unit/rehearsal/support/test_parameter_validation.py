@@ -9,7 +9,7 @@ import pytest
 from botocore.model import OperationModel, Shape
 
 from rehearsal.support.clients import Clients
-from rehearsal.support.parameter_validation import beyond_the_model, in_python
+from rehearsal.support.parameter_validation import compile_pattern, model_violations
 
 SERVICES = (
     *("cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "logs", "rds", "route53", "scheduler"),
@@ -33,27 +33,27 @@ def operation(service: str, name: str) -> OperationModel:
             {"Name": "x" * 300},
             None,
         ),  # SNS's model says nothing of it: a rule does (policy/rules/placement.py)
-        ("dynamodb", "CreateTable", {"BillingMode": "FREE"}, "'FREE' is none of PROVISIONED, PAY_PER_REQUEST"),
-        ("lambda", "CreateFunction", {"Runtime": "python9"}, "'python9' is none of "),
+        ("dynamodb", "CreateTable", {"BillingMode": "FREE"}, "'FREE' is not one of PROVISIONED, PAY_PER_REQUEST"),
+        ("lambda", "CreateFunction", {"Runtime": "python9"}, "'python9' is not one of "),
         ("lambda", "CreateFunction", {"MemorySize": 99999}, "99999 is outside 128 to "),
         ("iam", "CreateRole", {"RoleName": "r" * 65}, "65 characters is outside 1 to 64"),
         ("cloudwatch", "PutMetricAlarm", {"AlarmActions": ["arn"] * 6}, "6 entries is outside None to 5"),
         ("cloudwatch", "PutMetricAlarm", {"Dimensions": [{"Name": "n" * 256}]}, "Dimensions[0].Name: 256 characters"),
     ],
 )
-def test_what_is_beyond_the_model_is_named(service: str, name: str, params: dict[str, Any], said: str | None) -> None:
+def test_what_is_model_violations_is_named(service: str, name: str, params: dict[str, Any], said: str | None) -> None:
     """Words, patterns, lengths and ranges, however deep; botocore lets all of these pass."""
-    found = beyond_the_model(operation(service, name), params)
+    found = model_violations(operation(service, name), params)
     assert (len(found) == 1 and said in found[0]) if said else found == []
 
 
 def test_a_call_within_the_model_is_let_through() -> None:
     """Nothing is refused that AWS takes."""
     params = {"KeyId": "alias/a", "RotationPeriodInDays": 90}
-    assert [] == beyond_the_model(operation("kms", "EnableKeyRotation"), params)
+    assert [] == model_violations(operation("kms", "EnableKeyRotation"), params)
 
 
-def test_the_rehearsals_clients_refuse_what_is_beyond_the_model_before_they_call() -> None:
+def test_the_rehearsals_clients_refuse_what_is_model_violations_before_they_call() -> None:
     """Without a server: the call isn't made."""
     clients = Clients("http://127.0.0.1:9")
     try:
@@ -76,7 +76,7 @@ def test_every_pattern_of_our_services_can_be_read(service: str) -> None:
         for pattern in _patterns(shape, set())
     }
     for pattern in patterns:
-        assert isinstance(in_python(pattern), re.Pattern)
+        assert isinstance(compile_pattern(pattern), re.Pattern)
 
 
 def _patterns(shape: Any, seen: set[str]) -> Iterator[str]:
