@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rehearsal.aurora.sql import Need, SqlError, TableName, unsupported
-from rehearsal.aurora.storage import ExecutionContext, Volume
+from rehearsal.aurora.storage import Volume
 
 SUPERUSER = "rdsadmin"
 """AWS's administrative user. It has every privilege and can't log in."""
@@ -85,8 +85,7 @@ def master_statements(user: str, password: str) -> tuple[_Statement, ...]:
 def find_account(volume: Volume, user: str) -> MysqlAccount | None:
     """Return the account with this user name, or None. Names are case-sensitive, as in IAM."""
     sql = "SELECT host, user, plugin, authentication_string, ssl_type FROM \"mysql.user\" WHERE user = ? ORDER BY host = '%'"
-    _, rows = volume.query(sql, (user,), ExecutionContext(at=0.0))
-    for host, name, plugin, authentication, ssl_type in rows:
+    for host, name, plugin, authentication, ssl_type in volume.rows(sql, user):
         return MysqlAccount(
             user=str(name),
             host=str(host),
@@ -126,20 +125,11 @@ def can_use(volume: Volume, user: str, database: str) -> bool:
 
 def plan_account_statement(sql: str, user: str, volume: Volume) -> AccountPlan:
     """Check and translate an account statement. Raises SqlError."""
-    shown = _SHOW.fullmatch(sql)
-    if shown:
-        return _show_grants(volume, user, shown)
     if re.match(r"\s*FLUSH\s+PRIVILEGES\s*;?\s*$", sql, re.IGNORECASE):
         return AccountPlan()
-    account = _USER.fullmatch(sql)
-    if account:
-        return _create_or_alter(volume, user, account)
-    dropped = _DROP.fullmatch(sql)
-    if dropped:
-        return _drop(volume, user, dropped)
-    granted = _GRANT.fullmatch(sql)
-    if granted:
-        return _grant(volume, user, granted)
+    for pattern, planner in ((_USER, _create_or_alter), (_DROP, _drop), (_GRANT, _grant), (_SHOW, _show_grants)):
+        if found := pattern.fullmatch(sql):
+            return planner(volume, user, found)
     raise unsupported(" ".join(sql.split()[:2]) + " in this form")
 
 
@@ -153,7 +143,7 @@ def _require(volume: Volume, user: str, privilege: str) -> None:
 
 def _exists(volume: Volume, name: str, host: str) -> bool:
     sql = 'SELECT 1 FROM "mysql.user" WHERE user = ? AND host = ?'
-    return bool(volume.query(sql, (name, host), ExecutionContext(at=0.0))[1])
+    return bool(volume.rows(sql, name, host))
 
 
 def _create_or_alter(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
@@ -217,7 +207,7 @@ def _grant(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
         raise SqlError(1410, "42000", "You are not allowed to create a user with GRANT")
     if table != "*":
         sql = 'SELECT 1 FROM "aurora.tables" WHERE table_schema = ? AND table_name = ?'
-        if not volume.query(sql, (database, table), ExecutionContext(at=0.0))[1]:
+        if not volume.rows(sql, database, table):
             raise SqlError(1146, "42S02", f"Table '{database}.{table}' doesn't exist")
     if found[21]:
         privileges.append("GRANT OPTION")
@@ -242,7 +232,7 @@ def _grant_row(user: str, host: str, privilege: str, database: str, table: str) 
 
 def _grants(volume: Volume, user: str) -> set[tuple[object, ...]]:
     sql = 'SELECT privilege, table_schema, table_name FROM "aurora.grants" WHERE user = ?'
-    return set(volume.query(sql, (user,), ExecutionContext(at=0.0))[1])
+    return set(volume.rows(sql, user))
 
 
 def _show_grants(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:

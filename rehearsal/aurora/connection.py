@@ -136,10 +136,11 @@ class AuroraConnection(Connection):
     """A client connection to a cluster."""
 
     def __init__(self, sock: socket.socket, login: LoginContext, tls: ssl.SSLContext, connection_id: int) -> None:
+        self.wire_session = _WireSession()
         # Before TLS this class reads the socket: a stream would read ahead into the TLS client hello.
         super().__init__(
             stream=cast(MysqlStream, None),
-            session=_WireSession(),
+            session=self.wire_session,
             control=LocalControl(),
             identity_provider=_Identities(login),
             ssl=tls,
@@ -150,11 +151,6 @@ class AuroraConnection(Connection):
         self.status_flags = ServerStatus.SERVER_STATUS_AUTOCOMMIT
         self._sock = sock
         self._login = login
-
-    @property
-    def wire_session(self) -> _WireSession:
-        """The session with its actual type."""
-        return cast(_WireSession, self.session)
 
     async def greet(self) -> None:
         """Send the greeting and read the client's TLS request. Raises ClientGoneError."""

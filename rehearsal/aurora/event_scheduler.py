@@ -70,7 +70,7 @@ def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExe
         "SELECT definer, event_schema, body, starts_at, interval_value FROM \"aurora.events\" WHERE status = 'ENABLED'"
     )
     due: list[DueExecution] = []
-    for definer, database, body, starts_at, interval in volume.query(sql, (), ExecutionContext(at=until))[1]:
+    for definer, database, body, starts_at, interval in volume.rows(sql):
         start, seconds = float(str(starts_at)), int(str(interval))
         first = max(0, math.floor((after - start) / seconds) + 1)
         last = math.floor((until - start) / seconds)
@@ -101,9 +101,7 @@ def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: 
 
 def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> RowChange | None:
     database, name = key = _checked_key(found[2], found[3], context, volume)
-    schemas = 'SELECT 1 FROM "aurora.schemata" WHERE schema_name = ?'
-    if not volume.query(schemas, (database,), context)[1]:
-        raise SqlError(1049, "42000", f"Unknown database '{database}'")
+    volume.require_database(database)
     if _exists(volume, key):
         if found[1]:
             return None
@@ -136,7 +134,7 @@ def _checked_key(database: str | None, name: str, context: ExecutionContext, vol
 
 
 def _exists(volume: Volume, key: tuple[str, str]) -> bool:
-    return bool(volume.query(f'SELECT 1 FROM "aurora.events" {_WHERE}', key, ExecutionContext(at=0.0))[1])
+    return bool(volume.rows(f'SELECT 1 FROM "aurora.events" {_WHERE}', *key))
 
 
 def _change(context: ExecutionContext, text: str, parameters: Sequence[object]) -> RowChange:

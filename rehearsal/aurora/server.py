@@ -58,26 +58,16 @@ class MySQLServer:
         self._secret_key_of = secret_key_of
         self._thread = LoopThread("mysql-server")
         self._listeners: list[MySQLListener] = []
-        self._running = False
 
     def __enter__(self) -> Self:
-        return self.start()
+        self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self) -> Self:
-        """Start the thread."""
-        if not self._running:
-            self._thread.start()
-            self._running = True
-        return self
-
     def close(self) -> None:
         """Close every listener and connection and stop the thread. Safe to call twice."""
-        if not self._running:
-            return
-        self._running = False
         try:
             for listener in tuple(self._listeners):
                 listener.close()

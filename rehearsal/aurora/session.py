@@ -134,9 +134,7 @@ class MysqlSession:
         with self.cluster.locked():
             if not can_use(self.cluster.volume, self.user, database):
                 raise SqlError(1044, "42000", f"Access denied for user '{self.user}'@'%' to database '{database}'")
-            sql = 'SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?'
-            if not self.cluster.volume.query(sql, (database,), self._context())[1]:
-                raise SqlError(1049, "42000", f"Unknown database '{database}'")
+            self.cluster.volume.require_database(database)
             self.database = database
 
     def close(self) -> None:
@@ -148,7 +146,7 @@ class MysqlSession:
         if is_account_statement(sql):
             return self._run_account_statement(sql)
         if is_event_statement(sql):
-            return self._run_event_statement(sql)
+            return self._define(sql, plan_event_statement(sql, self._context(), self.cluster.volume))
         shown = _SHOW.fullmatch(sql)
         if shown:
             return self._show(shown[1].upper(), shown[2], shown[3] or shown[4])
@@ -161,12 +159,9 @@ class MysqlSession:
         if isinstance(tree, exp.Use):
             self.use(tree.this.name)
             return Result()
-        if isinstance(tree, exp.Transaction):
+        if isinstance(tree, exp.Transaction | exp.Commit):
             self._commit()
-            self._explicit = True
-            return Result()
-        if isinstance(tree, exp.Commit):
-            self._commit()
+            self._explicit = isinstance(tree, exp.Transaction)
             return Result()
         if isinstance(tree, exp.Rollback):
             self.close()
@@ -182,12 +177,14 @@ class MysqlSession:
             return self._read(planned)
         change = RowChange(statements=planned.statements, context=self._context(), inserts_into=planned.inserts_into)
         if planned.kind is Kind.DEFINITION:
-            return self._define(sql, change, affected_rows=1 if planned.verb == "CREATE DATABASE" else 0)
-        self._check_databases(planned.tables)
+            return self._define(sql, change, affected_rows=int(planned.verb == "CREATE DATABASE"))
+        for table in planned.tables:
+            self.cluster.volume.require_database(table.database)
         return self._write(sql, change)
 
     def _read(self, planned: Plan) -> Result:
-        self._check_databases(planned.tables)
+        for table in planned.tables:
+            self.cluster.volume.require_database(table.database)
         text, parameters = planned.statements[0]
         after = [pending.change for pending in self._pending]
         names, rows = self.cluster.volume.query(text, parameters, self._context(), after=after)
@@ -212,10 +209,12 @@ class MysqlSession:
         kinds: dict[type, str] = {int: "integer", float: "double", bytes: "blob"}
         return kinds.get(type(value), "text"), 0
 
-    def _define(self, sql: str, change: RowChange, *, affected_rows: int) -> Result:
+    def _define(self, sql: str, change: RowChange | None, *, affected_rows: int = 0) -> Result:
+        """Commit the open transaction and then the change, if any."""
         self._commit()
         self._refuse_if_read_only()
-        self.cluster.commit(self.user, [(sql, change)])
+        if change is not None:
+            self.cluster.commit(self.user, [(sql, change)])
         return Result(affected_rows=affected_rows)
 
     def _write(self, sql: str, change: RowChange) -> Result:
@@ -242,48 +241,30 @@ class MysqlSession:
             self.close()
             raise SqlError(1290, "HY000", _READ_ONLY)
 
-    def _check_databases(self, tables: Sequence[TableName]) -> None:
-        for table in tables:
-            sql = 'SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?'
-            if not self.cluster.volume.query(sql, (table.database,), self._context())[1]:
-                raise SqlError(1049, "42000", f"Unknown database '{table.database}'")
-
     def _run_account_statement(self, sql: str) -> Result:
         planned = plan_account_statement(sql, self.user, self.cluster.volume)
         if planned.columns:
-            return Result(columns=tuple(Column(name=name, type="text") for name in planned.columns), rows=planned.rows)
-        self._commit()
-        self._refuse_if_read_only()
-        if planned.statements:
-            change = RowChange(statements=planned.statements, context=self._context())
-            self.cluster.commit(self.user, [(sql, change)])
-        return Result()
-
-    def _run_event_statement(self, sql: str) -> Result:
-        change = plan_event_statement(sql, self._context(), self.cluster.volume)
-        self._commit()
-        self._refuse_if_read_only()
-        if change is not None:
-            self.cluster.commit(self.user, [(sql, change)])
-        return Result()
+            return Result(columns=_text_columns(*planned.columns), rows=planned.rows)
+        change = RowChange(statements=planned.statements, context=self._context()) if planned.statements else None
+        return self._define(sql, change)
 
     def _show(self, kind: str, database: str | None, like: str | None) -> Result:
         if kind == "WARNINGS":
-            return Result(columns=tuple(Column(name=name, type="text") for name in ("Level", "Code", "Message")))
+            return Result(columns=_text_columns("Level", "Code", "Message"))
         if kind == "VARIABLES":
             rows = [(name, _shown(value)) for name, value in sorted(self._variables().items())]
-            columns = (Column(name="Variable_name", type="text"), Column(name="Value", type="text"))
+            columns = _text_columns("Variable_name", "Value")
         elif kind == "DATABASES":
-            rows = self.cluster.volume.query('SELECT * FROM "information_schema.schemata"', (), self._context())[1]
+            rows = self.cluster.volume.rows('SELECT * FROM "information_schema.schemata"')
             rows = [row for row in rows if can_use(self.cluster.volume, self.user, str(row[0]))]
-            columns = (Column(name="Database", type="text"),)
+            columns = _text_columns("Database")
         else:
-            chosen = database or self.database
-            if not chosen:
+            database = database or self.database
+            if not database:
                 raise SqlError(1046, "3D000", "No database selected")
             sql = 'SELECT table_name FROM "aurora.tables" WHERE table_schema = ? ORDER BY table_name'
-            rows = self.cluster.volume.query(sql, (chosen,), self._context())[1]
-            columns = (Column(name=f"Tables_in_{chosen}", type="text"),)
+            rows = self.cluster.volume.rows(sql, database)
+            columns = _text_columns(f"Tables_in_{database}")
         if like:
             pattern = re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE)
             rows = [row for row in rows if pattern.fullmatch(str(row[0]))]
@@ -308,11 +289,11 @@ class MysqlSession:
         if name not in _SETTABLE:
             code = 1238 if name in self._variables() else 1193
             raise SqlError(code, "HY000", f"Variable '{name}' can't be set here")
-        text = assignment.expression.name.upper() or assignment.expression.sql().upper()
         if name != "autocommit":
             self._settings[name] = assignment.expression.name
             return
-        enabled = text in ("1", "ON", "TRUE")
+        text = assignment.expression.name or assignment.expression.sql()
+        enabled = text.upper() in ("1", "ON", "TRUE")
         if enabled:
             self._commit()
         self.autocommit = enabled
@@ -339,11 +320,13 @@ class MysqlSession:
         )
 
 
+def _text_columns(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name=name, type="text") for name in names)
+
+
 def _fixed(value: object, scale: int) -> object:
     return value if value is None else f"{float(str(value)):.{scale}f}"
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "ON" if value else "OFF"
-    return str(value)
+    return ("OFF", "ON")[value] if isinstance(value, bool) else str(value)

@@ -123,14 +123,7 @@ def plan(sql: str, database: str | None) -> Plan:
         return _plan_drop(tree, database)
     if isinstance(tree, exp.TruncateTable):
         table = _table_name(tree.expressions[0], database)
-        text = f'DELETE FROM "{table.stored_as}"'
-        return Plan(
-            kind=Kind.DEFINITION,
-            verb="TRUNCATE",
-            statements=((text, ()),),
-            needs=(Need(privilege="DROP", table=table),),
-            tables=(table,),
-        )
+        return _definition("TRUNCATE", f'DELETE FROM "{table.stored_as}"', privilege="DROP", table=table)
     if isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete):
         return _plan_data(tree, database)
     raise unsupported(sql.split(None, 1)[0].upper() if sql.split() else "an empty statement")
@@ -143,6 +136,11 @@ def _table_name(table: exp.Expr, database: str | None) -> TableName:
     if not name:
         raise SqlError(1046, "3D000", "No database selected")
     return TableName(database=name.lower() if table.db.lower() == "information_schema" else name, name=table.name)
+
+
+def _definition(verb: str, text: str, *, privilege: str, table: TableName) -> Plan:
+    needs = (Need(privilege=privilege, table=table),)
+    return Plan(kind=Kind.DEFINITION, verb=verb, statements=((text, ()),), needs=needs, tables=(table,))
 
 
 def _plan_create(tree: exp.Create, database: str | None) -> Plan:
@@ -166,8 +164,7 @@ def _plan_create(tree: exp.Create, database: str | None) -> Plan:
         columns = ", ".join(f'"{ordered.this.name}"' for ordered in tree.this.args["params"].args["columns"])
         unique = "UNIQUE " if tree.args.get("unique") else ""
         text = f'CREATE {unique}INDEX "{table.stored_as}.{tree.this.name}" ON "{table.stored_as}" ({columns})'
-        needs = (Need(privilege="INDEX", table=table),)
-        return Plan(kind=Kind.DEFINITION, verb="CREATE INDEX", statements=((text, ()),), needs=needs, tables=(table,))
+        return _definition("CREATE INDEX", text, privilege="INDEX", table=table)
     raise unsupported(f"CREATE {tree.kind}")
 
 
@@ -263,20 +260,24 @@ def _rewrite(tree: exp.Expr) -> None:
             node.replace(replacement)
 
 
+def _call(function: str, *arguments: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=function, expressions=list(arguments))
+
+
 def _replacement(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.SessionParameter):
-        return exp.Anonymous(this="mysql_variable", expressions=[exp.Literal.string(node.name.lower())])
+        return _call("mysql_variable", exp.Literal.string(node.name.lower()))
     if isinstance(node, exp.UtcTimestamp | exp.CurrentTimestamp):
-        return exp.Anonymous(this="mysql_now", expressions=[node.this.copy() if node.this else exp.Literal.number(0)])
+        return _call("mysql_now", node.this.copy() if node.this else exp.Literal.number(0))
     if isinstance(node, exp.UtcDate | exp.CurrentDate):
-        return exp.Anonymous(this="mysql_today")
+        return _call("mysql_today")
     if isinstance(node, exp.Uuid | exp.Rand):
-        return exp.Anonymous(this="mysql_uuid" if isinstance(node, exp.Uuid) else "mysql_rand")
+        return _call("mysql_uuid" if isinstance(node, exp.Uuid) else "mysql_rand")
     if isinstance(node, exp.CurrentUser | exp.CurrentSchema | exp.CurrentVersion):
-        return exp.Anonymous(this="mysql_context", expressions=[exp.Literal.string(node.key)])
+        return _call("mysql_context", exp.Literal.string(node.key))
     if isinstance(node, exp.TimestampDiff):
-        arguments = [exp.Literal.string(node.text("unit")), node.expression.copy(), node.this.copy()]
-        return exp.Anonymous(this="mysql_timestampdiff", expressions=[_rewritten(each) for each in arguments])
+        earlier, later = _rewritten(node.expression.copy()), _rewritten(node.this.copy())
+        return _call("mysql_timestampdiff", exp.Literal.string(node.text("unit")), earlier, later)
     if isinstance(node, exp.DateAdd | exp.DateSub):
         return _shift(node.this, node.expression, node.text("unit"), back=isinstance(node, exp.DateSub))
     if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
@@ -285,10 +286,9 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Anonymous):
         name = node.name.upper()
         if name in _TIME_FUNCTIONS:
-            precision = node.expressions[0].copy() if node.expressions else exp.Literal.number(0)
-            return exp.Anonymous(this="mysql_now", expressions=[precision])
+            return _call("mysql_now", node.expressions[0].copy() if node.expressions else exp.Literal.number(0))
         if name in _CONTEXT_FUNCTIONS:
-            return exp.Anonymous(this="mysql_context", expressions=[exp.Literal.string(name.lower())])
+            return _call("mysql_context", exp.Literal.string(name.lower()))
     return None
 
 
@@ -299,9 +299,8 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
 
 
 def _shift(datetime: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> exp.Expr:
-    arguments = [_rewritten(datetime.copy()), _rewritten(amount.copy()), exp.Literal.string(unit)]
     sign = exp.Literal.number(-1 if back else 1)
-    return exp.Anonymous(this="mysql_shift", expressions=[*arguments, sign])
+    return _call("mysql_shift", _rewritten(datetime.copy()), _rewritten(amount.copy()), exp.Literal.string(unit), sign)
 
 
 def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | None) -> list[tuple[exp.Expr, TableName]]:

@@ -146,6 +146,15 @@ class Volume:
             if after:
                 self._execute("ROLLBACK")
 
+    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Return the rows of a catalog query."""
+        return self._execute(sql, parameters).fetchall()
+
+    def require_database(self, name: str) -> None:
+        """Raise SqlError 1049 for an unknown database."""
+        if not self.rows('SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?', name):
+            raise SqlError(1049, "42000", f"Unknown database '{name}'")
+
     def column_type(self, tables: Sequence[TableName], column: str) -> tuple[str, int] | None:
         """Return the declared type and scale of a column of these tables, or None for an undeclared column."""
         if not self._column_types:

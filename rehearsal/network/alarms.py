@@ -6,6 +6,7 @@ The emulator evaluates only the newest datapoint. Route 53 health checks use the
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -41,10 +42,10 @@ class MissingData(StrEnum):
 
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
-    "GreaterThanThreshold": lambda value, threshold: value > threshold,
-    "LessThanThreshold": lambda value, threshold: value < threshold,
-    "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
 }
 
 
@@ -156,17 +157,13 @@ def statistic_of(samples: Sequence[Sample], statistic: str) -> float | None:
         return None
     count = sum(sample.count for sample in samples)
     total = sum(sample.total for sample in samples)
-    match statistic:
-        case "Sum":
-            return total
-        case "SampleCount":
-            return count
-        case "Minimum":
-            return min(sample.minimum for sample in samples)
-        case "Maximum":
-            return max(sample.maximum for sample in samples)
-        case _:
-            return total / count
+    values = {
+        "SampleCount": count,
+        "Sum": total,
+        "Minimum": min(sample.minimum for sample in samples),
+        "Maximum": max(sample.maximum for sample in samples),
+    }
+    return values.get(statistic, total / count)
 
 
 def evaluate(datapoints: Sequence[float | None], rule: AlarmRule, previous: AlarmState) -> AlarmState:
@@ -175,35 +172,21 @@ def evaluate(datapoints: Sequence[float | None], rule: AlarmRule, previous: Alar
     With `ignore`, insufficient data keeps the `previous` state.
     Source: "Configuring how CloudWatch alarms treat missing data", with "Avoiding premature transitions to alarm state".
     """
-    real = [rule.is_breaching(value) for value in datapoints if value is not None]
-    recent = real[-rule.evaluation_periods :]
+    known = [rule.is_breaching(value) for value in datapoints if value is not None]
+    recent = known[-rule.evaluation_periods :]
     missing_count = rule.evaluation_periods - len(recent)
-    if missing_count == 0:
-        return AlarmState.ALARM if sum(recent) >= rule.datapoints_to_alarm else AlarmState.OK
-    match rule.missing_data:
-        case MissingData.BREACHING:
-            return AlarmState.ALARM if sum(recent) + missing_count >= rule.datapoints_to_alarm else AlarmState.OK
-        case MissingData.NOT_BREACHING:
-            return AlarmState.ALARM if sum(recent) >= rule.datapoints_to_alarm else AlarmState.OK
-        case MissingData.IGNORE:
-            if sum(recent) >= rule.datapoints_to_alarm:
-                return AlarmState.ALARM
-            return AlarmState.OK if False in recent else previous
-        case MissingData.MISSING:
-            return _evaluate_missing_as_missing(datapoints, recent, rule)
-
-
-def _evaluate_missing_as_missing(
-    datapoints: Sequence[float | None], recent: Sequence[bool], rule: AlarmRule
-) -> AlarmState:
+    breaching_count = sum(recent) + (missing_count if rule.missing_data is MissingData.BREACHING else 0)
+    if breaching_count >= rule.datapoints_to_alarm:
+        return AlarmState.ALARM
+    if missing_count == 0 or rule.missing_data in (MissingData.BREACHING, MissingData.NOT_BREACHING):
+        return AlarmState.OK
+    if rule.missing_data is MissingData.IGNORE:
+        return AlarmState.OK if False in recent else previous
     if not recent:
         return AlarmState.INSUFFICIENT_DATA
-    if sum(recent) >= rule.datapoints_to_alarm:
-        return AlarmState.ALARM
     # Breaching datapoints without a later good one also fire once they are old enough.
-    age_periods = next(age for age, value in enumerate(datapoints) if value is not None)
-    is_old_enough = len(datapoints) - age_periods >= rule.datapoints_to_alarm
-    return AlarmState.ALARM if all(recent) and is_old_enough else AlarmState.OK
+    age_periods = len(datapoints) - next(index for index, value in enumerate(datapoints) if value is not None)
+    return AlarmState.ALARM if all(recent) and age_periods >= rule.datapoints_to_alarm else AlarmState.OK
 
 
 MAX_DATAPOINTS = 1440
@@ -268,15 +251,6 @@ class AlarmReader:
     def rule(self, name: str, region: str) -> AlarmRule:
         """Return a metric alarm with its period scaled. Raises as `definition`."""
         return self.definition(name, region).scaled(self.time_scale)
-
-    def rules(self, region: str, *, name_prefix: str = "") -> list[AlarmRule]:
-        """Return the single-metric alarms of a region, scaled."""
-        pages = self._clients("cloudwatch", region).get_paginator("describe_alarms")
-        filters = {"AlarmNamePrefix": name_prefix} if name_prefix else {}
-        alarms = [alarm for page in pages.paginate(**filters) for alarm in page["MetricAlarms"]]
-        return [
-            AlarmRule.from_description(alarm).scaled(self.time_scale) for alarm in alarms if alarm.get("MetricName")
-        ]
 
     def samples(self, rule: AlarmRule, region: str, now: float) -> list[Sample]:
         """Return the samples of the rule's evaluation range."""

@@ -95,10 +95,7 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
         crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
+        **dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False),
         encipher_only=False,
         decipher_only=False,
     )

@@ -25,10 +25,6 @@ class HealthStatus(StrEnum):
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
 
-    def inverted(self) -> HealthStatus:
-        """Return the opposite."""
-        return HealthStatus.UNHEALTHY if self is HealthStatus.HEALTHY else HealthStatus.HEALTHY
-
 
 class UnsupportedRecord(ValueError):
     """A kind of record or health check that is not supported."""
@@ -181,14 +177,9 @@ def health_of_alarm(check: Route53HealthCheck, state: AlarmState, last_known: He
         return HealthStatus.HEALTHY
     if state is AlarmState.ALARM:
         return HealthStatus.UNHEALTHY
-    match check.insufficient_data:
-        case "Healthy":
-            return HealthStatus.HEALTHY
-        case "Unhealthy":
-            return HealthStatus.UNHEALTHY
-        case _:
-            # A new check without data counts as healthy.
-            return last_known or HealthStatus.HEALTHY
+    if check.insufficient_data == "LastKnownStatus":
+        return last_known or HealthStatus.HEALTHY  # a new check without data counts as healthy
+    return HealthStatus(check.insufficient_data.lower())
 
 
 def health_of_children(check: Route53HealthCheck, children: Iterable[HealthStatus]) -> HealthStatus:
@@ -222,9 +213,8 @@ def require_supported_children(check: Route53HealthCheck, children: Iterable[Rou
 
 def final_status(check: Route53HealthCheck, status: HealthStatus) -> HealthStatus:
     """Apply `Disabled` (always healthy) and then `Inverted`."""
-    if check.disabled:
-        status = HealthStatus.HEALTHY
-    return status.inverted() if check.inverted else status
+    is_healthy = check.disabled or status is HealthStatus.HEALTHY
+    return HealthStatus.HEALTHY if is_healthy != check.inverted else HealthStatus.UNHEALTHY
 
 
 def require_supported_alarm(rule: AlarmRule) -> None:

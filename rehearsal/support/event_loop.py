@@ -21,13 +21,6 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._end: asyncio.Event | None = None
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop. Raises RuntimeError before `start` and after `stop`."""
-        if self._loop is None:
-            raise RuntimeError(f"{self._name} is not running")
-        return self._loop
-
     def start(self) -> None:
         """Start the thread and wait until the loop runs."""
         if self._thread is not None:
