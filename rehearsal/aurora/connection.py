@@ -56,7 +56,7 @@ class ClientGoneError(Exception):
 
 
 class _ClusterStopped(BaseException):
-    """The cluster stopped or changed its role. Not an Exception, because mysql-mimic would answer the client."""
+    """The cluster stopped or changed its role. A BaseException, because mysql-mimic catches Exception."""
 
 
 @dataclass(frozen=True, kw_only=True)

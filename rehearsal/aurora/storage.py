@@ -73,7 +73,7 @@ class RowChange:
 
     statements: tuple[tuple[str, tuple[object, ...]], ...]
     context: ExecutionContext
-    inserts_into: str | None = None  # the table, as SQLite stores it
+    inserts_into: str | None = None  # the table name in SQLite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ A path's fault depends only on the current faults (failed regions, peering, data
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -69,13 +70,11 @@ class Layer(Protocol):
 
 def mysql_listeners(server: MySQLServer, authority: CertificateAuthority) -> ListenerStarter:
     """Return a starter of MySQL listeners with TLS, with one certificate for each set of host names."""
-    contexts = {}
+    server_context = functools.cache(authority.server_context)
 
     def start(cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> Listener:
         names = tuple(host_names)
-        if names not in contexts:
-            contexts[names] = authority.server_context(names)
-        return server.listen(cluster, host_names=names, ssl_context=contexts[names], endpoint_port=endpoint_port)
+        return server.listen(cluster, host_names=names, ssl_context=server_context(names), endpoint_port=endpoint_port)
 
     return start
 
@@ -108,15 +107,11 @@ class EmulatedNetwork:
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
-        return self.start()
+        self._write_names()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def start(self) -> Self:
-        """Write an empty names file."""
-        self._write_names()
-        return self
 
     def stop(self) -> None:
         """Close every listener and remove the names file. Safe to call twice."""
