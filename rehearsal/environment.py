@@ -27,9 +27,9 @@ from rehearsal.engine.deploy import DeployResult, deploy, stack_config
 from rehearsal.engine.monitor import ProviderResource
 from rehearsal.gc_freeze import freeze_live_objects
 from rehearsal.network.certificates import CertificateAuthority
-from rehearsal.network.network import Network, mysql_listeners
+from rehearsal.network.network import EmulatedNetwork, mysql_listeners
 from rehearsal.network.resolver import NameServer
-from rehearsal.network.route53 import Answer, PrivateDns
+from rehearsal.network.route53 import DnsAnswer, PrivateDns
 from rehearsal.support.clients import BotoClients
 from rehearsal.workload import NameAnswer, WorkloadLogin, WriteWorkload
 from settings import FailoverSettings, parse_stack_config
@@ -146,7 +146,7 @@ class Environment:
         self.authority = CertificateAuthority.create(directory)
         server = self._exit.enter_context(MySQLServer())
         self.network = self._exit.enter_context(
-            Network(
+            EmulatedNetwork(
                 regions=regions,
                 names_file=directory / "names.json",
                 start_listener=mysql_listeners(server, self.authority),
@@ -173,7 +173,7 @@ class Environment:
         self.control_plane.upstream = self.emulator.url
         self.clients = BotoClients(self.control_plane.url)
         self._exit.callback(self.clients.close)
-        self.dns = PrivateDns(self.clients, time_scale=self.time_scale, dark=lambda: self.network.failed_regions)
+        self.dns = PrivateDns(self.clients, time_scale=self.time_scale, failed_regions=lambda: self.network.failed_regions)
         names.resolve = self._endpoint_behind
         self.tls = ssl.create_default_context(cafile=str(self.authority.bundle))
 
@@ -322,7 +322,7 @@ class Environment:
         """The region whose cluster is not the writer."""
         return next(region for region in self.regions if not self.cluster(region).is_writer)
 
-    def resolve_dns(self, name: str, *, from_region: str) -> Answer:
+    def resolve_dns(self, name: str, *, from_region: str) -> DnsAnswer:
         """Return Route 53's answer for a name in a region's VPC."""
         return self.dns.resolve(name, from_region=from_region)
 

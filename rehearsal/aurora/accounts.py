@@ -1,9 +1,6 @@
-"""Users and grants: the account statements that sqlglot doesn't parse, and the check of privileges.
+"""MySQL users and grants: the account statements that sqlglot doesn't parse, and the privilege check.
 
-Owns: CREATE, ALTER and DROP USER, GRANT, REVOKE, SHOW GRANTS; who may do what. Accounts live in the volume, so that they
-replicate as they do in Aurora.
-Does not own: how a log-in is proved (mysql_log_in.py).
-Invariant: what was not granted is refused, with MySQL's number for it.
+Accounts live in the volume, so they replicate as in Aurora.
 """
 
 import hashlib
@@ -12,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rehearsal.aurora.sql import Need, SqlError, TableName, unsupported
-from rehearsal.aurora.storage import ExecutionContext, Volume
+from rehearsal.aurora.storage import Volume
 
 SUPERUSER = "rdsadmin"
-"""The name of AWS's own user: it may do everything, and nobody logs in as it."""
+"""AWS's administrative user. It has every privilege and can't log in."""
 
 IAM_PLUGIN = "AWSAuthenticationPlugin"
 PASSWORD_PLUGIN = "mysql_native_password"
@@ -37,32 +34,19 @@ _GRANT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SHOW = re.compile(rf"\s*SHOW\s+GRANTS(?:\s+FOR\s+(?:CURRENT_USER(?:\(\))?|{_ACCOUNT}))?\s*;?\s*", re.IGNORECASE)
-_TABLE_PRIVILEGES = (
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "CREATE",
-    "DROP",
-    "INDEX",
-    "ALTER",
-    "REFERENCES",
-    "TRIGGER",
+_TABLE_PRIVILEGES = tuple(
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "INDEX", "ALTER", "REFERENCES", "TRIGGER"]
 )
-_GLOBAL_PRIVILEGES = (
-    "CREATE USER",
-    "EVENT",  # also on one database, never on a table
-    "PROCESS",
-    "RELOAD",
-    "REPLICATION CLIENT",
-    "REPLICATION SLAVE",
-    "SHOW DATABASES",
+# EVENT can also be granted on one database, but not on a table.
+_GLOBAL_PRIVILEGES = tuple(
+    ["CREATE USER", "EVENT", "PROCESS", "RELOAD", "REPLICATION CLIENT", "REPLICATION SLAVE", "SHOW DATABASES"]
 )
+_INSERT_USER = 'INSERT INTO "mysql.user" (host, user, plugin, authentication_string, ssl_type) VALUES (?, ?, ?, ?, ?)'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
-    """A user as mysql.user has it."""
+class MysqlAccount:
+    """A row of mysql.user."""
 
     user: str
     host: str
@@ -73,7 +57,7 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountPlan:
-    """What an account statement comes to: changes to the volume, or rows to show."""
+    """The effect of an account statement: statements for the volume, or rows to show."""
 
     statements: tuple[_Statement, ...] = ()
     columns: tuple[str, ...] = ()
@@ -81,30 +65,28 @@ class AccountPlan:
 
 
 def is_account_statement(sql: str) -> bool:
-    """Tell whether the statement is about users or grants."""
+    """Whether the statement is about users or grants."""
     return _HEAD.match(sql) is not None
 
 
 def native_password_hash(password: str) -> str:
-    """Return what mysql_native_password keeps of a password: SHA1(SHA1(password)), in hexadecimal."""
+    """Return the hash that mysql_native_password stores: SHA1(SHA1(password)), in hexadecimal."""
     return hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest()
 
 
 def master_statements(user: str, password: str) -> tuple[_Statement, ...]:
-    """Return the statements that make the master user, who may do everything here."""
-    forget = [(f'DELETE FROM "{table}" WHERE user = ?', (user,)) for table in ("mysql.user", "aurora.grants")]
-    make = 'INSERT INTO "mysql.user" (host, user, plugin, authentication_string, ssl_type) VALUES (?, ?, ?, ?, ?)'
+    """Return the statements that create the master user with every privilege."""
+    delete = [(f'DELETE FROM "{table}" WHERE user = ?', (user,)) for table in ("mysql.user", "aurora.grants")]
     privileges = (*_TABLE_PRIVILEGES, *_GLOBAL_PRIVILEGES, "GRANT OPTION")
     grants = [_grant_row(user, "%", privilege, "*", "*") for privilege in privileges]
-    return (*forget, (make, ("%", user, PASSWORD_PLUGIN, native_password_hash(password), "")), *grants)
+    return (*delete, (_INSERT_USER, ("%", user, PASSWORD_PLUGIN, native_password_hash(password), "")), *grants)
 
 
-def find_account(volume: Volume, user: str) -> Account | None:
-    """Return the account that a client which gives this name logs in to (case counts, as it does for IAM)."""
+def find_account(volume: Volume, user: str) -> MysqlAccount | None:
+    """Return the account with this user name, or None. Names are case-sensitive, as in IAM."""
     sql = "SELECT host, user, plugin, authentication_string, ssl_type FROM \"mysql.user\" WHERE user = ? ORDER BY host = '%'"
-    _, rows = volume.query(sql, (user,), ExecutionContext(at=0.0))
-    for host, name, plugin, authentication, ssl_type in rows:
-        return Account(
+    for host, name, plugin, authentication, ssl_type in volume.rows(sql, user):
+        return MysqlAccount(
             user=str(name),
             host=str(host),
             plugin=str(plugin),
@@ -115,14 +97,14 @@ def find_account(volume: Volume, user: str) -> Account | None:
 
 
 def check_privileges(volume: Volume, user: str, needs: Sequence[Need]) -> None:
-    """Refuse what the user was not granted. Raises SqlError 1142 (a table), 1044 (a database) or 1227 (the server)."""
+    """Check that the user has every needed privilege. Raises SqlError 1142 (table), 1044 (database) or 1227 (server)."""
     if user == SUPERUSER:
         return
     granted = _grants(volume, user)
     for need in needs:
         database, table = need.table.database, need.table.name
         if database == "information_schema":
-            continue  # everybody reads it; it shows what one may see
+            continue  # readable by every user
         levels = {("*", "*"), (database, "*"), (database, table)}
         if any((need.privilege, *level) in granted for level in levels):
             continue
@@ -134,29 +116,20 @@ def check_privileges(volume: Volume, user: str, needs: Sequence[Need]) -> None:
         raise SqlError(1142, "42000", f"{need.privilege} command denied to user '{user}'@'%' for table '{table}'")
 
 
-def may_use(volume: Volume, user: str, database: str) -> bool:
-    """Tell whether the user has any privilege in that database."""
+def can_use(volume: Volume, user: str, database: str) -> bool:
+    """Whether the user has any privilege on the database."""
     if user == SUPERUSER or database == "information_schema":
         return True
     return any(level in ("*", database) for _, level, _ in _grants(volume, user))
 
 
 def plan_account_statement(sql: str, user: str, volume: Volume) -> AccountPlan:
-    """Translate an account statement, checking privileges and names. Raises SqlError."""
-    shown = _SHOW.fullmatch(sql)
-    if shown:
-        return _show_grants(volume, user, shown)
+    """Check and translate an account statement. Raises SqlError."""
     if re.match(r"\s*FLUSH\s+PRIVILEGES\s*;?\s*$", sql, re.IGNORECASE):
         return AccountPlan()
-    account = _USER.fullmatch(sql)
-    if account:
-        return _create_or_alter(volume, user, account)
-    dropped = _DROP.fullmatch(sql)
-    if dropped:
-        return _drop(volume, user, dropped)
-    granted = _GRANT.fullmatch(sql)
-    if granted:
-        return _grant(volume, user, granted)
+    for pattern, planner in ((_USER, _create_or_alter), (_DROP, _drop), (_GRANT, _grant), (_SHOW, _show_grants)):
+        if found := pattern.fullmatch(sql):
+            return planner(volume, user, found)
     raise unsupported(" ".join(sql.split()[:2]) + " in this form")
 
 
@@ -170,7 +143,7 @@ def _require(volume: Volume, user: str, privilege: str) -> None:
 
 def _exists(volume: Volume, name: str, host: str) -> bool:
     sql = 'SELECT 1 FROM "mysql.user" WHERE user = ? AND host = ?'
-    return bool(volume.query(sql, (name, host), ExecutionContext(at=0.0))[1])
+    return bool(volume.rows(sql, name, host))
 
 
 def _create_or_alter(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
@@ -196,8 +169,7 @@ def _create_or_alter(volume: Volume, user: str, found: re.Match[str]) -> Account
             statements=(('UPDATE "mysql.user" SET ssl_type = ? WHERE user = ? AND host = ?', (tls, name, host)),)
         )
     authentication = "RDS" if plugin == IAM_PLUGIN else native_password_hash(password)
-    make = 'INSERT INTO "mysql.user" (host, user, plugin, authentication_string, ssl_type) VALUES (?, ?, ?, ?, ?)'
-    return AccountPlan(statements=((make, (host, name, plugin or PASSWORD_PLUGIN, authentication, tls)),))
+    return AccountPlan(statements=((_INSERT_USER, (host, name, plugin or PASSWORD_PLUGIN, authentication, tls)),))
 
 
 def _drop(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
@@ -218,7 +190,7 @@ def _grant(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
     database = "*" if found[3] == "*" else _first(groups[3:7])
     table = "*" if (found[8] or "*") == "*" else _first(groups[8:12])
     if table == "*":
-        # A database's name is a pattern here, and \_ its underscore. Source: "GRANT Statement", MySQL manual.
+        # The database name is a pattern; \_ is a literal underscore. Source: "GRANT Statement", MySQL manual.
         database = database.replace("\\_", "_")
     name, host = _first(groups[12:16]), _first(groups[16:20]) or "%"
     if found[3] != "*" and found[8] is None:
@@ -226,7 +198,7 @@ def _grant(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
     privileges = [_privilege(part) for part in found[2].split(",")]
     if privileges == ["ALL"]:
         privileges = [*_TABLE_PRIVILEGES, *(_GLOBAL_PRIVILEGES if database == "*" else ())]
-    # Who hands on a privilege must hold it there, and the right to hand it on.
+    # A grantor needs the privilege itself and GRANT OPTION at that level.
     level = TableName(database=database, name="" if table == "*" and database != "*" else table)
     check_privileges(
         volume, user, [Need(privilege=each, table=level) for each in ("GRANT OPTION", *privileges) if each != "USAGE"]
@@ -235,14 +207,14 @@ def _grant(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:
         raise SqlError(1410, "42000", "You are not allowed to create a user with GRANT")
     if table != "*":
         sql = 'SELECT 1 FROM "aurora.tables" WHERE table_schema = ? AND table_name = ?'
-        if not volume.query(sql, (database, table), ExecutionContext(at=0.0))[1]:
+        if not volume.rows(sql, database, table):
             raise SqlError(1146, "42S02", f"Table '{database}.{table}' doesn't exist")
     if found[21]:
         privileges.append("GRANT OPTION")
     if found[1].upper() == "GRANT":
         return AccountPlan(statements=tuple(_grant_row(name, host, each, database, table) for each in privileges))
-    forget = 'DELETE FROM "aurora.grants" WHERE user = ? AND host = ? AND privilege = ? AND table_schema = ? AND table_name = ?'
-    return AccountPlan(statements=tuple((forget, (name, host, each, database, table)) for each in privileges))
+    delete = 'DELETE FROM "aurora.grants" WHERE user = ? AND host = ? AND privilege = ? AND table_schema = ? AND table_name = ?'
+    return AccountPlan(statements=tuple((delete, (name, host, each, database, table)) for each in privileges))
 
 
 def _privilege(text: str) -> str:
@@ -260,7 +232,7 @@ def _grant_row(user: str, host: str, privilege: str, database: str, table: str) 
 
 def _grants(volume: Volume, user: str) -> set[tuple[object, ...]]:
     sql = 'SELECT privilege, table_schema, table_name FROM "aurora.grants" WHERE user = ?'
-    return set(volume.query(sql, (user,), ExecutionContext(at=0.0))[1])
+    return set(volume.rows(sql, user))
 
 
 def _show_grants(volume: Volume, user: str, found: re.Match[str]) -> AccountPlan:

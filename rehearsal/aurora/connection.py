@@ -1,8 +1,6 @@
-"""One client's connection in MySQL's wire protocol: greeting, TLS, log-in, commands (mysql-mimic speaks it, this steers).
+"""A client connection in MySQL's wire protocol: greeting, TLS, log-in and commands, based on mysql-mimic.
 
-Owns: who is let in, and the form of answers and errors.
-Does not own: sockets and faults (mysql_server.py), what a statement does (aurora_session.py).
-Invariant: nothing is answered to a client that has not logged in, and nothing at all without TLS.
+A client must use TLS and log in before any command is answered.
 """
 
 import asyncio
@@ -33,15 +31,15 @@ from mysql_mimic.types import ColumnType, ServerStatus
 from mysql_mimic.variables import GlobalVariables, SessionVariables
 
 from rehearsal.aurora.accounts import IAM_PLUGIN, PASSWORD_PLUGIN
-from rehearsal.aurora.global_database import Cluster
+from rehearsal.aurora.cluster import Cluster
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
-from rehearsal.aurora.session import Result, Session
+from rehearsal.aurora.session import MysqlSession, Result
 from rehearsal.aurora.sql import SqlError
 
 logger = logging.getLogger(__name__)
 
 _LOST_CONNECTION = 2013
-_NO_PASSWORD_FITS = "00" * 20  # no password has this hash, and an empty one isn't tried against it
+_UNUSABLE_HASH = "00" * 20  # no password has this hash
 _COLUMN_TYPES = {
     "integer": ColumnType.LONGLONG,
     "double": ColumnType.DOUBLE,
@@ -54,16 +52,16 @@ _COLUMN_TYPES = {
 
 
 class ClientGoneError(Exception):
-    """The connection is over: the client went, spoke nonsense, was refused, or the cluster stopped."""
+    """The connection ended: the client left, broke the protocol or was refused, or the cluster stopped."""
 
 
-class _ClusterGone(BaseException):
-    """The cluster stopped under its client: mysql-mimic would answer any Exception, and a stopped cluster answers nothing."""
+class _ClusterStopped(BaseException):
+    """The cluster stopped or changed its role. A BaseException, because mysql-mimic catches Exception."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
-    """What a connection needs to let clients in: the cluster, whom tokens must be for, time, and known secrets."""
+class LoginContext:
+    """The cluster, token audience, clock and known secret keys that a log-in is checked against."""
 
     cluster: Cluster
     audience: TokenAudience
@@ -76,52 +74,52 @@ class _IamTokenPlugin(AbstractClearPasswordAuthPlugin):
 
     name = IAM_PLUGIN
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, login: LoginContext) -> None:
+        self._login = login
 
     async def check(self, username: str, password: str) -> str | None:
-        """Return the user when the token is good; say why it isn't in the log alone, as RDS does."""
+        """Return the user if the token is valid. Only the log has the reason of a refusal, as in RDS."""
         refusal = token_refusal(
             password,
             user=username,
-            audience=self._gate.audience,
-            now=self._gate.clock(),
-            secret_key_of=self._gate.secret_key_of,
+            audience=self._login.audience,
+            now=self._login.clock(),
+            secret_key_of=self._login.secret_key_of,
         )
         if refusal:
-            logger.warning("%s refuses the token of %s: %s", self._gate.cluster.id, username, refusal)
+            logger.warning("%s: token of user %s refused: %s", self._login.cluster.id, username, refusal)
         return None if refusal else username
 
 
 class _Identities(IdentityProvider):
-    """The accounts of the cluster's volume."""
+    """The accounts of the cluster."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, login: LoginContext) -> None:
+        self._login = login
 
     def get_plugins(self) -> Sequence[AuthPlugin]:
-        """Return how a user may prove who it is; the first is announced in the greeting."""
-        return [NativePasswordAuthPlugin(), _IamTokenPlugin(self._gate)]
+        """Return the authentication plugins. The greeting announces the first."""
+        return [NativePasswordAuthPlugin(), _IamTokenPlugin(self._login)]
 
     async def get_user(self, username: str) -> User | None:
-        """Return the account; an unknown one gets a password that nobody has, so that the answer is the same."""
-        account = self._gate.cluster.account(username)
+        """Return the account. An unknown user gets an unusable password: the error is the same as for a wrong one."""
+        account = self._login.cluster.account(username)
         if account is None:
-            return User(name=username, auth_plugin=PASSWORD_PLUGIN, auth_string=_NO_PASSWORD_FITS)
+            return User(name=username, auth_plugin=PASSWORD_PLUGIN, auth_string=_UNUSABLE_HASH)
         return User(name=account.user, auth_plugin=account.plugin, auth_string=account.authentication)
 
 
 class _WireSession(BaseSession):
-    """What mysql-mimic asks of a session, for the few commands that this package leaves to it."""
+    """The session that mysql-mimic uses for the commands that AuroraConnection doesn't handle."""
 
     def __init__(self) -> None:
         self.variables = SessionVariables(GlobalVariables())
         self.username = None
         self.database = None
-        self.aurora: Session | None = None
+        self.aurora: MysqlSession | None = None
 
     async def handle_query(self, sql: str, attrs: dict[str, str]) -> AllowedResult:
-        """Answer a prepared statement (plain queries don't come this way)."""
+        """Run a prepared statement. AuroraConnection handles plain queries."""
         assert self.aurora is not None
         try:
             return result_set(self.aurora.execute(sql))
@@ -129,21 +127,22 @@ class _WireSession(BaseSession):
             raise MysqlError(error.message, cast(ErrorCode, error.code)) from error
 
     async def close(self) -> None:
-        """Roll back what is open."""
+        """Roll back the open transaction."""
         if self.aurora is not None:
             self.aurora.close()
 
 
 class AuroraConnection(Connection):
-    """One client of a cluster."""
+    """A client connection to a cluster."""
 
-    def __init__(self, sock: socket.socket, gate: Gate, tls: ssl.SSLContext, connection_id: int) -> None:
-        # Before TLS the socket is read here, byte for byte: a stream would read ahead and lose the client's hello.
+    def __init__(self, sock: socket.socket, login: LoginContext, tls: ssl.SSLContext, connection_id: int) -> None:
+        self.wire_session = _WireSession()
+        # Before TLS this class reads the socket: a stream would read ahead into the TLS client hello.
         super().__init__(
             stream=cast(MysqlStream, None),
-            session=_WireSession(),
+            session=self.wire_session,
             control=LocalControl(),
-            identity_provider=_Identities(gate),
+            identity_provider=_Identities(login),
             ssl=tls,
         )
         self.connection_id = connection_id
@@ -151,15 +150,10 @@ class AuroraConnection(Connection):
         self.latency_seconds: Callable[[], float] = lambda: 0.0
         self.status_flags = ServerStatus.SERVER_STATUS_AUTOCOMMIT
         self._sock = sock
-        self._gate = gate
-
-    @property
-    def wire_session(self) -> _WireSession:
-        """The session, as what it is here."""
-        return cast(_WireSession, self.session)
+        self._login = login
 
     async def greet(self) -> None:
-        """Send the greeting and read the client's wish for TLS. Raises ClientGoneError."""
+        """Send the greeting and read the client's TLS request. Raises ClientGoneError."""
         default_plugin = self.identity_provider.get_default_plugin()
         data, self._auth_state = await default_plugin.start()
         assert isinstance(data, bytes)
@@ -177,19 +171,19 @@ class AuroraConnection(Connection):
         header = await self._read_raw(4)
         length = int.from_bytes(header[:3], "little")
         if length > 65536 or header[3] != 1:
-            raise ClientGoneError("it doesn't speak MySQL")
+            raise ClientGoneError("not a MySQL client")
         body = await self._read_raw(length)
         try:
             response = packets.parse_handshake_response(capabilities=self.server_capabilities, data=body)
-        except Exception as error:  # mysql-mimic meets nonsense with any of them
-            raise ClientGoneError("it doesn't speak MySQL") from error
+        except Exception as error:  # mysql-mimic raises various exceptions for invalid packets
+            raise ClientGoneError("not a MySQL client") from error
         if not isinstance(response, SSLRequest):
             refusal = "Connections using insecure transport are prohibited while --require_secure_transport=ON."
             await self._send_raw(self.sql_error(SqlError(3159, "HY000", refusal)), sequence=2)
             raise ClientGoneError("no TLS")
 
     async def start_tls(self) -> None:
-        """Do the TLS handshake and go on over it. Raises OSError or ssl.SSLError."""
+        """Do the TLS handshake. Raises OSError or ssl.SSLError."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
@@ -199,15 +193,15 @@ class AuroraConnection(Connection):
         self.transport = transport
         self.stream = MysqlStream(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
         next(self.stream.seq)  # the greeting
-        next(self.stream.seq)  # the wish for TLS
+        next(self.stream.seq)  # the TLS request
 
     async def serve(self) -> None:
-        """Log the client in and answer it until it goes. Raises ClientGoneError, OSError or ssl.SSLError."""
+        """Log the client in and answer its commands. Raises ClientGoneError, OSError or ssl.SSLError."""
         try:
             response = packets.parse_handshake_response_41(
                 capabilities=self.server_capabilities, data=await self.stream.read()
             )
-        except Exception as error:  # mysql-mimic meets nonsense with any of them
+        except Exception as error:  # mysql-mimic raises various exceptions for invalid packets
             raise ClientGoneError("no log-in") from error
         self.capabilities = response.capabilities & self.server_capabilities
         self.client_plugin_name = response.client_plugin
@@ -225,16 +219,16 @@ class AuroraConnection(Connection):
         self.stream.reset_seq()
         try:
             await self.command_phase()
-        except _ClusterGone as error:
+        except _ClusterStopped as error:
             raise ClientGoneError("the cluster stopped or changed its role") from error
         finally:
             await self.session.close()
 
     def ok(self, **kwargs: Any) -> bytes:
-        """Return an OK packet; the first one, after the proof of identity, opens the session, or is an error instead."""
+        """Return an OK packet. The first one, after authentication, opens the session or is an error packet."""
         if self.wire_session.aurora is None and self.session.username is not None:
             try:
-                session = self._gate.cluster.session(self.session.username, self.connection_id)
+                session = self._login.cluster.session(self.session.username, self.connection_id)
                 if self.session.database:
                     session.use(self.session.database)
             except SqlError as error:
@@ -243,17 +237,17 @@ class AuroraConnection(Connection):
         return super().ok(**kwargs)
 
     def error(self, **kwargs: Any) -> bytes:
-        """Return an error packet, with MySQL's words for a refused log-in."""
+        """Return an error packet with MySQL's SQLSTATE for a refused log-in."""
         code = int(kwargs.get("code", ErrorCode.UNKNOWN_ERROR))
         state = "28000" if code == ErrorCode.ACCESS_DENIED_ERROR else "HY000"
         return self.sql_error(SqlError(code, state, str(kwargs.get("msg", ""))))
 
     def sql_error(self, error: SqlError) -> bytes:
-        """Return the error packet of an SqlError."""
+        """Return the error packet of a SqlError."""
         return b"\xff" + error.code.to_bytes(2, "little") + b"#" + error.state.encode() + error.message.encode()
 
     async def handle_query(self, data: bytes) -> None:
-        """Answer a query: rows, OK, or an error. Raises ClientGoneError when the cluster has stopped meanwhile."""
+        """Answer a query with rows, OK or an error."""
         delay = self.latency_seconds()
         if delay > 0:
             await asyncio.sleep(delay)
@@ -264,35 +258,31 @@ class AuroraConnection(Connection):
             result = session.execute(query.sql)
         except SqlError as error:
             if error.code == _LOST_CONNECTION:
-                raise _ClusterGone from error
+                raise _ClusterStopped from error
             await self.stream.write(self.sql_error(error))
             return
-        self._note_status(session)
+        self._update_status(session)
         if result.columns:
             await self.write_text_resultset(result_set(result))
             return
         await self.stream.write(self.ok(affected_rows=result.affected_rows, last_insert_id=result.last_insert_id))
 
     async def handle_init_db(self, data: bytes) -> None:
-        """Change the default database."""
-        if await self._use(data.decode()):
-            await self.stream.write(self.ok())
-
-    async def handle_change_user(self, data: bytes) -> None:
-        """Refuse: a pool that needs it can reconnect."""
-        await self.stream.write(self.sql_error(SqlError(1047, "08S01", "Unknown command")))
-
-    async def _use(self, database: str) -> bool:
+        """Set the default database."""
         session = self.wire_session.aurora
         assert session is not None
         try:
-            session.use(database)
+            session.use(data.decode())
         except SqlError as error:
             await self.stream.write(self.sql_error(error))
-            return False
-        return True
+        else:
+            await self.stream.write(self.ok())
 
-    def _note_status(self, session: Session) -> None:
+    async def handle_change_user(self, data: bytes) -> None:
+        """Refuse COM_CHANGE_USER."""
+        await self.stream.write(self.sql_error(SqlError(1047, "08S01", "Unknown command")))
+
+    def _update_status(self, session: MysqlSession) -> None:
         self.status_flags = ServerStatus(0)
         if session.autocommit:
             self.status_flags |= ServerStatus.SERVER_STATUS_AUTOCOMMIT
@@ -308,13 +298,13 @@ class AuroraConnection(Connection):
         while len(data) < size:
             more = await asyncio.get_running_loop().sock_recv(self._sock, size - len(data))
             if not more:
-                raise ClientGoneError("it went away")
+                raise ClientGoneError("connection closed")
             data += more
         return data
 
 
 def result_set(result: Result) -> ResultSet:
-    """Return a result as mysql-mimic writes it."""
+    """Convert a result for mysql-mimic."""
     columns = [
         ResultColumn(
             name=column.name,

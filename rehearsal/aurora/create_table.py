@@ -1,8 +1,6 @@
-"""CREATE TABLE of MySQL in SQLite's words, with the limits that MySQL would enforce as CHECK constraints.
+"""Translation of CREATE TABLE into SQLite, with MySQL's limits as CHECK constraints.
 
-Owns: column types, lengths, keys, defaults; the catalogue rows that describe a table.
-Does not own: every other statement (aurora_sql.py).
-Invariant: a clause that would change what the table accepts is translated or refused (NotImplementedError), never dropped.
+A clause that changes the accepted rows is translated or refused with NotImplementedError.
 """
 
 from sqlglot import exp
@@ -10,18 +8,18 @@ from sqlglot import exp
 _INTEGERS = {"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"}
 _UNSIGNED = {"UTINYINT", "USMALLINT", "UMEDIUMINT", "UINT", "UBIGINT"}
 _TEXTS = {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "JSON", "ENUM"}
-_MOMENTS = {"DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
+_DATETIMES = {"DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
 _BINARIES = {"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"}
-_EXACT_DIGITS = 15  # what a double, which is all that SQLite has, holds exactly
+_EXACT_DIGITS = 15  # the digits that a double, SQLite's only decimal type, holds exactly
 
 _Statement = tuple[str, tuple[object, ...]]
 
 
 def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str) -> tuple[_Statement, ...]:
-    """Return the statements that make the table and describe it in the catalogue.
+    """Return the statements that create the table and its catalog rows.
 
     Raises:
-        NotImplementedError: for a clause that the stand-in doesn't know, naming it.
+        NotImplementedError: a clause is not supported.
     """
     primary_key = _primary_key(tree)
     lines: list[str] = []
@@ -38,9 +36,9 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
     if primary_key and not auto_increment:
         lines.append(f"PRIMARY KEY ({', '.join(map(_quoted, primary_key))})")
     exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
-    make = (f'CREATE TABLE {exists}"{stored_as}" ({", ".join(lines)})', ())
+    create = (f'CREATE TABLE {exists}"{stored_as}" ({", ".join(lines)})', ())
     describe = ('INSERT OR IGNORE INTO "aurora.tables" VALUES (?, ?)', (database, name))
-    return (make, describe, *rows)
+    return (create, describe, *rows)
 
 
 def _quoted(name: str) -> str:
@@ -59,7 +57,7 @@ def _primary_key(tree: exp.Create) -> tuple[str, ...]:
 
 
 def _column(node: exp.ColumnDef, primary_key: tuple[str, ...]) -> tuple[str, str, int]:
-    """Return SQLite's definition, the type by which a client decodes it, and the scale of a decimal."""
+    """Return SQLite's column definition, the client's column type and the scale of a decimal."""
     kind = node.args.get("kind")
     if not isinstance(kind, exp.DataType):
         raise NotImplementedError(f"column {node.name} without a type")
@@ -75,7 +73,7 @@ def _column(node: exp.ColumnDef, primary_key: tuple[str, ...]) -> tuple[str, str
     for constraint in node.constraints:
         parts.extend(_column_constraint(node.name, constraint.kind))
     if node.name in primary_key and "NOT NULL" not in parts:
-        parts.append("NOT NULL")  # SQLite alone allows NULL in a primary key
+        parts.append("NOT NULL")  # SQLite allows NULL in a primary key
     if check:
         parts.append(f"CONSTRAINT {_quoted(check[0] + ':' + node.name)} CHECK ({check[1]})")
     return " ".join(parts), client_type, scale
@@ -102,8 +100,8 @@ def _type(name: str, kind: exp.DataType) -> tuple[str, str, int, tuple[str, str]
         if type_name == "ENUM":
             check = ("truncated", f"{column} IN ({', '.join(each.sql('sqlite') for each in kind.expressions)})")
         return "TEXT COLLATE NOCASE", "text", 0, check
-    if type_name in _MOMENTS or type_name == "DATE":
-        return "TEXT", "datetime" if type_name in _MOMENTS else "date", 0, None
+    if type_name in _DATETIMES or type_name == "DATE":
+        return "TEXT", "datetime" if type_name in _DATETIMES else "date", 0, None
     if type_name in _BINARIES:
         return "BLOB", "blob", 0, None
     raise NotImplementedError(f"the type {type_name} of column {name}")
@@ -129,7 +127,7 @@ def _column_constraint(name: str, kind: exp.Expr) -> list[str]:
 
 def _table_constraint(node: exp.Expr) -> list[str]:
     if isinstance(node, exp.PrimaryKey | exp.IndexColumnConstraint):
-        return []  # the key is added once, by name; a plain index changes speed only
+        return []  # create_table_plan adds the key; a plain index has no effect on results
     if isinstance(node, exp.UniqueColumnConstraint):
         return [f"UNIQUE ({', '.join(_quoted(each.name) for each in node.this.expressions)})"]
     if isinstance(node, exp.CheckColumnConstraint):

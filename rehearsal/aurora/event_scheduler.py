@@ -1,12 +1,7 @@
-"""MySQL's event scheduler, as much of it as a rehearsal needs: statements that the writer's database runs by itself.
+"""MySQL's event scheduler: recurring statements that the writer runs, such as the heartbeat event.
 
-Owns: CREATE, ALTER and DROP EVENT, and which executions are due in a span of time.
-Does not own: when the scheduler works (aurora.py: on the writer, while it takes commits), storage (aurora_volume.py).
-Invariant: an execution belongs to one instant, its due time; who looks at the database, and when, changes nothing about it.
-
-There is no thread: whoever looks at the global database first makes it run what became due since the last look, each
-execution committed at its due time. A recurring event is due at its start (a whole second) and each interval after it.
-What was due while nothing could be committed is left out, not made up for.
+A recurring event is due at its start (a whole second) and once in each interval after it. Each execution commits at its due
+time, independent of when the database is accessed. Executions that fall due while the writer accepts no commits are skipped.
 Source: "CREATE EVENT Statement" and "Event Scheduler Configuration" (MySQL 8.0 reference manual).
 """
 
@@ -17,7 +12,7 @@ from dataclasses import dataclass
 
 from rehearsal.aurora.accounts import check_privileges
 from rehearsal.aurora.sql import Kind, Need, SqlError, TableName, plan, unsupported
-from rehearsal.aurora.storage import Change, ExecutionContext, Volume
+from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
 _NAME = r"(?:`?([\w$]+)`?\s*\.\s*)?`?([\w$]+)`?"
 _HEAD = re.compile(r"\s*(CREATE|ALTER|DROP)\s+EVENT\b", re.IGNORECASE)
@@ -33,7 +28,7 @@ _WHERE = "WHERE event_schema = ? AND event_name = ?"
 
 @dataclass(frozen=True, kw_only=True)
 class DueExecution:
-    """One execution of an event: when (seconds since the epoch), as whom, and what."""
+    """One execution of an event; `at` is in seconds since the epoch."""
 
     at: float
     definer: str
@@ -42,25 +37,25 @@ class DueExecution:
 
 
 def is_event_statement(sql: str) -> bool:
-    """Tell whether the statement makes, changes or drops an event."""
+    """Whether the statement creates, changes or drops an event."""
     return _HEAD.match(sql) is not None
 
 
-def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) -> Change | None:
-    """Translate an event statement, checking privileges and names; None when there is nothing to do. Raises SqlError."""
+def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) -> RowChange | None:
+    """Check and translate an event statement. Return None if it changes nothing. Raises SqlError."""
     created = _CREATE.fullmatch(sql)
     if created:
         return _create(created, context, volume)
     altered = _ALTER.fullmatch(sql)
     if altered:
-        key = _permitted(altered[1], altered[2], context, volume)
+        key = _checked_key(altered[1], altered[2], context, volume)
         if not _exists(volume, key):
             raise SqlError(1539, "HY000", f"Unknown event '{key[1]}'")
         status = altered[3].upper() + "D"
         return _change(context, f'UPDATE "aurora.events" SET status = ? {_WHERE}', (status, *key))
     dropped = _DROP.fullmatch(sql)
     if dropped:
-        key = _permitted(dropped[2], dropped[3], context, volume)
+        key = _checked_key(dropped[2], dropped[3], context, volume)
         if _exists(volume, key):
             return _change(context, f'DELETE FROM "aurora.events" {_WHERE}', key)
         if dropped[1]:
@@ -70,12 +65,12 @@ def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) ->
 
 
 def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExecution]:
-    """Return what is due later than `after` and not later than `until` (seconds since the epoch), in order."""
+    """Return the executions due after `after` and up to `until` (seconds since the epoch), in order."""
     sql = (
         "SELECT definer, event_schema, body, starts_at, interval_value FROM \"aurora.events\" WHERE status = 'ENABLED'"
     )
     due: list[DueExecution] = []
-    for definer, database, body, starts_at, interval in volume.query(sql, (), ExecutionContext(at=until))[1]:
+    for definer, database, body, starts_at, interval in volume.rows(sql):
         start, seconds = float(str(starts_at)), int(str(interval))
         first = max(0, math.floor((after - start) / seconds) + 1)
         last = math.floor((until - start) / seconds)
@@ -86,10 +81,10 @@ def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExe
     return sorted(due, key=lambda execution: execution.at)
 
 
-def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: float = 0.0) -> Change | None:
-    """Run one execution with its definer's privileges; None when it failed, which MySQL only writes to its error log.
+def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: float = 0.0) -> RowChange | None:
+    """Run one execution with its definer's privileges. Return None if it failed; MySQL only logs the error.
 
-    `clock_skew_seconds`: how far the engine's clock, which the body asks for the time, is ahead.
+    `clock_skew_seconds` is how far the engine's SQL clock is ahead.
     """
     context = ExecutionContext(
         at=execution.at + clock_skew_seconds, user=execution.definer, database=execution.database
@@ -97,18 +92,16 @@ def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: 
     try:
         planned = plan(execution.sql, execution.database)
         check_privileges(volume, execution.definer, planned.needs)
-        change = Change(statements=planned.statements, context=context, inserts_into=planned.inserts_into)
+        change = RowChange(statements=planned.statements, context=context, inserts_into=planned.inserts_into)
         volume.apply([change])
     except SqlError:
         return None
     return change
 
 
-def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> Change | None:
-    database, name = key = _permitted(found[2], found[3], context, volume)
-    known = 'SELECT 1 FROM "aurora.schemata" WHERE schema_name = ?'
-    if not volume.query(known, (database,), context)[1]:
-        raise SqlError(1049, "42000", f"Unknown database '{database}'")
+def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> RowChange | None:
+    database, name = key = _checked_key(found[2], found[3], context, volume)
+    volume.require_database(database)
     if _exists(volume, key):
         if found[1]:
             return None
@@ -132,17 +125,17 @@ def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> 
     return _change(context, 'INSERT INTO "aurora.events" VALUES (?, ?, ?, ?, ?, ?, ?, ?)', row)
 
 
-def _permitted(database: str | None, name: str, context: ExecutionContext, volume: Volume) -> tuple[str, str]:
-    chosen = database or context.database
-    if not chosen:
+def _checked_key(database: str | None, name: str, context: ExecutionContext, volume: Volume) -> tuple[str, str]:
+    database = database or context.database
+    if not database:
         raise SqlError(1046, "3D000", "No database selected")
-    check_privileges(volume, context.user, [Need(privilege="EVENT", table=TableName(database=chosen, name=""))])
-    return chosen, name
+    check_privileges(volume, context.user, [Need(privilege="EVENT", table=TableName(database=database, name=""))])
+    return database, name
 
 
 def _exists(volume: Volume, key: tuple[str, str]) -> bool:
-    return bool(volume.query(f'SELECT 1 FROM "aurora.events" {_WHERE}', key, ExecutionContext(at=0.0))[1])
+    return bool(volume.rows(f'SELECT 1 FROM "aurora.events" {_WHERE}', *key))
 
 
-def _change(context: ExecutionContext, text: str, parameters: Sequence[object]) -> Change:
-    return Change(statements=((text, tuple(parameters)),), context=context)
+def _change(context: ExecutionContext, text: str, parameters: Sequence[object]) -> RowChange:
+    return RowChange(statements=((text, tuple(parameters)),), context=context)

@@ -1,15 +1,11 @@
-"""The data plane of an Aurora global database: clusters, replication, roles, and what a failover loses.
+"""An emulated Aurora global database: clusters, roles, replication and the transactions that a failover loses.
 
-Owns: which cluster is the writer, what was committed, what has been replicated.
-Does not own: the MySQL protocol (mysql_server.py), AWS's API and the time that it takes (control_plane.py), who reaches
-whom (network.py), what a statement does (aurora_session.py and what it stands on).
-Invariant: at most one cluster takes commits; a commit that was acknowledged is in the log, in order, exactly once, until a
-failover loses it, and then it is in `lost_transactions`.
+At most one cluster accepts commits. Every acknowledged commit stays in the log, in order, until a failover loses it; then
+it is in `lost_transactions`.
 
-Replication and MySQL's event scheduler run without a thread: whoever looks at a cluster first makes the writer commit what
-was due by then (aurora_events.py), each at its own time, and applies what is old enough. Whatever changes roles, lag or
-running holds the lock in the same way, so between two looks nothing else changes. The stream between
-two regions is AWS's own network, so it doesn't suffer from a cut peering; it stops when the writer or the reader stops.
+No thread runs replication or MySQL's event scheduler. Each access to a cluster first commits the due events of the writer
+at their due times, and then applies every commit that is older than the lag. Replication between regions uses AWS's
+network, not the VPC peering: it stops only when the writer or the reader stops.
 """
 
 import threading
@@ -21,24 +17,24 @@ from datetime import UTC, datetime
 from rehearsal.aurora.accounts import SUPERUSER, master_statements
 from rehearsal.aurora.cluster import Cluster
 from rehearsal.aurora.event_scheduler import due_executions, execute_due
-from rehearsal.aurora.point_in_time import Journal
+from rehearsal.aurora.point_in_time import ContinuousBackup
 from rehearsal.aurora.replication import (
     FailoverOutcome,
     Lag,
     LogEntry,
-    MasterUser,
+    MasterLogin,
     OperationRefusedError,
     Statement,
     Transaction,
 )
 from rehearsal.aurora.sql import SqlError
-from rehearsal.aurora.storage import Change, ExecutionContext, format_moment
+from rehearsal.aurora.storage import ExecutionContext, RowChange, format_datetime
 
 __all__ = [
     "Cluster",
     "FailoverOutcome",
     "GlobalDatabase",
-    "MasterUser",
+    "MasterLogin",
     "OperationRefusedError",
     "SqlError",
     "Statement",
@@ -47,7 +43,7 @@ __all__ = [
 
 
 class GlobalDatabase:
-    """One global database. Thread-safe. `clock` gives seconds since the epoch; the lag is in seconds."""
+    """A thread-safe global database. `clock` returns seconds since the epoch."""
 
     def __init__(self, *, clock: Callable[[], float], replication_lag_seconds: float = 0.05) -> None:
         self.clock = clock
@@ -60,11 +56,11 @@ class GlobalDatabase:
         self._committed_at: float | None = None
         self._events_run_until = clock()
         self._lost: list[Transaction] = []
-        self._journal = Journal(begun_at=clock())
+        self._backup = ContinuousBackup(started_at=clock())
 
     @property
     def replication_lag_seconds(self) -> float:
-        """How old a commit is when a reader applies it. Setting it first applies what is old enough by the former one."""
+        """The age at which a reader applies a commit. A new value applies from now on."""
         return self._lag_seconds
 
     @replication_lag_seconds.setter
@@ -80,7 +76,7 @@ class GlobalDatabase:
 
     @property
     def writer(self) -> Cluster:
-        """The cluster with the writer's role. Raises OperationRefusedError when there is none."""
+        """The cluster with the writer role. Raises OperationRefusedError if there is none."""
         with self._lock:
             if self.writer_id is None:
                 raise OperationRefusedError("the global database has no writer")
@@ -88,12 +84,12 @@ class GlobalDatabase:
 
     @property
     def lost_transactions(self) -> tuple[Transaction, ...]:
-        """Every acknowledged transaction that a failover has lost, oldest first."""
+        """The acknowledged transactions that failovers lost, oldest first."""
         with self._lock:
             return tuple(self._lost)
 
     def cluster(self, cluster_id: str) -> Cluster:
-        """Return a cluster. Raises OperationRefusedError when there is none of that id."""
+        """Return a cluster. Raises OperationRefusedError for an unknown id."""
         with self._lock:
             if cluster_id not in self._clusters:
                 raise OperationRefusedError(f"no cluster {cluster_id}")
@@ -105,25 +101,25 @@ class GlobalDatabase:
         region: str,
         *,
         writer: bool,
-        master: MasterUser | None = None,
+        master: MasterLogin | None = None,
         database: str | None = None,
     ) -> Cluster:
-        """Add a cluster; a reader starts as a copy of the writer's volume, and takes no master and no database.
+        """Add a cluster. A reader starts as a copy of the writer's volume and takes no master user and no database.
 
         Raises:
-            OperationRefusedError: a second writer, a reader without a writer or with a master or database, an id in use.
+            OperationRefusedError: the id is in use, there are two writers, or a reader has a master or database.
 
-        Source: "CreateDBCluster" (Amazon RDS API reference): a secondary is given none of the three.
+        Source: "CreateDBCluster" (Amazon RDS API reference).
         """
         with self.locked():
             if cluster_id in self._clusters:
-                raise OperationRefusedError(f"cluster {cluster_id} exists")
+                raise OperationRefusedError(f"cluster {cluster_id} already exists")
             if writer == (self.writer_id is not None):
-                raise OperationRefusedError("a global database has exactly one writer, and it is added first")
+                raise OperationRefusedError("a global database has exactly one writer; add it first")
             if not writer and (master or database):
-                raise OperationRefusedError("a secondary takes its users and databases from the writer")
+                raise OperationRefusedError("a secondary cluster copies its users and databases from the writer")
             if not writer and not self.writer.running:
-                raise OperationRefusedError("the writer isn't running, and a secondary starts as a copy of it")
+                raise OperationRefusedError("the writer isn't running; a secondary starts as a copy of it")
             cluster = Cluster(self, cluster_id, region)
             self._clusters[cluster_id] = cluster
             if not writer:
@@ -133,35 +129,35 @@ class GlobalDatabase:
             statements = master_statements(master.name, master.password) if master else ()
             if database:
                 statements = (*statements, ('INSERT INTO "aurora.schemata" (schema_name) VALUES (?)', (database,)))
-            created = [Change(statements=statements, context=ExecutionContext(at=self.clock()))]
+            created = [RowChange(statements=statements, context=ExecutionContext(at=self.clock()))]
             cluster.volume.apply(created)
-            self._journal.begin(created)
+            self._backup.start_with(created)
             return cluster
 
     def add_restored_cluster(self, cluster_id: str, region: str, *, source: "GlobalDatabase", at: float) -> Cluster:
-        """Add the first cluster as a copy of what the writer of another global database was at `at`.
+        """Add the first cluster as a copy of another global database's writer as of `at` (seconds since the epoch).
 
         Raises:
-            OperationRefusedError: there is a cluster already, or the source keeps nothing from that long ago.
+            OperationRefusedError: a cluster exists, or the source's backup starts later than `at`.
         """
         with source.locked(), self.locked():
             if self._clusters:
-                raise OperationRefusedError("a restored cluster is one of its own")
+                raise OperationRefusedError("a cluster is restored into an empty global database only")
             cluster = Cluster(self, cluster_id, region)
-            source._journal.restore(cluster.volume, at)
-            self._journal.begin_as(cluster.volume)
+            source._backup.restore(cluster.volume, at)
+            self._backup.start_from(cluster.volume)
             self._clusters[cluster_id] = cluster
             self.writer_id = cluster_id
             return cluster
 
     @property
     def earliest_restorable_at(self) -> float:
-        """How far back a copy may go, in seconds since the epoch."""
+        """The earliest restorable time, in seconds since the epoch."""
         with self._lock:
-            return self._journal.earliest_at
+            return self._backup.earliest_at
 
     def remove_cluster(self, cluster_id: str) -> None:
-        """Delete a cluster and its volume. Raises OperationRefusedError for the writer while readers remain."""
+        """Delete a cluster and its volume. Raises OperationRefusedError if it is the writer and readers remain."""
         with self.locked():
             cluster = self.cluster(cluster_id)
             if cluster.is_writer and len(self._clusters) > 1:
@@ -173,22 +169,22 @@ class GlobalDatabase:
                 self.writer_id = None
             cluster.volume.close()
 
-    def change_master_password(self, master: MasterUser) -> None:
-        """Set the master's password on the writer, from where it replicates, as ModifyDBCluster does."""
+    def change_master_password(self, master: MasterLogin) -> None:
+        """Set the master password on the writer, as ModifyDBCluster does. It replicates to the readers."""
         with self.locked():
             statements = master_statements(master.name, master.password)
-            change = Change(statements=statements, context=ExecutionContext(at=self.clock()))
+            change = RowChange(statements=statements, context=ExecutionContext(at=self.clock()))
             self.writer.commit(SUPERUSER, [(f"ALTER USER '{master.name}'@'%' IDENTIFIED BY <secret>", change)])
 
     def stop(self, cluster_id: str) -> None:
-        """Make a cluster's databases go dark: no commits, no connections, and its stream stops where it is."""
+        """Stop a cluster: it accepts no commits and no connections, and its replication stops."""
         with self.locked():
             cluster = self.cluster(cluster_id)
             cluster.running = False
             cluster.incarnation += 1
 
     def start(self, cluster_id: str) -> None:
-        """Bring a cluster back: as what it was, or, when another became the writer, as a reader with the writer's volume."""
+        """Start a cluster in its former role, or as a copy of the new writer after a failover."""
         with self.locked():
             cluster = self.cluster(cluster_id)
             if not cluster.running:
@@ -197,7 +193,7 @@ class GlobalDatabase:
             self._replicate(self.clock())
 
     def fence(self, cluster_id: str) -> None:
-        """Make the writer refuse commits, which is how a switchover begins. Raises OperationRefusedError for a reader."""
+        """Make the writer refuse commits at the start of a switchover. Raises OperationRefusedError for a reader."""
         with self.locked():
             cluster = self.cluster(cluster_id)
             if not cluster.is_writer:
@@ -205,15 +201,15 @@ class GlobalDatabase:
             cluster.fenced = True
 
     def unfence(self, cluster_id: str) -> None:
-        """Take commits again, after a switchover that was given up."""
+        """Accept commits again after a cancelled switchover."""
         with self.locked():
             self.cluster(cluster_id).fenced = False
 
     def failover(self, target_id: str) -> FailoverOutcome:
-        """Promote a reader at once; what hasn't reached it is lost, and every other cluster becomes a copy of it.
+        """Promote a reader at once. Lose the commits that it lacks, and make every other cluster a copy of it.
 
         Raises:
-            OperationRefusedError: the target is unknown, stopped, rejoining, or the writer already.
+            OperationRefusedError: the target is unknown, stopped, rejoining or already the writer.
         """
         with self.locked():
             target = self._promotable(target_id)
@@ -223,7 +219,7 @@ class GlobalDatabase:
             kept = target.applied_at if target.applied_at is not None or not lost else lost[0].committed_at
             lag = lost[-1].committed_at - (kept or 0.0) if lost else 0.0
             self._lost.extend(lost)
-            self._journal.lose_after(target.applied_sequence)
+            self._backup.discard_after(target.applied_sequence)
             self._log.clear()
             for cluster in self._clusters.values():
                 cluster.must_rejoin = cluster is not target
@@ -233,31 +229,31 @@ class GlobalDatabase:
             return FailoverOutcome(lost_transactions=lost, lag_seconds=lag)
 
     def switchover(self, target_id: str) -> None:
-        """Fence the writer, apply all that it has committed on the target, and swap the roles: nothing is lost.
+        """Apply every commit of the writer on the target and swap the roles, without a loss.
 
         Raises:
-            OperationRefusedError: the target is unknown, stopped, rejoining or the writer; or the writer isn't running.
+            OperationRefusedError: the target is unknown, stopped, rejoining or the writer, or the writer isn't running.
         """
         with self.locked():
             target = self._promotable(target_id)
             if not self.writer.running:
-                raise OperationRefusedError("the writer isn't running; only a failover can leave it behind")
+                raise OperationRefusedError("the writer isn't running; only a failover can promote a reader now")
             self._apply(target, until=float("inf"))
             self._promote(target)
 
     def close(self) -> None:
-        """Free every volume."""
+        """Close every volume."""
         with self._lock:
             for cluster in self._clusters.values():
                 cluster.running = False
                 cluster.volume.close()
             self._clusters.clear()
             self.writer_id = None
-            self._journal.close()
+            self._backup.close()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock, with events and replication as far as they are by now."""
+        """Bring events and replication up to date and hold the lock."""
         with self._lock:
             now = self.clock()
             self._run_events(now)
@@ -265,9 +261,9 @@ class GlobalDatabase:
             yield
 
     def log_commit(
-        self, cluster: Cluster, user: str, work: Sequence[tuple[str, Change]], *, at: float | None = None
+        self, cluster: Cluster, user: str, work: Sequence[tuple[str, RowChange]], *, at: float | None = None
     ) -> None:
-        """Put a commit of the writer into the log, as of now or of `at`. Cluster.commit calls this."""
+        """Append a commit of the writer to the log, as of now or of `at`."""
         self._sequence += 1
         self._committed_at = max(self.clock() if at is None else at, self._committed_at or 0.0)
         transaction = Transaction(
@@ -278,28 +274,30 @@ class GlobalDatabase:
         )
         cluster.applied_sequence, cluster.applied_at = self._sequence, self._committed_at
         entry = LogEntry(transaction=transaction, changes=tuple(change for _, change in work))
-        self._journal.record(entry)
+        self._backup.record(entry)
         if len(self._clusters) > 1:
             self._log.append(entry)
 
     def status_rows(self) -> list[tuple[object, ...]]:
-        """Return what information_schema.aurora_global_db_status shows, the writer first.
+        """Return the rows of information_schema.aurora_global_db_status, the writer first.
 
-        Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user guide): the primary's lags are 0 and
-        its time of calculation is 1970-01-01.
+        The writer's lags are 0 and its calculation time is 1970-01-01.
+        Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user guide).
         """
         rows: list[tuple[object, ...]] = []
         for cluster in self.clusters:
             lag = Lag(measured_at=0.0, durability_ms=0.0, rpo_ms=0.0) if cluster.is_writer else cluster.last_lag
-            moment = format_moment(datetime.fromtimestamp(lag.measured_at, UTC), 6)
+            calculated_at = format_datetime(datetime.fromtimestamp(lag.measured_at, UTC), 6)
             position = cluster.applied_sequence
-            rows.append((cluster.region, position, round(lag.durability_ms), round(lag.rpo_ms), moment, position))
+            rows.append(
+                (cluster.region, position, round(lag.durability_ms), round(lag.rpo_ms), calculated_at, position)
+            )
         return rows
 
     def _promotable(self, target_id: str) -> Cluster:
         target = self.cluster(target_id)
         if target.is_writer:
-            raise OperationRefusedError(f"{target_id} is the writer already")
+            raise OperationRefusedError(f"{target_id} is already the writer")
         if not target.running:
             raise OperationRefusedError(f"{target_id} isn't running")
         if target.must_rejoin:
@@ -309,12 +307,12 @@ class GlobalDatabase:
     def _promote(self, target: Cluster) -> None:
         for cluster in (self.writer, target):
             cluster.fenced = False
-            cluster.incarnation += 1  # a change of role restarts the engine: its connections are gone
+            cluster.incarnation += 1  # a role change restarts the engine and closes its connections
         self.writer_id = target.id
         self._replicate(self.clock())
 
     def _run_events(self, now: float) -> None:
-        """Make the writer commit what became due since the last look; while it takes no commits, nothing runs."""
+        """Commit the writer's events that became due since the last call. A stopped or fenced writer skips them."""
         after, self._events_run_until = self._events_run_until, max(now, self._events_run_until)
         writer = self._clusters.get(self.writer_id or "")
         if writer is None or not writer.running or writer.fenced:
@@ -325,7 +323,7 @@ class GlobalDatabase:
                 self.log_commit(writer, execution.definer, [(execution.sql, change)], at=execution.at)
 
     def _replicate(self, now: float) -> None:
-        """Apply what is old enough on every reader whose stream is up, and measure its lag."""
+        """Apply every commit older than the lag on each running reader, and measure the reader's lag."""
         writer = self._clusters.get(self.writer_id or "")
         if writer is None or not writer.running:
             return
@@ -336,11 +334,11 @@ class GlobalDatabase:
                 self._copy_from_writer(reader)
                 reader.incarnation += 1
             self._apply(reader, until=now - self._lag_seconds)
-            waiting = next((e for e in self._log if e.transaction.sequence > reader.applied_sequence), None)
-            rpo_ms = (now - waiting.transaction.committed_at) * 1000 if waiting else 0.0
+            oldest = next((e for e in self._log if e.transaction.sequence > reader.applied_sequence), None)
+            rpo_ms = (now - oldest.transaction.committed_at) * 1000 if oldest else 0.0
             durability_ms = max(self._lag_seconds * 1000, rpo_ms)
             reader.last_lag = Lag(measured_at=now, durability_ms=durability_ms, rpo_ms=rpo_ms)
-        self._forget_what_all_have()
+        self._trim_log()
 
     def _apply(self, reader: Cluster, *, until: float) -> None:
         for entry in self._log:
@@ -352,7 +350,7 @@ class GlobalDatabase:
             reader.applied_sequence = entry.transaction.sequence
             reader.applied_at = entry.transaction.committed_at
 
-    def _forget_what_all_have(self) -> None:
+    def _trim_log(self) -> None:
         positions = [cluster.applied_sequence for cluster in self._clusters.values() if not cluster.must_rejoin]
         while self._log and self._log[0].transaction.sequence <= min(positions):
             self._log.popleft()

@@ -1,36 +1,30 @@
-"""What a global database remembers: committed transactions, what a failover lost, how far behind a reader is.
-
-Owns: these records, and the reading of rows out of INSERT statements.
-Does not own: when one is made (aurora.py).
-Invariant: records don't change.
-"""
+"""Records of replication: committed transactions, the cost of a failover, the lag of a reader."""
 
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from rehearsal.aurora.sql import parse
-from rehearsal.aurora.storage import Change
+from rehearsal.aurora.storage import RowChange
 
 
 @dataclass(frozen=True, kw_only=True)
-class MasterUser:
-    """The master user of a cluster, as CreateDBCluster names it."""
+class MasterLogin:
+    """The master user of a cluster, as given to CreateDBCluster."""
 
     name: str
     password: str
 
     def __repr__(self) -> str:
-        return f"MasterUser(name={self.name!r}, password=...)"
+        return f"MasterLogin(name={self.name!r}, password=...)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """One statement as the client sent it; its arguments are already in the text, which is how PyMySQL sends them."""
+    """A statement as the client sent it, with its arguments in the text (as PyMySQL sends them)."""
 
     sql: str
-    args: tuple[object, ...] = ()
-    database: str | None = None  # the session's default one, for names without a database
+    database: str | None = None  # the session's default database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +37,7 @@ class Transaction:
     statements: tuple[Statement, ...]
 
     def inserted_rows(self, table: str) -> list[dict[str, object]]:
-        """Return the rows that its INSERT statements name for a table, by column, literals as they were written.
-
-        `table` is `database.table`, or a name alone for that table in any database.
-        """
+        """Return the literal rows of its INSERT statements for `table` (`database.table`, or a table name in any database)."""
         rows: list[dict[str, object]] = []
         for statement in self.statements:
             if statement.sql.lstrip()[:6].upper() != "INSERT":
@@ -61,24 +52,23 @@ class Transaction:
 
 @dataclass(frozen=True, kw_only=True)
 class FailoverOutcome:
-    """What a failover cost: the acknowledged transactions that never reached the target, oldest first."""
+    """The acknowledged transactions that a failover lost, oldest first."""
 
     lost_transactions: tuple[Transaction, ...]
-    lag_seconds: (
-        float  # newest commit on the old writer minus newest commit that the target has; 0 when nothing is lost
-    )
+    lag_seconds: float
+    """Newest commit of the old writer minus newest commit of the target; 0 without a loss."""
 
 
 class OperationRefusedError(Exception):
-    """The data plane can't do this now: no such cluster, a stopped one, one that is the writer already."""
+    """The operation is impossible in the current state: unknown cluster, stopped cluster, already the writer ..."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogEntry:
-    """A transaction and how to repeat it on a reader."""
+    """A transaction and the changes that repeat it on a reader."""
 
     transaction: Transaction
-    changes: tuple[Change, ...]
+    changes: tuple[RowChange, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,35 +1,29 @@
-"""One client's session on a cluster: system variables, transactions, what MySQL answers.
+"""A client's session on a cluster: system variables, transactions and MySQL's answers.
 
-Owns: autocommit, the open transaction, the order of MySQL's refusals (privilege, read-only, storage).
-Does not own: the wire (mysql_server.py), storage and replication (aurora_volume.py, aurora.py).
-Invariant: what a client is told was committed went through Cluster.commit, and nothing else changes a volume.
-
-Transactions are optimistic: a statement of an open transaction is tried out and taken back at once, and COMMIT runs them
-all. So no lock outlives a statement, a client that hangs blocks nobody, and a commit that would not do what its client was
-told is refused with 1213, MySQL's deadlock. Reads see what was committed (READ COMMITTED). An upsert reports one affected
-row, where MySQL says two for an update.
+Every commit goes through Cluster.commit. Transactions are optimistic: each statement of an open transaction runs and is
+rolled back at once, and COMMIT runs all of them again. No lock outlives a statement. If COMMIT would have another outcome
+than the client saw, it fails with 1213, MySQL's deadlock. Reads see committed data (READ COMMITTED). An upsert reports one
+affected row, where MySQL reports two for an update.
 """
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pymysql.converters import escape_item
 from sqlglot import exp
 
-from rehearsal.aurora.accounts import check_privileges, is_account_statement, may_use, plan_account_statement
+from rehearsal.aurora.accounts import can_use, check_privileges, is_account_statement, plan_account_statement
 from rehearsal.aurora.event_scheduler import is_event_statement, plan_event_statement
 from rehearsal.aurora.sql import ColumnSource, Kind, Plan, SqlError, TableName, parse, plan, unsupported
-from rehearsal.aurora.storage import Change, ChangeOutcome, ExecutionContext
-
-if TYPE_CHECKING:
-    from rehearsal.aurora.global_database import Cluster
+from rehearsal.aurora.storage import ChangeOutcome, ExecutionContext, RowChange, Volume
 
 _STATIC_VARIABLES: dict[str, object] = {
     "version": "8.0.42",
     "aurora_version": "3.10.1",
-    "version_comment": "Stand-in for Aurora MySQL, for rehearsals",
+    "version_comment": "Emulated Aurora MySQL",
     "character_set_client": "utf8mb4",
     "character_set_connection": "utf8mb4",
     "character_set_results": "utf8mb4",
@@ -56,7 +50,7 @@ _SHOW = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a result: its name, and how a client decodes it (integer, double, decimal, text, blob, date, datetime)."""
+    """A result column; `type` is integer, double, decimal, text, blob, date or datetime."""
 
     name: str
     type: str
@@ -64,7 +58,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a statement answers; without columns it is MySQL's OK."""
+    """The result of a statement. Without columns it is MySQL's OK."""
 
     columns: tuple[Column, ...] = ()
     rows: tuple[tuple[object, ...], ...] = ()
@@ -74,17 +68,37 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class _Pending:
-    """A statement of the open transaction, and what its client was told."""
+    """A statement of the open transaction and the outcome that its client saw."""
 
-    change: Change
+    change: RowChange
     outcome: ChangeOutcome
     sql: str
 
 
-class Session:
-    """One client's session. Thread-safe by the global database's lock; a session is used by one client at a time."""
+class _Engine(Protocol):
+    """The cluster that runs a session's statements."""
 
-    def __init__(self, cluster: "Cluster", user: str, connection_id: int = 0) -> None:
+    id: str
+    running: bool
+    incarnation: int
+    volume: Volume
+
+    @property
+    def read_only(self) -> bool: ...
+
+    def now(self) -> float: ...
+
+    def locked(self) -> AbstractContextManager[None]: ...
+
+    def commit(
+        self, user: str, work: Sequence[tuple[str, RowChange]], *, expected: Sequence[ChangeOutcome] | None = None
+    ) -> list[ChangeOutcome]: ...
+
+
+class MysqlSession:
+    """One client's session. The global database's lock makes it thread-safe."""
+
+    def __init__(self, cluster: _Engine, user: str, connection_id: int = 0) -> None:
         self.cluster = cluster
         self.user = user
         self.connection_id = connection_id
@@ -98,14 +112,14 @@ class Session:
 
     @property
     def in_transaction(self) -> bool:
-        """Tell whether a transaction is open."""
+        """Whether a transaction is open."""
         return self._explicit or bool(self._pending)
 
     def execute(self, sql: str, args: Sequence[object] = ()) -> Result:
-        """Run one statement, with PyMySQL's %s for the arguments, and return what MySQL would.
+        """Run one statement, with PyMySQL's %s placeholders, and return its result.
 
         Raises:
-            SqlError: as MySQL would; 2013 (lost connection) when the cluster stopped or changed its role meanwhile.
+            SqlError: as MySQL; 2013 (lost connection) if the cluster has stopped or changed its role.
         """
         if args:
             sql = sql % tuple(escape_item(arg, "utf8mb4") for arg in args)
@@ -116,17 +130,15 @@ class Session:
             return self._dispatch(sql)
 
     def use(self, database: str) -> None:
-        """Make it the default database. Raises SqlError 1044 or 1049."""
+        """Set the default database. Raises SqlError 1044 or 1049."""
         with self.cluster.locked():
-            if not may_use(self.cluster.volume, self.user, database):
+            if not can_use(self.cluster.volume, self.user, database):
                 raise SqlError(1044, "42000", f"Access denied for user '{self.user}'@'%' to database '{database}'")
-            sql = 'SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?'
-            if not self.cluster.volume.query(sql, (database,), self._context())[1]:
-                raise SqlError(1049, "42000", f"Unknown database '{database}'")
+            self.cluster.volume.require_database(database)
             self.database = database
 
     def close(self) -> None:
-        """Forget the open transaction, as MySQL does when a client goes."""
+        """Roll back the open transaction."""
         self._pending.clear()
         self._explicit = False
 
@@ -134,7 +146,7 @@ class Session:
         if is_account_statement(sql):
             return self._run_account_statement(sql)
         if is_event_statement(sql):
-            return self._run_event_statement(sql)
+            return self._define(sql, plan_event_statement(sql, self._context(), self.cluster.volume))
         shown = _SHOW.fullmatch(sql)
         if shown:
             return self._show(shown[1].upper(), shown[2], shown[3] or shown[4])
@@ -147,12 +159,9 @@ class Session:
         if isinstance(tree, exp.Use):
             self.use(tree.this.name)
             return Result()
-        if isinstance(tree, exp.Transaction):
+        if isinstance(tree, exp.Transaction | exp.Commit):
             self._commit()
-            self._explicit = True
-            return Result()
-        if isinstance(tree, exp.Commit):
-            self._commit()
+            self._explicit = isinstance(tree, exp.Transaction)
             return Result()
         if isinstance(tree, exp.Rollback):
             self.close()
@@ -166,14 +175,16 @@ class Session:
         check_privileges(self.cluster.volume, self.user, planned.needs)
         if planned.kind is Kind.READ:
             return self._read(planned)
-        change = Change(statements=planned.statements, context=self._context(), inserts_into=planned.inserts_into)
+        change = RowChange(statements=planned.statements, context=self._context(), inserts_into=planned.inserts_into)
         if planned.kind is Kind.DEFINITION:
-            return self._define(sql, change, affected_rows=1 if planned.verb == "CREATE DATABASE" else 0)
-        self._check_databases(planned.tables)
+            return self._define(sql, change, affected_rows=int(planned.verb == "CREATE DATABASE"))
+        for table in planned.tables:
+            self.cluster.volume.require_database(table.database)
         return self._write(sql, change)
 
     def _read(self, planned: Plan) -> Result:
-        self._check_databases(planned.tables)
+        for table in planned.tables:
+            self.cluster.volume.require_database(table.database)
         text, parameters = planned.statements[0]
         after = [pending.change for pending in self._pending]
         names, rows = self.cluster.volume.query(text, parameters, self._context(), after=after)
@@ -198,13 +209,15 @@ class Session:
         kinds: dict[type, str] = {int: "integer", float: "double", bytes: "blob"}
         return kinds.get(type(value), "text"), 0
 
-    def _define(self, sql: str, change: Change, *, affected_rows: int) -> Result:
+    def _define(self, sql: str, change: RowChange | None, *, affected_rows: int = 0) -> Result:
+        """Commit the open transaction and then the change, if any."""
         self._commit()
         self._refuse_if_read_only()
-        self.cluster.commit(self.user, [(sql, change)])
+        if change is not None:
+            self.cluster.commit(self.user, [(sql, change)])
         return Result(affected_rows=affected_rows)
 
-    def _write(self, sql: str, change: Change) -> Result:
+    def _write(self, sql: str, change: RowChange) -> Result:
         self._refuse_if_read_only()
         if self.autocommit and not self._explicit:
             outcome = self.cluster.commit(self.user, [(sql, change)])[0]
@@ -228,48 +241,30 @@ class Session:
             self.close()
             raise SqlError(1290, "HY000", _READ_ONLY)
 
-    def _check_databases(self, tables: Sequence[TableName]) -> None:
-        for table in tables:
-            sql = 'SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?'
-            if not self.cluster.volume.query(sql, (table.database,), self._context())[1]:
-                raise SqlError(1049, "42000", f"Unknown database '{table.database}'")
-
     def _run_account_statement(self, sql: str) -> Result:
         planned = plan_account_statement(sql, self.user, self.cluster.volume)
         if planned.columns:
-            return Result(columns=tuple(Column(name=name, type="text") for name in planned.columns), rows=planned.rows)
-        self._commit()
-        self._refuse_if_read_only()
-        if planned.statements:
-            change = Change(statements=planned.statements, context=self._context())
-            self.cluster.commit(self.user, [(sql, change)])
-        return Result()
+            return Result(columns=_text_columns(*planned.columns), rows=planned.rows)
+        change = RowChange(statements=planned.statements, context=self._context()) if planned.statements else None
+        return self._define(sql, change)
 
-    def _run_event_statement(self, sql: str) -> Result:
-        change = plan_event_statement(sql, self._context(), self.cluster.volume)
-        self._commit()
-        self._refuse_if_read_only()
-        if change is not None:
-            self.cluster.commit(self.user, [(sql, change)])
-        return Result()
-
-    def _show(self, what: str, database: str | None, like: str | None) -> Result:
-        if what == "WARNINGS":
-            return Result(columns=tuple(Column(name=name, type="text") for name in ("Level", "Code", "Message")))
-        if what == "VARIABLES":
+    def _show(self, kind: str, database: str | None, like: str | None) -> Result:
+        if kind == "WARNINGS":
+            return Result(columns=_text_columns("Level", "Code", "Message"))
+        if kind == "VARIABLES":
             rows = [(name, _shown(value)) for name, value in sorted(self._variables().items())]
-            columns = (Column(name="Variable_name", type="text"), Column(name="Value", type="text"))
-        elif what == "DATABASES":
-            rows = self.cluster.volume.query('SELECT * FROM "information_schema.schemata"', (), self._context())[1]
-            rows = [row for row in rows if may_use(self.cluster.volume, self.user, str(row[0]))]
-            columns = (Column(name="Database", type="text"),)
+            columns = _text_columns("Variable_name", "Value")
+        elif kind == "DATABASES":
+            rows = self.cluster.volume.rows('SELECT * FROM "information_schema.schemata"')
+            rows = [row for row in rows if can_use(self.cluster.volume, self.user, str(row[0]))]
+            columns = _text_columns("Database")
         else:
-            chosen = database or self.database
-            if not chosen:
+            database = database or self.database
+            if not database:
                 raise SqlError(1046, "3D000", "No database selected")
             sql = 'SELECT table_name FROM "aurora.tables" WHERE table_schema = ? ORDER BY table_name'
-            rows = self.cluster.volume.query(sql, (chosen,), self._context())[1]
-            columns = (Column(name=f"Tables_in_{chosen}", type="text"),)
+            rows = self.cluster.volume.rows(sql, database)
+            columns = _text_columns(f"Tables_in_{database}")
         if like:
             pattern = re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE)
             rows = [row for row in rows if pattern.fullmatch(str(row[0]))]
@@ -283,7 +278,7 @@ class Session:
                     raise SqlError(1115, "42000", f"Unknown character set: '{item.name}'")
                 continue
             if kind == "TRANSACTION":
-                continue  # every level is answered with READ COMMITTED; the variable says so
+                continue  # the isolation level is always READ COMMITTED
             self._set_variable(item.this)
         return Result()
 
@@ -292,17 +287,16 @@ class Session:
             raise unsupported("user variables")
         name = assignment.this.name.lower()
         if name not in _SETTABLE:
-            raise SqlError(
-                1193 if name not in self._variables() else 1238, "HY000", f"Variable '{name}' can't be set here"
-            )
-        text = assignment.expression.name.upper() or assignment.expression.sql().upper()
+            code = 1238 if name in self._variables() else 1193
+            raise SqlError(code, "HY000", f"Variable '{name}' can't be set here")
         if name != "autocommit":
             self._settings[name] = assignment.expression.name
             return
-        switched_on = text in ("1", "ON", "TRUE")
-        if switched_on:
+        text = assignment.expression.name or assignment.expression.sql()
+        enabled = text.upper() in ("1", "ON", "TRUE")
+        if enabled:
             self._commit()
-        self.autocommit = switched_on
+        self.autocommit = enabled
 
     def _variables(self) -> dict[str, object]:
         return {
@@ -326,11 +320,13 @@ class Session:
         )
 
 
+def _text_columns(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name=name, type="text") for name in names)
+
+
 def _fixed(value: object, scale: int) -> object:
     return value if value is None else f"{float(str(value)):.{scale}f}"
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "ON" if value else "OFF"
-    return str(value)
+    return ("OFF", "ON")[value] if isinstance(value, bool) else str(value)

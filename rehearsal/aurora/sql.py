@@ -1,9 +1,7 @@
-"""MySQL's statements in SQLite's words: what a stand-in for Aurora can run, and what it refuses by name.
+"""Translation of MySQL statements into SQLite.
 
-Owns: the translation (sqlglot parses MySQL; the tree is rewritten, never the text), what privileges a statement needs,
-where its result columns come from.
-Does not own: running it (aurora_volume.py), transactions (aurora_session.py), users and grants (aurora_accounts.py).
-Invariant: a statement is translated faithfully or refused with error 1235; nothing is dropped silently that changes a result.
+sqlglot parses MySQL, and the syntax tree is rewritten. A statement is translated faithfully or refused with error 1235; no
+clause that changes a result is dropped.
 """
 
 import re
@@ -20,14 +18,14 @@ from rehearsal.aurora.create_table import create_table_plan
 
 
 class _Storage(SQLite):
-    """SQLite's words with names in backticks: a name in double quotes that no column has would become a text."""
+    """SQLite with names in backticks. SQLite reads an unknown name in double quotes as a string."""
 
     class Tokenizer(SQLite.Tokenizer):
-        IDENTIFIERS = ["`"]  # noqa: RUF012 - sqlglot's own form
+        IDENTIFIERS = ["`"]  # noqa: RUF012 - sqlglot's convention
 
 
 class SqlError(Exception):
-    """An error that a MySQL client gets: number, SQLSTATE and text as MySQL words them."""
+    """A MySQL error: number, SQLSTATE and message."""
 
     def __init__(self, code: int, state: str, message: str) -> None:
         super().__init__(f"{code} ({state}): {message}")
@@ -36,35 +34,35 @@ class SqlError(Exception):
         self.message = message
 
 
-def unsupported(what: str) -> SqlError:
-    """Return the refusal of what the stand-in doesn't do (MySQL's own 1235, so that nobody takes it for a result)."""
-    return SqlError(1235, "42000", f"The rehearsal's stand-in for Aurora doesn't do this: {what}")
+def unsupported(feature: str) -> SqlError:
+    """Return MySQL's error 1235 for a feature that is not emulated."""
+    return SqlError(1235, "42000", f"The emulated Aurora does not support this: {feature}")
 
 
 class Kind(StrEnum):
-    """What running a statement means for a transaction."""
+    """The effect of a statement on the transaction."""
 
     READ = "read"
     WRITE = "write"
-    DEFINITION = "definition"  # commits what is open, then itself
+    DEFINITION = "definition"  # commits the open transaction, then itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableName:
-    """A table by its database and name."""
+    """A table: database and name."""
 
     database: str
     name: str
 
     @property
     def stored_as(self) -> str:
-        """The name of its table in SQLite, which has no databases."""
+        """The table name in SQLite, which has no databases."""
         return f"{self.database}.{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """A privilege that a statement needs; no table name means the whole database."""
+    """A privilege that a statement needs. An empty table name stands for the whole database."""
 
     privilege: str
     table: TableName
@@ -72,7 +70,7 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSource:
-    """Where a result column's values come from: a column by name, or a type that is known ('integer', 'datetime')."""
+    """The source of a result column: a table column, or a known type ('integer', 'datetime')."""
 
     column: str | None = None
     known_type: str | None = None
@@ -84,12 +82,12 @@ class Plan:
 
     kind: Kind
     verb: str
-    statements: tuple[tuple[str, tuple[object, ...]], ...]  # SQLite's text and parameters, in order
+    statements: tuple[tuple[str, tuple[object, ...]], ...]  # SQLite text and parameters, in order
     needs: tuple[Need, ...] = ()
     tables: tuple[TableName, ...] = ()
-    inserts_into: str | None = None  # the table, as SQLite stores it
-    variables: tuple[str, ...] = ()  # the system variables that it reads
-    sources: tuple[ColumnSource, ...] | None = None  # None: by the name that SQLite gives (SELECT *)
+    inserts_into: str | None = None  # the table name in SQLite
+    variables: tuple[str, ...] = ()  # system variables that it reads
+    sources: tuple[ColumnSource, ...] | None = None  # None for SELECT *: use SQLite's column names
 
 
 _REFUSED = re.compile(
@@ -101,7 +99,7 @@ _CONTEXT_FUNCTIONS = {"CONNECTION_ID", "USER", "SESSION_USER", "SYSTEM_USER", "L
 
 @lru_cache(maxsize=512)
 def parse(sql: str) -> tuple[exp.Expr, ...]:
-    """Parse MySQL text into statements (cached: treat the trees as frozen). Raises SqlError 1064, or 1235 by the verb."""
+    """Parse MySQL text into statements. The trees are cached: don't change them. Raises SqlError 1064 or 1235."""
     refused = _REFUSED.match(sql)
     if refused:
         raise unsupported(refused[1].upper())
@@ -114,7 +112,7 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
 
 @lru_cache(maxsize=512)
 def plan(sql: str, database: str | None) -> Plan:
-    """Translate one statement, with `database` as the default one. Raises SqlError."""
+    """Translate one statement, with `database` as the default database. Raises SqlError."""
     trees = parse(sql)
     if len(trees) != 1:
         raise unsupported("several statements in one query")
@@ -125,14 +123,7 @@ def plan(sql: str, database: str | None) -> Plan:
         return _plan_drop(tree, database)
     if isinstance(tree, exp.TruncateTable):
         table = _table_name(tree.expressions[0], database)
-        text = f'DELETE FROM "{table.stored_as}"'
-        return Plan(
-            kind=Kind.DEFINITION,
-            verb="TRUNCATE",
-            statements=((text, ()),),
-            needs=(Need(privilege="DROP", table=table),),
-            tables=(table,),
-        )
+        return _definition("TRUNCATE", f'DELETE FROM "{table.stored_as}"', privilege="DROP", table=table)
     if isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete):
         return _plan_data(tree, database)
     raise unsupported(sql.split(None, 1)[0].upper() if sql.split() else "an empty statement")
@@ -141,10 +132,15 @@ def plan(sql: str, database: str | None) -> Plan:
 def _table_name(table: exp.Expr, database: str | None) -> TableName:
     if not isinstance(table, exp.Table):
         raise unsupported(f"{type(table).__name__} as a table")
-    chosen = table.db or database
-    if not chosen:
+    name = table.db or database
+    if not name:
         raise SqlError(1046, "3D000", "No database selected")
-    return TableName(database=chosen.lower() if table.db.lower() == "information_schema" else chosen, name=table.name)
+    return TableName(database=name.lower() if table.db.lower() == "information_schema" else name, name=table.name)
+
+
+def _definition(verb: str, text: str, *, privilege: str, table: TableName) -> Plan:
+    needs = (Need(privilege=privilege, table=table),)
+    return Plan(kind=Kind.DEFINITION, verb=verb, statements=((text, ()),), needs=needs, tables=(table,))
 
 
 def _plan_create(tree: exp.Create, database: str | None) -> Plan:
@@ -168,8 +164,7 @@ def _plan_create(tree: exp.Create, database: str | None) -> Plan:
         columns = ", ".join(f'"{ordered.this.name}"' for ordered in tree.this.args["params"].args["columns"])
         unique = "UNIQUE " if tree.args.get("unique") else ""
         text = f'CREATE {unique}INDEX "{table.stored_as}.{tree.this.name}" ON "{table.stored_as}" ({columns})'
-        needs = (Need(privilege="INDEX", table=table),)
-        return Plan(kind=Kind.DEFINITION, verb="CREATE INDEX", statements=((text, ()),), needs=needs, tables=(table,))
+        return _definition("CREATE INDEX", text, privilege="INDEX", table=table)
     raise unsupported(f"CREATE {tree.kind}")
 
 
@@ -191,7 +186,7 @@ def _plan_drop(tree: exp.Drop, database: str | None) -> Plan:
 
 def _plan_data(tree: exp.Expr, database: str | None) -> Plan:
     if tree.find(exp.Lock):
-        raise unsupported("FOR UPDATE and FOR SHARE (it has no row locks; conflicts show at the commit, as error 1213)")
+        raise unsupported("FOR UPDATE and FOR SHARE (no row locks; a conflict fails at COMMIT with error 1213)")
     if isinstance(tree, exp.Update | exp.Delete) and (tree.args.get("limit") or tree.args.get("order")):
         raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
     target = _target(tree)
@@ -233,7 +228,7 @@ def _target(tree: exp.Expr) -> exp.Expr | None:
 
 
 def _rewrite_upsert(tree: exp.Insert) -> bool:
-    """Turn ON DUPLICATE KEY UPDATE into ON CONFLICT DO UPDATE, and INSERT IGNORE into INSERT OR IGNORE."""
+    """Rewrite ON DUPLICATE KEY UPDATE as ON CONFLICT DO UPDATE, and INSERT IGNORE as INSERT OR IGNORE."""
     if tree.args.get("ignore"):
         tree.set("ignore", None)
         tree.set("alternative", "IGNORE")
@@ -258,27 +253,31 @@ def _rewrite_upsert(tree: exp.Insert) -> bool:
 
 
 def _rewrite(tree: exp.Expr) -> None:
-    """Replace, in place, what MySQL computes from time, session and units by the functions that a volume registers."""
+    """Replace time, session and interval functions in place by the functions that a volume registers."""
     for node in list(tree.walk(bfs=False)):
         replacement = _replacement(node)
         if replacement is not None:
             node.replace(replacement)
 
 
+def _call(function: str, *arguments: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=function, expressions=list(arguments))
+
+
 def _replacement(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.SessionParameter):
-        return exp.Anonymous(this="mysql_variable", expressions=[exp.Literal.string(node.name.lower())])
+        return _call("mysql_variable", exp.Literal.string(node.name.lower()))
     if isinstance(node, exp.UtcTimestamp | exp.CurrentTimestamp):
-        return exp.Anonymous(this="mysql_now", expressions=[node.this.copy() if node.this else exp.Literal.number(0)])
+        return _call("mysql_now", node.this.copy() if node.this else exp.Literal.number(0))
     if isinstance(node, exp.UtcDate | exp.CurrentDate):
-        return exp.Anonymous(this="mysql_today")
+        return _call("mysql_today")
     if isinstance(node, exp.Uuid | exp.Rand):
-        return exp.Anonymous(this="mysql_uuid" if isinstance(node, exp.Uuid) else "mysql_rand")
+        return _call("mysql_uuid" if isinstance(node, exp.Uuid) else "mysql_rand")
     if isinstance(node, exp.CurrentUser | exp.CurrentSchema | exp.CurrentVersion):
-        return exp.Anonymous(this="mysql_context", expressions=[exp.Literal.string(node.key)])
+        return _call("mysql_context", exp.Literal.string(node.key))
     if isinstance(node, exp.TimestampDiff):
-        arguments = [exp.Literal.string(node.text("unit")), node.expression.copy(), node.this.copy()]
-        return exp.Anonymous(this="mysql_timestampdiff", expressions=[_rewritten(each) for each in arguments])
+        earlier, later = _rewritten(node.expression.copy()), _rewritten(node.this.copy())
+        return _call("mysql_timestampdiff", exp.Literal.string(node.text("unit")), earlier, later)
     if isinstance(node, exp.DateAdd | exp.DateSub):
         return _shift(node.this, node.expression, node.text("unit"), back=isinstance(node, exp.DateSub))
     if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
@@ -287,10 +286,9 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Anonymous):
         name = node.name.upper()
         if name in _TIME_FUNCTIONS:
-            precision = node.expressions[0].copy() if node.expressions else exp.Literal.number(0)
-            return exp.Anonymous(this="mysql_now", expressions=[precision])
+            return _call("mysql_now", node.expressions[0].copy() if node.expressions else exp.Literal.number(0))
         if name in _CONTEXT_FUNCTIONS:
-            return exp.Anonymous(this="mysql_context", expressions=[exp.Literal.string(name.lower())])
+            return _call("mysql_context", exp.Literal.string(name.lower()))
     return None
 
 
@@ -300,14 +298,13 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
     return holder.this
 
 
-def _shift(moment: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> exp.Expr:
-    arguments = [_rewritten(moment.copy()), _rewritten(amount.copy()), exp.Literal.string(unit)]
+def _shift(datetime: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> exp.Expr:
     sign = exp.Literal.number(-1 if back else 1)
-    return exp.Anonymous(this="mysql_shift", expressions=[*arguments, sign])
+    return _call("mysql_shift", _rewritten(datetime.copy()), _rewritten(amount.copy()), exp.Literal.string(unit), sign)
 
 
 def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | None) -> list[tuple[exp.Expr, TableName]]:
-    """Name every table as SQLite stores it, keeping the name by which its columns are qualified; return what was found."""
+    """Replace each table name by its SQLite name, keep the qualifier of its columns, and return the tables."""
     common = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     found: list[tuple[exp.Expr, TableName]] = []
     for table in list(tree.find_all(exp.Table)):

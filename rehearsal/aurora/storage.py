@@ -1,9 +1,7 @@
-"""A cluster's volume: one SQLite database in memory that holds the tables, the users and the grants of one Aurora cluster.
+"""A cluster's volume: an in-memory SQLite database with the tables, users, grants and events of one Aurora cluster.
 
-Owns: storage, the functions that MySQL has and SQLite hasn't, the translation of storage errors into MySQL's.
-Does not own: when a change may be made or must be replicated (aurora.py), what a client may do (aurora_session.py).
-Invariant: a change runs as a whole or not at all, and the same change gives the same rows on every volume: time, session
-and chance come from the change itself, never from the machine.
+A change runs completely or not at all. It gives the same rows on every volume, because it carries its own time, session
+values and random seed.
 """
 
 import json
@@ -32,7 +30,7 @@ GLOBAL_STATUS_COLUMNS = {
 Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user guide).
 """
 
-_CATALOGUE = """
+_CATALOG = """
 CREATE TABLE "aurora.schemata" (schema_name TEXT PRIMARY KEY);
 CREATE TABLE "aurora.tables" (table_schema TEXT, table_name TEXT, PRIMARY KEY (table_schema, table_name));
 CREATE TABLE "aurora.columns" (table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INTEGER,
@@ -58,7 +56,7 @@ CREATE VIEW "information_schema.events" AS
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionContext:
-    """What a statement may ask about: the time, the session, and its own source of chance."""
+    """The time, session values and random seed of a statement."""
 
     at: float  # seconds since the epoch
     user: str = ""
@@ -70,17 +68,17 @@ class ExecutionContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """One statement that writes, in SQLite's words, with the context that it is replayed in."""
+class RowChange:
+    """A writing statement in SQLite's SQL, with the context to replay it in."""
 
     statements: tuple[tuple[str, tuple[object, ...]], ...]
     context: ExecutionContext
-    inserts_into: str | None = None  # the table, as SQLite stores it
+    inserts_into: str | None = None  # the table name in SQLite
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeOutcome:
-    """What a change did, as a client is told."""
+    """The counts that a client gets for a change."""
 
     affected_rows: int
     last_insert_id: int
@@ -92,7 +90,7 @@ class Volume:
     def __init__(self, global_status: Callable[[], Sequence[Sequence[object]]]) -> None:
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._close = weakref.finalize(self, self._connection.close)
-        self._connection.executescript(_CATALOGUE)
+        self._connection.executescript(_CATALOG)
         self._context = ExecutionContext(at=0.0)
         self._random = random.Random(0)
         self._column_types: dict[tuple[str, str, str], tuple[str, int]] = {}
@@ -104,16 +102,16 @@ class Volume:
         self._connection.execute(view)
 
     def close(self) -> None:
-        """Free the storage. Safe to call twice."""
+        """Close the database. Safe to call twice."""
         self._close()
 
     def copy_from(self, source: "Volume") -> None:
-        """Become an exact copy of another volume: tables, users and grants."""
+        """Replace all data with a copy of another volume."""
         source._connection.backup(self._connection)
         self._column_types.clear()
 
-    def apply(self, changes: Sequence[Change]) -> list[ChangeOutcome]:
-        """Make the changes, all or none, and keep them. Raises SqlError as MySQL would."""
+    def apply(self, changes: Sequence[RowChange]) -> list[ChangeOutcome]:
+        """Commit all changes or none. Raises SqlError as MySQL."""
         self._execute("BEGIN IMMEDIATE")
         try:
             outcomes = [self._run(change) for change in changes]
@@ -124,8 +122,8 @@ class Volume:
         self._column_types.clear()
         return outcomes
 
-    def try_out(self, changes: Sequence[Change]) -> list[ChangeOutcome]:
-        """Make the changes, see what they do, and take them back. Raises SqlError as MySQL would."""
+    def try_out(self, changes: Sequence[RowChange]) -> list[ChangeOutcome]:
+        """Run the changes, roll them back and return their outcomes. Raises SqlError as MySQL."""
         self._execute("BEGIN IMMEDIATE")
         try:
             return [self._run(change) for change in changes]
@@ -133,9 +131,9 @@ class Volume:
             self._execute("ROLLBACK")
 
     def query(
-        self, text: str, parameters: Sequence[object], context: ExecutionContext, *, after: Sequence[Change] = ()
+        self, text: str, parameters: Sequence[object], context: ExecutionContext, *, after: Sequence[RowChange] = ()
     ) -> tuple[list[str], list[tuple[object, ...]]]:
-        """Return column names and rows, as they are after the changes of an open transaction. Raises SqlError."""
+        """Return column names and rows, as seen after the changes `after` of an open transaction. Raises SqlError."""
         if after:
             self._execute("BEGIN IMMEDIATE")
         try:
@@ -148,8 +146,17 @@ class Volume:
             if after:
                 self._execute("ROLLBACK")
 
+    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Return the rows of a catalog query."""
+        return self._execute(sql, parameters).fetchall()
+
+    def require_database(self, name: str) -> None:
+        """Raise SqlError 1049 for an unknown database."""
+        if not self.rows('SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?', name):
+            raise SqlError(1049, "42000", f"Unknown database '{name}'")
+
     def column_type(self, tables: Sequence[TableName], column: str) -> tuple[str, int] | None:
-        """Return the declared type and scale of a column of these tables, or None for a column that isn't declared."""
+        """Return the declared type and scale of a column of these tables, or None for an undeclared column."""
         if not self._column_types:
             sql = 'SELECT table_schema, table_name, column_name, data_type, numeric_scale FROM "aurora.columns"'
             for schema, table, name, kind, scale in self._connection.execute(sql):
@@ -162,7 +169,7 @@ class Volume:
                 return found
         return None
 
-    def _run(self, change: Change) -> ChangeOutcome:
+    def _run(self, change: RowChange) -> ChangeOutcome:
         self._enter(change.context)
         affected = last_id = 0
         for text, parameters in change.statements:
@@ -170,7 +177,7 @@ class Volume:
             if cursor.rowcount > 0:
                 affected += cursor.rowcount
             if change.inserts_into and cursor.rowcount > 0 and self._has_auto_increment(change.inserts_into):
-                last_id = (cursor.lastrowid or 0) - cursor.rowcount + 1  # MySQL tells the first of several
+                last_id = (cursor.lastrowid or 0) - cursor.rowcount + 1  # MySQL returns the first id of several rows
         return ChangeOutcome(affected_rows=affected, last_insert_id=last_id)
 
     def _has_auto_increment(self, table: str) -> bool:
@@ -190,7 +197,7 @@ class Volume:
     def _register_functions(self, global_status: Callable[[], Sequence[Sequence[object]]]) -> None:
         functions: dict[str, tuple[int, Callable[..., Any]]] = {
             "global_status": (0, lambda: json.dumps([list(row) for row in global_status()])),
-            "mysql_now": (1, lambda digits: format_moment(self._now(), int(digits))),
+            "mysql_now": (1, lambda digits: format_datetime(self._now(), int(digits))),
             "mysql_today": (0, lambda: self._now().date().isoformat()),
             "mysql_timestampdiff": (3, _difference),
             "mysql_shift": (4, _shift),
@@ -198,7 +205,7 @@ class Volume:
             "mysql_rand": (0, lambda: self._random.random()),
             "mysql_variable": (1, self._variable),
             "mysql_context": (1, self._session_value),
-            "unix_timestamp": (1, lambda text: None if text is None else parse_moment(text).timestamp()),
+            "unix_timestamp": (1, lambda text: None if text is None else parse_datetime(text).timestamp()),
         }
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
@@ -207,10 +214,10 @@ class Volume:
         return datetime.fromtimestamp(self._context.at, UTC)
 
     def _variable(self, name: str) -> object:
-        value = self._context.variables[name]  # the session has refused unknown ones
+        value = self._context.variables[name]  # the session refuses unknown variables
         return int(value) if isinstance(value, bool) else value
 
-    def _session_value(self, what: str) -> object:
+    def _session_value(self, name: str) -> object:
         context = self._context
         values: dict[str, object] = {
             "currentschema": context.database,
@@ -218,17 +225,17 @@ class Volume:
             "connection_id": context.connection_id,
             "last_insert_id": context.last_insert_id,
         }
-        return values.get(what, f"{context.user}@%")
+        return values.get(name, f"{context.user}@%")
 
 
-def format_moment(moment: datetime, digits: int) -> str:
-    """Return a UTC time as MySQL writes a DATETIME with that many digits of a second."""
+def format_datetime(moment: datetime, digits: int) -> str:
+    """Return a UTC time as a MySQL DATETIME with `digits` fractional digits."""
     text = moment.strftime("%Y-%m-%d %H:%M:%S")
     return f"{text}.{moment.microsecond:06d}"[: 20 + digits] if digits else text
 
 
-def parse_moment(text: str) -> datetime:
-    """Return the UTC time of a DATETIME that MySQL wrote."""
+def parse_datetime(text: str) -> datetime:
+    """Parse a MySQL DATETIME as a UTC time."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -245,18 +252,18 @@ _UNITS = {
 def _difference(unit: str, earlier: str | None, later: str | None) -> int | None:
     if earlier is None or later is None:
         return None
-    whole, rest = divmod(parse_moment(later) - parse_moment(earlier), _UNITS[unit.upper()])
-    return whole + 1 if whole < 0 and rest else whole  # MySQL cuts towards zero
+    quotient, rest = divmod(parse_datetime(later) - parse_datetime(earlier), _UNITS[unit.upper()])
+    return quotient + 1 if quotient < 0 and rest else quotient  # MySQL rounds toward zero
 
 
 def _shift(text: str | None, amount: float | str, unit: str, sign: int) -> str | None:
     if text is None:
         return None
-    return format_moment(parse_moment(text) + sign * float(amount) * _UNITS[unit.upper()], 6)
+    return format_datetime(parse_datetime(text) + sign * float(amount) * _UNITS[unit.upper()], 6)
 
 
 def _as_mysql(error: sqlite3.Error) -> SqlError:
-    """Translate an error of the storage into the one that MySQL gives for the same mistake."""
+    """Translate a SQLite error into MySQL's error for the same mistake."""
     text = str(error)
     patterns: list[tuple[str, int, str, str]] = [
         (r"UNIQUE constraint failed: aurora\.schemata", 1007, "HY000", "Can't create database; database exists"),
@@ -277,4 +284,4 @@ def _as_mysql(error: sqlite3.Error) -> SqlError:
         found = re.search(pattern, text)
         if found:
             return SqlError(code, state, message.format(*found.groups()))
-    return SqlError(1105, "HY000", f"The stand-in's storage refused this: {text}")
+    return SqlError(1105, "HY000", f"The emulated database's storage refused this: {text}")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import aiohttp
 from aiohttp import web
 
-from rehearsal.aurora.global_database import GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin
 from rehearsal.cloud import instance_offers
 from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import (
@@ -42,7 +42,7 @@ from rehearsal.cloud.rds_xml import (
 from rehearsal.cloud.restores import ACTION as RESTORE
 from rehearsal.cloud.restores import Restores
 from rehearsal.cloud.upstream import Upstream, UpstreamResponse
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import ACCOUNT_ID, CredentialScope, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 
@@ -74,7 +74,7 @@ class ApiProxy:
     def __init__(
         self,
         *,
-        network: Network,
+        network: EmulatedNetwork,
         upstream: str = "",
         operation_seconds: float = 2.0,
         replication_lag_seconds: float = 0.05,
@@ -89,7 +89,7 @@ class ApiProxy:
         self._upstream = Upstream(upstream)
         self._peering_options = PeeringOptions()
         self._events = RdsEvents(
-            endpoint=lambda: self._upstream.url, is_failed=lambda region: region in network.dark_regions, clock=clock
+            endpoint=lambda: self._upstream.url, is_failed=lambda region: region in network.failed_regions, clock=clock
         )
         self._operations = GlobalOperations(
             describe=self._view,
@@ -295,7 +295,7 @@ class ApiProxy:
         created = parse(call.action, response.body)["DBCluster"]
         master = None
         if parameters.get("MasterUsername") and parameters.get("MasterUserPassword"):
-            master = MasterUser(name=parameters["MasterUsername"], password=parameters["MasterUserPassword"])
+            master = MasterLogin(name=parameters["MasterUsername"], password=parameters["MasterUserPassword"])
         await asyncio.to_thread(
             self.databases.add_cluster,
             created["DBClusterArn"],

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterLogin
 from rehearsal.cloud.global_cluster import OperationKind, RdsOperation
 from rehearsal.cloud.rds_xml import ClusterEndpoints, cluster_of_arn, global_endpoint
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 
 
 @dataclass(kw_only=True)
@@ -27,14 +27,14 @@ class Databases:
     """All databases, by cluster ARN. A group is a global cluster, or a cluster outside of any."""
 
     def __init__(
-        self, *, network: Network, account_id: str, clock: Callable[[], float], replication_lag_seconds: float
+        self, *, network: EmulatedNetwork, account_id: str, clock: Callable[[], float], replication_lag_seconds: float
     ) -> None:
         self._network = network
         self._account_id = account_id
         self._clock = clock
         self._replication_lag_seconds = replication_lag_seconds
         self._databases: dict[str, GlobalDatabase] = {}
-        self._masters: dict[str, MasterUser] = {}
+        self._masters: dict[str, MasterLogin] = {}
         self._entries: dict[str, _ClusterEntry] = {}
         self._lock = threading.RLock()
 
@@ -58,7 +58,7 @@ class Databases:
     # --- Clusters and instances --------------------------------------------------------------------------------------
 
     def add_cluster(
-        self, arn: str, *, global_cluster_id: str, port: int, master: MasterUser | None, database_name: str | None
+        self, arn: str, *, global_cluster_id: str, port: int, master: MasterLogin | None, database_name: str | None
     ) -> None:
         """Add a new cluster: the first of a group is the writer, later ones replicate from it."""
         region, cluster_id = cluster_of_arn(arn)
@@ -99,7 +99,7 @@ class Databases:
                 self._masters[arn] = self._masters[source_group]
             self._publish(arn, cluster, group=arn, port=port)
 
-    def master_of(self, cluster_arn: str) -> MasterUser | None:
+    def master_of(self, cluster_arn: str) -> MasterLogin | None:
         """Return the master user of a cluster."""
         with self._lock:
             entry = self._entries.get(cluster_arn)
@@ -158,7 +158,7 @@ class Databases:
         with self._lock:
             entry = self._entries.get(cluster_arn)
             if entry is not None and entry.group in self._masters:
-                master = MasterUser(name=self._masters[entry.group].name, password=password)
+                master = MasterLogin(name=self._masters[entry.group].name, password=password)
                 self._masters[entry.group] = master
                 self._databases[entry.group].change_master_password(master)
 

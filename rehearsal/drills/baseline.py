@@ -67,7 +67,7 @@ def wait_for_baseline(
 def clear_faults(context: DrillContext) -> None:
     """Remove every fault and restore every region."""
     environment = context.environment
-    for region in sorted(environment.network.dark_regions):
+    for region in sorted(environment.network.failed_regions):
         environment.network.restore(region)
     environment.network.restore_peering()
     for region in environment.regions:

@@ -165,7 +165,7 @@ class Recorder:
 
     def _poll_roles(self) -> None:
         self._poll_writable_clusters()
-        unreachable = self._environment.network.dark_regions
+        unreachable = self._environment.network.failed_regions
         for region in self._environment.regions:
             cluster = self._environment.cluster(region)
             role = (

@@ -1,17 +1,14 @@
-"""CloudWatch's own rules for the state of an alarm, from metric data alone.
+"""CloudWatch's evaluation of alarm states from metric data.
 
-Owns: how samples become datapoints, and datapoints a state: periods, statistic, M out of N, missing data.
-Does not own: storing metrics, or acting on a state (the emulator does both, by its own simpler rules).
-Invariant: the same samples, rule and moment give the same state; nothing here reads a clock but the adapter at the end.
-
-Why it exists: the emulator looks at the newest datapoint only, and Route 53 looks at metric data, not at the state.
+The emulator evaluates only the newest datapoint. Route 53 health checks use the metric data, not the alarm's state.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,9 +16,9 @@ from typing import Any
 from rehearsal.support.clients import ClientFactory
 
 EVALUATION_RANGE_EXTRA_PERIODS = 2
-"""How many periods more than it evaluates an alarm looks back for data when some of it is missing.
+"""The extra periods of an evaluation range, used when datapoints are missing.
 
-Source: "Configuring how CloudWatch alarms treat missing data": with 3 evaluation periods, 5 in all its examples.
+Source: "Configuring how CloudWatch alarms treat missing data": its examples use 5 for 3 evaluation periods.
 """
 
 SMALLEST_PERIOD_SECONDS = 1
@@ -36,7 +33,7 @@ class AlarmState(StrEnum):
 
 
 class MissingData(StrEnum):
-    """What an alarm takes a missing datapoint for."""
+    """TreatMissingData of an alarm."""
 
     MISSING = "missing"
     BREACHING = "breaching"
@@ -45,20 +42,20 @@ class MissingData(StrEnum):
 
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
-    "GreaterThanThreshold": lambda value, threshold: value > threshold,
-    "LessThanThreshold": lambda value, threshold: value < threshold,
-    "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
 }
 
 
 class UnsupportedAlarm(ValueError):
-    """An alarm that these rules don't cover (metric math, a percentile, anomaly detection)."""
+    """An alarm kind that is not supported: metric math, percentile or anomaly detection."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Values of one metric that arrived at about the same time; `at` is seconds since the epoch."""
+    """Values of a metric that arrived together; `at` is in seconds since the epoch."""
 
     at: float
     count: float
@@ -68,13 +65,13 @@ class Sample:
 
     @classmethod
     def of(cls, at: float, value: float) -> Sample:
-        """Make the sample of a single value."""
+        """Return the sample of a single value."""
         return cls(at=at, count=1.0, total=value, minimum=value, maximum=value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmRule:
-    """What an alarm watches and when it fires."""
+    """The metric, threshold and evaluation settings of an alarm."""
 
     name: str
     namespace: str
@@ -90,18 +87,20 @@ class AlarmRule:
 
     @classmethod
     def from_description(cls, alarm: Mapping[str, Any]) -> AlarmRule:
-        """Read one of the MetricAlarms that DescribeAlarms answers.
+        """Convert an item of DescribeAlarms' MetricAlarms.
 
         Raises:
-            UnsupportedAlarm: it is on metric math, on a percentile or on a band, not on one metric and one threshold.
+            UnsupportedAlarm: the alarm uses metric math, a percentile or an anomaly detection band.
         """
         name = str(alarm["AlarmName"])
         if not alarm.get("MetricName"):
-            raise UnsupportedAlarm(f"{name}: an alarm on metric math can't be evaluated from one metric")
+            raise UnsupportedAlarm(f"{name}: metric math is not supported")
         if alarm.get("Statistic") not in ("Average", "Sum", "Minimum", "Maximum", "SampleCount"):
-            raise UnsupportedAlarm(f"{name}: statistic {alarm.get('Statistic') or alarm.get('ExtendedStatistic')!r}")
+            raise UnsupportedAlarm(
+                f"{name}: statistic {alarm.get('Statistic') or alarm.get('ExtendedStatistic')!r} is not supported"
+            )
         if alarm["ComparisonOperator"] not in _COMPARISONS:
-            raise UnsupportedAlarm(f"{name}: comparison {alarm['ComparisonOperator']!r}")
+            raise UnsupportedAlarm(f"{name}: comparison {alarm['ComparisonOperator']!r} is not supported")
         evaluation_periods = int(alarm["EvaluationPeriods"])
         return cls(
             name=name,
@@ -118,27 +117,27 @@ class AlarmRule:
         )
 
     def is_breaching(self, value: float) -> bool:
-        """Whether one datapoint is on the wrong side of the threshold."""
+        """Whether a datapoint breaches the threshold."""
         return _COMPARISONS[self.comparison](value, self.threshold)
 
     def scaled(self, time_scale: float) -> AlarmRule:
-        """Return the same alarm, its period shorter by `time_scale`, in whole seconds: no finer data can be had."""
+        """Return the alarm with its period divided by `time_scale`, in whole seconds."""
         period = max(SMALLEST_PERIOD_SECONDS, round(self.period_seconds / time_scale))
-        return AlarmRule(**{**self.__dict__, "period_seconds": float(period)})
+        return replace(self, period_seconds=float(period))
 
     @property
     def range_periods(self) -> int:
-        """How many periods back data is looked for."""
+        """The number of periods in the evaluation range."""
         return self.evaluation_periods + EVALUATION_RANGE_EXTRA_PERIODS
 
     def range_start(self, now: float) -> float:
-        """Where the evaluation range begins at a moment (seconds since the epoch)."""
+        """Return the start of the evaluation range at `now` (both in seconds since the epoch)."""
         return self._range_end(now) - self.range_periods * self.period_seconds
 
     def datapoints(self, samples: Sequence[Sample], now: float) -> list[float | None]:
-        """One value per period of the evaluation range, oldest first; None where nothing was reported.
+        """Return one value per period of the evaluation range, oldest first; None for a period without samples.
 
-        Periods start at whole multiples of the period, and the one that is still running isn't looked at.
+        Periods start at whole multiples of the period. The current, incomplete period is excluded.
         """
         end = self._range_end(now)
         start = self.range_start(now)
@@ -153,77 +152,59 @@ class AlarmRule:
 
 
 def statistic_of(samples: Sequence[Sample], statistic: str) -> float | None:
-    """Return a statistic (SampleCount, Sum, Minimum, Maximum, else Average) of a period's samples; None without any."""
+    """Return a statistic (SampleCount, Sum, Minimum, Maximum, else Average) of a period's samples, or None without samples."""
     if not samples:
         return None
     count = sum(sample.count for sample in samples)
     total = sum(sample.total for sample in samples)
-    match statistic:
-        case "Sum":
-            return total
-        case "SampleCount":
-            return count
-        case "Minimum":
-            return min(sample.minimum for sample in samples)
-        case "Maximum":
-            return max(sample.maximum for sample in samples)
-        case _:
-            return total / count
+    values = {
+        "SampleCount": count,
+        "Sum": total,
+        "Minimum": min(sample.minimum for sample in samples),
+        "Maximum": max(sample.maximum for sample in samples),
+    }
+    return values.get(statistic, total / count)
 
 
 def evaluate(datapoints: Sequence[float | None], rule: AlarmRule, previous: AlarmState) -> AlarmState:
-    """Give the state of an alarm from the datapoints of its evaluation range, oldest first.
+    """Return the state of an alarm from the datapoints of its evaluation range, oldest first.
 
-    `previous` is the state before, which "ignore" keeps when the data doesn't suffice.
+    With `ignore`, insufficient data keeps the `previous` state.
     Source: "Configuring how CloudWatch alarms treat missing data", with "Avoiding premature transitions to alarm state".
     """
-    real = [rule.is_breaching(value) for value in datapoints if value is not None]
-    recent = real[-rule.evaluation_periods :]
+    known = [rule.is_breaching(value) for value in datapoints if value is not None]
+    recent = known[-rule.evaluation_periods :]
     missing_count = rule.evaluation_periods - len(recent)
-    if missing_count == 0:
-        return AlarmState.ALARM if sum(recent) >= rule.datapoints_to_alarm else AlarmState.OK
-    match rule.missing_data:
-        case MissingData.BREACHING:
-            return AlarmState.ALARM if sum(recent) + missing_count >= rule.datapoints_to_alarm else AlarmState.OK
-        case MissingData.NOT_BREACHING:
-            return AlarmState.ALARM if sum(recent) >= rule.datapoints_to_alarm else AlarmState.OK
-        case MissingData.IGNORE:
-            if sum(recent) >= rule.datapoints_to_alarm:
-                return AlarmState.ALARM
-            return AlarmState.OK if False in recent else previous
-        case MissingData.MISSING:
-            return _evaluate_missing_as_missing(datapoints, recent, rule)
-
-
-def _evaluate_missing_as_missing(
-    datapoints: Sequence[float | None], recent: Sequence[bool], rule: AlarmRule
-) -> AlarmState:
+    breaching_count = sum(recent) + (missing_count if rule.missing_data is MissingData.BREACHING else 0)
+    if breaching_count >= rule.datapoints_to_alarm:
+        return AlarmState.ALARM
+    if missing_count == 0 or rule.missing_data in (MissingData.BREACHING, MissingData.NOT_BREACHING):
+        return AlarmState.OK
+    if rule.missing_data is MissingData.IGNORE:
+        return AlarmState.OK if False in recent else previous
     if not recent:
         return AlarmState.INSUFFICIENT_DATA
-    if sum(recent) >= rule.datapoints_to_alarm:
-        return AlarmState.ALARM
-    # A breaching datapoint that was followed by silence for long enough fires too: what was bad was never seen good.
-    age_periods = next(age for age, value in enumerate(datapoints) if value is not None)
-    is_old_enough = len(datapoints) - age_periods >= rule.datapoints_to_alarm
-    return AlarmState.ALARM if all(recent) and is_old_enough else AlarmState.OK
+    # Breaching datapoints without a later good one also fire once they are old enough.
+    age_periods = len(datapoints) - next(index for index, value in enumerate(datapoints) if value is not None)
+    return AlarmState.ALARM if all(recent) and age_periods >= rule.datapoints_to_alarm else AlarmState.OK
 
 
-MOST_DATAPOINTS = 1440
-"""What one call of GetMetricStatistics returns at most. Source: GetMetricStatistics, CloudWatch API reference."""
+MAX_DATAPOINTS = 1440
+"""The maximum of datapoints that one call returns. Source: GetMetricStatistics, CloudWatch API reference."""
 
 
 def metric_samples(
     client: Any, *, namespace: str, metric_name: str, dimensions: Mapping[str, str], start: float, end: float
 ) -> list[Sample]:
-    """Return what was reported of a metric from the whole second of `start` to `end` (since the epoch), second by second.
+    """Return a metric's samples from `start`, rounded down, to `end` (seconds since the epoch), in steps of one second.
 
-    One second is the finest that CloudWatch's API gives; a period of whole seconds loses nothing by it.
+    One second is the finest resolution of CloudWatch's API.
     """
     samples: dict[float, Sample] = {}
     start = math.floor(start)
     while start < end:
-        until = min(end, start + MOST_DATAPOINTS - 2)
-        answer = client.get_metric_statistics(
+        until = min(end, start + MAX_DATAPOINTS - 2)
+        response = client.get_metric_statistics(
             Namespace=namespace,
             MetricName=metric_name,
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
@@ -232,8 +213,8 @@ def metric_samples(
             Period=SMALLEST_PERIOD_SECONDS,
             Statistics=["SampleCount", "Sum", "Minimum", "Maximum"],
         )
-        for point in answer["Datapoints"]:
-            at = point["Timestamp"].timestamp()  # the last second of a call is the first of the next, whole by then
+        for point in response["Datapoints"]:
+            at = point["Timestamp"].timestamp()  # the next call repeats this call's last second
             samples[at] = Sample(
                 at=at,
                 count=point["SampleCount"],
@@ -246,10 +227,9 @@ def metric_samples(
 
 
 class AlarmReader:
-    """Alarm definitions and metric data as the emulator holds them, through CloudWatch's public API.
+    """Reads alarm definitions and metric data through CloudWatch's API.
 
-    `time_scale` is the factor by which the cycle is shorter than the deployed one (10 for a cycle of 1 s instead of 10 s):
-    periods are shorter by as much.
+    `time_scale` divides alarm periods. It is the factor by which the rehearsal shortens the cycle, for example 10.
     """
 
     def __init__(self, clients: ClientFactory, *, time_scale: float = 1.0) -> None:
@@ -257,35 +237,23 @@ class AlarmReader:
         self.time_scale = time_scale
 
     def definition(self, name: str, region: str) -> AlarmRule:
-        """Return a metric alarm as it was deployed, its period not scaled.
+        """Return a metric alarm as deployed, without scaling.
 
         Raises:
-            LookupError: there is no such metric alarm in that region.
-            UnsupportedAlarm: it is of a kind that isn't covered.
+            LookupError: the region has no such metric alarm.
+            UnsupportedAlarm: the kind of alarm is not supported.
         """
-        answer = self._clients("cloudwatch", region).describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])
-        if not answer["MetricAlarms"]:
+        response = self._clients("cloudwatch", region).describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])
+        if not response["MetricAlarms"]:
             raise LookupError(f"no metric alarm {name} in {region}")
-        return AlarmRule.from_description(answer["MetricAlarms"][0])
+        return AlarmRule.from_description(response["MetricAlarms"][0])
 
     def rule(self, name: str, region: str) -> AlarmRule:
-        """Return a metric alarm, its period scaled. Raises what `definition` raises."""
+        """Return a metric alarm with its period scaled. Raises as `definition`."""
         return self.definition(name, region).scaled(self.time_scale)
 
-    def rules(self, region: str, *, name_prefix: str = "") -> list[AlarmRule]:
-        """Return all metric alarms of a region that these rules cover."""
-        pages = self._clients("cloudwatch", region).get_paginator("describe_alarms")
-        filters = {"AlarmNamePrefix": name_prefix} if name_prefix else {}
-        alarms = [alarm for page in pages.paginate(**filters) for alarm in page["MetricAlarms"]]
-        return [
-            AlarmRule.from_description(alarm).scaled(self.time_scale) for alarm in alarms if alarm.get("MetricName")
-        ]
-
     def samples(self, rule: AlarmRule, region: str, now: float) -> list[Sample]:
-        """Return what was reported in the rule's evaluation range, in steps of one second.
-
-        One second is the finest that CloudWatch's API gives; a period of whole seconds loses nothing by it.
-        """
+        """Return the samples of the rule's evaluation range."""
         return metric_samples(
             self._clients("cloudwatch", region),
             namespace=rule.namespace,
@@ -296,5 +264,5 @@ class AlarmReader:
         )
 
     def state(self, rule: AlarmRule, region: str, *, now: float, previous: AlarmState) -> AlarmState:
-        """Evaluate an alarm at a moment (seconds since the epoch)."""
+        """Evaluate an alarm at `now` (seconds since the epoch)."""
         return evaluate(rule.datapoints(self.samples(rule, region, now), now), rule, previous)

@@ -1,8 +1,6 @@
-"""A certificate authority for one rehearsal, and certificates for the databases' names, all thrown away afterwards.
+"""A temporary certificate authority and server certificates for the database names.
 
-Owns: keys and certificates in one directory.
-Does not own: who trusts them (the functions take the bundle's path from CA_BUNDLE).
-Invariant: a private key is readable by its owner alone, and what is issued passes Python's strict verification.
+A private key is readable by its owner only. The certificates pass Python's strict verification.
 """
 
 from __future__ import annotations
@@ -20,25 +18,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = timedelta(days=2)
-_LONGEST_COMMON_NAME = 64  # RFC 5280; endpoints' names can be longer, and clients read the SANs anyway
+_LONGEST_COMMON_NAME = 64  # RFC 5280; longer endpoint names are in the SANs only
 
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateAuthority:
-    """A CA of its own for one rehearsal, whose files are in one directory."""
+    """A certificate authority with its files in one directory."""
 
     directory: Path
-    bundle: Path  # PEM, what clients trust: CA_BUNDLE points at it
+    bundle: Path  # PEM; the functions' CA_BUNDLE
     _key: ec.EllipticCurvePrivateKey = field(repr=False)
     _certificate: x509.Certificate = field(repr=False)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
     @classmethod
     def create(cls, directory: Path) -> CertificateAuthority:
-        """Make the CA and write its bundle into the directory, which is made if it isn't there."""
+        """Create the CA, the directory and the bundle."""
         directory.mkdir(parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal's throw-away root")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal root CA")])
         builder = _builder(subject=name, issuer=name, key=key, authority=key)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
@@ -48,13 +46,13 @@ class CertificateAuthority:
         return cls(directory=directory, bundle=bundle, _key=key, _certificate=certificate)
 
     def server_context(self, host_names: Sequence[str]) -> ssl.SSLContext:
-        """Make a certificate for those names and return a server's TLS context with it. Names may have a wildcard.
+        """Return a server's TLS context with a new certificate for these names. Wildcards are allowed.
 
         Raises:
-            ValueError: there is no name.
+            ValueError: `host_names` is empty.
         """
         if not host_names:
-            raise ValueError("a server's certificate needs a name")
+            raise ValueError("host_names: a server certificate needs a name. Give at least one.")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host_names[0][:_LONGEST_COMMON_NAME])])
         builder = _builder(subject=subject, issuer=self._certificate.subject, key=key, authority=self._key)
@@ -76,7 +74,7 @@ class CertificateAuthority:
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """Return a client's TLS context that trusts this CA alone and checks names."""
+        """Return a client's TLS context that trusts only this CA and verifies host names."""
         return ssl.create_default_context(cafile=str(self.bundle))
 
 
@@ -97,10 +95,7 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
         crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
+        **dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False),
         encipher_only=False,
         decipher_only=False,
     )

@@ -1,13 +1,12 @@
-"""Who reaches which database: names, and a loopback port for each cluster as seen from each region.
+"""The emulated network: host names, and a loopback port for each cluster as seen from each region.
 
-Owns: the names that are published, the listeners behind them, which of the paths are cut, and the file by which Lambda
-workers resolve names. Does not own: what a cluster answers (mysql_server.py), or AWS's API (faults.py).
-Invariant: a path's fault is a function of what has been switched (darkness, peering, databases, single paths) and of
-nothing else: switching a thing off and on again in any order leads back to where it was.
+It starts the listeners, injects faults on each path and writes the names file with which Lambda workers resolve host names.
+A path's fault depends only on the current faults (failed regions, peering, databases, single paths), not on their order.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -16,7 +15,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 from rehearsal.aurora.global_database import Cluster
@@ -24,21 +22,21 @@ from rehearsal.aurora.server import Fault, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
 
 LAMBDA_SITE = Path(__file__).parent / "lambda_site"
-"""What is put on the Lambda workers' PYTHONPATH: a sitecustomize.py, and nothing else."""
+"""The directory with sitecustomize.py for the Lambda workers' PYTHONPATH."""
 
 NAMES_VARIABLE = "AURORA_REHEARSAL_NAMES"
 VPC_FUNCTIONS_KEY = "vpc_functions"
 
 
 class UnknownHost(socket.gaierror):
-    """A name that isn't published: what a resolver says to NXDOMAIN."""
+    """NXDOMAIN: the name is not published."""
 
     def __init__(self, host_name: str) -> None:
         super().__init__(socket.EAI_NONAME, f"Name or service not known: {host_name}")
 
 
 class Listener(Protocol):
-    """One listening loopback port (mysql_server.MySQLListener)."""
+    """A listening loopback port, such as MySQLListener."""
 
     @property
     def port(self) -> int:
@@ -46,104 +44,90 @@ class Listener(Protocol):
         ...
 
     def set_fault(self, fault: Fault) -> None:
-        """Change what clients meet; returns when it is in force."""
-        ...
+        """Set the fault and wait until it is active."""
 
     def close(self) -> None:
         """Stop listening."""
-        ...
 
 
 class ListenerStarter(Protocol):
-    """Starts the listener of a cluster for clients who know it by these names and this port."""
+    """Starts the listener of a cluster."""
 
     def __call__(self, cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> Listener:
-        """Return a listener that takes connections."""
+        """Return a listener for clients that use these host names and this port."""
         ...
 
 
 class Layer(Protocol):
-    """Something else that goes dark with a region (the AWS API, the databases themselves)."""
+    """Another part of a region that fails with it: the AWS API or the databases."""
 
     def fail(self, region: str) -> None:
-        """Everything to and from the region hangs from now on."""
-        ...
+        """Fail the region."""
 
     def restore(self, region: str) -> None:
-        """The region is back."""
-        ...
+        """Restore the region."""
 
 
 def mysql_listeners(server: MySQLServer, authority: CertificateAuthority) -> ListenerStarter:
-    """Return the starter that the rehearsal uses: MySQL over TLS, one certificate per set of names."""
-    contexts = {}
+    """Return a starter of MySQL listeners with TLS, with one certificate for each set of host names."""
+    server_context = functools.cache(authority.server_context)
 
     def start(cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> Listener:
         names = tuple(host_names)
-        if names not in contexts:
-            contexts[names] = authority.server_context(names)
-        return server.listen(cluster, host_names=names, ssl_context=contexts[names], endpoint_port=endpoint_port)
+        return server.listen(cluster, host_names=names, ssl_context=server_context(names), endpoint_port=endpoint_port)
 
     return start
 
 
 @dataclass(kw_only=True)
-class _Site:
-    """A cluster's place in the network: its listener for each viewing region."""
+class _Endpoint:
+    """A cluster, its listener for each client region, and its faults."""
 
     cluster: Cluster
     listeners: dict[str, Listener]
-    is_open: bool = False
+    has_instance: bool = False
     down: Fault = Fault.NONE
     paths: dict[str, Fault] = field(default_factory=dict)
     applied: dict[str, Fault] = field(default_factory=dict)
 
 
-class Network:
-    """The network between clients and databases, region by region. Thread-safe; a context manager."""
+class EmulatedNetwork:
+    """The network between clients and databases. Thread-safe; a context manager."""
 
     def __init__(self, *, regions: Sequence[str], names_file: Path, start_listener: ListenerStarter) -> None:
         self.regions = tuple(regions)
         self.names_file = names_file
         self._start_listener = start_listener
-        self._sites: dict[str, _Site] = {}
+        self._endpoints: dict[str, _Endpoint] = {}
         self._names: dict[str, str] = {}
-        self._dark: set[str] = set()
+        self._failed: set[str] = set()
         self._peering_cut = False
         self._vpc_functions: set[str] = set()
         self._layers: list[Layer] = []
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> Self:
-        """Write the names file, still without a name in it."""
         self._write_names()
         return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """Close every listener and remove the names file. Safe to call twice."""
         with self._lock:
-            for cluster_id in list(self._sites):
+            for cluster_id in list(self._endpoints):
                 self.remove_cluster(cluster_id)
             self.names_file.unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
-        """Return what the emulator's environment needs so that its Lambda workers resolve by this network."""
+        """Return the environment variables that make Lambda workers resolve names in this network."""
         return {NAMES_VARIABLE: str(self.names_file), "PYTHONPATH": str(LAMBDA_SITE)}
 
-    # --- What there is -----------------------------------------------------------------------------------------------
-
     def add_cluster(self, cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int = 3306) -> None:
-        """Start a cluster's listeners, one for each viewing region. They refuse until `open`.
+        """Start a cluster's listener for each client region. They refuse connections until `open`.
 
-        `host_names` are all the names that may ever lead to it (its certificate needs them); `publish` says which do.
+        `host_names` are the names in its certificate. `publish` adds a name to the network.
         """
         with self._lock:
             listeners: dict[str, Listener] = {}
@@ -156,110 +140,105 @@ class Network:
                 for listener in listeners.values():
                     listener.close()
                 raise
-            self._sites[cluster.id] = _Site(cluster=cluster, listeners=listeners)
+            self._endpoints[cluster.id] = _Endpoint(cluster=cluster, listeners=listeners)
             self._apply()
 
     def remove_cluster(self, cluster_id: str) -> None:
-        """Close a cluster's listeners and withdraw its names. Safe to call for one that isn't there."""
+        """Close a cluster's listeners and withdraw its names. Safe to call for an unknown cluster."""
         with self._lock:
-            site = self._sites.pop(cluster_id, None)
-            if site is None:
+            endpoint = self._endpoints.pop(cluster_id, None)
+            if endpoint is None:
                 return
-            for listener in site.listeners.values():
+            for listener in endpoint.listeners.values():
                 listener.close()
             self._names = {name: owner for name, owner in self._names.items() if owner != cluster_id}
             self._write_names()
 
     def open(self, cluster_id: str) -> None:
-        """Let a cluster's ports answer: it has an instance."""
+        """Accept connections to a cluster, which has an instance now."""
         with self._lock:
-            self._sites[cluster_id].is_open = True
+            self._endpoints[cluster_id].has_instance = True
             self._apply()
 
     def close(self, cluster_id: str) -> None:
-        """Make a cluster's ports refuse: it has no instance (left)."""
+        """Refuse connections to a cluster, which has no instance."""
         with self._lock:
-            self._sites[cluster_id].is_open = False
+            self._endpoints[cluster_id].has_instance = False
             self._apply()
 
     def publish(self, host_name: str, cluster: Cluster) -> None:
-        """Let a name lead to a cluster, in every region; again for another cluster moves it (the global endpoint)."""
+        """Point a name at a cluster, in every region. A second call moves the name, as for the global endpoint."""
         with self._lock:
-            if cluster.id not in self._sites:
-                raise KeyError(f"{cluster.id} has no listeners: add_cluster first")
+            if cluster.id not in self._endpoints:
+                raise KeyError(f"{cluster.id}: the cluster has no listeners. Call add_cluster first.")
             self._names[host_name] = cluster.id
             self._write_names()
 
     def withdraw(self, host_name: str) -> None:
-        """Take a name out of the DNS. Safe to call for one that isn't there."""
+        """Remove a name. Safe to call for an unknown name."""
         with self._lock:
             if self._names.pop(host_name, None) is not None:
                 self._write_names()
 
     def address(self, host_name: str, *, from_region: str) -> tuple[str, int]:
-        """Return what a client in a region connects to.
+        """Return the address that a client in a region connects to.
 
         Raises:
-            UnknownHost: the name isn't published.
+            UnknownHost: the name is not published.
         """
         with self._lock:
-            cluster_id = self._names.get(host_name.lower().rstrip("."))
-            if cluster_id is None or from_region not in self._sites[cluster_id].listeners:
+            endpoint = self._endpoint_of(host_name)
+            if from_region not in endpoint.listeners:
                 raise UnknownHost(host_name)
-            return "127.0.0.1", self._sites[cluster_id].listeners[from_region].port
+            return "127.0.0.1", endpoint.listeners[from_region].port
 
     def cluster_of(self, host_name: str) -> Cluster:
-        """Return the cluster that a name leads to at this moment.
+        """Return the cluster that a name points at.
 
         Raises:
-            UnknownHost: the name isn't published.
+            UnknownHost: the name is not published.
         """
         with self._lock:
-            cluster_id = self._names.get(host_name.lower().rstrip("."))
-            if cluster_id is None:
-                raise UnknownHost(host_name)
-            return self._sites[cluster_id].cluster
+            return self._endpoint_of(host_name).cluster
 
     def set_vpc_functions(self, names: Iterable[str]) -> None:
-        """Name the Lambda functions that sit in the VPC: they resolve published database names and nothing else."""
+        """Set the Lambda functions in the VPC. They resolve only database names and the private zone."""
         with self._lock:
             self._vpc_functions = set(names)
             self._write_names()
 
-    # --- What is broken ----------------------------------------------------------------------------------------------
-
     def attach(self, layer: Layer) -> None:
-        """Let a layer go dark together with this one: then one `fail` is the whole outage."""
+        """Add a layer that fails and recovers with each region."""
         with self._lock:
             self._layers.append(layer)
 
     @property
-    def dark_regions(self) -> frozenset[str]:
-        """The regions that are dark now."""
+    def failed_regions(self) -> frozenset[str]:
+        """The currently failed regions."""
         with self._lock:
-            return frozenset(self._dark)
+            return frozenset(self._failed)
 
     def fail(self, region: str) -> None:
-        """Let every connection to and from a region hang: databases, and all that the attached layers stand for."""
+        """Make every connection to and from a region hang, and fail the region in the attached layers."""
         with self._lock:
             self._require_region(region)
-            self._dark.add(region)
+            self._failed.add(region)
             self._apply()
-            # The ports come first: once the databases are stopped, nobody may hear so much as a closing connection.
+            # The ports first: clients must not see connections close when the databases stop.
             for layer in self._layers:
                 layer.fail(region)
 
     def restore(self, region: str) -> None:
-        """Bring a region back: first all the layers, then the ports in front of them."""
+        """Restore a region: first its layers, then its ports."""
         with self._lock:
             self._require_region(region)
             for layer in reversed(self._layers):
                 layer.restore(region)
-            self._dark.discard(region)
+            self._failed.discard(region)
             self._apply()
 
     def cut_peering(self) -> None:
-        """Let the database ports across regions hang; AWS's API isn't reached through the peering and stays."""
+        """Make cross-region database connections hang. The AWS API doesn't use the peering and is not affected."""
         with self._lock:
             self._peering_cut = True
             self._apply()
@@ -271,66 +250,71 @@ class Network:
             self._apply()
 
     def database_down(self, cluster_id: str, fault: Fault = Fault.REFUSE) -> None:
-        """Make one cluster's ports fail for everybody, while its region lives."""
+        """Fail one cluster's ports for clients of every region."""
         with self._lock:
-            self._sites[cluster_id].down = Fault(fault)
+            self._endpoints[cluster_id].down = Fault(fault)
             self._apply()
 
     def database_up(self, cluster_id: str) -> None:
         """Undo `database_down`."""
         with self._lock:
-            self._sites[cluster_id].down = Fault.NONE
+            self._endpoints[cluster_id].down = Fault.NONE
             self._apply()
 
     def port_fault(self, cluster_id: str, *, from_region: str, fault: Fault) -> None:
-        """Break a single path: one cluster as seen from one region. `Fault.NONE` mends it."""
+        """Set the fault of one path: one cluster as seen from one region."""
         with self._lock:
             self._require_region(from_region)
-            self._sites[cluster_id].paths[from_region] = Fault(fault)
+            self._endpoints[cluster_id].paths[from_region] = Fault(fault)
             self._apply()
 
     def clear_port_faults(self) -> None:
-        """Mend all single paths and databases; darkness and a cut peering stay."""
+        """Clear the faults of paths and databases, but not failed regions or a cut peering."""
         with self._lock:
-            for site in self._sites.values():
-                site.down = Fault.NONE
-                site.paths.clear()
+            for endpoint in self._endpoints.values():
+                endpoint.down = Fault.NONE
+                endpoint.paths.clear()
             self._apply()
 
     def fault_of(self, cluster_id: str, *, from_region: str) -> Fault:
-        """Say what a client in a region meets at a cluster's port now."""
+        """Return the fault that a client in a region gets from a cluster's port."""
         with self._lock:
-            return self._fault(self._sites[cluster_id], from_region)
+            return self._fault(self._endpoints[cluster_id], from_region)
 
-    def _fault(self, site: _Site, from_region: str) -> Fault:
-        # What hangs hides everything behind it, so it is asked for first.
-        if self._dark & {from_region, site.cluster.region}:
+    def _endpoint_of(self, host_name: str) -> _Endpoint:
+        cluster_id = self._names.get(host_name.lower().rstrip("."))
+        if cluster_id is None:
+            raise UnknownHost(host_name)
+        return self._endpoints[cluster_id]
+
+    def _fault(self, endpoint: _Endpoint, from_region: str) -> Fault:
+        if self._failed & {from_region, endpoint.cluster.region}:
             return Fault.HANG
-        if self._peering_cut and from_region != site.cluster.region:
+        if self._peering_cut and from_region != endpoint.cluster.region:
             return Fault.HANG
-        path = site.paths.get(from_region, Fault.NONE)
+        path = endpoint.paths.get(from_region, Fault.NONE)
         if path is not Fault.NONE:
             return path
-        if site.down is not Fault.NONE:
-            return site.down
-        return Fault.NONE if site.is_open else Fault.REFUSE
+        if endpoint.down is not Fault.NONE:
+            return endpoint.down
+        return Fault.NONE if endpoint.has_instance else Fault.REFUSE
 
     def _apply(self) -> None:
-        for site in self._sites.values():
-            for region, listener in site.listeners.items():
-                fault = self._fault(site, region)
-                if site.applied.get(region) is not fault:
+        for endpoint in self._endpoints.values():
+            for region, listener in endpoint.listeners.items():
+                fault = self._fault(endpoint, region)
+                if endpoint.applied.get(region) is not fault:
                     listener.set_fault(fault)
-                    site.applied[region] = fault
+                    endpoint.applied[region] = fault
 
     def _require_region(self, region: str) -> None:
         if region not in self.regions:
-            raise ValueError(f"no such region in this network: {region} (it has {', '.join(self.regions)})")
+            raise ValueError(f"region: {region} is not in this network. Use one of {', '.join(self.regions)}.")
 
     def _write_names(self) -> None:
         content: dict[str, object] = {
             region: {
-                name: ["127.0.0.1", self._sites[cluster_id].listeners[region].port]
+                name: ["127.0.0.1", self._endpoints[cluster_id].listeners[region].port]
                 for name, cluster_id in sorted(self._names.items())
             }
             for region in self.regions
@@ -340,7 +324,7 @@ class Network:
 
 
 def write_atomically(path: Path, content: Mapping[str, object]) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never a part of one."""
+    """Write JSON atomically: a reader sees the old or the new file."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

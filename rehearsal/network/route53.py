@@ -1,11 +1,7 @@
-"""The answer that Route 53 would give: from the zone, the records and the health checks as they were deployed.
+"""Route 53's DNS answers for private zones, from the deployed zones, records and health checks.
 
-Owns: reading zones, records and checks as they are deployed, and the last known status of each check.
-Does not own: the rules (dns_rules.py), metric data and alarms (cloudwatch.py), or connections (network.py).
-Invariant: an answer depends on metric data, never on an alarm's state; and without a healthy record there is still an answer.
-
-The emulator stores zones, records and checks, but answers no DNS query and evaluates no health. Route 53's health checkers
-notice a change within seconds; here they do so at once.
+The emulator stores zones, records and health checks, but answers no queries and evaluates no health. Health follows metric
+data, not alarm states. Route 53 reacts to a change within seconds; this module reacts at once.
 """
 
 from __future__ import annotations
@@ -19,9 +15,9 @@ from typing import Any
 
 from rehearsal.network.alarms import AlarmReader, AlarmRule, AlarmState, evaluate
 from rehearsal.network.routing import (
-    HealthCheck,
+    DnsRecord,
     HealthStatus,
-    Record,
+    Route53HealthCheck,
     canonical,
     choose,
     final_status,
@@ -38,35 +34,34 @@ _RDS_ENDPOINT_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a resolver in a VPC gets. Without `values` the name doesn't exist there, and `reason` says why."""
+class DnsAnswer:
+    """The answer to a query. Without `values` the name does not exist, for the given `reason`."""
 
     values: tuple[str, ...] = ()
     ttl_seconds: int = 0
     record_id: str | None = None
     region: str | None = None
-    """The region of the RDS endpoint that the first value names, or None."""
+    """The region of the RDS endpoint in the first value, or None."""
     health: Mapping[str, HealthStatus] = field(default_factory=dict)
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Zone:
-    """A private hosted zone; `vpcs` are (region, VPC id)."""
+    """A private hosted zone; `vpcs` are pairs of region and VPC id."""
 
     name: str
     vpcs: frozenset[tuple[str, str]]
-    records: tuple[Record, ...]
-    checks: Mapping[str, HealthCheck]
+    records: tuple[DnsRecord, ...]
+    checks: Mapping[str, Route53HealthCheck]
     alarms: Mapping[str, AlarmRule]
 
 
 class PrivateDns:
     """Route 53 for private zones, read through boto3. Thread-safe.
 
-    `time_scale` is the factor by which the cycle is shortened (see cloudwatch.AlarmReader). `dark` names the regions whose
-    metric data nobody gets at the moment: it counts as missing from then on. Zones, records, checks and alarm definitions
-    are read again after `cache_seconds`: a failover changes none of them.
+    `time_scale` divides alarm periods (see AlarmReader). Metric data of the `failed_regions` counts as missing from the time
+    of the failure on. Zones, records, checks and alarm definitions are cached for `cache_seconds`.
     """
 
     def __init__(
@@ -74,45 +69,47 @@ class PrivateDns:
         clients: ClientFactory,
         *,
         time_scale: float = 1.0,
-        dark: Callable[[], Collection[str]] = lambda: (),
+        failed_regions: Callable[[], Collection[str]] = lambda: (),
         cache_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients
         self._alarms = AlarmReader(clients, time_scale=time_scale)
-        self._dark = dark
+        self._failed_regions = failed_regions
         self._cache_seconds = cache_seconds
         self._clock = clock
         self._zones: tuple[_Zone, ...] = ()
         self._read_at: float | None = None
-        self._dark_since: dict[str, float] = {}
+        self._failed_since: dict[str, float] = {}
         self._last_known: dict[str, HealthStatus] = {}
         self._alarm_states: dict[str, AlarmState] = {}
         self._lock = threading.RLock()
 
     def resolve(
         self, name: str, record_type: str = "CNAME", *, from_region: str, from_vpc: str | None = None
-    ) -> Answer:
-        """Answer a query from a region's VPC: from the one given, or from whichever of that region is associated.
+    ) -> DnsAnswer:
+        """Answer a query from `from_vpc`, or by default from any associated VPC of the region.
 
         Raises:
-            UnsupportedRecord, UnsupportedAlarm, RefusedHealthCheck, LookupError: the zone holds something that AWS or this
-                module can't evaluate.
+            UnsupportedRecord, UnsupportedAlarm, RefusedHealthCheck, LookupError: the zone has a record, alarm or health check
+                that is not supported or does not exist.
         """
         with self._lock:
-            self._read_again_when_old()
-            wanted = canonical(name)
-            zone = self._zone_of(wanted)
+            self._refresh()
+            host_name = canonical(name)
+            zone = self._zone_of(host_name)
             if zone is None:
-                return Answer(reason=f"no private zone for {wanted}")
+                return DnsAnswer(reason=f"no private zone for {host_name}")
             if not _is_associated(zone, from_region, from_vpc):
-                return Answer(reason=f"zone {zone.name} is not associated with {from_vpc or f'a VPC in {from_region}'}")
-            records = [record for record in zone.records if record.name == wanted and record.type == record_type]
+                return DnsAnswer(
+                    reason=f"zone {zone.name} is not associated with {from_vpc or f'a VPC in {from_region}'}"
+                )
+            records = [record for record in zone.records if record.name == host_name and record.type == record_type]
             if not records:
-                return Answer(reason=f"no {record_type} record {wanted} in zone {zone.name}")
+                return DnsAnswer(reason=f"no {record_type} record {host_name} in zone {zone.name}")
             health = self._health(zone, [record.health_check_id for record in records if record.health_check_id])
             choice = choose(records, health, from_region=from_region)
-            return Answer(
+            return DnsAnswer(
                 values=choice.record.values,
                 ttl_seconds=choice.record.ttl_seconds,
                 record_id=choice.record.id or None,
@@ -122,30 +119,28 @@ class PrivateDns:
             )
 
     def health(self) -> dict[str, HealthStatus]:
-        """Evaluate every health check that a record of any zone uses, by its id."""
+        """Evaluate the health checks that records of all zones use, by id."""
         with self._lock:
-            self._read_again_when_old()
+            self._refresh()
             found: dict[str, HealthStatus] = {}
             for zone in self._zones:
                 found.update(self._health(zone, [r.health_check_id for r in zone.records if r.health_check_id]))
             return found
 
     def forget(self) -> None:
-        """Read zones, records, checks and alarms again at the next query; last known statuses stay."""
+        """Clear the cache of zones, records, checks and alarms. Last known statuses stay."""
         with self._lock:
             self._read_at = None
 
     def _zone_of(self, name: str) -> _Zone | None:
-        # The most specific zone answers, and it alone.
+        # Only the most specific zone answers.
         matching = [zone for zone in self._zones if name == zone.name or name.endswith(f".{zone.name}")]
         return max(matching, key=lambda zone: len(zone.name), default=None)
 
-    # Health ----------------------------------------------------------------------------------------------------------
-
     def _health(self, zone: _Zone, check_ids: Iterable[str]) -> dict[str, HealthStatus]:
         now = self._clock()
-        dark = set(self._dark())
-        self._dark_since = {region: self._dark_since.get(region, now) for region in dark}
+        failed = set(self._failed_regions())
+        self._failed_since = {region: self._failed_since.get(region, now) for region in failed}
         return {check_id: self._status(zone, check_id, now) for check_id in dict.fromkeys(check_ids)}
 
     def _status(self, zone: _Zone, check_id: str, now: float) -> HealthStatus:
@@ -159,18 +154,16 @@ class PrivateDns:
             self._last_known[check_id] = status
         return final_status(check, status)
 
-    def _alarm_state(self, check: HealthCheck, rule: AlarmRule, now: float) -> AlarmState:
+    def _alarm_state(self, check: Route53HealthCheck, rule: AlarmRule, now: float) -> AlarmState:
         region = check.alarm_region or ""
-        silent_since = self._dark_since.get(region, now + 1)
-        samples = [sample for sample in self._alarms.samples(rule, region, now) if sample.at < silent_since]
+        failed_since = self._failed_since.get(region, now + 1)
+        samples = [sample for sample in self._alarms.samples(rule, region, now) if sample.at < failed_since]
         previous = self._alarm_states.get(check.id, AlarmState.INSUFFICIENT_DATA)
         state = evaluate(rule.datapoints(samples, now), rule, previous)
         self._alarm_states[check.id] = state
         return state
 
-    # Reading ---------------------------------------------------------------------------------------------------------
-
-    def _read_again_when_old(self) -> None:
+    def _refresh(self) -> None:
         now = self._clock()
         if self._read_at is not None and now - self._read_at < self._cache_seconds:
             return
@@ -181,14 +174,16 @@ class PrivateDns:
         self._read_at = now
 
     def _read_zone(self, client: Any, zone_id: str) -> _Zone:
-        answer = client.get_hosted_zone(Id=zone_id)
+        response = client.get_hosted_zone(Id=zone_id)
         pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
         described = [record for page in pages for record in page["ResourceRecordSets"]]
-        records = tuple(Record.from_description(record) for record in described if record["Type"] not in ("NS", "SOA"))
+        records = tuple(
+            DnsRecord.from_description(record) for record in described if record["Type"] not in ("NS", "SOA")
+        )
         checks = self._read_checks(client, [record.health_check_id for record in records if record.health_check_id])
         return _Zone(
-            name=canonical(answer["HostedZone"]["Name"]),
-            vpcs=frozenset((vpc["VPCRegion"], vpc["VPCId"]) for vpc in answer.get("VPCs", [])),
+            name=canonical(response["HostedZone"]["Name"]),
+            vpcs=frozenset((vpc["VPCRegion"], vpc["VPCId"]) for vpc in response.get("VPCs", [])),
             records=records,
             checks=checks,
             alarms={
@@ -198,15 +193,17 @@ class PrivateDns:
             },
         )
 
-    def _read_checks(self, client: Any, check_ids: Iterable[str]) -> dict[str, HealthCheck]:
-        checks: dict[str, HealthCheck] = {}
-        waiting = list(check_ids)
-        while waiting:
-            check_id = waiting.pop()
+    def _read_checks(self, client: Any, check_ids: Iterable[str]) -> dict[str, Route53HealthCheck]:
+        checks: dict[str, Route53HealthCheck] = {}
+        pending = list(check_ids)
+        while pending:
+            check_id = pending.pop()
             if check_id not in checks:
-                check = HealthCheck.from_description(client.get_health_check(HealthCheckId=check_id)["HealthCheck"])
+                check = Route53HealthCheck.from_description(
+                    client.get_health_check(HealthCheckId=check_id)["HealthCheck"]
+                )
                 checks[check_id] = check
-                waiting.extend(check.children)
+                pending.extend(check.children)
         for check in checks.values():
             require_supported_children(check, (checks[child] for child in check.children))
         return checks

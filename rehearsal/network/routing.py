@@ -1,9 +1,6 @@
-"""Which record Route 53 answers with, and when it takes a resource for healthy.
+"""Route 53's choice among records (simple, failover, latency) and the status of health checks. Pure functions.
 
-Owns: the choice among records (simple, failover, latency) and the status of a health check, given an alarm's state or
-its children's statuses.
-Does not own: reading records, checks and metric data (route53.py), or an alarm's state (cloudwatch.py). Pure.
-Invariant: a name that has records always has an answer, however unhealthy all of them are.
+A name with records always has an answer, even if no record is healthy.
 """
 
 from __future__ import annotations
@@ -16,33 +13,29 @@ from typing import Any
 from rehearsal.network.alarms import AlarmRule, AlarmState, MissingData, UnsupportedAlarm
 
 STANDARD_RESOLUTION_SECONDS = 60
-MOST_CHILDREN = 255
+MAX_CHILDREN = 255
+_UNSUPPORTED_KEYS = frozenset(
+    ("AliasTarget", "Weight", "GeoLocation", "MultiValueAnswer", "CidrRoutingConfig", "GeoProximityLocation")
+)
 
 
 class HealthStatus(StrEnum):
-    """What Route 53 takes a record's resource for."""
+    """The status of a health check."""
 
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
 
-    def inverted(self) -> HealthStatus:
-        """Return the opposite."""
-        return HealthStatus.UNHEALTHY if self is HealthStatus.HEALTHY else HealthStatus.HEALTHY
-
 
 class UnsupportedRecord(ValueError):
-    """A record or health check of a kind that isn't covered here: an error, never a guess."""
+    """A kind of record or health check that is not supported."""
 
 
 class RefusedHealthCheck(ValueError):
-    """A health check that Route 53 would not have created."""
-
-
-# --- Records ---------------------------------------------------------------------------------------------------------
+    """A health check that Route 53 refuses to create."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class DnsRecord:
     """A record set. `failover` is PRIMARY or SECONDARY, `latency_region` the region of a latency record."""
 
     name: str
@@ -55,23 +48,15 @@ class Record:
     health_check_id: str | None = None
 
     @classmethod
-    def from_description(cls, record: Mapping[str, Any]) -> Record:
-        """Read one that ListResourceRecordSets answers.
+    def from_description(cls, record: Mapping[str, Any]) -> DnsRecord:
+        """Convert a record set of ListResourceRecordSets.
 
         Raises:
             UnsupportedRecord: an alias, or a routing policy other than simple, failover and latency.
         """
-        other = {
-            "AliasTarget",
-            "Weight",
-            "GeoLocation",
-            "MultiValueAnswer",
-            "CidrRoutingConfig",
-            "GeoProximityLocation",
-        }
-        found = sorted(other & set(record))
-        if found:
-            raise UnsupportedRecord(f"{record['Name']} {record['Type']}: {', '.join(found)} is not covered")
+        unsupported = sorted(_UNSUPPORTED_KEYS & set(record))
+        if unsupported:
+            raise UnsupportedRecord(f"{record['Name']} {record['Type']}: {', '.join(unsupported)} is not supported")
         return cls(
             name=canonical(record["Name"]),
             type=record["Type"],
@@ -86,33 +71,35 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The record that answers, and why this one."""
+    """The chosen record and the reason."""
 
-    record: Record
+    record: DnsRecord
     reason: str
 
 
-def choose(records: Sequence[Record], health: Mapping[str, HealthStatus], *, from_region: str) -> Choice:
-    """Choose among all records of one name and type; a record without a check counts as healthy.
+def choose(records: Sequence[DnsRecord], health: Mapping[str, HealthStatus], *, from_region: str) -> Choice:
+    """Choose among all records of one name and type. A record without a health check counts as healthy.
+
+    Raises:
+        UnsupportedRecord: several simple records, or failover records other than one pair.
 
     Source: "How Amazon Route 53 chooses records when health checking is configured".
-    Raises: UnsupportedRecord for several simple records, or failover records that aren't one pair.
     """
     if all(record.failover for record in records):
         return _choose_failover(records, health)
     if all(record.latency_region for record in records):
         return _choose_latency(records, health, from_region)
     if len(records) == 1:
-        # A health check changes nothing here: when no record is healthy, all of them count as healthy.
+        # Its health has no effect: if no record is healthy, all count as healthy.
         return Choice(record=records[0], reason="simple record")
     raise UnsupportedRecord(f"{records[0].name}: records of different kinds under one name")
 
 
-def _is_healthy(record: Record, health: Mapping[str, HealthStatus]) -> bool:
+def _is_healthy(record: DnsRecord, health: Mapping[str, HealthStatus]) -> bool:
     return record.health_check_id is None or health[record.health_check_id] is HealthStatus.HEALTHY
 
 
-def _choose_failover(records: Sequence[Record], health: Mapping[str, HealthStatus]) -> Choice:
+def _choose_failover(records: Sequence[DnsRecord], health: Mapping[str, HealthStatus]) -> Choice:
     pair = {record.failover: record for record in records}
     if set(pair) != {"PRIMARY", "SECONDARY"} or len(records) != 2:
         raise UnsupportedRecord(f"{records[0].name}: failover records must be one primary and one secondary")
@@ -121,31 +108,28 @@ def _choose_failover(records: Sequence[Record], health: Mapping[str, HealthStatu
         return Choice(record=primary, reason="primary is healthy")
     if _is_healthy(secondary, health):
         return Choice(record=secondary, reason="primary is unhealthy, secondary is not")
-    return Choice(record=primary, reason="primary and secondary are unhealthy: the primary answers")
+    return Choice(record=primary, reason="primary and secondary are unhealthy, so the primary answers")
 
 
-def _choose_latency(records: Sequence[Record], health: Mapping[str, HealthStatus], from_region: str) -> Choice:
+def _choose_latency(records: Sequence[DnsRecord], health: Mapping[str, HealthStatus], from_region: str) -> Choice:
     healthy = [record for record in records if _is_healthy(record, health)]
-    # The own region is the nearest; beyond it only AWS's measurements know, and the order of names stands in for them.
+    # The client's own region has the lowest latency. Other regions are ordered by name, for lack of AWS's measurements.
     nearest = min(
         healthy or records, key=lambda record: (record.latency_region != from_region, record.latency_region or "")
     )
     if not healthy:
-        return Choice(record=nearest, reason="no record is healthy: all count as healthy")
-    return Choice(record=nearest, reason=f"lowest latency from {from_region} among the healthy")
+        return Choice(record=nearest, reason="no record is healthy, so all count as healthy")
+    return Choice(record=nearest, reason=f"lowest latency from {from_region} among the healthy records")
 
 
 def canonical(name: str) -> str:
-    """Return a DNS name in small letters and without the dot at its end."""
+    """Return a DNS name in lower case without the final dot."""
     return name.lower().rstrip(".")
 
 
-# --- Health ----------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
-class HealthCheck:
-    """A health check on a CloudWatch metric, or one that counts others (`children`, of which `threshold` must be healthy)."""
+class Route53HealthCheck:
+    """A health check on a CloudWatch alarm, or a calculated one (`threshold` of the `children` must be healthy)."""
 
     id: str
     alarm_name: str | None = None
@@ -158,19 +142,19 @@ class HealthCheck:
 
     @property
     def is_calculated(self) -> bool:
-        """Whether it counts other checks."""
+        """Whether it is a calculated health check."""
         return self.alarm_name is None
 
     @classmethod
-    def from_description(cls, check: Mapping[str, Any]) -> HealthCheck:
-        """Read one that GetHealthCheck answers.
+    def from_description(cls, check: Mapping[str, Any]) -> Route53HealthCheck:
+        """Convert the health check of GetHealthCheck.
 
         Raises:
-            UnsupportedRecord: it watches an endpoint or a routing control: neither exists in a rehearsal.
+            UnsupportedRecord: it is neither CLOUDWATCH_METRIC nor CALCULATED.
         """
         config = check["HealthCheckConfig"]
         if config["Type"] not in ("CLOUDWATCH_METRIC", "CALCULATED"):
-            raise UnsupportedRecord(f"health check {check['Id']}: type {config['Type']} is not covered")
+            raise UnsupportedRecord(f"health check {check['Id']}: type {config['Type']} is not supported")
         alarm = config.get("AlarmIdentifier") or {}
         return cls(
             id=check["Id"],
@@ -184,8 +168,8 @@ class HealthCheck:
         )
 
 
-def health_of_alarm(check: HealthCheck, state: AlarmState, last_known: HealthStatus | None) -> HealthStatus:
-    """Return a check's status before `Inverted` and `Disabled`. `last_known` is that of the last sufficient data.
+def health_of_alarm(check: Route53HealthCheck, state: AlarmState, last_known: HealthStatus | None) -> HealthStatus:
+    """Return a check's status before `Inverted` and `Disabled`. `last_known` is the status with the last sufficient data.
 
     Source: "How Amazon Route 53 determines whether a health check is healthy"; "HealthCheckConfig" in the API reference.
     """
@@ -193,34 +177,33 @@ def health_of_alarm(check: HealthCheck, state: AlarmState, last_known: HealthSta
         return HealthStatus.HEALTHY
     if state is AlarmState.ALARM:
         return HealthStatus.UNHEALTHY
-    match check.insufficient_data:
-        case "Healthy":
-            return HealthStatus.HEALTHY
-        case "Unhealthy":
-            return HealthStatus.UNHEALTHY
-        case _:
-            # A new check that never had data counts as healthy.
-            return last_known or HealthStatus.HEALTHY
+    if check.insufficient_data == "LastKnownStatus":
+        return last_known or HealthStatus.HEALTHY  # a new check without data counts as healthy
+    return HealthStatus(check.insufficient_data.lower())
 
 
-def health_of_children(check: HealthCheck, children: Iterable[HealthStatus]) -> HealthStatus:
+def health_of_children(check: Route53HealthCheck, children: Iterable[HealthStatus]) -> HealthStatus:
     """Return a calculated check's status before `Inverted` and `Disabled`, from the final statuses of its children.
 
-    A threshold of 0 is always reached, and one above the number of children never is.
     Source: "How Amazon Route 53 determines whether a health check is healthy"; "HealthCheckConfig" in the API reference.
     """
     healthy_count = sum(status is HealthStatus.HEALTHY for status in children)
     return HealthStatus.HEALTHY if healthy_count >= check.threshold else HealthStatus.UNHEALTHY
 
 
-def require_supported_children(check: HealthCheck, children: Iterable[HealthCheck]) -> None:
-    """Refuse a calculated check that Route 53 doesn't take.
+def require_supported_children(check: Route53HealthCheck, children: Iterable[Route53HealthCheck]) -> None:
+    """Check that Route 53 accepts the children of a calculated check.
 
-    Raises: RefusedHealthCheck. Source: "Values that you specify when you create or update health checks": a calculated
-    check can't monitor other calculated checks; "How Amazon Route 53 determines ...": up to 255 children.
+    Raises:
+        RefusedHealthCheck: it has more than 255 children or a calculated child.
+
+    Source: "Values that you specify when you create or update health checks" (no calculated children); "How Amazon Route 53
+    determines whether a health check is healthy" (255 children).
     """
-    if len(check.children) > MOST_CHILDREN:
-        raise RefusedHealthCheck(f"health check {check.id}: {len(check.children)} children, {MOST_CHILDREN} at most")
+    if len(check.children) > MAX_CHILDREN:
+        raise RefusedHealthCheck(
+            f"health check {check.id}: {len(check.children)} children, at most {MAX_CHILDREN} allowed"
+        )
     calculated = sorted(child.id for child in children if child.is_calculated)
     if calculated:
         raise RefusedHealthCheck(
@@ -228,29 +211,30 @@ def require_supported_children(check: HealthCheck, children: Iterable[HealthChec
         )
 
 
-def final_status(check: HealthCheck, status: HealthStatus) -> HealthStatus:
-    """Apply `Disabled` (then it counts as healthy, whatever the data) and, after it, `Inverted`."""
-    if check.disabled:
-        status = HealthStatus.HEALTHY
-    return status.inverted() if check.inverted else status
+def final_status(check: Route53HealthCheck, status: HealthStatus) -> HealthStatus:
+    """Apply `Disabled` (always healthy) and then `Inverted`."""
+    is_healthy = check.disabled or status is HealthStatus.HEALTHY
+    return HealthStatus.HEALTHY if is_healthy != check.inverted else HealthStatus.UNHEALTHY
 
 
 def require_supported_alarm(rule: AlarmRule) -> None:
-    """Refuse an alarm (not scaled) on which Route 53 takes no health check.
+    """Check that a Route 53 health check can use an alarm (not scaled).
 
-    Raises: UnsupportedAlarm. Source: "Values that you specify when you create or update health checks": standard-resolution
-    metrics only, and no "M out of N". "CloudWatchAlarmConfiguration" in the API reference: how the alarm treats missing
-    data is not among what a check takes over. "Setting up the Route 53 health check for EventBridge global endpoints"
-    reads as if it were: so it must make no difference.
+    Raises:
+        UnsupportedAlarm: high resolution, "M out of N", or a treatment of missing data other than missing.
+
+    Source: "Values that you specify when you create or update health checks": standard-resolution metrics only, and no
+    "M out of N". AWS's pages disagree on whether a check applies the alarm's treatment of missing data
+    ("CloudWatchAlarmConfiguration"; "Setting up the Route 53 health check for EventBridge global endpoints").
     """
     if rule.period_seconds < STANDARD_RESOLUTION_SECONDS:
-        raise UnsupportedAlarm(f"{rule.name}: Route 53 takes periods of 60 s or more, not {rule.period_seconds:g} s")
+        raise UnsupportedAlarm(f"{rule.name}: Route 53 supports periods of 60 s or more, not {rule.period_seconds:g} s")
     if rule.datapoints_to_alarm != rule.evaluation_periods:
         raise UnsupportedAlarm(
-            f"{rule.name}: Route 53 takes no M out of N ({rule.datapoints_to_alarm} of {rule.evaluation_periods})"
+            f"{rule.name}: Route 53 supports no M out of N ({rule.datapoints_to_alarm} of {rule.evaluation_periods})"
         )
     if rule.missing_data is not MissingData.MISSING:
         raise UnsupportedAlarm(
-            f"{rule.name}: whether a health check takes missing data for {rule.missing_data} is not documented; leave it"
-            " missing, and say at the check what it means"
+            f"{rule.name}: AWS does not document that a health check treats missing data as {rule.missing_data}."
+            " Use missing, and set InsufficientDataHealthStatus on the health check."
         )

@@ -1,4 +1,4 @@
-"""A thread with an asyncio event loop, for the rehearsal's servers."""
+"""An asyncio event loop in a background thread, for the rehearsal's servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in its own thread, in which other threads `run` coroutines."""
+    """An event loop in a background thread."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -21,15 +21,8 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._end: asyncio.Event | None = None
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop. Raises RuntimeError before `start` and after `stop`."""
-        if self._loop is None:
-            raise RuntimeError(f"{self._name} is not running")
-        return self._loop
-
     def start(self) -> None:
-        """Start the thread; returns when the loop runs."""
+        """Start the thread and wait until the loop runs."""
         if self._thread is not None:
             raise RuntimeError(f"{self._name} is already running")
         ready = threading.Event()
@@ -38,14 +31,14 @@ class LoopThread:
         ready.wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = 60.0) -> T:
-        """Run a coroutine in the loop and wait for its result; must not be called in the loop itself."""
+        """Run a coroutine in the loop and wait for its result. Call it from another thread only."""
         if self._loop is None:
             coroutine.close()
             raise RuntimeError(f"{self._name} is not running")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a plain function in the loop's thread and wait for its result."""
+        """Call a function in the loop's thread and wait for its result."""
 
         async def call() -> T:
             return function()
@@ -53,7 +46,7 @@ class LoopThread:
         return self.run(call())
 
     def stop(self) -> None:
-        """Cancel the remaining tasks, close the loop and end the thread. Safe to call twice."""
+        """Cancel the remaining tasks, close the loop and stop the thread. Safe to call twice."""
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._end is None:
             return
@@ -75,9 +68,8 @@ class LoopThread:
 
 
 async def serve_on_loopback(runner: web.AppRunner) -> str:
-    """Serve an aiohttp application on a free port of 127.0.0.1; return its URL."""
+    """Serve an aiohttp application on a free port of 127.0.0.1 and return its URL."""
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     return f"http://{host}:{port}"

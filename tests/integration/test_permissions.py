@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.permission_log import FAILOVER, PermissionCheck
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import ACCOUNT_ID, BotoClients
 from tests.support.patience import wait_until
 
@@ -71,7 +71,7 @@ def allow(action: str, resources: Sequence[str]) -> dict[str, Any]:
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """Create an account with a global database in both regions."""
     with (
-        Network(
+        EmulatedNetwork(
             regions=(EAST, WEST),
             names_file=tmp_path_factory.mktemp("network") / "names.json",
             start_listener=_no_listener,

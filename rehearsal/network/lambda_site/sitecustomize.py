@@ -1,13 +1,11 @@
-"""What a Lambda worker of the rehearsal imports before the function: the network of the function's region.
+"""The network of a Lambda worker in the rehearsal, installed before the function is imported.
 
-Owns: where the function finds AWS (AWS_ENDPOINT_URL) and which host names lead where (socket.getaddrinfo).
-Does not own: the function's code, which is the deployed one, unchanged.
-Invariant: outside a Lambda worker of the rehearsal this module does nothing. The emulator itself has this directory on its
-PYTHONPATH too, but AWS_LAMBDA_FUNCTION_NAME stands in a worker's environment only.
+It sets AWS_ENDPOINT_URL and replaces socket.getaddrinfo for the function's region. Outside a Lambda worker it does nothing:
+the emulator has this directory on its PYTHONPATH too, but only a worker has AWS_LAMBDA_FUNCTION_NAME.
 
 The names file: {"<region>": {"<host name>": ["127.0.0.1", <port>]}, "vpc_functions": ["<function name>"]}.
-Python loads one sitecustomize only, the first on its path: one that this hides (a distribution's, a virtual environment's) is
-found and run first. Standard library only: every cold start pays for what is imported here.
+Python loads only the first sitecustomize on its path, so this module also runs the one that it hides. It imports only the
+standard library, to keep cold starts short.
 """
 
 import json
@@ -22,7 +20,7 @@ RDS_SUFFIX = ".rds.amazonaws.com"
 
 
 def run_hidden_sitecustomize():
-    """Run the sitecustomize that Python would have loaded without this directory on the path, if there is one."""
+    """Run the sitecustomize that this directory hides, if there is one."""
     import importlib.machinery
 
     here = os.path.dirname(os.path.abspath(__file__))
@@ -34,8 +32,8 @@ def run_hidden_sitecustomize():
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-class Names:
-    """The names that are published, as the file says at this moment: it is read again when it was replaced."""
+class HostNames:
+    """The host names in the names file, read again after each change of the file."""
 
     def __init__(self, path, region, function_name):
         self._path = path
@@ -46,8 +44,8 @@ class Names:
         self._in_vpc = False
 
     def read(self):
-        """Return the addresses by name for this region, and whether the function sits in the VPC."""
-        # The file is replaced, never written in place, so the inode changes even within one tick of the clock.
+        """Return this region's addresses by name, and whether the function is in the VPC."""
+        # Each write replaces the file, so the inode changes even within one clock tick.
         stat = os.stat(self._path)
         version = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if version != self._version:
@@ -59,20 +57,20 @@ class Names:
         return self._addresses, self._in_vpc
 
 
-def endpoint_behind(name, region, resolver_port):
-    """Return the endpoint that a name of the private zone leads to, as the rehearsal's Route 53 answers; "" for none."""
+def resolve_private_name(name, region, resolver_port):
+    """Return the endpoint of a name in the private zone from the rehearsal's resolver, or an empty string."""
     if not resolver_port:
         return ""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.settimeout(5)
         sock.connect(("127.0.0.1", int(resolver_port)))
         sock.sendall(f"{region} {name}\n".encode())
-        with sock.makefile("r", encoding="utf-8") as answer:
-            return answer.readline().strip().lower()
+        with sock.makefile("r", encoding="utf-8") as response:
+            return response.readline().strip().lower()
 
 
-def resolver(names, function_name, original, region="", resolver_port=""):
-    """Return a getaddrinfo that knows the published names, and for the rest asks the original one or fails."""
+def make_getaddrinfo(names, function_name, original, region="", resolver_port=""):
+    """Return a getaddrinfo that resolves the published names. Other names use `original`, or fail inside the VPC."""
 
     def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
         text = host.decode("ascii") if isinstance(host, bytes) else host
@@ -84,27 +82,27 @@ def resolver(names, function_name, original, region="", resolver_port=""):
         if name.endswith(RDS_SUFFIX):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known: " + name)
         if in_vpc:
-            endpoint = endpoint_behind(name, region, resolver_port)
+            endpoint = resolve_private_name(name, region, resolver_port)
             if endpoint in addresses:
                 target, target_port = addresses[endpoint]
                 return original(target, target_port, socket.AF_INET, type, proto, flags)
-            # The VPC has no way out: no internet gateway, no NAT, no endpoint. In AWS this would hang until a time limit.
-            raise socket.gaierror(socket.EAI_NONAME, f"no way out of the VPC: {function_name} asked for {name}:{port}")
+            # The VPC has no internet gateway, NAT gateway or VPC endpoint. On AWS the connection would time out.
+            raise socket.gaierror(socket.EAI_NONAME, f"no route out of the VPC: {function_name} resolves {name}:{port}")
         return original(host, port, family, type, proto, flags)
 
     return getaddrinfo
 
 
 def install(environment):
-    """Set this process up as a Lambda worker in its region."""
+    """Set up the AWS endpoint and name resolution of the worker's region."""
     region = environment["AWS_REGION"]
     endpoints = json.loads(environment.get(ENDPOINTS_VARIABLE, "{}"))
     if region in endpoints:
         environment["AWS_ENDPOINT_URL"] = endpoints[region]
     function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
-    names = Names(environment[NAMES_VARIABLE], region, function_name)
+    names = HostNames(environment[NAMES_VARIABLE], region, function_name)
     port = environment.get(RESOLVER_VARIABLE, "")
-    socket.getaddrinfo = resolver(names, function_name, socket.getaddrinfo, region, port)
+    socket.getaddrinfo = make_getaddrinfo(names, function_name, socket.getaddrinfo, region, port)
 
 
 run_hidden_sitecustomize()

@@ -6,7 +6,7 @@ import re
 import uuid
 from typing import Any
 
-from rehearsal.network.routing import HealthCheck, RefusedHealthCheck, require_supported_children
+from rehearsal.network.routing import RefusedHealthCheck, Route53HealthCheck, require_supported_children
 from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
@@ -105,8 +105,8 @@ def _check_children(client: Any, config: dict[str, Any]) -> None:
     children = [client.get_health_check(HealthCheckId=child_id)["HealthCheck"] for child_id in ids]
     try:
         require_supported_children(
-            HealthCheck.from_description({"Id": "(new)", "HealthCheckConfig": config}),
-            [HealthCheck.from_description(child) for child in children],
+            Route53HealthCheck.from_description({"Id": "(new)", "HealthCheckConfig": config}),
+            [Route53HealthCheck.from_description(child) for child in children],
         )
     except RefusedHealthCheck as refusal:
         raise HandlerError(str(refusal), property="childHealthchecks") from refusal

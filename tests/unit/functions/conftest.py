@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin
 from rehearsal.aurora.server import MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
 from tests.support.patience import PATIENCE_SECONDS
 
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "a/secret+key"
-MASTER = MasterUser(name="admin", password="correct-horse_battery%staple")
+MASTER = MasterLogin(name="admin", password="correct-horse_battery%staple")
 
 
 @dataclass(kw_only=True)

@@ -11,9 +11,9 @@ import pytest
 
 from rehearsal.network.alarms import AlarmRule, AlarmState, evaluate
 from rehearsal.network.routing import (
-    HealthCheck,
+    DnsRecord,
     HealthStatus,
-    Record,
+    Route53HealthCheck,
     choose,
     final_status,
     health_of_alarm,
@@ -27,7 +27,7 @@ HOME, ELSEWHERE = "us-east-1", "eu-west-1"
 VALUES = (0, 1, None)
 
 
-def as_check(check_id: str, inputs: Mapping[str, Any]) -> HealthCheck:
+def as_check(check_id: str, inputs: Mapping[str, Any]) -> Route53HealthCheck:
     """Return a health check as Route 53 would describe it."""
     config = {
         "Type": inputs["type"],
@@ -41,7 +41,7 @@ def as_check(check_id: str, inputs: Mapping[str, Any]) -> HealthCheck:
             "Name": inputs["cloudwatchAlarmName"],
             "Region": inputs["cloudwatchAlarmRegion"],
         }
-    return HealthCheck.from_description({"Id": check_id, "HealthCheckConfig": config})
+    return Route53HealthCheck.from_description({"Id": check_id, "HealthCheckConfig": config})
 
 
 def as_rule(inputs: Mapping[str, Any]) -> AlarmRule:
@@ -75,7 +75,7 @@ class WriterName:
             (r.region, r.inputs["name"]): as_rule(r.inputs) for r in run.of("cloudwatch/metricAlarm:MetricAlarm")
         }
         self.records = [
-            Record(
+            DnsRecord(
                 name=r.inputs["name"],
                 type=r.inputs["type"],
                 values=tuple(r.inputs["records"]),
@@ -95,7 +95,7 @@ class WriterName:
         health = {followed: self.status(self.checks[followed], role)}
         return choose(self.records, health, from_region=HOME).record.id
 
-    def status(self, check: HealthCheck, role: Mapping[str, int | None]) -> HealthStatus:
+    def status(self, check: Route53HealthCheck, role: Mapping[str, int | None]) -> HealthStatus:
         """Return a check's status."""
         if check.is_calculated:
             children = [self.checks[child] for child in check.children]

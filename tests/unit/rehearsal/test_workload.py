@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aurora.global_database import GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin
 from rehearsal.aurora.server import Fault, MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
 from rehearsal.workload import NameAnswer, WorkloadLogin, WriteAttempt, WriteWorkload
@@ -23,7 +23,7 @@ class Kit:
         self, server: MySQLServer, authority: CertificateAuthority, attempt_seconds: float = PATIENCE_SECONDS
     ) -> None:
         self.database = GlobalDatabase(clock=time.time, replication_lag_seconds=0.0)
-        master = MasterUser(name="dbadmin", password="correct horse")
+        master = MasterLogin(name="dbadmin", password="correct horse")
         clusters = {
             "one": self.database.add_cluster("one", "us-east-1", writer=True, master=master, database="payments"),
             "two": self.database.add_cluster("two", "eu-west-1", writer=False),

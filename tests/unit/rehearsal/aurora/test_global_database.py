@@ -1,4 +1,4 @@
-"""The stand-in for Aurora's data plane: SQL, transactions, privileges, replication, and what a failover loses."""
+"""The emulated Aurora global database: SQL, transactions, privileges, replication and failover."""
 
 import threading
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterUser, OperationRefusedError, SqlError
-from rehearsal.aurora.session import Session
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin, OperationRefusedError, SqlError
+from rehearsal.aurora.session import MysqlSession
 
 EAST, WEST = "payments-us-east-1-dev", "payments-eu-west-1-dev"
 START = 1_790_000_000.0
@@ -17,7 +17,7 @@ START = 1_790_000_000.0
 
 @dataclass(kw_only=True)
 class Clock:
-    """Time that stands still until a test moves it."""
+    """A clock that a test sets."""
 
     now: float = START
 
@@ -27,8 +27,8 @@ class Clock:
 
 
 @dataclass(kw_only=True)
-class Region:
-    """What most tests need: two clusters, a ledger table, and a clock."""
+class Scenario:
+    """Two clusters, a ledger table and a clock."""
 
     clock: Clock = field(default_factory=Clock)
     database: GlobalDatabase
@@ -36,39 +36,39 @@ class Region:
     west: Cluster
 
     def pay(self, number: int) -> None:
-        """Commit a payment on whoever is the writer."""
+        """Commit a payment on the writer."""
         self.database.writer.execute("INSERT INTO ledger.payments (id, cents) VALUES (%s, 100)", number)
 
     def paid(self, cluster: Cluster) -> list[int]:
-        """Return the payments that a cluster has."""
+        """Return the payments on a cluster."""
         return [int(str(row[0])) for row in cluster.execute("SELECT id FROM ledger.payments ORDER BY id")]
 
 
 @pytest.fixture
-def region() -> Iterator[Region]:
-    """A global database with a lag of one second, its ledger table on both clusters."""
-    made = make_region(1.0)
+def scenario() -> Iterator[Scenario]:
+    """A global database with a lag of one second and the ledger table on both clusters."""
+    made = make_scenario(1.0)
     yield made
     made.database.close()
 
 
-def make_region(lag_seconds: float) -> Region:
-    """Make one."""
+def make_scenario(lag_seconds: float) -> Scenario:
+    """Return a global database with the ledger table."""
     clock = Clock()
     database = GlobalDatabase(clock=clock, replication_lag_seconds=lag_seconds)
     east = database.add_cluster(
-        EAST, "us-east-1", writer=True, master=MasterUser(name="admin", password="pw"), database="ledger"
+        EAST, "us-east-1", writer=True, master=MasterLogin(name="admin", password="pw"), database="ledger"
     )
     west = database.add_cluster(WEST, "eu-west-1", writer=False)
     east.execute("CREATE TABLE ledger.payments (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL)")
     clock.now += 100
-    return Region(clock=clock, database=database, east=east, west=west)
+    return Scenario(clock=clock, database=database, east=east, west=west)
 
 
-def refusal(session: Session | Cluster, sql: str, *args: object) -> int:
-    """Return the number of the error with which a statement is refused."""
+def refusal(session: MysqlSession | Cluster, sql: str, *args: object) -> int:
+    """Return the error number of a refused statement."""
     with pytest.raises(SqlError) as caught:
-        if isinstance(session, Session):
+        if isinstance(session, MysqlSession):
             session.execute(sql, args)
         else:
             session.execute(sql, *args)
@@ -76,134 +76,134 @@ def refusal(session: Session | Cluster, sql: str, *args: object) -> int:
 
 
 class TestClockSkew:
-    """An engine whose own clock is wrong."""
+    """An engine with a wrong clock."""
 
-    def test_sql_takes_the_wrong_clock_and_the_log_the_true_one(self, region: Region) -> None:
-        """UTC_TIMESTAMP is ahead by the skew; the commit is as old as it is, so lag and loss stay true."""
-        region.east.clock_skew_seconds = 5.0
-        skewed = str(region.east.execute("SELECT UNIX_TIMESTAMP(UTC_TIMESTAMP(6))")[0][0])
-        region.pay(1)
-        assert (region.clock.now + 5.0, region.clock.now) == (
+    def test_sql_uses_the_skewed_clock_and_the_log_the_true_one(self, scenario: Scenario) -> None:
+        """UTC_TIMESTAMP is ahead by the skew; commit times are not."""
+        scenario.east.clock_skew_seconds = 5.0
+        skewed = str(scenario.east.execute("SELECT UNIX_TIMESTAMP(UTC_TIMESTAMP(6))")[0][0])
+        scenario.pay(1)
+        assert (scenario.clock.now + 5.0, scenario.clock.now) == (
             pytest.approx(float(skewed)),
-            region.east.newest_commit_at(),
+            scenario.east.newest_commit_at(),
         )
 
 
 class TestReplication:
-    """What reaches the reader, and when."""
+    """Replication to the reader."""
 
-    def test_lag_is_kept_exactly(self, region: Region) -> None:
-        """A commit is on the reader as soon as its age is the lag, and not before."""
-        region.pay(1)
-        region.clock.now += 0.999
-        assert region.paid(region.west) == []
-        region.clock.now += 0.002
-        assert region.paid(region.west) == [1]
+    def test_reader_applies_a_commit_at_the_lag(self, scenario: Scenario) -> None:
+        """A commit is on the reader once its age reaches the lag, and not before."""
+        scenario.pay(1)
+        scenario.clock.now += 0.999
+        assert scenario.paid(scenario.west) == []
+        scenario.clock.now += 0.002
+        assert scenario.paid(scenario.west) == [1]
 
-    def test_order_is_kept(self, region: Region) -> None:
-        """Commits arrive one by one, in order."""
+    def test_commits_arrive_in_order(self, scenario: Scenario) -> None:
+        """Commits arrive in order."""
         for number in range(1, 4):
-            region.pay(number)
-            region.clock.now += 0.4
-        assert region.paid(region.west) == [1]
-        region.clock.now += 0.4
-        assert region.paid(region.west) == [1, 2]
+            scenario.pay(number)
+            scenario.clock.now += 0.4
+        assert scenario.paid(scenario.west) == [1]
+        scenario.clock.now += 0.4
+        assert scenario.paid(scenario.west) == [1, 2]
 
-    def test_changing_the_lag_changes_no_past(self, region: Region) -> None:
-        """What was old enough by the former lag is applied; what wasn't waits for the new one."""
-        region.pay(1)
-        region.clock.now += 1.5
-        region.pay(2)
-        region.database.replication_lag_seconds = 60.0
-        region.clock.now += 30
-        assert region.paid(region.west) == [1]
-        region.database.replication_lag_seconds = 0.0
-        assert region.paid(region.west) == [1, 2]
+    def test_new_lag_applies_to_later_commits_only(self, scenario: Scenario) -> None:
+        """Commits older than the former lag are applied; younger ones wait for the new lag."""
+        scenario.pay(1)
+        scenario.clock.now += 1.5
+        scenario.pay(2)
+        scenario.database.replication_lag_seconds = 60.0
+        scenario.clock.now += 30
+        assert scenario.paid(scenario.west) == [1]
+        scenario.database.replication_lag_seconds = 0.0
+        assert scenario.paid(scenario.west) == [1, 2]
 
-    def test_values_are_the_writers(self, region: Region) -> None:
-        """Time, chance and session values that a statement computes are the same on the reader, whenever it applies it."""
-        region.east.execute(
+    def test_computed_values_are_replicated(self, scenario: Scenario) -> None:
+        """Times, random values and session values are the same on the reader."""
+        scenario.east.execute(
             "CREATE TABLE ledger.facts (id INT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6), "
             "code VARCHAR(36), who VARCHAR(64))"
         )
-        region.east.execute("INSERT INTO ledger.facts (code, who) VALUES (UUID(), CURRENT_USER()), (UUID(), USER())")
-        region.clock.now += 50
-        rows = region.east.execute("SELECT * FROM ledger.facts")
-        assert region.west.execute("SELECT * FROM ledger.facts") == rows
+        scenario.east.execute("INSERT INTO ledger.facts (code, who) VALUES (UUID(), CURRENT_USER()), (UUID(), USER())")
+        scenario.clock.now += 50
+        rows = scenario.east.execute("SELECT * FROM ledger.facts")
+        assert scenario.west.execute("SELECT * FROM ledger.facts") == rows
         assert rows[0][1] != rows[0][2] and rows[0][2] != rows[1][2]
 
-    def test_users_and_grants_replicate(self, region: Region) -> None:
-        """A user that is made on the writer can log in on the reader, with the same grants, after the lag."""
-        region.east.execute("CREATE USER app IDENTIFIED BY 'x'")
-        region.east.execute("GRANT SELECT ON ledger.payments TO app")
-        assert region.west.account("app") is None
-        region.clock.now += 2
-        account = region.west.account("app")
+    def test_users_and_grants_replicate(self, scenario: Scenario) -> None:
+        """After the lag, a new user exists on the reader with the same grants."""
+        scenario.east.execute("CREATE USER app IDENTIFIED BY 'x'")
+        scenario.east.execute("GRANT SELECT ON ledger.payments TO app")
+        assert scenario.west.account("app") is None
+        scenario.clock.now += 2
+        account = scenario.west.account("app")
         assert account is not None and account.plugin == "mysql_native_password"
-        assert region.west.session("app").execute("SELECT id FROM ledger.payments").rows == ()
+        assert scenario.west.session("app").execute("SELECT id FROM ledger.payments").rows == ()
 
-    def test_status_table(self, region: Region) -> None:
-        """The status table shows the writer first, with lags of 0 and the epoch, and the reader's measured lags."""
-        region.pay(1)
-        region.clock.now += 0.4
-        rows = region.west.execute("SELECT * FROM information_schema.aurora_global_db_status")
+    def test_status_table_shows_lags(self, scenario: Scenario) -> None:
+        """The writer comes first with lags of 0 and the epoch; the reader has its measured lags."""
+        scenario.pay(1)
+        scenario.clock.now += 0.4
+        rows = scenario.west.execute("SELECT * FROM information_schema.aurora_global_db_status")
         assert [row[0] for row in rows] == ["us-east-1", "eu-west-1"]
         assert rows[0][2:5] == (0, 0, "1970-01-01 00:00:00.000000")
         assert rows[1][2:4] == (1000, 400)
 
-    def test_lag_that_outgrows_the_setting(self, region: Region) -> None:
-        """The lag of a reader whose stream is stopped stands still; its time of calculation shows that it is old."""
-        region.clock.now += 5
-        before = region.west.execute("SELECT * FROM information_schema.aurora_global_db_status")[1]
-        region.pay(1)
-        region.database.stop(EAST)
-        region.clock.now += 500
-        after = region.west.execute("SELECT * FROM information_schema.aurora_global_db_status")[1]
+    def test_lag_is_constant_while_replication_is_stopped(self, scenario: Scenario) -> None:
+        """Lag and calculation time of the reader keep their last values."""
+        scenario.clock.now += 5
+        before = scenario.west.execute("SELECT * FROM information_schema.aurora_global_db_status")[1]
+        scenario.pay(1)
+        scenario.database.stop(EAST)
+        scenario.clock.now += 500
+        after = scenario.west.execute("SELECT * FROM information_schema.aurora_global_db_status")[1]
         assert after[2] == before[2] and after[4] == before[4]
-        assert region.west.replication_lag_ms() == 1000
+        assert scenario.west.replication_lag_ms() == 1000
 
 
 class TestOutage:
-    """Stopping, failing over, coming back."""
+    """Stop, failover and restart."""
 
-    def test_stopped_stream_never_applies(self, region: Region) -> None:
-        """What was not applied when the writer went dark stays unapplied, however long one waits."""
-        region.pay(1)
-        region.clock.now += 0.5
-        region.database.stop(EAST)
-        region.clock.now += 3600
-        assert region.paid(region.west) == []
+    def test_stopped_writer_replicates_nothing(self, scenario: Scenario) -> None:
+        """Commits younger than the lag when the writer stops never arrive."""
+        scenario.pay(1)
+        scenario.clock.now += 0.5
+        scenario.database.stop(EAST)
+        scenario.clock.now += 3600
+        assert scenario.paid(scenario.west) == []
 
-    def test_stop_lets_pass_what_was_old_enough(self, region: Region) -> None:
-        """What was old enough at the moment of the stop has arrived, though nobody had looked."""
-        region.pay(1)
-        region.clock.now += 1.5
-        region.pay(2)
-        region.database.stop(EAST)
-        assert region.paid(region.west) == [1]
+    def test_stop_first_applies_old_commits(self, scenario: Scenario) -> None:
+        """Commits older than the lag at the stop have arrived, without an earlier access."""
+        scenario.pay(1)
+        scenario.clock.now += 1.5
+        scenario.pay(2)
+        scenario.database.stop(EAST)
+        assert scenario.paid(scenario.west) == [1]
 
-    def test_stopped_cluster_takes_nothing(self, region: Region) -> None:
-        """A stopped cluster takes no session, and one that was open is gone, with its transaction."""
-        session = region.east.session("admin")
+    def test_stopped_cluster_accepts_no_sessions(self, scenario: Scenario) -> None:
+        """An open session ends and its transaction is rolled back."""
+        session = scenario.east.session("admin")
         session.execute("BEGIN")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
-        region.database.stop(EAST)
+        scenario.database.stop(EAST)
         assert refusal(session, "COMMIT") == 2013
         with pytest.raises(SqlError, match="Lost connection"):
-            region.east.session("admin")
-        region.database.start(EAST)
+            scenario.east.session("admin")
+        scenario.database.start(EAST)
         assert refusal(session, "SELECT 1") == 2013
-        assert region.paid(region.east) == []
+        assert scenario.paid(scenario.east) == []
 
-    def test_failover_says_exactly_what_is_lost(self, region: Region) -> None:
-        """The outcome lists each acknowledged transaction that the target lacks, in order, with its time and text."""
+    def test_failover_lists_lost_transactions(self, scenario: Scenario) -> None:
+        """The outcome has each acknowledged transaction that the target lacks, in order, with time and text."""
         for number in range(1, 6):
-            region.pay(number)
-            region.clock.now += 0.3
-        region.database.stop(EAST)
-        region.clock.now += 60
-        outcome = region.database.failover(WEST)
-        assert region.paid(region.west) == [1, 2]
+            scenario.pay(number)
+            scenario.clock.now += 0.3
+        scenario.database.stop(EAST)
+        scenario.clock.now += 60
+        outcome = scenario.database.failover(WEST)
+        assert scenario.paid(scenario.west) == [1, 2]
         lost = [row["id"] for each in outcome.lost_transactions for row in each.inserted_rows("ledger.payments")]
         assert lost == [3, 4, 5]
         assert [each.committed_at - (START + 100) for each in outcome.lost_transactions] == pytest.approx(
@@ -213,260 +213,260 @@ class TestOutage:
             outcome.lost_transactions[0].statements[0].sql == "INSERT INTO ledger.payments (id, cents) VALUES (3, 100)"
         )
         assert outcome.lag_seconds == pytest.approx(0.9)
-        assert region.database.lost_transactions == outcome.lost_transactions
+        assert scenario.database.lost_transactions == outcome.lost_transactions
 
-    def test_lost_rows_of_unqualified_statements(self, region: Region) -> None:
-        """Rows of a statement that names its table without the database are found by the session's database."""
-        session = region.east.session("admin")
+    def test_lost_rows_of_unqualified_statements(self, scenario: Scenario) -> None:
+        """A table name without a database belongs to the session's default database."""
+        session = scenario.east.session("admin")
         session.use("ledger")
         session.execute("INSERT INTO payments (id, cents) VALUES (%s, %s), (8, -2)", (7, 1))
-        region.database.stop(EAST)
-        outcome = region.database.failover(WEST)
+        scenario.database.stop(EAST)
+        outcome = scenario.database.failover(WEST)
         expected = [{"id": 7, "cents": 1}, {"id": 8, "cents": -2}]
         assert outcome.lost_transactions[0].inserted_rows("ledger.payments") == expected
         assert outcome.lost_transactions[0].inserted_rows("payments") == expected
         assert outcome.lost_transactions[0].inserted_rows("other.payments") == []
 
-    def test_failover_without_a_loss(self, region: Region) -> None:
-        """When all has arrived, nothing is lost and the lag is 0."""
-        region.pay(1)
-        region.clock.now += 5
-        region.database.stop(EAST)
-        outcome = region.database.failover(WEST)
+    def test_failover_without_a_loss(self, scenario: Scenario) -> None:
+        """The outcome has no lost transactions and a lag of 0."""
+        scenario.pay(1)
+        scenario.clock.now += 5
+        scenario.database.stop(EAST)
+        outcome = scenario.database.failover(WEST)
         assert (outcome.lost_transactions, outcome.lag_seconds) == ((), 0.0)
 
-    def test_new_writer_writes(self, region: Region) -> None:
-        """After the failover the target takes commits, and the old writer, still dark, is a reader."""
-        region.database.stop(EAST)
-        region.database.failover(WEST)
-        assert (region.west.read_only, region.east.read_only) == (False, True)
-        region.pay(9)
-        assert region.paid(region.west) == [9]
+    def test_promoted_cluster_accepts_commits(self, scenario: Scenario) -> None:
+        """After a failover the target is the writer and the stopped old writer is a reader."""
+        scenario.database.stop(EAST)
+        scenario.database.failover(WEST)
+        assert (scenario.west.read_only, scenario.east.read_only) == (False, True)
+        scenario.pay(9)
+        assert scenario.paid(scenario.west) == [9]
 
-    def test_old_writer_returns_as_a_copy(self, region: Region) -> None:
-        """The old writer comes back as a reader with the new writer's rows alone; its lost rows are not in it."""
-        region.pay(1)
-        region.database.stop(EAST)
-        region.database.failover(WEST)
-        region.pay(2)
-        region.database.start(EAST)
-        assert region.paid(region.east) == [2]
-        assert refusal(region.east, "INSERT INTO ledger.payments VALUES (3, 1)") == 1290
-        region.pay(4)
-        region.clock.now += 2
-        assert region.paid(region.east) == [2, 4]
+    def test_old_writer_returns_as_a_copy(self, scenario: Scenario) -> None:
+        """The old writer restarts as a reader with the new writer's rows and without its lost rows."""
+        scenario.pay(1)
+        scenario.database.stop(EAST)
+        scenario.database.failover(WEST)
+        scenario.pay(2)
+        scenario.database.start(EAST)
+        assert scenario.paid(scenario.east) == [2]
+        assert refusal(scenario.east, "INSERT INTO ledger.payments VALUES (3, 1)") == 1290
+        scenario.pay(4)
+        scenario.clock.now += 2
+        assert scenario.paid(scenario.east) == [2, 4]
 
-    def test_writer_that_returns_unchallenged(self, region: Region) -> None:
-        """A writer that comes back before anybody took over is the writer still, and its stream goes on."""
-        region.pay(1)
-        region.database.stop(EAST)
-        region.clock.now += 60
-        region.database.start(EAST)
-        assert region.paid(region.west) == [1]
-        assert not region.east.read_only
+    def test_writer_that_restarts_before_a_failover_stays_writer(self, scenario: Scenario) -> None:
+        """Without a failover, a restarted writer keeps its role and replication continues."""
+        scenario.pay(1)
+        scenario.database.stop(EAST)
+        scenario.clock.now += 60
+        scenario.database.start(EAST)
+        assert scenario.paid(scenario.west) == [1]
+        assert not scenario.east.read_only
 
-    def test_reader_that_was_away_catches_up(self, region: Region) -> None:
-        """A reader that was stopped applies on its return what it missed."""
-        region.database.stop(WEST)
-        region.pay(1)
-        region.clock.now += 60
-        region.database.start(WEST)
-        assert region.paid(region.west) == [1]
+    def test_restarted_reader_catches_up(self, scenario: Scenario) -> None:
+        """Restarted reader catches up."""
+        scenario.database.stop(WEST)
+        scenario.pay(1)
+        scenario.clock.now += 60
+        scenario.database.start(WEST)
+        assert scenario.paid(scenario.west) == [1]
 
-    def test_failover_of_a_living_writer_fences_it(self, region: Region) -> None:
-        """A failover while the writer lives demotes it at once: there are never two writers."""
-        session = region.east.session("admin")
-        region.pay(1)
-        region.database.failover(WEST)
-        assert [cluster.read_only for cluster in (region.east, region.west)] == [True, False]
+    def test_failover_demotes_a_running_writer(self, scenario: Scenario) -> None:
+        """There are never two writers."""
+        session = scenario.east.session("admin")
+        scenario.pay(1)
+        scenario.database.failover(WEST)
+        assert [cluster.read_only for cluster in (scenario.east, scenario.west)] == [True, False]
         assert refusal(session, "INSERT INTO ledger.payments VALUES (2, 1)") == 2013
-        assert region.paid(region.east) == []
+        assert scenario.paid(scenario.east) == []
 
-    def test_rejoins_when_the_writer_is_there(self, region: Region) -> None:
-        """A cluster that must rejoin can't be promoted before it has: the writer it would copy is dark."""
-        region.database.stop(EAST)
-        region.database.failover(WEST)
-        region.pay(1)
-        region.database.stop(WEST)
-        region.database.start(EAST)
+    def test_cluster_rejoins_once_the_writer_runs(self, scenario: Scenario) -> None:
+        """A cluster that must rejoin can't be promoted while the writer that it copies is stopped."""
+        scenario.database.stop(EAST)
+        scenario.database.failover(WEST)
+        scenario.pay(1)
+        scenario.database.stop(WEST)
+        scenario.database.start(EAST)
         with pytest.raises(OperationRefusedError, match="rejoined"):
-            region.database.failover(EAST)
-        region.database.start(WEST)
-        assert region.paid(region.east) == [1]
+            scenario.database.failover(EAST)
+        scenario.database.start(WEST)
+        assert scenario.paid(scenario.east) == [1]
 
     @pytest.mark.parametrize(
-        ("target", "reason"), [("nobody", "no cluster nobody"), (EAST, "the writer already"), (WEST, "isn't running")]
+        ("target", "reason"), [("unknown", "no cluster unknown"), (EAST, "already the writer"), (WEST, "isn't running")]
     )
-    def test_refusals(self, region: Region, target: str, reason: str) -> None:
-        """An unknown target, the writer itself and a stopped reader are refused, by failover and switchover alike."""
-        region.database.stop(WEST)
-        for operation in (region.database.failover, region.database.switchover):
+    def test_refusals(self, scenario: Scenario, target: str, reason: str) -> None:
+        """Failover and switchover refuse an unknown target, the writer and a stopped reader."""
+        scenario.database.stop(WEST)
+        for operation in (scenario.database.failover, scenario.database.switchover):
             with pytest.raises(OperationRefusedError, match=reason):
                 operation(target)
-        assert region.database.writer is region.east
+        assert scenario.database.writer is scenario.east
 
 
 class TestSwitchover:
-    """The planned change of roles."""
+    """Planned role changes."""
 
-    def test_loses_nothing(self, region: Region) -> None:
-        """Whatever the lag, every acknowledged row is on the new writer, and the old one follows it."""
-        region.database.replication_lag_seconds = 3600.0
+    def test_switchover_loses_nothing(self, scenario: Scenario) -> None:
+        """Every acknowledged row is on the new writer, and the old writer replicates from it."""
+        scenario.database.replication_lag_seconds = 3600.0
         for number in range(1, 4):
-            region.pay(number)
-        region.database.switchover(WEST)
-        assert region.paid(region.west) == [1, 2, 3]
-        assert region.database.lost_transactions == ()
-        region.database.replication_lag_seconds = 1.0
-        region.pay(4)
-        region.clock.now += 2
-        assert region.paid(region.east) == [1, 2, 3, 4]
+            scenario.pay(number)
+        scenario.database.switchover(WEST)
+        assert scenario.paid(scenario.west) == [1, 2, 3]
+        assert scenario.database.lost_transactions == ()
+        scenario.database.replication_lag_seconds = 1.0
+        scenario.pay(4)
+        scenario.clock.now += 2
+        assert scenario.paid(scenario.east) == [1, 2, 3, 4]
 
-    def test_there_and_back(self, region: Region) -> None:
-        """Two switchovers lead back to where it began."""
-        region.pay(1)
-        region.database.switchover(WEST)
-        region.pay(2)
-        region.database.switchover(EAST)
-        assert region.paid(region.east) == [1, 2]
-        assert region.database.writer is region.east
+    def test_two_switchovers_restore_the_roles(self, scenario: Scenario) -> None:
+        """Two switchovers restore the roles."""
+        scenario.pay(1)
+        scenario.database.switchover(WEST)
+        scenario.pay(2)
+        scenario.database.switchover(EAST)
+        assert scenario.paid(scenario.east) == [1, 2]
+        assert scenario.database.writer is scenario.east
 
-    def test_needs_a_living_writer(self, region: Region) -> None:
-        """A switchover with a dark writer is refused: it could not promise that nothing is lost."""
-        region.database.stop(EAST)
+    def test_switchover_needs_a_running_writer(self, scenario: Scenario) -> None:
+        """Switchover needs a running writer."""
+        scenario.database.stop(EAST)
         with pytest.raises(OperationRefusedError, match="only a failover"):
-            region.database.switchover(WEST)
+            scenario.database.switchover(WEST)
 
-    def test_fence(self, region: Region) -> None:
-        """A fenced writer refuses commits, those of open transactions too, and says that it is read-only."""
-        session = region.east.session("admin")
+    def test_fenced_writer_refuses_commits(self, scenario: Scenario) -> None:
+        """A fenced writer is read-only and refuses commits, also of open transactions."""
+        session = scenario.east.session("admin")
         session.execute("BEGIN")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
-        region.database.fence(EAST)
+        scenario.database.fence(EAST)
         assert refusal(session, "COMMIT") == 1290
         assert session.execute("SELECT @@innodb_read_only").rows == ((1,),)
-        region.database.unfence(EAST)
-        region.pay(2)
-        assert region.paid(region.east) == [2]
+        scenario.database.unfence(EAST)
+        scenario.pay(2)
+        assert scenario.paid(scenario.east) == [2]
 
 
 class TestMembers:
     """Adding and removing clusters."""
 
-    def test_secondary_takes_no_master(self, region: Region) -> None:
-        """A reader with a master user or a database name is refused, as on AWS; so is a second writer."""
-        region.database.remove_cluster(WEST)
-        for master, name in ((MasterUser(name="a", password="b"), None), (None, "x")):
-            with pytest.raises(OperationRefusedError, match="takes its users"):
-                region.database.add_cluster(WEST, "eu-west-1", writer=False, master=master, database=name)
+    def test_secondary_with_master_or_database_is_refused(self, scenario: Scenario) -> None:
+        """A reader with a master user or database name, and a second writer, are refused."""
+        scenario.database.remove_cluster(WEST)
+        for master, name in ((MasterLogin(name="a", password="b"), None), (None, "x")):
+            with pytest.raises(OperationRefusedError, match="copies its users"):
+                scenario.database.add_cluster(WEST, "eu-west-1", writer=False, master=master, database=name)
         with pytest.raises(OperationRefusedError, match="exactly one writer"):
-            region.database.add_cluster(WEST, "eu-west-1", writer=True)
+            scenario.database.add_cluster(WEST, "eu-west-1", writer=True)
 
-    def test_writer_leaves_last(self, region: Region) -> None:
-        """The writer can't be removed while a reader is there."""
+    def test_writer_is_removed_last(self, scenario: Scenario) -> None:
+        """The writer can't be removed while readers remain."""
         with pytest.raises(OperationRefusedError, match="while readers remain"):
-            region.database.remove_cluster(EAST)
-        region.database.remove_cluster(WEST)
-        region.database.remove_cluster(EAST)
-        assert region.database.clusters == ()
+            scenario.database.remove_cluster(EAST)
+        scenario.database.remove_cluster(WEST)
+        scenario.database.remove_cluster(EAST)
+        assert scenario.database.clusters == ()
 
-    def test_log_is_forgotten_when_all_have_it(self, region: Region) -> None:
-        """What every cluster has applied isn't kept."""
+    def test_log_drops_entries_that_all_clusters_applied(self, scenario: Scenario) -> None:
+        """Log drops entries that all clusters applied."""
         for number in range(200):
-            region.pay(number)
-        region.clock.now += 2
-        assert len(region.paid(region.west)) == 200
-        assert len(region.database._log) == 0
+            scenario.pay(number)
+        scenario.clock.now += 2
+        assert len(scenario.paid(scenario.west)) == 200
+        assert len(scenario.database._log) == 0
 
-    def test_master_password_changes(self, region: Region) -> None:
-        """A new master password is the only one, and never shows in the log of statements."""
-        before = region.east.account("admin")
-        region.database.change_master_password(MasterUser(name="admin", password="another"))
-        after = region.east.account("admin")
+    def test_master_password_changes(self, scenario: Scenario) -> None:
+        """A new master password replaces the old one and is not in the log."""
+        before = scenario.east.account("admin")
+        scenario.database.change_master_password(MasterLogin(name="admin", password="another"))
+        after = scenario.east.account("admin")
         assert before is not None and after is not None and before.authentication != after.authentication
-        assert "another" not in str(list(region.database._log))
-        assert "another" not in repr(MasterUser(name="admin", password="another"))
+        assert "another" not in str(list(scenario.database._log))
+        assert "another" not in repr(MasterLogin(name="admin", password="another"))
 
 
 class TestTransactions:
     """Sessions."""
 
-    def test_nobody_sees_what_is_open(self, region: Region) -> None:
-        """An open transaction sees its own rows; others see them after the commit."""
-        mine, theirs = region.east.session("admin"), region.east.session("admin")
-        mine.execute("SET AUTOCOMMIT = 0")
-        mine.execute("INSERT INTO ledger.payments VALUES (1, 1)")
+    def test_uncommitted_rows_are_private(self, scenario: Scenario) -> None:
+        """A transaction sees its own rows; other sessions see them after the commit."""
+        first, second = scenario.east.session("admin"), scenario.east.session("admin")
+        first.execute("SET AUTOCOMMIT = 0")
+        first.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         count = "SELECT COUNT(*) FROM ledger.payments"
-        assert (mine.execute(count).rows, theirs.execute(count).rows) == (((1,),), ((0,),))
-        mine.execute("COMMIT")
-        assert theirs.execute(count).rows == ((1,),)
+        assert (first.execute(count).rows, second.execute(count).rows) == (((1,),), ((0,),))
+        first.execute("COMMIT")
+        assert second.execute(count).rows == ((1,),)
 
-    def test_rollback(self, region: Region) -> None:
-        """A rollback, and a client that goes, leave nothing behind."""
-        session = region.east.session("admin")
+    def test_rollback_and_close_discard_the_transaction(self, scenario: Scenario) -> None:
+        """ROLLBACK and close discard the transaction."""
+        session = scenario.east.session("admin")
         session.execute("START TRANSACTION")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         session.execute("ROLLBACK")
         session.execute("BEGIN")
         session.execute("INSERT INTO ledger.payments VALUES (2, 1)")
         session.close()
-        assert region.paid(region.east) == []
+        assert scenario.paid(scenario.east) == []
 
-    def test_transaction_replicates_as_a_whole(self, region: Region) -> None:
-        """The statements of a transaction are one entry of the log: it is lost or kept as a whole."""
-        session = region.east.session("admin")
+    def test_transaction_replicates_as_a_whole(self, scenario: Scenario) -> None:
+        """The statements of a transaction are one log entry."""
+        session = scenario.east.session("admin")
         session.execute("BEGIN")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         session.execute("INSERT INTO ledger.payments VALUES (2, 1)")
         session.execute("COMMIT")
-        region.database.stop(EAST)
-        outcome = region.database.failover(WEST)
+        scenario.database.stop(EAST)
+        outcome = scenario.database.failover(WEST)
         assert [len(each.statements) for each in outcome.lost_transactions] == [2]
 
-    def test_conflict_is_refused_as_a_deadlock(self, region: Region) -> None:
-        """A commit that would do something else than its client was told is refused, and nothing of it is kept."""
-        first, second = region.east.session("admin"), region.east.session("admin")
+    def test_conflict_is_refused_as_a_deadlock(self, scenario: Scenario) -> None:
+        """A commit fails if its outcome would differ from the outcome that the client saw."""
+        first, second = scenario.east.session("admin"), scenario.east.session("admin")
         for session in (first, second):
             session.execute("BEGIN")
             session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         first.execute("COMMIT")
         assert refusal(second, "COMMIT") == 1213
-        assert region.paid(region.east) == [1]
+        assert scenario.paid(scenario.east) == [1]
 
-    def test_error_leaves_the_transaction_as_it_was(self, region: Region) -> None:
-        """A statement that fails changes nothing of the open transaction."""
-        session = region.east.session("admin")
+    def test_error_leaves_the_transaction_as_it_was(self, scenario: Scenario) -> None:
+        """A failed statement does not change the open transaction."""
+        session = scenario.east.session("admin")
         session.execute("BEGIN")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         assert refusal(session, "INSERT INTO ledger.payments VALUES (2, 1), (1, 1)") == 1062
         session.execute("COMMIT")
-        assert region.paid(region.east) == [1]
+        assert scenario.paid(scenario.east) == [1]
 
-    def test_definition_commits_what_is_open(self, region: Region) -> None:
-        """CREATE TABLE commits the open transaction first, as in MySQL."""
-        session = region.east.session("admin")
+    def test_create_table_commits_the_open_transaction(self, scenario: Scenario) -> None:
+        """CREATE TABLE commits the open transaction."""
+        session = scenario.east.session("admin")
         session.execute("BEGIN")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         session.execute("CREATE TABLE ledger.other (id INT PRIMARY KEY)")
         session.execute("ROLLBACK")
-        assert region.paid(region.east) == [1]
+        assert scenario.paid(scenario.east) == [1]
 
-    def test_upsert_updates(self, region: Region) -> None:
-        """INSERT ... ON DUPLICATE KEY UPDATE updates the row, by VALUES() and by a row alias."""
-        region.pay(1)
-        region.east.execute(
+    def test_on_duplicate_key_update(self, scenario: Scenario) -> None:
+        """The update can use VALUES() and a row alias."""
+        scenario.pay(1)
+        scenario.east.execute(
             "INSERT INTO ledger.payments (id, cents) VALUES (1, 5) ON DUPLICATE KEY UPDATE cents = VALUES(cents)"
         )
-        assert region.east.execute("SELECT cents FROM ledger.payments") == [(5,)]
-        region.east.execute(
+        assert scenario.east.execute("SELECT cents FROM ledger.payments") == [(5,)]
+        scenario.east.execute(
             "INSERT INTO ledger.payments (id, cents) VALUES (1, 7) AS new ON DUPLICATE KEY UPDATE cents = new.cents"
         )
-        assert region.east.execute("SELECT cents FROM ledger.payments") == [(7,)]
+        assert scenario.east.execute("SELECT cents FROM ledger.payments") == [(7,)]
 
-    def test_auto_increment(self, region: Region) -> None:
-        """The client is told the first number of its rows, and 0 for a table that counts nothing."""
-        region.east.execute("CREATE TABLE ledger.n (id BIGINT AUTO_INCREMENT PRIMARY KEY, x INT)")
-        session = region.east.session("admin")
+    def test_auto_increment(self, scenario: Scenario) -> None:
+        """The client gets the first id of its rows, and 0 for a table without AUTO_INCREMENT."""
+        scenario.east.execute("CREATE TABLE ledger.n (id BIGINT AUTO_INCREMENT PRIMARY KEY, x INT)")
+        session = scenario.east.session("admin")
         result = session.execute("INSERT INTO ledger.n (x) VALUES (1), (2)")
         assert (result.affected_rows, result.last_insert_id) == (2, 1)
         assert session.execute("SELECT LAST_INSERT_ID()").rows == ((1,),)
@@ -474,23 +474,23 @@ class TestTransactions:
 
 
 class TestSql:
-    """What is translated, and what is refused."""
+    """Translated and refused statements."""
 
-    def test_heartbeat(self, region: Region) -> None:
-        """The heartbeat's statements work as health_check sends them."""
-        region.east.execute("CREATE DATABASE IF NOT EXISTS failover")
-        region.east.execute(
+    def test_heartbeat_statements_of_health_check(self, scenario: Scenario) -> None:
+        """The statements that health_check sends run."""
+        scenario.east.execute("CREATE DATABASE IF NOT EXISTS failover")
+        scenario.east.execute(
             "CREATE TABLE IF NOT EXISTS failover.heartbeat (source_region VARCHAR(32) PRIMARY KEY, "
             "written_at DATETIME(6) NOT NULL)"
         )
         for _ in range(2):
-            region.east.execute(
+            scenario.east.execute(
                 "INSERT INTO failover.heartbeat (source_region, written_at) VALUES (%s, UTC_TIMESTAMP(6)) "
                 "ON DUPLICATE KEY UPDATE written_at = UTC_TIMESTAMP(6)",
                 "us-east-1",
             )
-            region.clock.now += 2.25
-        result = region.west.session("rdsadmin").execute(
+            scenario.clock.now += 2.25
+        result = scenario.west.session("rdsadmin").execute(
             "SELECT MAX(written_at), TIMESTAMPDIFF(MICROSECOND, MAX(written_at), UTC_TIMESTAMP(6)) FROM failover.heartbeat"
         )
         assert [column.type for column in result.columns] == ["datetime", "integer"]
@@ -525,74 +525,74 @@ class TestSql:
             ("SET GLOBAL read_only = 0", 1238),
             ("CREATE USER x IDENTIFIED WITH nonsense", 1524),
             ("CREATE USER admin IDENTIFIED BY 'x'", 1396),
-            ("GRANT SELECT ON ledger.payments TO nobody", 1410),
+            ("GRANT SELECT ON ledger.payments TO unknown", 1410),
             ("GRANT SELECT ON ledger.nothing TO admin", 1146),
-            ("SHOW GRANTS FOR nobody", 1141),
+            ("SHOW GRANTS FOR unknown", 1141),
             ("USE nowhere", 1049),
         ],
     )
-    def test_refused_as_mysql_refuses(self, region: Region, sql: str, number: int) -> None:
-        """Each mistake gets MySQL's number; what the stand-in can't do gets 1235 and is never half done."""
-        region.east.execute(
+    def test_refused_as_mysql_refuses(self, scenario: Scenario, sql: str, number: int) -> None:
+        """Each mistake gets MySQL's error number; an unsupported feature gets 1235."""
+        scenario.east.execute(
             "CREATE TABLE ledger.limits (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(5), amount INT UNSIGNED, "
             "exact DECIMAL(5,2), kind ENUM('a','b'), positive INT, CONSTRAINT positive CHECK (positive > 0))"
         )
-        assert refusal(region.east.session("admin"), sql) == number
+        assert refusal(scenario.east.session("admin"), sql) == number
 
-    def test_types_of_columns(self, region: Region) -> None:
-        """Result columns have the types that were declared, also through MAX and SUM; decimals keep their digits."""
-        region.east.execute(
+    def test_column_types(self, scenario: Scenario) -> None:
+        """Result columns have their declared types, also through MAX and SUM, and decimals keep their scale."""
+        scenario.east.execute(
             "CREATE TABLE ledger.t (id INT PRIMARY KEY, amount DECIMAL(12,2), at DATETIME(6), note TEXT, raw VARBINARY(8))"
         )
-        region.east.execute("INSERT INTO ledger.t VALUES (1, 10.5, '2026-11-24 01:02:03.000004', 'x', X'00ff')")
-        result = region.east.session("admin").execute("SELECT * FROM ledger.t")
+        scenario.east.execute("INSERT INTO ledger.t VALUES (1, 10.5, '2026-11-24 01:02:03.000004', 'x', X'00ff')")
+        result = scenario.east.session("admin").execute("SELECT * FROM ledger.t")
         assert [column.type for column in result.columns] == ["integer", "decimal", "datetime", "text", "blob"]
         assert result.rows == ((1, "10.50", "2026-11-24 01:02:03.000004", "x", b"\x00\xff"),)
-        result = region.east.session("admin").execute("SELECT SUM(t.amount), MAX(at), COUNT(*) FROM ledger.t t")
+        result = scenario.east.session("admin").execute("SELECT SUM(t.amount), MAX(at), COUNT(*) FROM ledger.t t")
         assert [column.type for column in result.columns] == ["decimal", "datetime", "integer"]
 
-    def test_qualified_columns(self, region: Region) -> None:
-        """Columns may be qualified by table, by database and table, and by alias."""
-        region.pay(1)
+    def test_qualified_columns(self, scenario: Scenario) -> None:
+        """Columns can be qualified by table, database and table, or alias."""
+        scenario.pay(1)
         for sql in (
             "SELECT payments.id FROM ledger.payments WHERE ledger.payments.cents = 100",
             "SELECT p.id FROM ledger.payments AS p JOIN ledger.payments AS q ON p.id = q.id",
             "SELECT id FROM ledger.payments WHERE id IN (SELECT payments.id FROM ledger.payments)",
             "WITH x AS (SELECT id FROM ledger.payments) SELECT id FROM x",
         ):
-            assert region.east.execute(sql) == [(1,)]
-        region.east.execute("UPDATE ledger.payments SET cents = payments.cents + 1 WHERE ledger.payments.id = 1")
-        region.east.execute("DELETE FROM ledger.payments WHERE payments.cents = 101")
-        assert region.paid(region.east) == []
+            assert scenario.east.execute(sql) == [(1,)]
+        scenario.east.execute("UPDATE ledger.payments SET cents = payments.cents + 1 WHERE ledger.payments.id = 1")
+        scenario.east.execute("DELETE FROM ledger.payments WHERE payments.cents = 101")
+        assert scenario.paid(scenario.east) == []
 
-    def test_time_arithmetic(self, region: Region) -> None:
-        """Intervals and differences are counted in the database's own time."""
-        [row] = region.east.execute(
+    def test_time_arithmetic(self, scenario: Scenario) -> None:
+        """Intervals and differences use the database's clock."""
+        [row] = scenario.east.execute(
             "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6) - INTERVAL 90 SECOND, NOW(6)), "
             "TIMESTAMPDIFF(MINUTE, NOW(6), DATE_SUB(NOW(6), INTERVAL 90 SECOND)), UNIX_TIMESTAMP(NOW(6))"
         )
-        assert row == (90, -1, region.clock.now)
+        assert row == (90, -1, scenario.clock.now)
 
-    def test_show(self, region: Region) -> None:
-        """SHOW VARIABLES, DATABASES and TABLES answer."""
-        assert region.west.execute("SHOW VARIABLES LIKE 'innodb_read_only'") == [("innodb_read_only", "ON")]
-        assert region.east.execute("SHOW GLOBAL VARIABLES LIKE 'innodb_read%'") == [("innodb_read_only", "OFF")]
-        assert ("ledger",) in region.east.execute("SHOW DATABASES")
-        assert region.east.execute("SHOW TABLES FROM ledger") == [("payments",)]
+    def test_show_variables_databases_and_tables(self, scenario: Scenario) -> None:
+        """SHOW VARIABLES, SHOW DATABASES and SHOW TABLES return rows."""
+        assert scenario.west.execute("SHOW VARIABLES LIKE 'innodb_read_only'") == [("innodb_read_only", "ON")]
+        assert scenario.east.execute("SHOW GLOBAL VARIABLES LIKE 'innodb_read%'") == [("innodb_read_only", "OFF")]
+        assert ("ledger",) in scenario.east.execute("SHOW DATABASES")
+        assert scenario.east.execute("SHOW TABLES FROM ledger") == [("payments",)]
 
 
 class TestPrivileges:
-    """What is not granted is refused."""
+    """Privilege checks."""
 
     @pytest.fixture
-    def app(self, region: Region) -> Session:
-        """A session of a user who may read and insert payments."""
-        region.east.execute("CREATE USER 'app'@'%' IDENTIFIED BY 'x'")
-        region.east.execute("GRANT SELECT, INSERT ON ledger.payments TO 'app'@'%'")
-        return region.east.session("app")
+    def app(self, scenario: Scenario) -> MysqlSession:
+        """A session of a user with SELECT and INSERT on payments."""
+        scenario.east.execute("CREATE USER 'app'@'%' IDENTIFIED BY 'x'")
+        scenario.east.execute("GRANT SELECT, INSERT ON ledger.payments TO 'app'@'%'")
+        return scenario.east.session("app")
 
-    def test_granted(self, app: Session) -> None:
-        """What was granted works."""
+    def test_granted_statements_run(self, app: MysqlSession) -> None:
+        """Granted statements run."""
         app.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         assert app.execute("SELECT id FROM ledger.payments").rows == ((1,),)
 
@@ -616,221 +616,221 @@ class TestPrivileges:
             ("USE mysql", 1044),
         ],
     )
-    def test_refused(self, app: Session, sql: str, number: int) -> None:
-        """Each statement without its privilege is refused with MySQL's number, before it is looked at any closer."""
+    def test_statements_without_privilege_are_refused(self, app: MysqlSession, sql: str, number: int) -> None:
+        """Each is refused with MySQL's error number, before any other check."""
         assert refusal(app, sql) == number
 
-    def test_revoked(self, region: Region, app: Session) -> None:
-        """A revoked privilege is gone at once."""
-        region.east.execute("REVOKE INSERT ON ledger.payments FROM app")
+    def test_revoked_privilege_is_refused(self, scenario: Scenario, app: MysqlSession) -> None:
+        """Revoked privilege is refused."""
+        scenario.east.execute("REVOKE INSERT ON ledger.payments FROM app")
         assert refusal(app, "INSERT INTO ledger.payments VALUES (1, 1)") == 1142
 
-    def test_levels(self, region: Region) -> None:
-        """Privileges on a database and on everything cover their tables."""
-        region.east.execute("CREATE USER wide IDENTIFIED BY 'x'")
-        region.east.execute("GRANT ALL PRIVILEGES ON ledger.* TO wide")
-        session = region.east.session("wide")
+    def test_database_privileges_cover_tables(self, scenario: Scenario) -> None:
+        """Privileges on a database apply to its tables."""
+        scenario.east.execute("CREATE USER wide IDENTIFIED BY 'x'")
+        scenario.east.execute("GRANT ALL PRIVILEGES ON ledger.* TO wide")
+        session = scenario.east.session("wide")
         session.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         session.use("ledger")
         assert session.execute("SELECT COUNT(*) FROM payments").rows == ((1,),)
 
-    def test_read_only_comes_after_privileges(self, region: Region, app: Session) -> None:
-        """On a reader, what one may not do is refused as such; what one may is refused as read-only."""
-        region.clock.now += 5
-        reader = region.west.session("app")
+    def test_privileges_are_checked_before_read_only(self, scenario: Scenario, app: MysqlSession) -> None:
+        """A reader refuses a missing privilege with 1142 and a permitted write with 1290."""
+        scenario.clock.now += 5
+        reader = scenario.west.session("app")
         assert refusal(reader, "DELETE FROM ledger.payments") == 1142
         assert refusal(reader, "INSERT INTO ledger.payments VALUES (1, 1)") == 1290
 
 
-HEARTBEAT = (
-    "CREATE EVENT IF NOT EXISTS ledger.pulse ON SCHEDULE EVERY 1 SECOND ON COMPLETION PRESERVE ENABLE DO "
-    "INSERT INTO ledger.beats (source, written_at) VALUES ('database', UTC_TIMESTAMP(6)) "
+CREATE_HEARTBEAT_EVENT = (
+    "CREATE EVENT IF NOT EXISTS ledger.write_heartbeat ON SCHEDULE EVERY 1 SECOND ON COMPLETION PRESERVE ENABLE DO "
+    "INSERT INTO ledger.heartbeat (source, written_at) VALUES ('database', UTC_TIMESTAMP(6)) "
     "ON DUPLICATE KEY UPDATE written_at = UTC_TIMESTAMP(6)"
 )
 
 
 class TestEvents:
-    """What the writer's database runs by itself. The fixture's lag is one second, and its clock begins at a whole one."""
+    """The event scheduler. The fixture's lag is one second and its clock starts at a whole second."""
 
     @pytest.fixture
-    def beating(self, region: Region) -> Region:
-        """A global database whose event is on both clusters; `began` is when it was made."""
-        region.east.execute(
-            "CREATE TABLE ledger.beats (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
+    def heartbeat_event(self, scenario: Scenario) -> Scenario:
+        """A global database with the heartbeat table and event."""
+        scenario.east.execute(
+            "CREATE TABLE ledger.heartbeat (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
         )
-        region.east.execute(HEARTBEAT)
-        return region
+        scenario.east.execute(CREATE_HEARTBEAT_EVENT)
+        return scenario
 
-    def beat(self, cluster: Cluster) -> float | None:
-        """Return the newest heartbeat of a cluster, in seconds since the event was made, or None."""
-        rows = cluster.execute("SELECT UNIX_TIMESTAMP(MAX(written_at)) FROM ledger.beats")
+    def heartbeat(self, cluster: Cluster) -> float | None:
+        """Return the newest heartbeat on a cluster, in seconds since the creation of the event, or None."""
+        rows = cluster.execute("SELECT UNIX_TIMESTAMP(MAX(written_at)) FROM ledger.heartbeat")
         return None if rows[0][0] is None else float(str(rows[0][0])) - (START + 100)
 
-    def test_runs_each_second_and_replicates(self, beating: Region) -> None:
-        """Each execution has its due time, whenever somebody looks, and is on the reader when it is as old as the lag."""
-        beating.clock.now += 10.3
-        assert (self.beat(beating.west), self.beat(beating.east)) == (9.0, 10.0)
-        beating.clock.now += 0.8
-        assert (self.beat(beating.west), self.beat(beating.east)) == (10.0, 11.0)
+    def test_runs_each_second_and_replicates(self, heartbeat_event: Scenario) -> None:
+        """Each execution has its due time and reaches the reader after the lag."""
+        heartbeat_event.clock.now += 10.3
+        assert (self.heartbeat(heartbeat_event.west), self.heartbeat(heartbeat_event.east)) == (9.0, 10.0)
+        heartbeat_event.clock.now += 0.8
+        assert (self.heartbeat(heartbeat_event.west), self.heartbeat(heartbeat_event.east)) == (10.0, 11.0)
 
-    def test_who_looks_and_how_often_changes_nothing(self) -> None:
-        """A database that is looked at all the time has committed the same transactions as one that nobody looked at."""
+    def test_executions_are_independent_of_accesses(self) -> None:
+        """One access and many accesses give the same transactions."""
         lost: list[list[tuple[float, str]]] = []
-        for looks in (1, 40):
-            region = make_region(3600.0)
-            region.east.execute(
-                "CREATE TABLE ledger.beats (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
+        for accesses in (1, 40):
+            scenario = make_scenario(3600.0)
+            scenario.east.execute(
+                "CREATE TABLE ledger.heartbeat (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6) NOT NULL)"
             )
-            region.east.execute(HEARTBEAT)
-            for _ in range(looks):
-                region.clock.now += 10 / looks
-                region.west.newest_commit_at()
-            region.database.stop(EAST)
-            outcome = region.database.failover(WEST)
+            scenario.east.execute(CREATE_HEARTBEAT_EVENT)
+            for _ in range(accesses):
+                scenario.clock.now += 10 / accesses
+                scenario.west.newest_commit_at()
+            scenario.database.stop(EAST)
+            outcome = scenario.database.failover(WEST)
             lost.append([(each.committed_at - START, each.statements[0].sql[:6]) for each in outcome.lost_transactions])
-            region.database.close()
+            scenario.database.close()
         assert lost[0] == lost[1]
         assert [at for at, verb in lost[0] if verb == "INSERT"] == [100.0 + second for second in range(1, 11)]
 
-    def test_stopped_means_silent_and_nothing_is_made_up(self, beating: Region) -> None:
-        """A stopped writer runs nothing; back unchallenged it goes on with the next second, and makes up for none."""
-        beating.clock.now += 3.5
-        beating.database.stop(EAST)
-        beating.clock.now += 60
-        assert self.beat(beating.west) == 2.0
-        position = beating.east.applied_sequence
-        beating.database.start(EAST)
-        assert beating.east.applied_sequence == position
-        beating.clock.now += 1
-        assert (self.beat(beating.east), beating.east.applied_sequence) == (64.0, position + 1)
+    def test_stopped_writer_skips_executions(self, heartbeat_event: Scenario) -> None:
+        """A restarted writer continues with the next second and does not repeat missed executions."""
+        heartbeat_event.clock.now += 3.5
+        heartbeat_event.database.stop(EAST)
+        heartbeat_event.clock.now += 60
+        assert self.heartbeat(heartbeat_event.west) == 2.0
+        position = heartbeat_event.east.applied_sequence
+        heartbeat_event.database.start(EAST)
+        assert heartbeat_event.east.applied_sequence == position
+        heartbeat_event.clock.now += 1
+        assert (self.heartbeat(heartbeat_event.east), heartbeat_event.east.applied_sequence) == (64.0, position + 1)
 
-    def test_fenced_means_silent(self, beating: Region) -> None:
-        """A fenced writer runs nothing; unfenced it goes on."""
-        beating.clock.now += 2.5
-        beating.database.fence(EAST)
-        beating.clock.now += 10
-        assert (self.beat(beating.east), self.beat(beating.west)) == (2.0, 2.0)
-        beating.database.unfence(EAST)
-        beating.clock.now += 1
-        assert self.beat(beating.east) == 13.0
+    def test_fenced_writer_runs_no_events(self, heartbeat_event: Scenario) -> None:
+        """Fenced writer runs no events."""
+        heartbeat_event.clock.now += 2.5
+        heartbeat_event.database.fence(EAST)
+        heartbeat_event.clock.now += 10
+        assert (self.heartbeat(heartbeat_event.east), self.heartbeat(heartbeat_event.west)) == (2.0, 2.0)
+        heartbeat_event.database.unfence(EAST)
+        heartbeat_event.clock.now += 1
+        assert self.heartbeat(heartbeat_event.east) == 13.0
 
-    def test_the_promoted_cluster_runs_it(self, beating: Region) -> None:
-        """After a failover the new writer beats, and the old one, back as a copy, follows it without beating itself."""
-        beating.clock.now += 5.5
-        beating.database.stop(EAST)
-        beating.clock.now += 30
-        outcome = beating.database.failover(WEST)
+    def test_promoted_cluster_runs_the_event(self, heartbeat_event: Scenario) -> None:
+        """After a failover the new writer writes heartbeats, and the rejoined old writer only replicates them."""
+        heartbeat_event.clock.now += 5.5
+        heartbeat_event.database.stop(EAST)
+        heartbeat_event.clock.now += 30
+        outcome = heartbeat_event.database.failover(WEST)
         assert [each.committed_at - (START + 100) for each in outcome.lost_transactions] == [5.0]
-        assert self.beat(beating.west) == 4.0
-        beating.clock.now += 1
-        assert self.beat(beating.west) == 36.0
-        beating.database.start(EAST)
-        beating.clock.now += 10
-        assert (self.beat(beating.west), self.beat(beating.east)) == (46.0, 45.0)
+        assert self.heartbeat(heartbeat_event.west) == 4.0
+        heartbeat_event.clock.now += 1
+        assert self.heartbeat(heartbeat_event.west) == 36.0
+        heartbeat_event.database.start(EAST)
+        heartbeat_event.clock.now += 10
+        assert (self.heartbeat(heartbeat_event.west), self.heartbeat(heartbeat_event.east)) == (46.0, 45.0)
 
-    def test_switchover_moves_it(self, beating: Region) -> None:
-        """A switchover loses no heartbeat, and there is one line of them, not two."""
-        beating.clock.now += 5.5
-        beating.database.switchover(WEST)
-        assert (self.beat(beating.west), beating.database.lost_transactions) == (5.0, ())
-        before = beating.west.applied_sequence
-        beating.clock.now += 10
-        assert (self.beat(beating.west), self.beat(beating.east)) == (15.0, 14.0)
-        assert beating.west.applied_sequence == before + 10
+    def test_switchover_moves_the_event(self, heartbeat_event: Scenario) -> None:
+        """A switchover loses no heartbeat, and only the new writer writes them."""
+        heartbeat_event.clock.now += 5.5
+        heartbeat_event.database.switchover(WEST)
+        assert (self.heartbeat(heartbeat_event.west), heartbeat_event.database.lost_transactions) == (5.0, ())
+        before = heartbeat_event.west.applied_sequence
+        heartbeat_event.clock.now += 10
+        assert (self.heartbeat(heartbeat_event.west), self.heartbeat(heartbeat_event.east)) == (15.0, 14.0)
+        assert heartbeat_event.west.applied_sequence == before + 10
 
-    def test_lost_heartbeats_are_not_lost_rows(self, beating: Region) -> None:
-        """Heartbeats stand among the lost transactions, and not among the rows that another table lost."""
-        beating.database.replication_lag_seconds = 60.0
-        beating.pay(1)
-        beating.clock.now += 3
-        beating.database.stop(EAST)
-        lost = beating.database.failover(WEST).lost_transactions
+    def test_lost_heartbeats_are_separate_from_lost_rows(self, heartbeat_event: Scenario) -> None:
+        """Lost transactions include heartbeats; the lost rows of another table don't."""
+        heartbeat_event.database.replication_lag_seconds = 60.0
+        heartbeat_event.pay(1)
+        heartbeat_event.clock.now += 3
+        heartbeat_event.database.stop(EAST)
+        lost = heartbeat_event.database.failover(WEST).lost_transactions
         assert [row["id"] for each in lost for row in each.inserted_rows("ledger.payments")] == [1]
-        assert [row["source"] for each in lost for row in each.inserted_rows("ledger.beats")] == ["database"] * 3
+        assert [row["source"] for each in lost for row in each.inserted_rows("ledger.heartbeat")] == ["database"] * 3
 
-    def test_a_long_lag_is_the_lag_of_its_heartbeats(self, beating: Region) -> None:
-        """A reader's RPO lag is the age of the oldest commit that it lacks, heartbeats included."""
-        beating.database.replication_lag_seconds = 10.0
-        beating.clock.now += 30.5
-        rows = beating.west.execute(
+    def test_rpo_lag_includes_heartbeats(self, heartbeat_event: Scenario) -> None:
+        """The RPO lag is the age of the oldest missing commit, heartbeats included."""
+        heartbeat_event.database.replication_lag_seconds = 10.0
+        heartbeat_event.clock.now += 30.5
+        rows = heartbeat_event.west.execute(
             "SELECT rpo_lag_in_milliseconds FROM information_schema.aurora_global_db_status WHERE aws_region = 'eu-west-1'"
         )
-        assert (rows, self.beat(beating.west)) == ([(9500.0,)], 20.0)
+        assert (rows, self.heartbeat(heartbeat_event.west)) == ([(9500.0,)], 20.0)
 
-    def test_seen_made_changed_dropped(self, beating: Region) -> None:
-        """information_schema shows it; IF NOT EXISTS leaves it; DISABLE stops it, ENABLE and DROP do what they say."""
+    def test_event_lifecycle(self, heartbeat_event: Scenario) -> None:
+        """information_schema shows the event. IF NOT EXISTS keeps it; DISABLE, ENABLE and DROP take effect."""
         query = "SELECT event_schema, event_name, interval_value, status, on_completion FROM information_schema.EVENTS"
-        assert beating.east.execute(query) == [("ledger", "pulse", "1", "ENABLED", "PRESERVE")]
-        beating.east.execute(HEARTBEAT)
-        beating.east.execute("ALTER EVENT ledger.pulse DISABLE")
-        beating.clock.now += 10
-        assert (self.beat(beating.east), beating.west.execute(query)[0][3]) == (None, "DISABLED")
-        beating.east.execute("ALTER EVENT ledger.pulse ENABLE")
-        beating.clock.now += 1
-        assert self.beat(beating.east) == 11.0
-        beating.east.execute("DROP EVENT ledger.pulse")
-        assert beating.east.execute(query) == []
+        assert heartbeat_event.east.execute(query) == [("ledger", "write_heartbeat", "1", "ENABLED", "PRESERVE")]
+        heartbeat_event.east.execute(CREATE_HEARTBEAT_EVENT)
+        heartbeat_event.east.execute("ALTER EVENT ledger.write_heartbeat DISABLE")
+        heartbeat_event.clock.now += 10
+        assert (self.heartbeat(heartbeat_event.east), heartbeat_event.west.execute(query)[0][3]) == (None, "DISABLED")
+        heartbeat_event.east.execute("ALTER EVENT ledger.write_heartbeat ENABLE")
+        heartbeat_event.clock.now += 1
+        assert self.heartbeat(heartbeat_event.east) == 11.0
+        heartbeat_event.east.execute("DROP EVENT ledger.write_heartbeat")
+        assert heartbeat_event.east.execute(query) == []
 
     @pytest.mark.parametrize(
         ("sql", "number"),
         [
-            (HEARTBEAT.replace("IF NOT EXISTS ", ""), 1537),
-            ("ALTER EVENT ledger.nobody ENABLE", 1539),
-            ("DROP EVENT ledger.nobody", 1539),
-            (HEARTBEAT.replace("ledger.pulse", "nowhere.pulse"), 1049),
-            (HEARTBEAT.replace("ledger.pulse", "pulse"), 1046),
+            (CREATE_HEARTBEAT_EVENT.replace("IF NOT EXISTS ", ""), 1537),
+            ("ALTER EVENT ledger.unknown ENABLE", 1539),
+            ("DROP EVENT ledger.unknown", 1539),
+            (CREATE_HEARTBEAT_EVENT.replace("ledger.write_heartbeat", "nowhere.write_heartbeat"), 1049),
+            (CREATE_HEARTBEAT_EVENT.replace("ledger.write_heartbeat", "write_heartbeat"), 1046),
             ("CREATE EVENT ledger.x ON SCHEDULE AT NOW() DO SELECT 1", 1235),
             ("CREATE EVENT ledger.x ON SCHEDULE EVERY 1 SECOND DO SELECT 1", 1235),
-            ("CREATE EVENT ledger.x ON SCHEDULE EVERY 0 SECOND DO DELETE FROM ledger.beats", 1542),
+            ("CREATE EVENT ledger.x ON SCHEDULE EVERY 0 SECOND DO DELETE FROM ledger.heartbeat", 1542),
         ],
     )
-    def test_refusals(self, beating: Region, sql: str, number: int) -> None:
-        """What MySQL refuses, and what the stand-in doesn't do, is refused by number."""
-        assert refusal(beating.east, sql) == number
+    def test_refusals(self, heartbeat_event: Scenario, sql: str, number: int) -> None:
+        """Invalid and unsupported statements are refused with MySQL's error number."""
+        assert refusal(heartbeat_event.east, sql) == number
 
-    def test_reader_refuses(self, beating: Region) -> None:
-        """On a reader no event is made."""
-        beating.clock.now += 5
-        assert refusal(beating.west, HEARTBEAT) == 1290
+    def test_reader_refuses_event_statements(self, heartbeat_event: Scenario) -> None:
+        """Reader refuses event statements."""
+        heartbeat_event.clock.now += 5
+        assert refusal(heartbeat_event.west, CREATE_HEARTBEAT_EVENT) == 1290
 
-    def test_runs_with_its_definers_rights(self, beating: Region) -> None:
-        """Making one takes EVENT on its database; an execution that its definer has no right to does nothing."""
-        beating.east.execute("CREATE USER 'app'@'%' IDENTIFIED BY 'x'")
-        beating.east.execute("GRANT SELECT ON ledger.beats TO 'app'@'%'")
-        mine = "CREATE EVENT ledger.mine ON SCHEDULE EVERY 1 SECOND DO INSERT INTO ledger.payments VALUES (7, 7)"
-        session = beating.east.session("app")
-        assert refusal(session, mine) == 1044
-        beating.east.execute("GRANT EVENT ON ledger.* TO 'app'@'%'")
-        session.execute(mine)
-        beating.clock.now += 3
-        assert beating.paid(beating.east) == []
-        beating.east.execute("GRANT INSERT ON ledger.payments TO 'app'@'%'")
-        beating.clock.now += 3
-        assert beating.paid(beating.east) == [7]
+    def test_event_runs_with_its_definers_privileges(self, heartbeat_event: Scenario) -> None:
+        """CREATE EVENT needs EVENT on the database. An execution without its privilege fails silently."""
+        heartbeat_event.east.execute("CREATE USER 'app'@'%' IDENTIFIED BY 'x'")
+        heartbeat_event.east.execute("GRANT SELECT ON ledger.heartbeat TO 'app'@'%'")
+        create = "CREATE EVENT ledger.mine ON SCHEDULE EVERY 1 SECOND DO INSERT INTO ledger.payments VALUES (7, 7)"
+        session = heartbeat_event.east.session("app")
+        assert refusal(session, create) == 1044
+        heartbeat_event.east.execute("GRANT EVENT ON ledger.* TO 'app'@'%'")
+        session.execute(create)
+        heartbeat_event.clock.now += 3
+        assert heartbeat_event.paid(heartbeat_event.east) == []
+        heartbeat_event.east.execute("GRANT INSERT ON ledger.payments TO 'app'@'%'")
+        heartbeat_event.clock.now += 3
+        assert heartbeat_event.paid(heartbeat_event.east) == [7]
 
 
-def test_threads_do_not_mix(region: Region) -> None:
-    """Sessions of many threads, beside switchovers, lose no acknowledged row and keep no refused one."""
+def test_concurrent_sessions_and_switchovers(scenario: Scenario) -> None:
+    """No acknowledged row is lost and no refused row is kept."""
     acknowledged: list[int] = []
 
     def write(first: int) -> None:
         for number in range(first, first + 40):
             with _refusals_allowed():
-                region.pay(number)
+                scenario.pay(number)
                 acknowledged.append(number)
 
     threads = [threading.Thread(target=write, args=(1000 * n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for target in (WEST, EAST, WEST):
-        region.database.switchover(target)
+        scenario.database.switchover(target)
     for thread in threads:
         thread.join()
-    assert region.paid(region.database.writer) == sorted(acknowledged)
+    assert scenario.paid(scenario.database.writer) == sorted(acknowledged)
 
 
 class _refusals_allowed:
-    """Let a commit be refused because its session's cluster changed its role meanwhile."""
+    """Ignore refusals that a concurrent role change causes."""
 
     def __enter__(self) -> None:
         return None
@@ -853,36 +853,36 @@ STEPS = st.lists(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_every_acknowledged_row_is_kept_or_reported_lost(steps: list[tuple[str, str | float]]) -> None:
-    """After any history, acknowledged rows are the writer's plus the lost ones, and a reader has a beginning of them."""
-    region = make_region(1.0)
+    """After any history, the acknowledged rows are the writer's and the lost rows; a reader has a prefix of the writer's."""
+    scenario = make_scenario(1.0)
     acknowledged: list[int] = []
     try:
         for number, (step, argument) in enumerate(steps):
             try:
                 if step == "pay":
-                    region.pay(number)
+                    scenario.pay(number)
                     acknowledged.append(number)
                 elif step == "wait":
-                    region.clock.now += float(argument)
+                    scenario.clock.now += float(argument)
                 elif step == "lag":
-                    region.database.replication_lag_seconds = float(argument)
+                    scenario.database.replication_lag_seconds = float(argument)
                 else:
-                    getattr(region.database, step)(argument)
+                    getattr(scenario.database, step)(argument)
             except (SqlError, OperationRefusedError):
                 pass
-            assert sum(not cluster.read_only for cluster in region.database.clusters) == 1
-        for cluster in region.database.clusters:
-            region.database.start(cluster.id)
+            assert sum(not cluster.read_only for cluster in scenario.database.clusters) == 1
+        for cluster in scenario.database.clusters:
+            scenario.database.start(cluster.id)
         lost = [
             int(str(row["id"]))
-            for each in region.database.lost_transactions
+            for each in scenario.database.lost_transactions
             for row in each.inserted_rows("ledger.payments")
         ]
-        kept = region.paid(region.database.writer)
+        kept = scenario.paid(scenario.database.writer)
         assert sorted([*kept, *lost]) == acknowledged
-        for cluster in region.database.clusters:
-            assert region.paid(cluster) == kept[: len(region.paid(cluster))]
-        region.clock.now += 100
-        assert {tuple(region.paid(cluster)) for cluster in region.database.clusters} == {tuple(kept)}
+        for cluster in scenario.database.clusters:
+            assert scenario.paid(cluster) == kept[: len(scenario.paid(cluster))]
+        scenario.clock.now += 100
+        assert {tuple(scenario.paid(cluster)) for cluster in scenario.database.clusters} == {tuple(kept)}
     finally:
-        region.database.close()
+        scenario.database.close()

@@ -1,33 +1,33 @@
-"""The continuous backup of the stand-ins: any second, exactly what was committed until then, and nothing of the source changed."""
+"""Point-in-time restore of the emulated global database."""
 
 import pytest
 
-from rehearsal.aurora.global_database import GlobalDatabase, MasterUser, OperationRefusedError
-from rehearsal.aurora.point_in_time import Journal
+from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin, OperationRefusedError
+from rehearsal.aurora.point_in_time import ContinuousBackup
 from rehearsal.aurora.replication import LogEntry, Transaction
-from rehearsal.aurora.storage import Change, ExecutionContext, Volume
+from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
 START = 1_790_000_000.0
 
 
-class WriteWorkload:
-    """A global database of two clusters with a table, and a clock that a test moves."""
+class Ledger:
+    """A global database of two clusters with a payments table and a settable clock."""
 
     def __init__(self) -> None:
         self.now = START
         self.database = GlobalDatabase(clock=lambda: self.now, replication_lag_seconds=5.0)
-        master = MasterUser(name="admin", password="pw")
+        master = MasterLogin(name="admin", password="pw")
         self.east = self.database.add_cluster("east", "us-east-1", writer=True, master=master, database="ledger")
         self.west = self.database.add_cluster("west", "eu-west-1", writer=False)
         self.database.writer.execute("CREATE TABLE ledger.payments (id BIGINT PRIMARY KEY, at DATETIME(6))")
 
     def pay(self, number: int, at: float) -> None:
-        """Commit a payment at so many seconds after the start."""
+        """Commit a payment `at` seconds after the start."""
         self.now = START + at
         self.database.writer.execute("INSERT INTO ledger.payments VALUES (%s, UTC_TIMESTAMP(6))", number)
 
     def copy_as_of(self, at: float) -> GlobalDatabase:
-        """Restore as of so many seconds after the start."""
+        """Restore as of `at` seconds after the start."""
         copy = GlobalDatabase(clock=lambda: self.now)
         copy.add_restored_cluster("copy", "us-east-1", source=self.database, at=START + at)
         return copy
@@ -39,9 +39,9 @@ def rows(database: GlobalDatabase) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def ledger() -> WriteWorkload:
-    """One with payments 1, 2 and 3 at 10, 20 and 30 s; it is 40 s now."""
-    made = WriteWorkload()
+def ledger() -> Ledger:
+    """Payments 1, 2 and 3 at 10, 20 and 30 s; the time is 40 s."""
+    made = Ledger()
     for number in (1, 2, 3):
         made.pay(number, 10.0 * number)
     made.now = START + 40
@@ -49,26 +49,26 @@ def ledger() -> WriteWorkload:
 
 
 @pytest.mark.parametrize(("at", "count"), [(5, 0), (9.999, 0), (10, 1), (19.9, 1), (25, 2), (40, 3)])
-def test_a_copy_has_what_was_committed_until_then(ledger: WriteWorkload, at: float, count: int) -> None:
-    """To the commit, with the same values: time and chance are the commit's own."""
+def test_copy_has_the_commits_until_the_restore_time(ledger: Ledger, at: float, count: int) -> None:
+    """The copy has the same rows with the same computed values."""
     assert rows(ledger.copy_as_of(at)) == rows(ledger.database)[:count]
 
 
-def test_users_and_databases_are_in_the_copy(ledger: WriteWorkload) -> None:
-    """What the cluster was created with is older than every second that may be asked for."""
+def test_users_and_databases_are_in_the_copy(ledger: Ledger) -> None:
+    """The master user exists at the earliest restorable time."""
     assert ledger.copy_as_of(0).writer.account("admin") is not None
 
 
-def test_a_copy_and_its_source_go_their_own_ways(ledger: WriteWorkload) -> None:
-    """Writing into the copy changes nothing of the source, nor the other way round."""
+def test_copy_and_source_are_independent(ledger: Ledger) -> None:
+    """Copy and source are independent."""
     copy = ledger.copy_as_of(15)
     copy.writer.execute("DELETE FROM ledger.payments")
     ledger.pay(4, 50)
     assert (len(rows(copy)), len(rows(ledger.database))) == (0, 4)
 
 
-def test_a_copy_can_be_copied(ledger: WriteWorkload) -> None:
-    """Its own history begins with what it was restored to."""
+def test_copy_can_be_restored_again(ledger: Ledger) -> None:
+    """The backup of a copy starts with the restored data."""
     copy = ledger.copy_as_of(25)
     ledger.now = START + 60
     copy.writer.execute("DELETE FROM ledger.payments WHERE id = 1")
@@ -77,8 +77,8 @@ def test_a_copy_can_be_copied(ledger: WriteWorkload) -> None:
     assert [row[0] for row in rows(again)] == [1, 2]
 
 
-def test_what_a_failover_has_lost_is_in_no_copy(ledger: WriteWorkload) -> None:
-    """The promoted cluster has never had it, and its backups neither."""
+def test_lost_transactions_are_in_no_copy(ledger: Ledger) -> None:
+    """Lost transactions are in no copy."""
     ledger.pay(4, 41)
     ledger.database.failover("west")
     ledger.pay(5, 50)
@@ -88,31 +88,31 @@ def test_what_a_failover_has_lost_is_in_no_copy(ledger: WriteWorkload) -> None:
     assert [row[0] for row in rows(ledger.copy_as_of(55))] == [1, 2, 3, 5]
 
 
-def test_nothing_is_kept_from_before_the_beginning(ledger: WriteWorkload) -> None:
-    """Refused, not guessed; and only an empty database takes a restored cluster."""
-    with pytest.raises(OperationRefusedError, match="nothing is kept"):
+def test_impossible_restores_are_refused(ledger: Ledger) -> None:
+    """The time is before the earliest restorable time, or the database is not empty."""
+    with pytest.raises(OperationRefusedError, match="earliest restorable time"):
         ledger.copy_as_of(-1)
-    with pytest.raises(OperationRefusedError, match="one of its own"):
+    with pytest.raises(OperationRefusedError, match="empty global database"):
         ledger.database.add_restored_cluster("copy", "us-east-1", source=ledger.database, at=START)
 
 
-def test_old_transactions_are_folded_into_the_beginning() -> None:
-    """The journal stays bounded: what is too old can't be told apart any more, and is refused."""
-    journal = Journal(begun_at=START, limit=2)
-    journal.begin([_change("CREATE TABLE numbers (id INTEGER)")])
+def test_old_transactions_are_merged_into_the_base_volume() -> None:
+    """The backup is bounded: older restore times are refused."""
+    backup = ContinuousBackup(started_at=START, limit=2)
+    backup.start_with([_change("CREATE TABLE numbers (id INTEGER)")])
     for number in range(5):
-        journal.record(_entry(number, START + number))
+        backup.record(_entry(number, START + number))
     volume = Volume(lambda: ())
-    journal.restore(volume, START + 3)
+    backup.restore(volume, START + 3)
     assert volume.query("SELECT id FROM numbers", (), ExecutionContext(at=START))[1] == [(0,), (1,), (2,), (3,)]
-    assert journal.earliest_at == START + 2
+    assert backup.earliest_at == START + 2
     with pytest.raises(OperationRefusedError):
-        journal.restore(volume, START + 1)
-    journal.close()
+        backup.restore(volume, START + 1)
+    backup.close()
 
 
-def _change(sql: str, *parameters: object) -> Change:
-    return Change(statements=((sql, parameters),), context=ExecutionContext(at=START))
+def _change(sql: str, *parameters: object) -> RowChange:
+    return RowChange(statements=((sql, parameters),), context=ExecutionContext(at=START))
 
 
 def _entry(number: int, at: float) -> LogEntry:

@@ -1,4 +1,4 @@
-"""The stand-in's listeners: log-in, TLS, answers on the wire, faults; its certificates; the check of IAM tokens."""
+"""The emulated database's listeners: log-in, TLS, results and faults; certificates; IAM tokens."""
 
 import datetime
 import socket
@@ -18,7 +18,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterUser
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
 from rehearsal.aurora.server import Fault, MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
@@ -30,7 +30,7 @@ SECRETS = {"AKID": "secret"}
 
 
 @dataclass(kw_only=True)
-class Site:
+class Endpoint:
     """One cluster with one listener."""
 
     database: GlobalDatabase
@@ -40,7 +40,7 @@ class Site:
     authority: CertificateAuthority
 
     def connect(self, *, host: str = "localhost", user: str = "admin", password: str = "pw", **more: object) -> Any:
-        """Connect to it; PyMySQL checks the certificate for `host`."""
+        """Connect to the listener; PyMySQL verifies the certificate for `host`."""
         arguments: dict[str, object] = {
             "user": user,
             "password": password,
@@ -60,21 +60,21 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 
 @pytest.fixture
-def site(authority: CertificateAuthority) -> Iterator[Site]:
+def endpoint(authority: CertificateAuthority) -> Iterator[Endpoint]:
     """A running listener in front of a writer."""
     database = GlobalDatabase(clock=time.time, replication_lag_seconds=0.0)
     cluster = database.add_cluster(
         "payments-us-east-1-dev",
         "us-east-1",
         writer=True,
-        master=MasterUser(name="admin", password="pw"),
+        master=MasterLogin(name="admin", password="pw"),
         database="ledger",
     )
     database.add_cluster("payments-eu-west-1-dev", "eu-west-1", writer=False)
     with MySQLServer(secret_key_of=SECRETS.get) as server:
         tls = authority.server_context(["localhost", ENDPOINT])
         listener = server.listen(cluster, host_names=[ENDPOINT], ssl_context=tls)
-        yield Site(database=database, cluster=cluster, listener=listener, server=server, authority=authority)
+        yield Endpoint(database=database, cluster=cluster, listener=listener, server=server, authority=authority)
     assert not [thread for thread in threading.enumerate() if thread.name == "mysql-server"]
     database.close()
 
@@ -91,11 +91,11 @@ def token(user: str = "app", *, host: str = ENDPOINT, port: int = 3306, region: 
 
 
 class TestAnswers:
-    """What PyMySQL reads."""
+    """Results as PyMySQL reads them."""
 
-    def test_types(self, site: Site) -> None:
-        """Values arrive as the Python types of their columns."""
-        with site.connect(database="ledger") as connection, connection.cursor() as cursor:
+    def test_column_types(self, endpoint: Endpoint) -> None:
+        """Values have the Python types of their columns."""
+        with endpoint.connect(database="ledger") as connection, connection.cursor() as cursor:
             cursor.execute(
                 "CREATE TABLE t (id BIGINT AUTO_INCREMENT PRIMARY KEY, amount DECIMAL(12,2), at DATETIME(6), "
                 "ratio DOUBLE, note VARCHAR(20), raw VARBINARY(9))"
@@ -111,94 +111,94 @@ class TestAnswers:
             cursor.execute("SELECT id FROM t WHERE id = 9")
             assert cursor.fetchall() == ()
 
-    def test_autocommit_is_what_the_client_chose(self, site: Site) -> None:
-        """Without autocommit nothing is kept before the commit; with it, all is."""
-        site.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
-        with site.connect() as connection, connection.cursor() as cursor:
+    def test_autocommit_setting_of_the_client(self, endpoint: Endpoint) -> None:
+        """Without autocommit, rows are kept only after COMMIT."""
+        endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
+        with endpoint.connect() as connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO ledger.t VALUES (1)")
-            assert site.cluster.execute("SELECT id FROM ledger.t") == []
+            assert endpoint.cluster.execute("SELECT id FROM ledger.t") == []
             connection.commit()
-            assert site.cluster.execute("SELECT id FROM ledger.t") == [(1,)]
+            assert endpoint.cluster.execute("SELECT id FROM ledger.t") == [(1,)]
             cursor.execute("INSERT INTO ledger.t VALUES (2)")
             connection.rollback()
-        with site.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        with endpoint.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO ledger.t VALUES (3)")
-        assert site.cluster.execute("SELECT id FROM ledger.t") == [(1,), (3,)]
+        assert endpoint.cluster.execute("SELECT id FROM ledger.t") == [(1,), (3,)]
 
-    def test_client_that_leaves_loses_its_transaction(self, site: Site) -> None:
-        """What a client had open when it went is not kept, and blocks nobody."""
-        site.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
-        connection = site.connect()
+    def test_disconnect_rolls_back_the_transaction(self, endpoint: Endpoint) -> None:
+        """Disconnect rolls back the transaction."""
+        endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
+        connection = endpoint.connect()
         connection.cursor().execute("INSERT INTO ledger.t VALUES (1)")
         connection.close()
-        site.cluster.execute("INSERT INTO ledger.t VALUES (1)")
-        assert site.cluster.execute("SELECT id FROM ledger.t") == [(1,)]
+        endpoint.cluster.execute("INSERT INTO ledger.t VALUES (1)")
+        assert endpoint.cluster.execute("SELECT id FROM ledger.t") == [(1,)]
 
-    def test_errors_have_mysqls_numbers(self, site: Site) -> None:
-        """Errors arrive with MySQL's number, SQLSTATE and class, and the connection goes on."""
-        with site.connect() as connection, connection.cursor() as cursor:
+    def test_errors_have_mysql_numbers(self, endpoint: Endpoint) -> None:
+        """Errors have MySQL's number, SQLSTATE and class, and the connection stays open."""
+        with endpoint.connect() as connection, connection.cursor() as cursor:
             with pytest.raises(pymysql.ProgrammingError) as caught:
                 cursor.execute("SELECT 1 FROM ledger.nothing")
             assert (caught.value.args[0], getattr(caught.value, "sqlstate", None)) == (1146, "42S02")
             cursor.execute("SELECT 1")
             assert cursor.fetchall() == ((1,),)
 
-    def test_reader_refuses_writes(self, site: Site) -> None:
-        """A write on a reader gets Aurora's error, 1290."""
-        site.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
-        site.database.switchover("payments-eu-west-1-dev")
-        with site.connect() as connection, connection.cursor() as cursor:
+    def test_reader_refuses_writes(self, endpoint: Endpoint) -> None:
+        """A write on a reader gets Aurora's error 1290."""
+        endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
+        endpoint.database.switchover("payments-eu-west-1-dev")
+        with endpoint.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT @@innodb_read_only")
             assert cursor.fetchone() == (1,)
             with pytest.raises(pymysql.OperationalError, match="--read-only option") as caught:
                 cursor.execute("INSERT INTO ledger.t VALUES (1)")
             assert caught.value.args[0] == 1290
 
-    def test_ping_and_select_db(self, site: Site) -> None:
-        """The commands that pools use work."""
-        with site.connect() as connection:
+    def test_ping_and_select_db(self, endpoint: Endpoint) -> None:
+        """COM_PING and COM_INIT_DB work."""
+        with endpoint.connect() as connection:
             connection.ping()
             connection.select_db("ledger")
             with pytest.raises(pymysql.MySQLError, match="Unknown database"):
                 connection.select_db("nowhere")
             connection.ping()
 
-    def test_latency(self, site: Site) -> None:
-        """A listener can be made slow without being dead."""
-        with site.connect() as connection:
-            site.listener.latency_seconds = 0.1
+    def test_latency_delays_statements(self, endpoint: Endpoint) -> None:
+        """Latency delays statements."""
+        with endpoint.connect() as connection:
+            endpoint.listener.latency_seconds = 0.1
             started_at = time.monotonic()
             connection.cursor().execute("SELECT 1")
             assert time.monotonic() - started_at >= 0.1
-            site.listener.latency_seconds = 0.0
+            endpoint.listener.latency_seconds = 0.0
 
 
 class TestLogIn:
-    """Who is let in."""
+    """Authentication."""
 
     @pytest.fixture
-    def app(self, site: Site) -> Site:
-        """The site with a user of each kind."""
-        site.cluster.execute("CREATE USER app IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL")
-        site.cluster.execute("CREATE USER plain IDENTIFIED BY 'p'")
-        return site
+    def app(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint with an IAM user and a password user."""
+        endpoint.cluster.execute("CREATE USER app IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL")
+        endpoint.cluster.execute("CREATE USER plain IDENTIFIED BY 'p'")
+        return endpoint
 
-    def test_master_by_password(self, site: Site) -> None:
-        """The master logs in with its password, and with no other."""
-        site.connect().close()
+    def test_master_logs_in_by_password(self, endpoint: Endpoint) -> None:
+        """Other passwords are refused."""
+        endpoint.connect().close()
         for password in ("wrong", "", "pw "):
             with pytest.raises(pymysql.OperationalError, match="Access denied") as caught:
-                site.connect(password=password)
+                endpoint.connect(password=password)
             assert caught.value.args[0] == 1045
 
-    def test_unknown_user(self, site: Site) -> None:
-        """An unknown user is refused like a wrong password, also with an empty one."""
+    def test_unknown_user_is_refused(self, endpoint: Endpoint) -> None:
+        """The error is the same as for a wrong password."""
         for password in ("x", ""):
             with pytest.raises(pymysql.OperationalError, match="Access denied"):
-                site.connect(user="nobody", password=password)
+                endpoint.connect(user="unknown", password=password)
 
-    def test_by_token(self, app: Site) -> None:
-        """A user of the IAM plugin logs in with a token for the published endpoint."""
+    def test_iam_user_logs_in_by_token(self, app: Endpoint) -> None:
+        """IAM user logs in by token."""
         with app.connect(user="app", password=token(session="a/b+c=")) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT CURRENT_USER()")
             assert cursor.fetchone() == ("app@%",)
@@ -215,54 +215,56 @@ class TestLogIn:
         ],
         ids=str,
     )
-    def test_bad_token(self, app: Site, bad: dict[str, str]) -> None:
+    def test_invalid_token_is_refused(self, app: Endpoint, bad: dict[str, str]) -> None:
         """A token for another user, host, port or region, or with a wrong signature, is refused."""
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             app.connect(user="app", password=token(**{"user": "app", **bad}))  # type: ignore[arg-type]
 
-    def test_kinds_do_not_mix(self, app: Site) -> None:
-        """A token is no password, and a password no token."""
+    def test_token_and_password_are_not_interchangeable(self, app: Endpoint) -> None:
+        """Token and password are not interchangeable."""
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             app.connect(user="plain", password=token("plain"))
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             app.connect(user="app", password="p")
 
-    def test_unknown_database(self, site: Site) -> None:
-        """A log-in to a database that isn't there is refused."""
+    def test_unknown_database_is_refused(self, endpoint: Endpoint) -> None:
+        """Unknown database is refused."""
         with pytest.raises(pymysql.MySQLError, match="Unknown database"):
-            site.connect(database="nowhere")
+            endpoint.connect(database="nowhere")
 
-    def test_refused_client_gets_no_query_in(self, app: Site) -> None:
-        """After a refusal the connection is closed: nothing is answered to who isn't logged in."""
+    def test_refused_log_in_closes_the_connection(self, app: Endpoint) -> None:
+        """A refused log-in closes the connection."""
         with pytest.raises(pymysql.OperationalError):
             app.connect(user="app", password="p")
         assert wait_until(lambda: app.listener.connection_count == 0)
 
-    def test_tls_is_required(self, site: Site) -> None:
-        """A client that doesn't ask for TLS is refused before its log-in is read."""
+    def test_tls_is_required(self, endpoint: Endpoint) -> None:
+        """A client without TLS is refused before its log-in."""
         with pytest.raises(pymysql.OperationalError, match="insecure transport") as caught:
-            site.connect(ssl=None, ssl_disabled=True)
+            endpoint.connect(ssl=None, ssl_disabled=True)
         assert caught.value.args[0] == 3159
 
-    def test_certificate_is_for_the_published_names(self, site: Site, tmp_path: Path) -> None:
-        """A client that trusts the CA and uses a published name is content; with another name, or CA, it isn't."""
-        site.connect(host=ENDPOINT).close()
+    def test_certificate_is_for_the_published_names(self, endpoint: Endpoint, tmp_path: Path) -> None:
+        """A client that uses another name or another CA refuses the certificate."""
+        endpoint.connect(host=ENDPOINT).close()
         with pytest.raises(pymysql.OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
-            site.connect(host="elsewhere.example")
+            endpoint.connect(host="elsewhere.example")
         other = CertificateAuthority.create(tmp_path)
         with pytest.raises(pymysql.OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
-            site.connect(ssl=other.client_context())
+            endpoint.connect(ssl=other.client_context())
 
-    def test_hello_in_the_same_packet(self, site: Site) -> None:
-        """A client whose wish for TLS and whose hello arrive together is served: nothing is read too far."""
+    def test_tls_request_and_client_hello_in_one_packet(self, endpoint: Endpoint) -> None:
+        """The server reads the TLS request only, not the client hello behind it."""
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = site.authority.client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        tls = endpoint.authority.client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
         with pytest.raises(ssl.SSLWantReadError):
             tls.do_handshake()
-        wish = (0x0200 | 0x0800 | 0x8000 | 0x80000).to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + b"\x2d"
-        with socket.create_connection(("127.0.0.1", site.listener.port), 5) as sock:
+        tls_request = (
+            (0x0200 | 0x0800 | 0x8000 | 0x80000).to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + b"\x2d"
+        )
+        with socket.create_connection(("127.0.0.1", endpoint.listener.port), 5) as sock:
             sock.recv(4096)
-            body = wish + bytes(23)
+            body = tls_request + bytes(23)
             sock.sendall(len(body).to_bytes(3, "little") + b"\x01" + body + outgoing.read())
             while True:
                 incoming.write(sock.recv(4096))
@@ -273,10 +275,10 @@ class TestLogIn:
                     continue
         assert tls.version() == "TLSv1.3"
 
-    def test_a_client_that_hangs_up_in_its_log_in_is_no_failure(
-        self, app: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    def test_disconnect_during_log_in_is_not_logged_as_an_error(
+        self, app: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """As a probe does whose time is over: the server's own log is for the server's own faults."""
+        """A probe with a timeout disconnects like this."""
 
         def give_up(*_: object) -> None:
             raise OSError("no time left")
@@ -289,85 +291,86 @@ class TestLogIn:
 
 
 class TestTokens:
-    """The check of a token's other properties."""
+    """Validation of IAM tokens."""
 
     AUDIENCE = TokenAudience.of([ENDPOINT.upper()], 3306, "us-east-1")
 
     def refused(self, signed: str, now: float) -> str | None:
-        """Return why it is refused."""
+        """Return the reason of the refusal, or None."""
         return token_refusal(signed, user="app", audience=self.AUDIENCE, now=now, secret_key_of=SECRETS.get)
 
-    def test_age(self) -> None:
-        """A token lives for 900 s, and not before its time."""
+    def test_token_lifetime(self) -> None:
+        """A token is valid for 900 s from its signing time."""
         now = time.time()
         assert self.refused(token(), now + 890) is None
         assert "expired" in str(self.refused(token(), now + 905))
-        assert "from the future" in str(self.refused(token(), now - 400))
-        assert "claims to live" in str(self.refused(token(expires="3600"), now))
+        assert "in the future" in str(self.refused(token(), now - 400))
+        assert "lifetime of 3600 s" in str(self.refused(token(expires="3600"), now))
 
     @pytest.mark.parametrize(
-        ("text", "why"), [("", "isn't a token"), ("pw", "isn't a token"), ("h:x/?Action=connect", "isn't a token")]
+        ("text", "why"),
+        [("", "not an IAM token"), ("pw", "not an IAM token"), ("h:x/?Action=connect", "not an IAM token")],
     )
-    def test_nonsense(self, text: str, why: str) -> None:
-        """What isn't a token is refused as such."""
+    def test_text_other_than_a_token_is_refused(self, text: str, why: str) -> None:
+        """Text other than a token is refused."""
         assert why in str(self.refused(text, time.time()))
 
     @pytest.mark.parametrize("changed", ["X-Amz-Date", "X-Amz-Signature", "X-Amz-Security-Token", "DBUser"])
-    def test_tampering(self, changed: str) -> None:
-        """A token with any field changed is refused."""
+    def test_changed_token_is_refused(self, changed: str) -> None:
+        """Changed token is refused."""
         host, _, query = token(session="t").partition("?")
         fields = dict(parse_qsl(query))
         fields[changed] = {"X-Amz-Date": "20200101T000000Z", "DBUser": "root"}.get(changed, "f" * 64)
         assert self.refused(f"{host}?{urlencode(fields)}", time.time()) is not None
 
-    def test_unknown_access_key(self) -> None:
-        """A token of an access key that nobody knows is refused."""
+    def test_unknown_access_key_is_refused(self) -> None:
+        """Unknown access key is refused."""
         refusal = token_refusal(
             token(), user="app", audience=self.AUDIENCE, now=time.time(), secret_key_of=lambda key: None
         )
-        assert refusal == "nobody knows the access key AKID"
+        assert refusal == "unknown access key AKID"
 
-    def test_without_secrets_the_rest_is_checked(self) -> None:
-        """Where no secrets are known, everything but the signature counts."""
+    def test_signature_is_not_checked_without_secrets(self) -> None:
+        """Signature is not checked without secrets."""
         assert token_refusal(token(secret="x"), user="app", audience=self.AUDIENCE, now=time.time()) is None
 
 
 class TestFaults:
-    """Listeners that break on demand."""
+    """Fault injection."""
 
-    def test_hang(self, site: Site) -> None:
-        """A hang silences an established connection and a new one; not a byte comes, not even an end."""
-        established = site.connect()
-        site.listener.set_fault(Fault.HANG)
+    def test_hang_sends_no_data(self, endpoint: Endpoint) -> None:
+        """Established and new connections get no byte and no FIN."""
+        established = endpoint.connect()
+        endpoint.listener.set_fault(Fault.HANG)
         raw = established._sock
         raw.settimeout(0.2)
         raw.sendall(b"\x09\x00\x00\x00\x03SELECT 1")
         with pytest.raises(TimeoutError):
             raw.recv(1)
-        with socket.create_connection(("127.0.0.1", site.listener.port), PATIENCE_SECONDS) as fresh:
+        with socket.create_connection(("127.0.0.1", endpoint.listener.port), PATIENCE_SECONDS) as fresh:
             fresh.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 fresh.recv(1)
         established._force_close()
 
-    def test_hang_rolls_back(self, site: Site) -> None:
-        """What a silenced connection had open is rolled back at once, and comes back with nobody."""
-        site.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
-        connection = site.connect()
+    def test_hang_rolls_back_open_transactions(self, endpoint: Endpoint) -> None:
+        """Hang rolls back open transactions."""
+        endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
+        connection = endpoint.connect()
         connection.cursor().execute("INSERT INTO ledger.t VALUES (1)")
-        site.listener.set_fault(Fault.HANG)
-        site.listener.set_fault(Fault.NONE)
+        endpoint.listener.set_fault(Fault.HANG)
+        endpoint.listener.set_fault(Fault.NONE)
         with pytest.raises(pymysql.MySQLError):
             connection.commit()
-        assert site.cluster.execute("SELECT id FROM ledger.t") == []
+        assert endpoint.cluster.execute("SELECT id FROM ledger.t") == []
 
-    def test_healed_hang_resets(self, site: Site) -> None:
-        """When the hang ends, the connections that it held are reset, and new ones are served."""
-        connection = site.connect()
-        site.listener.set_fault(Fault.HANG)
-        waiting = socket.create_connection(("127.0.0.1", site.listener.port), PATIENCE_SECONDS)
-        assert wait_until(lambda: site.listener.connection_count == 2)
-        site.listener.set_fault(Fault.NONE)
+    def test_end_of_a_hang_resets_hanging_connections(self, endpoint: Endpoint) -> None:
+        """New connections are served."""
+        connection = endpoint.connect()
+        endpoint.listener.set_fault(Fault.HANG)
+        waiting = socket.create_connection(("127.0.0.1", endpoint.listener.port), PATIENCE_SECONDS)
+        assert wait_until(lambda: endpoint.listener.connection_count == 2)
+        endpoint.listener.set_fault(Fault.NONE)
         waiting.settimeout(PATIENCE_SECONDS)
         with pytest.raises(ConnectionResetError):
             while waiting.recv(1):
@@ -375,90 +378,90 @@ class TestFaults:
         waiting.close()
         with pytest.raises(pymysql.OperationalError):
             connection.cursor().execute("SELECT 1")
-        site.connect().close()
+        endpoint.connect().close()
 
     @pytest.mark.parametrize("fault", [Fault.RESET, Fault.REFUSE])
-    def test_reset_and_refuse_end_established_connections(self, site: Site, fault: Fault) -> None:
-        """Both end established connections at once."""
-        connection = site.connect()
-        site.listener.set_fault(fault)
-        assert site.listener.connection_count == 0
+    def test_reset_and_refuse_end_established_connections(self, endpoint: Endpoint, fault: Fault) -> None:
+        """RESET and REFUSE end established connections."""
+        connection = endpoint.connect()
+        endpoint.listener.set_fault(fault)
+        assert endpoint.listener.connection_count == 0
         with pytest.raises(pymysql.OperationalError):
             connection.cursor().execute("SELECT 1")
 
-    def test_refuse(self, site: Site) -> None:
-        """A refusing port is closed, stays reserved, and opens again as the same port."""
-        port = site.listener.port
-        site.listener.set_fault(Fault.REFUSE)
+    def test_refusing_port_stays_reserved(self, endpoint: Endpoint) -> None:
+        """The port is closed, stays reserved and opens again."""
+        port = endpoint.listener.port
+        endpoint.listener.set_fault(Fault.REFUSE)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 5)
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(("127.0.0.1", port))
-        site.listener.set_fault(Fault.NONE)
-        assert site.listener.port == port
-        site.connect().close()
+        endpoint.listener.set_fault(Fault.NONE)
+        assert endpoint.listener.port == port
+        endpoint.connect().close()
 
-    def test_reset(self, site: Site) -> None:
-        """A new connection is reset, be it as soon as it is made."""
-        site.listener.set_fault(Fault.RESET)
+    def test_reset_of_a_new_connection(self, endpoint: Endpoint) -> None:
+        """A new connection is reset."""
+        endpoint.listener.set_fault(Fault.RESET)
         with (
             pytest.raises(ConnectionResetError),
-            socket.create_connection(("127.0.0.1", site.listener.port), 5) as sock,
+            socket.create_connection(("127.0.0.1", endpoint.listener.port), 5) as sock,
         ):
             sock.recv(1)
 
-    def test_listeners_break_one_by_one(self, site: Site) -> None:
-        """The fault of one listener leaves another one of the same cluster alone."""
-        tls = site.authority.server_context(["localhost"])
-        other = site.server.listen(site.cluster, host_names=["localhost"], ssl_context=tls)
+    def test_fault_affects_one_listener_only(self, endpoint: Endpoint) -> None:
+        """Fault affects one listener only."""
+        tls = endpoint.authority.server_context(["localhost"])
+        other = endpoint.server.listen(endpoint.cluster, host_names=["localhost"], ssl_context=tls)
         other.set_fault(Fault.HANG)
-        site.connect().close()
+        endpoint.connect().close()
 
-    def test_every_order_of_faults_heals(self, site: Site) -> None:
-        """From any fault to any other and back, the listener serves again."""
+    def test_every_sequence_of_faults_recovers(self, endpoint: Endpoint) -> None:
+        """Every sequence of faults recovers."""
         for first in Fault:
             for second in Fault:
-                site.listener.set_fault(first)
-                site.listener.set_fault(second)
-                site.listener.set_fault(Fault.NONE)
-                site.connect().close()
+                endpoint.listener.set_fault(first)
+                endpoint.listener.set_fault(second)
+                endpoint.listener.set_fault(Fault.NONE)
+                endpoint.connect().close()
 
-    def test_stopped_cluster(self, site: Site) -> None:
-        """A stopped cluster resets new connections, and ends established ones at their next word."""
-        connection = site.connect()
-        site.database.stop(site.cluster.id)
+    def test_stopped_cluster_resets_connections(self, endpoint: Endpoint) -> None:
+        """New connections are reset at once, established ones at their next command."""
+        connection = endpoint.connect()
+        endpoint.database.stop(endpoint.cluster.id)
         with pytest.raises(pymysql.OperationalError):
             connection.cursor().execute("SELECT 1")
         with pytest.raises((pymysql.OperationalError, ConnectionResetError)):
-            site.connect()
-        site.database.start(site.cluster.id)
-        site.connect().close()
+            endpoint.connect()
+        endpoint.database.start(endpoint.cluster.id)
+        endpoint.connect().close()
 
-    def test_change_of_role_ends_connections(self, site: Site) -> None:
-        """A connection doesn't survive its cluster's change of role, as it doesn't on AWS."""
-        connection = site.connect()
-        site.database.switchover("payments-eu-west-1-dev")
+    def test_role_change_ends_connections(self, endpoint: Endpoint) -> None:
+        """Role change ends connections."""
+        connection = endpoint.connect()
+        endpoint.database.switchover("payments-eu-west-1-dev")
         with pytest.raises(pymysql.OperationalError):
             connection.cursor().execute("SELECT 1")
-        site.connect().close()
+        endpoint.connect().close()
 
     @pytest.mark.parametrize(
-        "said", [b"", b"\x00", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100, b"\x20\x00\x00\x01" + bytes(32)]
+        "sent", [b"", b"\x00", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100, b"\x20\x00\x00\x01" + bytes(32)]
     )
-    def test_nonsense_harms_nobody(self, site: Site, said: bytes) -> None:
-        """Clients that say nonsense, or go in the middle of a word, leave the listener as it was."""
-        with socket.create_connection(("127.0.0.1", site.listener.port), 5) as sock:
+    def test_invalid_packets_leave_the_listener_working(self, endpoint: Endpoint, sent: bytes) -> None:
+        """Invalid packets leave the listener working."""
+        with socket.create_connection(("127.0.0.1", endpoint.listener.port), 5) as sock:
             sock.recv(4096)
-            sock.sendall(said)
-        site.connect().close()
+            sock.sendall(sent)
+        endpoint.connect().close()
 
-    def test_close_is_complete(self, site: Site) -> None:
-        """Closing a listener ends its connections and frees its port; closing again does nothing."""
-        connection = site.connect()
-        port = site.listener.port
-        site.listener.close()
-        site.listener.close()
-        site.listener.set_fault(Fault.HANG)
+    def test_close_ends_connections_and_frees_the_port(self, endpoint: Endpoint) -> None:
+        """A second close has no effect."""
+        connection = endpoint.connect()
+        port = endpoint.listener.port
+        endpoint.listener.close()
+        endpoint.listener.close()
+        endpoint.listener.set_fault(Fault.HANG)
         with pytest.raises(pymysql.OperationalError):
             connection.cursor().execute("SELECT 1")
         with socket.socket() as other:
@@ -467,10 +470,10 @@ class TestFaults:
 
 
 class TestCertificates:
-    """The throw-away CA."""
+    """The temporary CA."""
 
     def test_strict_verification(self, tmp_path: Path) -> None:
-        """A certificate passes Python 3.13's strict form of verification, with a first name longer than a common name."""
+        """A certificate passes VERIFY_X509_STRICT, also with a name longer than a common name."""
         authority = CertificateAuthority.create(tmp_path)
         server = authority.server_context([LONG_NAME, "*.example.internal"])
         client = authority.client_context()
@@ -481,27 +484,27 @@ class TestCertificates:
             _handshake(client, server, "elsewhere.example")
 
     def test_private_keys_are_private(self, tmp_path: Path) -> None:
-        """Files with a private key are readable by their owner alone, and the bundle has none."""
+        """Only the owner can read the key files, and the bundle has no key."""
         authority = CertificateAuthority.create(tmp_path / "made")
         authority.server_context(["a.example"])
         [path] = (tmp_path / "made").glob("server-*.pem")
         assert path.stat().st_mode & 0o777 == 0o600
         assert "PRIVATE" not in authority.bundle.read_text()
 
-    def test_needs_a_name(self, tmp_path: Path) -> None:
-        """A certificate without a name is refused."""
+    def test_certificate_needs_a_name(self, tmp_path: Path) -> None:
+        """Certificate needs a name."""
         with pytest.raises(ValueError, match="needs a name"):
             CertificateAuthority.create(tmp_path).server_context([])
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> str | None:
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = client.wrap_bio(to_client, to_server, server_hostname=name)
-    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    client_side = client.wrap_bio(to_client, to_server, server_hostname=name)
+    server_side = server.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(4):
-        for side in (ours, theirs):
+        for side in (client_side, server_side):
             try:
                 side.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-    return ours.version()
+    return client_side.version()

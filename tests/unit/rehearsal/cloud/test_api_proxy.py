@@ -35,7 +35,7 @@ from rehearsal.cloud.operations import GlobalOperations
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
-from rehearsal.network.network import Network
+from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import BotoClients, credential_scope
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 
@@ -478,7 +478,7 @@ def start_listener(cluster: Cluster, *, host_names: Sequence[str], endpoint_port
 class Chain:
     """All layers between boto3 and ministack."""
 
-    network: Network
+    network: EmulatedNetwork
     control_plane: ApiProxy
     faults: ApiFaults
     clients: BotoClients
@@ -510,7 +510,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     names_file = tmp_path_factory.mktemp("network") / "names.json"
     regions = (EAST, WEST)
     with (
-        Network(regions=regions, names_file=names_file, start_listener=start_listener) as network,
+        EmulatedNetwork(regions=regions, names_file=names_file, start_listener=start_listener) as network,
         ApiProxy(network=network, operation_seconds=0.3) as control_plane,
         ApiFaults(upstream=control_plane.url, regions=regions) as faults,
         Emulator(environment={**network.environment(), **faults.environment()}) as emulator,
@@ -975,7 +975,7 @@ def test_unsigned_request_has_no_credential_scope() -> None:
 
 def test_unreachable_ministack_is_named_in_the_error(tmp_path: Path) -> None:
     """The error is not one of AWS's."""
-    network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
+    network = EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     with ApiProxy(network=network, upstream="http://127.0.0.1:1") as control_plane:
         clients = BotoClients(control_plane.url)
         with pytest.raises(ResponseParserError, match="ministack is unreachable"):
@@ -985,7 +985,7 @@ def test_unreachable_ministack_is_named_in_the_error(tmp_path: Path) -> None:
 
 def test_stop_is_idempotent(tmp_path: Path) -> None:
     """The proxy stops twice, also without any request."""
-    network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
+    network = EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=start_listener)
     control_plane = ApiProxy(network=network).start()
     control_plane.stop()
     control_plane.stop()

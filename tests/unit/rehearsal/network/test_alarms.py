@@ -1,4 +1,4 @@
-"""CloudWatch's rules for alarms, case by case; the tables are those of the user guide."""
+"""CloudWatch's alarm evaluation, with the tables of the user guide."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ def rule(
     period_seconds: float = 60.0,
     comparison: str = "GreaterThanThreshold",
 ) -> AlarmRule:
-    """An alarm that breaches above zero."""
+    """Return an alarm that breaches above zero."""
     return AlarmRule(
         name="alarm",
         namespace="AuroraFailover",
@@ -35,9 +35,9 @@ def rule(
     )
 
 
-def points(picture: str) -> list[float | None]:
+def points(pattern: str) -> list[float | None]:
     """Read the user guide's notation: 0 is not breaching, X breaching, - missing; oldest first."""
-    return [{"0": 0.0, "X": 1.0, "-": None}[mark] for mark in picture.split()]
+    return [{"0": 0.0, "X": 1.0, "-": None}[mark] for mark in pattern.split()]
 
 
 ORDER = (MissingData.MISSING, MissingData.IGNORE, MissingData.BREACHING, MissingData.NOT_BREACHING)
@@ -58,28 +58,28 @@ TWO_OF_THREE = [
     ("- - - X -", (ALARM, RETAIN, ALARM, OK)),
 ]
 CASES = [
-    (picture, to_alarm, missing_data, state)
+    (pattern, to_alarm, missing_data, state)
     for to_alarm, table in ((3, THREE_OF_THREE), (2, TWO_OF_THREE))
-    for picture, states in table
+    for pattern, states in table
     for missing_data, state in zip(ORDER, states, strict=True)
 ]
 
 
 @pytest.mark.parametrize("previous", list(AlarmState))
-@pytest.mark.parametrize(("picture", "to_alarm", "missing_data", "expected"), CASES)
-def test_every_row_of_the_user_guides_tables_comes_out(
-    picture: str, to_alarm: int, missing_data: MissingData, expected: AlarmState | None, previous: AlarmState
+@pytest.mark.parametrize(("pattern", "to_alarm", "missing_data", "expected"), CASES)
+def test_tables_of_the_user_guide(
+    pattern: str, to_alarm: int, missing_data: MissingData, expected: AlarmState | None, previous: AlarmState
 ) -> None:
-    """The tables of "Configuring how CloudWatch alarms treat missing data", whatever the state before."""
+    """The tables of "Configuring how CloudWatch alarms treat missing data", for each previous state."""
     alarm = rule(datapoints_to_alarm=to_alarm, missing_data=missing_data)
 
-    assert (expected or previous) == evaluate(points(picture), alarm, previous)
+    assert (expected or previous) == evaluate(points(pattern), alarm, previous)
 
 
-@pytest.mark.parametrize("picture", ["- - - - X", "- - - X -"])
-def test_a_fresh_breaching_point_does_not_fire_prematurely(picture: str) -> None:
-    """With 3 of 3, one breaching point that is younger than 3 periods leaves the alarm quiet."""
-    state = evaluate(points(picture), rule(), ALARM)
+@pytest.mark.parametrize("pattern", ["- - - - X", "- - - X -"])
+def test_recent_breaching_point_does_not_fire(pattern: str) -> None:
+    """With 3 of 3, one breaching point younger than 3 periods does not fire the alarm."""
+    state = evaluate(points(pattern), rule(), ALARM)
 
     assert state is OK
 
@@ -93,13 +93,13 @@ def test_a_fresh_breaching_point_does_not_fire_prematurely(picture: str) -> None
         ("LessThanOrEqualToThreshold", [True, True, False]),
     ],
 )
-def test_each_comparison_operator_has_its_own_edge(comparison: str, breaching: list[bool]) -> None:
-    """Below, at and above the threshold."""
+def test_comparison_operators(comparison: str, breaching: list[bool]) -> None:
+    """Values below, at and above the threshold."""
     assert breaching == [rule(comparison=comparison).is_breaching(value) for value in (-1.0, 0.0, 1.0)]
 
 
-def test_periods_are_aligned_and_the_running_one_is_left_out() -> None:
-    """Samples fall into periods that start at multiples of the period; what is still running doesn't count yet."""
+def test_periods_are_aligned_and_exclude_the_current_one() -> None:
+    """Periods start at multiples of the period, and the incomplete period does not count."""
     samples = [Sample.of(at, at) for at in (59.9, 60.0, 119.9, 120.0, 180.0)]
 
     expected = [None, None, 59.9, 119.9, 120.0]
@@ -110,8 +110,8 @@ def test_periods_are_aligned_and_the_running_one_is_left_out() -> None:
     ("statistic", "expected"),
     [("Sum", 6.0), ("Average", 2.0), ("Minimum", 1.0), ("Maximum", 3.0), ("SampleCount", 3.0)],
 )
-def test_each_statistic_sums_up_a_period(statistic: str, expected: float) -> None:
-    """Over the values of one period; a sample may stand for several values."""
+def test_statistics_of_a_period(statistic: str, expected: float) -> None:
+    """A sample can have several values."""
     samples = [Sample.of(120.0, 1.0), Sample(at=121.0, count=2, total=5.0, minimum=2.0, maximum=3.0)]
     alarm = rule(statistic=statistic, evaluation_periods=1, datapoints_to_alarm=1)
 
@@ -119,8 +119,8 @@ def test_each_statistic_sums_up_a_period(statistic: str, expected: float) -> Non
 
 
 @pytest.mark.parametrize(("time_scale", "period"), [(1.0, 60.0), (10.0, 6.0), (20.0, 3.0), (1000.0, 1.0)])
-def test_periods_shrink_with_the_cycle_to_whole_seconds(time_scale: float, period: float) -> None:
-    """A cycle of 1 s instead of 10 s makes a minute 6 s; never less than the second that CloudWatch stores."""
+def test_scaled_periods_are_whole_seconds(time_scale: float, period: float) -> None:
+    """A time scale of 10 makes a minute 6 s. The minimum is 1 s, CloudWatch's resolution."""
     assert period == rule().scaled(time_scale).period_seconds
 
 
@@ -137,8 +137,8 @@ DESCRIPTION: dict[str, Any] = {
 }
 
 
-def test_an_alarm_without_datapoints_to_alarm_needs_them_all() -> None:
-    """DatapointsToAlarm and TreatMissingData have AWS's defaults: N of N, and missing is missing."""
+def test_alarm_defaults() -> None:
+    """DatapointsToAlarm and TreatMissingData have AWS's defaults: N of N, and missing."""
     assert rule() == AlarmRule.from_description(DESCRIPTION)
 
 
@@ -150,25 +150,25 @@ def test_an_alarm_without_datapoints_to_alarm_needs_them_all() -> None:
         {"ComparisonOperator": "GreaterThanUpperThreshold"},
     ],
 )
-def test_an_alarm_of_another_kind_is_an_error_and_not_a_guess(change: dict[str, Any]) -> None:
-    """Metric math, percentiles and anomaly bands are refused by name."""
+def test_unsupported_alarm_is_an_error(change: dict[str, Any]) -> None:
+    """Metric math, percentiles and anomaly detection are refused."""
     with pytest.raises(UnsupportedAlarm, match="alarm:"):
         AlarmRule.from_description({**DESCRIPTION, **change})
 
 
 class FakeCloudWatch:
-    """Answers as boto3 does."""
+    """A CloudWatch client with one alarm."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
 
     def describe_alarms(self, **request: Any) -> dict[str, Any]:
-        """Know one alarm."""
+        """Return the alarm."""
         return {"MetricAlarms": [DESCRIPTION] if request["AlarmNames"] == ["alarm"] else []}
 
     def get_metric_statistics(self, **request: Any) -> dict[str, Any]:
-        """Have one point a second since 12 s, each breaching."""
-        self.asked.append(request)
+        """Return one breaching datapoint a second since 12 s."""
+        self.requests.append(request)
         return {
             "Datapoints": [
                 {
@@ -183,18 +183,18 @@ class FakeCloudWatch:
         }
 
 
-def test_the_reader_evaluates_a_scaled_alarm_from_the_data_of_its_range() -> None:
-    """With a tenth of the cycle, three periods of 6 s suffice for 3 of 3, and only the range's data is asked for."""
+def test_reader_evaluates_a_scaled_alarm() -> None:
+    """With a time scale of 10, it needs three periods of 6 s and requests only the data of its range."""
     cloudwatch = FakeCloudWatch()
     reader = AlarmReader(lambda _service, _region: cloudwatch, time_scale=10.0)
     alarm = reader.rule("alarm", "eu-west-1")
 
     expected = [OK, ALARM]
     assert expected == [reader.state(alarm, "eu-west-1", now=now, previous=OK) for now in (18.5, 30.5)]
-    assert datetime.fromtimestamp(0, tz=UTC) == cloudwatch.asked[1]["StartTime"]
+    assert datetime.fromtimestamp(0, tz=UTC) == cloudwatch.requests[1]["StartTime"]
 
 
-def test_an_alarm_that_does_not_exist_is_named() -> None:
-    """A health check on an alarm that isn't there must not pass for a healthy one."""
+def test_missing_alarm_is_an_error() -> None:
+    """The error names the alarm and the region."""
     with pytest.raises(LookupError, match="no metric alarm gone in eu-west-1"):
         AlarmReader(lambda _service, _region: FakeCloudWatch()).rule("gone", "eu-west-1")

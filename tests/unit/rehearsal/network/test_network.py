@@ -1,4 +1,4 @@
-"""Who reaches which database, and how a Lambda worker learns of it."""
+"""Reachability of the databases and name resolution of Lambda workers."""
 
 import itertools
 import json
@@ -13,17 +13,17 @@ import pytest
 
 from rehearsal.aurora.global_database import Cluster, GlobalDatabase
 from rehearsal.aurora.server import Fault
-from rehearsal.network.network import LAMBDA_SITE, Network, UnknownHost, write_atomically
+from rehearsal.network.network import LAMBDA_SITE, EmulatedNetwork, UnknownHost, write_atomically
 from rehearsal.network.resolver import NameServer
 from tests.support.patience import PATIENCE_SECONDS
 
 EAST, WEST = "us-east-1", "eu-west-1"
 EAST_WRITER = "east.cluster-c1.us-east-1.rds.amazonaws.com"
-EVERYWHERE = "payments.global-c3.global.rds.amazonaws.com"
+GLOBAL_WRITER = "payments.global-c3.global.rds.amazonaws.com"
 
 
 class FakeListener:
-    """A port that notes its faults."""
+    """A listener that records its faults."""
 
     ports = itertools.count(40001)
 
@@ -33,23 +33,23 @@ class FakeListener:
         self.closed = False
 
     def set_fault(self, fault: Fault) -> None:
-        """Note the fault."""
+        """Record the fault."""
         self.faults.append(fault)
 
     def close(self) -> None:
-        """Note the end."""
+        """Record the close."""
         self.closed = True
 
 
 class FakeListeners:
-    """Starts such ports; the `fails_at`-th one can't be started."""
+    """Starts fake listeners; number `fails_at` fails."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.started: list[FakeListener] = []
         self.fails_at = fails_at
 
     def __call__(self, cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> FakeListener:
-        """Start one."""
+        """Start a listener."""
         if len(self.started) == self.fails_at:
             raise OSError("no port left")
         self.started.append(FakeListener())
@@ -66,14 +66,14 @@ def clusters() -> Iterator[tuple[Cluster, Cluster]]:
 
 @pytest.fixture
 def listeners() -> FakeListeners:
-    """The ports."""
+    """The fake listeners."""
     return FakeListeners()
 
 
 @pytest.fixture
-def network(tmp_path: Path, clusters: tuple[Cluster, Cluster], listeners: FakeListeners) -> Iterator[Network]:
-    """Both clusters with an instance each, and a name."""
-    with Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=listeners) as running:
+def network(tmp_path: Path, clusters: tuple[Cluster, Cluster], listeners: FakeListeners) -> Iterator[EmulatedNetwork]:
+    """A network with both clusters open and one published name."""
+    with EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=listeners) as running:
         for cluster in clusters:
             running.add_cluster(cluster, host_names=[EAST_WRITER])
             running.open(cluster.id)
@@ -81,8 +81,8 @@ def network(tmp_path: Path, clusters: tuple[Cluster, Cluster], listeners: FakeLi
         yield running
 
 
-def faults(network: Network) -> dict[str, Fault]:
-    """What each path meets: "<from> -> <cluster>"."""
+def faults(network: EmulatedNetwork) -> dict[str, Fault]:
+    """Return the fault of each path "<region> -> <cluster>"."""
     return {
         f"{region[3:7]} -> {cluster}": network.fault_of(cluster, from_region=region)
         for region in (EAST, WEST)
@@ -91,13 +91,13 @@ def faults(network: Network) -> dict[str, Fault]:
 
 
 def only(fault: Fault, *paths: str) -> dict[str, Fault]:
-    """Those paths broken, all others whole."""
+    """Return the faults with `fault` on these paths only."""
     every = ("east -> east", "east -> west", "west -> east", "west -> west")
     return {path: fault if path in paths else Fault.NONE for path in every}
 
 
-def test_each_region_has_its_own_port_to_a_name(network: Network) -> None:
-    """So that a path can break for one region and hold for the other; the names file says the same."""
+def test_each_region_has_its_own_port_for_a_name(network: EmulatedNetwork) -> None:
+    """The names file has the same addresses."""
     addresses = {region: network.address(EAST_WRITER, from_region=region) for region in (EAST, WEST)}
 
     assert len(set(addresses.values())) == 2
@@ -105,29 +105,29 @@ def test_each_region_has_its_own_port_to_a_name(network: Network) -> None:
     assert addresses == {region: tuple(written[region][EAST_WRITER]) for region in (EAST, WEST)}
 
 
-def test_a_name_that_is_not_published_does_not_exist(network: Network) -> None:
-    """Clients see it as any resolver's failure."""
+def test_unpublished_name_is_unknown(network: EmulatedNetwork) -> None:
+    """The error is a resolver's EAI_NONAME."""
     with pytest.raises(UnknownHost) as caught:
         network.address("gone.cluster-c1.us-east-1.rds.amazonaws.com", from_region=EAST)
     assert isinstance(caught.value, socket.gaierror)
     assert caught.value.errno == socket.EAI_NONAME
 
 
-def test_the_global_name_moves_with_the_role(network: Network, clusters: tuple[Cluster, Cluster]) -> None:
-    """Publishing a name again lets it lead elsewhere; the old port is still there for the other names."""
+def test_publish_again_moves_a_name(network: EmulatedNetwork, clusters: tuple[Cluster, Cluster]) -> None:
+    """Other names keep their cluster."""
     east, west = clusters
-    network.publish(EVERYWHERE, east)
-    network.publish(EVERYWHERE, west)
+    network.publish(GLOBAL_WRITER, east)
+    network.publish(GLOBAL_WRITER, west)
 
-    assert network.cluster_of(EVERYWHERE) is west
+    assert network.cluster_of(GLOBAL_WRITER) is west
     assert network.cluster_of(EAST_WRITER) is east
-    network.withdraw(EVERYWHERE)
+    network.withdraw(GLOBAL_WRITER)
     with pytest.raises(UnknownHost):
-        network.cluster_of(EVERYWHERE)
+        network.cluster_of(GLOBAL_WRITER)
 
 
-def test_a_cluster_without_an_instance_refuses(network: Network) -> None:
-    """Before the first instance and after the last."""
+def test_cluster_without_instance_refuses_connections(network: EmulatedNetwork) -> None:
+    """A closed cluster refuses connections from every region."""
     network.close("west")
 
     assert only(Fault.REFUSE, "east -> west", "west -> west") == faults(network)
@@ -135,8 +135,8 @@ def test_a_cluster_without_an_instance_refuses(network: Network) -> None:
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_cut_peering_hangs_across_regions_only(network: Network) -> None:
-    """Each side still reaches its own database."""
+def test_cut_peering_hangs_cross_region_paths_only(network: EmulatedNetwork) -> None:
+    """Each region still reaches its own database."""
     network.cut_peering()
 
     assert only(Fault.HANG, "east -> west", "west -> east") == faults(network)
@@ -144,18 +144,18 @@ def test_a_cut_peering_hangs_across_regions_only(network: Network) -> None:
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_dark_region_hangs_both_ways(network: Network) -> None:
-    """What is inside it reaches nothing either, not even what stands beside it."""
+def test_failed_region_hangs_in_both_directions(network: EmulatedNetwork) -> None:
+    """Clients inside the region reach no database either."""
     network.fail(EAST)
 
     assert only(Fault.HANG, "east -> east", "east -> west", "west -> east") == faults(network)
-    assert frozenset({EAST}) == network.dark_regions
+    assert frozenset({EAST}) == network.failed_regions
     network.restore(EAST)
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_database_that_is_down_is_down_for_everybody(network: Network) -> None:
-    """Refusing unless said otherwise; darkness hides it, and it shows again afterwards."""
+def test_database_down_affects_every_region(network: EmulatedNetwork) -> None:
+    """It refuses connections. The failure of its region overrides that fault until the region is restored."""
     network.database_down("east")
     assert only(Fault.REFUSE, "east -> east", "west -> east") == faults(network)
     network.fail(EAST)
@@ -167,8 +167,8 @@ def test_a_database_that_is_down_is_down_for_everybody(network: Network) -> None
     assert only(Fault.NONE) == faults(network)
 
 
-def test_a_single_path_breaks_alone(network: Network) -> None:
-    """The own probe goes blind, everybody else sees."""
+def test_port_fault_affects_one_path(network: EmulatedNetwork) -> None:
+    """Only clients of the region itself lose the cluster."""
     network.port_fault("east", from_region=EAST, fault=Fault.RESET)
 
     assert only(Fault.RESET, "east -> east") == faults(network)
@@ -176,8 +176,8 @@ def test_a_single_path_breaks_alone(network: Network) -> None:
     assert only(Fault.NONE) == faults(network)
 
 
-def test_listeners_hear_of_changes_only(network: Network, listeners: FakeListeners) -> None:
-    """A fault that is in force already isn't set again: it would reset connections for nothing."""
+def test_listener_gets_changed_faults_only(network: EmulatedNetwork, listeners: FakeListeners) -> None:
+    """An active fault is not set again, because that would reset connections."""
     network.cut_peering()
     network.cut_peering()
     network.fail(EAST)
@@ -186,46 +186,46 @@ def test_listeners_hear_of_changes_only(network: Network, listeners: FakeListene
     assert expected == listeners.started[1].faults
 
 
-class NotedLayer:
-    """A layer that notes its darkness and that of the ports at that moment."""
+class RecordingLayer:
+    """A layer that records its calls and the ports' fault at that time."""
 
-    def __init__(self, name: str, network: Network, notes: list[tuple[str, str, Fault]]) -> None:
-        self.name, self.network, self.notes = name, network, notes
+    def __init__(self, name: str, network: EmulatedNetwork, calls: list[tuple[str, str, Fault]]) -> None:
+        self.name, self.network, self.calls = name, network, calls
 
     def fail(self, region: str) -> None:
-        """Note."""
-        self.notes.append((self.name, "dark", self.network.fault_of("east", from_region=region)))
+        """Record the call."""
+        self.calls.append((self.name, "fail", self.network.fault_of("east", from_region=region)))
 
     def restore(self, region: str) -> None:
-        """Note."""
-        self.notes.append((self.name, "light", self.network.fault_of("east", from_region=region)))
+        """Record the call."""
+        self.calls.append((self.name, "restore", self.network.fault_of("east", from_region=region)))
 
 
-def test_layers_go_dark_behind_silent_ports_and_return_before_they_speak(network: Network) -> None:
-    """Nobody hears a database stop, and nobody reaches one that hasn't started."""
-    notes: list[tuple[str, str, Fault]] = []
-    network.attach(NotedLayer("api", network, notes))
-    network.attach(NotedLayer("databases", network, notes))
+def test_layers_fail_after_the_ports_and_recover_before_them(network: EmulatedNetwork) -> None:
+    """Clients never see a database stop, and never reach one that has not started."""
+    calls: list[tuple[str, str, Fault]] = []
+    network.attach(RecordingLayer("api", network, calls))
+    network.attach(RecordingLayer("databases", network, calls))
     network.fail(EAST)
     network.restore(EAST)
 
-    assert [(name, what) for name, what, _fault in notes] == [
-        ("api", "dark"),
-        ("databases", "dark"),
-        ("databases", "light"),
-        ("api", "light"),
+    assert [(name, call) for name, call, _fault in calls] == [
+        ("api", "fail"),
+        ("databases", "fail"),
+        ("databases", "restore"),
+        ("api", "restore"),
     ]
-    assert {Fault.HANG} == {fault for _name, _what, fault in notes}
+    assert {Fault.HANG} == {fault for _name, _call, fault in calls}
 
 
-def test_a_region_that_does_not_exist_is_an_error(network: Network) -> None:
-    """A drill with a misspelt region must not pass for one in which nothing broke."""
+def test_unknown_region_is_an_error(network: EmulatedNetwork) -> None:
+    """A misspelt region in a drill must not pass silently."""
     with pytest.raises(ValueError, match="ap-south-1"):
         network.fail("ap-south-1")
 
 
-def test_nothing_is_left_at_stop(network: Network, listeners: FakeListeners) -> None:
-    """Every port is closed, the names file is gone; stopping again does nothing."""
+def test_stop_closes_listeners_and_removes_the_names_file(network: EmulatedNetwork, listeners: FakeListeners) -> None:
+    """A second stop has no effect."""
     network.stop()
     network.stop()
 
@@ -233,36 +233,34 @@ def test_nothing_is_left_at_stop(network: Network, listeners: FakeListeners) -> 
     assert not network.names_file.exists()
 
 
-def test_a_cluster_whose_second_port_fails_leaves_no_first_one(
-    tmp_path: Path, clusters: tuple[Cluster, Cluster]
-) -> None:
-    """Half a cluster would be reachable from one region by accident."""
+def test_failed_listener_closes_the_other_listeners(tmp_path: Path, clusters: tuple[Cluster, Cluster]) -> None:
+    """No cluster is reachable from one region only."""
     failing = FakeListeners(fails_at=1)
-    network = Network(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=failing)
+    network = EmulatedNetwork(regions=(EAST, WEST), names_file=tmp_path / "names.json", start_listener=failing)
 
     with pytest.raises(OSError, match="no port left"):
         network.add_cluster(clusters[0], host_names=[EAST_WRITER])
     assert [listener.closed for listener in failing.started] == [True]
 
 
-# --- The Lambda workers' side ------------------------------------------------------------------------------------------
+# Lambda workers
 
 PROBE = """
 import json, os, socket, sys
-answers = {"endpoint": os.environ.get("AWS_ENDPOINT_URL"), "hidden": sys.modules.get("hidden_was_here") is not None}
+results = {"endpoint": os.environ.get("AWS_ENDPOINT_URL"), "hidden": sys.modules.get("hidden_sitecustomize_ran") is not None}
 for name in sys.argv[1:]:
     try:
-        answers[name] = socket.getaddrinfo(name, 3306, type=socket.SOCK_STREAM)[0][4]
+        results[name] = socket.getaddrinfo(name, 3306, type=socket.SOCK_STREAM)[0][4]
     except socket.gaierror as error:
-        answers[name] = str(error)
-print(json.dumps(answers))
+        results[name] = str(error)
+print(json.dumps(results))
 """
 
 
 def worker(
     names_file: Path, *names: str, path: Sequence[Path] = (), environment: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    """Resolve names in a Python process that is started as the emulator starts a worker."""
+    """Resolve names in a Python process like the emulator's Lambda workers."""
     started = subprocess.run(
         [sys.executable, "-c", PROBE, *names],
         env={
@@ -284,8 +282,8 @@ def worker(
     return json.loads(started.stdout)
 
 
-def test_a_worker_finds_aws_and_the_databases_of_its_region(network: Network) -> None:
-    """By its own region's proxy, and by its own region's port."""
+def test_worker_uses_its_regions_endpoint_and_ports(network: EmulatedNetwork) -> None:
+    """AWS_ENDPOINT_URL and the database ports are those of its region."""
     found = worker(network.names_file, EAST_WRITER, EAST_WRITER.upper() + ".")
 
     port = network.address(EAST_WRITER, from_region=WEST)[1]
@@ -297,31 +295,31 @@ def test_a_worker_finds_aws_and_the_databases_of_its_region(network: Network) ->
     } == found
 
 
-def test_an_unknown_database_name_does_not_exist_for_a_worker(network: Network) -> None:
-    """It never falls through to this machine's resolver; other names do, for functions outside the VPC."""
+def test_worker_does_not_resolve_unknown_database_names(network: EmulatedNetwork) -> None:
+    """Only other names use the system resolver, for functions outside the VPC."""
     found = worker(network.names_file, "gone.cluster-c1.us-east-1.rds.amazonaws.com", "127.0.0.1")
 
     assert "Name or service not known" in str(found["gone.cluster-c1.us-east-1.rds.amazonaws.com"])
     assert found["127.0.0.1"] == ["127.0.0.1", 3306]
 
 
-def test_a_function_in_the_vpc_reaches_databases_and_nothing_else(network: Network) -> None:
-    """The design's promise that nothing in the VPC calls an AWS API: not even the proxy's address can be had."""
+def test_vpc_function_resolves_database_names_only(network: EmulatedNetwork) -> None:
+    """A function in the VPC calls no AWS API, so it can't resolve the proxy's address."""
     network.set_vpc_functions(["payments-health-check-dev"])
     found = worker(network.names_file, EAST_WRITER, "127.0.0.1", "lambda.eu-west-1.amazonaws.com")
 
     assert ["127.0.0.1", network.address(EAST_WRITER, from_region=WEST)[1]] == found[EAST_WRITER]
-    assert "no way out of the VPC" in str(found["127.0.0.1"])
-    assert "no way out of the VPC" in str(found["lambda.eu-west-1.amazonaws.com"])
+    assert "no route out of the VPC" in str(found["127.0.0.1"])
+    assert "no route out of the VPC" in str(found["lambda.eu-west-1.amazonaws.com"])
 
 
-def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(network: Network) -> None:
-    """`writer.<zone>` is what its records say at this moment, in the asker's region; a name without a record does not exist."""
+def test_vpc_function_resolves_the_private_zone(network: EmulatedNetwork) -> None:
+    """`writer.<zone>` resolves by the current records for the function's region; a name without a record is unknown."""
     network.set_vpc_functions(["payments-health-check-dev"])
-    asked: list[tuple[str, str]] = []
+    queries: list[tuple[str, str]] = []
 
     def resolve(name: str, region: str) -> str:
-        asked.append((name, region))
+        queries.append((name, region))
         return EAST_WRITER if name == "writer.payments.internal" else ""
 
     with NameServer() as server:
@@ -330,34 +328,34 @@ def test_a_function_in_the_vpc_resolves_the_private_zone_as_route_53_answers(net
         found = worker(network.names_file, *names, environment=server.environment())
 
     assert ["127.0.0.1", network.address(EAST_WRITER, from_region=WEST)[1]] == found[names[0]]
-    assert "no way out of the VPC" in str(found[names[1]])
-    assert [(name, WEST) for name in names] == asked
+    assert "no route out of the VPC" in str(found[names[1]])
+    assert [(name, WEST) for name in names] == queries
 
 
 @pytest.mark.parametrize("missing", ["AURORA_REHEARSAL_NAMES", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION"])
-def test_outside_a_worker_nothing_changes(network: Network, missing: str) -> None:
-    """The emulator itself, and any other Python with that path, resolves as ever."""
+def test_other_processes_resolve_as_usual(network: EmulatedNetwork, missing: str) -> None:
+    """A Python process without a worker's environment variables is not changed."""
     found = worker(network.names_file, "127.0.0.1", environment={missing: ""})
 
     assert found == {"endpoint": None, "hidden": False, "127.0.0.1": ["127.0.0.1", 3306]}
 
 
-def test_a_sitecustomize_that_is_hidden_still_runs(network: Network, tmp_path: Path) -> None:
-    """A distribution's own one, say."""
+def test_hidden_sitecustomize_runs(network: EmulatedNetwork, tmp_path: Path) -> None:
+    """For example one of the Linux distribution."""
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.modules['hidden_was_here'] = sys")
+    (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.modules['hidden_sitecustomize_ran'] = sys")
 
     assert worker(network.names_file, path=[tmp_path / "site"])["hidden"] is True
 
 
-def test_a_warm_worker_follows_the_names_file(tmp_path: Path) -> None:
-    """A name that moves, moves for a process that has resolved it before."""
+def test_warm_worker_reads_the_changed_names_file(tmp_path: Path) -> None:
+    """A process that has resolved a name before sees its new address."""
     names_file = tmp_path / "names.json"
-    write_atomically(names_file, {WEST: {EVERYWHERE: ["127.0.0.1", 1]}})
+    write_atomically(names_file, {WEST: {GLOBAL_WRITER: ["127.0.0.1", 1]}})
     script = (
         "import socket, sys\n"
         "for _ in sys.stdin:\n"
-        f"    print(socket.getaddrinfo({EVERYWHERE!r}, 3306)[0][4][1], flush=True)\n"
+        f"    print(socket.getaddrinfo({GLOBAL_WRITER!r}, 3306)[0][4][1], flush=True)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script],
@@ -376,13 +374,13 @@ def test_a_warm_worker_follows_the_names_file(tmp_path: Path) -> None:
     with process:
         assert process.stdin is not None
         assert process.stdout is not None
-        answers = []
+        ports = []
         for port in (1, 2, 3):
-            write_atomically(names_file, {WEST: {EVERYWHERE: ["127.0.0.1", port]}})
+            write_atomically(names_file, {WEST: {GLOBAL_WRITER: ["127.0.0.1", port]}})
             process.stdin.write("\n")
             process.stdin.flush()
-            answers.append(int(process.stdout.readline()))
+            ports.append(int(process.stdout.readline()))
         process.stdin.close()
 
     expected = [1, 2, 3]
-    assert expected == answers
+    assert expected == ports

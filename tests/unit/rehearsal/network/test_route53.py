@@ -1,4 +1,4 @@
-"""Route 53's answers, case by case."""
+"""Route 53's choice of records, health checks and answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,11 +9,11 @@ import pytest
 from rehearsal.network.alarms import AlarmRule, AlarmState, MissingData, UnsupportedAlarm
 from rehearsal.network.route53 import PrivateDns
 from rehearsal.network.routing import (
-    MOST_CHILDREN,
-    HealthCheck,
+    MAX_CHILDREN,
+    DnsRecord,
     HealthStatus,
-    Record,
     RefusedHealthCheck,
+    Route53HealthCheck,
     UnsupportedRecord,
     choose,
     final_status,
@@ -29,9 +29,9 @@ EAST_WRITER = "payments-us-east-1-dev.cluster-c1.us-east-1.rds.amazonaws.com"
 WEST_WRITER = "payments-eu-west-1-dev.cluster-c2.eu-west-1.rds.amazonaws.com"
 
 
-def record(record_id: str, **more: Any) -> Record:
-    """A CNAME of writer.payments.internal."""
-    return Record(
+def record(record_id: str, **more: Any) -> DnsRecord:
+    """Return a CNAME of writer.payments.internal."""
+    return DnsRecord(
         name="writer.payments.internal", type="CNAME", values=(record_id,), ttl_seconds=5, id=record_id, **more
     )
 
@@ -50,22 +50,22 @@ SECONDARY = record("secondary", failover="SECONDARY", health_check_id="s")
     ],
 )
 def test_failover_records_with_two_checks(primary: HealthStatus, secondary: HealthStatus, expected: str) -> None:
-    """The secondary answers only when it alone is healthy."""
+    """The secondary answers only if it is healthy and the primary is not."""
     choice = choose([SECONDARY, PRIMARY], {"p": primary, "s": secondary}, from_region=EAST)
 
     assert expected == choice.record.id
 
 
 @pytest.mark.parametrize(("primary", "expected"), [(HEALTHY, "primary"), (UNHEALTHY, "secondary")])
-def test_a_secondary_without_a_check_answers_whenever_the_primary_is_bad(primary: HealthStatus, expected: str) -> None:
-    """That is why the design gives it none."""
+def test_secondary_without_a_check_answers_for_an_unhealthy_primary(primary: HealthStatus, expected: str) -> None:
+    """A record without a check counts as healthy."""
     unchecked = record("secondary", failover="SECONDARY")
 
     assert expected == choose([PRIMARY, unchecked], {"p": primary}, from_region=EAST).record.id
 
 
-def test_a_primary_without_a_check_always_answers() -> None:
-    """Without a check it counts as healthy."""
+def test_primary_without_a_check_always_answers() -> None:
+    """A record without a check counts as healthy."""
     unchecked = record("primary", failover="PRIMARY")
 
     assert choose([unchecked, SECONDARY], {"s": HEALTHY}, from_region=EAST).record is unchecked
@@ -80,10 +80,10 @@ def test_a_primary_without_a_check_always_answers() -> None:
         (EAST, UNHEALTHY, UNHEALTHY, "east"),
     ],
 )
-def test_latency_records_prefer_the_own_region(
+def test_latency_records_prefer_the_region_of_the_client(
     from_region: str, east: HealthStatus, west: HealthStatus, expected: str
 ) -> None:
-    """The own region unless it alone is unhealthy; when all are, all count as healthy."""
+    """Another region answers only if the client's region is unhealthy; if all are, all count as healthy."""
     records = [
         record("west", latency_region=WEST, health_check_id="w"),
         record("east", latency_region=EAST, health_check_id="e"),
@@ -92,25 +92,25 @@ def test_latency_records_prefer_the_own_region(
     assert expected == choose(records, {"e": east, "w": west}, from_region=from_region).record.id
 
 
-def test_a_simple_record_answers_whatever_its_health() -> None:
-    """With nothing else to answer there is no choice."""
+def test_simple_record_answers_in_any_health() -> None:
+    """Route 53 returns an unhealthy simple record."""
     only = record("only", health_check_id="p")
 
     assert choose([only], {"p": UNHEALTHY}, from_region=EAST).record is only
 
 
 @pytest.mark.parametrize("records", [[PRIMARY], [PRIMARY, PRIMARY], [PRIMARY, record("simple")]])
-def test_records_that_fit_no_policy_are_an_error(records: list[Record]) -> None:
-    """A lone primary, two primaries, a mixture: Route 53 would have refused them."""
+def test_inconsistent_records_are_an_error(records: list[DnsRecord]) -> None:
+    """Route 53 refuses a single primary, two primaries and mixed policies."""
     with pytest.raises(UnsupportedRecord, match=r"writer\.payments\.internal"):
         choose(records, {"p": HEALTHY}, from_region=EAST)
 
 
 @pytest.mark.parametrize("key", ["Weight", "AliasTarget", "GeoLocation", "MultiValueAnswer"])
-def test_a_routing_policy_that_is_not_covered_is_an_error(key: str) -> None:
-    """It never passes for a simple record."""
+def test_unsupported_routing_policy_is_an_error(key: str) -> None:
+    """It is not treated as a simple record."""
     with pytest.raises(UnsupportedRecord, match=key):
-        Record.from_description({"Name": "a.", "Type": "CNAME", "TTL": 5, "ResourceRecords": [], key: {}})
+        DnsRecord.from_description({"Name": "a.", "Type": "CNAME", "TTL": 5, "ResourceRecords": [], key: {}})
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_a_routing_policy_that_is_not_covered_is_an_error(key: str) -> None:
         (AlarmState.INSUFFICIENT_DATA, "LastKnownStatus", None, HEALTHY),
     ],
 )
-def test_health_follows_the_data_and_then_the_rule_for_too_little(
+def test_health_follows_data_or_the_insufficient_data_setting(
     state: AlarmState, insufficient_data: str, last_known: HealthStatus | None, expected: HealthStatus
 ) -> None:
-    """Sufficient data decides alone; without it the check's own rule does; a new check counts as healthy."""
-    check = HealthCheck(id="h", alarm_name="a", alarm_region=WEST, insufficient_data=insufficient_data)
+    """InsufficientDataHealthStatus applies only without sufficient data; a new check counts as healthy."""
+    check = Route53HealthCheck(id="h", alarm_name="a", alarm_region=WEST, insufficient_data=insufficient_data)
 
     assert expected == health_of_alarm(check, state, last_known)
 
@@ -145,8 +145,8 @@ def test_health_follows_the_data_and_then_the_rule_for_too_little(
     ],
 )
 def test_disabled_and_inverted(disabled: bool, inverted: bool, status: HealthStatus, expected: HealthStatus) -> None:
-    """A disabled check counts as healthy, and inverting applies to that too."""
-    assert expected == final_status(HealthCheck(id="h", disabled=disabled, inverted=inverted), status)
+    """A disabled check counts as healthy before it is inverted."""
+    assert expected == final_status(Route53HealthCheck(id="h", disabled=disabled, inverted=inverted), status)
 
 
 @pytest.mark.parametrize(
@@ -160,41 +160,39 @@ def test_disabled_and_inverted(disabled: bool, inverted: bool, status: HealthSta
         ([], 1, UNHEALTHY),
     ],
 )
-def test_a_calculated_check_counts_its_healthy_children(
+def test_calculated_check_counts_healthy_children(
     statuses: list[HealthStatus], threshold: int, expected: HealthStatus
 ) -> None:
-    """A threshold of 0 is always reached, one above the number of children never."""
-    assert expected == health_of_children(HealthCheck(id="h", threshold=threshold), statuses)
+    """A threshold of 0 is always reached; one above the number of children is never reached."""
+    assert expected == health_of_children(Route53HealthCheck(id="h", threshold=threshold), statuses)
 
 
-def test_a_calculated_check_can_t_watch_calculated_checks() -> None:
-    """Route 53 knows no tree of checks."""
-    alarm, calculated = HealthCheck(id="a", alarm_name="a"), HealthCheck(id="c")
+def test_calculated_check_with_calculated_child_is_refused() -> None:
+    """Route 53 does not nest calculated checks."""
+    alarm, calculated = Route53HealthCheck(id="a", alarm_name="a"), Route53HealthCheck(id="c")
 
     with pytest.raises(RefusedHealthCheck, match="can't watch calculated health checks: c"):
-        require_supported_children(HealthCheck(id="h", children=("a", "c")), [alarm, calculated])
+        require_supported_children(Route53HealthCheck(id="h", children=("a", "c")), [alarm, calculated])
 
 
-def test_a_calculated_check_has_so_many_children_at_most() -> None:
-    """One more is refused."""
-    children = tuple(str(number) for number in range(MOST_CHILDREN + 1))
+def test_calculated_check_with_too_many_children_is_refused() -> None:
+    """The limit is 255 children."""
+    children = tuple(str(number) for number in range(MAX_CHILDREN + 1))
 
-    with pytest.raises(RefusedHealthCheck, match="256 children, 255 at most"):
-        require_supported_children(HealthCheck(id="h", children=children), [])
+    with pytest.raises(RefusedHealthCheck, match="256 children, at most 255 allowed"):
+        require_supported_children(Route53HealthCheck(id="h", children=children), [])
 
 
 @pytest.mark.parametrize(
-    ("period", "to_alarm", "missing", "words"),
+    ("period", "to_alarm", "missing", "message"),
     [
         (10.0, 1, MissingData.MISSING, "60 s or more"),
         (60.0, 2, MissingData.MISSING, "no M out of N"),
-        (60.0, 1, MissingData.BREACHING, "missing data for breaching is not documented"),
+        (60.0, 1, MissingData.BREACHING, "treats missing data as breaching"),
     ],
 )
-def test_alarms_that_route_53_refuses_are_refused(
-    period: float, to_alarm: int, missing: MissingData, words: str
-) -> None:
-    """High resolution, and M out of N; and what its documentation leaves open is used by nobody."""
+def test_unsupported_alarm_is_refused(period: float, to_alarm: int, missing: MissingData, message: str) -> None:
+    """High resolution, M out of N, and treatments of missing data that AWS does not document for health checks."""
     alarm = AlarmRule(
         name="a",
         namespace="n",
@@ -209,14 +207,14 @@ def test_alarms_that_route_53_refuses_are_refused(
         missing_data=missing,
     )
 
-    with pytest.raises(UnsupportedAlarm, match=words):
+    with pytest.raises(UnsupportedAlarm, match=message):
         require_supported_alarm(alarm)
 
 
-def test_a_check_on_an_endpoint_is_an_error() -> None:
-    """There is nothing on the internet to check in a rehearsal."""
+def test_endpoint_health_check_is_an_error() -> None:
+    """The rehearsal has no internet endpoints."""
     with pytest.raises(UnsupportedRecord, match="HTTPS"):
-        HealthCheck.from_description({"Id": "h", "HealthCheckConfig": {"Type": "HTTPS"}})
+        Route53HealthCheck.from_description({"Id": "h", "HealthCheckConfig": {"Type": "HTTPS"}})
 
 
 class FakePages:
@@ -226,12 +224,12 @@ class FakePages:
         self.page = page
 
     def paginate(self, **_request: Any) -> list[Mapping[str, Any]]:
-        """Give the page."""
+        """Return the page."""
         return [self.page]
 
 
 class FakeAws:
-    """Route 53 and CloudWatch as boto3 shows them: the design's zone, and metric data that a test sets."""
+    """Route 53 and CloudWatch clients with the deployed zone and settable metric data."""
 
     def __init__(self) -> None:
         self.points: dict[str, list[tuple[float, float]]] = {EAST: [], WEST: []}
@@ -245,11 +243,11 @@ class FakeAws:
         self.zone_reads = 0
 
     def __call__(self, service: str, region: str) -> Any:
-        """Give the client of a service in a region."""
+        """Return the client of a service in a region."""
         return self if service == "route53" else FakeCloudWatch(self.points[region])
 
     def get_paginator(self, name: str) -> FakePages:
-        """List the zone, or its records."""
+        """Return a paginator of the zones or records."""
         if name == "list_hosted_zones":
             self.zone_reads += 1
             return FakePages(
@@ -278,27 +276,31 @@ class FakeAws:
         )
 
     def get_hosted_zone(self, **_request: Any) -> dict[str, Any]:
-        """Give the zone, associated with a VPC in each region."""
+        """Return the zone, associated with a VPC in each region."""
         vpcs = [{"VPCRegion": EAST, "VPCId": "vpc-e"}, {"VPCRegion": WEST, "VPCId": "vpc-w"}]
         return {"HostedZone": {"Name": "payments.internal."}, "VPCs": vpcs}
 
     def get_health_check(self, **request: Any) -> dict[str, Any]:
-        """Give a check."""
+        """Return a health check."""
         check_id = request["HealthCheckId"]
         return {"HealthCheck": {"Id": check_id, "HealthCheckConfig": self.checks[check_id]}}
 
-    def vote(self) -> None:
-        """Let the primary record follow three votes: the secondary region's word twice, and the primary's own."""
-        home = {
+    def use_calculated_check(self) -> None:
+        """Use a calculated check with two checks on the secondary region's role and one on the primary's."""
+        primary = {
             **self.check,
             "AlarmIdentifier": {"Name": "reader-role", "Region": EAST},
             "InsufficientDataHealthStatus": "Unhealthy",
         }
         self.checks = {
-            "h": {"Type": "CALCULATED", "ChildHealthChecks": ["remembered", "heard", "home"], "HealthThreshold": 2},
-            "remembered": self.check,
-            "heard": {**self.check, "InsufficientDataHealthStatus": "Healthy"},
-            "home": home,
+            "h": {
+                "Type": "CALCULATED",
+                "ChildHealthChecks": ["last-known", "current", "primary"],
+                "HealthThreshold": 2,
+            },
+            "last-known": self.check,
+            "current": {**self.check, "InsufficientDataHealthStatus": "Healthy"},
+            "primary": primary,
         }
 
 
@@ -309,7 +311,7 @@ class FakeCloudWatch:
         self.points = points
 
     def describe_alarms(self, **request: Any) -> dict[str, Any]:
-        """Give an alarm on the writer's role, or on its absence."""
+        """Return an alarm on the writer role or its absence."""
         (name,) = request["AlarmNames"]
         alarm = {
             "AlarmName": name,
@@ -327,7 +329,7 @@ class FakeCloudWatch:
         return {"MetricAlarms": [alarm]}
 
     def get_metric_statistics(self, **request: Any) -> dict[str, Any]:
-        """Give the points of the range."""
+        """Return the datapoints of the range."""
         start, end = request["StartTime"].timestamp(), request["EndTime"].timestamp()
         return {
             "Datapoints": [
@@ -351,7 +353,7 @@ class Clock:
         self.now = 600.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
@@ -367,8 +369,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_the_name_follows_the_role_and_comes_back(aws: FakeAws, clock: Clock) -> None:
-    """The standby's writer role moves the name within a (shortened) period, and its end moves it home."""
+def test_name_follows_the_writer_role(aws: FakeAws, clock: Clock) -> None:
+    """The name moves within one scaled period after each role change."""
     dns = PrivateDns(aws, time_scale=10.0, clock=clock)
     role = aws.points[WEST]
     answers = []
@@ -383,8 +385,8 @@ def test_the_name_follows_the_role_and_comes_back(aws: FakeAws, clock: Clock) ->
     assert (answers[1].ttl_seconds, answers[1].record_id, answers[1].health) == (5, "secondary", {"h": UNHEALTHY})
 
 
-def test_silence_keeps_the_last_known_status(aws: FakeAws, clock: Clock) -> None:
-    """When the metric stops, the name stays where it was, for as long as it takes."""
+def test_missing_data_keeps_the_last_known_status(aws: FakeAws, clock: Clock) -> None:
+    """The name does not move while the metric is missing."""
     dns = PrivateDns(aws, time_scale=10.0, clock=clock)
     aws.points[WEST].append((600.0, 1.0))
     clock.now = 606.0
@@ -394,13 +396,13 @@ def test_silence_keeps_the_last_known_status(aws: FakeAws, clock: Clock) -> None
     assert [moved.region, dns.resolve("writer.payments.internal", from_region=WEST).region] == [WEST, WEST]
 
 
-def test_data_of_a_dark_region_is_missing_from_then_on(aws: FakeAws, clock: Clock) -> None:
-    """What a dark region still writes to itself reaches no health checker."""
-    dark: set[str] = set()
-    dns = PrivateDns(aws, time_scale=10.0, clock=clock, dark=lambda: dark)
+def test_data_of_a_failed_region_is_missing(aws: FakeAws, clock: Clock) -> None:
+    """Metric data that a failed region still writes reaches no health checker."""
+    failed: set[str] = set()
+    dns = PrivateDns(aws, time_scale=10.0, clock=clock, failed_regions=lambda: failed)
     aws.points[WEST].append((594.0, 0.0))
     dns.resolve("writer.payments.internal", from_region=EAST)
-    dark.add(WEST)
+    failed.add(WEST)
     dns.resolve("writer.payments.internal", from_region=EAST)
     aws.points[WEST].append((606.0, 1.0))
     clock.now = 640.0
@@ -408,13 +410,13 @@ def test_data_of_a_dark_region_is_missing_from_then_on(aws: FakeAws, clock: Cloc
     assert dns.resolve("writer.payments.internal", from_region=EAST).region == EAST
 
 
-def test_a_lost_writer_elsewhere_brings_the_name_home_once_home_is_promoted(aws: FakeAws, clock: Clock) -> None:
-    """Its region's silence alone moves nothing; nor does what it writes to itself, unheard; nor its return as a reader."""
-    aws.vote()
-    dark: set[str] = set()
-    dns = PrivateDns(aws, time_scale=10.0, clock=clock, dark=lambda: dark)
+def test_name_fails_back_once_the_primary_region_is_promoted(aws: FakeAws, clock: Clock) -> None:
+    """The name does not move while the failed region is only silent, nor when it returns as a reader."""
+    aws.use_calculated_check()
+    failed: set[str] = set()
+    dns = PrivateDns(aws, time_scale=10.0, clock=clock, failed_regions=lambda: failed)
     steps: list[tuple[float, float | None, str]] = [
-        # Home says, the other region says, the name leads to. Each step is one period of 6 s.
+        # Metric of the primary region, metric of the secondary region, expected region. A step is one period of 6 s.
         (1, 0, EAST),
         (0, 1, WEST),
         (0, None, WEST),
@@ -425,22 +427,22 @@ def test_a_lost_writer_elsewhere_brings_the_name_home_once_home_is_promoted(aws:
         (1, 0, EAST),
     ]
     answers = []
-    for home, elsewhere, _expected in steps:
-        aws.points[EAST].append((clock.now, home))
-        if elsewhere is None:
-            dark.add(WEST)
+    for primary, secondary, _expected in steps:
+        aws.points[EAST].append((clock.now, primary))
+        if secondary is None:
+            failed.add(WEST)
             dns.resolve("writer.payments.internal", from_region=EAST)
         else:
-            dark.clear()
-        aws.points[WEST].append((clock.now, 1.0 if elsewhere is None else elsewhere))
+            failed.clear()
+        aws.points[WEST].append((clock.now, 1.0 if secondary is None else secondary))
         clock.now += 6
         answers.append(dns.resolve("writer.payments.internal", from_region=EAST).region)
 
-    assert [expected for _home, _elsewhere, expected in steps] == answers
+    assert [expected for _primary, _secondary, expected in steps] == answers
 
 
-def test_a_check_that_route_53_would_have_refused_is_an_error(aws: FakeAws, clock: Clock) -> None:
-    """A calculated check that watches a calculated one never gets as far as an answer."""
+def test_refused_health_check_is_an_error(aws: FakeAws, clock: Clock) -> None:
+    """A zone with a nested calculated check gives no answer."""
     aws.checks = {
         "h": {"Type": "CALCULATED", "ChildHealthChecks": ["c"], "HealthThreshold": 1},
         "c": {"Type": "CALCULATED", "ChildHealthChecks": ["a"], "HealthThreshold": 1},
@@ -452,7 +454,7 @@ def test_a_check_that_route_53_would_have_refused_is_an_error(aws: FakeAws, cloc
 
 
 @pytest.mark.parametrize(
-    ("name", "query", "words"),
+    ("name", "query", "reason"),
     [
         ("writer.payments.internal", {"from_region": "ap-south-1"}, "not associated"),
         ("writer.payments.internal", {"from_region": EAST, "from_vpc": "vpc-w"}, "not associated"),
@@ -461,23 +463,23 @@ def test_a_check_that_route_53_would_have_refused_is_an_error(aws: FakeAws, cloc
         ("notpayments.internal", {"from_region": EAST}, "no private zone"),
     ],
 )
-def test_no_answer_says_why(aws: FakeAws, clock: Clock, name: str, query: dict[str, str], words: str) -> None:
-    """A VPC outside the zone, a name outside it, a name that isn't in it."""
+def test_empty_answer_has_a_reason(aws: FakeAws, clock: Clock, name: str, query: dict[str, str], reason: str) -> None:
+    """The VPC is not associated, no zone matches, or the zone has no such record."""
     answer = PrivateDns(aws, clock=clock).resolve(name, **query)
 
     assert answer.values == ()
-    assert words in answer.reason
+    assert reason in answer.reason
 
 
-def test_an_answer_is_the_same_for_capitals_and_a_final_dot(aws: FakeAws, clock: Clock) -> None:
-    """DNS names know neither."""
+def test_name_ignores_case_and_final_dot(aws: FakeAws, clock: Clock) -> None:
+    """DNS names are case-insensitive."""
     answer = PrivateDns(aws, clock=clock).resolve("Writer.Payments.Internal.", from_region=EAST, from_vpc="vpc-e")
 
     assert answer.values == (EAST_WRITER,)
 
 
-def test_records_are_read_once_in_a_while_and_when_told(aws: FakeAws, clock: Clock) -> None:
-    """A failover changes no record: reading them for each answer would only cost time."""
+def test_records_are_cached_until_expiry_or_forget(aws: FakeAws, clock: Clock) -> None:
+    """A failover changes no record."""
     dns = PrivateDns(aws, clock=clock, cache_seconds=30)
     for seconds in (0, 10, 31):
         clock.now = 600.0 + seconds
@@ -488,8 +490,8 @@ def test_records_are_read_once_in_a_while_and_when_told(aws: FakeAws, clock: Clo
     assert aws.zone_reads == 3
 
 
-def test_all_checks_can_be_asked_for_at_once(aws: FakeAws, clock: Clock) -> None:
-    """For the report and the alarms on DNS health."""
+def test_health_of_all_checks(aws: FakeAws, clock: Clock) -> None:
+    """`health` returns the status of each check."""
     aws.check["Inverted"] = True
     dns = PrivateDns(aws, clock=clock)
 

@@ -1,4 +1,4 @@
-"""What a call may say, by the models of AWS's services."""
+"""Validation of API parameters against AWS's service models."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from botocore.model import OperationModel, Shape
 
 from rehearsal.support.clients import BotoClients
-from rehearsal.support.parameter_validation import python_pattern, violations
+from rehearsal.support.parameter_validation import compile_pattern, model_violations
 
 SERVICES = (
     *("cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "logs", "rds", "route53", "scheduler"),
@@ -18,21 +18,17 @@ SERVICES = (
 
 
 def operation(service: str, name: str) -> OperationModel:
-    """Return an operation as botocore knows it."""
+    """Return botocore's model of an operation."""
     return botocore.session.get_session().get_service_model(service).operation_model(name)
 
 
 @pytest.mark.parametrize(
-    ("service", "name", "params", "said"),
+    ("service", "name", "params", "message"),
     [
         ("kms", "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": 2561}, "2561 is outside 90 to 2560"),
         ("logs", "CreateLogGroup", {"logGroupName": "a group"}, "doesn't match [\\.\\-_/#A-Za-z0-9]+"),
-        (
-            "sns",
-            "CreateTopic",
-            {"Name": "x" * 300},
-            None,
-        ),  # SNS's model says nothing of it: a rule does (policy/rules/placement.py)
+        # SNS's model has no length limit; policy/rules/placement.py checks it.
+        ("sns", "CreateTopic", {"Name": "x" * 300}, None),
         ("dynamodb", "CreateTable", {"BillingMode": "FREE"}, "'FREE' is not one of PROVISIONED, PAY_PER_REQUEST"),
         ("lambda", "CreateFunction", {"Runtime": "python9"}, "'python9' is not one of "),
         ("lambda", "CreateFunction", {"MemorySize": 99999}, "99999 is outside 128 to "),
@@ -41,20 +37,20 @@ def operation(service: str, name: str) -> OperationModel:
         ("cloudwatch", "PutMetricAlarm", {"Dimensions": [{"Name": "n" * 256}]}, "Dimensions[0].Name: 256 characters"),
     ],
 )
-def test_what_is_beyond_the_model_is_named(service: str, name: str, params: dict[str, Any], said: str | None) -> None:
-    """Words, patterns, lengths and ranges, however deep; botocore lets all of these pass."""
-    found = violations(operation(service, name), params)
-    assert (len(found) == 1 and said in found[0]) if said else found == []
+def test_violations_are_reported(service: str, name: str, params: dict[str, Any], message: str | None) -> None:
+    """Enums, patterns, lengths and ranges at any depth. botocore accepts all of these."""
+    found = model_violations(operation(service, name), params)
+    assert (len(found) == 1 and message in found[0]) if message else found == []
 
 
-def test_a_call_within_the_model_is_let_through() -> None:
-    """Nothing is refused that AWS takes."""
+def test_valid_call_has_no_violations() -> None:
+    """Valid parameters are accepted."""
     params = {"KeyId": "alias/a", "RotationPeriodInDays": 90}
-    assert [] == violations(operation("kms", "EnableKeyRotation"), params)
+    assert [] == model_violations(operation("kms", "EnableKeyRotation"), params)
 
 
-def test_the_rehearsals_clients_refuse_what_is_beyond_the_model_before_they_call() -> None:
-    """Without a server: the call isn't made."""
+def test_clients_refuse_invalid_parameters_before_the_call() -> None:
+    """The error needs no server."""
     clients = BotoClients("http://127.0.0.1:9")
     try:
         with pytest.raises(Exception, match="outside 90 to 2560") as raised:
@@ -66,8 +62,8 @@ def test_the_rehearsals_clients_refuse_what_is_beyond_the_model_before_they_call
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_pattern_of_our_services_can_be_read(service: str) -> None:
-    """A pattern that Python can't read would stop a deployment that is right."""
+def test_all_patterns_of_the_used_services_compile(service: str) -> None:
+    """A pattern that Python can't compile would fail a valid deployment."""
     model: Any = botocore.session.get_session().get_service_model(service)
     patterns = {
         pattern
@@ -76,7 +72,7 @@ def test_every_pattern_of_our_services_can_be_read(service: str) -> None:
         for pattern in _patterns(shape, set())
     }
     for pattern in patterns:
-        assert isinstance(python_pattern(pattern), re.Pattern)
+        assert isinstance(compile_pattern(pattern), re.Pattern)
 
 
 def _patterns(shape: Any, seen: set[str]) -> Iterator[str]:
