@@ -1,4 +1,4 @@
-"""`MovesApi`, spoken to AWS.
+"""`MoveApi`, spoken to AWS.
 
 Owns the calls that move or copy the database, and reading what RDS says of it. Does not own the clients' time limits
 and the translation of errors (`aws.py`), or any rule. Invariant: a call that changes something is sent once, never
@@ -25,13 +25,13 @@ from operations.aws.move_ports import (
     ClusterInfo,
     GlobalClusterInfo,
     Instance,
+    MoveOperation,
     Moves,
-    Operation,
     ProbeResult,
     ProbeTarget,
 )
 from operations.aws.region_api import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, translated
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import AwsError
 
 CALL_TIMEOUT_SECONDS = 30
@@ -64,13 +64,13 @@ Client = Any
 """boto3 makes its clients' classes at run time: there is no type to name."""
 
 
-def moves_to(deployment: Deployment) -> Moves:
+def moves_to(deployment: StackDeployment) -> Moves:
     """Return what makes the moves of a place; one session for all, as loading one takes long."""
     session = Session(botocore_session=botocore.session.get_session())
-    return partial(AwsMoves, session, threading.Lock(), deployment.global_cluster_id)
+    return partial(AwsMoveApi, session, threading.Lock(), deployment.global_cluster_id)
 
 
-class AwsMoves:
+class AwsMoveApi:
     """One region's RDS, Lambda and CloudWatch."""
 
     def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, region: DeployedRegion) -> None:
@@ -218,7 +218,7 @@ class AwsMoves:
             failure = translated(error, what)
             # A server's fault says nothing of what it had begun; everything else is a no.
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_FAULT) < _SERVER_FAULT:
-                raise AwsRefusedError(failure.what, hint=failure.hint) from error
+                raise AwsRefusedError(failure.message, hint=failure.hint) from error
             raise failure from error
         except BotoCoreError as error:
             raise translated(error, what) from error
@@ -242,10 +242,10 @@ def _code(error: AwsError) -> str:
     return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
 
 
-def _operation(state: Mapping[str, Any]) -> Operation | None:
+def _operation(state: Mapping[str, Any]) -> MoveOperation | None:
     if not state:
         return None
-    return Operation(
+    return MoveOperation(
         status=state.get("Status", "unknown"),
         target_arn=state.get("ToDbClusterArn"),
         allows_data_loss=state.get("IsDataLossAllowed"),

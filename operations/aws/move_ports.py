@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import AwsError
 
 
@@ -19,7 +19,7 @@ class AwsRefusedError(AwsError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class MoveOperation:
     """A switchover or failover that RDS reports (`FailoverState`), whoever started it."""
 
     status: str
@@ -43,7 +43,7 @@ class GlobalClusterInfo:
     """ARN of the only writer; `None` when RDS names none, or more than one."""
     synchronization: Mapping[str, str]
     """Member's ARN -> `SynchronizationStatus`."""
-    operation: Operation | None
+    operation: MoveOperation | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class ProbeResult:
         return self.is_alive and self.read_only is False and self.heartbeat is not None
 
 
-class MovesApi(Protocol):
+class MoveApi(Protocol):
     """One region's RDS, health_check and metrics. Everything raises AwsError."""
 
     def read_global(self) -> GlobalClusterInfo:
@@ -182,5 +182,5 @@ class MovesApi(Protocol):
         ...
 
 
-Moves = Callable[[DeployedRegion], MovesApi]
-MovesTo = Callable[[Deployment], Moves]
+Moves = Callable[[DeployedRegion], MoveApi]
+MovesTo = Callable[[StackDeployment], Moves]

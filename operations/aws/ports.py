@@ -1,14 +1,14 @@
 """What the commands need of one region, as a Protocol, and the values that cross it.
 
 Owns the border. Does not own any client (`aws.py`) or any fake (the tests'). Invariant: everything here is bounded in
-time, speaks to one region only, and raises `AwsError` or `ConflictError`, nothing of boto3.
+time, speaks to one region only, and raises `AwsError` or `VersionConflictError`, nothing of boto3.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.stack.deployment import DeployedRegion, StackDeployment
 
 Key = tuple[str, str]
 Item = Mapping[str, object]
@@ -25,15 +25,15 @@ class RdsRoles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class TableWrite:
     """One item to be written over exactly what was read, and its trace in the audit trail, both or none."""
 
     key: Key
     attributes: Item
     over: Item | None
     """The item as it was read; `None` when there was none."""
-    trace_key: Key
-    trace: Item
+    audit_key: Key
+    audit_item: Item
 
 
 class RegionApi(Protocol):
@@ -59,15 +59,15 @@ class RegionApi(Protocol):
         """Return who we are: the ARN, or the access key's id when this region's STS does not answer."""
         ...
 
-    def write(self, change: Change) -> None:
+    def write(self, change: TableWrite) -> None:
         """Write the change and its trace in one transaction.
 
         Raises:
-            ConflictError: the item is not what was read any more; nothing was written.
+            VersionConflictError: the item is not what was read any more; nothing was written.
             AwsError: it may or may not have been written.
         """
         ...
 
 
 Connect = Callable[[DeployedRegion], RegionApi]
-ConnectTo = Callable[[Deployment], Connect]
+ConnectTo = Callable[[StackDeployment], Connect]

@@ -16,7 +16,7 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from operations.aws.read_ports import QUESTIONS, Answer, ReadApiFactory
+from operations.aws.read_ports import READ_OPERATIONS, Answer, ReadApiFactory
 from operations.aws.region_api import NO_ANSWER, translated
 from operations.support.errors import AwsError, NotThereError, UsageProblemError
 
@@ -44,14 +44,14 @@ NOT_THERE = frozenset(
 """Error codes that say that there is no such thing."""
 
 
-def asking() -> ReadApiFactory:
+def read_api_factory() -> ReadApiFactory:
     """Return what gives the questions of a region; one session for all, as loading one takes long."""
     core = botocore.session.get_session()
     core.set_config_variable("sts_regional_endpoints", "regional")
-    return partial(AwsQuestions, Session(botocore_session=core), threading.Lock(), {})
+    return partial(AwsReadApi, Session(botocore_session=core), threading.Lock(), {})
 
 
-class AwsQuestions:
+class AwsReadApi:
     """The questions of one region; safe to use from several threads."""
 
     def __init__(
@@ -60,7 +60,7 @@ class AwsQuestions:
         self._session, self._lock, self._clients = session, lock, clients
         self._region = region
 
-    def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
+    def read(self, service: str, operation: str, **parameters: Any) -> Answer:
         """Return the answer. Raises NotThereError, AwsError."""
         self._require_question(service, operation)
         try:
@@ -69,7 +69,7 @@ class AwsQuestions:
             raise self._translated(error, service, operation) from error
         return _plain(service, operation, answer)
 
-    def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
+    def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
         """Return the items of all pages. Raises NotThereError, AwsError."""
         self._require_question(service, operation)
         try:
@@ -82,8 +82,10 @@ class AwsQuestions:
             raise self._translated(error, service, operation) from error
 
     def _require_question(self, service: str, operation: str) -> None:
-        if (service, operation) not in QUESTIONS:
-            raise UsageProblemError(f"{service}.{operation} is no question", hint="Add it to QUESTIONS, if it is one.")
+        if (service, operation) not in READ_OPERATIONS:
+            raise UsageProblemError(
+                f"{service}.{operation} is no question", hint="Add it to READ_OPERATIONS, if it is one."
+            )
 
     def _translated(self, error: ClientError | BotoCoreError, service: str, operation: str) -> Exception:
         what = f"{service} of {self._region}, {operation}"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 Answer = Mapping[str, Any]
 """A description as AWS gives it, in boto3's form."""
 
-QUESTIONS: Mapping[tuple[str, str], str] = {
+READ_OPERATIONS: Mapping[tuple[str, str], str] = {
     ("account", "get_region_opt_status"): "account:GetRegionOptStatus",
     ("cloudwatch", "describe_alarms"): "cloudwatch:DescribeAlarms",
     ("cloudwatch", "get_metric_data"): "cloudwatch:GetMetricData",
@@ -59,7 +59,7 @@ QUESTIONS: Mapping[tuple[str, str], str] = {
 class ReadOnlyApi(Protocol):
     """The questions that one region's APIs take. Every one is bounded in time."""
 
-    def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
+    def read(self, service: str, operation: str, **parameters: Any) -> Answer:
         """Return the answer.
 
         Raises:
@@ -68,7 +68,7 @@ class ReadOnlyApi(Protocol):
         """
         ...
 
-    def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
+    def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
         """Return what stands under `items` in the answer, on all its pages.
 
         Raises:

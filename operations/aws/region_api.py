@@ -27,9 +27,9 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from operations.aws.ports import Change, Connect, Item, Key, RdsRoles
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.errors import AwsError, ConflictError, OperationError
+from operations.aws.ports import Connect, Item, Key, RdsRoles, TableWrite
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.errors import AwsError, OperationError, VersionConflictError
 
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 3
@@ -53,7 +53,7 @@ Client = Any
 """boto3 makes its clients' classes at run time: there is no type to name."""
 
 
-def connect_to(deployment: Deployment) -> Connect:
+def connect_to(deployment: StackDeployment) -> Connect:
     """Return what makes the API of a place; one session for all, as loading one takes long."""
     core = botocore.session.get_session()
     core.set_config_variable("sts_regional_endpoints", "regional")
@@ -159,19 +159,19 @@ class AwsRegion:
             return f"access key {key}; STS gave no answer"
         return answer["Arn"][:CALLER_LENGTH]
 
-    def write(self, change: Change) -> None:
+    def write(self, change: TableWrite) -> None:
         """Write the change and its trace in one transaction.
 
         The controller writes neither of the two items, so that a transaction on them never makes a write of its fail.
         Source: Amazon DynamoDB Transactions: How it works, "Transaction conflict handling in DynamoDB".
 
         Raises:
-            ConflictError: the item is not what was read any more; nothing was written.
+            VersionConflictError: the item is not what was read any more; nothing was written.
             AwsError: it may or may not have been written.
         """
         puts = [
             {"Put": self._put(change.key, change.attributes) | self._condition(change.over)},
-            {"Put": self._put(change.trace_key, change.trace)},
+            {"Put": self._put(change.audit_key, change.audit_item)},
         ]
         self._call("dynamodb", "table", lambda client: client.transact_write_items(TransactItems=puts))
 
@@ -232,7 +232,7 @@ def translated(
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):
-            return ConflictError(f"{what}: somebody else wrote first", hint="Look at `status`, and decide anew.")
+            return VersionConflictError(f"{what}: somebody else wrote first", hint="Look at `status`, and decide anew.")
         message = error.response.get("Error", {}).get("Message", "")
         return AwsError(f"{what}: {code}: {message}", hint=_CURES.get(code, otherwise))
     if isinstance(error, _NO_LOGIN):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from functions.failover_controller.model import Side, State
 from operations.aws.ports import Connect, RdsRoles
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.deadlines import bounded
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.deadlines import call_with_deadline
 from operations.support.errors import AwsError
 
 
@@ -25,7 +25,7 @@ class Roles:
     source: str = "unknown"
 
 
-def roles_from_rds(deployment: Deployment, roles: RdsRoles) -> Roles:
+def roles_from_rds(deployment: StackDeployment, roles: RdsRoles) -> Roles:
     """Return the seats as one region's RDS API has them."""
     for region in deployment.regions:
         if region.cluster_arn == roles.writer_arn:
@@ -35,7 +35,7 @@ def roles_from_rds(deployment: Deployment, roles: RdsRoles) -> Roles:
     return Roles(operation=roles.operation)
 
 
-def seats_by_state(deployment: Deployment, region: DeployedRegion, state: State | None) -> Roles:
+def roles_from_state(deployment: StackDeployment, region: DeployedRegion, state: State | None) -> Roles:
     """Return the seats as the controller in `region` remembers them."""
     if state is None or state.writer is Side.UNKNOWN:
         return Roles()
@@ -53,7 +53,7 @@ def reconcile(answers: Iterable[Roles]) -> Roles:
     return known[0]
 
 
-def choose(deployment: Deployment, connect: Connect, region_name: str | None) -> DeployedRegion:
+def choose(deployment: StackDeployment, connect: Connect, region_name: str | None) -> DeployedRegion:
     """Return the place in `region`, or the standby's; the day-one standby is asked first, the other only if it fails.
 
     Raises:
@@ -65,9 +65,9 @@ def choose(deployment: Deployment, connect: Connect, region_name: str | None) ->
     failures = []
     for region in deployment.regions:
         try:
-            standby = roles_from_rds(deployment, bounded(connect(region).read_roles)).standby
+            standby = roles_from_rds(deployment, call_with_deadline(connect(region).read_roles)).standby
         except AwsError as error:
-            failures.append(f"{region.name}: {error.what}")
+            failures.append(f"{region.name}: {error.message}")
             continue
         if standby is not None:
             return standby

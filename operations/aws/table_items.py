@@ -23,7 +23,7 @@ SWITCH: Key = ("switch", "current")
 Value = TypeVar("Value")
 
 
-class Trace(StrEnum):
+class OperatorReason(StrEnum):
     """What a person did: the reason word of the entry in the audit trail, beside the controller's own."""
 
     DISARM = "operator-disarm"
@@ -36,7 +36,7 @@ class Trace(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parsed(Generic[Value]):
+class ParsedItem(Generic[Value]):
     """An item as read: its value, or why it can't be understood; both `None` when there is none."""
 
     raw: Item | None
@@ -45,7 +45,7 @@ class Parsed(Generic[Value]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class AuditEntry:
     """One line of the audit trail, whatever wrote it."""
 
     at: str
@@ -71,22 +71,22 @@ def approval_key(decision_id: str) -> Key:
     return "approval", decision_id
 
 
-def parse_state(item: Item | None) -> "Parsed[State]":
+def parse_state(item: Item | None) -> "ParsedItem[State]":
     """Return the controller's state."""
     return _parsed(item, read_state)
 
 
-def parse_switch(item: Item | None) -> "Parsed[Switch]":
+def parse_switch(item: Item | None) -> "ParsedItem[Switch]":
     """Return the off-switch."""
     return _parsed(item, read_switch)
 
 
-def parse_approval(item: Item | None) -> "Parsed[Approval]":
+def parse_approval(item: Item | None) -> "ParsedItem[Approval]":
     """Return a person's answer."""
     return _parsed(item, read_approval)
 
 
-def parse_entry(item: Item) -> Entry:
+def parse_audit_entry(item: Item) -> AuditEntry:
     """Return one line of the audit trail; nothing in it is taken for granted."""
     text = str(item.get("line", ""))
     try:
@@ -94,7 +94,7 @@ def parse_entry(item: Item) -> Entry:
     except ValueError:
         line = None
     sort = str(item.get("sort", ""))
-    return Entry(
+    return AuditEntry(
         at=str(item.get("at") or sort.partition("#")[0]),
         reason=str(item.get("reason", "?")),
         action=str(item.get("action", "?")),
@@ -129,8 +129,14 @@ def approval_item(*, by: str, at: datetime, verdict: str, change_id: str) -> dic
     return {"approved": True, "by": by, "at": at.isoformat(), "verdict": verdict, "change_id": change_id}
 
 
-def trace_of(
-    trace: Trace, *, global_cluster_id: str, region: str, at: datetime, change_id: str, evidence: Mapping[str, object]
+def audit_entry(
+    trace: OperatorReason,
+    *,
+    global_cluster_id: str,
+    region: str,
+    at: datetime,
+    change_id: str,
+    evidence: Mapping[str, object],
 ) -> tuple[Key, dict[str, object]]:
     """Return the keys and attributes of the entry in the audit trail, in the form of the controller's notices."""
     line = {
@@ -151,13 +157,13 @@ def trace_of(
     return ("history", f"{at.isoformat()}#{change_id}"), item
 
 
-def _parsed(item: Item | None, read: Callable[[Item], Value]) -> "Parsed[Value]":
+def _parsed(item: Item | None, read: Callable[[Item], Value]) -> "ParsedItem[Value]":
     if item is None:
-        return Parsed(raw=None)
+        return ParsedItem(raw=None)
     try:
-        return Parsed(raw=item, value=read(item))
+        return ParsedItem(raw=item, value=read(item))
     except MalformedItemError as error:
-        return Parsed(raw=item, problem=f"malformed: {error}")
+        return ParsedItem(raw=item, problem=f"malformed: {error}")
 
 
 def _whole(value: object) -> int | None:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from operations.aws.read_ports import Answer, ReadApiFactory
-from operations.checks.finding import Check, Finding, judged, unknown
-from operations.stack.resources import RegionSurface, StackResources
+from operations.checks.finding import Check, CheckResult, check_result, unknown
+from operations.stack.resources import RegionResources, StackResources
 from operations.support.times import age_text, utc_text
 
 RESTORABLE_WITHIN = timedelta(minutes=15)
@@ -25,42 +25,42 @@ SHOW_GLOBAL = "Look at the global cluster in the RDS console of both regions; `s
 DRIFT = "Somebody changed it: `pulumi up` puts it back; `pulumi preview --refresh` shows what it would do."
 
 
-def database_checks(surface: StackResources, ask_in: ReadApiFactory, now: datetime) -> list[Check]:
+def database_checks(resources: StackResources, read_api_for: ReadApiFactory, now: datetime) -> list[Check]:
     """Return the looks at the global cluster, from either region, and at each region's cluster."""
     return [
         *(
-            Check(promises=("global cluster",), where=here.region, look=_global_look(surface, here, ask_in))
-            for here in surface.regions
+            Check(names=("global cluster",), where=here.region, run=_global_look(resources, here, read_api_for))
+            for here in resources.regions
         ),
         *(
-            Check(promises=CLUSTER_PROMISES, where=here.region, look=_cluster_look(surface, here, ask_in, now))
-            for here in surface.regions
+            Check(names=CLUSTER_PROMISES, where=here.region, run=_cluster_look(resources, here, read_api_for, now))
+            for here in resources.regions
         ),
     ]
 
 
-def _global_look(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> Any:
-    def look() -> list[Finding]:
-        found = ask_in(here.region).ask_all(
-            "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=surface.global_cluster_id
+def _global_look(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> Any:
+    def look() -> list[CheckResult]:
+        found = read_api_for(here.region).read_all(
+            "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=resources.global_cluster_id
         )
-        return [judge_global_cluster(surface, here.region, found[0] if found else {})]
+        return [check_global_cluster(resources, here.region, found[0] if found else {})]
 
     return look
 
 
-def _cluster_look(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory, now: datetime) -> Any:
-    def look() -> list[Finding]:
-        ask = ask_in(here.region)
-        clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
+def _cluster_look(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory, now: datetime) -> Any:
+    def look() -> list[CheckResult]:
+        ask = read_api_for(here.region)
+        clusters = ask.read_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
         cluster: Answer = clusters[0] if clusters else {}
-        instances = ask.ask_all(
+        instances = ask.read_all(
             "rds",
             "describe_db_instances",
             "DBInstances",
             Filters=[{"Name": "db-cluster-id", "Values": [here.cluster_id]}],
         )
-        parameters = ask.ask_all(
+        parameters = ask.read_all(
             "rds",
             "describe_db_cluster_parameters",
             "Parameters",
@@ -68,23 +68,23 @@ def _cluster_look(surface: StackResources, here: RegionSurface, ask_in: ReadApiF
             Source="user",
         )
         return [
-            judge_available(here, cluster, instances),
-            judge_encryption(here, cluster),
-            judge_backups(here, cluster, now),
-            judge_protection(here, cluster, is_production=surface.is_production),
-            judge_private(here, instances),
-            judge_tls(here, cluster, parameters),
-            judge_engine(here, cluster, instances),
-            judge_tags(here, cluster, surface.environment),
+            check_available(here, cluster, instances),
+            check_encryption(here, cluster),
+            check_backups(here, cluster, now),
+            check_protection(here, cluster, is_production=resources.is_production),
+            check_private(here, instances),
+            check_tls(here, cluster, parameters),
+            check_engine(here, cluster, instances),
+            check_tags(here, cluster, resources.environment),
         ]
 
     return look
 
 
-def judge_global_cluster(surface: StackResources, where: str, answer: Answer) -> Finding:
+def check_global_cluster(resources: StackResources, where: str, answer: Answer) -> CheckResult:
     """Return whether both members are there and in sync, exactly one writes, and nothing is under way."""
     members = {str(each.get("DBClusterArn")): each for each in answer.get("GlobalClusterMembers", [])}
-    ours = {here.cluster_arn: here.region for here in surface.regions}
+    ours = {here.cluster_arn: here.region for here in resources.regions}
     writers = [ours.get(arn, arn) for arn, each in members.items() if each.get("IsWriter")]
     problems = [f"{region}'s cluster is no member" for arn, region in ours.items() if arn not in members]
     problems += [f"a member that is not ours: {arn}" for arn in members if arn not in ours]
@@ -101,10 +101,10 @@ def judge_global_cluster(surface: StackResources, where: str, answer: Answer) ->
     if not answer.get("StorageEncrypted"):
         problems.append("its storage is not encrypted")
     evidence = f"writer {' '.join(writers)}, {len(members)} members, in sync, encrypted, no operation under way"
-    return judged("global cluster", where, problems=problems, evidence=evidence, hint=SHOW_GLOBAL)
+    return check_result("global cluster", where, problems=problems, evidence=evidence, hint=SHOW_GLOBAL)
 
 
-def judge_available(here: RegionSurface, cluster: Answer, instances: Sequence[Answer]) -> Finding:
+def check_available(here: RegionResources, cluster: Answer, instances: Sequence[Answer]) -> CheckResult:
     """Return whether the cluster has an instance, and it and all of them are available."""
     statuses = {str(each.get("DBInstanceIdentifier")): each.get("DBInstanceStatus") for each in instances}
     problems = [] if cluster.get("Status") == "available" else [f"the cluster is {cluster.get('Status')}"]
@@ -112,20 +112,22 @@ def judge_available(here: RegionSurface, cluster: Answer, instances: Sequence[An
     if not statuses:
         problems.append("no instance: nothing could be promoted here")
     hint = "Wait while RDS works on it; look at its events in the RDS console."
-    return judged("available", here.region, problems=problems, evidence=f"{len(statuses)} instances", hint=hint)
+    return check_result("available", here.region, problems=problems, evidence=f"{len(statuses)} instances", hint=hint)
 
 
-def judge_encryption(here: RegionSurface, cluster: Answer) -> Finding:
+def check_encryption(here: RegionResources, cluster: Answer) -> CheckResult:
     """Return whether the storage is under this region's own key."""
     key = cluster.get("KmsKeyId")
     problems = [] if cluster.get("StorageEncrypted") else ["the storage is not encrypted"]
     if key != here.key_arn:
         problems.append(f"the storage is under {key}, not under this stack's key")
     hint = "Encryption is chosen when a cluster is made: restore a snapshot under the right key, then `pulumi import`."
-    return judged("encryption", here.region, problems=problems, evidence=f"storage under {here.key_arn}", hint=hint)
+    return check_result(
+        "encryption", here.region, problems=problems, evidence=f"storage under {here.key_arn}", hint=hint
+    )
 
 
-def judge_backups(here: RegionSurface, cluster: Answer, now: datetime) -> Finding:
+def check_backups(here: RegionResources, cluster: Answer, now: datetime) -> CheckResult:
     """Return whether backups are kept long enough and reach up to now."""
     days, latest = cluster.get("BackupRetentionPeriod"), cluster.get("LatestRestorableTime")
     problems = []
@@ -138,20 +140,20 @@ def judge_backups(here: RegionSurface, cluster: Answer, now: datetime) -> Findin
         why = f"kept for {days} days; RDS does not say up to when it is restorable"
         return unknown("backups", here.region, why=why, hint="Look again in some minutes: a new cluster has none yet.")
     evidence = f"kept for {days} days, restorable up to {utc_text(latest)}" if isinstance(latest, datetime) else ""
-    return judged("backups", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("backups", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def judge_protection(here: RegionSurface, cluster: Answer, *, is_production: bool) -> Finding:
+def check_protection(here: RegionResources, cluster: Answer, *, is_production: bool) -> CheckResult:
     """Return whether the cluster is protected from deletion in production, and removable elsewhere."""
     protected = bool(cluster.get("DeletionProtection"))
     problems = [] if protected or not is_production else ["a production cluster without deletion protection"]
     if protected and not is_production:
         problems.append("protected, and this is no production: `pulumi destroy` would fail")
     evidence = "on" if protected else "off, as in every stack that is no production"
-    return judged("deletion protection", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("deletion protection", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def judge_private(here: RegionSurface, instances: Sequence[Answer]) -> Finding:
+def check_private(here: RegionResources, instances: Sequence[Answer]) -> CheckResult:
     """Return whether no instance can be reached from outside."""
     public = [
         str(each.get("DBInstanceIdentifier")) for each in instances if each.get("PubliclyAccessible") is not False
@@ -159,10 +161,10 @@ def judge_private(here: RegionSurface, instances: Sequence[Answer]) -> Finding:
     problems = [f"publicly accessible, or not said not to be: {', '.join(public)}"] if public else []
     if not instances:
         return unknown("private", here.region, why="there is no instance", hint="See the finding on availability.")
-    return judged("private", here.region, problems=problems, evidence="no instance is public", hint=DRIFT)
+    return check_result("private", here.region, problems=problems, evidence="no instance is public", hint=DRIFT)
 
 
-def judge_tls(here: RegionSurface, cluster: Answer, parameters: Sequence[Answer]) -> Finding:
+def check_tls(here: RegionResources, cluster: Answer, parameters: Sequence[Answer]) -> CheckResult:
     """Return whether the cluster refuses connections without TLS, and its members run with that parameter."""
     values = {str(each.get("ParameterName")): each.get("ParameterValue") for each in parameters}
     value = values.get("require_secure_transport")
@@ -173,10 +175,10 @@ def judge_tls(here: RegionSurface, cluster: Answer, parameters: Sequence[Answer]
     }
     problems += [f"{name}'s parameters are {status}" for name, status in statuses.items() if status != "in-sync"]
     hint = f"{DRIFT} Parameters that wait for a restart: restart the standby's instances first."
-    return judged("tls", here.region, problems=problems, evidence="require_secure_transport is ON", hint=hint)
+    return check_result("tls", here.region, problems=problems, evidence="require_secure_transport is ON", hint=hint)
 
 
-def judge_engine(here: RegionSurface, cluster: Answer, instances: Sequence[Answer]) -> Finding:
+def check_engine(here: RegionResources, cluster: Answer, instances: Sequence[Answer]) -> CheckResult:
     """Return whether the cluster and its instances have one version, and none upgrades by itself.
 
     Source: Using switchover or failover in an Aurora global database: both need the same version.
@@ -193,46 +195,46 @@ def judge_engine(here: RegionSurface, cluster: Answer, instances: Sequence[Answe
         if each.get("AutoMinorVersionUpgrade")
     ]
     hint = "Upgrade the whole global database together (runbook); members of two versions can't fail over."
-    return judged("engine", here.region, problems=problems, evidence=f"all have {version}", hint=hint)
+    return check_result("engine", here.region, problems=problems, evidence=f"all have {version}", hint=hint)
 
 
-def judge_tags(here: RegionSurface, cluster: Answer, environment: str) -> Finding:
+def check_tags(here: RegionResources, cluster: Answer, environment: str) -> CheckResult:
     """Return whether the cluster carries the stack's tags."""
     tags: Mapping[str, str] = {each["Key"]: each["Value"] for each in cluster.get("TagList", [])}
     problems = [f"no tag {name}" for name in STACK_TAGS if name not in tags]
     if tags.get("Environment", environment) != environment:
         problems.append(f"tagged {tags['Environment']}, not {environment}")
     evidence = ", ".join(f"{name} {tags[name]}" for name in STACK_TAGS if name in tags)
-    return judged("tags", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("tags", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def judge_versions(versions: Mapping[str, str]) -> Finding:
+def check_versions(versions: Mapping[str, str]) -> CheckResult:
     """Return whether all members have the global cluster's version; `versions` by where they are."""
     problems = [] if len(set(versions.values())) <= 1 else ["the versions differ"]
     evidence = ", ".join(f"{where} {version}" for where, version in versions.items())
     if problems:
         problems = [f"{problems[0]}: {evidence}"]
     hint = "Upgrade the whole global database together (runbook); members of two versions can't fail over."
-    return judged("one version", "both", problems=problems, evidence=evidence, hint=hint)
+    return check_result("one version", "both", problems=problems, evidence=evidence, hint=hint)
 
 
-def version_check(surface: StackResources, ask_in: ReadApiFactory) -> Check:
+def version_check(resources: StackResources, read_api_for: ReadApiFactory) -> Check:
     """Return the look at the versions of the global cluster and both members."""
 
-    def look() -> list[Finding]:
+    def look() -> list[CheckResult]:
         versions: dict[str, str] = {}
-        for here in surface.regions:
-            ask = ask_in(here.region)
+        for here in resources.regions:
+            ask = read_api_for(here.region)
             if not versions:
-                (world,) = ask.ask_all(
+                (world,) = ask.read_all(
                     "rds",
                     "describe_global_clusters",
                     "GlobalClusters",
-                    GlobalClusterIdentifier=surface.global_cluster_id,
+                    GlobalClusterIdentifier=resources.global_cluster_id,
                 )
                 versions["global cluster"] = str(world.get("EngineVersion"))
-            (cluster,) = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
+            (cluster,) = ask.read_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
             versions[here.region] = str(cluster.get("EngineVersion"))
-        return [judge_versions(versions)]
+        return [check_versions(versions)]
 
-    return Check(promises=("one version",), where="both", look=look)
+    return Check(names=("one version",), where="both", run=look)

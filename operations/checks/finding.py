@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CheckResult:
     """The end of one check."""
 
     check: str
@@ -53,32 +53,32 @@ class Finding:
 class Check:
     """One look at AWS, and the promises that it decides."""
 
-    promises: tuple[str, ...]
+    names: tuple[str, ...]
     """The names of its findings: each becomes unknown when the look fails."""
     where: str
-    look: Callable[[], Sequence[Finding]]
+    run: Callable[[], Sequence[CheckResult]]
     """Ask and judge. Raises OperationError when it can't be looked."""
 
 
-def judged(name: str, where: str, *, problems: Iterable[str], evidence: str, hint: str) -> Finding:
+def check_result(name: str, where: str, *, problems: Iterable[str], evidence: str, hint: str) -> CheckResult:
     """Return passed when there is no problem, else failed with all of them."""
     found = "; ".join(problems)
     if found:
-        return Finding(check=name, where=where, verdict=Verdict.FAILED, evidence=found, hint=hint)
-    return Finding(check=name, where=where, verdict=Verdict.PASSED, evidence=evidence)
+        return CheckResult(check=name, where=where, verdict=Verdict.FAILED, evidence=found, hint=hint)
+    return CheckResult(check=name, where=where, verdict=Verdict.PASSED, evidence=evidence)
 
 
-def unknown(name: str, where: str, *, why: str, hint: str) -> Finding:
+def unknown(name: str, where: str, *, why: str, hint: str) -> CheckResult:
     """Return that nothing can be said, and why."""
-    return Finding(check=name, where=where, verdict=Verdict.UNKNOWN, evidence=why, hint=hint)
+    return CheckResult(check=name, where=where, verdict=Verdict.UNKNOWN, evidence=why, hint=hint)
 
 
-def counts(findings: Sequence[Finding]) -> dict[str, int]:
+def counts(findings: Sequence[CheckResult]) -> dict[str, int]:
     """Return how many findings there are of each verdict."""
     return {str(verdict): sum(each.verdict is verdict for each in findings) for verdict in Verdict}
 
 
-def exit_code(findings: Sequence[Finding]) -> ExitCode:
+def exit_code(findings: Sequence[CheckResult]) -> ExitCode:
     """Return 6 when anything failed, 4 when nothing at all could be looked at, else 0."""
     if any(each.verdict is Verdict.FAILED for each in findings):
         return ExitCode.FAILED
@@ -87,6 +87,6 @@ def exit_code(findings: Sequence[Finding]) -> ExitCode:
     return ExitCode.DONE
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def summary(findings: Sequence[CheckResult]) -> str:
     """Return the counts in words; the unknown ones are never left out."""
     return ", ".join(f"{count} {verdict}" for verdict, count in counts(findings).items())

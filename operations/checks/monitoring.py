@@ -12,12 +12,12 @@ from typing import Any
 from functions.failover_controller.model import State, Switch
 from operations.aws.ports import RegionApi
 from operations.aws.read_ports import Answer, ReadApiFactory
-from operations.aws.table_items import STATE, SWITCH, Parsed, is_armed, parse_state, parse_switch
+from operations.aws.table_items import STATE, SWITCH, ParsedItem, is_armed, parse_state, parse_switch
 from operations.checks.database import DRIFT
-from operations.checks.finding import Check, Finding, judged, unknown
+from operations.checks.finding import Check, CheckResult, check_result, unknown
 from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS
 from operations.commands.arm_plan import describe
-from operations.stack.resources import ROLE_ALARMS, RegionSurface, StackResources
+from operations.stack.resources import ROLE_ALARMS, RegionResources, StackResources
 from operations.support.times import age_text
 
 ROUTE_53_REGION = "us-east-1"
@@ -29,38 +29,42 @@ DATA_WITHIN = timedelta(minutes=15)
 
 
 def watch_checks(
-    surface: StackResources, ask_in: ReadApiFactory, apis: Mapping[str, RegionApi], writer: str | None, now: datetime
+    resources: StackResources,
+    read_api_for: ReadApiFactory,
+    apis: Mapping[str, RegionApi],
+    writer: str | None,
+    now: datetime,
 ) -> list[Check]:
     """Return the looks at what watches, in both regions; `writer` is the writer's region, if it is known."""
     checks = []
-    for here in surface.regions:
-        ask = ask_in(here.region)
+    for here in resources.regions:
+        ask = read_api_for(here.region)
         looks: list[tuple[tuple[str, ...], Any]] = [
             (("controller", "armed"), partial(_look_at_controller, here, apis[here.region], now)),
             (("schedule",), partial(_look_at_schedule, here, ask)),
             (("alarms", "alarm data"), partial(_look_at_alarms, here, ask, writer, now)),
             (("secret",), partial(_look_at_secret, here, ask)),
-            (("state table",), partial(_look_at_table, here, ask, surface.is_production)),
+            (("state table",), partial(_look_at_table, here, ask, resources.is_production)),
             (("topic",), partial(_look_at_topic, here, ask)),
             (("logs",), partial(_look_at_logs, here, ask)),
         ]
-        checks += [Check(promises=promises, where=here.region, look=look) for promises, look in looks]
-    replica = partial(_look_at_replica, surface, ask_in)
-    checks.append(Check(promises=("secret replica",), where="both", look=replica))
-    dns = partial(_look_at_health_checks, surface, ask_in(ROUTE_53_REGION), writer, now)
-    checks.append(Check(promises=("health checks",), where="global", look=dns))
+        checks += [Check(names=promises, where=here.region, run=look) for promises, look in looks]
+    replica = partial(_look_at_replica, resources, read_api_for)
+    checks.append(Check(names=("secret replica",), where="both", run=replica))
+    dns = partial(_look_at_health_checks, resources, read_api_for(ROUTE_53_REGION), writer, now)
+    checks.append(Check(names=("health checks",), where="global", run=dns))
     return checks
 
 
-def _look_at_controller(here: RegionSurface, api: RegionApi, now: datetime) -> list[Finding]:
+def _look_at_controller(here: RegionResources, api: RegionApi, now: datetime) -> list[CheckResult]:
     items = api.read_items([STATE, SWITCH])
     return [
-        judge_controller(here.region, parse_state(items[STATE]), now),
-        judge_armed(here.region, parse_switch(items[SWITCH]), now),
+        check_controller(here.region, parse_state(items[STATE]), now),
+        check_armed(here.region, parse_switch(items[SWITCH]), now),
     ]
 
 
-def judge_controller(where: str, state: Parsed[State], now: datetime) -> Finding:
+def check_controller(where: str, state: ParsedItem[State], now: datetime) -> CheckResult:
     """Return whether the controller cycles and has nothing on its mind."""
     value, problems, age = state.value, [], None
     if state.problem is not None:
@@ -79,34 +83,34 @@ def judge_controller(where: str, state: Parsed[State], now: datetime) -> Finding
             problems.append(f"the decision {value.pending.id} waits for an answer")
     evidence = "" if age is None else f"last cycle {age_text(age)} ago"
     hint = f"Look at `status --region {where}` and at the log of the controller there."
-    return judged("controller", where, problems=problems, evidence=evidence, hint=hint)
+    return check_result("controller", where, problems=problems, evidence=evidence, hint=hint)
 
 
-def judge_armed(where: str, switch: Parsed[Switch], now: datetime) -> Finding:
+def check_armed(where: str, switch: ParsedItem[Switch], now: datetime) -> CheckResult:
     """Return whether the controller may act."""
     armed = switch.problem is None and is_armed(switch.value, now)
     text = describe(switch, now)
     hint = 'When the work is done: `arm --reason "..."`.'
-    return judged("armed", where, problems=[] if armed else [text], evidence=text, hint=hint)
+    return check_result("armed", where, problems=[] if armed else [text], evidence=text, hint=hint)
 
 
-def _look_at_schedule(here: RegionSurface, ask: Any) -> list[Finding]:
-    return [judge_schedule(here.region, ask.ask("scheduler", "get_schedule", Name=here.controller), here.controller)]
+def _look_at_schedule(here: RegionResources, ask: Any) -> list[CheckResult]:
+    return [check_schedule(here.region, ask.read("scheduler", "get_schedule", Name=here.controller), here.controller)]
 
 
-def judge_schedule(where: str, schedule: Answer, controller: str) -> Finding:
+def check_schedule(where: str, schedule: Answer, controller: str) -> CheckResult:
     """Return whether the schedule starts this controller."""
     target = str((schedule.get("Target") or {}).get("Arn", ""))
     problems = [] if schedule.get("State") == "ENABLED" else [f"it is {schedule.get('State')}"]
     if not target.endswith(f":function:{controller}"):
         problems.append(f"it starts {target or 'nothing'}")
     evidence = f"enabled, {schedule.get('ScheduleExpression')}, starts {controller}"
-    return judged("schedule", where, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("schedule", where, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
+def _look_at_alarms(here: RegionResources, ask: Any, writer: str | None, now: datetime) -> list[CheckResult]:
     names = list(here.alarm_names)
-    found = ask.ask_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names)
+    found = ask.read_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names)
     queries = [
         {
             "Id": f"m{number}",
@@ -118,7 +122,7 @@ def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: date
         }
         for number, alarm in enumerate(found)
     ]
-    results = ask.ask_all(
+    results = ask.read_all(
         "cloudwatch",
         "get_metric_data",
         "MetricDataResults",
@@ -129,12 +133,12 @@ def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: date
     filled = {each["Id"] for each in results if each.get("Values")}
     silent = [alarm for number, alarm in enumerate(found) if f"m{number}" not in filled]
     return [
-        judge_alarms(here.region, names, found),
-        judge_alarm_data(here.region, silent, len(found), now, may_lack_lag=writer in (None, here.region)),
+        check_alarms(here.region, names, found),
+        check_alarm_data(here.region, silent, len(found), now, may_lack_lag=writer in (None, here.region)),
     ]
 
 
-def judge_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> Finding:
+def check_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> CheckResult:
     """Return whether every alarm exists and acts, and none is on that is no role."""
     states = {str(each["AlarmName"]): each for each in found}
     problems = [f"{name} does not exist" for name in names if name not in states]
@@ -145,10 +149,12 @@ def judge_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> F
             problems.append(f"{name} tells nobody: its actions are off")
     hint = "An alarm that is on has a page in the runbook; one that is missing or mute: `pulumi up`."
     evidence = f"{len(states)} alarms, none on but the role's"
-    return judged("alarms", where, problems=problems, evidence=evidence, hint=hint)
+    return check_result("alarms", where, problems=problems, evidence=evidence, hint=hint)
 
 
-def judge_alarm_data(where: str, silent: Sequence[Answer], count: int, now: datetime, *, may_lack_lag: bool) -> Finding:
+def check_alarm_data(
+    where: str, silent: Sequence[Answer], count: int, now: datetime, *, may_lack_lag: bool
+) -> CheckResult:
     """Return whether the metrics behind the alarms have data: an alarm on a metric that nobody publishes is never on.
 
     `silent` are the alarms whose metric had none in `DATA_WITHIN`; those that are younger than that can't be told yet.
@@ -164,7 +170,7 @@ def judge_alarm_data(where: str, silent: Sequence[Answer], count: int, now: date
         why = f"no data yet behind {names}: the alarms are younger than {minutes:g} minutes"
         return unknown("alarm data", where, why=why, hint=hint)
     problems = [f"nothing behind {each['AlarmName']} in {minutes:g} minutes" for each in old]
-    return judged("alarm data", where, problems=problems, evidence=f"all {count} have data", hint=hint)
+    return check_result("alarm data", where, problems=problems, evidence=f"all {count} have data", hint=hint)
 
 
 def tells_a_role(alarm_name: str) -> bool:
@@ -177,14 +183,14 @@ def is_about_lag(alarm_name: str) -> bool:
     return any(f"-{lag}-" in alarm_name for lag in LAG_ALARMS)
 
 
-def _look_at_secret(here: RegionSurface, ask: Any) -> list[Finding]:
-    described = ask.ask("secretsmanager", "describe_secret", SecretId=here.secret_arn)
+def _look_at_secret(here: RegionResources, ask: Any) -> list[CheckResult]:
+    described = ask.read("secretsmanager", "describe_secret", SecretId=here.secret_arn)
     # The adapter drops the value: that there is one is all that gets here.
-    value = ask.ask("secretsmanager", "get_secret_value", SecretId=here.secret_arn)
-    return [judge_secret(here, described, is_readable=bool(value.get("IsReadable")))]
+    value = ask.read("secretsmanager", "get_secret_value", SecretId=here.secret_arn)
+    return [check_secret(here, described, is_readable=bool(value.get("IsReadable")))]
 
 
-def judge_secret(here: RegionSurface, described: Answer, *, is_readable: bool) -> Finding:
+def check_secret(here: RegionResources, described: Answer, *, is_readable: bool) -> CheckResult:
     """Return whether the master user's secret can be read here, under this region's own key."""
     problems = [] if is_readable else ["it has no value"]
     if described.get("KmsKeyId") != here.key_arn:
@@ -192,25 +198,27 @@ def judge_secret(here: RegionSurface, described: Answer, *, is_readable: bool) -
     if described.get("DeletedDate"):
         problems.append("it is scheduled for deletion")
     evidence = "readable, under this region's key"
-    return judged("secret", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("secret", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_replica(surface: StackResources, ask_in: ReadApiFactory) -> list[Finding]:
+def _look_at_replica(resources: StackResources, read_api_for: ReadApiFactory) -> list[CheckResult]:
     versions: dict[str, str | None] = {}
     replicas: list[Answer] = []
-    for here in surface.regions:
-        described = ask_in(here.region).ask("secretsmanager", "describe_secret", SecretId=here.secret_arn)
+    for here in resources.regions:
+        described = read_api_for(here.region).read("secretsmanager", "describe_secret", SecretId=here.secret_arn)
         stages = described.get("VersionIdsToStages") or {}
         versions[here.region] = next((each for each, names in stages.items() if "AWSCURRENT" in names), None)
-        if here is surface.home:
+        if here is resources.primary:
             replicas = described.get("ReplicationStatus") or []
-    return [judge_replica(surface, versions, replicas)]
+    return [check_replica(resources, versions, replicas)]
 
 
-def judge_replica(surface: StackResources, versions: Mapping[str, str | None], replicas: Sequence[Answer]) -> Finding:
+def check_replica(
+    resources: StackResources, versions: Mapping[str, str | None], replicas: Sequence[Answer]
+) -> CheckResult:
     """Return whether the replica has the same current version, and Secrets Manager says that it is in sync."""
     statuses = {str(each.get("Region")): each for each in replicas}
-    away = next(each.region for each in surface.regions if each is not surface.home)
+    away = next(each.region for each in resources.regions if each is not resources.primary)
     status = statuses.get(away, {})
     problems = []
     if status.get("Status") != "InSync":
@@ -220,19 +228,21 @@ def judge_replica(surface: StackResources, versions: Mapping[str, str | None], r
     hint = (
         "Secrets Manager repeats a replication by itself; if not: `replicate-secret-to-regions` with the region's key."
     )
-    return judged("secret replica", "both", problems=problems, evidence=f"{away} is in sync, same version", hint=hint)
+    return check_result(
+        "secret replica", "both", problems=problems, evidence=f"{away} is in sync, same version", hint=hint
+    )
 
 
 def _said(status: Answer) -> str:
     return f" ({status['StatusMessage']})" if status.get("StatusMessage") else ""
 
 
-def _look_at_table(here: RegionSurface, ask: Any, is_production: bool) -> list[Finding]:
-    table = ask.ask("dynamodb", "describe_table", TableName=here.table_name)["Table"]
-    return [judge_table(here, table, is_production=is_production)]
+def _look_at_table(here: RegionResources, ask: Any, is_production: bool) -> list[CheckResult]:
+    table = ask.read("dynamodb", "describe_table", TableName=here.table_name)["Table"]
+    return [check_table(here, table, is_production=is_production)]
 
 
-def judge_table(here: RegionSurface, table: Answer, *, is_production: bool) -> Finding:
+def check_table(here: RegionResources, table: Answer, *, is_production: bool) -> CheckResult:
     """Return whether the table of state, lock and history is under this region's key, and protected in production."""
     sse = table.get("SSEDescription") or {}
     problems = [] if table.get("TableStatus") == "ACTIVE" else [f"it is {table.get('TableStatus')}"]
@@ -240,15 +250,17 @@ def judge_table(here: RegionSurface, table: Answer, *, is_production: bool) -> F
         problems.append(f"it is under {sse.get('KMSMasterKeyArn') or 'a key of AWS'}, not under this region's key")
     if is_production and not table.get("DeletionProtectionEnabled"):
         problems.append("a production table without deletion protection")
-    return judged("state table", here.region, problems=problems, evidence="active, under this region's key", hint=DRIFT)
+    return check_result(
+        "state table", here.region, problems=problems, evidence="active, under this region's key", hint=DRIFT
+    )
 
 
-def _look_at_topic(here: RegionSurface, ask: Any) -> list[Finding]:
-    attributes = ask.ask("sns", "get_topic_attributes", TopicArn=here.topic_arn).get("Attributes", {})
-    return [judge_topic(here, attributes)]
+def _look_at_topic(here: RegionResources, ask: Any) -> list[CheckResult]:
+    attributes = ask.read("sns", "get_topic_attributes", TopicArn=here.topic_arn).get("Attributes", {})
+    return [check_topic(here, attributes)]
 
 
-def judge_topic(here: RegionSurface, attributes: Mapping[str, str]) -> Finding:
+def check_topic(here: RegionResources, attributes: Mapping[str, str]) -> CheckResult:
     """Return whether notices are encrypted with this region's key, and somebody hears them."""
     key = attributes.get("KmsMasterKeyId")
     problems = [] if key == here.key_arn else [f"it is under {key or 'no key'}, not under this region's key"]
@@ -258,20 +270,20 @@ def judge_topic(here: RegionSurface, attributes: Mapping[str, str]) -> Finding:
     confirmed = int(attributes.get("SubscriptionsConfirmed") or 0)
     evidence = f"under this region's key; {confirmed} confirmed subscriptions"
     hint = "Confirm the mail of AWS Notifications; a key that differs: `pulumi up`."
-    return judged("topic", here.region, problems=problems, evidence=evidence, hint=hint)
+    return check_result("topic", here.region, problems=problems, evidence=evidence, hint=hint)
 
 
-def _look_at_logs(here: RegionSurface, ask: Any) -> list[Finding]:
+def _look_at_logs(here: RegionResources, ask: Any) -> list[CheckResult]:
     groups = {}
-    clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
+    clusters = ask.read_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
     exports = clusters[0].get("EnabledCloudwatchLogsExports", []) if clusters else []
     for name in here.log_groups(exports):
-        found = ask.ask_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+        found = ask.read_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
         groups[name] = next((each for each in found if each.get("logGroupName") == name), None)
-    return [judge_logs(here, groups)]
+    return [check_logs(here, groups)]
 
 
-def judge_logs(here: RegionSurface, groups: Mapping[str, Answer | None]) -> Finding:
+def check_logs(here: RegionResources, groups: Mapping[str, Answer | None]) -> CheckResult:
     """Return whether every log group exists, is under this region's key, and ends some day."""
     problems = []
     for name, group in groups.items():
@@ -283,17 +295,17 @@ def judge_logs(here: RegionSurface, groups: Mapping[str, Answer | None]) -> Find
         if not group.get("retentionInDays"):
             problems.append(f"{name} is kept for ever")
     evidence = f"{len(groups)} groups, under this region's key, with an end"
-    return judged("logs", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("logs", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_health_checks(surface: StackResources, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
+def _look_at_health_checks(resources: StackResources, ask: Any, writer: str | None, now: datetime) -> list[CheckResult]:
     health: dict[str, float | None] = {}
     disabled = []
-    for what, check_id in surface.health_checks.items():
-        config = ask.ask("route53", "get_health_check", HealthCheckId=check_id)["HealthCheck"]["HealthCheckConfig"]
+    for what, check_id in resources.health_checks.items():
+        config = ask.read("route53", "get_health_check", HealthCheckId=check_id)["HealthCheck"]["HealthCheckConfig"]
         if config.get("Disabled"):
             disabled.append(what)
-        points = ask.ask(
+        points = ask.read(
             "cloudwatch",
             "get_metric_statistics",
             Namespace="AWS/Route53",
@@ -306,12 +318,12 @@ def _look_at_health_checks(surface: StackResources, ask: Any, writer: str | None
         ).get("Datapoints", [])
         newest = max(points, key=lambda point: point["Timestamp"], default=None)
         health[what] = None if newest is None else newest["Minimum"]
-    return [judge_health_checks(surface, health, disabled, writer)]
+    return [check_health_checks(resources, health, disabled, writer)]
 
 
-def judge_health_checks(
-    surface: StackResources, health: Mapping[str, float | None], disabled: Sequence[str], writer: str | None
-) -> Finding:
+def check_health_checks(
+    resources: StackResources, health: Mapping[str, float | None], disabled: Sequence[str], writer: str | None
+) -> CheckResult:
     """Return whether each check has the state that the writer's place calls for.
 
     Readers' checks are healthy while their region lives; the writer's and its votes are healthy while the writer is home.
@@ -320,7 +332,7 @@ def judge_health_checks(
         return unknown(
             "health checks", "global", why="nobody says who is the writer", hint=f"Look at `status`. {DRIFT}"
         )
-    is_home = writer == surface.home.region
+    is_home = writer == resources.primary.region
     problems = [f"{what} is disabled, and so counts as healthy" for what in disabled]
     for what, value in health.items():
         wanted = is_home or what.startswith("reader-")
@@ -332,4 +344,4 @@ def judge_health_checks(
         return unknown("health checks", "global", why=why, hint="New checks need some minutes; look again.")
     evidence = f"{len(health)} checks, each as it should be with the writer in {writer}"
     hint = "Names follow a change of roles within two minutes; after that, look at the alarm behind the check."
-    return judged("health checks", "global", problems=problems, evidence=evidence, hint=hint)
+    return check_result("health checks", "global", problems=problems, evidence=evidence, hint=hint)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged, unknown
+from operations.checks.finding import Check, CheckResult, check_result, unknown
 from operations.stack.settings import names_of
 from operations.support.errors import NotThereError
 from settings import RegionSettings, Settings
@@ -40,13 +40,13 @@ class NameKind:
     find: Find
 
 
-def name_checks(settings: Settings, ask_in: ReadApiFactory, account: str | None) -> list[Check]:
+def name_checks(settings: Settings, read_api_for: ReadApiFactory, account: str | None) -> list[Check]:
     """Return the looks at all names, by kind and region."""
     checks = []
     for region in (settings.primary, settings.secondary):
         for kind in name_kinds(settings, region, account):
-            look = partial(_look, kind, ask_in(region.region), region.region, names_of(settings).tags())
-            checks.append(Check(promises=(f"name: {kind.kind}",), where=region.region, look=look))
+            look = partial(_look, kind, read_api_for(region.region), region.region, names_of(settings).tags())
+            checks.append(Check(names=(f"name: {kind.kind}",), where=region.region, run=look))
     return checks
 
 
@@ -84,17 +84,17 @@ def name_kinds(settings: Settings, region: RegionSettings, account: str | None) 
     return kinds
 
 
-def _look(kind: NameKind, ask: ReadOnlyApi, where: str, wanted: Tags) -> list[Finding]:
+def _look(kind: NameKind, ask: ReadOnlyApi, where: str, wanted: Tags) -> list[CheckResult]:
     found: dict[str, Taken | None] = {}
     for name in kind.names:
         try:
             found[name] = kind.find(ask, name)
         except NotThereError:
             found[name] = None
-    return [judge_names(kind.kind, where, found, wanted)]
+    return [check_names(kind.kind, where, found, wanted)]
 
 
-def judge_names(kind: str, where: str, found: Mapping[str, Taken | None], wanted: Tags) -> Finding:
+def check_names(kind: str, where: str, found: Mapping[str, Taken | None], wanted: Tags) -> CheckResult:
     """Return whether each name is free, or has this stack's tags; `found` by name."""
     taken = {name: thing for name, thing in found.items() if thing is not None}
     problems = [f"{name}: {thing.obstacle}" for name, thing in taken.items() if thing.obstacle]
@@ -112,7 +112,7 @@ def judge_names(kind: str, where: str, found: Mapping[str, Taken | None], wanted
     evidence = ", ".join(
         text for text, count in ((f"{free} free", free), (f"{len(taken)} this stack's own", len(taken))) if count
     )
-    return judged(f"name: {kind}", where, problems=problems, evidence=evidence, hint=TAKEN)
+    return check_result(f"name: {kind}", where, problems=problems, evidence=evidence, hint=TAKEN)
 
 
 def _said(tags: Tags, wanted: Tags) -> str:
@@ -120,91 +120,91 @@ def _said(tags: Tags, wanted: Tags) -> str:
 
 
 def _global_cluster(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=name)
+    found = ask.read_all("rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=name)
     return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
 def _cluster(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=name)
+    found = ask.read_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=name)
     return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
 def _instance(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=name)
+    found = ask.read_all("rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=name)
     return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
 def _cluster_parameters(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all(
+    found = ask.read_all(
         "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups", DBClusterParameterGroupName=name
     )
     return _rds_tagged(ask, found, "DBClusterParameterGroupArn")
 
 
 def _instance_parameters(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_parameter_groups", "DBParameterGroups", DBParameterGroupName=name)
+    found = ask.read_all("rds", "describe_db_parameter_groups", "DBParameterGroups", DBParameterGroupName=name)
     return _rds_tagged(ask, found, "DBParameterGroupArn")
 
 
 def _subnet_group(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=name)
+    found = ask.read_all("rds", "describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=name)
     return _rds_tagged(ask, found, "DBSubnetGroupArn")
 
 
 def _rds_tagged(ask: ReadOnlyApi, found: Sequence[Answer], arn: str) -> Taken | None:
     if not found:
         return None
-    tags = ask.ask("rds", "list_tags_for_resource", ResourceName=found[0][arn])["TagList"]
+    tags = ask.read("rds", "list_tags_for_resource", ResourceName=found[0][arn])["TagList"]
     return Taken(tags=_plain(tags))
 
 
 def _alias(ask: ReadOnlyApi, name: str) -> Taken | None:
-    aliases = {each["AliasName"]: each for each in ask.ask_all("kms", "list_aliases", "Aliases")}
+    aliases = {each["AliasName"]: each for each in ask.read_all("kms", "list_aliases", "Aliases")}
     if name not in aliases:
         return None
     key = aliases[name].get("TargetKeyId")
     if key is None:
         return Taken(tags={})
-    tags = ask.ask("kms", "list_resource_tags", KeyId=key)["Tags"]
+    tags = ask.read("kms", "list_resource_tags", KeyId=key)["Tags"]
     return Taken(tags={each["TagKey"]: each["TagValue"] for each in tags})
 
 
 def _secret(ask: ReadOnlyApi, name: str) -> Taken | None:
     """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
-    found = ask.ask("secretsmanager", "describe_secret", SecretId=name)
+    found = ask.read("secretsmanager", "describe_secret", SecretId=name)
     deleted = "scheduled for deletion, and keeps its name until then: restore it, or delete it without recovery"
     return Taken(tags=_plain(found.get("Tags", [])), obstacle=deleted if found.get("DeletedDate") else "")
 
 
 def _function(ask: ReadOnlyApi, name: str) -> Taken | None:
-    return Taken(tags=dict(ask.ask("lambda", "get_function", FunctionName=name).get("Tags", {})))
+    return Taken(tags=dict(ask.read("lambda", "get_function", FunctionName=name).get("Tags", {})))
 
 
 def _log_group(ask: ReadOnlyApi, name: str) -> Taken | None:
-    groups = ask.ask_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+    groups = ask.read_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
     arns = [each["arn"].removesuffix(":*") for each in groups if each["logGroupName"] == name]
-    return Taken(tags=ask.ask("logs", "list_tags_for_resource", resourceArn=arns[0])["tags"]) if arns else None
+    return Taken(tags=ask.read("logs", "list_tags_for_resource", resourceArn=arns[0])["tags"]) if arns else None
 
 
 def _table(ask: ReadOnlyApi, name: str) -> Taken | None:
-    arn = ask.ask("dynamodb", "describe_table", TableName=name)["Table"]["TableArn"]
-    return Taken(tags=_plain(ask.ask("dynamodb", "list_tags_of_resource", ResourceArn=arn)["Tags"]))
+    arn = ask.read("dynamodb", "describe_table", TableName=name)["Table"]["TableArn"]
+    return Taken(tags=_plain(ask.read("dynamodb", "list_tags_of_resource", ResourceArn=arn)["Tags"]))
 
 
 def _topic(ask: ReadOnlyApi, arn: str) -> Taken | None:
     """A topic of that name would be taken over, silently. Source: CreateTopic, SNS API reference."""
-    ask.ask("sns", "get_topic_attributes", TopicArn=arn)
-    return Taken(tags=_plain(ask.ask("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
+    ask.read("sns", "get_topic_attributes", TopicArn=arn)
+    return Taken(tags=_plain(ask.read("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
 
 
 def _schedule(ask: ReadOnlyApi, name: str) -> Taken | None:
     """A schedule carries no tags: only groups do. Source: Tagging, EventBridge Scheduler user guide."""
-    ask.ask("scheduler", "get_schedule", Name=name)
+    ask.read("scheduler", "get_schedule", Name=name)
     return Taken(tags=None)
 
 
 def _role(ask: ReadOnlyApi, name: str) -> Taken | None:
-    return Taken(tags=_plain(ask.ask("iam", "get_role", RoleName=name)["Role"].get("Tags", [])))
+    return Taken(tags=_plain(ask.read("iam", "get_role", RoleName=name)["Role"].get("Tags", [])))
 
 
 def _plain(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged, unknown
+from operations.checks.finding import Check, CheckResult, check_result, unknown
 from operations.stack.settings import names_of
 from settings import RegionSettings, Settings
 from settings.zones import ZONES, chosen_zones
@@ -16,51 +16,47 @@ from settings.zones import ZONES, chosen_zones
 ENGINE = "aurora-mysql"
 
 
-def offer_checks(settings: Settings, ask_in: ReadApiFactory) -> list[Check]:
+def offer_checks(settings: Settings, read_api_for: ReadApiFactory) -> list[Check]:
     """Return the looks at what both regions offer."""
     checks, ours = [], names_of(settings).tags()
     for region in (settings.primary, settings.secondary):
-        ask, version = ask_in(region.region), settings.database.engine_version
+        ask, version = read_api_for(region.region), settings.database.engine_version
         checks += [
-            Check(promises=("region",), where=region.region, look=partial(_look_at_region, ask, region)),
-            Check(promises=("zones",), where=region.region, look=partial(_look_at_zones, ask, region)),
-            Check(
-                promises=("engine version",), where=region.region, look=partial(_look_at_version, ask, region, version)
-            ),
-            Check(
-                promises=("instance class",), where=region.region, look=partial(_look_at_class, ask, region, version)
-            ),
-            Check(promises=("network",), where=region.region, look=partial(_look_at_network, ask, region, ours)),
+            Check(names=("region",), where=region.region, run=partial(_look_at_region, ask, region)),
+            Check(names=("zones",), where=region.region, run=partial(_look_at_zones, ask, region)),
+            Check(names=("engine version",), where=region.region, run=partial(_look_at_version, ask, region, version)),
+            Check(names=("instance class",), where=region.region, run=partial(_look_at_class, ask, region, version)),
+            Check(names=("network",), where=region.region, run=partial(_look_at_network, ask, region, ours)),
         ]
     return checks
 
 
-def _look_at_region(ask: ReadOnlyApi, region: RegionSettings) -> list[Finding]:
-    return [judge_region(region.region, ask.ask("account", "get_region_opt_status", RegionName=region.region))]
+def _look_at_region(ask: ReadOnlyApi, region: RegionSettings) -> list[CheckResult]:
+    return [check_region(region.region, ask.read("account", "get_region_opt_status", RegionName=region.region))]
 
 
-def judge_region(where: str, answer: Answer) -> Finding:
+def check_region(where: str, answer: Answer) -> CheckResult:
     """Return whether the region is enabled for this account."""
     status = answer.get("RegionOptStatus")
     problems = [] if status in ("ENABLED", "ENABLED_BY_DEFAULT") else [f"it is {status}"]
     hint = "Enable it in the account's settings (AWS Regions); that can take hours."
-    return judged("region", where, problems=problems, evidence=str(status), hint=hint)
+    return check_result("region", where, problems=problems, evidence=str(status), hint=hint)
 
 
-def _look_at_zones(ask: ReadOnlyApi, region: RegionSettings) -> list[Finding]:
-    return [judge_zones(region, _zones(ask))]
+def _look_at_zones(ask: ReadOnlyApi, region: RegionSettings) -> list[CheckResult]:
+    return [check_zones(region, _zones(ask))]
 
 
 def _zones(ask: ReadOnlyApi) -> dict[str, str]:
     """Return the zones that can hold a database: name -> id."""
     return {
         str(each["ZoneName"]): str(each.get("ZoneId", ""))
-        for each in ask.ask_all("ec2", "describe_availability_zones", "AvailabilityZones")
+        for each in ask.read_all("ec2", "describe_availability_zones", "AvailabilityZones")
         if each.get("State") == "available" and each.get("ZoneType", "availability-zone") == "availability-zone"
     }
 
 
-def judge_zones(region: RegionSettings, found: Mapping[str, str]) -> Finding:
+def check_zones(region: RegionSettings, found: Mapping[str, str]) -> CheckResult:
     """Return whether there are three zones, or the three that are configured."""
     there = sorted(found)
     wanted = region.availability_zones or ()
@@ -68,15 +64,15 @@ def judge_zones(region: RegionSettings, found: Mapping[str, str]) -> Finding:
     if len(there) < ZONES:
         problems.append(f"only {', '.join(there) or 'none'}")
     hint = "Choose another region, or other zones in `availability_zones`."
-    return judged("zones", region.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
+    return check_result("zones", region.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
 
 
-def _look_at_version(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[Finding]:
-    found = ask.ask_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
-    return [judge_version(region.region, version, found)]
+def _look_at_version(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[CheckResult]:
+    found = ask.read_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
+    return [check_version(region.region, version, found)]
 
 
-def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
+def check_version(where: str, version: str, found: Sequence[Answer]) -> CheckResult:
     """Return whether the version is offered, and takes part in global databases."""
     hint = "Choose another `database.engine_version`: `aws rds describe-db-engine-versions --engine aurora-mysql`."
     if found and found[0].get("SupportsGlobalDatabases") is None:
@@ -86,20 +82,24 @@ def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
         problems.append(f"{version} does not support global databases")
     if found and found[0].get("Status", "available") != "available":
         problems.append(f"{version} is {found[0]['Status']}: no new cluster can have it")
-    return judged("engine version", where, problems=problems, evidence=f"{version}, for global databases", hint=hint)
+    return check_result(
+        "engine version", where, problems=problems, evidence=f"{version}, for global databases", hint=hint
+    )
 
 
-def _look_at_class(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[Finding]:
+def _look_at_class(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[CheckResult]:
     asked = {"Engine": ENGINE, "EngineVersion": version}
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
-    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=region.database_class)
-    any_class = bool(found) or bool(ask.ask("rds", operation, **asked, MaxRecords=20).get(items))
+    found = ask.read_all("rds", operation, items, **asked, DBInstanceClass=region.database_class)
+    any_class = bool(found) or bool(ask.read("rds", operation, **asked, MaxRecords=20).get(items))
     # The subnets of an existing VPC are where they are: those zones are theirs who made it.
     taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(_zones(ask)))
-    return [judge_class(region, found, taken, lists_any=any_class)]
+    return [check_class(region, found, taken, lists_any=any_class)]
 
 
-def judge_class(region: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
+def check_class(
+    region: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool
+) -> CheckResult:
     """Return whether the class can be had in three zones, and in those that the subnets will be in."""
     name, where = region.database_class, region.region
     hint = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
@@ -111,16 +111,16 @@ def judge_class(region: RegionSettings, found: Sequence[Answer], taken: Sequence
         problems.append(f"{name} is offered in {len(zones)} zones: {', '.join(sorted(zones)) or 'none'}")
     if found and not any(each.get("SupportsGlobalDatabases", True) for each in found):
         problems.append(f"{name} does not support global databases")
-    return judged(
+    return check_result(
         "instance class", where, problems=problems, evidence=f"{name} in {', '.join(sorted(zones))}", hint=hint
     )
 
 
-def _look_at_network(ask: ReadOnlyApi, region: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
-    return [judge_network(region, ask.ask_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
+def _look_at_network(ask: ReadOnlyApi, region: RegionSettings, wanted: Mapping[str, str]) -> list[CheckResult]:
+    return [check_network(region, ask.read_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
 
 
-def judge_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> Finding:
+def check_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> CheckResult:
     """Return whether a network of the region overlaps with the stack's.
 
     AWS allows it, but such networks can never be peered; whether they are to be, only people know.
@@ -137,7 +137,7 @@ def judge_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mappin
         why = f"{region.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"
         return unknown("network", region.region, why=why, hint="If they are to be, choose another `vpc_cidr` now.")
     evidence = f"{region.vpc_cidr} overlaps with none of {len(vpcs)} networks"
-    return judged("network", region.region, problems=[], evidence=evidence, hint="")
+    return check_result("network", region.region, problems=[], evidence=evidence, hint="")
 
 
 def _is_foreign(vpc: Answer, wanted: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged, unknown
+from operations.checks.finding import Check, CheckResult, check_result, unknown
 from operations.checks.required_permissions import STACK_ARNS, actions_by_service, types_needing
 from settings import Settings
 
@@ -20,14 +20,14 @@ NOT_SEEN = "the simulation does not see service control policies, session polici
 CURE = "Allow them to whoever deploys; operations/checks/required_permissions.py lists all by the type of resource."
 
 
-def permission_checks(settings: Settings, ask_in: ReadApiFactory, caller_arn: str, account: str) -> list[Check]:
+def permission_checks(settings: Settings, read_api_for: ReadApiFactory, caller_arn: str, account: str) -> list[Check]:
     """Return a look at each service's actions, in both regions."""
     checks = []
     for region in (settings.primary, settings.secondary):
         for service, actions in actions_by_service().items():
             arns = stack_arns(settings, service, region=region.region, account=account, caller_arn=caller_arn)
-            look = partial(_look, ask_in(GLOBAL_REGION), caller_arn, service, region.region, actions, arns)
-            checks.append(Check(promises=(f"permissions: {service}",), where=region.region, look=look))
+            look = partial(_look, read_api_for(GLOBAL_REGION), caller_arn, service, region.region, actions, arns)
+            checks.append(Check(names=(f"permissions: {service}",), where=region.region, run=look))
     return checks
 
 
@@ -45,12 +45,12 @@ def stack_arns(settings: Settings, service: str, *, region: str, account: str, c
 
 def _look(
     ask: ReadOnlyApi, caller_arn: str, service: str, where: str, actions: Sequence[str], arns: Sequence[str]
-) -> list[Finding]:
+) -> list[CheckResult]:
     name = f"permissions: {service}"
     if caller_arn.endswith(":root"):
         why = "IAM can't simulate the account's root"
         return [unknown(name, where, why=why, hint="Deploy with a role instead of root.")]
-    results = ask.ask_all(
+    results = ask.read_all(
         "iam",
         "simulate_principal_policy",
         "EvaluationResults",
@@ -58,7 +58,7 @@ def _look(
         ActionNames=list(actions),
         ResourceArns=list(arns),
     )
-    return [judge_permissions(service, where, actions, results)]
+    return [check_permissions(service, where, actions, results)]
 
 
 def principal(ask: ReadOnlyApi, caller_arn: str) -> str:
@@ -69,10 +69,10 @@ def principal(ask: ReadOnlyApi, caller_arn: str) -> str:
     assumed = _ASSUMED.fullmatch(caller_arn)
     if assumed is None:
         return caller_arn
-    return str(ask.ask("iam", "get_role", RoleName=assumed["role"])["Role"]["Arn"])
+    return str(ask.read("iam", "get_role", RoleName=assumed["role"])["Role"]["Arn"])
 
 
-def judge_permissions(service: str, where: str, actions: Sequence[str], results: Sequence[Answer]) -> Finding:
+def check_permissions(service: str, where: str, actions: Sequence[str], results: Sequence[Answer]) -> CheckResult:
     """Return whether each action is allowed on all resources, or on at least one of this stack's own names."""
     decisions: dict[str, list[str]] = {}
     for result in results:
@@ -81,7 +81,7 @@ def judge_permissions(service: str, where: str, actions: Sequence[str], results:
     denied = [action for action in actions if "allowed" not in decisions.get(action, [])]
     problems = [f"{action} ({_for(action)}; {_word(decisions, action)})" for action in denied]
     evidence = f"all {len(actions)} actions; {NOT_SEEN}"
-    return judged(f"permissions: {service}", where, problems=problems, evidence=evidence, hint=CURE)
+    return check_result(f"permissions: {service}", where, problems=problems, evidence=evidence, hint=CURE)
 
 
 def _for(action: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged
+from operations.checks.finding import Check, CheckResult, check_result
 from operations.stack.settings import names_of
 from operations.support.errors import NotThereError
 from settings import RegionSettings, Settings
@@ -81,25 +81,25 @@ QUOTAS = (
 )
 
 
-def quota_checks(settings: Settings, ask_in: ReadApiFactory, *, is_up: bool) -> list[Check]:
+def quota_checks(settings: Settings, read_api_for: ReadApiFactory, *, is_up: bool) -> list[Check]:
     """Return the looks at the quotas of both regions, and of the account; a stack that is up needs nothing more."""
     checks = []
     for region in (settings.primary, settings.secondary):
-        ask = ask_in(region.region)
+        ask = read_api_for(region.region)
         for quota in QUOTAS:
             needed = 0 if is_up else quota.needed(region)
             look = partial(_look_at_quota, quota, ask, region.region, needed)
-            checks.append(Check(promises=(f"quota: {quota.name}",), where=region.region, look=look))
+            checks.append(Check(names=(f"quota: {quota.name}",), where=region.region, run=look))
         reserved = 0 if is_up else settings.failover.concurrency_reserved_in_a_region
         look = partial(_look_at_concurrency, ask, region.region, reserved)
-        checks.append(Check(promises=("quota: Lambda concurrency",), where=region.region, look=look))
-    ask = ask_in(GLOBAL_REGION)
+        checks.append(Check(names=("quota: Lambda concurrency",), where=region.region, run=look))
+    ask = read_api_for(GLOBAL_REGION)
     names = names_of(settings)
     roles = 0 if is_up else len(names.roles(is_primary=True)) + len(names.roles(is_primary=False))
-    checks.append(Check(promises=("quota: IAM roles",), where="global", look=partial(_look_at_roles, ask, roles)))
+    checks.append(Check(names=("quota: IAM roles",), where="global", run=partial(_look_at_roles, ask, roles)))
     for name, kind, needed in ROUTE_53_LIMITS:
         look = partial(_look_at_route53, ask, name, kind, 0 if is_up else needed)
-        checks.append(Check(promises=(f"quota: {name}",), where="global", look=look))
+        checks.append(Check(names=(f"quota: {name}",), where="global", run=look))
     return checks
 
 
@@ -110,34 +110,34 @@ ROUTE_53_LIMITS = (
 """Name, type of Route 53's limit, and how many the program makes. Source: GetAccountLimit, Route 53 API reference."""
 
 
-def judge_quota(name: str, where: str, *, limit: float, used: float, needed: int) -> Finding:
+def check_quota(name: str, where: str, *, limit: float, used: float, needed: int) -> CheckResult:
     """Return whether what is needed still fits."""
     text = f"{used:g} of {limit:g} used, {needed} needed"
     problems = [text] if used + needed > limit else []
-    return judged(f"quota: {name}", where, problems=problems, evidence=text, hint=RAISE)
+    return check_result(f"quota: {name}", where, problems=problems, evidence=text, hint=RAISE)
 
 
-def _look_at_quota(quota: Quota, ask: ReadOnlyApi, where: str, needed: int) -> list[Finding]:
-    used = len(ask.ask_all(*quota.question))
-    return [judge_quota(quota.name, where, limit=_limit(quota, ask), used=used, needed=needed)]
+def _look_at_quota(quota: Quota, ask: ReadOnlyApi, where: str, needed: int) -> list[CheckResult]:
+    used = len(ask.read_all(*quota.question))
+    return [check_quota(quota.name, where, limit=_limit(quota, ask), used=used, needed=needed)]
 
 
 def _limit(quota: Quota, ask: ReadOnlyApi) -> float:
     """Return the quota in force: the account's, or AWS's default where the account has none of its own."""
     asked = {"ServiceCode": quota.service, "QuotaCode": quota.code}
     try:
-        answer = ask.ask("service-quotas", "get_service_quota", **asked)
+        answer = ask.read("service-quotas", "get_service_quota", **asked)
     except NotThereError:
-        answer = ask.ask("service-quotas", "get_aws_default_service_quota", **asked)
+        answer = ask.read("service-quotas", "get_aws_default_service_quota", **asked)
     return float(answer["Quota"]["Value"])
 
 
-def _look_at_concurrency(ask: ReadOnlyApi, where: str, needed: int) -> list[Finding]:
-    limit = ask.ask("lambda", "get_account_settings")["AccountLimit"]
-    return [judge_concurrency(where, limit, needed=needed)]
+def _look_at_concurrency(ask: ReadOnlyApi, where: str, needed: int) -> list[CheckResult]:
+    limit = ask.read("lambda", "get_account_settings")["AccountLimit"]
+    return [check_concurrency(where, limit, needed=needed)]
 
 
-def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
+def check_concurrency(where: str, limit: Answer, *, needed: int) -> CheckResult:
     """Return whether the functions' reservations leave what Lambda insists on."""
     total, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
     wanted = f"{needed} to be reserved, {UNRESERVED_AT_LEAST} must stay" if needed else "nothing to be reserved"
@@ -148,14 +148,14 @@ def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
         "(L-B99A9384); it takes hours, not minutes. Until then set `failover.reserved_concurrency` to null in "
         "Pulumi.<stack>.yaml: the controllers and health_checks then share the account's places with all other functions."
     )
-    return judged("quota: Lambda concurrency", where, problems=problems, evidence=text, hint=hint)
+    return check_result("quota: Lambda concurrency", where, problems=problems, evidence=text, hint=hint)
 
 
-def _look_at_roles(ask: ReadOnlyApi, needed: int) -> list[Finding]:
-    summary: Mapping[str, int] = ask.ask("iam", "get_account_summary")["SummaryMap"]
-    return [judge_quota("IAM roles", "global", limit=summary["RolesQuota"], used=summary["Roles"], needed=needed)]
+def _look_at_roles(ask: ReadOnlyApi, needed: int) -> list[CheckResult]:
+    summary: Mapping[str, int] = ask.read("iam", "get_account_summary")["SummaryMap"]
+    return [check_quota("IAM roles", "global", limit=summary["RolesQuota"], used=summary["Roles"], needed=needed)]
 
 
-def _look_at_route53(ask: ReadOnlyApi, name: str, kind: str, needed: int) -> list[Finding]:
-    answer = ask.ask("route53", "get_account_limit", Type=kind)
-    return [judge_quota(name, "global", limit=answer["Limit"]["Value"], used=answer["Count"], needed=needed)]
+def _look_at_route53(ask: ReadOnlyApi, name: str, kind: str, needed: int) -> list[CheckResult]:
+    answer = ask.read("route53", "get_account_limit", Type=kind)
+    return [check_quota(name, "global", limit=answer["Limit"]["Value"], used=answer["Count"], needed=needed)]

@@ -10,8 +10,8 @@ from functools import partial
 from itertools import chain
 from threading import BoundedSemaphore
 
-from operations.checks.finding import Check, Finding, Verdict, counts, exit_code, judged, summary, unknown
-from operations.support.deadlines import side_by_side
+from operations.checks.finding import Check, CheckResult, Verdict, check_result, counts, exit_code, summary, unknown
+from operations.support.deadlines import call_concurrently
 from operations.support.errors import ExitCode, NotThereError, OperationError
 from operations.support.screen import Screen
 
@@ -28,18 +28,18 @@ def run_checks(
     *,
     seconds: float = CHECK_SECONDS,
     at_once: int | None = None,
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Return the findings of all checks, in their order; what can't be looked at is unknown, with the reason.
 
     `seconds` is for all of them together; `at_once` bounds how many look at a time, None: all.
     """
     turns = BoundedSemaphore(at_once or max(1, len(checks)))
     with screen.progress(doing, len(checks)) as advance:
-        ends = side_by_side([partial(_looked, check, turns, advance) for check in checks], seconds)
+        ends = call_concurrently([partial(_looked, check, turns, advance) for check in checks], seconds)
     return list(chain.from_iterable(_taken(check, end) for check, end in zip(checks, ends, strict=True)))
 
 
-def show_findings(screen: Screen, title: str, findings: Sequence[Finding], more: Mapping[str, object]) -> ExitCode:
+def show_results(screen: Screen, title: str, findings: Sequence[CheckResult], more: Mapping[str, object]) -> ExitCode:
     """Show what was found, failures first, and return what it is worth."""
     code = exit_code(findings)
     values = {**more, "counts": counts(findings), "findings": [each.to_json() for each in findings]}
@@ -49,23 +49,25 @@ def show_findings(screen: Screen, title: str, findings: Sequence[Finding], more:
     return code
 
 
-def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
+def _rows(findings: Sequence[CheckResult]) -> list[tuple[str, str, str, str]]:
     """Return the lines of the table; a hint that stands on the line above is not repeated."""
     above = ["", *(each.hint for each in findings)]
     return [each.row(with_hint=each.hint != hint) for each, hint in zip(findings, above, strict=False)]
 
 
-def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[Finding]:
+def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[CheckResult]:
     try:
         with turns:
-            return check.look()
+            return check.run()
     finally:
         advance()
 
 
-def _taken(check: Check, end: Sequence[Finding] | OperationError) -> Sequence[Finding]:
+def _taken(check: Check, end: Sequence[CheckResult] | OperationError) -> Sequence[CheckResult]:
     if isinstance(end, NotThereError):
-        return [judged(each, check.where, problems=[end.what], evidence="", hint=end.hint) for each in check.promises]
+        return [
+            check_result(each, check.where, problems=[end.message], evidence="", hint=end.hint) for each in check.names
+        ]
     if isinstance(end, OperationError):
-        return [unknown(promise, check.where, why=end.what, hint=end.hint) for promise in check.promises]
+        return [unknown(promise, check.where, why=end.message, hint=end.hint) for promise in check.names]
     return end

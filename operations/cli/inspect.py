@@ -96,7 +96,7 @@ def preflight(
     def check(screen: Screen, around: Surroundings) -> ExitCode:
         if outputs is not None:
             raise UsageProblemError("--outputs: is read with --destroy only", hint="Leave it out, or add --destroy.")
-        return check_account(screen, around.ask_in, stack or DEFAULT_STACK)
+        return check_account(screen, around.read_api_for, stack or DEFAULT_STACK)
 
     run_without_outputs(context, as_json, check)
 

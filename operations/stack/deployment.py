@@ -32,7 +32,7 @@ class DeployedRegion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
+class StackDeployment:
     """The two places of one global database; the one that is the standby on day one comes first."""
 
     global_cluster_id: str
@@ -57,14 +57,14 @@ class Deployment:
         return next(each for each in self.regions if each != region)
 
 
-def read_deployment(outputs: object) -> Deployment:
+def read_deployment(outputs: object) -> StackDeployment:
     """Return the deployment that the outputs describe.
 
     Raises:
         UsageProblemError: naming every output that is missing or malformed.
     """
     reader = OutputsReader(outputs)
-    deployment = Deployment(
+    deployment = StackDeployment(
         global_cluster_id=reader.text("global_cluster_id"),
         regions=tuple(
             DeployedRegion(
@@ -76,7 +76,7 @@ def read_deployment(outputs: object) -> Deployment:
             )
             for name in CONFIGURED_REGIONS
         ),
-        rewind_method=str(reader.outputs.get("rewind_method", Deployment.rewind_method)),
+        rewind_method=str(reader.outputs.get("rewind_method", StackDeployment.rewind_method)),
     )
     reader.finish()
     return deployment

@@ -1,6 +1,6 @@
 """One reading of a stack's outputs: every text that a command needs, and all that is missing at once.
 
-Owns the wording of what is missing. Does not own what is read (`deployment.py`, `surface.py`) or where outputs come from
+Owns the wording of what is missing. Does not own what is read (`deployment.py`, `resources.py`) or where outputs come from
 (`deployment.py`).
 """
 

@@ -1,7 +1,7 @@
 """What a stack shows of itself in its outputs, for the commands that look at all of it.
 
 Owns reading the outputs that `status`, `verify` and `preflight --destroy` need beyond those of `deployment.py`. Does no
-I/O. Invariant: a surface is complete; whatever is missing is named, all of it at once.
+I/O. Invariant: a resources is complete; whatever is missing is named, all of it at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ ROLE_ALARMS = ("writer-role", "reader-role")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionSurface:
+class RegionResources:
     """One region of the stack; its `name` is the configured one in the outputs, no role."""
 
     name: str
@@ -49,7 +49,7 @@ class StackResources:
     reader_name: str
     health_checks: Mapping[str, str]
     """What is checked -> the id of the Route 53 health check."""
-    regions: tuple[RegionSurface, ...]
+    regions: tuple[RegionResources, ...]
 
     @property
     def is_production(self) -> bool:
@@ -57,16 +57,16 @@ class StackResources:
         return self.environment == "prod"
 
     @property
-    def home(self) -> RegionSurface:
+    def primary(self) -> RegionResources:
         """The region where the writer lives on day one, and before a destroy."""
         return next(each for each in self.regions if each.name == "primary")
 
-    def in_region(self, region: str) -> RegionSurface:
+    def in_region(self, region: str) -> RegionResources:
         """Return the part in a region of this stack."""
         return next(each for each in self.regions if each.region == region)
 
 
-def read_surface(outputs: object) -> StackResources:
+def read_resources(outputs: object) -> StackResources:
     """Return what the outputs show.
 
     Raises:
@@ -78,7 +78,7 @@ def read_surface(outputs: object) -> StackResources:
     if not isinstance(checks, Mapping) or not all(isinstance(value, str) for value in checks.values()):
         reader.miss("health_check_ids")
         checks = {}
-    surface = StackResources(
+    resources = StackResources(
         global_cluster_id=reader.text("global_cluster_id"),
         environment=reader.text("environment"),
         writer_name=reader.text("writer_dns_name"),
@@ -87,10 +87,10 @@ def read_surface(outputs: object) -> StackResources:
         regions=regions,
     )
     reader.finish()
-    return surface
+    return resources
 
 
-def _region(name: str, reader: OutputsReader) -> RegionSurface:
+def _region(name: str, reader: OutputsReader) -> RegionResources:
     values = reader.region(name)
     port, alarms = values.get("port"), values.get("alarm_arns")
     if isinstance(port, bool) or not isinstance(port, int | float):
@@ -100,7 +100,7 @@ def _region(name: str, reader: OutputsReader) -> RegionSurface:
         reader.miss(f"regions.{name}.alarm_arns")
         alarms = []
     text = partial(reader.region_text, name)
-    return RegionSurface(
+    return RegionResources(
         name=name,
         region=text("region"),
         cluster_id=text("cluster_id"),

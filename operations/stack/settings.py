@@ -59,12 +59,12 @@ def _encrypted(value: object, key: str = "") -> Iterator[str]:
             yield from _encrypted(inner, key)
 
 
-def names_of(settings: Settings) -> "Names":
+def names_of(settings: Settings) -> "StackNames":
     """Return how a stack with these settings calls its things."""
-    return Names(project=settings.project, environment=settings.environment)
+    return StackNames(project=settings.project, environment=settings.environment)
 
 
-class Names:
+class StackNames:
     """How the program calls things (components/site.py): a test compares every one with what the program registers."""
 
     def __init__(self, *, project: str, environment: str) -> None:

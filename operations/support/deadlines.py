@@ -1,7 +1,7 @@
 """Calls side by side under one deadline that holds whatever a call does.
 
 Owns the time limit. A socket's own time-outs start anew with every byte, and neither name resolution nor the search
-for credentials has any; so the wait ends here, and the thread is left behind. Invariant: `side_by_side` returns within
+for credentials has any; so the wait ends here, and the thread is left behind. Invariant: `call_concurrently` returns within
 the deadline, and a left thread never keeps the process alive.
 """
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 DEADLINE_SECONDS = 6.0
 
 
-def side_by_side(
+def call_concurrently(
     calls: Sequence[Callable[[], Result]], seconds: float = DEADLINE_SECONDS
 ) -> list[Result | OperationError]:
     """Return each call's result or its `OperationError`; one that has not ended in time is an `AwsError`.
@@ -35,13 +35,13 @@ def side_by_side(
     return [_taken(end, seconds) for end in ends]
 
 
-def bounded(call: Callable[[], Result], seconds: float = DEADLINE_SECONDS) -> Result:
+def call_with_deadline(call: Callable[[], Result], seconds: float = DEADLINE_SECONDS) -> Result:
     """Return the call's result within the deadline.
 
     Raises:
         OperationError: the call's own, or an AwsError when the time is over.
     """
-    (end,) = side_by_side([call], seconds)
+    (end,) = call_concurrently([call], seconds)
     if isinstance(end, OperationError):
         raise end
     return end

@@ -39,13 +39,13 @@ class OperationError(Exception):
 
     exit_code: int = ExitCode.REFUSED
 
-    def __init__(self, what: str, *, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
         self.hint = hint
 
     @property
-    def word(self) -> str:
+    def label(self) -> str:
         """The end in one word."""
         return ExitCode(self.exit_code).name
 
@@ -56,11 +56,11 @@ class UsageProblemError(OperationError):
     exit_code = ExitCode.USAGE
 
 
-class RefusedError(OperationError):
+class OperationRefusedError(OperationError):
     """The state does not allow it, or nobody confirmed: nothing was changed."""
 
 
-class ConflictError(RefusedError):
+class VersionConflictError(OperationRefusedError):
     """Somebody else wrote first: nothing was changed by us."""
 
 
@@ -88,7 +88,7 @@ class StoppedError(OperationError):
     exit_code = STOPPED
 
     @property
-    def word(self) -> str:
+    def label(self) -> str:
         """The end in one word."""
         return "STOPPED"
 

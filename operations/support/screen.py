@@ -109,9 +109,9 @@ class Screen:
     def error(self, error: OperationError) -> None:
         """Say what went wrong and the hint; as JSON too, when that was asked for."""
         if self._as_json:
-            _write_json({"error": error.what, "hint": error.hint, "exit_code": int(error.exit_code)}, indent=2)
+            _write_json({"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}, indent=2)
         console = _console(stderr=True)
-        console.print(f"[bold red]{error.word}[/bold red] {_safe(error.what)}", soft_wrap=True)
+        console.print(f"[bold red]{error.label}[/bold red] {_safe(error.message)}", soft_wrap=True)
         console.print(f"Cure: {_safe(error.hint)}", soft_wrap=True)
 
 

@@ -28,7 +28,7 @@ def parse_duration(text: str) -> timedelta:
     return duration
 
 
-def parse_moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Return a moment such as `2026-11-24T18:00:00Z`, in UTC.
 
     Raises:

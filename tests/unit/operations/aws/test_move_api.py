@@ -13,8 +13,8 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from operations.aws.move_api import AwsMoves, moves_to
-from operations.aws.move_ports import AwsRefusedError, Operation, ProbeTarget
+from operations.aws.move_api import AwsMoveApi, moves_to
+from operations.aws.move_ports import AwsRefusedError, MoveOperation, ProbeTarget
 from operations.support.errors import AwsError
 from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, GLOBAL_CLUSTER, NOW, WEST_REGION
 
@@ -22,7 +22,7 @@ LIVE = "payments-eu-west-1-dev"
 TARGET = ProbeTarget(function_name="health-check", cluster_id=LIVE, region="eu-west-1", host="writer", port=3306)
 
 
-class Stubbed(AwsMoves):
+class Stubbed(AwsMoveApi):
     """The adapter of the standby region, with a stub on each of its clients."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ def test_the_global_cluster_at_rest_and_in_an_operation(api: Stubbed) -> None:
     quiet, busy = api.read_global(), api.read_global()
     assert (quiet.writer_arn, quiet.operation) == (EAST_REGION.cluster_arn, None)
     assert quiet.synchronization == {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
-    expected = Operation(status="failing-over", target_arn=WEST_REGION.cluster_arn, allows_data_loss=True)
+    expected = MoveOperation(status="failing-over", target_arn=WEST_REGION.cluster_arn, allows_data_loss=True)
     assert (busy.operation, expected.word) == (expected, "failover")
 
 
@@ -178,7 +178,7 @@ def test_instances_are_those_of_the_cluster_and_the_writer_is_known(api: Stubbed
 
 
 GLOBAL: dict[str, object] = {"GlobalClusterIdentifier": GLOBAL_CLUSTER, "TargetDbClusterIdentifier": "arn"}
-ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoves], object], dict[str, object]]] = [
+ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoveApi], object], dict[str, object]]] = [
     ("switchover_global_cluster", GLOBAL, lambda api: api.switch_over("arn"), {}),
     ("failover_global_cluster", {**GLOBAL, "AllowDataLoss": True}, lambda api: api.fail_over("arn"), {}),
     (
@@ -228,7 +228,11 @@ ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoves], object], dict[str,
 
 @pytest.mark.parametrize(("operation", "sent", "act", "answer"), ACTS, ids=[each[0] for each in ACTS])
 def test_what_is_sent_and_what_a_no_and_a_fault_become(
-    api: Stubbed, operation: str, sent: dict[str, object], act: Callable[[AwsMoves], object], answer: dict[str, object]
+    api: Stubbed,
+    operation: str,
+    sent: dict[str, object],
+    act: Callable[[AwsMoveApi], object],
+    answer: dict[str, object],
 ) -> None:
     """Exactly these parameters; a client's error is a clear no, a server's says nothing of what was begun."""
     stub = api.stub("rds", acting=True)

@@ -124,9 +124,9 @@ def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int
     checks = [
         check
         for check in quota_checks(settings, account, is_up=False)
-        if (check.promises, check.where) == (("quota: Lambda concurrency",), EAST)
+        if (check.names, check.where) == (("quota: Lambda concurrency",), EAST)
     ]
-    ((found,),) = [check.look() for check in checks]
+    ((found,),) = [check.run() for check in checks]
     assert (reserved is None, True) == (found.verdict is Verdict.PASSED, said in found.evidence)
     assert (reserved is not None) is ("116 or more" in found.hint)
 
@@ -339,7 +339,7 @@ def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: s
     (tmp_path / "Pulumi.other.yaml").write_text("config: {}")
     with pytest.raises(UsageProblemError) as raised:
         read_settings("x", tmp_path)
-    assert said in raised.value.what
+    assert said in raised.value.message
     assert raised.value.hint
     if text is None:
         assert "other" in raised.value.hint

@@ -83,7 +83,7 @@ def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(world: 
 
 def test_the_name_has_followed_when_it_leads_there(world: MovingWorld, aws: FakeAws) -> None:
     """The metric turns first, the health checks after it: until then a look at DNS would find the former writer."""
-    world.ask_in = aws
+    world.read_api_for = aws
     aws.name_leads_to = lambda: WEST if world.now >= after(300) else EAST
     result = world.run(*GO, "--json")
     assert json.loads(result.stdout)["seconds"]["DNS"] >= 300

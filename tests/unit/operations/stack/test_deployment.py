@@ -48,7 +48,7 @@ def test_names_every_output_that_is_missing() -> None:
     broken["regions"]["secondary"]["region"] = 7
     with pytest.raises(UsageProblemError) as raised:
         read_deployment(broken)
-    assert raised.value.what == (
+    assert raised.value.message == (
         "these outputs are missing or malformed: global_cluster_id, regions.secondary.region, regions.primary.table_name"
     )
 
@@ -82,7 +82,7 @@ def test_a_file_that_can_not_be_used_is_named(tmp_path: Path, content: str | Non
         file.write_text(content)
     with pytest.raises(UsageProblemError, match=why) as raised:
         load_outputs(file, None)
-    assert str(file) in raised.value.what
+    assert str(file) in raised.value.message
     assert "pulumi stack output --json > outputs.json" in raised.value.hint
 
 
@@ -106,5 +106,5 @@ def test_every_way_that_pulumi_fails_has_a_hint(run: Run, why: str, hint: str) -
     """Missing, silent, failing, or saying something else: the error says what to do instead."""
     with pytest.raises(UsageProblemError) as raised:
         load_outputs(None, None, run)
-    assert why in raised.value.what
+    assert why in raised.value.message
     assert hint in raised.value.hint

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from operations.support.times import age_text, parse_duration, parse_moment, utc_text
+from operations.support.times import age_text, parse_duration, parse_time, utc_text
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_refuses_what_is_no_window(text: str) -> None:
 @pytest.mark.parametrize("text", ["2026-11-24T18:00:00Z", "2026-11-24T19:00:00+01:00", "2026-11-24 18:00+00:00"])
 def test_reads_moments_into_utc(text: str) -> None:
     """Whatever its zone, a moment is in UTC afterwards."""
-    assert parse_moment(text) == datetime(2026, 11, 24, 18, tzinfo=UTC)
-    assert parse_moment(text).tzinfo is UTC
+    assert parse_time(text) == datetime(2026, 11, 24, 18, tzinfo=UTC)
+    assert parse_time(text).tzinfo is UTC
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_reads_moments_into_utc(text: str) -> None:
 def test_refuses_moments_that_are_not_one(text: str, why: str) -> None:
     """A time without a zone is none: it would mean another moment on every machine."""
     with pytest.raises(ValueError, match=why):
-        parse_moment(text)
+        parse_time(text)
 
 
 def test_writes_moments_to_the_second() -> None:
