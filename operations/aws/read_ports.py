@@ -31,6 +31,7 @@ READ_OPERATIONS: Mapping[tuple[str, str], str] = {
     ("lambda", "invoke"): "lambda:InvokeFunction",
     ("logs", "describe_log_groups"): "logs:DescribeLogGroups",
     ("logs", "list_tags_for_resource"): "logs:ListTagsForResource",
+    ("pricing", "get_products"): "pricing:GetProducts",
     ("rds", "describe_db_cluster_parameters"): "rds:DescribeDBClusterParameters",
     ("rds", "describe_db_cluster_snapshots"): "rds:DescribeDBClusterSnapshots",
     ("rds", "describe_db_clusters"): "rds:DescribeDBClusters",
