@@ -14,6 +14,7 @@ from operations.aws.table_items import (
     SWITCH,
     AuditEntry,
     approval_key,
+    describe_switch,
     is_armed,
     parse_approval,
     parse_audit_entry,
@@ -21,7 +22,6 @@ from operations.aws.table_items import (
     parse_switch,
 )
 from operations.commands.approve_plan import approval_change, evidence_of, question_of
-from operations.commands.arm_plan import describe
 from operations.commands.session import Session, write
 from operations.support.deadlines import call_with_deadline
 from operations.support.errors import ExitCode, OperationRefusedError
@@ -51,7 +51,9 @@ def approve(session: Session, region_name: str | None, decision_id: str) -> Exit
         session.screen.note(f"  {name}: {value}")
     switch = parse_switch(items[SWITCH])
     if switch.problem is not None or not is_armed(switch.value, session.now()):
-        session.screen.note(f"Note: the switch is {describe(switch, session.now())}. Nothing is promoted before `arm`.")
+        session.screen.note(
+            f"Note: the switch is {describe_switch(switch, session.now())}. Nothing is promoted before `arm`."
+        )
     by = call_with_deadline(api.caller)
     session.screen.note(
         f"Confirmed, it means: {region.name} becomes the writer at the next cycles, if the verdict still stands."

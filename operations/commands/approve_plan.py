@@ -10,6 +10,7 @@ from datetime import datetime
 from functions.failover_controller.model import Approval, Pending, State
 from operations.aws.ports import TableWrite
 from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
     OPERATOR,
     AuditEntry,
     OperatorReason,
@@ -21,9 +22,6 @@ from operations.aws.table_items import (
 from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import OperationRefusedError
 from operations.support.times import age_text, utc_text
-
-CONTROLLER_SILENT_SECONDS = 120.0
-"""The cycles never pause: one this old means that nobody asks any more, and that what was seen is stale."""
 
 
 def question_of(

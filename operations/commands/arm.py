@@ -11,8 +11,8 @@ from typing import Any
 
 from operations.aws.ports import Item, RdsRoles, RegionApi
 from operations.aws.roles import Roles, reconcile, roles_from_rds, roles_from_state
-from operations.aws.table_items import STATE, SWITCH, parse_state, parse_switch
-from operations.commands.arm_plan import ArmRequest, Step, SwitchPlan, SwitchState, describe, exit_code, plan_switch
+from operations.aws.table_items import STATE, SWITCH, describe_switch, parse_state, parse_switch
+from operations.commands.arm_plan import ArmRequest, Step, SwitchPlan, SwitchState, exit_code, plan_switch
 from operations.commands.session import Session, write
 from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.deadlines import call_concurrently, call_with_deadline
@@ -80,7 +80,7 @@ def _write_steps(plan: SwitchPlan, apis: Mapping[DeployedRegion, RegionApi]) -> 
     """Write in order; return why a region was not told. A failure of the first, the standby, ends it all."""
 
     def tell_of(theirs: Item | None) -> str:
-        return describe(parse_switch(theirs), plan.order.at)
+        return describe_switch(parse_switch(theirs), plan.order.at)
 
     ends: dict[DeployedRegion, str | None] = {}
     for step in plan.steps:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.failover_controller.model import State, Switch
-from operations.aws.ports import Item, TableWrite
+from operations.aws.ports import TableWrite
 from operations.aws.roles import Roles
 from operations.aws.table_items import (
     SWITCH,
     OperatorReason,
     ParsedItem,
     audit_entry,
-    changed_at,
+    describe_switch,
+    end_text,
     is_armed,
     switch_item,
 )
@@ -106,24 +107,9 @@ def exit_code(plan: SwitchPlan, notified: Sequence[DeployedRegion]) -> ExitCode:
     return ExitCode.DONE if everybody and plan.seats.standby in notified else ExitCode.PARTLY
 
 
-def describe(switch: ParsedItem[Switch], now: datetime) -> str:
-    """Return the switch in words: armed or disarmed, until when, by whom and why."""
-    if switch.problem is not None:
-        return f"unreadable ({switch.problem}): the controller holds"
-    value = switch.value
-    if value is None:
-        return "armed (never switched, or a window ended)"
-    story = f"by {value.by or 'unknown'}{_since(switch.raw)}: {value.reason or 'no reason given'}"
-    if value.armed:
-        return f"armed {story}"
-    if is_armed(value, now):
-        return f"armed: the window ended {_end(value.expires_at)}; disarmed {story}"
-    return f"disarmed {_end(value.expires_at)} {story}"
-
-
 def _step(deployment: StackDeployment, order: ArmRequest, reading: SwitchState) -> Step:
     switch = reading.switch or ParsedItem(raw=None)
-    before = describe(switch, order.at)
+    before = describe_switch(switch, order.at)
     if _is_as_wanted(switch, order):
         return Step(region=reading.region, before=before, after=before, change=None)
     audit_key, trace = audit_entry(
@@ -163,17 +149,8 @@ def _is_as_wanted(switch: ParsedItem[Switch], order: ArmRequest) -> bool:
 
 
 def _wanted(order: ArmRequest) -> str:
-    state = "armed" if order.armed else f"disarmed {_end(order.expires_at)}"
+    state = "armed" if order.armed else f"disarmed {end_text(order.expires_at)}"
     return f"{state} by {order.by}: {order.reason}"
-
-
-def _end(expires_at: datetime | None) -> str:
-    return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
-
-
-def _since(raw: Item | None) -> str:
-    at = changed_at(raw)
-    return "" if at is None else f" at {utc_text(at)}"
 
 
 def _remarks_on_seats(order: ArmRequest, seats: Roles, readings: Sequence[SwitchState]) -> list[str]:

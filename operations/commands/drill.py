@@ -194,7 +194,7 @@ def _last_drill(session: Session) -> Drill | None:
 def _stand(found: Topology, last: Drill) -> str:
     operation = found.world.operation
     if operation is not None:
-        return f"a {operation.word} under way ({operation.status})"
+        return f"a {operation.label} under way ({operation.status})"
     where = found.writer.region.name
     return f"the writer in {where}, {'at home' if where == last.home else 'away from home'}"
 

@@ -145,11 +145,11 @@ def follow_what_is_under_way(
     targets = [region for region in session.deployment.regions if region.cluster_arn == operation.target_arn]
     if not targets or (wanted is not None and wanted != targets[0]):
         raise OperationRefusedError(
-            f"another operation is under way: {operation.word} to {operation.target_arn}, {operation.status}",
+            f"another operation is under way: {operation.label} to {operation.target_arn}, {operation.status}",
             hint="Wait until it has ended; follow it with `status`. Then decide anew.",
         )
     target = targets[0]
-    session.screen.note(f"A {operation.word} to {target.name} is under way: nothing is called, it is followed")
+    session.screen.note(f"A {operation.label} to {target.name} is under way: nothing is called, it is followed")
     journey = journey_to(session, target, course)
     with journey.followed():
         following = MoveProgress(session=session, target=target, journey=journey, started_at=session.now())

@@ -62,7 +62,7 @@ def watch_status(session: Session, region: str | None, every_seconds: float) -> 
                     show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
                 except AwsError as error:
                     values = {"at": utc_text(session.now()), "error": error.message, "hint": error.hint}
-                    show(values, f"{utc_text(session.now())}: {error.message}", [("Cure", error.hint)], "", (), [])
+                    show(values, f"{utc_text(session.now())}: {error.message}", [("Hint", error.hint)], "", (), [])
                 session.sleep(every_seconds)
         except KeyboardInterrupt:
             return ExitCode.DONE

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from operations.aws.read_ports import ReadApiFactory
-from operations.checks.data_path import leads_to, resolve
-from operations.checks.monitoring import tells_a_role
+from operations.checks.data_path import resolve, resolved_region
+from operations.checks.monitoring import shows_role
 from operations.stack.resources import RegionResources, StackResources
 from operations.support.times import utc_text
 
@@ -80,7 +80,7 @@ def read_dns(resources: StackResources, here: RegionResources, read_api_for: Rea
     is_whole = len(answer) == 1 + len(resources.regions)
     return DnsAnswer(
         addresses=tuple(name.get("addresses", ())),
-        region=leads_to(resources, answer) if is_whole else None,
+        region=resolved_region(resources, answer) if is_whole else None,
         failure=name.get("failure") if is_whole else "the answer has not the form that was asked for",
     )
 
@@ -90,7 +90,7 @@ def read_alarms(here: RegionResources, read_api_for: ReadApiFactory) -> list[str
     found = read_api_for(here.region).read_all(
         "cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(here.alarm_names), StateValue="ALARM"
     )
-    return sorted(name for each in found if not tells_a_role(name := str(each["AlarmName"])))
+    return sorted(name for each in found if not shows_role(name := str(each["AlarmName"])))
 
 
 def vicinity_json(around: RegionStatus) -> dict[str, object]:

@@ -9,9 +9,15 @@ from datetime import datetime
 
 from functions.failover_controller.model import Approval, State, Switch
 from operations.aws.roles import Roles, reconcile, roles_from_state
-from operations.aws.table_items import AuditEntry, ParsedItem, changed_at, is_armed
-from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS, evidence_of
-from operations.commands.arm_plan import describe
+from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
+    AuditEntry,
+    ParsedItem,
+    changed_at,
+    describe_switch,
+    is_armed,
+)
+from operations.commands.approve_plan import evidence_of
 from operations.commands.status_environment import (
     RegionStatus,
     alarms_text,
@@ -87,7 +93,7 @@ def status_lines(deployment: StackDeployment, sight: RegionView) -> list[tuple[s
         ("Lag", _lag_text(sight)),
         *_around_lines(sight, seats),
         ("Controller", _controller_text(sight)),
-        ("Switch", "unknown" if sight.switch is None else describe(sight.switch, sight.at)),
+        ("Switch", "unknown" if sight.switch is None else describe_switch(sight.switch, sight.at)),
         ("Pending", _pending_text(sight)),
         ("Failover", _attempt_text(sight)),
         *(("Not read", f"{part}: {why}") for part, why in sight.failures.items()),

@@ -82,13 +82,13 @@ def test_a_refusal_that_nobody_foresaw_has_a_cure_that_fits_a_question(questions
         questions.read("iam", "get_account_summary")
     assert (raised.value.message, raised.value.hint) == (
         "iam of eu-west-1, get_account_summary: ServiceFailure: internal",
-        "It was only a question: try again, or look it up in AWS's console.",
+        "Nothing was changed. Try again, or use the AWS console.",
     )
 
 
 def test_nothing_that_changes_anything_can_be_asked(questions: Stubbed) -> None:
     """Only what stands in the list; and in the list there are questions, and the probe."""
-    with pytest.raises(UsageProblemError, match=r"rds\.delete_db_cluster is no question"):
+    with pytest.raises(UsageProblemError, match=r"rds\.delete_db_cluster is not a read-only operation"):
         questions.read("rds", "delete_db_cluster", DBClusterIdentifier="a")
     with pytest.raises(UsageProblemError):
         questions.read_all("rds", "delete_db_cluster", "DBCluster")
@@ -101,7 +101,7 @@ def test_what_is_not_there_is_told_from_what_can_not_be_seen(questions: Stubbed)
     stub = questions.stub("rds")
     stub.add_client_error("describe_db_clusters", "DBClusterNotFoundFault", "no")
     stub.add_client_error("describe_db_clusters", "AccessDenied", "may not")
-    with pytest.raises(NotThereError, match="rds of eu-west-1, describe_db_clusters: there is none"):
+    with pytest.raises(NotThereError, match="rds of eu-west-1, describe_db_clusters: not found"):
         questions.read("rds", "describe_db_clusters")
     with pytest.raises(AwsError, match="AccessDenied: may not") as raised:
         questions.read_all("rds", "describe_db_clusters", "DBClusters")

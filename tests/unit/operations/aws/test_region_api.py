@@ -213,7 +213,7 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
     ("code", "hint"),
     [
         ("AccessDeniedException", "Before you start"),
-        ("ResourceNotFoundException", "Are these the outputs"),
+        ("ResourceNotFoundException", "Check that the outputs"),
         ("ExpiredTokenException", "Log in to AWS again."),
         ("InternalServerError", "try again"),
     ],

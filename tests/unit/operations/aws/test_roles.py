@@ -72,4 +72,4 @@ def test_says_what_failed_when_no_region_can_tell(world: World) -> None:
         choose(DEPLOYMENT, lambda region: world.regions[region.name], None)
     assert "eu-west-1: read_roles of eu-west-1: no answer" in raised.value.message
     assert "us-east-1: its RDS API names no writer" in raised.value.message
-    assert raised.value.hint == "Name one: --region eu-west-1 or us-east-1."
+    assert raised.value.hint == "Name a region: --region eu-west-1 or us-east-1."

@@ -56,7 +56,7 @@ def test_people_see_a_table_and_the_count(world: World, account: FakeAws) -> Non
     result = world.run("preflight")
     assert result.exit_code == ExitCode.DONE
     assert "6 unknown" in result.stdout.splitlines()[-1]
-    assert result.stdout.count("Cure: Allow servicequotas:GetServiceQuota.") == 1
+    assert result.stdout.count("Hint: Allow servicequotas:GetServiceQuota.") == 1
 
 
 BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
@@ -115,7 +115,7 @@ def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) 
     assert "failover.reserved_concurrency" in hint
 
 
-@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "16 to be")])
+@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, none to be reserved"), (4, "16 to be")])
 def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int | None, said: str) -> None:
     """With null a new account passes; with more, more has to be asked for."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
@@ -186,7 +186,7 @@ def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(world: World, acco
         account.set(region, "lambda", "get_account_settings", {"AccountLimit": limit})
     found = checked(world)
     assert found["is_up"] is True
-    assert finding(found, "name: cluster", EAST)["evidence"] == "1 this stack's own"
+    assert finding(found, "name: cluster", EAST)["evidence"] == "1 of this stack"
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
 
 
@@ -221,7 +221,7 @@ def test_every_kind_of_name_is_looked_up_with_its_tags(world: World, account: Fa
     account.set(WEST, "iam", "get_role", {"Role": {**described, "Tags": tags("dev")}})
     account.set(WEST, "scheduler", "get_schedule", {"State": "ENABLED"})
     found = checked(world)
-    own = [each["check"] for each in found["findings"] if each["where"] == WEST and "own" in each["evidence"]]
+    own = [each["check"] for each in found["findings"] if each["where"] == WEST and "of this stack" in each["evidence"]]
     kinds = ["cluster parameters", "instance parameters", "subnet group", "key alias", "secret", "functions"]
     kinds += ["log groups", "table", "roles", "topic"]
     assert own == [f"name: {kind}" for kind in kinds]
@@ -321,9 +321,9 @@ def test_outputs_are_for_a_stack_that_is_up(world: World, account: FakeAws) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "can't be read"),
-        ("config: [", "is no YAML"),
-        ("other: 1", "has no `config`"),
+        (None, "cannot read"),
+        ("config: [", "not YAML"),
+        ("other: 1", "`config` is missing"),
         ("config:\n  aurora-global-database:owner:\n    secure: v1:abc", "aurora-global-database:owner is encrypted"),
         (
             "config:\n  aurora-global-database:notifications:\n    emails:\n      - secure: v1:abc",

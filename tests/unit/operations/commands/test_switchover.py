@@ -149,7 +149,7 @@ def test_what_forbids_it_is_named_and_nothing_is_called(
     assert result.exit_code == ExitCode.REFUSED
     assert words in result.stderr.partition("OBSTACLE")[2]
     assert words in result.stderr.partition("REFUSED")[2]
-    assert "Cure: " in result.stderr
+    assert "Hint: " in result.stderr
     assert world.called("switch_over") == []
 
 

@@ -1,4 +1,4 @@
-"""Calls side by side end within their deadline, whatever they do."""
+"""Concurrent calls end within their deadline."""
 
 import threading
 import time
@@ -11,12 +11,12 @@ from tests.support.patience import PATIENCE_SECONDS
 
 
 def refuse() -> int:
-    """Fail as a command does."""
+    """Raise an error of the commands."""
     raise OperationRefusedError("no", hint="none")
 
 
-def test_a_call_that_hangs_ends_as_an_error_and_hides_no_other() -> None:
-    """The others' results and errors are there; the hanging one is an AwsError, when the time is over."""
+def test_a_hanging_call_becomes_an_error_and_the_others_return() -> None:
+    """At the deadline the hanging call is an AwsError; the other results and errors are returned."""
     release = threading.Event()
     started = time.monotonic()
     hung, answered, failed = call_concurrently(
@@ -31,14 +31,14 @@ def test_a_call_that_hangs_ends_as_an_error_and_hides_no_other() -> None:
     assert elapsed_seconds < PATIENCE_SECONDS
 
 
-def test_bounded_raises_the_call_s_own_error() -> None:
-    """One call gives its result or its error."""
+def test_call_with_deadline_returns_the_result_or_raises_the_error() -> None:
+    """The error of the call is raised unchanged."""
     assert call_with_deadline(lambda: 3) == 3
     with pytest.raises(OperationRefusedError, match="no"):
         call_with_deadline(refuse)
 
 
-def test_a_fault_of_ours_is_not_taken_for_an_answer_of_aws() -> None:
-    """An error that is none of the commands' own comes through."""
+def test_an_exception_that_is_no_operation_error_is_raised() -> None:
+    """A bug must not look like an error of AWS."""
     with pytest.raises(ZeroDivisionError):
         call_concurrently([lambda: 1 // 0])
