@@ -173,7 +173,9 @@ class Environment:
         self.control_plane.upstream = self.emulator.url
         self.clients = BotoClients(self.control_plane.url)
         self._exit.callback(self.clients.close)
-        self.dns = PrivateDns(self.clients, time_scale=self.time_scale, failed_regions=lambda: self.network.failed_regions)
+        self.dns = PrivateDns(
+            self.clients, time_scale=self.time_scale, failed_regions=lambda: self.network.failed_regions
+        )
         names.resolve = self._endpoint_behind
         self.tls = ssl.create_default_context(cafile=str(self.authority.bundle))
 

@@ -1,8 +1,6 @@
-"""`MovesApi`, spoken to AWS.
+"""`MoveApi` by boto3: the calls that move, copy or delete the database.
 
-Owns the calls that move or copy the database, and reading what RDS says of it. Does not own the clients' time limits
-and the translation of errors (`aws.py`), or any rule. Invariant: a call that changes something is sent once, never
-repeated by the client: whoever gets an error looks before the call is made again.
+The client sends a call that changes something once and never retries it: after an error, the commands read the state first.
 """
 
 import json
@@ -25,17 +23,17 @@ from operations.aws.move_ports import (
     ClusterInfo,
     GlobalClusterInfo,
     Instance,
+    MoveOperation,
     Moves,
-    Operation,
     ProbeResult,
     ProbeTarget,
 )
-from operations.aws.region_api import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, translated
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.aws.region_api import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, translate_error
+from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import AwsError
 
 CALL_TIMEOUT_SECONDS = 30
-"""For a call that starts something: RDS verifies both clusters first, in a disaster slowly."""
+"""For a call that starts an operation: RDS verifies both clusters first, which is slow in a disaster."""
 METRIC_NAMESPACE, WRITER_ROLE = "AuroraFailover", "WriterRole"
 METRIC_PERIOD_SECONDS = 60
 PROBE_MS = 2500
@@ -61,29 +59,29 @@ _INSTANCE_SETTINGS = (
 )
 
 Client = Any
-"""boto3 makes its clients' classes at run time: there is no type to name."""
+"""boto3 creates its client classes at run time."""
 
 
-def moves_to(deployment: Deployment) -> Moves:
-    """Return what makes the moves of a place; one session for all, as loading one takes long."""
+def moves_to(deployment: StackDeployment) -> Moves:
+    """Return a factory of a region's `MoveApi`. All regions share one session, because loading it is slow."""
     session = Session(botocore_session=botocore.session.get_session())
-    return partial(AwsMoves, session, threading.Lock(), deployment.global_cluster_id)
+    return partial(AwsMoveApi, session, threading.Lock(), deployment.global_cluster_id)
 
 
-class AwsMoves:
+class AwsMoveApi:
     """One region's RDS, Lambda and CloudWatch."""
 
     def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, region: DeployedRegion) -> None:
         self._session = session
         self._lock = lock
         self._global_cluster_id = global_cluster_id
-        self._place = region
+        self._region = region
         self._clients: dict[tuple[str, bool], Client] = {}
 
     def read_global(self) -> GlobalClusterInfo:
         """Return the global cluster. Raises AwsError."""
         identity = self._global_cluster_id
-        answer = self._look("rds", lambda client: client.describe_global_clusters(GlobalClusterIdentifier=identity))
+        answer = self._read("rds", lambda client: client.describe_global_clusters(GlobalClusterIdentifier=identity))
         (cluster,) = answer["GlobalClusters"] or [{}]
         members = cluster.get("GlobalClusterMembers", [])
         writers = [each["DBClusterArn"] for each in members if each.get("IsWriter")]
@@ -95,9 +93,9 @@ class AwsMoves:
         )
 
     def read_cluster(self, identifier: str) -> ClusterInfo | None:
-        """Return a cluster of this region; `None` when there is none. Raises AwsError."""
+        """Return a cluster of this region; `None` if it does not exist. Raises AwsError."""
         try:
-            answer = self._look("rds", lambda client: client.describe_db_clusters(DBClusterIdentifier=identifier))
+            answer = self._read("rds", lambda client: client.describe_db_clusters(DBClusterIdentifier=identifier))
         except AwsError as error:
             if _code(error) == "DBClusterNotFoundFault":
                 return None
@@ -107,8 +105,8 @@ class AwsMoves:
     def read_instances(self, cluster_id: str) -> Sequence[Instance]:
         """Return the instances of a cluster. Raises AwsError."""
         filters = [{"Name": "db-cluster-id", "Values": [cluster_id]}]
-        cluster = self._look("rds", lambda client: client.describe_db_clusters(DBClusterIdentifier=cluster_id))
-        found = self._look("rds", lambda client: client.describe_db_instances(Filters=filters))["DBInstances"]
+        cluster = self._read("rds", lambda client: client.describe_db_clusters(DBClusterIdentifier=cluster_id))
+        found = self._read("rds", lambda client: client.describe_db_instances(Filters=filters))["DBInstances"]
         members = cluster["DBClusters"][0].get("DBClusterMembers", [])
         writers = {each["DBInstanceIdentifier"] for each in members if each.get("IsClusterWriter")}
         return [_instance(each, writers) for each in found]
@@ -117,11 +115,11 @@ class AwsMoves:
         """Start a switchover. Source: Amazon RDS API Reference, SwitchoverGlobalCluster.
 
         Raises:
-            AwsRefusedError: RDS answered no.
-            AwsError: it may or may not have begun.
+            AwsRefusedError: RDS rejected the call.
+            AwsError: it is unknown whether the switchover has started.
         """
         names = {"GlobalClusterIdentifier": self._global_cluster_id, "TargetDbClusterIdentifier": target_arn}
-        self._act(lambda client: client.switchover_global_cluster(**names))
+        self._change(lambda client: client.switchover_global_cluster(**names))
 
     def fail_over(self, target_arn: str) -> None:
         """Start a failover that may lose data. Raises as `switch_over`.
@@ -129,21 +127,21 @@ class AwsMoves:
         Without AllowDataLoss it would be a switchover. Source: Amazon RDS API Reference, FailoverGlobalCluster.
         """
         names = {"GlobalClusterIdentifier": self._global_cluster_id, "TargetDbClusterIdentifier": target_arn}
-        self._act(lambda client: client.failover_global_cluster(**names, AllowDataLoss=True))
+        self._change(lambda client: client.failover_global_cluster(**names, AllowDataLoss=True))
 
     def probe(self, target: ProbeTarget) -> ProbeResult:
-        """Ask this region's health_check about a cluster's writer endpoint. Raises AwsError."""
+        """Probe a cluster's writer endpoint with this region's health_check. Raises AwsError."""
         name, cluster = target.function_name, target.cluster_id
-        asked = {"cluster": cluster, "region": target.region, "host": target.host, "port": target.port}
-        payload = json.dumps({"targets": [asked], "deadline_ms": PROBE_MS}).encode()
-        answer = self._look("lambda", lambda client: client.invoke(FunctionName=name, Payload=payload))
+        request = {"cluster": cluster, "region": target.region, "host": target.host, "port": target.port}
+        payload = json.dumps({"targets": [request], "deadline_ms": PROBE_MS}).encode()
+        answer = self._read("lambda", lambda client: client.invoke(FunctionName=name, Payload=payload))
         body = answer["Payload"].read()
         if answer.get("FunctionError"):
-            raise AwsError(f"{name} in {self._place.name} failed: {body[:200]!r}", hint="Read its log.")
+            raise AwsError(f"{name} in {self._region.name} failed: {body[:200]!r}", hint="Read the function's log.")
         try:
             found = read_probes(json.loads(body)).get(cluster, UNKNOWN_PROBE)
         except (PortError, ValueError) as error:
-            raise AwsError(f"{name} in {self._place.name}: {error}", hint="Read its log.") from error
+            raise AwsError(f"{name} in {self._region.name}: {error}", hint="Read the function's log.") from error
         return ProbeResult(
             is_alive=found.port is Port.ALIVE,
             read_only=found.read_only,
@@ -152,7 +150,7 @@ class AwsMoves:
         )
 
     def writer_role(self, since: datetime) -> float | None:
-        """Return the newest value of WriterRole since then, by the statistic that DNS follows. Raises AwsError."""
+        """Return the newest value of WriterRole since then, by the statistic that the DNS alarm uses. Raises AwsError."""
         request = {
             "Namespace": METRIC_NAMESPACE,
             "MetricName": WRITER_ROLE,
@@ -162,7 +160,7 @@ class AwsMoves:
             "Period": METRIC_PERIOD_SECONDS,
             "Statistics": ["Maximum"],
         }
-        answer = self._look("cloudwatch", lambda client: client.get_metric_statistics(**request))
+        answer = self._read("cloudwatch", lambda client: client.get_metric_statistics(**request))
         points = sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
         return points[-1]["Maximum"] if points else None
 
@@ -172,69 +170,71 @@ class AwsMoves:
         Source: Amazon RDS API Reference, RestoreDBClusterToPointInTime.
         """
         names = {"SourceDBClusterIdentifier": source_id, "DBClusterIdentifier": copy_id, "RestoreType": "full-copy"}
-        self._act(lambda client: client.restore_db_cluster_to_point_in_time(**names, RestoreToTime=at, **settings))
+        self._change(lambda client: client.restore_db_cluster_to_point_in_time(**names, RestoreToTime=at, **settings))
 
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
         """Start to create an instance in a cluster. Raises as `switch_over`."""
         names = {"DBClusterIdentifier": cluster_id, "DBInstanceIdentifier": instance_id}
-        self._act(lambda client: client.create_db_instance(**names, Engine="aurora-mysql", **settings))
+        self._change(lambda client: client.create_db_instance(**names, Engine="aurora-mysql", **settings))
 
     def unprotect(self, cluster_id: str) -> None:
-        """Take a cluster's deletion protection away. Raises as `switch_over`."""
+        """Disable a cluster's deletion protection. Raises as `switch_over`."""
         change = {"DBClusterIdentifier": cluster_id, "DeletionProtection": False, "ApplyImmediately": True}
-        self._act(lambda client: client.modify_db_cluster(**change))
+        self._change(lambda client: client.modify_db_cluster(**change))
 
     def delete_instance(self, instance_id: str) -> None:
         """Start to delete an instance. Raises as `switch_over`."""
-        self._act(lambda client: client.delete_db_instance(DBInstanceIdentifier=instance_id))
+        self._change(lambda client: client.delete_db_instance(DBInstanceIdentifier=instance_id))
 
     def delete_cluster(self, cluster_id: str) -> None:
         """Start to delete a cluster, without a final snapshot. Raises as `switch_over`."""
-        self._act(lambda client: client.delete_db_cluster(DBClusterIdentifier=cluster_id, SkipFinalSnapshot=True))
+        self._change(lambda client: client.delete_db_cluster(DBClusterIdentifier=cluster_id, SkipFinalSnapshot=True))
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
         """Start to backtrack a cluster in place; return the backtrack's identifier. Raises as `switch_over`."""
-        answer = self._act(lambda client: client.backtrack_db_cluster(DBClusterIdentifier=cluster_id, BacktrackTo=at))
+        answer = self._change(
+            lambda client: client.backtrack_db_cluster(DBClusterIdentifier=cluster_id, BacktrackTo=at)
+        )
         return answer["BacktrackIdentifier"]
 
     def backtrack_status(self, cluster_id: str, backtrack_id: str) -> str:
         """Return a backtrack's status. Raises AwsError."""
         names = {"DBClusterIdentifier": cluster_id, "BacktrackIdentifier": backtrack_id}
-        answer = self._look("rds", lambda client: client.describe_db_cluster_backtracks(**names))
+        answer = self._read("rds", lambda client: client.describe_db_cluster_backtracks(**names))
         (found,) = answer["DBClusterBacktracks"]
         return found["Status"]
 
-    def _look(self, service: str, call: Callable[[Client], Any]) -> Any:
+    def _read(self, service: str, call: Callable[[Client], Any]) -> Any:
         try:
-            return call(self._client(service, acting=False))
+            return call(self._client(service, changing=False))
         except (ClientError, BotoCoreError) as error:
-            raise translated(error, f"{service} of {self._place.name}") from error
+            raise translate_error(error, f"{service} of {self._region.name}") from error
 
-    def _act(self, call: Callable[[Client], Any]) -> Any:
-        what = f"RDS API of {self._place.name}"
+    def _change(self, call: Callable[[Client], Any]) -> Any:
+        source = f"RDS API of {self._region.name}"
         try:
-            return call(self._client("rds", acting=True))
+            return call(self._client("rds", changing=True))
         except ClientError as error:
-            failure = translated(error, what)
-            # A server's fault says nothing of what it had begun; everything else is a no.
+            failure = translate_error(error, source)
+            # After a server error the outcome is unknown; a client error is a rejection.
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_FAULT) < _SERVER_FAULT:
-                raise AwsRefusedError(failure.what, hint=failure.hint) from error
+                raise AwsRefusedError(failure.message, hint=failure.hint) from error
             raise failure from error
         except BotoCoreError as error:
-            raise translated(error, what) from error
+            raise translate_error(error, source) from error
 
-    def _client(self, service: str, *, acting: bool) -> Client:
-        # Making a client is not thread-safe, and looks for credentials, which may take long.
+    def _client(self, service: str, *, changing: bool) -> Client:
+        # Creating a client is not thread-safe and may search for credentials for seconds.
         with self._lock:
-            if (service, acting) not in self._clients:
+            if (service, changing) not in self._clients:
                 config = Config(
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    read_timeout=CALL_TIMEOUT_SECONDS if acting else READ_TIMEOUT_SECONDS,
-                    retries={"total_max_attempts": 1 if acting else ATTEMPTS, "mode": "standard"},
+                    read_timeout=CALL_TIMEOUT_SECONDS if changing else READ_TIMEOUT_SECONDS,
+                    retries={"total_max_attempts": 1 if changing else ATTEMPTS, "mode": "standard"},
                 )
                 make: Any = self._session.client
-                self._clients[service, acting] = make(service, region_name=self._place.name, config=config)
-            return self._clients[service, acting]
+                self._clients[service, changing] = make(service, region_name=self._region.name, config=config)
+            return self._clients[service, changing]
 
 
 def _code(error: AwsError) -> str:
@@ -242,10 +242,10 @@ def _code(error: AwsError) -> str:
     return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
 
 
-def _operation(state: Mapping[str, Any]) -> Operation | None:
+def _operation(state: Mapping[str, Any]) -> MoveOperation | None:
     if not state:
         return None
-    return Operation(
+    return MoveOperation(
         status=state.get("Status", "unknown"),
         target_arn=state.get("ToDbClusterArn"),
         allows_data_loss=state.get("IsDataLossAllowed"),
@@ -253,7 +253,7 @@ def _operation(state: Mapping[str, Any]) -> Operation | None:
 
 
 def _cluster(found: Mapping[str, Any]) -> ClusterInfo:
-    settings = {theirs: found[name] for name, theirs in _CLUSTER_SETTINGS.items() if found.get(name) is not None}
+    settings = {setting: found[name] for name, setting in _CLUSTER_SETTINGS.items() if found.get(name) is not None}
     groups = [each["VpcSecurityGroupId"] for each in found.get("VpcSecurityGroups", [])]
     logs = found.get("EnabledCloudwatchLogsExports", [])
     capacity = found.get("ServerlessV2ScalingConfiguration") or {}
@@ -272,7 +272,7 @@ def _cluster(found: Mapping[str, Any]) -> ClusterInfo:
             **settings,
             **({"VpcSecurityGroupIds": groups} if groups else {}),
             **({"EnableCloudwatchLogsExports": logs} if logs else {}),
-            # Without it a serverless instance can't be created; without the type the copy would be on the other storage.
+            # Serverless instances need the scaling configuration; without its type the copy would have standard storage.
             **({"ServerlessV2ScalingConfiguration": serverless} if serverless else {}),
             **({"StorageType": IO_OPTIMIZED} if found.get("StorageType") == IO_OPTIMIZED else {}),
         },

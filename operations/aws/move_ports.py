@@ -1,8 +1,6 @@
-"""What the acting commands need of one region, as a Protocol, and the values that cross it.
+"""What `switchover`, `failover`, `drill` and `rewind` need of one region, as a Protocol, and the values that it exchanges.
 
-Owns the border of `switchover`, `failover`, `drill` and `rewind`. Does not own any client (`aws_moves.py`) or any fake
-(the tests'). Invariant: everything here is bounded in time, speaks to one region only, and raises `AwsError` or, when
-AWS's answer to a call that changes something is a clear no, `AwsRefusedError`; nothing of boto3.
+Every call is limited in time, uses one region only, and raises `AwsError`, or `AwsRefusedError` if AWS rejected the call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,25 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import AwsError
 
 
 class AwsRefusedError(AwsError):
-    """AWS answered no: what was asked for did not happen, and is not under way."""
+    """AWS rejected the call: nothing was started."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
-    """A switchover or failover that RDS reports (`FailoverState`), whoever started it."""
+class MoveOperation:
+    """A switchover or failover that RDS reports (`FailoverState`)."""
 
     status: str
     target_arn: str | None
     allows_data_loss: bool | None
 
     @property
-    def word(self) -> str:
-        """What it is."""
+    def label(self) -> str:
+        """`switchover`, `failover`, or `operation` if unknown."""
         if self.allows_data_loss is None:
             return "operation"
         return "failover" if self.allows_data_loss else "switchover"
@@ -40,15 +38,15 @@ class GlobalClusterInfo:
 
     status: str
     writer_arn: str | None
-    """ARN of the only writer; `None` when RDS names none, or more than one."""
+    """ARN of the only writer; `None` if RDS names no writer or several."""
     synchronization: Mapping[str, str]
     """Member's ARN -> `SynchronizationStatus`."""
-    operation: Operation | None
+    operation: MoveOperation | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """An instance of a cluster; `settings` are those that a copy of it would be created with, in RDS's words."""
+    """An instance of a cluster; `settings` are the RDS parameters that create a copy of it."""
 
     identifier: str
     status: str
@@ -58,7 +56,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterInfo:
-    """One cluster, as its region's RDS API describes it; `settings` as those of an instance."""
+    """A cluster; `settings` are the RDS parameters that create a copy of it."""
 
     identifier: str
     arn: str
@@ -76,7 +74,7 @@ class ClusterInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeTarget:
-    """A cluster's writer endpoint, and the health_check that is to look at it."""
+    """A cluster's writer endpoint, and the health_check function that probes it."""
 
     function_name: str
     cluster_id: str
@@ -91,46 +89,46 @@ class ProbeTarget:
 
     @classmethod
     def peer(cls, environment: Mapping[str, str]) -> "ProbeTarget":
-        """Return the other region's cluster, as seen across the peering."""
+        """Return the other region's cluster, reached through the VPC peering."""
         return cls._of("PEER", environment.get("PEER_REGION", ""), environment)
 
     @classmethod
-    def _of(cls, whose: str, region: str, environment: Mapping[str, str]) -> "ProbeTarget":
+    def _of(cls, prefix: str, region: str, environment: Mapping[str, str]) -> "ProbeTarget":
         port = environment.get("DATABASE_PORT", "")
         return cls(
             function_name=environment.get("HEALTH_CHECK_FUNCTION", ""),
-            cluster_id=environment.get(f"{whose}_CLUSTER_ID", ""),
+            cluster_id=environment.get(f"{prefix}_CLUSTER_ID", ""),
             region=region,
-            host=environment.get(f"{whose}_WRITER_HOST", ""),
+            host=environment.get(f"{prefix}_WRITER_HOST", ""),
             port=int(port) if port.isdigit() else 0,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """What a region's health_check says of a cluster, at its writer endpoint."""
+    """A health_check's result for a cluster's writer endpoint."""
 
     is_alive: bool
     read_only: bool | None
     heartbeat: str | None
-    """Newest heartbeat that it read there; on a writer, the one that it has just committed."""
+    """The newest heartbeat in the database; on a writer, the one that the probe has just committed."""
     problem: str | None
 
     @property
     def takes_writes(self) -> bool:
-        """Whether a heartbeat was just committed there."""
+        """Whether the probe has just committed a heartbeat."""
         return self.is_alive and self.read_only is False and self.heartbeat is not None
 
 
-class MovesApi(Protocol):
-    """One region's RDS, health_check and metrics. Everything raises AwsError."""
+class MoveApi(Protocol):
+    """One region's RDS, health_check and metrics. Every method raises AwsError, changing methods AwsRefusedError too."""
 
     def read_global(self) -> GlobalClusterInfo:
         """Return the global cluster."""
         ...
 
     def read_cluster(self, identifier: str) -> ClusterInfo | None:
-        """Return a cluster of this region by its identifier; `None` when there is none."""
+        """Return a cluster of this region; `None` if it does not exist."""
         ...
 
     def read_instances(self, cluster_id: str) -> Sequence[Instance]:
@@ -138,43 +136,43 @@ class MovesApi(Protocol):
         ...
 
     def switch_over(self, target_arn: str) -> None:
-        """Start a switchover. Raises AwsRefusedError too."""
+        """Start a switchover."""
         ...
 
     def fail_over(self, target_arn: str) -> None:
-        """Start a failover that may lose data. Raises AwsRefusedError too."""
+        """Start a failover that may lose data."""
         ...
 
     def probe(self, target: ProbeTarget) -> ProbeResult:
-        """Ask this region's health_check about a cluster's writer endpoint."""
+        """Probe a cluster's writer endpoint with this region's health_check."""
         ...
 
     def writer_role(self, since: datetime) -> float | None:
-        """Return the newest value of the metric that `writer.<zone>` follows here; `None` without one since then."""
+        """Return the newest value of the metric that `writer.<zone>` follows here; `None` if there is no value since then."""
         ...
 
     def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
-        """Start to restore `source_id` as of `at` into the new cluster `copy_id`. Raises AwsRefusedError too."""
+        """Start to restore `source_id` as of `at` into the new cluster `copy_id`."""
         ...
 
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
-        """Start to create an instance in a cluster. Raises AwsRefusedError too."""
+        """Start to create an instance in a cluster."""
         ...
 
     def unprotect(self, cluster_id: str) -> None:
-        """Take a cluster's deletion protection away. Raises AwsRefusedError too."""
+        """Disable a cluster's deletion protection."""
         ...
 
     def delete_instance(self, instance_id: str) -> None:
-        """Start to delete an instance. Raises AwsRefusedError too."""
+        """Start to delete an instance."""
         ...
 
     def delete_cluster(self, cluster_id: str) -> None:
-        """Start to delete a cluster, without a final snapshot. Raises AwsRefusedError too."""
+        """Start to delete a cluster, without a final snapshot."""
         ...
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
-        """Start to backtrack a cluster in place; return the backtrack's identifier. Raises AwsRefusedError too."""
+        """Start to backtrack a cluster in place; return the backtrack's identifier."""
         ...
 
     def backtrack_status(self, cluster_id: str, backtrack_id: str) -> str:
@@ -182,5 +180,5 @@ class MovesApi(Protocol):
         ...
 
 
-Moves = Callable[[DeployedRegion], MovesApi]
-MovesTo = Callable[[Deployment], Moves]
+Moves = Callable[[DeployedRegion], MoveApi]
+MovesTo = Callable[[StackDeployment], Moves]

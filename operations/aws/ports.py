@@ -1,14 +1,13 @@
-"""What the commands need of one region, as a Protocol, and the values that cross it.
+"""What the commands need of one region, as a Protocol, and the values that it exchanges.
 
-Owns the border. Does not own any client (`aws.py`) or any fake (the tests'). Invariant: everything here is bounded in
-time, speaks to one region only, and raises `AwsError` or `ConflictError`, nothing of boto3.
+Every call is limited in time, uses one region only, and raises `AwsError` or `VersionConflictError`, no error of boto3.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.stack.deployment import DeployedRegion, StackDeployment
 
 Key = tuple[str, str]
 Item = Mapping[str, object]
@@ -16,39 +15,39 @@ Item = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class RdsRoles:
-    """Who is the writer, as one region's RDS API says."""
+    """The writer, as one region's RDS API describes it."""
 
     writer_arn: str | None
-    """ARN of the only writer; `None` when RDS names none, or more than one."""
+    """ARN of the only writer; `None` if RDS names no writer or several."""
     operation: str | None
-    """Status of a switchover or failover under way; `None` when there is none."""
+    """Status of a switchover or failover in progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """One item to be written over exactly what was read, and its trace in the audit trail, both or none."""
+class TableWrite:
+    """An item that replaces exactly the one that was read, and its audit entry; both are written or none."""
 
     key: Key
     attributes: Item
     over: Item | None
-    """The item as it was read; `None` when there was none."""
-    trace_key: Key
-    trace: Item
+    """The item as it was read; `None` if there was none."""
+    audit_key: Key
+    audit_item: Item
 
 
 class RegionApi(Protocol):
-    """One region's table, RDS, Lambda and STS. Everything raises AwsError."""
+    """One region's table, RDS, Lambda and STS. Every method raises AwsError."""
 
     def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
-        """Return the items by key, consistently read and all of them; an absent one is `None`."""
+        """Return the items by key, from one consistent read; a missing item is `None`."""
         ...
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        """Return the newest items of the audit trail, newest first, none with a sort key before `since`."""
+        """Return the newest items of the audit trail, newest first, without sort keys before `since`."""
         ...
 
     def read_roles(self) -> RdsRoles:
-        """Return who is the writer, by this region's RDS API."""
+        """Return the writer as this region's RDS API describes it."""
         ...
 
     def read_policy(self) -> Mapping[str, str]:
@@ -56,18 +55,18 @@ class RegionApi(Protocol):
         ...
 
     def caller(self) -> str:
-        """Return who we are: the ARN, or the access key's id when this region's STS does not answer."""
+        """Return the caller's ARN, or the access key's id if this region's STS does not answer."""
         ...
 
-    def write(self, change: Change) -> None:
-        """Write the change and its trace in one transaction.
+    def write(self, change: TableWrite) -> None:
+        """Write the item and its audit entry in one transaction.
 
         Raises:
-            ConflictError: the item is not what was read any more; nothing was written.
-            AwsError: it may or may not have been written.
+            VersionConflictError: the item has changed since it was read; nothing was written.
+            AwsError: the outcome is unknown.
         """
         ...
 
 
 Connect = Callable[[DeployedRegion], RegionApi]
-ConnectTo = Callable[[Deployment], Connect]
+ConnectTo = Callable[[StackDeployment], Connect]

@@ -1,8 +1,6 @@
-"""The boto3 module of the commands that look: `ReadOnlyApi`, spoken to AWS.
+"""`ReadOnlyApi` by boto3: clients, time limits, pagination and the translation of errors.
 
-Owns clients, time limits, pages, and the translation of AWS's errors. Does not own any meaning, nor the list of what may
-be asked (`questions.py`). Invariant: a question goes to the region that it is about and to no other, except for IAM,
-Route 53 and the account, which have one control plane each.
+A call goes to the region that it concerns, except for IAM, Route 53, the account and prices, which have one control plane each.
 """
 
 import json
@@ -16,13 +14,13 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from operations.aws.read_ports import QUESTIONS, Answer, ReadApiFactory
-from operations.aws.region_api import NO_ANSWER, translated
+from operations.aws.read_ports import READ_OPERATIONS, Answer, ReadApiFactory
+from operations.aws.region_api import NO_ANSWER, translate_error
 from operations.support.errors import AwsError, NotThereError, UsageProblemError
 
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 6
-"""Longer than the 5 s that health_check may take."""
+"""Longer than the timeout of health_check, 5 s."""
 ATTEMPTS = 2
 NOT_THERE = frozenset(
     {
@@ -41,18 +39,18 @@ NOT_THERE = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""Error codes that say that there is no such thing."""
+"""Error codes for something that does not exist."""
 
 
-def asking() -> ReadApiFactory:
-    """Return what gives the questions of a region; one session for all, as loading one takes long."""
+def read_api_factory() -> ReadApiFactory:
+    """Return a factory of a region's `ReadOnlyApi`. All regions share one session, because loading it is slow."""
     core = botocore.session.get_session()
     core.set_config_variable("sts_regional_endpoints", "regional")
-    return partial(AwsQuestions, Session(botocore_session=core), threading.Lock(), {})
+    return partial(AwsReadApi, Session(botocore_session=core), threading.Lock(), {})
 
 
-class AwsQuestions:
-    """The questions of one region; safe to use from several threads."""
+class AwsReadApi:
+    """The read-only calls of one region; thread-safe."""
 
     def __init__(
         self, session: Session, lock: threading.Lock, clients: dict[tuple[str, str], Any], region: str
@@ -60,18 +58,18 @@ class AwsQuestions:
         self._session, self._lock, self._clients = session, lock, clients
         self._region = region
 
-    def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
+    def read(self, service: str, operation: str, **parameters: Any) -> Answer:
         """Return the answer. Raises NotThereError, AwsError."""
-        self._require_question(service, operation)
+        self._require_read_only(service, operation)
         try:
             answer = getattr(self._client(service), operation)(**parameters)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, service, operation) from error
+            raise self._translate(error, service, operation) from error
         return _plain(service, operation, answer)
 
-    def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
+    def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
         """Return the items of all pages. Raises NotThereError, AwsError."""
-        self._require_question(service, operation)
+        self._require_read_only(service, operation)
         try:
             client = self._client(service)
             if not client.can_paginate(operation):
@@ -79,25 +77,27 @@ class AwsQuestions:
             pages = client.get_paginator(operation).paginate(**parameters)
             return [item for page in pages for item in page.get(items, [])]
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, service, operation) from error
+            raise self._translate(error, service, operation) from error
 
-    def _require_question(self, service: str, operation: str) -> None:
-        if (service, operation) not in QUESTIONS:
-            raise UsageProblemError(f"{service}.{operation} is no question", hint="Add it to QUESTIONS, if it is one.")
+    def _require_read_only(self, service: str, operation: str) -> None:
+        if (service, operation) not in READ_OPERATIONS:
+            raise UsageProblemError(
+                f"{service}.{operation} is not a read-only operation", hint="Add it to READ_OPERATIONS if it is."
+            )
 
-    def _translated(self, error: ClientError | BotoCoreError, service: str, operation: str) -> Exception:
-        what = f"{service} of {self._region}, {operation}"
+    def _translate(self, error: ClientError | BotoCoreError, service: str, operation: str) -> Exception:
+        source = f"{service} of {self._region}, {operation}"
         if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in NOT_THERE:
-            return NotThereError(f"{what}: there is none", hint="Is the stack up, in this account?")
+            return NotThereError(f"{source}: not found", hint="Check that the stack is up in this account.")
         if isinstance(error, NO_ANSWER):
             return AwsError(
-                f"{what}: no answer",
-                hint=f"{self._region}, or the way to it, may be down: look at it from the other region.",
+                f"{source}: no answer",
+                hint=f"{self._region} or the network may be down: check it from the other region.",
             )
-        return translated(error, what, otherwise="It was only a question: try again, or look it up in AWS's console.")
+        return translate_error(error, source, default_hint="Nothing was changed. Try again, or use the AWS console.")
 
     def _client(self, service: str) -> Any:
-        # Making a client is not thread-safe, and looks for credentials, which may take long.
+        # Creating a client is not thread-safe and may search for credentials for seconds.
         with self._lock:
             key = (service, self._region)
             if key not in self._clients:
@@ -113,7 +113,7 @@ class AwsQuestions:
 
 
 def _plain(service: str, operation: str, answer: Mapping[str, Any]) -> Answer:
-    """Return the answer with its payload parsed, and without what nobody may see."""
+    """Return the answer with a parsed payload, and without the value of a secret."""
     if (service, operation) == ("lambda", "invoke"):
         return _with_payload(answer)
     if (service, operation) == ("secretsmanager", "get_secret_value"):
@@ -122,7 +122,7 @@ def _plain(service: str, operation: str, answer: Mapping[str, Any]) -> Answer:
 
 
 def _with_payload(answer: Mapping[str, Any]) -> Answer:
-    """Return an invocation's answer with its payload read and parsed; what is no JSON stays a text."""
+    """Return an invocation's answer with a parsed payload; a payload that is not JSON stays a text."""
     text = answer["Payload"].read().decode("utf-8", errors="replace")
     try:
         payload = json.loads(text)

@@ -1,17 +1,15 @@
-"""What may be asked of AWS by the commands that look, and how: the port of `verify`, `preflight` and `status`.
+"""The read-only calls that `verify`, `preflight`, `status` and `cost` may make, with the IAM permission of each.
 
-Owns the list of questions, each with the IAM permission that it needs. Does not own any client (`aws_questions.py`) or
-what an answer means (`promises_*.py`, `preflight_*.py`). Invariant: nothing in the list changes anything, and nothing
-that is not in the list can be asked.
+No operation in the list changes anything, and no other operation can be called.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Answer = Mapping[str, Any]
-"""A description as AWS gives it, in boto3's form."""
+"""A response in boto3's form."""
 
-QUESTIONS: Mapping[tuple[str, str], str] = {
+READ_OPERATIONS: Mapping[tuple[str, str], str] = {
     ("account", "get_region_opt_status"): "account:GetRegionOptStatus",
     ("cloudwatch", "describe_alarms"): "cloudwatch:DescribeAlarms",
     ("cloudwatch", "get_metric_data"): "cloudwatch:GetMetricData",
@@ -27,10 +25,11 @@ QUESTIONS: Mapping[tuple[str, str], str] = {
     ("kms", "list_resource_tags"): "kms:ListResourceTags",
     ("lambda", "get_account_settings"): "lambda:GetAccountSettings",
     ("lambda", "get_function"): "lambda:GetFunction",
-    # The health check's own: it connects and reads, and writes nothing but its heartbeat.
+    # Invokes health_check: it connects, reads, and writes nothing but its heartbeat.
     ("lambda", "invoke"): "lambda:InvokeFunction",
     ("logs", "describe_log_groups"): "logs:DescribeLogGroups",
     ("logs", "list_tags_for_resource"): "logs:ListTagsForResource",
+    ("pricing", "get_products"): "pricing:GetProducts",
     ("rds", "describe_db_cluster_parameters"): "rds:DescribeDBClusterParameters",
     ("rds", "describe_db_cluster_snapshots"): "rds:DescribeDBClusterSnapshots",
     ("rds", "describe_db_clusters"): "rds:DescribeDBClusters",
@@ -57,25 +56,21 @@ QUESTIONS: Mapping[tuple[str, str], str] = {
 
 
 class ReadOnlyApi(Protocol):
-    """The questions that one region's APIs take. Every one is bounded in time."""
+    """The read-only calls of one region. Each is limited in time."""
 
-    def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
-        """Return the answer.
+    def read(self, service: str, operation: str, **parameters: Any) -> Answer:
+        """Return the response.
 
         Raises:
-            NotThereError: AWS says that there is no such thing.
-            AwsError: AWS refused, failed, or did not answer in time.
+            NotThereError: the resource does not exist.
+            AwsError: AWS denied access, failed, or did not answer in time.
         """
         ...
 
-    def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
-        """Return what stands under `items` in the answer, on all its pages.
-
-        Raises:
-            As `ask`.
-        """
+    def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
+        """Return the list `items` of the response, from all pages. Raises as `read`."""
         ...
 
 
 ReadApiFactory = Callable[[str], ReadOnlyApi]
-"""Gives the questions of a region by its code."""
+"""Returns the read-only calls of a region by its name."""

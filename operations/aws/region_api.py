@@ -1,8 +1,6 @@
-"""The one boto3 module of the commands: `RegionApi`, spoken to AWS.
+"""`RegionApi` by boto3: clients of one region, their time limits, and the translation of errors.
 
-Owns the clients of one region, their time limits, and the translation of AWS's errors. Does not own any meaning.
-Invariant: a client of one region never calls another; STS is asked in the region too, never at the global endpoint,
-which is us-east-1.
+A client calls its own region only. STS is called in the region too, not at the global endpoint, which is us-east-1.
 """
 
 import threading
@@ -27,34 +25,34 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from operations.aws.ports import Change, Connect, Item, Key, RdsRoles
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.errors import AwsError, ConflictError, OperationError
+from operations.aws.ports import Connect, Item, Key, RdsRoles, TableWrite
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.errors import AwsError, OperationError, VersionConflictError
 
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 3
 ATTEMPTS = 2
-"""Writes carry a token that makes a repetition harmless. Source: Amazon DynamoDB API Reference, TransactWriteItems."""
+"""Writes carry an idempotency token. Source: Amazon DynamoDB API Reference, TransactWriteItems."""
 CALLER_LENGTH = 256
 NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
-"""boto3's errors that say that nobody answered."""
+"""boto3's errors for a missing answer."""
 _NO_LOGIN = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
-_CURES = {
+_HINTS = {
     "ExpiredToken": "Log in to AWS again.",
     "ExpiredTokenException": "Log in to AWS again.",
-    "AccessDenied": "Use a role that may: the runbook, heading `Before you start`, lists the permissions.",
-    "AccessDeniedException": "Use a role that may: the runbook, heading `Before you start`, lists the permissions.",
-    "ResourceNotFoundException": "Are these the outputs of this account's stack, and is it up?",
-    "GlobalClusterNotFoundFault": "Are these the outputs of this account's stack, and is it up?",
+    "AccessDenied": "Use a role with the permissions that the runbook lists under `Before you start`.",
+    "AccessDeniedException": "Use a role with the permissions that the runbook lists under `Before you start`.",
+    "ResourceNotFoundException": "Check that the outputs are of a stack that is up in this account.",
+    "GlobalClusterNotFoundFault": "Check that the outputs are of a stack that is up in this account.",
 }
-_CHANGED_MEANWHILE = {"ConditionalCheckFailed", "TransactionConflict"}
+_CONFLICT_CODES = {"ConditionalCheckFailed", "TransactionConflict"}
 
 Client = Any
-"""boto3 makes its clients' classes at run time: there is no type to name."""
+"""boto3 creates its client classes at run time."""
 
 
-def connect_to(deployment: Deployment) -> Connect:
-    """Return what makes the API of a place; one session for all, as loading one takes long."""
+def connect_to(deployment: StackDeployment) -> Connect:
+    """Return a factory of a region's API. All regions share one session, because loading it is slow."""
     core = botocore.session.get_session()
     core.set_config_variable("sts_regional_endpoints", "regional")
     return partial(AwsRegion, Session(botocore_session=core), threading.Lock(), deployment.global_cluster_id)
@@ -67,36 +65,28 @@ class AwsRegion:
         self._session = session
         self._lock = lock
         self._global_cluster_id = global_cluster_id
-        self._place = region
+        self._region = region
         self._clients: dict[str, Client] = {}
         self._serialize = TypeSerializer().serialize
         self._deserialize = TypeDeserializer().deserialize
 
     def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
-        """Return the items by key, consistently read and all of them; an absent one is `None`.
-
-        Raises:
-            AwsError.
-        """
-        table = self._place.table_name
+        """Return the items by key, from one consistent read; a missing item is `None`. Raises AwsError."""
+        table = self._region.table_name
         wanted = [{"item": {"S": item}, "sort": {"S": sort}} for item, sort in keys]
         request = {table: {"Keys": wanted, "ConsistentRead": True}}
         answer = self._call("dynamodb", "table", lambda client: client.batch_get_item(RequestItems=request))
         if answer.get("UnprocessedKeys"):
-            raise AwsError(f"table of {self._place.name}: throttled", hint="Try again.")
+            raise AwsError(f"table of {self._region.name}: throttled", hint="Try again.")
         found: dict[Key, Item | None] = dict.fromkeys(keys)
         for raw in answer.get("Responses", {}).get(table, []):
             found[raw["item"]["S"], raw["sort"]["S"]] = self._plain(raw)
         return found
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        """Return the newest items of the audit trail, newest first, none with a sort key before `since`.
-
-        Raises:
-            AwsError.
-        """
+        """Return the newest items of the audit trail, newest first, none before `since`. Raises AwsError."""
         request: dict[str, Any] = {
-            "TableName": self._place.table_name,
+            "TableName": self._region.table_name,
             "KeyConditionExpression": "#item = :history" + (" AND #sort >= :since" if since else ""),
             "ExpressionAttributeNames": {"#item": "item", **({"#sort": "sort"} if since else {})},
             "ExpressionAttributeValues": {":history": {"S": "history"}, **({":since": {"S": since}} if since else {})},
@@ -114,11 +104,7 @@ class AwsRegion:
         return found
 
     def read_roles(self) -> RdsRoles:
-        """Return who is the writer, by this region's RDS API.
-
-        Raises:
-            AwsError.
-        """
+        """Return the writer as this region's RDS API describes it. Raises AwsError."""
         identity = self._global_cluster_id
         answer = self._call(
             "rds", "RDS API", lambda client: client.describe_global_clusters(GlobalClusterIdentifier=identity)
@@ -131,24 +117,20 @@ class AwsRegion:
         )
 
     def read_policy(self) -> Mapping[str, str]:
-        """Return the environment variables of this region's controller.
-
-        Raises:
-            AwsError.
-        """
-        name = self._place.controller_name
+        """Return the environment variables of this region's controller. Raises AwsError."""
+        name = self._region.controller_name
         answer = self._call("lambda", "Lambda API", lambda client: client.get_function_configuration(FunctionName=name))
         environment = answer.get("Environment", {})
-        if "Error" in environment:  # the variables are encrypted, and we may not decrypt them
-            said = environment["Error"].get("Message", "can't be read")
-            raise AwsError(f"environment of {name}: {said}", hint=_CURES["AccessDenied"])
+        if "Error" in environment:  # the caller must not decrypt the variables
+            message = environment["Error"].get("Message", "unreadable")
+            raise AwsError(f"environment of {name}: {message}", hint=_HINTS["AccessDenied"])
         return environment.get("Variables", {})
 
     def caller(self) -> str:
-        """Return who we are: the ARN, or the access key's id when this region's STS does not answer.
+        """Return the caller's ARN, or the access key's id if this region's STS does not answer.
 
         Raises:
-            AwsError: there are no credentials, or STS refused them.
+            AwsError: there are no credentials, or STS denied them.
         """
         try:
             answer = self._call("sts", "STS", lambda client: client.get_caller_identity())
@@ -159,29 +141,29 @@ class AwsRegion:
             return f"access key {key}; STS gave no answer"
         return answer["Arn"][:CALLER_LENGTH]
 
-    def write(self, change: Change) -> None:
-        """Write the change and its trace in one transaction.
+    def write(self, change: TableWrite) -> None:
+        """Write the item and its audit entry in one transaction.
 
-        The controller writes neither of the two items, so that a transaction on them never makes a write of its fail.
+        The controller writes neither item, therefore the transaction cannot make one of its writes fail.
         Source: Amazon DynamoDB Transactions: How it works, "Transaction conflict handling in DynamoDB".
 
         Raises:
-            ConflictError: the item is not what was read any more; nothing was written.
-            AwsError: it may or may not have been written.
+            VersionConflictError: the item has changed since it was read; nothing was written.
+            AwsError: the outcome is unknown.
         """
         puts = [
             {"Put": self._put(change.key, change.attributes) | self._condition(change.over)},
-            {"Put": self._put(change.trace_key, change.trace)},
+            {"Put": self._put(change.audit_key, change.audit_item)},
         ]
         self._call("dynamodb", "table", lambda client: client.transact_write_items(TransactItems=puts))
 
     def _put(self, key: Key, attributes: Item) -> dict[str, Any]:
         plain = {"item": key[0], "sort": key[1], **attributes}
         item = {name: self._serialize(value) for name, value in plain.items()}
-        return {"TableName": self._place.table_name, "Item": item}
+        return {"TableName": self._region.table_name, "Item": item}
 
     def _condition(self, over: Item | None) -> dict[str, Any]:
-        """The item is still what was read: TTL may have removed it and somebody made it anew, so version alone won't do."""
+        """Return the condition that the item is unchanged; `change_id` tells a new item from one that TTL removed."""
         if over is None:
             return {
                 "ConditionExpression": "attribute_not_exists(#item)",
@@ -203,17 +185,17 @@ class AwsRegion:
     def _plain(self, raw: Mapping[str, Any]) -> Item:
         return {name: self._deserialize(value) for name, value in raw.items()}
 
-    def _call(self, service: str, what: str, call: Callable[[Client], Any]) -> Any:
+    def _call(self, service: str, source: str, call: Callable[[Client], Any]) -> Any:
         try:
             return call(self._client(service))
         except (ClientError, BotoCoreError) as error:
-            raise translated(error, f"{what} of {self._place.name}") from error
+            raise translate_error(error, f"{source} of {self._region.name}") from error
 
     def _client(self, service: str) -> Client:
-        # Making a client is not thread-safe, and looks for credentials, which may take long.
+        # Creating a client is not thread-safe and may search for credentials for seconds.
         with self._lock:
             if service not in self._clients:
-                # Whoever we are can be told by the access key too: STS gets one chance.
+                # The access key is the fallback for STS.
                 attempts = 1 if service == "sts" else ATTEMPTS
                 config = Config(
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -221,25 +203,27 @@ class AwsRegion:
                     retries={"total_max_attempts": attempts, "mode": "standard"},
                 )
                 make: Any = self._session.client
-                self._clients[service] = make(service, region_name=self._place.name, config=config)
+                self._clients[service] = make(service, region_name=self._region.name, config=config)
             return self._clients[service]
 
 
-def translated(
-    error: ClientError | BotoCoreError, what: str, *, otherwise: str = "Look at `status`, then try again."
+def translate_error(
+    error: ClientError | BotoCoreError, source: str, *, default_hint: str = "Check `status`, then try again."
 ) -> OperationError:
-    """Return our error for one of boto3's: what was asked, what AWS said, and the hint, `otherwise` if none is known."""
+    """Return the command's error for an error of boto3 from `source`."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
-        if code == "TransactionCanceledException" and _CHANGED_MEANWHILE & _cancellation_codes(error):
-            return ConflictError(f"{what}: somebody else wrote first", hint="Look at `status`, and decide anew.")
+        if code == "TransactionCanceledException" and _CONFLICT_CODES & _cancellation_codes(error):
+            return VersionConflictError(
+                f"{source}: another command wrote first", hint="Check `status` and decide again."
+            )
         message = error.response.get("Error", {}).get("Message", "")
-        return AwsError(f"{what}: {code}: {message}", hint=_CURES.get(code, otherwise))
+        return AwsError(f"{source}: {code}: {message}", hint=_HINTS.get(code, default_hint))
     if isinstance(error, _NO_LOGIN):
-        return AwsError(f"{what}: {error}", hint="Log in to AWS, or set AWS_PROFILE.")
+        return AwsError(f"{source}: {error}", hint="Log in to AWS, or set AWS_PROFILE.")
     if isinstance(error, NO_ANSWER):
-        return AwsError(f"{what}: no answer: {error}", hint="Try again, or pick the other region with --region.")
-    return AwsError(f"{what}: {error}", hint="Check the AWS configuration of this machine.")
+        return AwsError(f"{source}: no answer: {error}", hint="Try again, or select the other region with --region.")
+    return AwsError(f"{source}: {error}", hint="Check the AWS configuration of this machine.")
 
 
 def _cancellation_codes(error: ClientError) -> set[str]:

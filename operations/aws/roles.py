@@ -1,7 +1,6 @@
-"""Who is the writer and who is the standby now, and which region a command speaks to.
+"""Which region is the writer and which the standby, and which region a command uses.
 
-Owns the way from RDS's answer, or else the controller's memory, to the two seats. Invariant: seats on which two
-sources disagree are unknown; and nothing but RDS picks a region that nobody named.
+Roles on which two sources disagree are unknown. Only RDS chooses a region if the operator names none.
 """
 
 from collections.abc import Iterable
@@ -9,24 +8,24 @@ from dataclasses import dataclass
 
 from functions.failover_controller.model import Side, State
 from operations.aws.ports import Connect, RdsRoles
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.deadlines import bounded
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.deadlines import call_with_deadline
 from operations.support.errors import AwsError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """Who sits where; both are known, or neither is."""
+    """Writer and standby regions; both set or both None."""
 
     writer: DeployedRegion | None = None
     standby: DeployedRegion | None = None
     operation: str | None = None
-    """Status of a switchover or failover under way: the seats are about to change."""
+    """Status of a switchover or failover in progress: the roles are about to change."""
     source: str = "unknown"
 
 
-def roles_from_rds(deployment: Deployment, roles: RdsRoles) -> Roles:
-    """Return the seats as one region's RDS API has them."""
+def roles_from_rds(deployment: StackDeployment, roles: RdsRoles) -> Roles:
+    """Return the roles according to one region's RDS API."""
     for region in deployment.regions:
         if region.cluster_arn == roles.writer_arn:
             return Roles(
@@ -35,8 +34,8 @@ def roles_from_rds(deployment: Deployment, roles: RdsRoles) -> Roles:
     return Roles(operation=roles.operation)
 
 
-def seats_by_state(deployment: Deployment, region: DeployedRegion, state: State | None) -> Roles:
-    """Return the seats as the controller in `region` remembers them."""
+def roles_from_state(deployment: StackDeployment, region: DeployedRegion, state: State | None) -> Roles:
+    """Return the roles according to the state of the controller in `region`."""
     if state is None or state.writer is Side.UNKNOWN:
         return Roles()
     writer = region if state.writer is Side.OWN else deployment.other(region)
@@ -44,35 +43,33 @@ def seats_by_state(deployment: Deployment, region: DeployedRegion, state: State 
 
 
 def reconcile(answers: Iterable[Roles]) -> Roles:
-    """Return the seats on which all that know agree."""
-    known = [seats for seats in answers if seats.standby is not None]
+    """Return the roles on which all known answers agree."""
+    known = [roles for roles in answers if roles.standby is not None]
     if not known:
         return Roles()
-    if any(seats.standby != known[0].standby for seats in known):
+    if any(roles.standby != known[0].standby for roles in known):
         return Roles(source="unknown: the regions disagree")
     return known[0]
 
 
-def choose(deployment: Deployment, connect: Connect, region_name: str | None) -> DeployedRegion:
-    """Return the place in `region`, or the standby's; the day-one standby is asked first, the other only if it fails.
+def choose(deployment: StackDeployment, connect: Connect, region_name: str | None) -> DeployedRegion:
+    """Return the region with this name, or the standby's; the day-one standby is asked first, the other if it fails.
 
     Raises:
-        UsageProblemError: nothing is deployed in `region`.
-        AwsError: no region was named, and RDS did not say in either who is the writer.
+        UsageProblemError: nothing is deployed in `region_name`.
+        AwsError: no region was named, and neither region's RDS API names the writer.
     """
     if region_name is not None:
         return deployment.region(region_name)
     failures = []
     for region in deployment.regions:
         try:
-            standby = roles_from_rds(deployment, bounded(connect(region).read_roles)).standby
+            standby = roles_from_rds(deployment, call_with_deadline(connect(region).read_roles)).standby
         except AwsError as error:
-            failures.append(f"{region.name}: {error.what}")
+            failures.append(f"{region.name}: {error.message}")
             continue
         if standby is not None:
             return standby
         failures.append(f"{region.name}: its RDS API names no writer, or more than one")
     regions = " or ".join(region.name for region in deployment.regions)
-    raise AwsError(
-        f"which region is the standby can't be told: {'; '.join(failures)}", hint=f"Name one: --region {regions}."
-    )
+    raise AwsError(f"the standby region is unknown: {'; '.join(failures)}", hint=f"Name a region: --region {regions}.")

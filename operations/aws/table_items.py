@@ -1,8 +1,7 @@
-"""The items of one region's table as the commands read and write them.
+"""The items of one region's state table as the commands read and write them.
 
-Owns what the commands write: the switch, the approval, and their traces in the audit trail. The form of the items is
-the controller's (`functions/failover_controller/table_items.py`), whose readers are used here. Invariant: an item that can't
-be understood is a problem to be shown, not an end: disarming must work then too.
+The format is the controller's (`functions/failover_controller/table_items.py`). An item that cannot be parsed is reported as a
+problem and never raises, because disarming must work even then.
 """
 
 import json
@@ -15,16 +14,19 @@ from typing import Generic, TypeVar
 from functions.failover_controller.model import Approval, State, Switch
 from functions.failover_controller.table_items import MalformedItemError, read_approval, read_state, read_switch
 from operations.aws.ports import Item, Key
+from operations.support.times import utc_text
 
+CONTROLLER_SILENT_SECONDS = 120.0
+"""Age of the last cycle beyond which the controller does not run and its state is stale."""
 OPERATOR = "operator"
-"""The action word of everything that a person did."""
+"""The `action` of every audit entry of an operator command."""
 STATE: Key = ("state", "current")
 SWITCH: Key = ("switch", "current")
 Value = TypeVar("Value")
 
 
-class Trace(StrEnum):
-    """What a person did: the reason word of the entry in the audit trail, beside the controller's own."""
+class OperatorReason(StrEnum):
+    """The `reason` of an operator command's audit entry."""
 
     DISARM = "operator-disarm"
     ARM = "operator-arm"
@@ -36,8 +38,8 @@ class Trace(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parsed(Generic[Value]):
-    """An item as read: its value, or why it can't be understood; both `None` when there is none."""
+class ParsedItem(Generic[Value]):
+    """An item and its value, or the reason why it cannot be parsed; both `None` if the item does not exist."""
 
     raw: Item | None
     value: Value | None = None
@@ -45,19 +47,19 @@ class Parsed(Generic[Value]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One line of the audit trail, whatever wrote it."""
+class AuditEntry:
+    """An entry of the audit trail, written by the controller or by a command."""
 
     at: str
     reason: str
     action: str
     id: str
     line: Mapping[str, object]
-    """The notice, or `{"line": text}` when it is no JSON object."""
+    """The notice, or `{"line": text}` if it is not a JSON object."""
 
     @property
     def evidence(self) -> Mapping[str, object]:
-        """What the notice rests on."""
+        """The notice's evidence."""
         found = self.line.get("evidence")
         return found if isinstance(found, Mapping) else {}
 
@@ -67,34 +69,34 @@ class Entry:
 
 
 def approval_key(decision_id: str) -> Key:
-    """Return the keys of the answer to one pending decision."""
+    """Return the key of the answer to a pending decision."""
     return "approval", decision_id
 
 
-def parse_state(item: Item | None) -> "Parsed[State]":
+def parse_state(item: Item | None) -> "ParsedItem[State]":
     """Return the controller's state."""
     return _parsed(item, read_state)
 
 
-def parse_switch(item: Item | None) -> "Parsed[Switch]":
-    """Return the off-switch."""
+def parse_switch(item: Item | None) -> "ParsedItem[Switch]":
+    """Return the switch that `arm` and `disarm` write."""
     return _parsed(item, read_switch)
 
 
-def parse_approval(item: Item | None) -> "Parsed[Approval]":
-    """Return a person's answer."""
+def parse_approval(item: Item | None) -> "ParsedItem[Approval]":
+    """Return an operator's answer to a decision."""
     return _parsed(item, read_approval)
 
 
-def parse_entry(item: Item) -> Entry:
-    """Return one line of the audit trail; nothing in it is taken for granted."""
+def parse_audit_entry(item: Item) -> AuditEntry:
+    """Return an entry of the audit trail; every attribute may be missing or malformed."""
     text = str(item.get("line", ""))
     try:
         line = json.loads(text)
     except ValueError:
         line = None
     sort = str(item.get("sort", ""))
-    return Entry(
+    return AuditEntry(
         at=str(item.get("at") or sort.partition("#")[0]),
         reason=str(item.get("reason", "?")),
         action=str(item.get("action", "?")),
@@ -104,14 +106,48 @@ def parse_entry(item: Item) -> Entry:
 
 
 def is_armed(switch: Switch | None, now: datetime) -> bool:
-    """Whether the controller may act as far as the switch goes; no switch, or an expired one, is armed."""
+    """Return whether the switch lets the controller act; a missing or expired switch does."""
     return switch is None or switch.armed or (switch.expires_at is not None and switch.expires_at <= now)
+
+
+def describe_switch(switch: ParsedItem[Switch], now: datetime) -> str:
+    """Return the switch in words: armed or disarmed, until when, by whom and why."""
+    if switch.problem is not None:
+        return f"unreadable ({switch.problem}): the controller holds"
+    value = switch.value
+    if value is None:
+        return "armed (never switched, or a window ended)"
+    at = changed_at(switch.raw)
+    since = "" if at is None else f" at {utc_text(at)}"
+    by = f"by {value.by or 'unknown'}{since}: {value.reason or 'no reason given'}"
+    if value.armed:
+        return f"armed {by}"
+    if is_armed(value, now):
+        return f"armed: the window ended {end_text(value.expires_at)}; disarmed {by}"
+    return f"disarmed {end_text(value.expires_at)} {by}"
+
+
+def end_text(expires_at: datetime | None) -> str:
+    """Return when a disarm window ends, in words."""
+    return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
+
+
+def changed_at(raw: Item | None) -> datetime | None:
+    """Return when the switch was last changed; `None` if the item does not contain a valid time."""
+    text = None if raw is None else raw.get("changed_at")
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time.astimezone(UTC) if time.tzinfo else None
 
 
 def switch_item(
     *, armed: bool, reason: str, by: str, at: datetime, change_id: str, expires_at: datetime | None, over: Item | None
 ) -> dict[str, object]:
-    """Return the attributes of the switch that follows on `over`; `expires_at` in epoch seconds, as TTL wants it."""
+    """Return the attributes of the switch that replaces `over`; TTL needs `expires_at` in epoch seconds."""
     before = None if over is None else over.get("version")
     item: dict[str, object] = {
         "armed": armed,
@@ -125,16 +161,22 @@ def switch_item(
 
 
 def approval_item(*, by: str, at: datetime, verdict: str, change_id: str) -> dict[str, object]:
-    """Return the attributes of a yes; its keys are those of `approval_key`."""
+    """Return the attributes of an approval."""
     return {"approved": True, "by": by, "at": at.isoformat(), "verdict": verdict, "change_id": change_id}
 
 
-def trace_of(
-    trace: Trace, *, global_cluster_id: str, region: str, at: datetime, change_id: str, evidence: Mapping[str, object]
+def audit_entry(
+    reason: OperatorReason,
+    *,
+    global_cluster_id: str,
+    region: str,
+    at: datetime,
+    change_id: str,
+    evidence: Mapping[str, object],
 ) -> tuple[Key, dict[str, object]]:
-    """Return the keys and attributes of the entry in the audit trail, in the form of the controller's notices."""
+    """Return the key and the attributes of an audit entry, in the format of the controller's notices."""
     line = {
-        "reason": trace,
+        "reason": reason,
         "action": OPERATOR,
         "global_cluster": global_cluster_id,
         "region": region,
@@ -144,20 +186,20 @@ def trace_of(
     }
     item: dict[str, object] = {
         "at": at.isoformat(),
-        "reason": str(trace),
+        "reason": str(reason),
         "action": OPERATOR,
         "line": json.dumps(line),
     }
     return ("history", f"{at.isoformat()}#{change_id}"), item
 
 
-def _parsed(item: Item | None, read: Callable[[Item], Value]) -> "Parsed[Value]":
+def _parsed(item: Item | None, read: Callable[[Item], Value]) -> "ParsedItem[Value]":
     if item is None:
-        return Parsed(raw=None)
+        return ParsedItem(raw=None)
     try:
-        return Parsed(raw=item, value=read(item))
+        return ParsedItem(raw=item, value=read(item))
     except MalformedItemError as error:
-        return Parsed(raw=item, problem=f"malformed: {error}")
+        return ParsedItem(raw=item, problem=f"malformed: {error}")
 
 
 def _whole(value: object) -> int | None:
@@ -165,15 +207,3 @@ def _whole(value: object) -> int | None:
         return int(str(value))
     except ValueError:
         return None
-
-
-def changed_at(raw: Item | None) -> datetime | None:
-    """Return when the switch was last changed; `None` when the item does not say so."""
-    text = None if raw is None else raw.get("changed_at")
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else None

@@ -1,8 +1,6 @@
-"""What the system promises of its data path, tried for real: probes, replication, the database's own heartbeat, DNS.
+"""Checks of the data path by health_check: probes, replication, the database's own heartbeat, DNS.
 
-Owns the questions to the health_check functions inside the VPCs, and the judgement of their answers. Invariant: nothing
-is written but the heartbeat that the functions write all the time; a function that does not answer makes its promise
-unknown, or, where its answer is the promise, failed.
+The probes write only the heartbeat that they always write.
 """
 
 import json
@@ -12,76 +10,78 @@ from functools import partial
 from typing import Any
 
 from operations.aws.read_ports import ReadApiFactory
-from operations.checks.finding import Check, Finding, judged, unknown
-from operations.stack.resources import RegionSurface, StackResources
+from operations.checks.finding import Check, CheckResult, check_result, unknown
+from operations.stack.resources import RegionResources, StackResources
 from operations.support.errors import AwsError
 
 PROBE_DEADLINE_MS = 3000
 ARRIVAL_TRIES = 16
 ARRIVAL_PAUSE_SECONDS = 0.5
 EVENT_PAUSE_SECONDS = 2.5
-"""The database's event writes each second: two in a row may be missed before it counts as not advancing."""
+"""The database's event writes each second; two missed writes are tolerated."""
 DATABASE = "database"
-"""Who the database's own heartbeat is from (functions/database_setup)."""
-PROBE_CURE = "Read the log of health_check there; the word before the colon is explained in the runbook."
+"""The source of the database's own heartbeat (functions/database_setup)."""
+PROBE_HINT = "Read the log of health_check there. The runbook explains the word before the colon."
 
 
 def data_checks(
-    surface: StackResources, ask_in: ReadApiFactory, writer: str | None, pause: Callable[[float], None]
+    resources: StackResources, read_api_for: ReadApiFactory, writer: str | None, pause: Callable[[float], None]
 ) -> list[Check]:
-    """Return the looks at the data path; `writer` is the writer's region, if it is known."""
+    """Return the checks of the data path; `writer` is the writer's region, if known."""
     checks = [
-        Check(promises=("probes",), where=here.region, look=partial(_look_at_paths, surface, here, ask_in, writer))
-        for here in surface.regions
+        Check(names=("probes",), where=here.region, run=partial(_read_paths, resources, here, read_api_for, writer))
+        for here in resources.regions
     ]
     checks += [
-        Check(promises=("dns",), where=here.region, look=partial(_look_at_names, surface, here, ask_in, writer))
-        for here in surface.regions
+        Check(names=("dns",), where=here.region, run=partial(_read_names, resources, here, read_api_for, writer))
+        for here in resources.regions
     ]
     if writer is None:
-        why, hint = "nobody says who is the writer", "Look at `status`."
-        unsaid = [unknown(name, "both", why=why, hint=hint) for name in ("replication", "database heartbeat")]
-        return [*checks, Check(promises=("replication", "database heartbeat"), where="both", look=lambda: unsaid)]
-    here = surface.in_region(writer)
-    there = next(each for each in surface.regions if each is not here)
-    across = partial(_look_across, here, there, ask_in, pause)
-    event = partial(_look_at_event, here, there, ask_in, pause)
+        why, hint = "the writer is unknown", "Check `status`."
+        results = [unknown(name, "both", why=why, hint=hint) for name in ("replication", "database heartbeat")]
+        return [*checks, Check(names=("replication", "database heartbeat"), where="both", run=lambda: results)]
+    here = resources.in_region(writer)
+    there = next(each for each in resources.regions if each is not here)
+    across = partial(_read_across, here, there, read_api_for, pause)
+    event = partial(_read_event, here, there, read_api_for, pause)
     return [
         *checks,
-        Check(promises=("replication",), where="both", look=across),
-        Check(promises=("database heartbeat",), where="both", look=event),
+        Check(names=("replication",), where="both", run=across),
+        Check(names=("database heartbeat",), where="both", run=event),
     ]
 
 
-def invoke(ask_in: ReadApiFactory, here: RegionSurface, request: Mapping[str, object]) -> Mapping[str, Any]:
-    """Ask a region's health_check.
+def invoke(read_api_for: ReadApiFactory, here: RegionResources, request: Mapping[str, object]) -> Mapping[str, Any]:
+    """Invoke a region's health_check.
 
     Raises:
-        AwsError: it could not be called, or ended in an error.
+        AwsError: the call or the function failed.
     """
-    answer = ask_in(here.region).ask(
+    answer = read_api_for(here.region).read(
         "lambda", "invoke", FunctionName=here.health_check, Payload=json.dumps(request).encode("utf-8")
     )
     payload = answer.get("Payload")
     if answer.get("FunctionError") or not isinstance(payload, Mapping):
-        said = payload.get("errorMessage") if isinstance(payload, Mapping) else payload
-        raise AwsError(f"{here.health_check} of {here.region} failed: {said}", hint=PROBE_CURE)
+        message = payload.get("errorMessage") if isinstance(payload, Mapping) else payload
+        raise AwsError(f"{here.health_check} of {here.region} failed: {message}", hint=PROBE_HINT)
     return payload
 
 
-def probe(ask_in: ReadApiFactory, here: RegionSurface, *targets: Mapping[str, object]) -> list[Mapping[str, Any]]:
-    """Return what a region's health_check says of these targets, one for each. Raises AwsError."""
-    answer = invoke(ask_in, here, {"targets": list(targets), "deadline_ms": PROBE_DEADLINE_MS})
+def probe(
+    read_api_for: ReadApiFactory, here: RegionResources, *targets: Mapping[str, object]
+) -> list[Mapping[str, Any]]:
+    """Return the result of a region's health_check for each target. Raises AwsError."""
+    answer = invoke(read_api_for, here, {"targets": list(targets), "deadline_ms": PROBE_DEADLINE_MS})
     probes = list(answer.get("probes", []))
     if len(probes) != len(targets):
         raise AwsError(
-            f"{here.health_check} of {here.region}: {len(probes)} of {len(targets)} answers", hint=PROBE_CURE
+            f"{here.health_check} of {here.region}: {len(probes)} of {len(targets)} answers", hint=PROBE_HINT
         )
     return probes
 
 
-def target(cluster: RegionSurface, *, is_writer: bool, sources: bool = False) -> dict[str, object]:
-    """Return a cluster as the function takes it: the writer by its cluster endpoint, a standby by its readers'."""
+def target(cluster: RegionResources, *, is_writer: bool, sources: bool = False) -> dict[str, object]:
+    """Return a cluster in the function's format: the writer by its cluster endpoint, a standby by its reader endpoint."""
     return {
         "cluster": cluster.cluster_id,
         "region": cluster.region,
@@ -91,124 +91,130 @@ def target(cluster: RegionSurface, *, is_writer: bool, sources: bool = False) ->
     }
 
 
-def _look_at_paths(
-    surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory, writer: str | None
-) -> list[Finding]:
-    targets = [target(each, is_writer=each.region == writer) for each in surface.regions]
-    return [judge_paths(here.region, probe(ask_in, here, *targets))]
+def _read_paths(
+    resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory, writer: str | None
+) -> list[CheckResult]:
+    targets = [target(each, is_writer=each.region == writer) for each in resources.regions]
+    return [check_paths(here.region, probe(read_api_for, here, *targets))]
 
 
-def judge_paths(where: str, probes: Sequence[Mapping[str, Any]]) -> Finding:
-    """Return whether the probe reaches both databases from here, over TLS, with its own IAM log-in."""
+def check_paths(where: str, probes: Sequence[Mapping[str, Any]]) -> CheckResult:
+    """Check that health_check reaches both databases over TLS with its IAM login."""
     problems = [f"{each['cluster']}: {each['failure']}" for each in probes if each.get("failure")]
     problems += [
         f"{each['cluster']}: not reachable" for each in probes if not each.get("failure") and not each.get("reachable")
     ]
     evidence = ", ".join(f"{each['cluster']} in {each.get('connect_ms')} ms" for each in probes)
-    return judged("probes", where, problems=problems, evidence=evidence, hint=PROBE_CURE)
+    return check_result("probes", where, problems=problems, evidence=evidence, hint=PROBE_HINT)
 
 
-def _look_across(
-    here: RegionSurface, there: RegionSurface, ask_in: ReadApiFactory, pause: Callable[[float], None]
-) -> list[Finding]:
-    """Let the writer's region write a heartbeat, and wait until the standby's region reads it, or a newer one."""
-    (written,) = probe(ask_in, here, target(here, is_writer=True))
+def _read_across(
+    here: RegionResources, there: RegionResources, read_api_for: ReadApiFactory, pause: Callable[[float], None]
+) -> list[CheckResult]:
+    """Write a heartbeat in the writer's region, and wait until the standby's region reads it or a newer one."""
+    (written,) = probe(read_api_for, here, target(here, is_writer=True))
     if written.get("heartbeat_write_ms") is None or not written.get("heartbeat_at"):
-        return [judge_across(here.region, there.region, written, None)]
+        return [check_replication(here.region, there.region, written, None)]
     read: Mapping[str, Any] = {}
     for attempt in range(ARRIVAL_TRIES):
         if attempt:
             pause(ARRIVAL_PAUSE_SECONDS)
-        (read,) = probe(ask_in, there, target(there, is_writer=False))
+        (read,) = probe(read_api_for, there, target(there, is_writer=False))
         if _is_as_new(read.get("heartbeat_at"), str(written["heartbeat_at"])):
             break
-    return [judge_across(here.region, there.region, written, read)]
+    return [check_replication(here.region, there.region, written, read)]
 
 
 def _is_as_new(read: object, written: str) -> bool:
     return isinstance(read, str) and datetime.fromisoformat(read) >= datetime.fromisoformat(written)
 
 
-def judge_across(here: str, there: str, written: Mapping[str, Any], read: Mapping[str, Any] | None) -> Finding:
-    """Return whether a heartbeat that was written in the writer's region has arrived in the standby's."""
-    hint = "Look at the lag in `status`; if the standby does not catch up, the runbook says what to do about `lag-unknown`."
+def check_replication(here: str, there: str, written: Mapping[str, Any], read: Mapping[str, Any] | None) -> CheckResult:
+    """Check that a heartbeat written in the writer's region has arrived in the standby's."""
+    hint = "Check the lag in `status`. If the standby does not catch up, see `lag-unknown` in the runbook."
     if read is None:
-        why = written.get("failure") or "it was not written: the database there is read-only"
-        return judged("replication", "both", problems=[f"{here}: {why}"], evidence="", hint=PROBE_CURE)
+        why = written.get("failure") or "no heartbeat was written: the database is read-only"
+        return check_result("replication", "both", problems=[f"{here}: {why}"], evidence="", hint=PROBE_HINT)
     at, seen = written["heartbeat_at"], read.get("heartbeat_at")
     if not _is_as_new(seen, at):
-        why = read.get("failure") or f"the newest there is of {seen or 'never'}"
-        return judged(
-            "replication", "both", problems=[f"{there} has not the heartbeat of {at}: {why}"], evidence="", hint=hint
+        why = read.get("failure") or f"the newest is of {seen or 'never'}"
+        return check_result(
+            "replication",
+            "both",
+            problems=[f"{there} does not have the heartbeat of {at}: {why}"],
+            evidence="",
+            hint=hint,
         )
     lag = "" if read.get("replication_lag_ms") is None else f"; lag {read['replication_lag_ms']:g} ms"
     evidence = f"written in {here} in {written['heartbeat_write_ms']:g} ms at {at}, read in {there} as of {seen}{lag}"
-    return judged("replication", "both", problems=[], evidence=evidence, hint=hint)
+    return check_result("replication", "both", problems=[], evidence=evidence, hint=hint)
 
 
-def _look_at_event(
-    here: RegionSurface, there: RegionSurface, ask_in: ReadApiFactory, pause: Callable[[float], None]
-) -> list[Finding]:
-    asked = target(there, is_writer=False, sources=True)
-    (before,) = probe(ask_in, there, asked)
+def _read_event(
+    here: RegionResources, there: RegionResources, read_api_for: ReadApiFactory, pause: Callable[[float], None]
+) -> list[CheckResult]:
+    standby = target(there, is_writer=False, sources=True)
+    (before,) = probe(read_api_for, there, standby)
     pause(EVENT_PAUSE_SECONDS)
-    (after,) = probe(ask_in, there, asked)
-    return [judge_event(here.region, there.region, before, after)]
+    (after,) = probe(read_api_for, there, standby)
+    return [check_event(here.region, there.region, before, after)]
 
 
-def judge_event(here: str, there: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Finding:
-    """Return whether the writer's database writes heartbeats by itself: its own row advances, as the standby sees it."""
+def check_event(here: str, there: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> CheckResult:
+    """Check that the writer's database writes heartbeats by itself, as the standby reads them."""
     problem = next((str(each["failure"]) for each in (before, after) if each.get("failure")), None)
     name = "database heartbeat"
     if problem is not None:
-        return unknown(name, "both", why=f"{there}: {problem}", hint=PROBE_CURE)
+        return unknown(name, "both", why=f"{there}: {problem}", hint=PROBE_HINT)
     first, second = ((each.get("heartbeat_sources") or {}).get(DATABASE) for each in (before, after))
     problems = []
     if second is None:
-        problems.append(f"{here}'s database has never written one by itself")
+        problems.append(f"{here}'s database has never written a heartbeat")
     elif first is not None and not datetime.fromisoformat(second) > datetime.fromisoformat(first):
-        problems.append(f"{here}'s database does not go on: still {second} after {EVENT_PAUSE_SECONDS:g} s")
-    hint = "event_scheduler must be ON, and the event failover.heartbeat_of_the_database enabled: `pulumi up` makes it anew."
-    return judged(name, "both", problems=problems, evidence=f"{first} -> {second} in {there}", hint=hint)
+        problems.append(f"{here}'s database has stopped writing: still {second} after {EVENT_PAUSE_SECONDS:g} s")
+    hint = "event_scheduler must be ON, and the event failover.heartbeat_of_the_database enabled: `pulumi up` creates it again."
+    return check_result(name, "both", problems=problems, evidence=f"{first} -> {second} in {there}", hint=hint)
 
 
-def _look_at_names(
-    surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory, writer: str | None
-) -> list[Finding]:
-    answer = resolve(surface, here, ask_in)
-    return [judge_names(surface, here.region, answer, writer)]
+def _read_names(
+    resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory, writer: str | None
+) -> list[CheckResult]:
+    answer = resolve(resources, here, read_api_for)
+    return [check_names(resources, here.region, answer, writer)]
 
 
-def resolve(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> list[Mapping[str, Any]]:
-    """Return what the writer's name and both cluster endpoints lead to in a region's VPC, in this order. Raises AwsError."""
-    names = [surface.writer_name, *(each.writer_endpoint for each in surface.regions)]
+def resolve(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> list[Mapping[str, Any]]:
+    """Return the addresses of the writer's name and of both cluster endpoints in a region's VPC. Raises AwsError."""
+    names = [resources.writer_name, *(each.writer_endpoint for each in resources.regions)]
     request = {"names": names, "port": here.port, "deadline_ms": PROBE_DEADLINE_MS}
-    return list(invoke(ask_in, here, request).get("names", []))
+    return list(invoke(read_api_for, here, request).get("names", []))
 
 
-def leads_to(surface: StackResources, answer: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the region whose cluster endpoint has the addresses of the writer's name; None for none of them."""
+def resolved_region(resources: StackResources, answer: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the region whose cluster endpoint has the addresses of the writer's name, or None."""
     name, *endpoints = answer
-    for here, endpoint in zip(surface.regions, endpoints, strict=True):
+    for here, endpoint in zip(resources.regions, endpoints, strict=True):
         if name.get("addresses") and name["addresses"] == endpoint.get("addresses"):
             return here.region
     return None
 
 
-def judge_names(
-    surface: StackResources, where: str, answer: Sequence[Mapping[str, Any]], writer: str | None
-) -> Finding:
-    """Return whether the writer's name leads to the writer, as the VPC here resolves it."""
-    if len(answer) != 1 + len(surface.regions):
-        return unknown("dns", where, why=f"{len(answer)} answers for three names", hint=PROBE_CURE)
-    name, leads = answer[0], leads_to(surface, answer)
-    hint = "It follows a change of roles within two minutes; after that look at the finding on health checks."
-    if leads is None:
-        why = name.get("failure") or f"{', '.join(name.get('addresses', []))} is neither cluster's address"
-        return judged("dns", where, problems=[f"{surface.writer_name}: {why}"], evidence="", hint=hint)
+def check_names(
+    resources: StackResources, where: str, answer: Sequence[Mapping[str, Any]], writer: str | None
+) -> CheckResult:
+    """Check that the writer's name resolves to the writer in this region's VPC."""
+    if len(answer) != 1 + len(resources.regions):
+        return unknown("dns", where, why=f"{len(answer)} answers to three names", hint=PROBE_HINT)
+    name, region = answer[0], resolved_region(resources, answer)
+    hint = "DNS follows a change of roles within two minutes. After that, see the result of the health checks."
+    if region is None:
+        why = name.get("failure") or f"{', '.join(name.get('addresses', []))} is not an address of either cluster"
+        return check_result("dns", where, problems=[f"{resources.writer_name}: {why}"], evidence="", hint=hint)
     if writer is None:
-        why = f"{surface.writer_name} leads to {leads}; nobody says who is the writer"
-        return unknown("dns", where, why=why, hint="Look at `status`.")
-    problems = [] if leads == writer else [f"{surface.writer_name} leads to {leads}, the writer is in {writer}"]
-    evidence = f"{surface.writer_name} leads to {leads}, the writer ({', '.join(name['addresses'])})"
-    return judged("dns", where, problems=problems, evidence=evidence, hint=hint)
+        why = f"{resources.writer_name} resolves to {region}; the writer is unknown"
+        return unknown("dns", where, why=why, hint="Check `status`.")
+    problems = (
+        [] if region == writer else [f"{resources.writer_name} resolves to {region}, but the writer is in {writer}"]
+    )
+    evidence = f"{resources.writer_name} resolves to {region}, the writer ({', '.join(name['addresses'])})"
+    return check_result("dns", where, problems=problems, evidence=evidence, hint=hint)

@@ -1,7 +1,6 @@
-"""What a look at one promise brought: passed, failed or unknown, with the evidence and the hint.
+"""The result of a check: passed, failed or unknown, with evidence and a hint.
 
-Owns the words of a finding, their order and what they are worth together. Does no I/O. Invariant: what could not be
-looked at is `unknown`, with the reason, and never counts as passed.
+A check that could not be made is `unknown` with the reason, and never counts as passed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,7 @@ from operations.support.errors import ExitCode
 
 
 class Verdict(StrEnum):
-    """What a check found."""
+    """The verdict of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -20,21 +19,21 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """The end of one check."""
+class CheckResult:
+    """The result of one check."""
 
     check: str
-    """The promise in a word or two, the same in both regions."""
+    """The name of the check, the same in both regions."""
     where: str
-    """The region, or `both` for what the regions have together."""
+    """The region, `both`, or `global`."""
     verdict: Verdict
     evidence: str
-    """What was seen, or why nothing was."""
+    """What was found, or why it could not be read."""
     hint: str = ""
-    """What to do about it; empty when it passed."""
+    """What to do; empty if the check passed."""
 
     def to_json(self) -> dict[str, object]:
-        """Return the finding as a flat object."""
+        """Return the result as a flat object."""
         return {
             "check": self.check,
             "where": self.where,
@@ -44,49 +43,49 @@ class Finding:
         }
 
     def row(self, *, with_hint: bool) -> tuple[str, str, str, str]:
-        """Return the finding as a line of a table."""
-        evidence = f"{self.evidence}\nCure: {self.hint}" if self.hint and with_hint else self.evidence
+        """Return the result as a row of a table."""
+        evidence = f"{self.evidence}\nHint: {self.hint}" if self.hint and with_hint else self.evidence
         return self.check, self.where, str(self.verdict), evidence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One look at AWS, and the promises that it decides."""
+    """Calls to AWS that decide one or more named checks."""
 
-    promises: tuple[str, ...]
-    """The names of its findings: each becomes unknown when the look fails."""
+    names: tuple[str, ...]
+    """The names of the results: each becomes unknown if `run` fails."""
     where: str
-    look: Callable[[], Sequence[Finding]]
-    """Ask and judge. Raises OperationError when it can't be looked."""
+    run: Callable[[], Sequence[CheckResult]]
+    """Return the results. Raises OperationError if AWS cannot be read."""
 
 
-def judged(name: str, where: str, *, problems: Iterable[str], evidence: str, hint: str) -> Finding:
-    """Return passed when there is no problem, else failed with all of them."""
+def check_result(name: str, where: str, *, problems: Iterable[str], evidence: str, hint: str) -> CheckResult:
+    """Return passed if there is no problem, else failed with all problems."""
     found = "; ".join(problems)
     if found:
-        return Finding(check=name, where=where, verdict=Verdict.FAILED, evidence=found, hint=hint)
-    return Finding(check=name, where=where, verdict=Verdict.PASSED, evidence=evidence)
+        return CheckResult(check=name, where=where, verdict=Verdict.FAILED, evidence=found, hint=hint)
+    return CheckResult(check=name, where=where, verdict=Verdict.PASSED, evidence=evidence)
 
 
-def unknown(name: str, where: str, *, why: str, hint: str) -> Finding:
-    """Return that nothing can be said, and why."""
-    return Finding(check=name, where=where, verdict=Verdict.UNKNOWN, evidence=why, hint=hint)
+def unknown(name: str, where: str, *, why: str, hint: str) -> CheckResult:
+    """Return unknown with the reason."""
+    return CheckResult(check=name, where=where, verdict=Verdict.UNKNOWN, evidence=why, hint=hint)
 
 
-def counts(findings: Sequence[Finding]) -> dict[str, int]:
-    """Return how many findings there are of each verdict."""
-    return {str(verdict): sum(each.verdict is verdict for each in findings) for verdict in Verdict}
+def counts(results: Sequence[CheckResult]) -> dict[str, int]:
+    """Return the number of results by verdict."""
+    return {str(verdict): sum(each.verdict is verdict for each in results) for verdict in Verdict}
 
 
-def exit_code(findings: Sequence[Finding]) -> ExitCode:
-    """Return 6 when anything failed, 4 when nothing at all could be looked at, else 0."""
-    if any(each.verdict is Verdict.FAILED for each in findings):
+def exit_code(results: Sequence[CheckResult]) -> ExitCode:
+    """Return 6 if a check failed, 4 if all are unknown, else 0."""
+    if any(each.verdict is Verdict.FAILED for each in results):
         return ExitCode.FAILED
-    if all(each.verdict is Verdict.UNKNOWN for each in findings):
+    if all(each.verdict is Verdict.UNKNOWN for each in results):
         return ExitCode.AWS
     return ExitCode.DONE
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """Return the counts in words; the unknown ones are never left out."""
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts(findings).items())
+def summary(results: Sequence[CheckResult]) -> str:
+    """Return the counts in words, including zeros."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts(results).items())

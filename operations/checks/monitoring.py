@@ -1,7 +1,6 @@
-"""What the system promises of its watch: a beating controller, its schedule, alarms with data, DNS checks, encryption.
+"""Checks of the controller, its schedule, alarms and their data, health checks, secrets, table, topic and logs.
 
-Owns the judgement of what stands around the database, and which questions it takes. Does no I/O but through the ports.
-Invariant: what AWS does not say is unknown, never passed; no secret's value is looked at.
+A property that AWS does not return is unknown, never passed. The value of a secret is not read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,101 +11,112 @@ from typing import Any
 from functions.failover_controller.model import State, Switch
 from operations.aws.ports import RegionApi
 from operations.aws.read_ports import Answer, ReadApiFactory
-from operations.aws.table_items import STATE, SWITCH, Parsed, is_armed, parse_state, parse_switch
+from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
+    STATE,
+    SWITCH,
+    ParsedItem,
+    describe_switch,
+    is_armed,
+    parse_state,
+    parse_switch,
+)
 from operations.checks.database import DRIFT
-from operations.checks.finding import Check, Finding, judged, unknown
-from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS
-from operations.commands.arm_plan import describe
-from operations.stack.resources import ROLE_ALARMS, RegionSurface, StackResources
+from operations.checks.finding import Check, CheckResult, check_result, unknown
+from operations.stack.resources import ROLE_ALARMS, RegionResources, StackResources
 from operations.support.times import age_text
 
 ROUTE_53_REGION = "us-east-1"
-"""Where Route 53's control plane and the metrics of its health checks are. Source: Monitoring health checks, Route 53."""
+"""The region of Route 53's control plane and metrics. Source: Monitoring health checks, Route 53."""
 LAG_ALARMS = ("replication-lag", "rpo-lag")
-"""The metrics that only the standby's region has. Source: Monitoring an Amazon Aurora global database."""
+"""Alarms on metrics that only the standby's region has. Source: Monitoring an Amazon Aurora global database."""
 HEALTH_MINUTES = 5
 DATA_WITHIN = timedelta(minutes=15)
 
 
 def watch_checks(
-    surface: StackResources, ask_in: ReadApiFactory, apis: Mapping[str, RegionApi], writer: str | None, now: datetime
+    resources: StackResources,
+    read_api_for: ReadApiFactory,
+    apis: Mapping[str, RegionApi],
+    writer: str | None,
+    now: datetime,
 ) -> list[Check]:
-    """Return the looks at what watches, in both regions; `writer` is the writer's region, if it is known."""
+    """Return the checks of the monitoring in both regions; `writer` is the writer's region, if known."""
     checks = []
-    for here in surface.regions:
-        ask = ask_in(here.region)
-        looks: list[tuple[tuple[str, ...], Any]] = [
-            (("controller", "armed"), partial(_look_at_controller, here, apis[here.region], now)),
-            (("schedule",), partial(_look_at_schedule, here, ask)),
-            (("alarms", "alarm data"), partial(_look_at_alarms, here, ask, writer, now)),
-            (("secret",), partial(_look_at_secret, here, ask)),
-            (("state table",), partial(_look_at_table, here, ask, surface.is_production)),
-            (("topic",), partial(_look_at_topic, here, ask)),
-            (("logs",), partial(_look_at_logs, here, ask)),
+    for here in resources.regions:
+        api = read_api_for(here.region)
+        runs: list[tuple[tuple[str, ...], Any]] = [
+            (("controller", "armed"), partial(_read_controller, here, apis[here.region], now)),
+            (("schedule",), partial(_read_schedule, here, api)),
+            (("alarms", "alarm data"), partial(_read_alarms, here, api, writer, now)),
+            (("secret",), partial(_read_secret, here, api)),
+            (("state table",), partial(_read_table, here, api, resources.is_production)),
+            (("topic",), partial(_read_topic, here, api)),
+            (("logs",), partial(_read_logs, here, api)),
         ]
-        checks += [Check(promises=promises, where=here.region, look=look) for promises, look in looks]
-    replica = partial(_look_at_replica, surface, ask_in)
-    checks.append(Check(promises=("secret replica",), where="both", look=replica))
-    dns = partial(_look_at_health_checks, surface, ask_in(ROUTE_53_REGION), writer, now)
-    checks.append(Check(promises=("health checks",), where="global", look=dns))
+        checks += [Check(names=names, where=here.region, run=run) for names, run in runs]
+    replica = partial(_read_replica, resources, read_api_for)
+    checks.append(Check(names=("secret replica",), where="both", run=replica))
+    dns = partial(_read_health_checks, resources, read_api_for(ROUTE_53_REGION), writer, now)
+    checks.append(Check(names=("health checks",), where="global", run=dns))
     return checks
 
 
-def _look_at_controller(here: RegionSurface, api: RegionApi, now: datetime) -> list[Finding]:
+def _read_controller(here: RegionResources, api: RegionApi, now: datetime) -> list[CheckResult]:
     items = api.read_items([STATE, SWITCH])
     return [
-        judge_controller(here.region, parse_state(items[STATE]), now),
-        judge_armed(here.region, parse_switch(items[SWITCH]), now),
+        check_controller(here.region, parse_state(items[STATE]), now),
+        check_armed(here.region, parse_switch(items[SWITCH]), now),
     ]
 
 
-def judge_controller(where: str, state: Parsed[State], now: datetime) -> Finding:
-    """Return whether the controller cycles and has nothing on its mind."""
+def check_controller(where: str, state: ParsedItem[State], now: datetime) -> CheckResult:
+    """Check that the controller runs and that no outage, attempt or decision is open."""
     value, problems, age = state.value, [], None
     if state.problem is not None:
         problems.append(f"its state is {state.problem}")
     elif value is None or value.cycle_at is None:
-        problems.append("it has never beaten")
+        problems.append("it has never run")
     else:
         age = (now - value.cycle_at).total_seconds()
         if age > CONTROLLER_SILENT_SECONDS:
             problems.append(f"its last cycle is {age_text(age)} old")
         if value.dead_since is not None:
-            problems.append("it counts the writer as dead")
+            problems.append("it counts the writer as unreachable")
         if value.attempt is not None:
-            problems.append("a failover of its own is under way")
+            problems.append("its failover is in progress")
         if value.pending is not None:
-            problems.append(f"the decision {value.pending.id} waits for an answer")
+            problems.append(f"decision {value.pending.id} waits for an answer")
     evidence = "" if age is None else f"last cycle {age_text(age)} ago"
-    hint = f"Look at `status --region {where}` and at the log of the controller there."
-    return judged("controller", where, problems=problems, evidence=evidence, hint=hint)
+    hint = f"Check `status --region {where}` and the log of the controller."
+    return check_result("controller", where, problems=problems, evidence=evidence, hint=hint)
 
 
-def judge_armed(where: str, switch: Parsed[Switch], now: datetime) -> Finding:
-    """Return whether the controller may act."""
+def check_armed(where: str, switch: ParsedItem[Switch], now: datetime) -> CheckResult:
+    """Check that the controller may act."""
     armed = switch.problem is None and is_armed(switch.value, now)
-    text = describe(switch, now)
-    hint = 'When the work is done: `arm --reason "..."`.'
-    return judged("armed", where, problems=[] if armed else [text], evidence=text, hint=hint)
+    text = describe_switch(switch, now)
+    hint = 'After the maintenance, run `arm --reason "..."`.'
+    return check_result("armed", where, problems=[] if armed else [text], evidence=text, hint=hint)
 
 
-def _look_at_schedule(here: RegionSurface, ask: Any) -> list[Finding]:
-    return [judge_schedule(here.region, ask.ask("scheduler", "get_schedule", Name=here.controller), here.controller)]
+def _read_schedule(here: RegionResources, api: Any) -> list[CheckResult]:
+    return [check_schedule(here.region, api.read("scheduler", "get_schedule", Name=here.controller), here.controller)]
 
 
-def judge_schedule(where: str, schedule: Answer, controller: str) -> Finding:
-    """Return whether the schedule starts this controller."""
+def check_schedule(where: str, schedule: Answer, controller: str) -> CheckResult:
+    """Check that the schedule starts this controller."""
     target = str((schedule.get("Target") or {}).get("Arn", ""))
     problems = [] if schedule.get("State") == "ENABLED" else [f"it is {schedule.get('State')}"]
     if not target.endswith(f":function:{controller}"):
         problems.append(f"it starts {target or 'nothing'}")
     evidence = f"enabled, {schedule.get('ScheduleExpression')}, starts {controller}"
-    return judged("schedule", where, problems=problems, evidence=evidence, hint=DRIFT)
+    return check_result("schedule", where, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
+def _read_alarms(here: RegionResources, api: Any, writer: str | None, now: datetime) -> list[CheckResult]:
     names = list(here.alarm_names)
-    found = ask.ask_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names)
+    found = api.read_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names)
     queries = [
         {
             "Id": f"m{number}",
@@ -118,7 +128,7 @@ def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: date
         }
         for number, alarm in enumerate(found)
     ]
-    results = ask.ask_all(
+    results = api.read_all(
         "cloudwatch",
         "get_metric_data",
         "MetricDataResults",
@@ -129,171 +139,179 @@ def _look_at_alarms(here: RegionSurface, ask: Any, writer: str | None, now: date
     filled = {each["Id"] for each in results if each.get("Values")}
     silent = [alarm for number, alarm in enumerate(found) if f"m{number}" not in filled]
     return [
-        judge_alarms(here.region, names, found),
-        judge_alarm_data(here.region, silent, len(found), now, may_lack_lag=writer in (None, here.region)),
+        check_alarms(here.region, names, found),
+        check_alarm_data(here.region, silent, len(found), now, may_lack_lag=writer in (None, here.region)),
     ]
 
 
-def judge_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> Finding:
-    """Return whether every alarm exists and acts, and none is on that is no role."""
+def check_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> CheckResult:
+    """Check that every alarm exists, has enabled actions, and is not in ALARM unless it shows a role."""
     states = {str(each["AlarmName"]): each for each in found}
     problems = [f"{name} does not exist" for name in names if name not in states]
     for name, alarm in states.items():
-        if alarm.get("StateValue") == "ALARM" and not tells_a_role(name):
-            problems.append(f"{name} is on: {alarm.get('StateReason') or 'no reason given'}")
+        if alarm.get("StateValue") == "ALARM" and not shows_role(name):
+            problems.append(f"{name} is in ALARM: {alarm.get('StateReason') or 'no reason given'}")
         if alarm.get("ActionsEnabled") is False:
-            problems.append(f"{name} tells nobody: its actions are off")
-    hint = "An alarm that is on has a page in the runbook; one that is missing or mute: `pulumi up`."
-    evidence = f"{len(states)} alarms, none on but the role's"
-    return judged("alarms", where, problems=problems, evidence=evidence, hint=hint)
+            problems.append(f"{name} notifies no one: its actions are disabled")
+    hint = "The runbook has a page for each alarm. `pulumi up` restores a missing alarm and its actions."
+    evidence = f"{len(states)} alarms, none in ALARM except the role's"
+    return check_result("alarms", where, problems=problems, evidence=evidence, hint=hint)
 
 
-def judge_alarm_data(where: str, silent: Sequence[Answer], count: int, now: datetime, *, may_lack_lag: bool) -> Finding:
-    """Return whether the metrics behind the alarms have data: an alarm on a metric that nobody publishes is never on.
+def check_alarm_data(
+    where: str, silent: Sequence[Answer], count: int, now: datetime, *, may_lack_lag: bool
+) -> CheckResult:
+    """Check that the metrics of the alarms have data: an alarm on a metric without data never changes.
 
-    `silent` are the alarms whose metric had none in `DATA_WITHIN`; those that are younger than that can't be told yet.
+    `silent` are the alarms whose metric had no data within `DATA_WITHIN`; younger alarms are unknown.
     """
-    wanting = [each for each in silent if not (may_lack_lag and is_about_lag(str(each["AlarmName"])))]
-    old = [each for each in wanting if now - each.get("AlarmConfigurationUpdatedTimestamp", now) > DATA_WITHIN]
+    without_data = [each for each in silent if not (may_lack_lag and is_about_lag(str(each["AlarmName"])))]
+    old = [each for each in without_data if now - each.get("AlarmConfigurationUpdatedTimestamp", now) > DATA_WITHIN]
     minutes = DATA_WITHIN.total_seconds() / 60
     hint = (
-        "A new stack needs some minutes; after that, the metric's name or dimensions are wrong, or nobody publishes it."
+        "A new stack needs some minutes. After that, the metric's name or dimensions are wrong, or it is not published."
     )
-    if wanting and not old:
-        names = ", ".join(str(each["AlarmName"]) for each in wanting)
-        why = f"no data yet behind {names}: the alarms are younger than {minutes:g} minutes"
+    if without_data and not old:
+        names = ", ".join(str(each["AlarmName"]) for each in without_data)
+        why = f"no data yet for {names}: the alarms are younger than {minutes:g} minutes"
         return unknown("alarm data", where, why=why, hint=hint)
-    problems = [f"nothing behind {each['AlarmName']} in {minutes:g} minutes" for each in old]
-    return judged("alarm data", where, problems=problems, evidence=f"all {count} have data", hint=hint)
+    problems = [f"no data for {each['AlarmName']} in {minutes:g} minutes" for each in old]
+    return check_result("alarm data", where, problems=problems, evidence=f"all {count} have data", hint=hint)
 
 
-def tells_a_role(alarm_name: str) -> bool:
-    """Whether an alarm tells which role the region has, and so is on without a fault."""
+def shows_role(alarm_name: str) -> bool:
+    """Return whether an alarm shows the region's role, and is in ALARM without a fault."""
     return any(f"-{role}-" in alarm_name for role in ROLE_ALARMS)
 
 
 def is_about_lag(alarm_name: str) -> bool:
-    """Whether an alarm watches a metric that only the standby's region has."""
+    """Return whether an alarm is on a metric that only the standby's region has."""
     return any(f"-{lag}-" in alarm_name for lag in LAG_ALARMS)
 
 
-def _look_at_secret(here: RegionSurface, ask: Any) -> list[Finding]:
-    described = ask.ask("secretsmanager", "describe_secret", SecretId=here.secret_arn)
-    # The adapter drops the value: that there is one is all that gets here.
-    value = ask.ask("secretsmanager", "get_secret_value", SecretId=here.secret_arn)
-    return [judge_secret(here, described, is_readable=bool(value.get("IsReadable")))]
+def _read_secret(here: RegionResources, api: Any) -> list[CheckResult]:
+    described = api.read("secretsmanager", "describe_secret", SecretId=here.secret_arn)
+    # The API class drops the value and returns only whether it exists.
+    value = api.read("secretsmanager", "get_secret_value", SecretId=here.secret_arn)
+    return [check_secret(here, described, is_readable=bool(value.get("IsReadable")))]
 
 
-def judge_secret(here: RegionSurface, described: Answer, *, is_readable: bool) -> Finding:
-    """Return whether the master user's secret can be read here, under this region's own key."""
+def check_secret(here: RegionResources, described: Answer, *, is_readable: bool) -> CheckResult:
+    """Check that the master user's secret is readable and encrypted with this region's key."""
     problems = [] if is_readable else ["it has no value"]
     if described.get("KmsKeyId") != here.key_arn:
-        problems.append(f"it is under {described.get('KmsKeyId')}, not under this region's key")
+        problems.append(f"it is encrypted with {described.get('KmsKeyId')}, not with this region's key")
     if described.get("DeletedDate"):
         problems.append("it is scheduled for deletion")
-    evidence = "readable, under this region's key"
-    return judged("secret", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+    evidence = "readable, encrypted with this region's key"
+    return check_result("secret", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_replica(surface: StackResources, ask_in: ReadApiFactory) -> list[Finding]:
+def _read_replica(resources: StackResources, read_api_for: ReadApiFactory) -> list[CheckResult]:
     versions: dict[str, str | None] = {}
     replicas: list[Answer] = []
-    for here in surface.regions:
-        described = ask_in(here.region).ask("secretsmanager", "describe_secret", SecretId=here.secret_arn)
+    for here in resources.regions:
+        described = read_api_for(here.region).read("secretsmanager", "describe_secret", SecretId=here.secret_arn)
         stages = described.get("VersionIdsToStages") or {}
         versions[here.region] = next((each for each, names in stages.items() if "AWSCURRENT" in names), None)
-        if here is surface.home:
+        if here is resources.primary:
             replicas = described.get("ReplicationStatus") or []
-    return [judge_replica(surface, versions, replicas)]
+    return [check_replica(resources, versions, replicas)]
 
 
-def judge_replica(surface: StackResources, versions: Mapping[str, str | None], replicas: Sequence[Answer]) -> Finding:
-    """Return whether the replica has the same current version, and Secrets Manager says that it is in sync."""
+def check_replica(
+    resources: StackResources, versions: Mapping[str, str | None], replicas: Sequence[Answer]
+) -> CheckResult:
+    """Check that the replica has the same current version and is in sync according to Secrets Manager."""
     statuses = {str(each.get("Region")): each for each in replicas}
-    away = next(each.region for each in surface.regions if each is not surface.home)
-    status = statuses.get(away, {})
+    standby = next(each.region for each in resources.regions if each is not resources.primary)
+    status = statuses.get(standby, {})
     problems = []
     if status.get("Status") != "InSync":
-        problems.append(f"the replica in {away} is {status.get('Status') or 'not there'}{_said(status)}")
+        problems.append(f"the replica in {standby} is {status.get('Status') or 'missing'}{_message(status)}")
     if None in versions.values() or len(set(versions.values())) != 1:
         problems.append(f"the current versions differ: {', '.join(f'{k} {v}' for k, v in versions.items())}")
-    hint = (
-        "Secrets Manager repeats a replication by itself; if not: `replicate-secret-to-regions` with the region's key."
+    hint = "Secrets Manager retries a replication. If it does not, run `replicate-secret-to-regions` with the region's key."
+    return check_result(
+        "secret replica", "both", problems=problems, evidence=f"{standby} is in sync, same version", hint=hint
     )
-    return judged("secret replica", "both", problems=problems, evidence=f"{away} is in sync, same version", hint=hint)
 
 
-def _said(status: Answer) -> str:
+def _message(status: Answer) -> str:
     return f" ({status['StatusMessage']})" if status.get("StatusMessage") else ""
 
 
-def _look_at_table(here: RegionSurface, ask: Any, is_production: bool) -> list[Finding]:
-    table = ask.ask("dynamodb", "describe_table", TableName=here.table_name)["Table"]
-    return [judge_table(here, table, is_production=is_production)]
+def _read_table(here: RegionResources, api: Any, is_production: bool) -> list[CheckResult]:
+    table = api.read("dynamodb", "describe_table", TableName=here.table_name)["Table"]
+    return [check_table(here, table, is_production=is_production)]
 
 
-def judge_table(here: RegionSurface, table: Answer, *, is_production: bool) -> Finding:
-    """Return whether the table of state, lock and history is under this region's key, and protected in production."""
+def check_table(here: RegionResources, table: Answer, *, is_production: bool) -> CheckResult:
+    """Check that the state table is encrypted with this region's key, and protected in production."""
     sse = table.get("SSEDescription") or {}
     problems = [] if table.get("TableStatus") == "ACTIVE" else [f"it is {table.get('TableStatus')}"]
     if sse.get("KMSMasterKeyArn") != here.key_arn:
-        problems.append(f"it is under {sse.get('KMSMasterKeyArn') or 'a key of AWS'}, not under this region's key")
+        problems.append(
+            f"it is encrypted with {sse.get('KMSMasterKeyArn') or 'a key of AWS'}, not with this region's key"
+        )
     if is_production and not table.get("DeletionProtectionEnabled"):
         problems.append("a production table without deletion protection")
-    return judged("state table", here.region, problems=problems, evidence="active, under this region's key", hint=DRIFT)
+    return check_result(
+        "state table", here.region, problems=problems, evidence="active, encrypted with this region's key", hint=DRIFT
+    )
 
 
-def _look_at_topic(here: RegionSurface, ask: Any) -> list[Finding]:
-    attributes = ask.ask("sns", "get_topic_attributes", TopicArn=here.topic_arn).get("Attributes", {})
-    return [judge_topic(here, attributes)]
+def _read_topic(here: RegionResources, api: Any) -> list[CheckResult]:
+    attributes = api.read("sns", "get_topic_attributes", TopicArn=here.topic_arn).get("Attributes", {})
+    return [check_topic(here, attributes)]
 
 
-def judge_topic(here: RegionSurface, attributes: Mapping[str, str]) -> Finding:
-    """Return whether notices are encrypted with this region's key, and somebody hears them."""
+def check_topic(here: RegionResources, attributes: Mapping[str, str]) -> CheckResult:
+    """Check that the topic is encrypted with this region's key and that all subscriptions are confirmed."""
     key = attributes.get("KmsMasterKeyId")
-    problems = [] if key == here.key_arn else [f"it is under {key or 'no key'}, not under this region's key"]
+    problems = [] if key == here.key_arn else [f"it is encrypted with {key or 'no key'}, not with this region's key"]
     pending = int(attributes.get("SubscriptionsPending") or 0)
     if pending:
-        problems.append(f"{pending} subscriptions wait to be confirmed: those people hear nothing")
+        problems.append(f"{pending} subscriptions are not confirmed: they receive no notices")
     confirmed = int(attributes.get("SubscriptionsConfirmed") or 0)
-    evidence = f"under this region's key; {confirmed} confirmed subscriptions"
-    hint = "Confirm the mail of AWS Notifications; a key that differs: `pulumi up`."
-    return judged("topic", here.region, problems=problems, evidence=evidence, hint=hint)
+    evidence = f"encrypted with this region's key; {confirmed} confirmed subscriptions"
+    hint = "Confirm the subscription mail of AWS Notifications. If the key differs, run `pulumi up`."
+    return check_result("topic", here.region, problems=problems, evidence=evidence, hint=hint)
 
 
-def _look_at_logs(here: RegionSurface, ask: Any) -> list[Finding]:
+def _read_logs(here: RegionResources, api: Any) -> list[CheckResult]:
     groups = {}
-    clusters = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
+    clusters = api.read_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=here.cluster_id)
     exports = clusters[0].get("EnabledCloudwatchLogsExports", []) if clusters else []
     for name in here.log_groups(exports):
-        found = ask.ask_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+        found = api.read_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
         groups[name] = next((each for each in found if each.get("logGroupName") == name), None)
-    return [judge_logs(here, groups)]
+    return [check_logs(here, groups)]
 
 
-def judge_logs(here: RegionSurface, groups: Mapping[str, Answer | None]) -> Finding:
-    """Return whether every log group exists, is under this region's key, and ends some day."""
+def check_logs(here: RegionResources, groups: Mapping[str, Answer | None]) -> CheckResult:
+    """Check that every log group exists, is encrypted with this region's key, and has a retention."""
     problems = []
     for name, group in groups.items():
         if group is None:
             problems.append(f"{name} does not exist")
             continue
         if group.get("kmsKeyId") != here.key_arn:
-            problems.append(f"{name} is under {group.get('kmsKeyId') or 'no key'}")
+            problems.append(f"{name} is encrypted with {group.get('kmsKeyId') or 'no key'}")
         if not group.get("retentionInDays"):
-            problems.append(f"{name} is kept for ever")
-    evidence = f"{len(groups)} groups, under this region's key, with an end"
-    return judged("logs", here.region, problems=problems, evidence=evidence, hint=DRIFT)
+            problems.append(f"{name} has no retention")
+    evidence = f"{len(groups)} groups, encrypted with this region's key, with a retention"
+    return check_result("logs", here.region, problems=problems, evidence=evidence, hint=DRIFT)
 
 
-def _look_at_health_checks(surface: StackResources, ask: Any, writer: str | None, now: datetime) -> list[Finding]:
+def _read_health_checks(resources: StackResources, api: Any, writer: str | None, now: datetime) -> list[CheckResult]:
     health: dict[str, float | None] = {}
     disabled = []
-    for what, check_id in surface.health_checks.items():
-        config = ask.ask("route53", "get_health_check", HealthCheckId=check_id)["HealthCheck"]["HealthCheckConfig"]
+    for name, check_id in resources.health_checks.items():
+        config = api.read("route53", "get_health_check", HealthCheckId=check_id)["HealthCheck"]["HealthCheckConfig"]
         if config.get("Disabled"):
-            disabled.append(what)
-        points = ask.ask(
+            disabled.append(name)
+        points = api.read(
             "cloudwatch",
             "get_metric_statistics",
             Namespace="AWS/Route53",
@@ -305,31 +323,31 @@ def _look_at_health_checks(surface: StackResources, ask: Any, writer: str | None
             Statistics=["Minimum"],
         ).get("Datapoints", [])
         newest = max(points, key=lambda point: point["Timestamp"], default=None)
-        health[what] = None if newest is None else newest["Minimum"]
-    return [judge_health_checks(surface, health, disabled, writer)]
+        health[name] = None if newest is None else newest["Minimum"]
+    return [check_health_checks(resources, health, disabled, writer)]
 
 
-def judge_health_checks(
-    surface: StackResources, health: Mapping[str, float | None], disabled: Sequence[str], writer: str | None
-) -> Finding:
-    """Return whether each check has the state that the writer's place calls for.
+def check_health_checks(
+    resources: StackResources, health: Mapping[str, float | None], disabled: Sequence[str], writer: str | None
+) -> CheckResult:
+    """Check that each health check has the state that follows from the writer's region.
 
-    Readers' checks are healthy while their region lives; the writer's and its votes are healthy while the writer is home.
+    The checks of the readers are always healthy, the others while the writer is in the primary region.
     """
     if writer is None:
-        return unknown(
-            "health checks", "global", why="nobody says who is the writer", hint=f"Look at `status`. {DRIFT}"
-        )
-    is_home = writer == surface.home.region
-    problems = [f"{what} is disabled, and so counts as healthy" for what in disabled]
-    for what, value in health.items():
-        wanted = is_home or what.startswith("reader-")
+        return unknown("health checks", "global", why="the writer is unknown", hint=f"Check `status`. {DRIFT}")
+    is_primary = writer == resources.primary.region
+    problems = [f"{name} is disabled and therefore counts as healthy" for name in disabled]
+    for name, value in health.items():
+        wanted = is_primary or name.startswith("reader-")
         if value is not None and (value >= 1) != wanted:
-            problems.append(f"{what} is {'healthy' if value >= 1 else 'unhealthy'}, the writer is in {writer}")
-    silent = [what for what, value in health.items() if value is None]
+            problems.append(f"{name} is {'healthy' if value >= 1 else 'unhealthy'}, but the writer is in {writer}")
+    silent = [name for name, value in health.items() if value is None]
     if not problems and silent:
         why = f"no status in the last {HEALTH_MINUTES} minutes of: {', '.join(silent)}"
-        return unknown("health checks", "global", why=why, hint="New checks need some minutes; look again.")
-    evidence = f"{len(health)} checks, each as it should be with the writer in {writer}"
-    hint = "Names follow a change of roles within two minutes; after that, look at the alarm behind the check."
-    return judged("health checks", "global", problems=problems, evidence=evidence, hint=hint)
+        return unknown(
+            "health checks", "global", why=why, hint="New health checks need some minutes. Repeat the check."
+        )
+    evidence = f"{len(health)} health checks match the writer in {writer}"
+    hint = "DNS follows a change of roles within two minutes. After that, check the alarm of the health check."
+    return check_result("health checks", "global", problems=problems, evidence=evidence, hint=hint)

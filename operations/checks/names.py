@@ -1,7 +1,6 @@
-"""Are the names that the program gives still free, or this stack's own already?
+"""Checks that the names of the stack's resources are free or belong to this stack already.
 
-Owns which names there are, how each is looked up, and whose a thing is by its tags. Invariant: a name that is taken by
-something without this stack's tags has failed; one that can't be looked up is unknown.
+A name of a resource without this stack's tags has failed; a name that cannot be looked up is unknown.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,51 +9,51 @@ from functools import partial
 from typing import Any
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged, unknown
+from operations.checks.finding import Check, CheckResult, check_result, unknown
 from operations.stack.settings import names_of
 from operations.support.errors import NotThereError
 from settings import RegionSettings, Settings
 
-TAKEN = "Give the stack another `project` or `environment`, or remove what has the name; `pulumi import` adopts it."
+TAKEN = "Use another `project` or `environment`, or remove the resource with this name, or adopt it by `pulumi import`."
 Tags = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
-    """What has a name already: its tags, None where such things have none, and what stands in the way all the same."""
+class ExistingResource:
+    """A resource that has a name already; `tags` is None for a kind without tags, `obstacle` blocks the name anyway."""
 
     tags: Tags | None
     obstacle: str = ""
 
 
-Find = Callable[[ReadOnlyApi, str], Taken | None]
-"""Looks a name up in a region; None: it is free. Raises NotThereError for that too, and AwsError."""
+Find = Callable[[ReadOnlyApi, str], ExistingResource | None]
+"""Looks up a name in a region; None or NotThereError: the name is free. Raises AwsError."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameKind:
-    """The names of one kind in one region."""
+    """The names of one kind of resource in a region."""
 
     kind: str
     names: Sequence[str]
     find: Find
 
 
-def name_checks(settings: Settings, ask_in: ReadApiFactory, account: str | None) -> list[Check]:
-    """Return the looks at all names, by kind and region."""
+def name_checks(settings: Settings, read_api_for: ReadApiFactory, account: str | None) -> list[Check]:
+    """Return the checks of all names, by kind and region."""
     checks = []
     for region in (settings.primary, settings.secondary):
         for kind in name_kinds(settings, region, account):
-            look = partial(_look, kind, ask_in(region.region), region.region, names_of(settings).tags())
-            checks.append(Check(promises=(f"name: {kind.kind}",), where=region.region, look=look))
+            run = partial(_look_up, kind, read_api_for(region.region), region.region, names_of(settings).tags())
+            checks.append(Check(names=(f"name: {kind.kind}",), where=region.region, run=run))
     return checks
 
 
 def name_kinds(settings: Settings, region: RegionSettings, account: str | None) -> list[NameKind]:
-    """Return what the program calls its things in a region, and how each is looked up."""
+    """Return the names that the program gives in a region, and how to look them up."""
     names, region_name = names_of(settings), region.region
     is_primary = region_name == settings.primary.region
-    functions = [names.of(thing) for thing in names.functions(is_primary=is_primary)]
+    functions = [names.of(function) for function in names.functions(is_primary=is_primary)]
     groups = [f"/aws/lambda/{name}" for name in functions]
     groups += [f"/aws/rds/cluster/{names.cluster(region_name)}/{log}" for log in settings.logs.exports]
     instances = [names.instance(region_name, number) for number in range(1, region.instance_count + 1)]
@@ -66,7 +65,7 @@ def name_kinds(settings: Settings, region: RegionSettings, account: str | None) 
         NameKind(kind="instance parameters", names=[names.of("instance")], find=_instance_parameters),
         NameKind(kind="subnet group", names=[names.of("database")], find=_subnet_group),
         NameKind(kind="key alias", names=[f"alias/{names.of('database')}"], find=_alias),
-        # The replica has the secret's name in the other region.
+        # The replica has the same name in the other region.
         NameKind(kind="secret", names=[names.of("master")], find=_secret),
         NameKind(kind="functions", names=functions, find=_function),
         NameKind(kind="log groups", names=groups, find=_log_group),
@@ -74,7 +73,7 @@ def name_kinds(settings: Settings, region: RegionSettings, account: str | None) 
         NameKind(kind="schedule", names=[names.of("failover-controller")], find=_schedule),
         NameKind(
             kind="roles",
-            names=[names.everywhere(thing, region_name) for thing in names.roles(is_primary=is_primary)],
+            names=[names.global_name(role, region_name) for role in names.roles(is_primary=is_primary)],
             find=_role,
         ),
     ]
@@ -84,127 +83,131 @@ def name_kinds(settings: Settings, region: RegionSettings, account: str | None) 
     return kinds
 
 
-def _look(kind: NameKind, ask: ReadOnlyApi, where: str, wanted: Tags) -> list[Finding]:
-    found: dict[str, Taken | None] = {}
+def _look_up(kind: NameKind, api: ReadOnlyApi, where: str, wanted: Tags) -> list[CheckResult]:
+    found: dict[str, ExistingResource | None] = {}
     for name in kind.names:
         try:
-            found[name] = kind.find(ask, name)
+            found[name] = kind.find(api, name)
         except NotThereError:
             found[name] = None
-    return [judge_names(kind.kind, where, found, wanted)]
+    return [check_names(kind.kind, where, found, wanted)]
 
 
-def judge_names(kind: str, where: str, found: Mapping[str, Taken | None], wanted: Tags) -> Finding:
-    """Return whether each name is free, or has this stack's tags; `found` by name."""
-    taken = {name: thing for name, thing in found.items() if thing is not None}
-    problems = [f"{name}: {thing.obstacle}" for name, thing in taken.items() if thing.obstacle]
-    strange = [
-        (name, thing.tags)
-        for name, thing in taken.items()
-        if thing.tags is not None and any(thing.tags.get(tag) != value for tag, value in wanted.items())
+def check_names(kind: str, where: str, found: Mapping[str, ExistingResource | None], wanted: Tags) -> CheckResult:
+    """Check that each name is free or has this stack's tags; `found` by name."""
+    taken = {name: resource for name, resource in found.items() if resource is not None}
+    problems = [f"{name}: {resource.obstacle}" for name, resource in taken.items() if resource.obstacle]
+    foreign = [
+        (name, resource.tags)
+        for name, resource in taken.items()
+        if resource.tags is not None and any(resource.tags.get(tag) != value for tag, value in wanted.items())
     ]
-    problems += [f"{name} is taken, with {_said(tags, wanted)}" for name, tags in strange]
-    untagged = [name for name, thing in taken.items() if thing.tags is None and not thing.obstacle]
+    problems += [f"{name} is taken, with {_tag_text(tags, wanted)}" for name, tags in foreign]
+    untagged = [name for name, resource in taken.items() if resource.tags is None and not resource.obstacle]
     if untagged and not problems:
-        why = f"{', '.join(untagged)} is there; such things carry no tags, so whose it is can't be told"
-        return unknown(f"name: {kind}", where, why=why, hint="If this stack is not up, somebody else's has the name.")
+        why = f"{', '.join(untagged)} exists; resources of this kind have no tags, so its owner is unknown"
+        return unknown(
+            f"name: {kind}", where, why=why, hint="If this stack is not deployed, another stack has the name."
+        )
     free = len(found) - len(taken)
     evidence = ", ".join(
-        text for text, count in ((f"{free} free", free), (f"{len(taken)} this stack's own", len(taken))) if count
+        text for text, count in ((f"{free} free", free), (f"{len(taken)} of this stack", len(taken))) if count
     )
-    return judged(f"name: {kind}", where, problems=problems, evidence=evidence, hint=TAKEN)
+    return check_result(f"name: {kind}", where, problems=problems, evidence=evidence, hint=TAKEN)
 
 
-def _said(tags: Tags, wanted: Tags) -> str:
+def _tag_text(tags: Tags, wanted: Tags) -> str:
     return ", ".join(f"{tag} {tags.get(tag, 'missing')}" for tag in wanted)
 
 
-def _global_cluster(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=name)
-    return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
+def _global_cluster(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    found = api.read_all("rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=name)
+    return ExistingResource(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
-def _cluster(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=name)
-    return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
+def _cluster(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    found = api.read_all("rds", "describe_db_clusters", "DBClusters", DBClusterIdentifier=name)
+    return ExistingResource(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
-def _instance(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=name)
-    return Taken(tags=_plain(found[0].get("TagList", []))) if found else None
+def _instance(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    found = api.read_all("rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=name)
+    return ExistingResource(tags=_plain(found[0].get("TagList", []))) if found else None
 
 
-def _cluster_parameters(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all(
+def _cluster_parameters(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    found = api.read_all(
         "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups", DBClusterParameterGroupName=name
     )
-    return _rds_tagged(ask, found, "DBClusterParameterGroupArn")
+    return _rds_tagged(api, found, "DBClusterParameterGroupArn")
 
 
-def _instance_parameters(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_parameter_groups", "DBParameterGroups", DBParameterGroupName=name)
-    return _rds_tagged(ask, found, "DBParameterGroupArn")
+def _instance_parameters(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    found = api.read_all("rds", "describe_db_parameter_groups", "DBParameterGroups", DBParameterGroupName=name)
+    return _rds_tagged(api, found, "DBParameterGroupArn")
 
 
-def _subnet_group(ask: ReadOnlyApi, name: str) -> Taken | None:
-    found = ask.ask_all("rds", "describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=name)
-    return _rds_tagged(ask, found, "DBSubnetGroupArn")
+def _subnet_group(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    found = api.read_all("rds", "describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=name)
+    return _rds_tagged(api, found, "DBSubnetGroupArn")
 
 
-def _rds_tagged(ask: ReadOnlyApi, found: Sequence[Answer], arn: str) -> Taken | None:
+def _rds_tagged(api: ReadOnlyApi, found: Sequence[Answer], arn: str) -> ExistingResource | None:
     if not found:
         return None
-    tags = ask.ask("rds", "list_tags_for_resource", ResourceName=found[0][arn])["TagList"]
-    return Taken(tags=_plain(tags))
+    tags = api.read("rds", "list_tags_for_resource", ResourceName=found[0][arn])["TagList"]
+    return ExistingResource(tags=_plain(tags))
 
 
-def _alias(ask: ReadOnlyApi, name: str) -> Taken | None:
-    aliases = {each["AliasName"]: each for each in ask.ask_all("kms", "list_aliases", "Aliases")}
+def _alias(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    aliases = {each["AliasName"]: each for each in api.read_all("kms", "list_aliases", "Aliases")}
     if name not in aliases:
         return None
     key = aliases[name].get("TargetKeyId")
     if key is None:
-        return Taken(tags={})
-    tags = ask.ask("kms", "list_resource_tags", KeyId=key)["Tags"]
-    return Taken(tags={each["TagKey"]: each["TagValue"] for each in tags})
+        return ExistingResource(tags={})
+    tags = api.read("kms", "list_resource_tags", KeyId=key)["Tags"]
+    return ExistingResource(tags={each["TagKey"]: each["TagValue"] for each in tags})
 
 
-def _secret(ask: ReadOnlyApi, name: str) -> Taken | None:
+def _secret(api: ReadOnlyApi, name: str) -> ExistingResource | None:
     """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
-    found = ask.ask("secretsmanager", "describe_secret", SecretId=name)
-    deleted = "scheduled for deletion, and keeps its name until then: restore it, or delete it without recovery"
-    return Taken(tags=_plain(found.get("Tags", [])), obstacle=deleted if found.get("DeletedDate") else "")
+    found = api.read("secretsmanager", "describe_secret", SecretId=name)
+    deleted = "scheduled for deletion and keeps its name until then: restore it, or delete it without recovery"
+    return ExistingResource(tags=_plain(found.get("Tags", [])), obstacle=deleted if found.get("DeletedDate") else "")
 
 
-def _function(ask: ReadOnlyApi, name: str) -> Taken | None:
-    return Taken(tags=dict(ask.ask("lambda", "get_function", FunctionName=name).get("Tags", {})))
+def _function(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    return ExistingResource(tags=dict(api.read("lambda", "get_function", FunctionName=name).get("Tags", {})))
 
 
-def _log_group(ask: ReadOnlyApi, name: str) -> Taken | None:
-    groups = ask.ask_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+def _log_group(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    groups = api.read_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
     arns = [each["arn"].removesuffix(":*") for each in groups if each["logGroupName"] == name]
-    return Taken(tags=ask.ask("logs", "list_tags_for_resource", resourceArn=arns[0])["tags"]) if arns else None
+    return (
+        ExistingResource(tags=api.read("logs", "list_tags_for_resource", resourceArn=arns[0])["tags"]) if arns else None
+    )
 
 
-def _table(ask: ReadOnlyApi, name: str) -> Taken | None:
-    arn = ask.ask("dynamodb", "describe_table", TableName=name)["Table"]["TableArn"]
-    return Taken(tags=_plain(ask.ask("dynamodb", "list_tags_of_resource", ResourceArn=arn)["Tags"]))
+def _table(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    arn = api.read("dynamodb", "describe_table", TableName=name)["Table"]["TableArn"]
+    return ExistingResource(tags=_plain(api.read("dynamodb", "list_tags_of_resource", ResourceArn=arn)["Tags"]))
 
 
-def _topic(ask: ReadOnlyApi, arn: str) -> Taken | None:
-    """A topic of that name would be taken over, silently. Source: CreateTopic, SNS API reference."""
-    ask.ask("sns", "get_topic_attributes", TopicArn=arn)
-    return Taken(tags=_plain(ask.ask("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
+def _topic(api: ReadOnlyApi, arn: str) -> ExistingResource | None:
+    """CreateTopic would adopt a topic of that name silently. Source: CreateTopic, SNS API reference."""
+    api.read("sns", "get_topic_attributes", TopicArn=arn)
+    return ExistingResource(tags=_plain(api.read("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
 
 
-def _schedule(ask: ReadOnlyApi, name: str) -> Taken | None:
-    """A schedule carries no tags: only groups do. Source: Tagging, EventBridge Scheduler user guide."""
-    ask.ask("scheduler", "get_schedule", Name=name)
-    return Taken(tags=None)
+def _schedule(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    """Schedules have no tags, only groups have. Source: Tagging, EventBridge Scheduler user guide."""
+    api.read("scheduler", "get_schedule", Name=name)
+    return ExistingResource(tags=None)
 
 
-def _role(ask: ReadOnlyApi, name: str) -> Taken | None:
-    return Taken(tags=_plain(ask.ask("iam", "get_role", RoleName=name)["Role"].get("Tags", [])))
+def _role(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    return ExistingResource(tags=_plain(api.read("iam", "get_role", RoleName=name)["Role"].get("Tags", [])))
 
 
 def _plain(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Does AWS offer what the settings ask for: the regions, three zones, the engine's version, the instance classes?
+"""Checks that AWS offers what the settings need: the regions, three zones, the engine version, the instance class.
 
-Owns these questions and their judgement. Invariant: an offer that AWS does not list is none.
+An offer that AWS does not list does not exist.
 """
 
 import ipaddress
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged, unknown
+from operations.checks.finding import Check, CheckResult, check_result, unknown
 from operations.stack.settings import names_of
 from settings import RegionSettings, Settings
 from settings.zones import ZONES, chosen_zones
@@ -16,115 +16,114 @@ from settings.zones import ZONES, chosen_zones
 ENGINE = "aurora-mysql"
 
 
-def offer_checks(settings: Settings, ask_in: ReadApiFactory) -> list[Check]:
-    """Return the looks at what both regions offer."""
-    checks, ours = [], names_of(settings).tags()
+def offer_checks(settings: Settings, read_api_for: ReadApiFactory) -> list[Check]:
+    """Return the checks of the offers of both regions."""
+    checks, own_tags = [], names_of(settings).tags()
     for region in (settings.primary, settings.secondary):
-        ask, version = ask_in(region.region), settings.database.engine_version
+        api, version = read_api_for(region.region), settings.database.engine_version
         checks += [
-            Check(promises=("region",), where=region.region, look=partial(_look_at_region, ask, region)),
-            Check(promises=("zones",), where=region.region, look=partial(_look_at_zones, ask, region)),
-            Check(
-                promises=("engine version",), where=region.region, look=partial(_look_at_version, ask, region, version)
-            ),
-            Check(
-                promises=("instance class",), where=region.region, look=partial(_look_at_class, ask, region, version)
-            ),
-            Check(promises=("network",), where=region.region, look=partial(_look_at_network, ask, region, ours)),
+            Check(names=("region",), where=region.region, run=partial(_read_region, api, region)),
+            Check(names=("zones",), where=region.region, run=partial(_read_zones, api, region)),
+            Check(names=("engine version",), where=region.region, run=partial(_read_version, api, region, version)),
+            Check(names=("instance class",), where=region.region, run=partial(_read_class, api, region, version)),
+            Check(names=("network",), where=region.region, run=partial(_read_network, api, region, own_tags)),
         ]
     return checks
 
 
-def _look_at_region(ask: ReadOnlyApi, region: RegionSettings) -> list[Finding]:
-    return [judge_region(region.region, ask.ask("account", "get_region_opt_status", RegionName=region.region))]
+def _read_region(api: ReadOnlyApi, region: RegionSettings) -> list[CheckResult]:
+    return [check_region(region.region, api.read("account", "get_region_opt_status", RegionName=region.region))]
 
 
-def judge_region(where: str, answer: Answer) -> Finding:
-    """Return whether the region is enabled for this account."""
+def check_region(where: str, answer: Answer) -> CheckResult:
+    """Check that the region is enabled for this account."""
     status = answer.get("RegionOptStatus")
     problems = [] if status in ("ENABLED", "ENABLED_BY_DEFAULT") else [f"it is {status}"]
-    hint = "Enable it in the account's settings (AWS Regions); that can take hours."
-    return judged("region", where, problems=problems, evidence=str(status), hint=hint)
+    hint = "Enable it in the account's settings (AWS Regions). That can take hours."
+    return check_result("region", where, problems=problems, evidence=str(status), hint=hint)
 
 
-def _look_at_zones(ask: ReadOnlyApi, region: RegionSettings) -> list[Finding]:
-    return [judge_zones(region, _zones(ask))]
+def _read_zones(api: ReadOnlyApi, region: RegionSettings) -> list[CheckResult]:
+    return [check_zones(region, _zones(api))]
 
 
-def _zones(ask: ReadOnlyApi) -> dict[str, str]:
-    """Return the zones that can hold a database: name -> id."""
+def _zones(api: ReadOnlyApi) -> dict[str, str]:
+    """Return the availability zones: name -> id."""
     return {
         str(each["ZoneName"]): str(each.get("ZoneId", ""))
-        for each in ask.ask_all("ec2", "describe_availability_zones", "AvailabilityZones")
+        for each in api.read_all("ec2", "describe_availability_zones", "AvailabilityZones")
         if each.get("State") == "available" and each.get("ZoneType", "availability-zone") == "availability-zone"
     }
 
 
-def judge_zones(region: RegionSettings, found: Mapping[str, str]) -> Finding:
-    """Return whether there are three zones, or the three that are configured."""
+def check_zones(region: RegionSettings, found: Mapping[str, str]) -> CheckResult:
+    """Check that three zones, or the configured ones, are available."""
     there = sorted(found)
     wanted = region.availability_zones or ()
-    problems = [f"{zone} is not there" for zone in wanted if zone not in there]
+    problems = [f"{zone} does not exist" for zone in wanted if zone not in there]
     if len(there) < ZONES:
         problems.append(f"only {', '.join(there) or 'none'}")
-    hint = "Choose another region, or other zones in `availability_zones`."
-    return judged("zones", region.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
+    hint = "Use another region, or other zones in `availability_zones`."
+    return check_result("zones", region.region, problems=problems, evidence=", ".join(wanted or there), hint=hint)
 
 
-def _look_at_version(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[Finding]:
-    found = ask.ask_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
-    return [judge_version(region.region, version, found)]
+def _read_version(api: ReadOnlyApi, region: RegionSettings, version: str) -> list[CheckResult]:
+    found = api.read_all("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=version)
+    return [check_version(region.region, version, found)]
 
 
-def judge_version(where: str, version: str, found: Sequence[Answer]) -> Finding:
-    """Return whether the version is offered, and takes part in global databases."""
-    hint = "Choose another `database.engine_version`: `aws rds describe-db-engine-versions --engine aurora-mysql`."
+def check_version(where: str, version: str, found: Sequence[Answer]) -> CheckResult:
+    """Check that the version is offered and supports global databases."""
+    hint = "Use another `database.engine_version`: `aws rds describe-db-engine-versions --engine aurora-mysql`."
     if found and found[0].get("SupportsGlobalDatabases") is None:
-        return unknown("engine version", where, why="AWS does not say whether it supports global databases", hint=hint)
+        return unknown(
+            "engine version", where, why="AWS does not return whether it supports global databases", hint=hint
+        )
     problems = [] if found else [f"{version} is not offered"]
     if found and not found[0]["SupportsGlobalDatabases"]:
         problems.append(f"{version} does not support global databases")
     if found and found[0].get("Status", "available") != "available":
-        problems.append(f"{version} is {found[0]['Status']}: no new cluster can have it")
-    return judged("engine version", where, problems=problems, evidence=f"{version}, for global databases", hint=hint)
+        problems.append(f"{version} is {found[0]['Status']}: new clusters cannot use it")
+    return check_result(
+        "engine version", where, problems=problems, evidence=f"{version}, for global databases", hint=hint
+    )
 
 
-def _look_at_class(ask: ReadOnlyApi, region: RegionSettings, version: str) -> list[Finding]:
-    asked = {"Engine": ENGINE, "EngineVersion": version}
+def _read_class(api: ReadOnlyApi, region: RegionSettings, version: str) -> list[CheckResult]:
+    query = {"Engine": ENGINE, "EngineVersion": version}
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
-    found = ask.ask_all("rds", operation, items, **asked, DBInstanceClass=region.database_class)
-    any_class = bool(found) or bool(ask.ask("rds", operation, **asked, MaxRecords=20).get(items))
-    # The subnets of an existing VPC are where they are: those zones are theirs who made it.
-    taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(_zones(ask)))
-    return [judge_class(region, found, taken, lists_any=any_class)]
+    found = api.read_all("rds", operation, items, **query, DBInstanceClass=region.database_class)
+    any_class = bool(found) or bool(api.read("rds", operation, **query, MaxRecords=20).get(items))
+    # The zones of an existing VPC's subnets are not ours to choose.
+    taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(_zones(api)))
+    return [check_class(region, found, taken, lists_any=any_class)]
 
 
-def judge_class(region: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool) -> Finding:
-    """Return whether the class can be had in three zones, and in those that the subnets will be in."""
+def check_class(
+    region: RegionSettings, found: Sequence[Answer], taken: Sequence[str], *, lists_any: bool
+) -> CheckResult:
+    """Check that the class is offered in three zones, and in the zones of the subnets."""
     name, where = region.database_class, region.region
-    hint = "Name three zones in which it is offered in `availability_zones`, or choose another `instance_class`, or region."
+    hint = "Set `availability_zones` to three zones that offer it, or use another `instance_class` or region."
     if not lists_any:
-        return unknown("instance class", where, why="AWS lists no class at all for this engine version", hint=hint)
+        return unknown("instance class", where, why="AWS lists no instance class for this engine version", hint=hint)
     zones = {str(zone["Name"]) for each in found for zone in each.get("AvailabilityZones", [])}
     problems = [f"{name} is not offered in {zone}" for zone in taken if zone not in zones]
     if len(zones) < ZONES:
         problems.append(f"{name} is offered in {len(zones)} zones: {', '.join(sorted(zones)) or 'none'}")
     if found and not any(each.get("SupportsGlobalDatabases", True) for each in found):
         problems.append(f"{name} does not support global databases")
-    return judged(
+    return check_result(
         "instance class", where, problems=problems, evidence=f"{name} in {', '.join(sorted(zones))}", hint=hint
     )
 
 
-def _look_at_network(ask: ReadOnlyApi, region: RegionSettings, wanted: Mapping[str, str]) -> list[Finding]:
-    return [judge_network(region, ask.ask_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
+def _read_network(api: ReadOnlyApi, region: RegionSettings, wanted: Mapping[str, str]) -> list[CheckResult]:
+    return [check_network(region, api.read_all("ec2", "describe_vpcs", "Vpcs"), wanted)]
 
 
-def judge_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> Finding:
-    """Return whether a network of the region overlaps with the stack's.
-
-    AWS allows it, but such networks can never be peered; whether they are to be, only people know.
-    """
+def check_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mapping[str, str]) -> CheckResult:
+    """Check whether a VPC of the region overlaps with the stack's: AWS allows it, but they can never be peered."""
     own = ipaddress.IPv4Network(region.vpc_cidr)
     overlapping = [
         f"{vpc['VpcId']} ({vpc['CidrBlock']})"
@@ -135,9 +134,9 @@ def judge_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mappin
     ]
     if overlapping:
         why = f"{region.vpc_cidr} overlaps with {', '.join(overlapping)}: they can never be peered"
-        return unknown("network", region.region, why=why, hint="If they are to be, choose another `vpc_cidr` now.")
-    evidence = f"{region.vpc_cidr} overlaps with none of {len(vpcs)} networks"
-    return judged("network", region.region, problems=[], evidence=evidence, hint="")
+        return unknown("network", region.region, why=why, hint="If they must be peered, use another `vpc_cidr`.")
+    evidence = f"{region.vpc_cidr} overlaps with none of {len(vpcs)} VPCs"
+    return check_result("network", region.region, problems=[], evidence=evidence, hint="")
 
 
 def _is_foreign(vpc: Answer, wanted: Mapping[str, str]) -> bool:

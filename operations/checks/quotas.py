@@ -1,7 +1,6 @@
-"""Does the stack still fit: quotas of both regions against what is there and what the program adds?
+"""Checks that the stack fits into the quotas of both regions.
 
-Owns which quotas count, what the program needs of each, and Lambda's rule on reserved concurrency. Invariant: a quota that
-can't be read is unknown; what this stack has already is not counted twice.
+A quota that cannot be read is unknown. The resources of a deployed stack are not counted twice.
 
 Source: Amazon Aurora endpoints and quotas; Amazon VPC quotas; Understanding Lambda function scaling.
 """
@@ -11,27 +10,27 @@ from dataclasses import dataclass
 from functools import partial
 
 from operations.aws.read_ports import Answer, ReadApiFactory, ReadOnlyApi
-from operations.checks.finding import Check, Finding, judged
+from operations.checks.finding import Check, CheckResult, check_result
 from operations.stack.settings import names_of
 from operations.support.errors import NotThereError
 from settings import RegionSettings, Settings
 
 GLOBAL_REGION = "us-east-1"
-"""Where IAM and Route 53 have their quotas."""
+"""The region of the quotas of IAM and Route 53."""
 UNRESERVED_AT_LEAST = 100
-"""Source: Configuring reserved concurrency for a function: 100 always stay for functions without a reservation."""
-RAISE = "Ask for more in the Service Quotas console of that region, or remove what is not needed any more."
+"""Concurrency that must stay unreserved. Source: Configuring reserved concurrency for a function."""
+RAISE = "Request an increase in the Service Quotas console of that region, or remove unused resources."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """One quota of a region; what is there is counted by a question."""
+    """A quota of a region, and the call that lists the resources that it counts."""
 
     name: str
     service: str
     code: str
-    question: tuple[str, str, str]
-    """(service, operation, items) that lists what counts."""
+    listed_by: tuple[str, str, str]
+    """(service, operation, items)."""
     needed: Callable[[RegionSettings], int]
 
 
@@ -40,66 +39,66 @@ QUOTAS = (
         name="VPCs",
         service="vpc",
         code="L-F678F1CE",
-        question=("ec2", "describe_vpcs", "Vpcs"),
+        listed_by=("ec2", "describe_vpcs", "Vpcs"),
         needed=lambda region: 0 if region.existing_vpc else 1,
     ),
     Quota(
         name="DB clusters",
         service="rds",
         code="L-952B80B8",
-        question=("rds", "describe_db_clusters", "DBClusters"),
+        listed_by=("rds", "describe_db_clusters", "DBClusters"),
         needed=lambda _: 1,
     ),
     Quota(
         name="DB instances",
         service="rds",
         code="L-7B6409FD",
-        question=("rds", "describe_db_instances", "DBInstances"),
+        listed_by=("rds", "describe_db_instances", "DBInstances"),
         needed=lambda region: region.instance_count,
     ),
     Quota(
         name="DB cluster parameter groups",
         service="rds",
         code="L-E4C808A8",
-        question=("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups"),
+        listed_by=("rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups"),
         needed=lambda _: 1,
     ),
     Quota(
         name="DB parameter groups",
         service="rds",
         code="L-DE55804A",
-        question=("rds", "describe_db_parameter_groups", "DBParameterGroups"),
+        listed_by=("rds", "describe_db_parameter_groups", "DBParameterGroups"),
         needed=lambda _: 1,
     ),
     Quota(
         name="DB subnet groups",
         service="rds",
         code="L-48C6BF61",
-        question=("rds", "describe_db_subnet_groups", "DBSubnetGroups"),
+        listed_by=("rds", "describe_db_subnet_groups", "DBSubnetGroups"),
         needed=lambda _: 1,
     ),
 )
 
 
-def quota_checks(settings: Settings, ask_in: ReadApiFactory, *, is_up: bool) -> list[Check]:
-    """Return the looks at the quotas of both regions, and of the account; a stack that is up needs nothing more."""
+def quota_checks(settings: Settings, read_api_for: ReadApiFactory, *, is_up: bool) -> list[Check]:
+    """Return the checks of the quotas of both regions and of the account; a deployed stack needs no more."""
     checks = []
     for region in (settings.primary, settings.secondary):
-        ask = ask_in(region.region)
+        api = read_api_for(region.region)
         for quota in QUOTAS:
             needed = 0 if is_up else quota.needed(region)
-            look = partial(_look_at_quota, quota, ask, region.region, needed)
-            checks.append(Check(promises=(f"quota: {quota.name}",), where=region.region, look=look))
+            run = partial(_read_quota, quota, api, region.region, needed)
+            checks.append(Check(names=(f"quota: {quota.name}",), where=region.region, run=run))
         reserved = 0 if is_up else settings.failover.concurrency_reserved_in_a_region
-        look = partial(_look_at_concurrency, ask, region.region, reserved)
-        checks.append(Check(promises=("quota: Lambda concurrency",), where=region.region, look=look))
-    ask = ask_in(GLOBAL_REGION)
+        run = partial(_read_concurrency, api, region.region, reserved)
+        checks.append(Check(names=("quota: Lambda concurrency",), where=region.region, run=run))
+    api = read_api_for(GLOBAL_REGION)
     names = names_of(settings)
     roles = 0 if is_up else len(names.roles(is_primary=True)) + len(names.roles(is_primary=False))
-    checks.append(Check(promises=("quota: IAM roles",), where="global", look=partial(_look_at_roles, ask, roles)))
+    checks.append(Check(names=("quota: IAM roles",), where="global", run=partial(_read_roles, api, roles)))
     for name, kind, needed in ROUTE_53_LIMITS:
-        look = partial(_look_at_route53, ask, name, kind, 0 if is_up else needed)
-        checks.append(Check(promises=(f"quota: {name}",), where="global", look=look))
+        run = partial(_read_route53, api, name, kind, 0 if is_up else needed)
+        checks.append(Check(names=(f"quota: {name}",), where="global", run=run))
     return checks
 
 
@@ -107,55 +106,55 @@ ROUTE_53_LIMITS = (
     ("hosted zones", "MAX_HOSTED_ZONES_BY_OWNER", 1),
     ("health checks", "MAX_HEALTH_CHECKS_BY_OWNER", 6),
 )
-"""Name, type of Route 53's limit, and how many the program makes. Source: GetAccountLimit, Route 53 API reference."""
+"""Name, limit type, and number that the program creates. Source: GetAccountLimit, Route 53 API reference."""
 
 
-def judge_quota(name: str, where: str, *, limit: float, used: float, needed: int) -> Finding:
-    """Return whether what is needed still fits."""
+def check_quota(name: str, where: str, *, limit: float, used: float, needed: int) -> CheckResult:
+    """Check that the needed number fits."""
     text = f"{used:g} of {limit:g} used, {needed} needed"
     problems = [text] if used + needed > limit else []
-    return judged(f"quota: {name}", where, problems=problems, evidence=text, hint=RAISE)
+    return check_result(f"quota: {name}", where, problems=problems, evidence=text, hint=RAISE)
 
 
-def _look_at_quota(quota: Quota, ask: ReadOnlyApi, where: str, needed: int) -> list[Finding]:
-    used = len(ask.ask_all(*quota.question))
-    return [judge_quota(quota.name, where, limit=_limit(quota, ask), used=used, needed=needed)]
+def _read_quota(quota: Quota, api: ReadOnlyApi, where: str, needed: int) -> list[CheckResult]:
+    used = len(api.read_all(*quota.listed_by))
+    return [check_quota(quota.name, where, limit=_limit(quota, api), used=used, needed=needed)]
 
 
-def _limit(quota: Quota, ask: ReadOnlyApi) -> float:
-    """Return the quota in force: the account's, or AWS's default where the account has none of its own."""
-    asked = {"ServiceCode": quota.service, "QuotaCode": quota.code}
+def _limit(quota: Quota, api: ReadOnlyApi) -> float:
+    """Return the account's quota, or AWS's default if the account has none."""
+    query = {"ServiceCode": quota.service, "QuotaCode": quota.code}
     try:
-        answer = ask.ask("service-quotas", "get_service_quota", **asked)
+        answer = api.read("service-quotas", "get_service_quota", **query)
     except NotThereError:
-        answer = ask.ask("service-quotas", "get_aws_default_service_quota", **asked)
+        answer = api.read("service-quotas", "get_aws_default_service_quota", **query)
     return float(answer["Quota"]["Value"])
 
 
-def _look_at_concurrency(ask: ReadOnlyApi, where: str, needed: int) -> list[Finding]:
-    limit = ask.ask("lambda", "get_account_settings")["AccountLimit"]
-    return [judge_concurrency(where, limit, needed=needed)]
+def _read_concurrency(api: ReadOnlyApi, where: str, needed: int) -> list[CheckResult]:
+    limit = api.read("lambda", "get_account_settings")["AccountLimit"]
+    return [check_concurrency(where, limit, needed=needed)]
 
 
-def judge_concurrency(where: str, limit: Answer, *, needed: int) -> Finding:
-    """Return whether the functions' reservations leave what Lambda insists on."""
+def check_concurrency(where: str, limit: Answer, *, needed: int) -> CheckResult:
+    """Check that the reservations leave the unreserved concurrency that Lambda requires."""
     total, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
-    wanted = f"{needed} to be reserved, {UNRESERVED_AT_LEAST} must stay" if needed else "nothing to be reserved"
+    wanted = f"{needed} to be reserved, {UNRESERVED_AT_LEAST} must stay unreserved" if needed else "none to be reserved"
     text = f"{unreserved} of {total} unreserved, {wanted}"
     problems = [text] if needed and unreserved - needed < UNRESERVED_AT_LEAST else []
     hint = (
-        f"New accounts have a limit of 10: ask for Lambda's `Concurrent executions` of {UNRESERVED_AT_LEAST + needed} or more "
-        "(L-B99A9384); it takes hours, not minutes. Until then set `failover.reserved_concurrency` to null in "
-        "Pulumi.<stack>.yaml: the controllers and health_checks then share the account's places with all other functions."
+        f"New accounts have a limit of 10: request Lambda's `Concurrent executions` of {UNRESERVED_AT_LEAST + needed} or more "
+        "(L-B99A9384), which takes hours. Until then, set `failover.reserved_concurrency` to null in "
+        "Pulumi.<stack>.yaml: the controllers and health_checks then share the account's concurrency with all other functions."
     )
-    return judged("quota: Lambda concurrency", where, problems=problems, evidence=text, hint=hint)
+    return check_result("quota: Lambda concurrency", where, problems=problems, evidence=text, hint=hint)
 
 
-def _look_at_roles(ask: ReadOnlyApi, needed: int) -> list[Finding]:
-    summary: Mapping[str, int] = ask.ask("iam", "get_account_summary")["SummaryMap"]
-    return [judge_quota("IAM roles", "global", limit=summary["RolesQuota"], used=summary["Roles"], needed=needed)]
+def _read_roles(api: ReadOnlyApi, needed: int) -> list[CheckResult]:
+    summary: Mapping[str, int] = api.read("iam", "get_account_summary")["SummaryMap"]
+    return [check_quota("IAM roles", "global", limit=summary["RolesQuota"], used=summary["Roles"], needed=needed)]
 
 
-def _look_at_route53(ask: ReadOnlyApi, name: str, kind: str, needed: int) -> list[Finding]:
-    answer = ask.ask("route53", "get_account_limit", Type=kind)
-    return [judge_quota(name, "global", limit=answer["Limit"]["Value"], used=answer["Count"], needed=needed)]
+def _read_route53(api: ReadOnlyApi, name: str, kind: str, needed: int) -> list[CheckResult]:
+    answer = api.read("route53", "get_account_limit", Type=kind)
+    return [check_quota(name, "global", limit=answer["Limit"]["Value"], used=answer["Count"], needed=needed)]

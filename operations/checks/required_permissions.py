@@ -1,293 +1,141 @@
-"""What `pulumi up` and `pulumi destroy` call, by the type of resource: the permissions that the deploying person needs.
+"""The IAM actions that `pulumi up` and `pulumi destroy` need, by resource type.
 
-Owns the table, and on which ARNs of this stack a service's actions are tried. Does no I/O. Invariant: every type that the
-program registers has a row, and no row is of another type (a test compares them with the registered resources).
-
-Source: Service Authorization Reference, and what the AWS provider calls for each type.
+Source: Service Authorization Reference, and the calls of the AWS provider. A test compares the types with the registered
+resources and the actions with AWS's CloudFormation schemas.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-Actions = Mapping[str, tuple[str, ...]]
 
-_SECURITY_GROUP_RULE = ("ec2:DescribeSecurityGroupRules", "ec2:ModifySecurityGroupRules", "ec2:CreateTags")
+def _expanded(actions: str) -> Iterator[str]:
+    """Yield each action with its service: `ec2:CreateVpc DeleteVpc` are two actions of EC2."""
+    service = ""
+    for word in actions.split():
+        prefix, _, name = word.rpartition(":")
+        service = prefix or service
+        yield f"{service}:{name}"
 
-ACTIONS: Actions = {
-    "aws:cloudwatch/dashboard:Dashboard": (
-        "cloudwatch:DeleteDashboards",
-        "cloudwatch:GetDashboard",
-        "cloudwatch:PutDashboard",
-    ),
-    "aws:cloudwatch/eventRule:EventRule": (
-        "events:DeleteRule",
-        "events:DescribeRule",
-        "events:ListTagsForResource",
-        "events:PutRule",
-        "events:TagResource",
-    ),
-    "aws:cloudwatch/eventTarget:EventTarget": (
-        "events:ListTargetsByRule",
-        "events:PutTargets",
-        "events:RemoveTargets",
-    ),
+
+_ACTIONS = {
+    "aws:cloudwatch/dashboard:Dashboard": "cloudwatch:DeleteDashboards GetDashboard PutDashboard",
+    "aws:cloudwatch/eventRule:EventRule": ("events:DeleteRule DescribeRule ListTagsForResource PutRule TagResource"),
+    "aws:cloudwatch/eventTarget:EventTarget": "events:ListTargetsByRule PutTargets RemoveTargets",
     "aws:cloudwatch/logGroup:LogGroup": (
-        "logs:AssociateKmsKey",
-        "logs:CreateLogGroup",
-        "logs:DeleteLogGroup",
-        "logs:DescribeLogGroups",
-        "logs:ListTagsForResource",
-        "logs:PutRetentionPolicy",
-        "logs:TagResource",
+        "logs:AssociateKmsKey CreateLogGroup DeleteLogGroup DescribeLogGroups ListTagsForResource "
+        "PutRetentionPolicy TagResource"
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": (
-        "cloudwatch:DeleteAlarms",
-        "cloudwatch:DescribeAlarms",
-        "cloudwatch:ListTagsForResource",
-        "cloudwatch:PutMetricAlarm",
-        "cloudwatch:TagResource",
+        "cloudwatch:DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm TagResource"
     ),
     "aws:dynamodb/table:Table": (
-        "dynamodb:CreateTable",
-        "dynamodb:DeleteTable",
-        "dynamodb:DescribeContinuousBackups",
-        "dynamodb:DescribeTable",
-        "dynamodb:DescribeTimeToLive",
-        "dynamodb:ListTagsOfResource",
-        "dynamodb:TagResource",
-        "dynamodb:UpdateContinuousBackups",
-        "dynamodb:UpdateTable",
-        "dynamodb:UpdateTimeToLive",
+        "dynamodb:CreateTable DeleteTable DescribeContinuousBackups DescribeTable DescribeTimeToLive "
+        "ListTagsOfResource TagResource UpdateContinuousBackups UpdateTable UpdateTimeToLive"
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (
-        "ec2:DescribeSecurityGroups",
-        "ec2:RevokeSecurityGroupEgress",
-        "ec2:RevokeSecurityGroupIngress",
+        "ec2:DescribeSecurityGroups RevokeSecurityGroupEgress RevokeSecurityGroupIngress"
     ),
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": (
-        "ec2:DescribeVpcPeeringConnections",
-        "ec2:ModifyVpcPeeringConnectionOptions",
+        "ec2:DescribeVpcPeeringConnections ModifyVpcPeeringConnectionOptions"
     ),
-    "aws:ec2/route:Route": ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:DescribeRouteTables"),
-    "aws:ec2/routeTable:RouteTable": (
-        "ec2:CreateRouteTable",
-        "ec2:CreateTags",
-        "ec2:DeleteRouteTable",
-        "ec2:DescribeRouteTables",
-    ),
+    "aws:ec2/route:Route": "ec2:CreateRoute DeleteRoute DescribeRouteTables",
+    "aws:ec2/routeTable:RouteTable": "ec2:CreateRouteTable CreateTags DeleteRouteTable DescribeRouteTables",
     "aws:ec2/routeTableAssociation:RouteTableAssociation": (
-        "ec2:AssociateRouteTable",
-        "ec2:DescribeRouteTables",
-        "ec2:DisassociateRouteTable",
+        "ec2:AssociateRouteTable DescribeRouteTables DisassociateRouteTable"
     ),
     "aws:ec2/securityGroup:SecurityGroup": (
-        "ec2:CreateSecurityGroup",
-        "ec2:CreateTags",
-        "ec2:DeleteSecurityGroup",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSecurityGroups",
-        "ec2:RevokeSecurityGroupEgress",
+        "ec2:CreateSecurityGroup CreateTags DeleteSecurityGroup DescribeNetworkInterfaces "
+        "DescribeSecurityGroups RevokeSecurityGroupEgress"
     ),
-    "aws:ec2/subnet:Subnet": (
-        "ec2:CreateSubnet",
-        "ec2:CreateTags",
-        "ec2:DeleteSubnet",
-        "ec2:DescribeAvailabilityZones",
-        "ec2:DescribeSubnets",
-    ),
-    "aws:ec2/vpc:Vpc": (
-        "ec2:CreateTags",
-        "ec2:CreateVpc",
-        "ec2:DeleteVpc",
-        "ec2:DescribeVpcAttribute",
-        "ec2:DescribeVpcs",
-        "ec2:ModifyVpcAttribute",
-    ),
+    "aws:ec2/subnet:Subnet": "ec2:CreateSubnet CreateTags DeleteSubnet DescribeAvailabilityZones DescribeSubnets",
+    "aws:ec2/vpc:Vpc": "ec2:CreateTags CreateVpc DeleteVpc DescribeVpcAttribute DescribeVpcs ModifyVpcAttribute",
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": (
-        "ec2:CreateTags",
-        "ec2:CreateVpcPeeringConnection",
-        "ec2:DeleteVpcPeeringConnection",
-        "ec2:DescribeVpcPeeringConnections",
+        "ec2:CreateTags CreateVpcPeeringConnection DeleteVpcPeeringConnection DescribeVpcPeeringConnections"
     ),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": (
-        "ec2:AcceptVpcPeeringConnection",
-        "ec2:CreateTags",
-        "ec2:DescribeVpcPeeringConnections",
+        "ec2:AcceptVpcPeeringConnection CreateTags DescribeVpcPeeringConnections"
     ),
     "aws:iam/policy:Policy": (
-        "iam:CreatePolicy",
-        "iam:CreatePolicyVersion",
-        "iam:DeletePolicy",
-        "iam:DeletePolicyVersion",
-        "iam:GetPolicy",
-        "iam:GetPolicyVersion",
-        "iam:ListPolicyVersions",
-        "iam:TagPolicy",
+        "iam:CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy GetPolicyVersion "
+        "ListPolicyVersions TagPolicy"
     ),
     "aws:iam/role:Role": (
-        "iam:CreateRole",
-        "iam:DeleteRole",
-        "iam:GetRole",
-        "iam:ListAttachedRolePolicies",
-        "iam:ListInstanceProfilesForRole",
-        "iam:ListRolePolicies",
-        "iam:PassRole",
-        "iam:TagRole",
+        "iam:CreateRole DeleteRole GetRole ListAttachedRolePolicies ListInstanceProfilesForRole "
+        "ListRolePolicies PassRole TagRole"
     ),
-    "aws:iam/rolePolicy:RolePolicy": ("iam:DeleteRolePolicy", "iam:GetRolePolicy", "iam:PutRolePolicy"),
+    "aws:iam/rolePolicy:RolePolicy": "iam:DeleteRolePolicy GetRolePolicy PutRolePolicy",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (
-        "iam:AttachRolePolicy",
-        "iam:DetachRolePolicy",
-        "iam:ListAttachedRolePolicies",
+        "iam:AttachRolePolicy DetachRolePolicy ListAttachedRolePolicies"
     ),
-    "aws:kms/alias:Alias": ("kms:CreateAlias", "kms:DeleteAlias", "kms:ListAliases"),
+    "aws:kms/alias:Alias": "kms:CreateAlias DeleteAlias ListAliases",
     "aws:kms/key:Key": (
-        "kms:CreateGrant",
-        "kms:CreateKey",
-        "kms:DescribeKey",
-        "kms:EnableKeyRotation",
-        "kms:GetKeyPolicy",
-        "kms:GetKeyRotationStatus",
-        "kms:ListResourceTags",
-        "kms:PutKeyPolicy",
-        "kms:ScheduleKeyDeletion",
-        "kms:TagResource",
+        "kms:CreateGrant CreateKey DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus "
+        "ListResourceTags PutKeyPolicy ScheduleKeyDeletion TagResource"
     ),
     "aws:lambda/function:Function": (
-        "lambda:CreateFunction",
-        "lambda:DeleteFunction",
-        "lambda:GetFunction",
-        "lambda:GetFunctionCodeSigningConfig",
-        "lambda:ListVersionsByFunction",
-        "lambda:PutFunctionConcurrency",
-        "lambda:TagResource",
-        "lambda:UpdateFunctionCode",
-        "lambda:UpdateFunctionConfiguration",
+        "lambda:CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig ListVersionsByFunction "
+        "PutFunctionConcurrency TagResource UpdateFunctionCode UpdateFunctionConfiguration"
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": (
-        "lambda:DeleteFunctionEventInvokeConfig",
-        "lambda:GetFunctionEventInvokeConfig",
-        "lambda:PutFunctionEventInvokeConfig",
+        "lambda:DeleteFunctionEventInvokeConfig GetFunctionEventInvokeConfig PutFunctionEventInvokeConfig"
     ),
-    "aws:lambda/invocation:Invocation": ("lambda:InvokeFunction",),
-    "aws:lambda/permission:Permission": ("lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"),
+    "aws:lambda/invocation:Invocation": "lambda:InvokeFunction",
+    "aws:lambda/permission:Permission": "lambda:AddPermission GetPolicy RemovePermission",
     "aws:rds/cluster:Cluster": (
-        "rds:AddTagsToResource",
-        "rds:CreateDBCluster",
-        "rds:DeleteDBCluster",
-        "rds:DescribeDBClusters",
-        "rds:DescribeGlobalClusters",
-        "rds:ListTagsForResource",
-        "rds:ModifyDBCluster",
-        "rds:RemoveFromGlobalCluster",
+        "rds:AddTagsToResource CreateDBCluster DeleteDBCluster DescribeDBClusters DescribeGlobalClusters "
+        "ListTagsForResource ModifyDBCluster RemoveFromGlobalCluster"
     ),
     "aws:rds/clusterInstance:ClusterInstance": (
-        "rds:AddTagsToResource",
-        "rds:CreateDBInstance",
-        "rds:DeleteDBInstance",
-        "rds:DescribeDBInstances",
-        "rds:ModifyDBInstance",
+        "rds:AddTagsToResource CreateDBInstance DeleteDBInstance DescribeDBInstances ModifyDBInstance"
     ),
     "aws:rds/clusterParameterGroup:ClusterParameterGroup": (
-        "rds:AddTagsToResource",
-        "rds:CreateDBClusterParameterGroup",
-        "rds:DeleteDBClusterParameterGroup",
-        "rds:DescribeDBClusterParameterGroups",
-        "rds:DescribeDBClusterParameters",
-        "rds:ModifyDBClusterParameterGroup",
+        "rds:AddTagsToResource CreateDBClusterParameterGroup DeleteDBClusterParameterGroup "
+        "DescribeDBClusterParameterGroups DescribeDBClusterParameters ModifyDBClusterParameterGroup"
     ),
     "aws:rds/globalCluster:GlobalCluster": (
-        "rds:CreateGlobalCluster",
-        "rds:DeleteGlobalCluster",
-        "rds:DescribeGlobalClusters",
-        "rds:ModifyGlobalCluster",
+        "rds:CreateGlobalCluster DeleteGlobalCluster DescribeGlobalClusters ModifyGlobalCluster"
     ),
     "aws:rds/parameterGroup:ParameterGroup": (
-        "rds:AddTagsToResource",
-        "rds:CreateDBParameterGroup",
-        "rds:DeleteDBParameterGroup",
-        "rds:DescribeDBParameterGroups",
-        "rds:DescribeDBParameters",
-        "rds:ModifyDBParameterGroup",
+        "rds:AddTagsToResource CreateDBParameterGroup DeleteDBParameterGroup DescribeDBParameterGroups "
+        "DescribeDBParameters ModifyDBParameterGroup"
     ),
     "aws:rds/subnetGroup:SubnetGroup": (
-        "rds:AddTagsToResource",
-        "rds:CreateDBSubnetGroup",
-        "rds:DeleteDBSubnetGroup",
-        "rds:DescribeDBSubnetGroups",
+        "rds:AddTagsToResource CreateDBSubnetGroup DeleteDBSubnetGroup DescribeDBSubnetGroups"
     ),
     "aws:route53/healthCheck:HealthCheck": (
-        "route53:ChangeTagsForResource",
-        "route53:CreateHealthCheck",
-        "route53:DeleteHealthCheck",
-        "route53:GetHealthCheck",
-        "route53:ListTagsForResource",
+        "route53:ChangeTagsForResource CreateHealthCheck DeleteHealthCheck GetHealthCheck ListTagsForResource"
     ),
-    "aws:route53/record:Record": (
-        "route53:ChangeResourceRecordSets",
-        "route53:GetChange",
-        "route53:ListResourceRecordSets",
-    ),
+    "aws:route53/record:Record": "route53:ChangeResourceRecordSets GetChange ListResourceRecordSets",
     "aws:route53/zone:Zone": (
-        "ec2:DescribeVpcs",
-        "route53:ChangeTagsForResource",
-        "route53:CreateHostedZone",
-        "route53:DeleteHostedZone",
-        "route53:GetHostedZone",
-        "route53:ListTagsForResource",
+        "route53:ChangeTagsForResource CreateHostedZone DeleteHostedZone GetHostedZone ListTagsForResource "
+        "ec2:DescribeVpcs"
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": (
-        "route53:AssociateVPCWithHostedZone",
-        "route53:DisassociateVPCFromHostedZone",
-        "route53:ListHostedZonesByVPC",
+        "route53:AssociateVPCWithHostedZone DisassociateVPCFromHostedZone ListHostedZonesByVPC"
     ),
-    "aws:scheduler/schedule:Schedule": (
-        "scheduler:CreateSchedule",
-        "scheduler:DeleteSchedule",
-        "scheduler:GetSchedule",
-        "scheduler:UpdateSchedule",
-    ),
+    "aws:scheduler/schedule:Schedule": "scheduler:CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
     "aws:secretsmanager/secret:Secret": (
-        "secretsmanager:CreateSecret",
-        "secretsmanager:DeleteSecret",
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetResourcePolicy",
-        "secretsmanager:RemoveRegionsFromReplication",
-        "secretsmanager:ReplicateSecretToRegions",
-        "secretsmanager:TagResource",
+        "secretsmanager:CreateSecret DeleteSecret DescribeSecret GetResourcePolicy "
+        "RemoveRegionsFromReplication ReplicateSecretToRegions TagResource"
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": (
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:PutSecretValue",
-        "secretsmanager:UpdateSecretVersionStage",
+        "secretsmanager:GetSecretValue PutSecretValue UpdateSecretVersionStage kms:Decrypt GenerateDataKey"
     ),
     "aws:sns/topic:Topic": (
-        "sns:CreateTopic",
-        "sns:DeleteTopic",
-        "sns:GetTopicAttributes",
-        "sns:ListTagsForResource",
-        "sns:SetTopicAttributes",
-        "sns:TagResource",
+        "sns:CreateTopic DeleteTopic GetTopicAttributes ListTagsForResource SetTopicAttributes TagResource"
     ),
-    "aws:sns/topicPolicy:TopicPolicy": ("sns:GetTopicAttributes", "sns:SetTopicAttributes"),
-    "aws:sns/topicSubscription:TopicSubscription": (
-        "sns:GetSubscriptionAttributes",
-        "sns:Subscribe",
-        "sns:Unsubscribe",
-    ),
+    "aws:sns/topicPolicy:TopicPolicy": "sns:GetTopicAttributes SetTopicAttributes",
+    "aws:sns/topicSubscription:TopicSubscription": "sns:GetSubscriptionAttributes Subscribe Unsubscribe",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
-        "ec2:AuthorizeSecurityGroupEgress",
-        "ec2:RevokeSecurityGroupEgress",
-        *_SECURITY_GROUP_RULE,
+        "ec2:AuthorizeSecurityGroupEgress CreateTags DescribeSecurityGroupRules ModifySecurityGroupRules "
+        "RevokeSecurityGroupEgress"
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
-        "ec2:AuthorizeSecurityGroupIngress",
-        "ec2:RevokeSecurityGroupIngress",
-        *_SECURITY_GROUP_RULE,
+        "ec2:AuthorizeSecurityGroupIngress CreateTags DescribeSecurityGroupRules ModifySecurityGroupRules "
+        "RevokeSecurityGroupIngress"
     ),
 }
-"""Resource type -> what deploying, updating and removing it calls."""
+ACTIONS: Mapping[str, tuple[str, ...]] = {kind: tuple(_expanded(actions)) for kind, actions in _ACTIONS.items()}
+"""Resource type -> the actions that creating, reading, updating and deleting it calls."""
 
 STACK_ARNS: Mapping[str, tuple[str, ...]] = {
     "cloudwatch": ("cloudwatch:{region}:{account}:alarm:{project}-cpu-{environment}",),
@@ -314,11 +162,11 @@ STACK_ARNS: Mapping[str, tuple[str, ...]] = {
     "secretsmanager": ("secretsmanager:{region}:{account}:secret:{project}-master-{environment}-AbCdEf",),
     "sns": ("sns:{region}:{account}:{project}-failover-{environment}",),
 }
-"""Service -> this stack's names in it: an action that a policy allows on one of them, or on all, is allowed."""
+"""Service -> ARNs of this stack: an action is allowed if a policy allows it on `*` or on one of them."""
 
 
 def actions_by_service() -> dict[str, list[str]]:
-    """Return every action, sorted, by the service that it begins with."""
+    """Return all actions, sorted, by service."""
     found: dict[str, set[str]] = {}
     for actions in ACTIONS.values():
         for action in actions:
@@ -327,5 +175,5 @@ def actions_by_service() -> dict[str, list[str]]:
 
 
 def types_needing(action: str) -> list[str]:
-    """Return the types of resource that call an action."""
+    """Return the resource types whose deployment calls an action."""
     return [each for each, actions in ACTIONS.items() if action in actions]

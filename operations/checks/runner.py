@@ -1,22 +1,17 @@
-"""Checks side by side, with progress, and their findings as a table.
-
-Owns the deadline that a check has, and how findings are shown. Does not own what is checked. Invariant: every promise of
-every check has a finding at the end; one that hangs or meets an error is unknown and delays no other, and what AWS says
-not to be there has failed.
-"""
+"""Concurrent checks with a deadline and a progress bar, and their results as a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from threading import BoundedSemaphore
 
-from operations.checks.finding import Check, Finding, Verdict, counts, exit_code, judged, summary, unknown
-from operations.support.deadlines import side_by_side
+from operations.checks.finding import Check, CheckResult, Verdict, check_result, counts, exit_code, summary, unknown
+from operations.support.deadlines import call_concurrently
 from operations.support.errors import ExitCode, NotThereError, OperationError
 from operations.support.screen import Screen
 
 CHECK_SECONDS = 20.0
-"""How long checks may take that all look at once: time for a call that hangs to its own limit, and for heartbeats to arrive."""
+"""The deadline of concurrent checks: longer than a hanging call's timeout, and than a heartbeat takes to arrive."""
 HEADINGS = ("Check", "Where", "Verdict", "Evidence")
 _ORDER = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.PASSED)
 
@@ -24,48 +19,51 @@ _ORDER = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.PASSED)
 def run_checks(
     checks: Sequence[Check],
     screen: Screen,
-    doing: str,
+    text: str,
     *,
     seconds: float = CHECK_SECONDS,
     at_once: int | None = None,
-) -> list[Finding]:
-    """Return the findings of all checks, in their order; what can't be looked at is unknown, with the reason.
+) -> list[CheckResult]:
+    """Return the results of all checks in order; a check that fails to run or hangs is unknown.
 
-    `seconds` is for all of them together; `at_once` bounds how many look at a time, None: all.
+    `seconds` limits all checks together, `at_once` the number of concurrent ones.
     """
-    turns = BoundedSemaphore(at_once or max(1, len(checks)))
-    with screen.progress(doing, len(checks)) as advance:
-        ends = side_by_side([partial(_looked, check, turns, advance) for check in checks], seconds)
-    return list(chain.from_iterable(_taken(check, end) for check, end in zip(checks, ends, strict=True)))
+    slots = BoundedSemaphore(at_once or max(1, len(checks)))
+    with screen.progress(text, len(checks)) as advance:
+        outcomes = call_concurrently([partial(_run, check, slots, advance) for check in checks], seconds)
+    return list(chain.from_iterable(_results(check, outcome) for check, outcome in zip(checks, outcomes, strict=True)))
 
 
-def show_findings(screen: Screen, title: str, findings: Sequence[Finding], more: Mapping[str, object]) -> ExitCode:
-    """Show what was found, failures first, and return what it is worth."""
-    code = exit_code(findings)
-    values = {**more, "counts": counts(findings), "findings": [each.to_json() for each in findings]}
-    worst_first = sorted(findings, key=lambda each: _ORDER.index(each.verdict))
+def show_results(screen: Screen, title: str, results: Sequence[CheckResult], more: Mapping[str, object]) -> ExitCode:
+    """Print the results, failures first, and return the exit code."""
+    code = exit_code(results)
+    values = {**more, "counts": counts(results), "findings": [each.to_json() for each in results]}
+    worst_first = sorted(results, key=lambda each: _ORDER.index(each.verdict))
     screen.table(title, HEADINGS, _rows(worst_first))
-    screen.result({**values, "exit_code": int(code)}, [summary(findings)])
+    screen.result({**values, "exit_code": int(code)}, [summary(results)])
     return code
 
 
-def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
-    """Return the lines of the table; a hint that stands on the line above is not repeated."""
-    above = ["", *(each.hint for each in findings)]
-    return [each.row(with_hint=each.hint != hint) for each, hint in zip(findings, above, strict=False)]
+def _rows(results: Sequence[CheckResult]) -> list[tuple[str, str, str, str]]:
+    """Return the rows of the table; the hint of the row above is not repeated."""
+    above = ["", *(each.hint for each in results)]
+    return [each.row(with_hint=each.hint != hint) for each, hint in zip(results, above, strict=False)]
 
 
-def _looked(check: Check, turns: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[Finding]:
+def _run(check: Check, slots: BoundedSemaphore, advance: Callable[[], None]) -> Sequence[CheckResult]:
     try:
-        with turns:
-            return check.look()
+        with slots:
+            return check.run()
     finally:
         advance()
 
 
-def _taken(check: Check, end: Sequence[Finding] | OperationError) -> Sequence[Finding]:
-    if isinstance(end, NotThereError):
-        return [judged(each, check.where, problems=[end.what], evidence="", hint=end.hint) for each in check.promises]
-    if isinstance(end, OperationError):
-        return [unknown(promise, check.where, why=end.what, hint=end.hint) for promise in check.promises]
-    return end
+def _results(check: Check, outcome: Sequence[CheckResult] | OperationError) -> Sequence[CheckResult]:
+    if isinstance(outcome, NotThereError):
+        return [
+            check_result(each, check.where, problems=[outcome.message], evidence="", hint=outcome.hint)
+            for each in check.names
+        ]
+    if isinstance(outcome, OperationError):
+        return [unknown(name, check.where, why=outcome.message, hint=outcome.hint) for name in check.names]
+    return outcome

@@ -142,7 +142,7 @@ def _end_of_window(window: str | None, until: str | None, now: datetime) -> date
             return (now + moments.parse_duration(window)).replace(microsecond=0)
         if until is None:
             return None
-        end = moments.parse_moment(until).replace(microsecond=0)
+        end = moments.parse_time(until).replace(microsecond=0)
     except ValueError as error:
         raise UsageProblemError(f"--{'for' if window is not None else 'until'}: {error}", hint="See --help.") from error
     if end <= now:

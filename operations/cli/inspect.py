@@ -96,7 +96,7 @@ def preflight(
     def check(screen: Screen, around: Surroundings) -> ExitCode:
         if outputs is not None:
             raise UsageProblemError("--outputs: is read with --destroy only", hint="Leave it out, or add --destroy.")
-        return check_account(screen, around.ask_in, stack or DEFAULT_STACK)
+        return check_account(screen, around.read_api_for, stack or DEFAULT_STACK)
 
     run_without_outputs(context, as_json, check)
 
@@ -121,10 +121,11 @@ def cost(
     log_gb: Annotated[float, typer.Option("--log-gb", min=0, help="Logs, in each region.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Estimate what a stack costs a month, by type, from list prices. Asks nothing of AWS.
+    """Estimate what a stack costs a month.
 
-    The amounts by use rest on the assumptions given here, each for a month.
-    Prices that nobody verified are marked, and so is what has no price.
+    The quantities come from the stack's settings and from the assumptions given here, each for a month.
+    The prices come from the AWS Price List API, which needs the permission pricing:GetProducts.
+    Without access to it, the command prints the quantities and which prices are missing.
     """
     from operations.commands.cost import cost as show_cost
     from operations.commands.cost_estimate import Usage
@@ -137,4 +138,4 @@ def cost(
         backup_gb=backup_gb,
         log_gb=log_gb,
     )
-    run_without_outputs(context, as_json, lambda screen, around: show_cost(screen, stack, usage))
+    run_without_outputs(context, as_json, lambda screen, around: show_cost(screen, around.read_api_for, stack, usage))

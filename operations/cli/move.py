@@ -181,7 +181,7 @@ def rewind(
         if drop is not None:
             return rewinding.drop(session, name=drop, reason=why, timeout_seconds=seconds)
         try:
-            at = moments.parse_moment(str(to)).replace(microsecond=0)
+            at = moments.parse_time(str(to)).replace(microsecond=0)
         except ValueError as error:
             raise UsageProblemError(f"--to: {error}", hint="See --help.") from error
         if at >= session.now():

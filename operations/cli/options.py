@@ -19,7 +19,7 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
-from operations.support.errors import ExitCode, OperationError, RefusedError, StoppedError, UsageProblemError
+from operations.support.errors import ExitCode, OperationError, OperationRefusedError, StoppedError, UsageProblemError
 from operations.support.screen import Screen, is_interactive
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Surroundings:
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
     moves_to: "MovesTo"
-    ask_in: "ReadApiFactory"
+    read_api_for: "ReadApiFactory"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
@@ -112,7 +112,7 @@ def run(
             deployment=deployment,
             outputs=loaded,
             connect=around.connect_to(deployment),
-            ask_in=around.ask_in,
+            read_api_for=around.read_api_for,
             screen=screen,
             now=around.now,
             new_id=around.new_id,
@@ -153,7 +153,7 @@ def surroundings(context: typer.Context) -> Surroundings:
 
 def _real_surroundings() -> Surroundings:
     from operations.aws.move_api import moves_to
-    from operations.aws.read_api import asking
+    from operations.aws.read_api import read_api_factory
     from operations.aws.region_api import connect_to
     from operations.stack.deployment import load_outputs
 
@@ -161,7 +161,7 @@ def _real_surroundings() -> Surroundings:
         load_outputs=load_outputs,
         connect_to=connect_to,
         moves_to=moves_to,
-        ask_in=asking(),
+        read_api_for=read_api_factory(),
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         is_interactive=is_interactive,
@@ -183,17 +183,17 @@ def _confirm(around: Surroundings, command_line: str, global_cluster_id: str, gi
     """Return when the id was given, or is typed now.
 
     Raises:
-        RefusedError: it was neither.
+        OperationRefusedError: it was neither.
     """
     if given == global_cluster_id:
         return
     hint = f"Read the plan above, then run: {command_line} --confirm {global_cluster_id}"
     if not around.is_interactive():
-        raise RefusedError("this changes something, and was not confirmed: nothing was changed", hint=hint)
+        raise OperationRefusedError("this changes something, and was not confirmed: nothing was changed", hint=hint)
     # Not typer.confirm: it writes a blank to stdout, where only the result belongs.
     typer.echo(f"{question} Type the global cluster's id to confirm: ", nl=False, err=True)
     if sys.stdin.readline().strip() != global_cluster_id:
-        raise RefusedError("not confirmed: nothing was changed", hint=hint)
+        raise OperationRefusedError("not confirmed: nothing was changed", hint=hint)
 
 
 def _command_line(context: typer.Context) -> str:

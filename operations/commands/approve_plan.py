@@ -8,44 +8,50 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from functions.failover_controller.model import Approval, Pending, State
-from operations.aws.ports import Change
-from operations.aws.table_items import OPERATOR, Entry, Parsed, Trace, approval_item, approval_key, trace_of
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.errors import RefusedError
+from operations.aws.ports import TableWrite
+from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
+    OPERATOR,
+    AuditEntry,
+    OperatorReason,
+    ParsedItem,
+    approval_item,
+    approval_key,
+    audit_entry,
+)
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.errors import OperationRefusedError
 from operations.support.times import age_text, utc_text
-
-CONTROLLER_SILENT_SECONDS = 120.0
-"""The cycles never pause: one this old means that nobody asks any more, and that what was seen is stale."""
 
 
 def question_of(
-    region: DeployedRegion, state: Parsed[State], approval: Parsed[Approval], decision_id: str, now: datetime
+    region: DeployedRegion, state: ParsedItem[State], approval: ParsedItem[Approval], decision_id: str, now: datetime
 ) -> Pending:
     """Return the pending decision if it may be answered by `decision_id` now.
 
     Raises:
-        RefusedError: why not, and what to do.
+        OperationRefusedError: why not, and what to do.
     """
     region_name, value = region.name, state.value
     if state.problem is not None:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"the controller's state in {region_name} can't be understood: {state.problem}",
             hint="The runbook, heading `state-unreadable`.",
         )
     if value is None:
-        raise RefusedError(f"the controller in {region_name} has never beaten", hint="Look at `status`.")
+        raise OperationRefusedError(f"the controller in {region_name} has never beaten", hint="Look at `status`.")
     if value.attempt is not None:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"a failover to {region_name} was called at {utc_text(value.attempt.started_at)}: there is nothing left to approve",
             hint="Follow it with `status`.",
         )
     if value.pending is None:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"no decision is pending in {region_name}",
             hint="A question ends when the trouble does; look at `status` and `history`, in the standby region.",
         )
     if value.pending.id != decision_id:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"{decision_id!r} is not the decision that is pending in {region_name}",
             hint=f"Pending since {utc_text(value.pending.asked_at)} is {value.pending.id!r}. Read its evidence in `status` first.",
         )
@@ -53,14 +59,14 @@ def question_of(
     silent_seconds = None if value.cycle_at is None else (now - value.cycle_at).total_seconds()
     if silent_seconds is None or silent_seconds > CONTROLLER_SILENT_SECONDS:
         since = "ever" if silent_seconds is None else f"for {age_text(silent_seconds)}"
-        raise RefusedError(
+        raise OperationRefusedError(
             f"the question has expired: the controller in {region_name} has not beaten {since}, so what it saw is stale",
             hint="Find out why it is silent (alarm, log). Once it cycles, it asks again, or still asks, if the verdict stands.",
         )
     return value.pending
 
 
-def evidence_of(pending: Pending, state: State, entries: Sequence[Entry]) -> dict[str, object]:
+def evidence_of(pending: Pending, state: State, entries: Sequence[AuditEntry]) -> dict[str, object]:
     """Return what the newest notice of this decision rests on, and what the controller remembers as of its last cycle."""
     notified = [entry for entry in entries if entry.action != OPERATOR]
     asked = [entry for entry in notified if entry.evidence.get("decision_id") == pending.id]
@@ -80,35 +86,35 @@ def evidence_of(pending: Pending, state: State, entries: Sequence[Entry]) -> dic
 
 
 def approval_change(
-    deployment: Deployment, region: DeployedRegion, pending: Pending, *, by: str, at: datetime, change_id: str
-) -> Change:
+    deployment: StackDeployment, region: DeployedRegion, pending: Pending, *, by: str, at: datetime, change_id: str
+) -> TableWrite:
     """Return the yes and its trace."""
     verdict = str(pending.verdict)
-    trace_key, trace = trace_of(
-        Trace.APPROVE,
+    audit_key, trace = audit_entry(
+        OperatorReason.APPROVE,
         global_cluster_id=deployment.global_cluster_id,
         region=region.name,
         at=at,
         change_id=change_id,
         evidence={"by": by, "decision_id": pending.id, "verdict": verdict},
     )
-    return Change(
+    return TableWrite(
         key=approval_key(pending.id),
         attributes=approval_item(by=by, at=at, verdict=verdict, change_id=change_id),
         over=None,
-        trace_key=trace_key,
-        trace=trace,
+        audit_key=audit_key,
+        audit_item=trace,
     )
 
 
-def _refuse_if_answered(approval: Parsed[Approval], decision_id: str) -> None:
+def _refuse_if_answered(approval: ParsedItem[Approval], decision_id: str) -> None:
     if approval.raw is None:
         return
     if approval.value is None:
         answer = f"but the answer can't be understood ({approval.problem})"
     else:
         answer = f"{'approved' if approval.value.approved else 'rejected'} by {approval.value.by or 'unknown'}"
-    raise RefusedError(
+    raise OperationRefusedError(
         f"decision {decision_id!r} is answered already: {answer}",
         hint="An answer counts only while the verdict stands; look at `status`.",
     )

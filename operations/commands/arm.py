@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 from operations.aws.ports import Item, RdsRoles, RegionApi
-from operations.aws.roles import Roles, reconcile, roles_from_rds, seats_by_state
-from operations.aws.table_items import STATE, SWITCH, parse_state, parse_switch
-from operations.commands.arm_plan import ArmRequest, Step, SwitchPlan, SwitchState, describe, exit_code, plan_switch
+from operations.aws.roles import Roles, reconcile, roles_from_rds, roles_from_state
+from operations.aws.table_items import STATE, SWITCH, describe_switch, parse_state, parse_switch
+from operations.commands.arm_plan import ArmRequest, Step, SwitchPlan, SwitchState, exit_code, plan_switch
 from operations.commands.session import Session, write
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.deadlines import bounded, side_by_side
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.deadlines import call_concurrently, call_with_deadline
 from operations.support.errors import AwsError, ExitCode, OperationError
 from operations.support.screen import Screen
 
@@ -51,34 +51,36 @@ def set_armed(
     return _say_end(session.screen, plan, ends)
 
 
-def _read_switches(deployment: Deployment, apis: Mapping[DeployedRegion, RegionApi]) -> tuple[list[SwitchState], Roles]:
+def _read_switches(
+    deployment: StackDeployment, apis: Mapping[DeployedRegion, RegionApi]
+) -> tuple[list[SwitchState], Roles]:
     """Read the tables and the RDS APIs of all asked regions at once: a dead one costs its deadline, once."""
     calls: list[Callable[[], Any]] = [partial(api.read_items, [STATE, SWITCH]) for api in apis.values()]
     calls += [api.read_roles for api in apis.values()]
-    answers = side_by_side(calls)
+    answers = call_concurrently(calls)
     tables, roles = answers[: len(apis)], answers[len(apis) :]
     readings, remembered = [], []
     for region, answer in zip(apis, tables, strict=True):
         if isinstance(answer, OperationError):
-            readings.append(SwitchState(region=region, failure=answer.what))
+            readings.append(SwitchState(region=region, failure=answer.message))
             continue
         state = parse_state(answer[STATE]).value
         readings.append(SwitchState(region=region, switch=parse_switch(answer[SWITCH]), state=state))
-        remembered.append(seats_by_state(deployment, region, state))
+        remembered.append(roles_from_state(deployment, region, state))
     by_rds = reconcile(roles_from_rds(deployment, answer) for answer in roles if isinstance(answer, RdsRoles))
     return readings, by_rds if by_rds.standby is not None or "disagree" in by_rds.source else reconcile(remembered)
 
 
 def _caller(apis: Mapping[DeployedRegion, RegionApi], regions: Sequence[DeployedRegion]) -> str:
     """Ask the first of the regions that answered who we are."""
-    return bounded(apis[regions[0]].caller)
+    return call_with_deadline(apis[regions[0]].caller)
 
 
 def _write_steps(plan: SwitchPlan, apis: Mapping[DeployedRegion, RegionApi]) -> dict[DeployedRegion, str | None]:
     """Write in order; return why a region was not told. A failure of the first, the standby, ends it all."""
 
     def tell_of(theirs: Item | None) -> str:
-        return describe(parse_switch(theirs), plan.order.at)
+        return describe_switch(parse_switch(theirs), plan.order.at)
 
     ends: dict[DeployedRegion, str | None] = {}
     for step in plan.steps:
@@ -88,7 +90,7 @@ def _write_steps(plan: SwitchPlan, apis: Mapping[DeployedRegion, RegionApi]) -> 
         except OperationError as error:
             if not ends:
                 raise
-            ends[step.region] = error.what
+            ends[step.region] = error.message
         else:
             ends[step.region] = None
     return ends

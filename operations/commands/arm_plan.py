@@ -10,10 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.failover_controller.model import State, Switch
-from operations.aws.ports import Change, Item
+from operations.aws.ports import TableWrite
 from operations.aws.roles import Roles
-from operations.aws.table_items import SWITCH, Parsed, Trace, changed_at, is_armed, switch_item, trace_of
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.aws.table_items import (
+    SWITCH,
+    OperatorReason,
+    ParsedItem,
+    audit_entry,
+    describe_switch,
+    end_text,
+    is_armed,
+    switch_item,
+)
+from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import ExitCode
 from operations.support.times import utc_text
 
@@ -40,7 +49,7 @@ class SwitchState:
     """What one region's table says, or why it could not be read."""
 
     region: DeployedRegion
-    switch: Parsed[Switch] | None = None
+    switch: ParsedItem[Switch] | None = None
     state: State | None = None
     failure: str | None = None
 
@@ -52,7 +61,7 @@ class Step:
     region: DeployedRegion
     before: str
     after: str
-    change: Change | None
+    change: TableWrite | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,9 @@ class SwitchPlan:
         return any(reading.region == self.seats.standby for reading in self.unreached) or not self.steps
 
 
-def plan_switch(deployment: Deployment, order: ArmRequest, readings: Sequence[SwitchState], seats: Roles) -> SwitchPlan:
+def plan_switch(
+    deployment: StackDeployment, order: ArmRequest, readings: Sequence[SwitchState], seats: Roles
+) -> SwitchPlan:
     """Return what would be done, from one reading of each region that is to be told."""
     in_order = sorted(readings, key=lambda reading: reading.region != seats.standby)
     steps = tuple(_step(deployment, order, reading) for reading in in_order if reading.failure is None)
@@ -96,28 +107,13 @@ def exit_code(plan: SwitchPlan, notified: Sequence[DeployedRegion]) -> ExitCode:
     return ExitCode.DONE if everybody and plan.seats.standby in notified else ExitCode.PARTLY
 
 
-def describe(switch: Parsed[Switch], now: datetime) -> str:
-    """Return the switch in words: armed or disarmed, until when, by whom and why."""
-    if switch.problem is not None:
-        return f"unreadable ({switch.problem}): the controller holds"
-    value = switch.value
-    if value is None:
-        return "armed (never switched, or a window ended)"
-    story = f"by {value.by or 'unknown'}{_since(switch.raw)}: {value.reason or 'no reason given'}"
-    if value.armed:
-        return f"armed {story}"
-    if is_armed(value, now):
-        return f"armed: the window ended {_end(value.expires_at)}; disarmed {story}"
-    return f"disarmed {_end(value.expires_at)} {story}"
-
-
-def _step(deployment: Deployment, order: ArmRequest, reading: SwitchState) -> Step:
-    switch = reading.switch or Parsed(raw=None)
-    before = describe(switch, order.at)
+def _step(deployment: StackDeployment, order: ArmRequest, reading: SwitchState) -> Step:
+    switch = reading.switch or ParsedItem(raw=None)
+    before = describe_switch(switch, order.at)
     if _is_as_wanted(switch, order):
         return Step(region=reading.region, before=before, after=before, change=None)
-    trace_key, trace = trace_of(
-        Trace.ARM if order.armed else Trace.DISARM,
+    audit_key, trace = audit_entry(
+        OperatorReason.ARM if order.armed else OperatorReason.DISARM,
         global_cluster_id=deployment.global_cluster_id,
         region=reading.region.name,
         at=order.at,
@@ -138,11 +134,11 @@ def _step(deployment: Deployment, order: ArmRequest, reading: SwitchState) -> St
         expires_at=order.expires_at,
         over=switch.raw,
     )
-    change = Change(key=SWITCH, attributes=attributes, over=switch.raw, trace_key=trace_key, trace=trace)
+    change = TableWrite(key=SWITCH, attributes=attributes, over=switch.raw, audit_key=audit_key, audit_item=trace)
     return Step(region=reading.region, before=before, after=_wanted(order), change=change)
 
 
-def _is_as_wanted(switch: Parsed[Switch], order: ArmRequest) -> bool:
+def _is_as_wanted(switch: ParsedItem[Switch], order: ArmRequest) -> bool:
     if switch.problem is not None:
         return False
     armed = is_armed(switch.value, order.at)
@@ -153,17 +149,8 @@ def _is_as_wanted(switch: Parsed[Switch], order: ArmRequest) -> bool:
 
 
 def _wanted(order: ArmRequest) -> str:
-    state = "armed" if order.armed else f"disarmed {_end(order.expires_at)}"
+    state = "armed" if order.armed else f"disarmed {end_text(order.expires_at)}"
     return f"{state} by {order.by}: {order.reason}"
-
-
-def _end(expires_at: datetime | None) -> str:
-    return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
-
-
-def _since(raw: Item | None) -> str:
-    at = changed_at(raw)
-    return "" if at is None else f" at {utc_text(at)}"
 
 
 def _remarks_on_seats(order: ArmRequest, seats: Roles, readings: Sequence[SwitchState]) -> list[str]:

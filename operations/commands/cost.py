@@ -1,102 +1,116 @@
-"""An estimate as people and machines read it: the command `cost`, and the words that docs/cost.md shares with it.
+"""`cost`: what a stack is billed for in a month, at the list prices of the AWS Price List API."""
 
-Owns the view. Does not own any amount (`cost.py`). Invariant: a price that was not verified, and a line without a price,
-are marked wherever an amount is shown.
-"""
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
-from collections.abc import Sequence
-from dataclasses import asdict
-
-from operations.commands.cost_estimate import NOT_COUNTED, Estimate, Line, Price, Usage, estimate, read_prices
+from operations.aws.price_list import PRICING_REGION, NoPriceError, Price, read_price
+from operations.aws.read_ports import ReadApiFactory, ReadOnlyApi
+from operations.commands.cost_estimate import NOT_COUNTED, CostItem, Usage, cost_items
 from operations.stack.settings import read_settings
-from operations.support.errors import ExitCode
+from operations.support.errors import AwsError, ExitCode
 from operations.support.screen import Screen
 
-HEADINGS = ("What", "Where", "Quantity", "Unit price", "USD a month", "Price as of")
-UNVERIFIED = "unverified"
+HEADINGS = ("What", "Region", "Quantity", "USD a unit", "USD a month")
+HOW_TO_GET_PRICES = "Prices need AWS credentials that allow pricing:GetProducts, and access to us-east-1."
 
 
-def cost(screen: Screen, stack: str, usage: Usage) -> ExitCode:
+@dataclass(frozen=True, kw_only=True)
+class PricedItem:
+    """A quantity and its price; without a price, the reason."""
+
+    item: CostItem
+    price: Price | None = None
+    reason: str = ""
+
+    @property
+    def usd(self) -> float | None:
+        """The amount a month."""
+        return None if self.price is None else self.item.quantity * self.price.usd
+
+
+def cost(screen: Screen, read_api_for: ReadApiFactory, stack: str, usage: Usage) -> ExitCode:
     """Show what a stack costs a month.
 
     Raises:
-        UsageProblemError: the stack's settings can't be used.
+        UsageProblemError: the stack's settings cannot be used.
     """
-    found = estimate(read_settings(stack), usage, *read_prices())
-    screen.table(f"Stack {stack}, list prices in USD a month", HEADINGS, rows(found))
-    screen.result(cost_json(stack, found), [*totals(found), *assumptions(found.usage)])
+    items = cost_items(read_settings(stack), usage)
+    with screen.progress("Reading prices", len(items)) as advance:
+        priced = list(_priced(read_api_for(PRICING_REGION), items, advance))
+    screen.table(f"Stack {stack}, on-demand list prices", HEADINGS, [_row(each) for each in priced])
+    screen.result(_to_json(stack, usage, priced), [*_totals(priced), *assumptions(usage)])
     return ExitCode.DONE
 
 
-def rows(found: Estimate) -> list[tuple[str, str, str, str, str, str]]:
-    """Return the lines of the table, in the order of the estimate, without those of which there is nothing."""
-    return [_row(line) for line in found.lines if line.quantity]
+def _priced(api: ReadOnlyApi, items: Iterable[CostItem], advance: Callable[[], None]) -> Iterator[PricedItem]:
+    failure = ""
+    for item in items:
+        if failure or item.query is None:
+            yield PricedItem(item=item, reason=failure or "its product in the price list is not known")
+        else:
+            try:
+                yield PricedItem(item=item, price=read_price(api, item.query))
+            except NoPriceError as error:
+                yield PricedItem(item=item, reason=str(error))
+            except AwsError as error:
+                # No credentials, no permission or no network: further calls would fail too, each after its timeout.
+                failure = f"{error.message}. {error.hint}".rstrip(".")
+                yield PricedItem(item=item, reason=failure)
+        advance()
 
 
-def _row(line: Line) -> tuple[str, str, str, str, str, str]:
-    quantity = f"{line.quantity:,.6g} {line.unit}{' *' if line.by_use else ''}"
-    if line.price is None or line.usd is None:
-        return line.what, line.where, quantity, "no price", "?", "not in the price data"
-    mark = "" if line.price.verified else f", {UNVERIFIED}"
-    return line.what, line.where, quantity, unit_price(line.price), f"{line.usd:,.2f}", f"{line.price.date}{mark}"
+def quantity_text(item: CostItem) -> str:
+    """Return a quantity with its unit; `*` marks an assumption."""
+    return f"{item.quantity:,.12g} {item.unit}{' *' if item.by_usage else ''}"
 
 
-def unit_price(price: Price) -> str:
-    """Return a price with all of its digits, however small."""
-    return f"{price.price:.10f}".rstrip("0").rstrip(".")
+def _row(priced: PricedItem) -> tuple[str, str, str, str, str]:
+    item = priced.item
+    if priced.price is None or priced.usd is None:
+        return item.name, item.region, quantity_text(item), "", "no price"
+    unit_price = f"{priced.price.usd:.10f}".rstrip("0").rstrip(".")
+    return item.name, item.region, quantity_text(item), f"{unit_price} / {priced.price.unit}", f"{priced.usd:,.2f}"
 
 
-def totals(found: Estimate) -> list[str]:
-    """Return the sums in words."""
-    fixed = sum(line.usd or 0.0 for line in found.lines if not line.by_use)
-    text = [
-        f"Together {found.usd:,.2f} USD a month: {fixed:,.2f} by being there, {found.usd - fixed:,.2f} by use (*).",
-        f"{found.unverified_usd:,.2f} of it rests on prices from memory, unverified: look them up before you rely on them.",
-    ]
-    if found.unpriced:
-        names = ", ".join(f"{line.what} in {line.where}" for line in found.unpriced)
-        text.append(f"NOT in the sum, for want of a price: {names}. Add it to operations/commands/prices.json.")
-    return text
+def _totals(priced: Sequence[PricedItem]) -> list[str]:
+    total = sum(each.usd or 0 for each in priced)
+    fixed = sum(each.usd or 0 for each in priced if not each.item.by_usage)
+    missing: dict[str, list[str]] = {}
+    for each in priced:
+        if each.price is None:
+            missing.setdefault(each.reason, []).append(f"{each.item.name} in {each.item.region}")
+    lines = [f"Not in the total: {', '.join(names)} ({reason})." for reason, names in missing.items()]
+    if all(each.price is None for each in priced):
+        return [f"No price could be read: {'; '.join(missing)}. {HOW_TO_GET_PRICES}"]
+    return [f"Total {total:,.2f} USD a month: {fixed:,.2f} fixed, {total - fixed:,.2f} by usage (*).", *lines]
 
 
 def assumptions(usage: Usage) -> list[str]:
-    """Return what the lines by use rest on, and what is not counted."""
+    """Return the assumptions behind the quantities, and what is not counted."""
     values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in asdict(usage).items())
     return [f"Assumed a month: {values}.", f"Not counted: {'; '.join(NOT_COUNTED)}."]
 
 
-def cost_json(stack: str, found: Estimate) -> dict[str, object]:
-    """Return the estimate for machines."""
+def _to_json(stack: str, usage: Usage, priced: Sequence[PricedItem]) -> dict[str, object]:
+    amounts = [each.usd for each in priced if each.usd is not None]
     return {
         "stack": stack,
         "currency": "USD",
-        "usd_a_month": round(found.usd, 2),
-        "unverified_usd_a_month": round(found.unverified_usd, 2),
-        "unpriced": [f"{line.what} in {line.where}" for line in found.unpriced],
-        "assumptions": asdict(found.usage),
+        "usd_a_month": round(sum(amounts), 2) if amounts else None,
+        "unpriced": [f"{each.item.name} in {each.item.region}" for each in priced if each.price is None],
+        "assumptions": asdict(usage),
         "not_counted": list(NOT_COUNTED),
-        "lines": [_line_json(line) for line in found.lines if line.quantity],
+        "lines": [
+            {
+                "what": each.item.name,
+                "where": each.item.region,
+                "quantity": each.item.quantity,
+                "unit": each.item.unit,
+                "by_use": each.item.by_usage,
+                "price": None if each.price is None else asdict(each.price),
+                "no_price_because": each.reason or None,
+                "usd_a_month": None if each.usd is None else round(each.usd, 2),
+            }
+            for each in priced
+        ],
     }
-
-
-def _line_json(line: Line) -> dict[str, object]:
-    return {
-        "what": line.what,
-        "where": line.where,
-        "quantity": line.quantity,
-        "unit": line.unit,
-        "by_use": line.by_use,
-        "price": None if line.price is None else asdict(line.price),
-        "usd_a_month": None if line.usd is None else round(line.usd, 2),
-    }
-
-
-def by_type(found: Estimate) -> Sequence[tuple[str, float, bool]]:
-    """Return (what, USD a month in both regions, whether all of its prices are verified), the dearest first."""
-    sums: dict[str, tuple[float, bool]] = {}
-    for line in found.lines:
-        amount, verified = sums.get(line.what, (0.0, True))
-        is_verified = line.price is not None and line.price.verified
-        sums[line.what] = (amount + (line.usd or 0.0), verified and is_verified)
-    ranked = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
-    return [(what, amount, verified) for what, (amount, verified) in ranked if amount]

@@ -1,207 +1,187 @@
-"""What a stack costs a month, by type: list prices as data, quantities from the settings, assumptions said.
+"""What a stack is billed for in a month: quantities from its settings and assumptions, and where to find each price."""
 
-Owns the arithmetic, the assumptions, and which types cost something. Does not own the prices (`prices.json`) or the counts
-(`inventory.py`). Does no I/O but reading the prices. Invariants: every type that the program registers is either priced or
-listed as free; a price that is missing is said and never taken for nothing; one that was not verified is marked.
-"""
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
+from operations.aws.price_list import ProductQuery
 from operations.stack.resource_counts import counts
 from settings import RegionSettings, Settings
 
-PRICES = Path(__file__).with_name("prices.json")
-ANYWHERE = "any"
+HOURS_PER_MONTH = 730
 SECONDS_PER_HOUR = 3600
 CONTROLLER_GB, HEALTH_CHECK_GB = 0.5, 0.25
 """Memory of the functions (components): 512 and 256 MB."""
 CUSTOM_METRICS = 12
 """What a controller publishes (functions/failover_controller/metrics.py); the standby's two lag metrics counted in both."""
-FREE = frozenset(
-    {
-        *("aws:cloudwatch/eventRule:EventRule", "aws:cloudwatch/eventTarget:EventTarget"),
-        *("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "aws:ec2/route:Route", "aws:ec2/routeTable:RouteTable"),
-        *("aws:ec2/peeringConnectionOptions:PeeringConnectionOptions", "aws:ec2/subnet:Subnet", "aws:ec2/vpc:Vpc"),
-        *("aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/securityGroup:SecurityGroup"),
-        *("aws:ec2/vpcPeeringConnection:VpcPeeringConnection",),
-        *("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",),
-        *("aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
-        "aws:iam/policy:Policy",
-        *("aws:kms/alias:Alias", "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"),
-        *(
-            "aws:lambda/invocation:Invocation",
-            "aws:lambda/permission:Permission",
-            "aws:rds/globalCluster:GlobalCluster",
-        ),
-        *("aws:rds/clusterParameterGroup:ClusterParameterGroup", "aws:rds/parameterGroup:ParameterGroup"),
-        *("aws:rds/subnetGroup:SubnetGroup", "aws:route53/record:Record"),
-        *("aws:route53/zoneAssociation:ZoneAssociation", "aws:scheduler/schedule:Schedule"),
-        *("aws:secretsmanager/secretVersion:SecretVersion", "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"),
-        "aws:sns/topicSubscription:TopicSubscription",
-        *("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",),
-        *("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",),
-    }
-)
-"""Types that cost nothing by being there; what little some of them cost by use stands in `NOT_COUNTED`."""
+SECRET = "aws:secretsmanager/secret:Secret"
+FIXED_PRICE_TYPES: Mapping[str, str] = {
+    "aws:cloudwatch/dashboard:Dashboard": "dashboard",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "alarm",
+    "aws:kms/key:Key": "KMS key",
+    "aws:route53/healthCheck:HealthCheck": "health check",
+    "aws:route53/zone:Zone": "hosted zone",
+    SECRET: "secret",
+}
+"""Types that cost the same each month -> the item's name."""
 NOT_COUNTED = (
     "taxes, support, discounts, reservations and free tiers",
     "Performance Insights beyond 7 days, and the log data of enhanced monitoring",
     "KMS requests, DNS queries, notifications, schedules and events: cents",
-    "snapshots that people take, and what a rewind restores beside the live cluster",
+    "manual snapshots, and the cluster that a rewind restores beside the live one",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Price:
-    """A list price in USD."""
-
-    what: str
-    region: str
-    unit: str
-    price: float
-    date: str
-    source: str
-    verified: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a month brings, for what is billed by use. Stated with every estimate."""
+    """Assumptions about a month, for what is billed by usage."""
 
     storage_gb: float = 100
-    """Data in the cluster volume; each region has all of it."""
+    """Data in the cluster volume; each region stores all of it."""
     io_millions: float = 100
     """Reads and writes of the writer's volume."""
     replicated_write_millions: float = 20
-    """Writes among them: each is replicated to the other region, and written there."""
+    """Writes among them: each is replicated to the other region and written there."""
     replicated_gb: float = 20
     """Data that the replication sends to the other region."""
     backup_gb: float = 0
     """Backups beyond the size of the cluster, in each region."""
     log_gb: float = 2
-    """Logs, in each region: audit, errors, slow queries, functions."""
+    """Logs in each region: audit, errors, slow queries, functions."""
     health_check_seconds: float = 0.2
-    """How long one call of health_check takes."""
-    table_writes_per_beat: float = 2
-    table_reads_per_beat: float = 4
+    """Duration of one call of health_check."""
+    table_writes_per_cycle: float = 2
+    table_reads_per_cycle: float = 4
+
+
+def _query(service: str, family: str, usage_type: str, **attributes: str) -> ProductQuery:
+    return ProductQuery(service, usage_type, {"productFamily": family, **attributes})
+
+
+_MYSQL = {"databaseEngine": "Aurora MySQL"}
+_DYNAMODB = ("AmazonDynamoDB", "Amazon DynamoDB PayPerRequest Throughput")
+PRODUCTS: Mapping[str, tuple[str, ProductQuery | None]] = {
+    "Aurora instance": ("hours", _query("AmazonRDS", "Database Instance", "InstanceUsage:", **_MYSQL)),
+    "Aurora instance, I/O-Optimized": (
+        "hours",
+        _query("AmazonRDS", "Database Instance", "InstanceUsageIOOptimized:", **_MYSQL),
+    ),
+    "Aurora serverless v2": ("ACU-hours", _query("AmazonRDS", "ServerlessV2", "Aurora:ServerlessV2Usage$", **_MYSQL)),
+    "Aurora serverless v2, I/O-Optimized": (
+        "ACU-hours",
+        _query("AmazonRDS", "ServerlessV2", "Aurora:ServerlessV2IOOptimizedUsage$", **_MYSQL),
+    ),
+    "KMS key": ("keys", _query("awskms", "Encryption Key", "KMS-Keys$")),
+    "alarm": ("alarms", _query("AmazonCloudWatch", "Alarm", "CW:AlarmMonitorUsage$", alarmType="Standard")),
+    "dashboard": ("dashboards", _query("AmazonCloudWatch", "Dashboard", "^DashboardsUsageHour$")),
+    # Which usage type AWS bills for health checks of alarms and of other health checks is not documented.
+    "health check": ("health checks", None),
+    "hosted zone": ("zones", _query("AmazonRoute53", "DNS Zone", "^HostedZone$")),
+    "secret": ("secrets", _query("AWSSecretsManager", "Secret", "")),
+    "custom metric": ("metrics", _query("AmazonCloudWatch", "Metric", "CW:MetricMonitorUsage$")),
+    "Aurora storage": ("GB-months", _query("AmazonRDS", "Database Storage", "Aurora:StorageUsage$")),
+    "Aurora storage, I/O-Optimized": (
+        "GB-months",
+        _query("AmazonRDS", "Database Storage", "Aurora:IO-OptimizedStorageUsage$"),
+    ),
+    "Aurora backup beyond the cluster's size": (
+        "GB-months",
+        _query("AmazonRDS", "Storage Snapshot", "Aurora:BackupUsage$", **_MYSQL),
+    ),
+    "Aurora I/O": ("I/Os", _query("AmazonRDS", "System Operation", "Aurora:StorageIOUsage$")),
+    "Aurora replicated write I/O": ("I/Os", _query("AmazonRDS", "System Operation", "Aurora:ReplicatedWriteIO")),
+    "data transfer to the other region": (
+        "GB",
+        _query("AWSDataTransfer", "Data Transfer", "", transferType="InterRegion Outbound"),
+    ),
+    "log ingestion": ("GB", _query("AmazonCloudWatch", "Data Payload", "(^|-)DataProcessing-Bytes$")),
+    "Lambda compute on arm64": (
+        "GB-seconds",
+        _query("AWSLambda", "Serverless", "Lambda-GB-Second-ARM$", group="AWS-Lambda-Duration-ARM"),
+    ),
+    "Lambda requests": (
+        "requests",
+        _query("AWSLambda", "Serverless", "Request-ARM$", group="AWS-Lambda-Requests-ARM"),
+    ),
+    "DynamoDB writes": ("units", _query(*_DYNAMODB, "(^|-)WriteRequestUnits$", group="DDB-WriteUnits")),
+    "DynamoDB reads": ("units", _query(*_DYNAMODB, "(^|-)ReadRequestUnits$", group="DDB-ReadUnits")),
+    "metric requests": ("requests", _query("AmazonCloudWatch", "API Request", "CW:Requests$")),
+}
+"""Item -> its unit, and the query for its price; None: the product is not known."""
+WITHOUT_REGION_CODE = ("dashboard", "hosted zone", "data transfer to the other region")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of the estimate."""
+class CostItem:
+    """A quantity that is billed each month."""
 
-    what: str
-    where: str
+    name: str
+    region: str
     quantity: float
     unit: str
-    price: Price | None
-    """None: there is no price for it in the data."""
-    by_use: bool
+    by_usage: bool
     """Whether the quantity rests on an assumption."""
-
-    @property
-    def usd(self) -> float | None:
-        """The line's amount a month; None without a price."""
-        return None if self.price is None else self.quantity * self.price.price
+    query: ProductQuery | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """What a stack costs a month."""
-
-    lines: Sequence[Line]
-    usage: Usage = field(default_factory=Usage)
-
-    @property
-    def usd(self) -> float:
-        """The sum of all lines that have a price."""
-        return sum(line.usd or 0.0 for line in self.lines)
-
-    @property
-    def unverified_usd(self) -> float:
-        """How much of it rests on prices that were not verified."""
-        return sum(line.usd or 0.0 for line in self.lines if line.price is not None and not line.price.verified)
-
-    @property
-    def unpriced(self) -> list[Line]:
-        """The lines without a price."""
-        return [line for line in self.lines if line.price is None]
+def cost_items(settings: Settings, usage: Usage) -> list[CostItem]:
+    """Return what a stack with these settings is billed for, without quantities of zero."""
+    regions = (settings.primary, settings.secondary)
+    items = [item for region in regions for item in (*_fixed(settings, region), *_by_usage(settings, region, usage))]
+    return [item for item in items if item.quantity]
 
 
-def read_prices(file: Path = PRICES) -> tuple[dict[tuple[str, str], Price], float]:
-    """Return the prices by (what, region), and the hours of a month."""
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    prices = [Price(**each) for each in content["prices"]]
-    return {(price.what, price.region): price for price in prices}, float(content["hours_per_month"])
-
-
-def estimate(
-    settings: Settings, usage: Usage, prices: Mapping[tuple[str, str], Price], hours_per_month: float
-) -> Estimate:
-    """Return what a stack with these settings costs a month."""
-    lines: list[Line] = []
-    for region in (settings.primary, settings.secondary):
-        wanted = [*_fixed(settings, region, hours_per_month), *_by_use(settings, region, usage, hours_per_month)]
-        for what, quantity, unit, by_use in wanted:
-            price = prices.get((what, region.region)) or prices.get((what, ANYWHERE))
-            lines.append(Line(what=what, where=region.region, quantity=quantity, unit=unit, price=price, by_use=by_use))
-    return Estimate(lines=lines, usage=usage)
-
-
-PRICED: Mapping[str, tuple[str, str]] = {
-    "aws:kms/key:Key": ("KMS key", "key-month"),
-    "aws:cloudwatch/metricAlarm:MetricAlarm": ("alarm", "alarm-month"),
-    "aws:cloudwatch/dashboard:Dashboard": ("dashboard", "dashboard-month"),
-    "aws:route53/zone:Zone": ("hosted zone", "zone-month"),
-    "aws:route53/healthCheck:HealthCheck": ("health check", "check-month"),
-}
-"""Types that cost the same each month by being there -> the price's name and unit."""
-SECRET = "aws:secretsmanager/secret:Secret"
-PRICED_OTHERWISE = frozenset(
-    {
-        *(SECRET, "aws:rds/clusterInstance:ClusterInstance", "aws:rds/cluster:Cluster"),
-        *("aws:lambda/function:Function", "aws:dynamodb/table:Table", "aws:cloudwatch/logGroup:LogGroup"),
-    }
-)
-"""Types whose lines are made below: by the hour, with a replica, or by use."""
-
-_Wanted = Iterator[tuple[str, float, str, bool]]
-
-
-def _fixed(settings: Settings, region: RegionSettings, hours: float) -> _Wanted:
-    there = counts(settings)
+def _fixed(settings: Settings, region: RegionSettings) -> Iterator[CostItem]:
+    number_of = counts(settings)
+    hours, storage = region.instance_count * HOURS_PER_MONTH, _storage_suffix(settings)
     if region.serverless:
-        least_acu_hours = region.instance_count * region.serverless.min_acu * hours
-        yield "aurora-mysql serverless v2 at its least", least_acu_hours, "ACU-hour", False
+        item = _item(f"Aurora serverless v2{storage}", region, region.serverless.min_acu * hours)
+        yield replace(item, name=f"{item.name} (minimum capacity)")
     else:
-        yield f"aurora-mysql instance {region.instance_class}", region.instance_count * hours, "hour", False
-    for kind, (what, unit) in PRICED.items():
-        if count := there.get((kind, region.region), 0):
-            yield what, count, unit, False
-    # The replica in the other region is a secret of its own.
-    yield "secret, each replica counted", there[SECRET, settings.primary.region], "secret-month", False
-    yield "custom metric", CUSTOM_METRICS, "metric-month", False
+        item = _item(f"Aurora instance{storage}", region, hours, instanceType=region.instance_class)
+        yield replace(item, name=f"{item.name} {region.instance_class}")
+    for kind, name in FIXED_PRICE_TYPES.items():
+        # The program registers one secret; its replica in the other region is billed as a second one.
+        where = settings.primary.region if kind == SECRET else region.region
+        yield _item(name, region, number_of.get((kind, where), 0))
+    yield _item("custom metric", region, CUSTOM_METRICS)
 
 
-def _by_use(settings: Settings, region: RegionSettings, usage: Usage, hours: float) -> _Wanted:
-    is_writer = region.region == settings.primary.region
-    beats = hours * SECONDS_PER_HOUR / settings.failover.interval_seconds
-    # One controller always beats; each beat asks the own health_check, and the other region's is asked from there.
-    checks = 2 * beats
-    yield "aurora storage", usage.storage_gb, "GB-month", True
-    yield "aurora backup storage beyond the cluster's size", usage.backup_gb, "GB-month", True
-    yield "aurora I/O", usage.io_millions if is_writer else usage.replicated_write_millions, "million requests", True
+def _by_usage(settings: Settings, region: RegionSettings, usage: Usage) -> Iterator[CostItem]:
+    is_writer, storage = region.region == settings.primary.region, _storage_suffix(settings)
+    month_seconds = HOURS_PER_MONTH * SECONDS_PER_HOUR
+    cycles = month_seconds / settings.failover.interval_seconds
+    # Both controllers call this region's health_check in each of their cycles.
+    probes = 2 * cycles
+    quantities = {
+        f"Aurora storage{storage}": usage.storage_gb,
+        "Aurora backup beyond the cluster's size": usage.backup_gb,
+        "log ingestion": usage.log_gb,
+        "Lambda compute on arm64": month_seconds * CONTROLLER_GB
+        + probes * usage.health_check_seconds * HEALTH_CHECK_GB,
+        "Lambda requests": probes,
+        "DynamoDB writes": cycles * usage.table_writes_per_cycle,
+        "DynamoDB reads": cycles * usage.table_reads_per_cycle,
+        "metric requests": cycles,
+    }
+    if not storage:
+        quantities["Aurora I/O"] = 1e6 * (usage.io_millions if is_writer else usage.replicated_write_millions)
     if is_writer:
-        yield "aurora replicated write I/O", usage.replicated_write_millions, "million writes", True
-        yield "data transfer to the other region", usage.replicated_gb, "GB", True
-    yield "log ingestion", usage.log_gb, "GB", True
-    gb_seconds = hours * SECONDS_PER_HOUR * CONTROLLER_GB + checks * usage.health_check_seconds * HEALTH_CHECK_GB
-    yield "Lambda compute on arm64", gb_seconds, "GB-second", True
-    yield "Lambda request", checks / 1e6, "million requests", True
-    yield "DynamoDB write", beats * usage.table_writes_per_beat / 1e6, "million units", True
-    yield "DynamoDB read", beats * usage.table_reads_per_beat / 1e6, "million units", True
-    yield "metric request", beats / 1e3, "thousand requests", True
+        quantities["Aurora replicated write I/O"] = 1e6 * usage.replicated_write_millions
+        codes = {"fromRegionCode": region.region, "toRegionCode": settings.secondary.region}
+        transfer = _item("data transfer to the other region", region, usage.replicated_gb, **codes)
+        yield replace(transfer, by_usage=True)
+    for name, quantity in quantities.items():
+        yield replace(_item(name, region, quantity), by_usage=True)
+
+
+def _storage_suffix(settings: Settings) -> str:
+    return ", I/O-Optimized" if settings.database.storage_type == "aurora-iopt1" else ""
+
+
+def _item(name: str, region: RegionSettings, quantity: float, **attributes: str) -> CostItem:
+    unit, query = PRODUCTS[name]
+    if name not in WITHOUT_REGION_CODE:
+        attributes["regionCode"] = region.region
+    if query is not None:
+        query = replace(query, attributes={**query.attributes, **attributes})
+    return CostItem(name=name, region=region.region, quantity=quantity, unit=unit, by_usage=False, query=query)

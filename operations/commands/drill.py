@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from operations.aws.table_items import Entry, Trace, parse_entry
-from operations.checks.finding import Finding, Verdict, exit_code, summary
+from operations.aws.table_items import AuditEntry, OperatorReason, parse_audit_entry
+from operations.checks.finding import CheckResult, Verdict, exit_code, summary
 from operations.commands.drill_log import Drill, Step, evidence_of, newest_drill
 from operations.commands.move_progress import MoveProgress
 from operations.commands.move_steps import MoveOptions, MoveResult, arrive, journey_to, record, refuse_if
@@ -19,12 +19,12 @@ from operations.commands.move_survey import Topology, survey
 from operations.commands.session import Session
 from operations.commands.switchover import go_over, move, obstacles_of, say_plan
 from operations.stack.deployment import DeployedRegion
-from operations.support.deadlines import bounded, side_by_side
-from operations.support.errors import AwsError, ExitCode, OperationError, RefusedError, StoppedError
+from operations.support.deadlines import call_concurrently, call_with_deadline
+from operations.support.errors import AwsError, ExitCode, OperationError, OperationRefusedError, StoppedError
 
 ENTRIES_SEARCHED = 500
 HEADINGS = ("Step", "Seconds", "What")
-Verify = Callable[[Session], tuple[list[Finding], str | None]]
+Verify = Callable[[Session], tuple[list[CheckResult], str | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class _Course:
     home: DeployedRegion
     away: DeployedRegion
     steps: list[dict[str, object]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[CheckResult] = field(default_factory=list)
 
     def did(self, step: str, since: float, what: str, **more: object) -> None:
         seconds = round(self.session.stopwatch() - since, 2)
@@ -55,7 +55,7 @@ class _Course:
 
     def note_in_trail(self, step: Step) -> None:
         notified = evidence_of(self.drill_id, step, home=self.home.name, away=self.away.name, reason=self.terms.reason)
-        record(self.session, self.away, Trace.DRILL, notified)
+        record(self.session, self.away, OperatorReason.DRILL, notified)
 
 
 def drill(session: Session, terms: Terms, *, only_resume: bool, verify: Verify) -> ExitCode:
@@ -64,7 +64,7 @@ def drill(session: Session, terms: Terms, *, only_resume: bool, verify: Verify) 
     if only_resume:
         return _resume(session, terms, found, last, verify)
     if last is not None and last.is_open:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"the drill of {last.at} is half-way, {_stand(found, last)}",
             hint=f"Bring it to its end first: {_resume_line(session)}",
         )
@@ -118,7 +118,9 @@ def _why(terms: Terms) -> str:
 
 def _resume(session: Session, terms: Terms, found: Topology, last: Drill | None, verify: Verify) -> ExitCode:
     if last is None or not last.is_open:
-        raise RefusedError("no drill is half-way", hint="Begin one without --resume; `history` shows the earlier ones.")
+        raise OperationRefusedError(
+            "no drill is half-way", hint="Begin one without --resume; `history` shows the earlier ones."
+        )
     home, away = session.deployment.region(last.home), session.deployment.region(last.away)
     course = _Course(session=session, terms=terms, drill_id=last.id, home=home, away=away)
     session.screen.note(f"The drill of {last.at}, {_stand(found, last)}, is gone on with")
@@ -143,7 +145,9 @@ def _follow(course: _Course, found: Topology) -> Topology:
         region for region in (course.home, course.away) if operation and region.cluster_arn == operation.target_arn
     ]
     if not regions:
-        raise RefusedError("another operation is under way, to no region of the drill", hint="Wait until it has ended.")
+        raise OperationRefusedError(
+            "another operation is under way, to no region of the drill", hint="Wait until it has ended."
+        )
     target, since = regions[0], session.stopwatch()
     journey = journey_to(session, target, course.terms.course)
     with journey.followed():
@@ -165,7 +169,7 @@ def _half_way(course: _Course) -> Iterator[None]:
         raise StoppedError("the drill was stopped; nothing of it goes on by itself", hint=hint) from error
     except OperationError as error:
         followed = "--resume" in error.hint  # a journey has said already how to go on
-        raise type(error)(f"drill: {error.what}", hint=error.hint if followed else f"{error.hint} {hint}") from error
+        raise type(error)(f"drill: {error.message}", hint=error.hint if followed else f"{error.hint} {hint}") from error
 
 
 def _last_drill(session: Session) -> Drill | None:
@@ -175,22 +179,22 @@ def _last_drill(session: Session) -> Drill | None:
         AwsError: one can't be read, so that nobody knows whether a drill is half-way.
     """
     regions = session.deployment.regions
-    answers = side_by_side([partial(session.connect(region).read_history, ENTRIES_SEARCHED) for region in regions])
-    entries: list[Entry] = []
+    answers = call_concurrently([partial(session.connect(region).read_history, ENTRIES_SEARCHED) for region in regions])
+    entries: list[AuditEntry] = []
     for region, answer in zip(regions, answers, strict=True):
         if isinstance(answer, OperationError):
             raise AwsError(
-                f"whether a drill is half-way can't be read in {region.name}: {answer.what}",
+                f"whether a drill is half-way can't be read in {region.name}: {answer.message}",
                 hint="A drill needs both regions. Try again.",
             )
-        entries += [parse_entry(item) for item in answer]
+        entries += [parse_audit_entry(item) for item in answer]
     return newest_drill(entries)
 
 
 def _stand(found: Topology, last: Drill) -> str:
     operation = found.world.operation
     if operation is not None:
-        return f"a {operation.word} under way ({operation.status})"
+        return f"a {operation.label} under way ({operation.status})"
     where = found.writer.region.name
     return f"the writer in {where}, {'at home' if where == last.home else 'away from home'}"
 
@@ -203,7 +207,7 @@ def _resume_line(session: Session) -> str:
 
 def _say_end(course: _Course) -> ExitCode:
     screen, session = course.session.screen, course.session
-    writer = bounded(session.moves(course.away).read_global).writer_arn
+    writer = call_with_deadline(session.moves(course.away).read_global).writer_arn
     region = next((each for each in session.deployment.regions if each.cluster_arn == writer), course.home)
     found = exit_code(course.findings) if course.findings else ExitCode.DONE
     code = ExitCode.PARTLY if found is ExitCode.AWS else found

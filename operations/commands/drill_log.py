@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from operations.aws.table_items import Entry, Trace
+from operations.aws.table_items import AuditEntry, OperatorReason
 
 
 class Step(StrEnum):
@@ -41,10 +41,14 @@ def evidence_of(drill_id: str, step: Step, *, home: str, away: str, reason: str)
     return {"drill": drill_id, "step": str(step), "home": home, "away": away, "why": reason}
 
 
-def newest_drill(entries: Iterable[Entry]) -> Drill | None:
+def newest_drill(entries: Iterable[AuditEntry]) -> Drill | None:
     """Return the drill of the newest entry that is one's, at its last step; entries of both regions, in any order."""
     order = list(Step)
-    steps = [(entry, step) for entry in entries if entry.reason == Trace.DRILL and (step := _step(entry)) is not None]
+    steps = [
+        (entry, step)
+        for entry in entries
+        if entry.reason == OperatorReason.DRILL and (step := _step(entry)) is not None
+    ]
     if not steps:
         return None
     # Two steps may carry the same moment.
@@ -59,6 +63,6 @@ def newest_drill(entries: Iterable[Entry]) -> Drill | None:
     )
 
 
-def _step(entry: Entry) -> Step | None:
+def _step(entry: AuditEntry) -> Step | None:
     text = str(entry.evidence.get("step"))
     return Step(text) if text in list(Step) else None

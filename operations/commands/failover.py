@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from functions.failover_controller.model import State
-from operations.aws.table_items import Trace
+from operations.aws.table_items import OperatorReason
 from operations.commands.move_progress import MoveProgress
 from operations.commands.move_steps import (
     MoveOptions,
@@ -29,7 +29,7 @@ from operations.commands.move_steps import (
 )
 from operations.commands.move_survey import Topology, survey
 from operations.commands.session import Session
-from operations.support.errors import AwsError, ExitCode, RefusedError, UsageProblemError
+from operations.support.errors import AwsError, ExitCode, OperationRefusedError, UsageProblemError
 from operations.support.times import age_text, utc_text
 
 HEARTBEAT_FRESH_SECONDS = 30.0
@@ -56,7 +56,7 @@ def fail_over(
     if found.world.operation is not None:
         return follow_what_is_under_way(session, found, None, course, _say_end)
     if only_resume:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"no operation is under way, and {found.writer.region.name} is the writer: there is nothing to follow",
             hint="It has ended, or never began: look at `status` and `history`.",
         )
@@ -174,10 +174,10 @@ def _record(session: Session, found: Topology, reason: str) -> None:
         "signs_of_life": list(signs_of_life(session, found)),
     }
     try:
-        record(session, found.standby.region, Trace.FAILOVER, evidence)
-    except (AwsError, RefusedError) as error:
+        record(session, found.standby.region, OperatorReason.FAILOVER, evidence)
+    except (AwsError, OperationRefusedError) as error:
         session.screen.note(
-            f"NOT RECORDED in the audit trail: {error.what}. It goes on; write down who did this and why."
+            f"NOT RECORDED in the audit trail: {error.message}. It goes on; write down who did this and why."
         )
 
 

@@ -14,7 +14,7 @@ from operations.commands.session import Session
 from operations.commands.status_environment import read_dns
 from operations.commands.waiting import PollResult, Waiter
 from operations.stack.deployment import DeployedRegion
-from operations.stack.resources import read_surface
+from operations.stack.resources import read_resources
 from operations.support.errors import AwsError, FailedError, OperationError
 
 UNSEEN_SECONDS = 120.0
@@ -106,8 +106,8 @@ class MoveProgress:
     def _leads_to(self) -> str | None:
         """Return the region that the writer's name leads to in the target's VPC; None when nobody says: the metric decides then."""
         try:
-            surface = read_surface(self.session.outputs)
-            return read_dns(surface, surface.in_region(self.target.name), self.session.ask_in).region
+            resources = read_resources(self.session.outputs)
+            return read_dns(resources, resources.in_region(self.target.name), self.session.read_api_for).region
         except OperationError:
             return None
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from operations.aws.move_ports import AwsRefusedError, GlobalClusterInfo
-from operations.aws.ports import Change
-from operations.aws.table_items import Trace, is_armed, trace_of
+from operations.aws.ports import TableWrite
+from operations.aws.table_items import OperatorReason, audit_entry, is_armed
 from operations.commands.move_progress import MoveProgress
 from operations.commands.move_survey import RegionSurvey, Topology
 from operations.commands.session import Session, write
 from operations.commands.waiting import Waiter
 from operations.stack.deployment import DeployedRegion
-from operations.support.deadlines import bounded
-from operations.support.errors import AwsError, ExitCode, OperationError, RefusedError
+from operations.support.deadlines import call_with_deadline
+from operations.support.errors import AwsError, ExitCode, OperationError, OperationRefusedError
 from operations.support.times import age_text
 
 AVAILABLE = "available"
@@ -57,14 +57,14 @@ def begin(session: Session, target: DeployedRegion, call: Callable[[], None], jo
         AwsError: no answer, and no operation to be seen.
     """
     try:
-        bounded(call, seconds=CALL_DEADLINE_SECONDS)
+        call_with_deadline(call, seconds=CALL_DEADLINE_SECONDS)
     except AwsRefusedError as error:
-        raise RefusedError(f"{error.what}. AWS refused: nothing was changed", hint=error.hint) from error
+        raise OperationRefusedError(f"{error.message}. AWS refused: nothing was changed", hint=error.hint) from error
     except AwsError as error:
         world = _quiet(session, target)
         if world is None or (world.operation is None and world.writer_arn != target.cluster_arn):
             raise AwsError(
-                f"{error.what}. No operation is to be seen: RDS may have taken the call, or not",
+                f"{error.message}. No operation is to be seen: RDS may have taken the call, or not",
                 hint="Run the command again: it follows what is under way, and calls nothing twice.",
             ) from error
         journey.note("no answer to the call, but RDS has begun")
@@ -100,11 +100,11 @@ def controller_words(region: RegionSurvey, session: Session) -> str:
     return f"{mode}, {armed}; last cycle {age_text((session.now() - state.cycle_at).total_seconds())} ago"
 
 
-def record(session: Session, region: DeployedRegion, trace: Trace, evidence: dict[str, object]) -> str:
+def record(session: Session, region: DeployedRegion, trace: OperatorReason, evidence: dict[str, object]) -> str:
     """Leave a trace of what a person is about to do in a region's audit trail; return its id. Raises as `write`."""
     api, change_id, at = session.connect(region), session.new_id(), session.now()
-    notified = {"by": bounded(api.caller), **evidence}
-    key, item = trace_of(
+    notified = {"by": call_with_deadline(api.caller), **evidence}
+    key, item = audit_entry(
         trace,
         global_cluster_id=session.deployment.global_cluster_id,
         region=region.name,
@@ -113,7 +113,7 @@ def record(session: Session, region: DeployedRegion, trace: Trace, evidence: dic
         evidence=notified,
     )
     attributes = {"kind": str(trace), "at": at.isoformat(), "change_id": change_id}
-    change = Change(key=("move", change_id), attributes=attributes, over=None, trace_key=key, trace=item)
+    change = TableWrite(key=("move", change_id), attributes=attributes, over=None, audit_key=key, audit_item=item)
     write(api, change, region, lambda _theirs: "an item of the same id")
     return change_id
 
@@ -141,15 +141,15 @@ def follow_what_is_under_way(
     """Follow the operation that RDS shows, if it is the wanted one; call nothing. `say_end` gives the result."""
     operation = found.world.operation
     if operation is None:
-        raise RefusedError("no operation is under way", hint="Look at `status`.")
+        raise OperationRefusedError("no operation is under way", hint="Look at `status`.")
     targets = [region for region in session.deployment.regions if region.cluster_arn == operation.target_arn]
     if not targets or (wanted is not None and wanted != targets[0]):
-        raise RefusedError(
-            f"another operation is under way: {operation.word} to {operation.target_arn}, {operation.status}",
+        raise OperationRefusedError(
+            f"another operation is under way: {operation.label} to {operation.target_arn}, {operation.status}",
             hint="Wait until it has ended; follow it with `status`. Then decide anew.",
         )
     target = targets[0]
-    session.screen.note(f"A {operation.word} to {target.name} is under way: nothing is called, it is followed")
+    session.screen.note(f"A {operation.label} to {target.name} is under way: nothing is called, it is followed")
     journey = journey_to(session, target, course)
     with journey.followed():
         following = MoveProgress(session=session, target=target, journey=journey, started_at=session.now())
@@ -179,10 +179,10 @@ def refuse_if(obstacles: list[Obstacle]) -> None:
     """Return when there are none.
 
     Raises:
-        RefusedError: naming all, with their hints.
+        OperationRefusedError: naming all, with their hints.
     """
     if obstacles:
-        raise RefusedError(
+        raise OperationRefusedError(
             "; ".join(each.what for each in obstacles) + ". Nothing was called",
             hint=" ".join(dict.fromkeys(each.hint for each in obstacles)),
         )
@@ -190,6 +190,6 @@ def refuse_if(obstacles: list[Obstacle]) -> None:
 
 def _quiet(session: Session, target: DeployedRegion) -> GlobalClusterInfo | None:
     try:
-        return bounded(session.moves(target).read_global)
+        return call_with_deadline(session.moves(target).read_global)
     except OperationError:
         return None

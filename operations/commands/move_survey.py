@@ -11,10 +11,10 @@ from typing import Any
 
 from functions.failover_controller.model import State, Switch
 from operations.aws.move_ports import ClusterInfo, GlobalClusterInfo, ProbeResult, ProbeTarget
-from operations.aws.table_items import STATE, SWITCH, Parsed, parse_state, parse_switch
+from operations.aws.table_items import STATE, SWITCH, ParsedItem, parse_state, parse_switch
 from operations.commands.session import Session
-from operations.stack.deployment import DeployedRegion, Deployment
-from operations.support.deadlines import side_by_side
+from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.support.deadlines import call_concurrently
 from operations.support.errors import AwsError, OperationError
 
 
@@ -25,8 +25,8 @@ class RegionSurvey:
     region: DeployedRegion
     world: GlobalClusterInfo | None
     cluster: ClusterInfo | None
-    state: Parsed[State] | None
-    switch: Parsed[Switch] | None
+    state: ParsedItem[State] | None
+    switch: ParsedItem[Switch] | None
     environment: Mapping[str, str] | None
     """The environment variables of its controller."""
     failures: Mapping[str, str]
@@ -79,7 +79,7 @@ def survey(session: Session, *, probing: bool = False) -> Topology:
     raise AwsError(f"who is the writer can't be told: {'; '.join(said)}", hint="Nothing was changed. Try again.")
 
 
-def _answers(session: Session, deployment: Deployment) -> dict[DeployedRegion, dict[str, Any]]:
+def _answers(session: Session, deployment: StackDeployment) -> dict[DeployedRegion, dict[str, Any]]:
     parts = ("RDS", "cluster", "table", "controller")
     calls: list[Callable[[], Any]] = []
     for region in deployment.regions:
@@ -90,12 +90,12 @@ def _answers(session: Session, deployment: Deployment) -> dict[DeployedRegion, d
             partial(api.read_items, [STATE, SWITCH]),
             api.read_policy,
         ]
-    answers = iter(side_by_side(calls))
+    answers = iter(call_concurrently(calls))
     return {region: {part: next(answers) for part in parts} for region in deployment.regions}
 
 
 def _region(session: Session, region: DeployedRegion, answers: Mapping[str, Any]) -> RegionSurvey:
-    failures = {part: answer.what for part, answer in answers.items() if isinstance(answer, OperationError)}
+    failures = {part: answer.message for part, answer in answers.items() if isinstance(answer, OperationError)}
     good = {part: answer for part, answer in answers.items() if part not in failures}
     table = good.get("table")
     return RegionSurvey(
@@ -117,10 +117,10 @@ def _probed(session: Session, found: list[RegionSurvey]) -> list[RegionSurvey]:
             asked.append((region, "peer_probe", ProbeTarget.peer(region.environment)))
     calls = [partial(session.moves(region.region).probe, target) for region, _, target in asked]
     probed = {id(region): region for region in found}
-    for (region, name, _), answer in zip(asked, side_by_side(calls), strict=True):
+    for (region, name, _), answer in zip(asked, call_concurrently(calls), strict=True):
         now = probed[id(region)]
         if isinstance(answer, OperationError):
-            probed[id(region)] = replace(now, failures={**now.failures, name: answer.what})
+            probed[id(region)] = replace(now, failures={**now.failures, name: answer.message})
         else:
             changes: dict[str, Any] = {name: answer}
             probed[id(region)] = replace(now, **changes)

@@ -5,14 +5,14 @@ Owns the order: who we are first, for all else depends on it; then everything si
 """
 
 from operations.aws.read_ports import ReadApiFactory
-from operations.checks.finding import Finding, Verdict, judged
+from operations.checks.finding import CheckResult, Verdict, check_result
 from operations.checks.names import name_checks
 from operations.checks.offerings import offer_checks
 from operations.checks.permissions import permission_checks
 from operations.checks.quotas import quota_checks
-from operations.checks.runner import run_checks, show_findings
+from operations.checks.runner import run_checks, show_results
 from operations.stack.settings import names_of, read_settings
-from operations.support.deadlines import bounded
+from operations.support.deadlines import call_with_deadline
 from operations.support.errors import ExitCode, NotThereError, OperationError
 from operations.support.screen import Screen
 
@@ -22,7 +22,7 @@ AT_ONCE = 16
 """More at a time, and IAM and RDS begin to throttle."""
 
 
-def preflight(screen: Screen, ask_in: ReadApiFactory, stack: str) -> ExitCode:
+def preflight(screen: Screen, read_api_for: ReadApiFactory, stack: str) -> ExitCode:
     """Check the account against the settings of a stack, and show what was found.
 
     Raises:
@@ -31,16 +31,18 @@ def preflight(screen: Screen, ask_in: ReadApiFactory, stack: str) -> ExitCode:
     """
     settings = read_settings(stack)
     home = settings.primary.region
-    me = bounded(lambda: ask_in(home).ask("sts", "get_caller_identity"))
+    me = call_with_deadline(lambda: read_api_for(home).read("sts", "get_caller_identity"))
     account, arn = str(me["Account"]), str(me["Arn"])
-    is_up, stack_finding = _is_up(ask_in, home, names_of(settings).of("global"))
+    is_up, stack_finding = _is_up(read_api_for, home, names_of(settings).of("global"))
     checks = [
-        *offer_checks(settings, ask_in),
-        *quota_checks(settings, ask_in, is_up=is_up),
-        *name_checks(settings, ask_in, account),
-        *permission_checks(settings, ask_in, arn, account),
+        *offer_checks(settings, read_api_for),
+        *quota_checks(settings, read_api_for, is_up=is_up),
+        *name_checks(settings, read_api_for, account),
+        *permission_checks(settings, read_api_for, arn, account),
     ]
-    who = Finding(check="credentials", where="global", verdict=Verdict.PASSED, evidence=f"{arn} in account {account}")
+    who = CheckResult(
+        check="credentials", where="global", verdict=Verdict.PASSED, evidence=f"{arn} in account {account}"
+    )
     findings = [
         who,
         stack_finding,
@@ -48,21 +50,23 @@ def preflight(screen: Screen, ask_in: ReadApiFactory, stack: str) -> ExitCode:
     ]
     regions = f"{home} and {settings.secondary.region}"
     title = f"Stack {stack} in account {account}, {regions}"
-    return show_findings(screen, title, findings, {"stack": stack, "account": account, "caller": arn, "is_up": is_up})
+    return show_results(screen, title, findings, {"stack": stack, "account": account, "caller": arn, "is_up": is_up})
 
 
-def _is_up(ask_in: ReadApiFactory, region: str, global_cluster_id: str) -> tuple[bool, Finding]:
+def _is_up(read_api_for: ReadApiFactory, region: str, global_cluster_id: str) -> tuple[bool, CheckResult]:
     """Tell whether this is a first deployment or an update: what is there already needs no quota."""
     try:
-        found = bounded(
-            lambda: ask_in(region).ask_all(
+        found = call_with_deadline(
+            lambda: read_api_for(region).read_all(
                 "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=global_cluster_id
             )
         )
     except NotThereError:
         found = []
     except OperationError as error:
-        evidence = f"{error.what}; quotas are checked as for a first deployment"
-        return False, Finding(check="stack", where="both", verdict=Verdict.UNKNOWN, evidence=evidence, hint=error.hint)
+        evidence = f"{error.message}; quotas are checked as for a first deployment"
+        return False, CheckResult(
+            check="stack", where="both", verdict=Verdict.UNKNOWN, evidence=evidence, hint=error.hint
+        )
     evidence = f"{global_cluster_id} is {'there: an update' if found else 'not there: a first deployment'}"
-    return bool(found), judged("stack", "both", problems=[], evidence=evidence, hint="")
+    return bool(found), check_result("stack", "both", problems=[], evidence=evidence, hint="")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from operations.aws.move_ports import AwsRefusedError, ClusterInfo, Instance, MovesApi
-from operations.aws.table_items import Trace
+from operations.aws.move_ports import AwsRefusedError, ClusterInfo, Instance, MoveApi
+from operations.aws.table_items import OperatorReason
 from operations.commands.move_steps import AVAILABLE, CALL_DEADLINE_SECONDS, record, refuse_if
 from operations.commands.move_survey import Topology, survey
 from operations.commands.rewind_plan import (
@@ -27,8 +27,8 @@ from operations.commands.rewind_plan import (
 from operations.commands.session import Session
 from operations.commands.waiting import PollResult, Waiter
 from operations.stack.deployment import DeployedRegion
-from operations.support.deadlines import bounded, side_by_side
-from operations.support.errors import AwsError, ExitCode, FailedError, OperationError, RefusedError
+from operations.support.deadlines import call_concurrently, call_with_deadline
+from operations.support.errors import AwsError, ExitCode, FailedError, OperationError, OperationRefusedError
 from operations.support.times import utc_text
 
 RESTORED, INSTANCE, GONE, BACKTRACKED = "restore", "instance", "deletion", "backtrack"
@@ -46,8 +46,8 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
     if session.deployment.rewind_method == "backtrack":
         return _backtrack(session, found, source, to=to, reason=reason, timeout_seconds=timeout_seconds)
     moves, name = session.moves(region), copy_id(source.identifier, to)
-    copy = bounded(partial(moves.read_cluster, name))
-    instances = [] if copy is None else list(bounded(partial(moves.read_instances, name)))
+    copy = call_with_deadline(partial(moves.read_cluster, name))
+    instances = [] if copy is None else list(call_with_deadline(partial(moves.read_instances, name)))
     if copy is None:
         obstacles = list(obstacles_of(source, found.world, to, session.now()))
         _say_plan(session, region, source, name, to)
@@ -55,7 +55,7 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
             session.screen.note(f"  OBSTACLE   {each.what}")
         refuse_if(obstacles)
     elif not is_copy_of(copy, source.identifier, to):
-        raise RefusedError(
+        raise OperationRefusedError(
             f"there is a cluster {name} already, and it is no copy of {source.identifier} as of {utc_text(to)}",
             hint="Find out whose it is; nothing was changed.",
         )
@@ -63,7 +63,7 @@ def rewind(session: Session, *, to: datetime, reason: str, timeout_seconds: floa
         session.screen.note(f"{name} is there already, {copy.status}: it is gone on with")
     if not instances:
         session.confirm(f"Restore {source.identifier} as of {utc_text(to)} into {name}?")
-        record(session, region, Trace.REWIND, {"why": reason, "to": utc_text(to), "copy": name})
+        record(session, region, OperatorReason.REWIND, {"why": reason, "to": utc_text(to), "copy": name})
     journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
@@ -86,7 +86,7 @@ def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) ->
     region, copy = _find_copy(session, name)
     note = session.screen.note
     moves = session.moves(region)
-    instances = bounded(partial(moves.read_instances, name))
+    instances = call_with_deadline(partial(moves.read_instances, name))
     note(f"Plan: delete {name} in {region.name} for good, without a snapshot")
     note(
         f"  a copy of {copy.tags[REWIND_OF]} as of {copy.tags[REWIND_TO]}, {copy.status}, {len(instances)} instance(s)"
@@ -94,7 +94,7 @@ def drop(session: Session, *, name: str, reason: str, timeout_seconds: float) ->
     if copy.settings.get("DeletionProtection"):
         note("  its deletion protection is taken away first")
     session.confirm(f"Delete {name}?")
-    record(session, region, Trace.REWIND, {"why": reason, "dropped": name})
+    record(session, region, OperatorReason.REWIND, {"why": reason, "dropped": name})
     journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
@@ -119,21 +119,23 @@ def _find_copy(session: Session, name: str) -> tuple[DeployedRegion, ClusterInfo
     """Return the copy, in whichever region it is.
 
     Raises:
-        RefusedError: there is none, or it is no copy.
+        OperationRefusedError: there is none, or it is no copy.
     """
     regions = session.deployment.regions
-    answers = side_by_side([partial(session.moves(region).read_cluster, name) for region in regions])
+    answers = call_concurrently([partial(session.moves(region).read_cluster, name) for region in regions])
     found = [
         (region, answer) for region, answer in zip(regions, answers, strict=True) if isinstance(answer, ClusterInfo)
     ]
     if not found:
         failed = [answer for answer in answers if isinstance(answer, OperationError)]
         if failed:
-            raise AwsError(f"{name} can't be looked for: {failed[0].what}", hint="Nothing was changed. Try again.")
-        raise RefusedError(f"there is no cluster {name} in either region", hint="Its name is what `rewind` printed.")
+            raise AwsError(f"{name} can't be looked for: {failed[0].message}", hint="Nothing was changed. Try again.")
+        raise OperationRefusedError(
+            f"there is no cluster {name} in either region", hint="Its name is what `rewind` printed."
+        )
     region, copy = found[0]
     if REWIND_OF not in copy.tags or REWIND_TO not in copy.tags or copy.arn in [each.cluster_arn for each in regions]:
-        raise RefusedError(
+        raise OperationRefusedError(
             f"{name} is no copy that a rewind has made: it has no tags {REWIND_OF} and {REWIND_TO}",
             hint="Only copies are deleted here; nothing was changed.",
         )
@@ -144,30 +146,32 @@ def _call(call: "partial[None]", journey: Waiter, words: str) -> None:
     """Make one call; a clear no ends the command, no answer leaves it to the next look.
 
     Raises:
-        RefusedError: AWS answered no.
+        OperationRefusedError: AWS answered no.
         AwsError: no answer.
     """
     try:
-        bounded(call, seconds=CALL_DEADLINE_SECONDS)
+        call_with_deadline(call, seconds=CALL_DEADLINE_SECONDS)
     except AwsRefusedError as error:
-        raise RefusedError(
-            f"{words}: {error.what}. AWS refused this step",
+        raise OperationRefusedError(
+            f"{words}: {error.message}. AWS refused this step",
             hint=f"{error.hint} What was begun before stays; run the command again to go on.",
         ) from error
     journey.note(words)
 
 
-def _add_instance(moves: MovesApi, source: ClusterInfo, name: str, to: datetime, journey: Waiter) -> None:
-    originals = bounded(partial(moves.read_instances, source.identifier))
+def _add_instance(moves: MoveApi, source: ClusterInfo, name: str, to: datetime, journey: Waiter) -> None:
+    originals = call_with_deadline(partial(moves.read_instances, source.identifier))
     if not originals:
-        raise RefusedError(f"{source.identifier} has no instance to copy the settings of", hint="Look at `status`.")
+        raise OperationRefusedError(
+            f"{source.identifier} has no instance to copy the settings of", hint="Look at `status`."
+        )
     writer = next((each for each in originals if each.is_writer), originals[0])
     settings = instance_settings(writer, source, name, to)
     identifier = instance_id(name)
     _call(partial(moves.create_instance, name, identifier, settings), journey, f"creating instance {identifier}")
 
 
-def _cluster_sign(moves: MovesApi, name: str) -> PollResult:
+def _cluster_sign(moves: MoveApi, name: str) -> PollResult:
     found = moves.read_cluster(name)
     if found is not None and "failed" in found.status:
         raise FailedError(f"{name} is {found.status}", hint="Its events say why; drop it, then try again.")
@@ -175,19 +179,19 @@ def _cluster_sign(moves: MovesApi, name: str) -> PollResult:
     return PollResult(done=status == AVAILABLE, words=f"{name}: {status}")
 
 
-def _instance_sign(moves: MovesApi, name: str) -> PollResult:
+def _instance_sign(moves: MoveApi, name: str) -> PollResult:
     found: list[Instance] = list(moves.read_instances(name))
     words = ", ".join(f"{each.identifier}: {each.status}" for each in found) or "no instance to be seen yet"
     return PollResult(done=any(each.status == AVAILABLE for each in found), words=words)
 
 
-def _gone_sign(moves: MovesApi, name: str) -> PollResult:
+def _gone_sign(moves: MoveApi, name: str) -> PollResult:
     found = [] if moves.read_cluster(name) is None else list(moves.read_instances(name))
     words = ", ".join(f"{each.identifier}: {each.status}" for each in found) or "no instance is left"
     return PollResult(done=not found, words=words)
 
 
-def _deleted_sign(moves: MovesApi, name: str) -> PollResult:
+def _deleted_sign(moves: MoveApi, name: str) -> PollResult:
     found = moves.read_cluster(name)
     return PollResult(done=found is None, words=f"{name}: {'gone' if found is None else found.status}")
 
@@ -211,10 +215,10 @@ def _say_copy(
     session: Session, region: DeployedRegion, source: ClusterInfo, name: str, to: datetime, seconds: Mapping[str, float]
 ) -> ExitCode:
     moves = session.moves(region)
-    copy = bounded(partial(moves.read_cluster, name))
+    copy = call_with_deadline(partial(moves.read_cluster, name))
     if copy is None:
         raise FailedError(f"{name} is gone again", hint="Somebody dropped it: look at `history`.")
-    flaws = list(flaws_of(copy, source, list(bounded(partial(moves.read_instances, name)))))
+    flaws = list(flaws_of(copy, source, list(call_with_deadline(partial(moves.read_instances, name)))))
     session.screen.result(
         {
             "copy": name,
@@ -256,7 +260,9 @@ def _backtrack(
         note(f"  OBSTACLE   {each.what}")
     refuse_if(obstacles)
     session.confirm(f"Backtrack {source.identifier} to {utc_text(to)}?")
-    record(session, region, Trace.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier})
+    record(
+        session, region, OperatorReason.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier}
+    )
     journey = Waiter(
         session,
         timeout_seconds=timeout_seconds,
@@ -266,10 +272,12 @@ def _backtrack(
     )
     with journey.followed():
         try:
-            identifier = bounded(partial(moves.backtrack, source.identifier, to), seconds=CALL_DEADLINE_SECONDS)
+            identifier = call_with_deadline(
+                partial(moves.backtrack, source.identifier, to), seconds=CALL_DEADLINE_SECONDS
+            )
         except AwsRefusedError as error:
-            raise RefusedError(
-                f"{error.what}. AWS refused: nothing was changed",
+            raise OperationRefusedError(
+                f"{error.message}. AWS refused: nothing was changed",
                 hint="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
             ) from error
         journey.wait(BACKTRACKED, lambda: _backtrack_sign(moves, source.identifier, identifier))
@@ -280,7 +288,7 @@ def _backtrack(
     return ExitCode.DONE
 
 
-def _backtrack_sign(moves: MovesApi, source_id: str, identifier: str) -> PollResult:
+def _backtrack_sign(moves: MoveApi, source_id: str, identifier: str) -> PollResult:
     status = moves.backtrack_status(source_id, identifier).lower()
     if status == "failed":
         raise FailedError(f"the backtrack {identifier} failed", hint="The cluster's events say why.")

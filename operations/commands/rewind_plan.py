@@ -60,7 +60,7 @@ def obstacles_of(source: ClusterInfo, world: GlobalClusterInfo, at: datetime, no
     """Return what forbids to restore `source` as of `at`."""
     if world.operation is not None:
         yield Obstacle(
-            what=f"a {world.operation.word} is under way: {world.operation.status}", hint="Wait until it has ended."
+            what=f"a {world.operation.label} is under way: {world.operation.status}", hint="Wait until it has ended."
         )
     if source.status != AVAILABLE:
         yield Obstacle(what=f"{source.identifier} is {source.status}", hint="Wait until it is available.")

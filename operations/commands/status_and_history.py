@@ -15,10 +15,10 @@ from operations.aws.table_items import (
     OPERATOR,
     STATE,
     SWITCH,
-    Entry,
+    AuditEntry,
     approval_key,
     parse_approval,
-    parse_entry,
+    parse_audit_entry,
     parse_state,
     parse_switch,
 )
@@ -26,8 +26,8 @@ from operations.commands.session import Session
 from operations.commands.status_environment import RegionStatus, read_alarms, read_dns, read_lag
 from operations.commands.status_view import RegionView, exit_code, status_json, status_lines
 from operations.stack.deployment import DeployedRegion
-from operations.stack.resources import StackResources, read_surface
-from operations.support.deadlines import side_by_side
+from operations.stack.resources import StackResources, read_resources
+from operations.support.deadlines import call_concurrently
 from operations.support.errors import AwsError, ExitCode, OperationError
 from operations.support.times import utc_text
 
@@ -61,8 +61,8 @@ def watch_status(session: Session, region: str | None, every_seconds: float) -> 
                     notices = _rows(sight.entries or ())
                     show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
                 except AwsError as error:
-                    values = {"at": utc_text(session.now()), "error": error.what, "hint": error.hint}
-                    show(values, f"{utc_text(session.now())}: {error.what}", [("Cure", error.hint)], "", (), [])
+                    values = {"at": utc_text(session.now()), "error": error.message, "hint": error.hint}
+                    show(values, f"{utc_text(session.now())}: {error.message}", [("Hint", error.hint)], "", (), [])
                 session.sleep(every_seconds)
         except KeyboardInterrupt:
             return ExitCode.DONE
@@ -82,18 +82,18 @@ def show_history(session: Session, region_name: str | None, limit: int) -> ExitC
         other = session.deployment.other(region)
         instead = _trail(session, other, limit)
         if not isinstance(instead, OperationError):
-            session.screen.note(f"{_silent(region, items.what)}: this is the trail of {other.name}.")
+            session.screen.note(f"{_silent(region, items.message)}: this is the trail of {other.name}.")
             region, items, code = other, instead, ExitCode.PARTLY
     if isinstance(items, OperationError):
         raise items
-    entries = [parse_entry(item) for item in items]
+    entries = [parse_audit_entry(item) for item in items]
     values = [entry.to_json() for entry in entries]
     session.screen.rows(values, f"Audit trail of {region.name}, newest first", _HEADINGS, _rows(entries))
     return code
 
 
 def _trail(session: Session, region: DeployedRegion, limit: int) -> Sequence[Item] | OperationError:
-    (end,) = side_by_side([partial(session.connect(region).read_history, limit)])
+    (end,) = call_concurrently([partial(session.connect(region).read_history, limit)])
     return end
 
 
@@ -101,11 +101,11 @@ def _silent(standby: DeployedRegion, why: str) -> str:
     return f"{standby.name}, the standby, does not answer ({why})"
 
 
-def _rows(entries: Sequence[Entry]) -> list[tuple[str, str, str, str]]:
+def _rows(entries: Sequence[AuditEntry]) -> list[tuple[str, str, str, str]]:
     return [(entry.at, entry.reason, entry.action, _what(entry)) for entry in entries]
 
 
-def _what(entry: Entry) -> str:
+def _what(entry: AuditEntry) -> str:
     evidence = entry.evidence
     if entry.action == OPERATOR:
         said = [f"by {evidence.get('by')}"]
@@ -136,32 +136,32 @@ def _look(session: Session, region: DeployedRegion) -> RegionView:
         partial(api.read_history, NOTICES_SHOWN),
     ]
     parts = ["table", "RDS", "mode", "history"]
-    surface = _surface(session)
-    here = None if isinstance(surface, OperationError) else surface.in_region(region.name)
-    if here is not None and not isinstance(surface, OperationError):
-        ask_in = session.ask_in
+    resources = _surface(session)
+    here = None if isinstance(resources, OperationError) else resources.in_region(region.name)
+    if here is not None and not isinstance(resources, OperationError):
+        read_api_for = session.read_api_for
         parts += ["lag", "DNS", "alarms"]
         calls += [
-            partial(read_lag, here, ask_in, session.now()),
-            partial(read_dns, surface, here, ask_in),
-            partial(read_alarms, here, ask_in),
+            partial(read_lag, here, read_api_for, session.now()),
+            partial(read_dns, resources, here, read_api_for),
+            partial(read_alarms, here, read_api_for),
         ]
-    answers: dict[str, Any] = dict(zip(parts, side_by_side(calls), strict=True))
-    failures = {name: answer.what for name, answer in answers.items() if isinstance(answer, OperationError)}
+    answers: dict[str, Any] = dict(zip(parts, call_concurrently(calls), strict=True))
+    failures = {name: answer.message for name, answer in answers.items() if isinstance(answer, OperationError)}
     around = None
-    if isinstance(surface, OperationError):
-        failures["surroundings"] = surface.what
+    if isinstance(resources, OperationError):
+        failures["surroundings"] = resources.message
     elif here is not None:
         seen = {name: None if name in failures else answers[name] for name in ("lag", "DNS", "alarms")}
-        around = RegionStatus(surface=surface, here=here, lag=seen["lag"], dns=seen["DNS"], alarms=seen["alarms"])
+        around = RegionStatus(resources=resources, here=here, lag=seen["lag"], dns=seen["DNS"], alarms=seen["alarms"])
     items = None if "table" in failures else answers["table"]
     state = None if items is None else parse_state(items[STATE])
     answer = None
     if state is not None and state.value is not None and state.value.pending is not None:
         key = approval_key(state.value.pending.id)
-        (found,) = side_by_side([partial(api.read_items, [key])])
+        (found,) = call_concurrently([partial(api.read_items, [key])])
         if isinstance(found, OperationError):
-            failures["approval"] = found.what
+            failures["approval"] = found.message
         else:
             answer = parse_approval(found[key])
     return RegionView(
@@ -172,7 +172,7 @@ def _look(session: Session, region: DeployedRegion) -> RegionView:
         switch=None if items is None else parse_switch(items[SWITCH]),
         seats=None if "RDS" in failures else roles_from_rds(session.deployment, answers["RDS"]),
         policy=None if "mode" in failures else answers["mode"],
-        entries=None if "history" in failures else [parse_entry(item) for item in answers["history"]],
+        entries=None if "history" in failures else [parse_audit_entry(item) for item in answers["history"]],
         around=around,
         failures=failures,
     )
@@ -181,6 +181,6 @@ def _look(session: Session, region: DeployedRegion) -> RegionView:
 def _surface(session: Session) -> StackResources | OperationError:
     """Return what the outputs show; saved ones may be older than this command, and what matters most is in the table."""
     try:
-        return read_surface(session.outputs)
+        return read_resources(session.outputs)
     except OperationError as error:
         return error

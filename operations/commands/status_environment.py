@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from operations.aws.read_ports import ReadApiFactory
-from operations.checks.data_path import leads_to, resolve
-from operations.checks.monitoring import tells_a_role
-from operations.stack.resources import RegionSurface, StackResources
+from operations.checks.data_path import resolve, resolved_region
+from operations.checks.monitoring import shows_role
+from operations.stack.resources import RegionResources, StackResources
 from operations.support.times import utc_text
 
 LAG_MINUTES = 5
@@ -40,8 +40,8 @@ class DnsAnswer:
 class RegionStatus:
     """What one look brought; a part that was not read is `None`."""
 
-    surface: StackResources
-    here: RegionSurface
+    resources: StackResources
+    here: RegionResources
     lag: Sequence[LagMetric] | None
     """Empty where AWS has none: in the writer's region."""
     dns: DnsAnswer | None
@@ -49,14 +49,14 @@ class RegionStatus:
     """Names of the alarms that are on and tell no role."""
 
 
-def read_lag(here: RegionSurface, ask_in: ReadApiFactory, now: datetime) -> list[LagMetric]:
+def read_lag(here: RegionResources, read_api_for: ReadApiFactory, now: datetime) -> list[LagMetric]:
     """Return the newest lag that AWS published of this region's cluster. Raises AwsError.
 
     Source: Monitoring an Amazon Aurora global database: the metric is the secondary's, in milliseconds.
     """
     points = (
-        ask_in(here.region)
-        .ask(
+        read_api_for(here.region)
+        .read(
             "cloudwatch",
             "get_metric_statistics",
             Namespace="AWS/RDS",
@@ -73,24 +73,24 @@ def read_lag(here: RegionSurface, ask_in: ReadApiFactory, now: datetime) -> list
     return [] if newest is None else [LagMetric(at=newest["Timestamp"], average_ms=float(newest["Average"]))]
 
 
-def read_dns(surface: StackResources, here: RegionSurface, ask_in: ReadApiFactory) -> DnsAnswer:
+def read_dns(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> DnsAnswer:
     """Return where the writer's name leads in this region's VPC, asked of the health_check inside it. Raises AwsError."""
-    answer = resolve(surface, here, ask_in)
+    answer = resolve(resources, here, read_api_for)
     name: Mapping[str, Any] = answer[0] if answer else {}
-    is_whole = len(answer) == 1 + len(surface.regions)
+    is_whole = len(answer) == 1 + len(resources.regions)
     return DnsAnswer(
         addresses=tuple(name.get("addresses", ())),
-        region=leads_to(surface, answer) if is_whole else None,
+        region=resolved_region(resources, answer) if is_whole else None,
         failure=name.get("failure") if is_whole else "the answer has not the form that was asked for",
     )
 
 
-def read_alarms(here: RegionSurface, ask_in: ReadApiFactory) -> list[str]:
+def read_alarms(here: RegionResources, read_api_for: ReadApiFactory) -> list[str]:
     """Return the names of this region's alarms that are on and tell no role. Raises AwsError."""
-    found = ask_in(here.region).ask_all(
+    found = read_api_for(here.region).read_all(
         "cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(here.alarm_names), StateValue="ALARM"
     )
-    return sorted(name for each in found if not tells_a_role(name := str(each["AlarmName"])))
+    return sorted(name for each in found if not shows_role(name := str(each["AlarmName"])))
 
 
 def vicinity_json(around: RegionStatus) -> dict[str, object]:
@@ -101,12 +101,12 @@ def vicinity_json(around: RegionStatus) -> dict[str, object]:
         "lag_metric_at": None if lag is None else utc_text(lag.at),
         "endpoints": {
             each.region: {"writer": each.writer_endpoint, "reader": each.reader_endpoint}
-            for each in around.surface.regions
+            for each in around.resources.regions
         },
         "dns": None
         if around.dns is None
         else {
-            "name": around.surface.writer_name,
+            "name": around.resources.writer_name,
             "leads_to": around.dns.region,
             "addresses": list(around.dns.addresses),
             "failure": around.dns.failure,
@@ -126,7 +126,7 @@ def lag_text(around: RegionStatus) -> str:
 
 def dns_text(around: RegionStatus, writer: str | None) -> str:
     """Return where the writer's name leads, and whether that is the writer."""
-    name, dns = around.surface.writer_name, around.dns
+    name, dns = around.resources.writer_name, around.dns
     if dns is None:
         return f"{name}: unknown"
     if dns.region is None:
@@ -138,7 +138,7 @@ def dns_text(around: RegionStatus, writer: str | None) -> str:
 
 def endpoint_lines(around: RegionStatus) -> list[tuple[str, str]]:
     """Return the clusters' own endpoints."""
-    return [(f"Endpoint {each.region}", each.writer_endpoint) for each in around.surface.regions]
+    return [(f"Endpoint {each.region}", each.writer_endpoint) for each in around.resources.regions]
 
 
 def alarms_text(around: RegionStatus) -> str:

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.failover_controller.model import Approval, State, Switch
-from operations.aws.roles import Roles, reconcile, seats_by_state
-from operations.aws.table_items import Entry, Parsed, changed_at, is_armed
-from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS, evidence_of
-from operations.commands.arm_plan import describe
+from operations.aws.roles import Roles, reconcile, roles_from_state
+from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
+    AuditEntry,
+    ParsedItem,
+    changed_at,
+    describe_switch,
+    is_armed,
+)
+from operations.commands.approve_plan import evidence_of
 from operations.commands.status_environment import (
     RegionStatus,
     alarms_text,
@@ -20,7 +26,7 @@ from operations.commands.status_environment import (
     lag_text,
     vicinity_json,
 )
-from operations.stack.deployment import DeployedRegion, Deployment
+from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import ExitCode
 from operations.support.times import age_text, utc_text
 
@@ -34,13 +40,13 @@ class RegionView:
 
     region: DeployedRegion
     at: datetime
-    state: Parsed[State] | None
-    answer: Parsed[Approval] | None
+    state: ParsedItem[State] | None
+    answer: ParsedItem[Approval] | None
     """A person's answer to the pending decision."""
-    switch: Parsed[Switch] | None
+    switch: ParsedItem[Switch] | None
     seats: Roles | None
     policy: Mapping[str, str] | None
-    entries: Sequence[Entry] | None
+    entries: Sequence[AuditEntry] | None
     around: RegionStatus | None
     """What stands around the controller; None when the outputs don't say where that is."""
     failures: Mapping[str, str]
@@ -54,7 +60,7 @@ def exit_code(sight: RegionView) -> ExitCode:
     return ExitCode.AWS if {"table", "RDS"} <= set(missing) else ExitCode.PARTLY
 
 
-def status_json(deployment: Deployment, sight: RegionView) -> dict[str, object]:
+def status_json(deployment: StackDeployment, sight: RegionView) -> dict[str, object]:
     """Return the view for machines; `null` where something is unknown or absent."""
     state = None if sight.state is None else sight.state.value
     seats = _seats(deployment, sight)
@@ -79,7 +85,7 @@ def status_json(deployment: Deployment, sight: RegionView) -> dict[str, object]:
     }
 
 
-def status_lines(deployment: Deployment, sight: RegionView) -> list[tuple[str, str]]:
+def status_lines(deployment: StackDeployment, sight: RegionView) -> list[tuple[str, str]]:
     """Return the view for people: a label and a text each."""
     seats = _seats(deployment, sight)
     return [
@@ -87,7 +93,7 @@ def status_lines(deployment: Deployment, sight: RegionView) -> list[tuple[str, s
         ("Lag", _lag_text(sight)),
         *_around_lines(sight, seats),
         ("Controller", _controller_text(sight)),
-        ("Switch", "unknown" if sight.switch is None else describe(sight.switch, sight.at)),
+        ("Switch", "unknown" if sight.switch is None else describe_switch(sight.switch, sight.at)),
         ("Pending", _pending_text(sight)),
         ("Failover", _attempt_text(sight)),
         *(("Not read", f"{part}: {why}") for part, why in sight.failures.items()),
@@ -122,11 +128,11 @@ def _lag_text(sight: RegionView) -> str:
     return seen if sight.around is None else f"{seen}; {lag_text(sight.around)}"
 
 
-def _seats(deployment: Deployment, sight: RegionView) -> Roles:
+def _seats(deployment: StackDeployment, sight: RegionView) -> Roles:
     if sight.seats is not None and sight.seats.standby is not None:
         return sight.seats
     state = None if sight.state is None else sight.state.value
-    return reconcile([seats_by_state(deployment, sight.region, state)])
+    return reconcile([roles_from_state(deployment, sight.region, state)])
 
 
 def _controller(sight: RegionView, state: State | None) -> dict[str, object]:

@@ -11,7 +11,7 @@ starts their cooldown. To disarm them would only leave something to be forgotten
 from collections.abc import Iterator
 from functools import partial
 
-from operations.aws.table_items import Trace
+from operations.aws.table_items import OperatorReason
 from operations.commands.move_progress import MoveProgress
 from operations.commands.move_steps import (
     AVAILABLE,
@@ -30,7 +30,7 @@ from operations.commands.move_steps import (
 )
 from operations.commands.move_survey import RegionSurvey, Topology, survey
 from operations.commands.session import Session
-from operations.support.errors import ExitCode, RefusedError
+from operations.support.errors import ExitCode, OperationRefusedError
 from operations.support.times import utc_text
 
 CONNECTED = "connected"
@@ -62,7 +62,7 @@ def move(
     """Switch over to the standby, after the gates, the plan and, when `asking`, the confirmation; follow it to the end.
 
     Raises:
-        RefusedError: a gate is closed, or nobody confirmed; nothing was called.
+        OperationRefusedError: a gate is closed, or nobody confirmed; nothing was called.
         OperationError: from the call, or on the way.
     """
     obstacles = list(obstacles_of(found, max_lag_ms=max_lag_ms, now=session.now().timestamp()))
@@ -79,7 +79,7 @@ def go_over(session: Session, found: Topology, *, reason: str, course: MoveOptio
     Raises:
         OperationError: from the call, or on the way.
     """
-    record(session, found.standby.region, Trace.SWITCHOVER, {"why": reason, "from": found.writer.region.name})
+    record(session, found.standby.region, OperatorReason.SWITCHOVER, {"why": reason, "from": found.writer.region.name})
     started_at = session.now()
     origin, target = found.writer.region, found.standby.region
     journey = journey_to(session, target, course)
@@ -184,7 +184,7 @@ def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
 def _say_nothing_to_do(session: Session, found: Topology, to: str | None, *, only_resume: bool) -> ExitCode:
     writer = found.writer.region.name
     if only_resume and to not in (None, writer):
-        raise RefusedError(
+        raise OperationRefusedError(
             f"no operation is under way, and {writer} is the writer: there is nothing to follow",
             hint="It has ended, or never began: look at `history`. Without --resume it is called anew.",
         )

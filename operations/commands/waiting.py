@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from operations.commands.session import Session
-from operations.support.deadlines import bounded
+from operations.support.deadlines import call_with_deadline
 from operations.support.errors import AwsError, StoppedError, TimedOutError
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.5, 5.0, 1.5
@@ -59,12 +59,12 @@ class Waiter:
         said, said_at, failures, pause = "", 0.0, 0, FIRST_PAUSE_SECONDS
         while True:
             try:
-                sign, failures = bounded(look), 0
+                sign, failures = call_with_deadline(look), 0
             except AwsError as error:
                 failures += 1
                 if failures > FAILURES_BORNE:
                     raise
-                sign = PollResult(done=False, words=f"{leg}: can't be seen just now: {error.what}")
+                sign = PollResult(done=False, words=f"{leg}: can't be seen just now: {error.message}")
             if sign.words != said or self.elapsed_seconds - said_at >= SAY_AGAIN_SECONDS or sign.done:
                 said, said_at = sign.words, self.elapsed_seconds
                 self.note(sign.words)
@@ -87,6 +87,6 @@ class Waiter:
         except KeyboardInterrupt as error:
             raise StoppedError(f"stopped watching after {self.elapsed_seconds:.0f} s", hint=hint) from error
         except TimedOutError as error:
-            raise TimedOutError(error.what, hint=hint) from error
+            raise TimedOutError(error.message, hint=hint) from error
         except AwsError as error:
-            raise AwsError(error.what, hint=f"{hint} ({error.hint})") from error
+            raise AwsError(error.message, hint=f"{hint} ({error.hint})") from error

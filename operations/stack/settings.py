@@ -1,8 +1,4 @@
-"""A stack's settings from its file, as `pulumi up` would hand them to the program: for what is asked before the stack is up.
-
-Owns reading Pulumi.yaml and Pulumi.<stack>.yaml. Does not own what the settings may be (`settings/model.py`). Invariant: an
-encrypted value is refused with its key, never guessed: only the Pulumi CLI can read it.
-"""
+"""A stack's settings and resource names before it is deployed, from Pulumi.<stack>.yaml."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +15,7 @@ def read_settings(stack: str, directory: Path = PROGRAM) -> Settings:
     """Return the validated settings of a stack.
 
     Raises:
-        UsageProblemError: the file is missing, malformed, holds an encrypted value, or its settings won't do.
+        UsageProblemError: the file is missing or malformed, or has an encrypted value or an invalid setting.
     """
     file = directory / f"Pulumi.{stack}.yaml"
     try:
@@ -27,27 +23,27 @@ def read_settings(stack: str, directory: Path = PROGRAM) -> Settings:
     except OSError as error:
         stacks = ", ".join(sorted(each.name.split(".")[1] for each in directory.glob("Pulumi.*.yaml"))) or "none"
         raise UsageProblemError(
-            f"--stack: {file.name} can't be read: {error.strerror}", hint=f"There are settings of: {stacks}."
+            f"--stack: cannot read {file.name}: {error.strerror}", hint=f"Use one of the stacks: {stacks}."
         ) from error
     except yaml.YAMLError as error:
-        raise UsageProblemError(f"{file.name} is no YAML: {error}", hint="Mend it.") from error
+        raise UsageProblemError(f"{file.name}: not YAML: {error}", hint="Correct the file.") from error
     config = content.get("config") if isinstance(content, Mapping) else None
     if not isinstance(config, Mapping):
-        raise UsageProblemError(f"{file.name} has no `config`", hint="Copy Pulumi.dev.yaml, and change what differs.")
+        raise UsageProblemError(f"{file.name}: `config` is missing", hint="Copy Pulumi.dev.yaml and adapt it.")
     full = {key if ":" in str(key) else f"{PROJECT_NAMESPACE}:{key}": value for key, value in config.items()}
     if encrypted := sorted(_encrypted(full)):
         raise UsageProblemError(
             f"{file.name}: {', '.join(encrypted)} is encrypted, and only the Pulumi CLI can read it",
-            hint="No setting of this program is a secret: set it anew without --secret.",
+            hint="No setting of this program is a secret: set it again without --secret.",
         )
     try:
         return parse_stack_config(full)
     except SettingsError as error:
-        raise UsageProblemError(f"{file.name}: {'; '.join(error.mistakes)}", hint="Mend the settings named.") from error
+        raise UsageProblemError(f"{file.name}: {'; '.join(error.mistakes)}", hint="Correct these settings.") from error
 
 
 def _encrypted(value: object, key: str = "") -> Iterator[str]:
-    """Yield the keys of encrypted values, at whatever depth: `secure: v1:...`."""
+    """Yield the keys of encrypted values (`secure: v1:...`) at any depth."""
     if isinstance(value, Mapping):
         if set(value) == {"secure"}:
             yield key
@@ -59,24 +55,24 @@ def _encrypted(value: object, key: str = "") -> Iterator[str]:
             yield from _encrypted(inner, key)
 
 
-def names_of(settings: Settings) -> "Names":
-    """Return how a stack with these settings calls its things."""
-    return Names(project=settings.project, environment=settings.environment)
+def names_of(settings: Settings) -> "StackNames":
+    """Return the resource names of a stack with these settings."""
+    return StackNames(project=settings.project, environment=settings.environment)
 
 
-class Names:
-    """How the program calls things (components/site.py): a test compares every one with what the program registers."""
+class StackNames:
+    """The resource names that the program gives; a test compares them with the registered resources."""
 
     def __init__(self, *, project: str, environment: str) -> None:
         self._project, self._environment = project, environment
 
-    def of(self, thing: str) -> str:
-        """Return the name of a thing that is unique in a region."""
-        return f"{self._project}-{thing}-{self._environment}"
+    def of(self, resource: str) -> str:
+        """Return a name that is unique in a region."""
+        return f"{self._project}-{resource}-{self._environment}"
 
-    def everywhere(self, thing: str, region: str) -> str:
-        """Return the name of a thing whose names are shared by all regions."""
-        return f"{self._project}-{thing}-{region}-{self._environment}"
+    def global_name(self, resource: str, region: str) -> str:
+        """Return a name that is unique in all regions."""
+        return f"{self._project}-{resource}-{region}-{self._environment}"
 
     def cluster(self, region: str) -> str:
         """Return the identifier of a region's cluster."""
@@ -91,13 +87,13 @@ class Names:
         return f"{self._project}-{region}-final-{self._environment}"
 
     def functions(self, *, is_primary: bool) -> tuple[str, ...]:
-        """Return what the functions of a region are called, without project and environment."""
+        """Return the names of a region's functions, without project and environment."""
         return ("health-check", "failover-controller", *(("database-setup",) if is_primary else ()))
 
     def roles(self, *, is_primary: bool) -> tuple[str, ...]:
-        """Return what the roles of a region are called, without project, region and environment."""
+        """Return the names of a region's roles, without project, region and environment."""
         return (*self.functions(is_primary=is_primary), "failover-schedule", "monitoring")
 
     def tags(self) -> Mapping[str, str]:
-        """Return the tags by which a thing is known as this stack's."""
+        """Return the tags that identify the resources of this stack."""
         return {"Project": self._project, "Environment": self._environment, "ManagedBy": "Pulumi"}

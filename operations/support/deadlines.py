@@ -1,8 +1,7 @@
-"""Calls side by side under one deadline that holds whatever a call does.
+"""Concurrent calls with a deadline.
 
-Owns the time limit. A socket's own time-outs start anew with every byte, and neither name resolution nor the search
-for credentials has any; so the wait ends here, and the thread is left behind. Invariant: `side_by_side` returns within
-the deadline, and a left thread never keeps the process alive.
+A socket's timeout starts again with each byte, and name resolution and the search for credentials have none: only the wait is
+limited, and a thread that hangs is left behind as a daemon.
 """
 
 import threading
@@ -16,51 +15,52 @@ Result = TypeVar("Result")
 DEADLINE_SECONDS = 6.0
 
 
-def side_by_side(
+def call_concurrently(
     calls: Sequence[Callable[[], Result]], seconds: float = DEADLINE_SECONDS
 ) -> list[Result | OperationError]:
-    """Return each call's result or its `OperationError`; one that has not ended in time is an `AwsError`.
+    """Return each call's result or its `OperationError`, an `AwsError` for a call that has not ended in time.
 
-    An error that is no `OperationError` is a fault of ours, and is raised.
+    Any other exception is a bug and is raised.
     """
-    ends: list[list[Result | BaseException]] = [[] for _ in calls]
+    results: list[list[Result | BaseException]] = [[] for _ in calls]
     threads = [
-        threading.Thread(target=_run, args=(call, end), daemon=True) for call, end in zip(calls, ends, strict=True)
+        threading.Thread(target=_run, args=(call, result), daemon=True)
+        for call, result in zip(calls, results, strict=True)
     ]
     until = time.monotonic() + seconds
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=max(0.0, until - time.monotonic()))
-    return [_taken(end, seconds) for end in ends]
+    return [_outcome(result, seconds) for result in results]
 
 
-def bounded(call: Callable[[], Result], seconds: float = DEADLINE_SECONDS) -> Result:
+def call_with_deadline(call: Callable[[], Result], seconds: float = DEADLINE_SECONDS) -> Result:
     """Return the call's result within the deadline.
 
     Raises:
-        OperationError: the call's own, or an AwsError when the time is over.
+        OperationError: the call raised it, or the deadline passed.
     """
-    (end,) = side_by_side([call], seconds)
-    if isinstance(end, OperationError):
-        raise end
-    return end
+    (result,) = call_concurrently([call], seconds)
+    if isinstance(result, OperationError):
+        raise result
+    return result
 
 
-def _run(call: Callable[[], Result], end: list[Result | BaseException]) -> None:
+def _run(call: Callable[[], Result], result: list[Result | BaseException]) -> None:
     try:
-        end.append(call())
-    except BaseException as error:  # noqa: BLE001 - handed over to the waiting thread, which raises it
-        end.append(error)
+        result.append(call())
+    except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
+        result.append(error)
 
 
-def _taken(end: list[Result | BaseException], seconds: float) -> Result | OperationError:
-    if not end:
+def _outcome(results: list[Result | BaseException], seconds: float) -> Result | OperationError:
+    if not results:
         return AwsError(
             f"no answer within {seconds:g} s",
-            hint="The region, the way to it, or the source of the credentials may be down; --region picks the other region.",
+            hint="The region, the network or the source of the credentials may be down. Select the other region with --region.",
         )
-    result = end[0]
+    result = results[0]
     if isinstance(result, OperationError):
         return result
     if isinstance(result, BaseException):

@@ -1,16 +1,13 @@
-"""How a command can end: exit codes, and the errors that lead to them.
+"""Exit codes, and the errors that lead to them.
 
-Owns the codes' meaning and the form of an error: what happened, and the hint. Does not own how they are shown
-(`screen.py`). Invariant: after 2 and 3 nothing was changed by us; after 4 nothing was, unless the message says
-that it may have been; 5 means that something was done and something was not; 6 that what was done or checked did not
-end well; 7 that the command stopped waiting: what it had started goes on by itself.
+After the exit codes 2 and 3 nothing was changed; after 4 nothing was changed unless the message says that it may have been.
 """
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script can tell from a command's end."""
+    """The exit codes of the commands."""
 
     DONE = 0
     USAGE = 2
@@ -22,76 +19,76 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused: the state does not allow it, or nobody confirmed; "
+    "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused: the state does not allow it, or it was not confirmed; "
     "4 AWS did not answer in time or answered with an error; 5 partly done: the message says what is missing; "
-    "6 failed: it was done, or checked, and did not end well; "
-    "7 timed out: we stopped waiting, and AWS goes on by itself: the message says how to follow it; "
-    "130 Ctrl-C, the same."
+    "6 failed: the operation or a check failed; "
+    "7 timed out: the command stopped waiting and AWS continues: the message says how to follow it; "
+    "130 Ctrl-C: as 7."
 )
 
 
 STOPPED = 130
-"""The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
+"""The exit code after Ctrl-C, as in shells: 128 plus the signal's number."""
 
 
 class OperationError(Exception):
-    """A command can't do what it was asked: why, and what would help."""
+    """A command cannot do what was requested: the reason, and a hint."""
 
     exit_code: int = ExitCode.REFUSED
 
-    def __init__(self, what: str, *, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
         self.hint = hint
 
     @property
-    def word(self) -> str:
-        """The end in one word."""
+    def label(self) -> str:
+        """The name of the exit code."""
         return ExitCode(self.exit_code).name
 
 
 class UsageProblemError(OperationError):
-    """An option, a file or the stack's outputs can't be used as they are."""
+    """An option, a file or the stack's outputs are invalid."""
 
     exit_code = ExitCode.USAGE
 
 
-class RefusedError(OperationError):
-    """The state does not allow it, or nobody confirmed: nothing was changed."""
+class OperationRefusedError(OperationError):
+    """The state does not allow the command, or it was not confirmed; nothing was changed."""
 
 
-class ConflictError(RefusedError):
-    """Somebody else wrote first: nothing was changed by us."""
+class VersionConflictError(OperationRefusedError):
+    """Another command wrote first; nothing was changed."""
 
 
 class AwsError(OperationError):
-    """AWS did not answer in time, or answered with an error; a write may or may not have taken effect."""
+    """AWS did not answer in time or answered with an error; the outcome of a write is unknown."""
 
     exit_code = ExitCode.AWS
 
 
 class FailedError(OperationError):
-    """What was started has ended, and not as it should."""
+    """The operation that was started has failed."""
 
     exit_code = ExitCode.FAILED
 
 
 class TimedOutError(OperationError):
-    """We stopped waiting for what was started; it goes on by itself."""
+    """The command stopped waiting; the operation continues in AWS."""
 
     exit_code = ExitCode.TIMED_OUT
 
 
 class StoppedError(OperationError):
-    """A person pressed Ctrl-C; what was started goes on by itself."""
+    """The operator pressed Ctrl-C; the operation continues in AWS."""
 
     exit_code = STOPPED
 
     @property
-    def word(self) -> str:
-        """The end in one word."""
+    def label(self) -> str:
+        """The name of the exit code."""
         return "STOPPED"
 
 
 class NotThereError(AwsError):
-    """AWS answered that there is no such thing."""
+    """AWS answered that the resource does not exist."""

@@ -1,7 +1,6 @@
-"""What a command says: the result on stdout, everything else on stderr.
+"""Terminal output: the result on stdout, everything else on stderr.
 
-Owns tables, prompts and JSON. Does not own any word of the commands. Invariant: with `as_json` stdout carries JSON
-only; and nothing that was read from AWS can command the terminal: its control characters are shown, not sent.
+With `as_json`, stdout contains JSON only. Control characters in text from AWS are escaped.
 """
 
 import json
@@ -19,21 +18,21 @@ if TYPE_CHECKING:
 
 
 Show = Callable[..., None]
-"""Takes the values for machines; then title, lines, and a table's title, headings and rows, for people."""
+"""Takes the JSON values; then title and lines, and title, headings and rows of a table."""
 
 
 class Screen:
-    """Where a command's words go."""
+    """The output of a command."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
 
     def note(self, text: str) -> None:
-        """Say something on the way, to people."""
+        """Print a note on stderr."""
         _console(stderr=True).print(_safe(text), soft_wrap=True)
 
     def result(self, values: Mapping[str, object], lines: Sequence[str]) -> None:
-        """Give the result: one JSON object, or lines."""
+        """Print the result: one JSON object, or lines."""
         if self._as_json:
             _write_json(values, indent=2)
             return
@@ -41,7 +40,7 @@ class Screen:
             _console().print(_safe(line), soft_wrap=True)
 
     def labelled(self, values: Mapping[str, object], title: str, rows: Iterable[tuple[str, str]]) -> None:
-        """Give the result: one JSON object, or a label and a text a row."""
+        """Print the result: one JSON object, or a label and a text in each row."""
         if self._as_json:
             _write_json(values, indent=2)
             return
@@ -54,7 +53,7 @@ class Screen:
         headings: Sequence[str],
         rows: Iterable[Sequence[str]],
     ) -> None:
-        """Give the result: a JSON object a line, or a table."""
+        """Print the result: a JSON object in each line, or a table."""
         if self._as_json:
             for value in values:
                 _write_json(value)
@@ -62,25 +61,25 @@ class Screen:
         self.table(title, headings, rows)
 
     def table(self, title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Show a table to people; nothing in JSON."""
+        """Print a table; nothing with JSON."""
         if self._as_json:
             return
         _console().print(_filled(title, headings, rows))
 
     @contextmanager
-    def progress(self, doing: str, total: int) -> Iterator[Callable[[], None]]:
-        """Show people how far it is, while it lasts; each call of what is given counts one further."""
+    def progress(self, text: str, total: int) -> Iterator[Callable[[], None]]:
+        """Show a progress bar; each call of the yielded function advances it by one."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         console = _console(stderr=True)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(_safe(doing), total=total)
+            task = bar.add_task(_safe(text), total=total)
             yield partial(bar.advance, task)
 
     @contextmanager
     def live(self) -> Iterator["Show"]:
-        """Show a view that each further one replaces; in JSON each is a line, in a file each follows the other."""
+        """Show a view that the next one replaces; with JSON each is a line, in a file each follows the other."""
         if self._as_json:
             yield lambda values, *_: _write_json(values)
             return
@@ -107,16 +106,16 @@ class Screen:
             yield show
 
     def error(self, error: OperationError) -> None:
-        """Say what went wrong and the hint; as JSON too, when that was asked for."""
+        """Print an error and its hint on stderr, and as JSON on stdout if requested."""
         if self._as_json:
-            _write_json({"error": error.what, "hint": error.hint, "exit_code": int(error.exit_code)}, indent=2)
+            _write_json({"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}, indent=2)
         console = _console(stderr=True)
-        console.print(f"[bold red]{error.word}[/bold red] {_safe(error.what)}", soft_wrap=True)
-        console.print(f"Cure: {_safe(error.hint)}", soft_wrap=True)
+        console.print(f"[bold red]{error.label}[/bold red] {_safe(error.message)}", soft_wrap=True)
+        console.print(f"Hint: {_safe(error.hint)}", soft_wrap=True)
 
 
 def is_interactive() -> bool:
-    """Whether somebody can be asked."""
+    """Return whether the command can prompt for confirmation."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -1,7 +1,4 @@
-"""Times as people write and read them: durations, ISO-8601 in UTC, ages.
-
-Owns parsing and wording. Invariant: every datetime that leaves here is aware and in UTC.
-"""
+"""Parsing and formatting of durations, times in UTC, and ages."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,44 +12,46 @@ def parse_duration(text: str) -> timedelta:
     """Return a duration such as `90m`, `2h`, `1d` or `1h30m`.
 
     Raises:
-        ValueError: when it is not one, is zero, or is longer than `LONGEST_WINDOW`.
+        ValueError: the text is not a duration, or it is zero or longer than `LONGEST_WINDOW`.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None or not any(match.groupdict().values()):
-        raise ValueError(f"{text!r} is no duration: write for instance 90m, 2h or 1d")
+        raise ValueError(f"Invalid duration {text!r}. Use a value such as 90m, 2h or 1d.")
     duration = timedelta(seconds=sum(int(match[unit] or 0) * seconds for unit, seconds in _UNITS.items()))
     if not duration:
-        raise ValueError(f"{text!r} is no time at all")
+        raise ValueError(f"Invalid duration {text!r}. It is zero.")
     if duration > LONGEST_WINDOW:
-        raise ValueError(f"{text!r} is longer than {LONGEST_WINDOW.days} days: leave it out to have no end")
+        raise ValueError(
+            f"Invalid duration {text!r}. It is longer than {LONGEST_WINDOW.days} days; omit it for no end."
+        )
     return duration
 
 
-def parse_moment(text: str) -> datetime:
-    """Return a moment such as `2026-11-24T18:00:00Z`, in UTC.
+def parse_time(text: str) -> datetime:
+    """Return a time such as `2026-11-24T18:00:00Z`, in UTC.
 
     Raises:
-        ValueError: when it is not one, or has no time zone.
+        ValueError: the text is not a time, or has no time zone.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise ValueError(f"{text!r} is no ISO-8601 time: write for instance 2026-11-24T18:00:00Z") from error
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone: end it with Z for UTC")
+        raise ValueError(f"Invalid time {text!r}. Use a value such as 2026-11-24T18:00:00Z.") from error
+    if time.tzinfo is None:
+        raise ValueError(f"Invalid time {text!r}. It has no time zone; append Z for UTC.")
     try:
-        return moment.astimezone(UTC)
+        return time.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{text!r} is out of range") from error
+        raise ValueError(f"Invalid time {text!r}. It is out of range.") from error
 
 
-def utc_text(moment: datetime) -> str:
-    """Return `2026-11-24T18:00:00Z`: to the second, as people read it."""
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+def utc_text(time: datetime) -> str:
+    """Return a time to the second, such as `2026-11-24T18:00:00Z`."""
+    return time.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def age_text(seconds: float) -> str:
-    """Return how long something took or is ago, in the two largest units: `4 s`, `3 min 20 s`, `2 d 5 h`."""
+    """Return a duration in its two largest units, such as `4 s`, `3 min 20 s` or `2 d 5 h`."""
     left, parts = round(abs(seconds)), []
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, left = divmod(left, size)

@@ -19,10 +19,10 @@ import pytest
 from functions.failover_controller.aws import DynamoDb
 from functions.failover_controller.model import Pending, Reason, Side, State
 from functions.failover_controller.store import SWITCH, TableStore
-from operations.aws.ports import Change
+from operations.aws.ports import TableWrite
 from operations.aws.region_api import connect_to
 from operations.stack.deployment import read_deployment
-from operations.support.errors import ConflictError
+from operations.support.errors import VersionConflictError
 from rehearsal.cloud.faults import ApiFault, ApiFaults
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY, BotoClients
@@ -243,14 +243,18 @@ def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytes
         read = api.read_items([SWITCH])[SWITCH]
         assert (read is None) == (theirs == "first")
         assert site.run("disarm", "--reason", theirs, "--for", window, "--confirm", GLOBAL).returncode == 0
-        late = Change(
-            key=SWITCH, attributes={"armed": True, "version": 9}, over=read, trace_key=("history", "late"), trace={}
+        late = TableWrite(
+            key=SWITCH,
+            attributes={"armed": True, "version": 9},
+            over=read,
+            audit_key=("history", "late"),
+            audit_item={},
         )
-        with pytest.raises(ConflictError):
+        with pytest.raises(VersionConflictError):
             api.write(late)
-        found = api.read_items([SWITCH, late.trace_key])
+        found = api.read_items([SWITCH, late.audit_key])
         assert (found[SWITCH] or {})["reason"] == theirs
-        assert found[late.trace_key] is None
+        assert found[late.audit_key] is None
 
 
 def test_an_approval_is_what_the_controller_reads(site: Site) -> None:

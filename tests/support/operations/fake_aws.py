@@ -17,8 +17,8 @@ import botocore.session
 from botocore import xform_name
 from botocore.validate import ParamValidator
 
-from operations.aws.read_ports import QUESTIONS, Answer
-from operations.stack.resources import read_surface
+from operations.aws.read_ports import READ_OPERATIONS, Answer
+from operations.stack.resources import read_resources
 from operations.support.errors import AwsError, NotThereError
 from tests.support.operations.fakes import EAST, NOW, WEST, outputs
 
@@ -53,13 +53,13 @@ class FakeAws:
     """Both regions of a healthy stack; a test changes answers, or lets calls fail."""
 
     def __init__(self) -> None:
-        self.surface = read_surface(outputs())
+        self.resources = read_resources(outputs())
         self.name_leads_to: Callable[[], str] = lambda: EAST
         """The region whose cluster the writer's name leads to now."""
         self.answers: dict[tuple[str, str, str], Respond] = {}
         self.asked: list[tuple[str, str, str]] = []
         self._broken: list[tuple[str | None, str | None, str | None, Exception]] = []
-        for here in self.surface.regions:
+        for here in self.resources.regions:
             self._stand(here.region)
 
     def __call__(self, region: str) -> "FakeQuestions":
@@ -91,7 +91,7 @@ class FakeAws:
         self._broken.append((region, service, operation, error or AwsError("no answer", hint="Try again.")))
 
     def respond(self, region: str, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
-        assert (service, operation) in QUESTIONS, f"{service}.{operation} is no question"
+        assert (service, operation) in READ_OPERATIONS, f"{service}.{operation} is no question"
         model = _operation(service, operation)
         _check(parameters, model.input_shape, f"{service}.{operation}")
         self.asked.append((region, service, operation))
@@ -108,17 +108,17 @@ class FakeAws:
     # --- A healthy stack ------------------------------------------------------------------------------------------
 
     def _stand(self, region: str) -> None:
-        here = self.surface.in_region(region)
+        here = self.resources.in_region(region)
         members = [
             {
                 "DBClusterArn": each.cluster_arn,
                 "IsWriter": each.region == EAST,
                 "SynchronizationStatus": "connected",
             }
-            for each in self.surface.regions
+            for each in self.resources.regions
         ]
         world = {
-            "GlobalClusterIdentifier": self.surface.global_cluster_id,
+            "GlobalClusterIdentifier": self.resources.global_cluster_id,
             "GlobalClusterMembers": members,
             "StorageEncrypted": True,
             "EngineVersion": "8.0.mysql_aurora.3.10.4",
@@ -197,7 +197,7 @@ class FakeAws:
                 "Dimensions": [{"Name": "DBClusterIdentifier", "Value": "x"}],
                 "AlarmConfigurationUpdatedTimestamp": NOW - timedelta(days=1),
             }
-            for name in self.surface.in_region(region).alarm_names
+            for name in self.resources.in_region(region).alarm_names
         ]
 
         def describe(asked: Mapping[str, Any]) -> Any:
@@ -232,8 +232,8 @@ class FakeAws:
         if "names" in request:
             addresses = {EAST: "10.0.0.1:3306", WEST: "10.1.0.1:3306"}
             names = {
-                self.surface.writer_name: addresses[self.name_leads_to()],
-                **{here.writer_endpoint: addresses[here.region] for here in self.surface.regions},
+                self.resources.writer_name: addresses[self.name_leads_to()],
+                **{here.writer_endpoint: addresses[here.region] for here in self.resources.regions},
             }
             answers = [{"name": name, "addresses": [names[name]], "failure": None} for name in request["names"]]
             return {"Payload": {"region": region, "names": answers}}
@@ -263,10 +263,10 @@ class FakeQuestions:
     def __init__(self, aws: FakeAws, region: str) -> None:
         self._aws, self._region = aws, region
 
-    def ask(self, service: str, operation: str, **parameters: Any) -> Answer:
+    def read(self, service: str, operation: str, **parameters: Any) -> Answer:
         return self._aws.respond(self._region, service, operation, parameters)
 
-    def ask_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
+    def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
         return list(self._aws.respond(self._region, service, operation, parameters)[items])
 
 

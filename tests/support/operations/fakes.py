@@ -16,14 +16,14 @@ from typer.testing import CliRunner, Result
 
 from functions.failover_controller.model import Action, Notice, Reason, Side, State
 from functions.failover_controller.table_items import history_item, history_key, state_item
-from operations.aws.move_ports import Moves, MovesApi
-from operations.aws.ports import Change, Item, Key, RdsRoles
+from operations.aws.move_ports import MoveApi, Moves
+from operations.aws.ports import Item, Key, RdsRoles, TableWrite
 from operations.aws.read_ports import ReadApiFactory, ReadOnlyApi
 from operations.aws.table_items import STATE, SWITCH
 from operations.cli.app import app
 from operations.cli.options import Surroundings
-from operations.stack.deployment import DeployedRegion, Deployment, read_deployment
-from operations.support.errors import AwsError, ConflictError
+from operations.stack.deployment import DeployedRegion, StackDeployment, read_deployment
+from operations.support.errors import AwsError, VersionConflictError
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -65,7 +65,7 @@ def outputs() -> dict[str, object]:
     }
 
 
-DEPLOYMENT: Deployment = read_deployment(outputs())
+DEPLOYMENT: StackDeployment = read_deployment(outputs())
 EAST_REGION, WEST_REGION = DEPLOYMENT.region(EAST), DEPLOYMENT.region(WEST)
 
 
@@ -132,7 +132,7 @@ class Region:
         self.world.meet(self.region, "caller")
         return ME
 
-    def write(self, change: Change) -> None:
+    def write(self, change: TableWrite) -> None:
         self.world.meet(self.region, "write")
         there = self.items.get(change.key)
         marks = ("version", "change_id")
@@ -140,9 +140,9 @@ class Region:
             there is None or change.over is None or all(there.get(name) == change.over.get(name) for name in marks)
         )
         if not same:
-            raise ConflictError("somebody else wrote first", hint="")
+            raise VersionConflictError("somebody else wrote first", hint="")
         self.items[change.key] = dict(change.attributes)
-        self.items[change.trace_key] = dict(change.trace)
+        self.items[change.audit_key] = dict(change.audit_item)
         self.world.meet(self.region, "written")
 
     def _with_keys(self, key: Key) -> Item | None:
@@ -160,7 +160,7 @@ class World:
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
         self.outputs: dict[str, object] = outputs()
-        self.ask_in: ReadApiFactory = _nobody_asked
+        self.read_api_for: ReadApiFactory = _nobody_asked
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
@@ -194,7 +194,7 @@ class World:
         around = Surroundings(
             load_outputs=self._load,
             connect_to=lambda deployment: lambda region: self.regions[region.name],
-            ask_in=self.ask_in,
+            read_api_for=self.read_api_for,
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
@@ -241,7 +241,7 @@ def ill(world: World, **changes: Any) -> State:
     return state
 
 
-def _no_moves(region: DeployedRegion) -> MovesApi:
+def _no_moves(region: DeployedRegion) -> MoveApi:
     raise AssertionError(f"nothing moves in this test, and {region.name} was asked")
 
 

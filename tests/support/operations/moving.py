@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
-"""Two regions whose database moves, and is copied, in memory: `MovesApi` for the acting commands.
+"""Two regions whose database moves, and is copied, in memory: `MoveApi` for the acting commands.
 
 Owns an operation's course in time, and what RDS refuses. Invariant: time passes only while a command sleeps, and every
 call goes through `World.meet`, so that a test can let it fail.
@@ -16,7 +16,7 @@ from operations.aws.move_ports import (
     ClusterInfo,
     GlobalClusterInfo,
     Instance,
-    Operation,
+    MoveOperation,
     ProbeResult,
     ProbeTarget,
 )
@@ -146,7 +146,7 @@ class MovingRegion:
             synchronization=self.world.synchronization,
             operation=None
             if course is None
-            else Operation(
+            else MoveOperation(
                 status="failing-over" if course.allows_data_loss else "switching-over",
                 target_arn=course.target.cluster_arn,
                 allows_data_loss=course.allows_data_loss,

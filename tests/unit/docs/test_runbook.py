@@ -11,7 +11,7 @@ import pytest
 from components.alarms import RUNBOOK
 from functions.failover_controller.model import Reason
 from functions.failover_controller.notices import NEXT_STEPS
-from operations.aws.table_items import Trace
+from operations.aws.table_items import OperatorReason
 from tests.support.program.harness import PROGRAM, run_program
 
 FOLDER = PROGRAM / "docs" / "runbook"
@@ -109,4 +109,4 @@ def test_headings_that_the_code_names_are_there() -> None:
 
 def test_the_words_of_people_s_entries_are_explained() -> None:
     """The audit trail has words beside the Reasons: the runbook says whose they are."""
-    assert [] == [word for word in Trace if f"`{word}`" not in FILES["history"]]
+    assert [] == [word for word in OperatorReason if f"`{word}`" not in FILES["history"]]

@@ -16,5 +16,5 @@ def aws() -> FakeAws:
 def world(aws: FakeAws) -> World:
     """Two healthy regions: us-east-1 is the writer's, eu-west-1 the standby's."""
     world = World()
-    world.ask_in = aws
+    world.read_api_for = aws
     return world

@@ -13,8 +13,8 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from operations.aws.move_api import AwsMoves, moves_to
-from operations.aws.move_ports import AwsRefusedError, Operation, ProbeTarget
+from operations.aws.move_api import AwsMoveApi, moves_to
+from operations.aws.move_ports import AwsRefusedError, MoveOperation, ProbeTarget
 from operations.support.errors import AwsError
 from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, GLOBAL_CLUSTER, NOW, WEST_REGION
 
@@ -22,16 +22,16 @@ LIVE = "payments-eu-west-1-dev"
 TARGET = ProbeTarget(function_name="health-check", cluster_id=LIVE, region="eu-west-1", host="writer", port=3306)
 
 
-class Stubbed(AwsMoves):
+class Stubbed(AwsMoveApi):
     """The adapter of the standby region, with a stub on each of its clients."""
 
     def __init__(self) -> None:
         session = Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name="us-east-1")
         super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_REGION)
 
-    def stub(self, service: str, *, acting: bool = False) -> Stubber:
+    def stub(self, service: str, *, changing: bool = False) -> Stubber:
         """Return the stub of one client, in force."""
-        stubber = Stubber(self._client(service, acting=acting))
+        stubber = Stubber(self._client(service, changing=changing))
         stubber.activate()
         return stubber
 
@@ -45,10 +45,10 @@ def api() -> Stubbed:
 def test_what_acts_is_sent_once_and_given_more_time() -> None:
     """A repetition by the client could begin a second operation; a look may be repeated."""
     region: Any = moves_to(DEPLOYMENT)(EAST_REGION)
-    looking, acting = (region._client("rds", acting=each).meta for each in (False, True))
-    assert (looking.config.retries["total_max_attempts"], acting.config.retries["total_max_attempts"]) == (2, 1)
-    assert (looking.config.read_timeout, acting.config.read_timeout) == (3, 30)
-    assert "us-east-1" in acting.endpoint_url
+    reading, changing = (region._client("rds", changing=each).meta for each in (False, True))
+    assert (reading.config.retries["total_max_attempts"], changing.config.retries["total_max_attempts"]) == (2, 1)
+    assert (reading.config.read_timeout, changing.config.read_timeout) == (3, 30)
+    assert "us-east-1" in changing.endpoint_url
 
 
 def member(arn: str, **more: object) -> dict[str, object]:
@@ -71,8 +71,8 @@ def test_the_global_cluster_at_rest_and_in_an_operation(api: Stubbed) -> None:
     quiet, busy = api.read_global(), api.read_global()
     assert (quiet.writer_arn, quiet.operation) == (EAST_REGION.cluster_arn, None)
     assert quiet.synchronization == {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
-    expected = Operation(status="failing-over", target_arn=WEST_REGION.cluster_arn, allows_data_loss=True)
-    assert (busy.operation, expected.word) == (expected, "failover")
+    expected = MoveOperation(status="failing-over", target_arn=WEST_REGION.cluster_arn, allows_data_loss=True)
+    assert (busy.operation, expected.label) == (expected, "failover")
 
 
 def test_two_writers_are_none(api: Stubbed) -> None:
@@ -178,7 +178,7 @@ def test_instances_are_those_of_the_cluster_and_the_writer_is_known(api: Stubbed
 
 
 GLOBAL: dict[str, object] = {"GlobalClusterIdentifier": GLOBAL_CLUSTER, "TargetDbClusterIdentifier": "arn"}
-ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoves], object], dict[str, object]]] = [
+ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoveApi], object], dict[str, object]]] = [
     ("switchover_global_cluster", GLOBAL, lambda api: api.switch_over("arn"), {}),
     ("failover_global_cluster", {**GLOBAL, "AllowDataLoss": True}, lambda api: api.fail_over("arn"), {}),
     (
@@ -228,10 +228,14 @@ ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoves], object], dict[str,
 
 @pytest.mark.parametrize(("operation", "sent", "act", "answer"), ACTS, ids=[each[0] for each in ACTS])
 def test_what_is_sent_and_what_a_no_and_a_fault_become(
-    api: Stubbed, operation: str, sent: dict[str, object], act: Callable[[AwsMoves], object], answer: dict[str, object]
+    api: Stubbed,
+    operation: str,
+    sent: dict[str, object],
+    act: Callable[[AwsMoveApi], object],
+    answer: dict[str, object],
 ) -> None:
     """Exactly these parameters; a client's error is a clear no, a server's says nothing of what was begun."""
-    stub = api.stub("rds", acting=True)
+    stub = api.stub("rds", changing=True)
     stub.add_response(operation, answer, sent)
     act(api)
     stub.add_client_error(operation, "InvalidDBClusterStateFault", "busy", http_status_code=400)
@@ -246,7 +250,7 @@ def test_what_is_sent_and_what_a_no_and_a_fault_become(
 
 def test_no_answer_is_no_refusal(api: Stubbed) -> None:
     """It may have begun."""
-    events: Any = api._client("rds", acting=True).meta.events
+    events: Any = api._client("rds", changing=True).meta.events
 
     def fail(**_: Any) -> None:
         raise ReadTimeoutError(endpoint_url="https://rds")

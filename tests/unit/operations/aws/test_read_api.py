@@ -12,13 +12,13 @@ from botocore import xform_name
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 
-from operations.aws.read_api import NOT_THERE, AwsQuestions, asking
-from operations.aws.read_ports import QUESTIONS
+from operations.aws.read_api import NOT_THERE, AwsReadApi, read_api_factory
+from operations.aws.read_ports import READ_OPERATIONS
 from operations.support.errors import AwsError, NotThereError, UsageProblemError
 from tests.support.operations.fakes import WEST
 
 
-class Stubbed(AwsQuestions):
+class Stubbed(AwsReadApi):
     """The questions of the standby region, with a stub on each client."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ def questions() -> Stubbed:
 
 def test_every_client_is_of_the_region_and_bounded() -> None:
     """A region that is asked about is asked itself; a lambda call has time for the function's own limit of 5 s."""
-    found: Any = asking()(WEST)
+    found: Any = read_api_factory()(WEST)
     for service in ("rds", "lambda", "sts"):
         config = found._client(service).meta.config
         assert WEST in found._client(service).meta.endpoint_url
@@ -52,7 +52,7 @@ def test_all_pages_are_read(questions: Stubbed) -> None:
     stub = questions.stub("rds")
     stub.add_response("describe_db_clusters", {"DBClusters": [{"DBClusterIdentifier": "a"}], "Marker": "m"}, {})
     stub.add_response("describe_db_clusters", {"DBClusters": [{"DBClusterIdentifier": "b"}]}, {"Marker": "m"})
-    found = questions.ask_all("rds", "describe_db_clusters", "DBClusters")
+    found = questions.read_all("rds", "describe_db_clusters", "DBClusters")
     assert [each["DBClusterIdentifier"] for each in found] == ["a", "b"]
 
 
@@ -61,7 +61,7 @@ def test_the_payload_of_an_invocation_is_parsed(questions: Stubbed) -> None:
     stub = questions.stub("lambda")
     for said in (b'{"region": "eu-west-1"}', b"<html>"):
         stub.add_response("invoke", {"StatusCode": 200, "Payload": io.BytesIO(said)}, {"FunctionName": "f"})
-    answers = [questions.ask("lambda", "invoke", FunctionName="f")["Payload"] for _ in range(2)]
+    answers = [questions.read("lambda", "invoke", FunctionName="f")["Payload"] for _ in range(2)]
     assert answers == [{"region": "eu-west-1"}, "<html>"]
 
 
@@ -70,7 +70,7 @@ def test_the_value_of_a_secret_never_leaves_the_adapter(questions: Stubbed) -> N
     stub = questions.stub("secretsmanager")
     secret = {"SecretString": "correct-horse", "VersionId": "v" * 32, "Name": "n"}
     stub.add_response("get_secret_value", secret, {"SecretId": "s"})
-    answer = questions.ask("secretsmanager", "get_secret_value", SecretId="s")
+    answer = questions.read("secretsmanager", "get_secret_value", SecretId="s")
     assert answer == {"VersionId": "v" * 32, "IsReadable": True}
     assert "correct-horse" not in json.dumps(answer)
 
@@ -79,20 +79,20 @@ def test_a_refusal_that_nobody_foresaw_has_a_cure_that_fits_a_question(questions
     """Before `pulumi up` there is no status to look at."""
     questions.stub("iam").add_client_error("get_account_summary", "ServiceFailure", "internal")
     with pytest.raises(AwsError) as raised:
-        questions.ask("iam", "get_account_summary")
-    assert (raised.value.what, raised.value.hint) == (
+        questions.read("iam", "get_account_summary")
+    assert (raised.value.message, raised.value.hint) == (
         "iam of eu-west-1, get_account_summary: ServiceFailure: internal",
-        "It was only a question: try again, or look it up in AWS's console.",
+        "Nothing was changed. Try again, or use the AWS console.",
     )
 
 
 def test_nothing_that_changes_anything_can_be_asked(questions: Stubbed) -> None:
     """Only what stands in the list; and in the list there are questions, and the probe."""
-    with pytest.raises(UsageProblemError, match=r"rds\.delete_db_cluster is no question"):
-        questions.ask("rds", "delete_db_cluster", DBClusterIdentifier="a")
+    with pytest.raises(UsageProblemError, match=r"rds\.delete_db_cluster is not a read-only operation"):
+        questions.read("rds", "delete_db_cluster", DBClusterIdentifier="a")
     with pytest.raises(UsageProblemError):
-        questions.ask_all("rds", "delete_db_cluster", "DBCluster")
-    others = {name for _, name in QUESTIONS if not name.startswith(("describe_", "get_", "list_"))}
+        questions.read_all("rds", "delete_db_cluster", "DBCluster")
+    others = {name for _, name in READ_OPERATIONS if not name.startswith(("describe_", "get_", "list_"))}
     assert others == {"invoke", "simulate_principal_policy"}
 
 
@@ -101,17 +101,17 @@ def test_what_is_not_there_is_told_from_what_can_not_be_seen(questions: Stubbed)
     stub = questions.stub("rds")
     stub.add_client_error("describe_db_clusters", "DBClusterNotFoundFault", "no")
     stub.add_client_error("describe_db_clusters", "AccessDenied", "may not")
-    with pytest.raises(NotThereError, match="rds of eu-west-1, describe_db_clusters: there is none"):
-        questions.ask("rds", "describe_db_clusters")
+    with pytest.raises(NotThereError, match="rds of eu-west-1, describe_db_clusters: not found"):
+        questions.read("rds", "describe_db_clusters")
     with pytest.raises(AwsError, match="AccessDenied: may not") as raised:
-        questions.ask_all("rds", "describe_db_clusters", "DBClusters")
+        questions.read_all("rds", "describe_db_clusters", "DBClusters")
     assert not isinstance(raised.value, NotThereError)
 
 
 def test_what_aws_calls_not_found_is_known_of_each_question_about_one_thing() -> None:
     """Or a free name would be unknown. Source: botocore's service models, which carry AWS's own error codes."""
     declared = set()
-    for service, question in QUESTIONS:
+    for service, question in READ_OPERATIONS:
         if question.startswith(("describe_", "get_")):
             model: Any = botocore.session.get_session().get_service_model(service)
             (name,) = [each for each in model.operation_names if xform_name(each) == question]
@@ -129,7 +129,7 @@ def test_silence_names_the_region(questions: Stubbed) -> None:
 
     questions._client("rds").meta.events.register("before-send", silent)
     with pytest.raises(AwsError, match="rds of eu-west-1, describe_db_clusters: no answer") as raised:
-        questions.ask("rds", "describe_db_clusters")
+        questions.read("rds", "describe_db_clusters")
     assert "from the other region" in raised.value.hint
 
 
@@ -139,7 +139,7 @@ def test_every_question_is_one_of_botocores() -> None:
     from botocore.session import get_session
 
     core = get_session()
-    for service, operation in QUESTIONS:
+    for service, operation in READ_OPERATIONS:
         model: Any = core.get_service_model(service)
         names = {xform_name(name) for name in model.operation_names}
         assert operation in names, f"{service}.{operation}"

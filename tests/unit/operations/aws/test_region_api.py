@@ -10,18 +10,18 @@ from boto3.session import Session
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from operations.aws.ports import Change, RdsRoles
+from operations.aws.ports import RdsRoles, TableWrite
 from operations.aws.region_api import AwsRegion, connect_to
-from operations.support.errors import AwsError, ConflictError
+from operations.support.errors import AwsError, VersionConflictError
 from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, ME, WEST_REGION
 
 TABLE = "payments-failover-dev"
-CHANGE = Change(
+CHANGE = TableWrite(
     key=("switch", "current"),
     attributes={"armed": True, "version": 5},
     over={"item": "switch", "sort": "current", "version": 4},
-    trace_key=("history", "t#1"),
-    trace={"at": "t"},
+    audit_key=("history", "t#1"),
+    audit_item={"at": "t"},
 )
 
 
@@ -193,8 +193,8 @@ def test_a_repeated_write_is_harmless(api: Stubbed) -> None:
 @pytest.mark.parametrize(
     ("reasons", "error"),
     [
-        (["ConditionalCheckFailed", "None"], ConflictError),
-        (["TransactionConflict", "None"], ConflictError),
+        (["ConditionalCheckFailed", "None"], VersionConflictError),
+        (["TransactionConflict", "None"], VersionConflictError),
         (["ThrottlingError", "None"], AwsError),
     ],
 )
@@ -213,7 +213,7 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
     ("code", "hint"),
     [
         ("AccessDeniedException", "Before you start"),
-        ("ResourceNotFoundException", "Are these the outputs"),
+        ("ResourceNotFoundException", "Check that the outputs"),
         ("ExpiredTokenException", "Log in to AWS again."),
         ("InternalServerError", "try again"),
     ],
@@ -223,7 +223,7 @@ def test_an_error_of_aws_names_its_code_its_region_and_a_hint(api: Stubbed, code
     api.stub("dynamodb").add_client_error("batch_get_item", code, "because")
     with pytest.raises(AwsError) as raised:
         api.read_items([("state", "current")])
-    assert raised.value.what == f"table of eu-west-1: {code}: because"
+    assert raised.value.message == f"table of eu-west-1: {code}: because"
     assert hint in raised.value.hint
 
 
@@ -240,7 +240,7 @@ def test_silence_and_a_missing_login_are_told_apart(api: Stubbed, error: Excepti
     api.fails("rds", error)
     with pytest.raises(AwsError) as raised:
         api.read_roles()
-    assert said in raised.value.what
+    assert said in raised.value.message
     assert ("--region" in raised.value.hint) == (said == "no answer")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from functions.failover_controller.model import Side, State
 from operations.aws.ports import RdsRoles
-from operations.aws.roles import Roles, choose, reconcile, roles_from_rds, seats_by_state
+from operations.aws.roles import Roles, choose, reconcile, roles_from_rds, roles_from_state
 from operations.support.errors import AwsError
 from tests.support.operations.fakes import DEPLOYMENT, EAST, EAST_REGION, WEST, WEST_REGION, World
 
@@ -29,7 +29,7 @@ def test_a_writer_that_is_none_of_ours_leaves_the_seats_unknown(arn: str | None)
 )
 def test_the_controller_s_memory_is_read_from_its_own_side(writer: Side, standby: object) -> None:
     """`own` in the table of a region is that region."""
-    assert seats_by_state(DEPLOYMENT, WEST_REGION, State(writer=writer)).standby == standby
+    assert roles_from_state(DEPLOYMENT, WEST_REGION, State(writer=writer)).standby == standby
 
 
 def test_regions_that_disagree_know_nothing() -> None:
@@ -70,6 +70,6 @@ def test_says_what_failed_when_no_region_can_tell(world: World) -> None:
     world.roles = RdsRoles(writer_arn=None, operation=None)
     with pytest.raises(AwsError) as raised:
         choose(DEPLOYMENT, lambda region: world.regions[region.name], None)
-    assert "eu-west-1: read_roles of eu-west-1: no answer" in raised.value.what
-    assert "us-east-1: its RDS API names no writer" in raised.value.what
-    assert raised.value.hint == "Name one: --region eu-west-1 or us-east-1."
+    assert "eu-west-1: read_roles of eu-west-1: no answer" in raised.value.message
+    assert "us-east-1: its RDS API names no writer" in raised.value.message
+    assert raised.value.hint == "Name a region: --region eu-west-1 or us-east-1."

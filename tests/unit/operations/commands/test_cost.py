@@ -1,32 +1,29 @@
-"""Cost: the counts are the program's, the prices say where they come from, and what is not known is said."""
+"""Cost: quantities follow the program and the settings, prices come from the price list or are reported as missing."""
 
 import inspect
 import json
 import re
 from collections import Counter
-from datetime import date
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from functions.failover_controller.metrics import cycle_metrics
-from operations.commands.cost import UNVERIFIED, by_type, rows, totals
+from operations.aws.price_list import NoPriceError, Price, ProductQuery, parse_price, read_price
 from operations.commands.cost_estimate import (
     CONTROLLER_GB,
     CUSTOM_METRICS,
-    FREE,
+    FIXED_PRICE_TYPES,
     HEALTH_CHECK_GB,
-    PRICED,
-    PRICED_OTHERWISE,
-    Estimate,
-    Price,
+    CostItem,
     Usage,
-    estimate,
-    read_prices,
+    cost_items,
 )
 from operations.stack.resource_counts import COUNTS, counts
-from operations.support.errors import ExitCode
+from operations.support.errors import AwsError, ExitCode
 from settings import load_settings
+from tests.support.operations.fake_aws import FakeAws
 from tests.support.operations.fakes import EAST, WEST, World
 from tests.support.program.harness import run_program
 from tests.unit.program.conftest import stack_file
@@ -42,8 +39,35 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "primary": {"serverless": {"min_acu": 8, "max_acu": 32}, "client_cidrs": ["192.168.0.0/24"]},
         "secondary": {"serverless": {"min_acu": 8, "max_acu": 32}},
     },
-    "at-home": {"primary": {"region": "eu-west-1"}, "secondary": {"region": "us-east-1"}},
+    "reversed": {"primary": {"region": "eu-west-1"}, "secondary": {"region": "us-east-1"}},
 }
+
+
+FREE_TYPES = {
+    "aws:cloudwatch": "eventRule:EventRule eventTarget:EventTarget",
+    "aws:ec2": "defaultSecurityGroup:DefaultSecurityGroup peeringConnectionOptions:PeeringConnectionOptions route:Route "
+    "routeTable:RouteTable routeTableAssociation:RouteTableAssociation securityGroup:SecurityGroup subnet:Subnet vpc:Vpc "
+    "vpcPeeringConnection:VpcPeeringConnection vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",
+    "aws:iam": "policy:Policy role:Role rolePolicy:RolePolicy rolePolicyAttachment:RolePolicyAttachment",
+    "aws:kms": "alias:Alias",
+    "aws:lambda": "functionEventInvokeConfig:FunctionEventInvokeConfig invocation:Invocation permission:Permission",
+    "aws:rds": "clusterParameterGroup:ClusterParameterGroup globalCluster:GlobalCluster parameterGroup:ParameterGroup "
+    "subnetGroup:SubnetGroup",
+    "aws:route53": "record:Record zoneAssociation:ZoneAssociation",
+    "aws:scheduler": "schedule:Schedule",
+    "aws:secretsmanager": "secretVersion:SecretVersion",
+    "aws:sns": "topic:Topic topicPolicy:TopicPolicy topicSubscription:TopicSubscription",
+    "aws:vpc": "securityGroupEgressRule:SecurityGroupEgressRule securityGroupIngressRule:SecurityGroupIngressRule",
+}
+"""Types without a monthly price."""
+PRICED_BY_USAGE = {
+    "aws:rds/clusterInstance:ClusterInstance": "Aurora instance db.r6g.large",
+    "aws:rds/cluster:Cluster": "Aurora storage",
+    "aws:lambda/function:Function": "Lambda requests",
+    "aws:dynamodb/table:Table": "DynamoDB writes",
+    "aws:cloudwatch/logGroup:LogGroup": "log ingestion",
+}
+"""Types billed by the hour or by usage -> one of their items."""
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -55,147 +79,232 @@ def stack(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Any]:
     return config, run
 
 
-def test_every_count_is_the_programs(stack: tuple[dict[str, Any], Any]) -> None:
-    """Type by type and region by region: what comes or goes in the program has to be counted."""
+def test_counts_equal_the_registered_resources(stack: tuple[dict[str, Any], Any]) -> None:
+    """By type and region: a resource that the program adds or removes must be counted."""
     config, run = stack
     registered = Counter((resource.type, resource.region) for resource in run.cloud)
     assert counts(load_settings(config)) == dict(registered)
 
 
-def test_the_functions_have_the_memory_that_is_billed(stack: tuple[dict[str, Any], Any]) -> None:
-    """Compute is billed by memory and time."""
+def test_billed_memory_equals_the_functions_memory(stack: tuple[dict[str, Any], Any]) -> None:
+    """Lambda bills memory times duration."""
     _, run = stack
     memory = {r.inputs["name"]: r.inputs["memorySize"] / 1024 for r in run.of("lambda/function:Function")}
     billed = {name: gb for name, gb in memory.items() if "database-setup" not in name}
     assert set(billed.values()) == {CONTROLLER_GB, HEALTH_CHECK_GB}
 
 
-def test_every_type_is_priced_or_free() -> None:
-    """None is both, and none is forgotten."""
-    priced = {*PRICED, *PRICED_OTHERWISE}
-    assert priced | FREE == set(COUNTS)
-    assert priced & FREE == set()
+def test_every_resource_type_is_priced_or_free() -> None:
+    """A new resource type must be added to one of the two lists."""
+    free = {f"{module}/{name}" for module, names in FREE_TYPES.items() for name in names.split()}
+    priced = {*FIXED_PRICE_TYPES, *PRICED_BY_USAGE}
+    assert priced | free == set(COUNTS)
+    assert priced & free == set()
+    assert {*FIXED_PRICE_TYPES.values(), *PRICED_BY_USAGE.values()} <= {item.name for item in items()}
 
 
-def test_every_metric_that_the_controller_publishes_is_counted() -> None:
-    """A new one costs from the first minute."""
+def test_every_metric_of_the_controller_is_counted() -> None:
+    """Each custom metric is billed."""
     published = re.findall(r'^\s*\(?"([A-Z]\w+)"[:,]', inspect.getsource(cycle_metrics), re.MULTILINE)
     assert len(published) == CUSTOM_METRICS, published
 
 
-def test_every_price_has_a_date_a_source_and_a_mark() -> None:
-    """And what is from memory is marked so, and only that."""
-    prices, hours = read_prices()
-    assert hours == 730
-    for price in prices.values():
-        assert price.price > 0
-        assert date.fromisoformat(price.date) >= date(2026, 1, 1)
-        assert price.verified == (price.source != "from memory, unverified")
+def items(config: dict[str, Any] | None = None, usage: Usage | None = None) -> list[CostItem]:
+    """Return what a stack is billed for."""
+    return cost_items(load_settings(config or {}), usage or Usage())
 
 
-def found(config: dict[str, Any] | None = None, usage: Usage | None = None) -> Estimate:
-    """Return the estimate of a stack."""
-    return estimate(load_settings(config or {}), usage or Usage(), *read_prices())
-
-
-def amount(of: Estimate, what: str, where: str) -> float:
-    """Return one line's amount."""
-    (line,) = [line for line in of.lines if (line.what, line.where) == (what, where)]
-    assert line.usd is not None
-    return line.usd
+def quantity(of: list[CostItem], name: str, region: str) -> float:
+    """Return the quantity of one item."""
+    (item,) = [item for item in of if (item.name, item.region) == (name, region)]
+    return item.quantity
 
 
 def test_instances_are_billed_by_the_hour() -> None:
-    """Count times hours times price."""
-    assert amount(found(), "aurora-mysql instance db.r6g.large", EAST) == pytest.approx(2 * 730 * 0.26)
-    three = found({"primary": {"instance_count": 3}})
-    assert amount(three, "aurora-mysql instance db.r6g.large", EAST) == pytest.approx(3 * 730 * 0.26)
+    """The quantity is the number of instances times the hours of a month."""
+    assert quantity(items(), "Aurora instance db.r6g.large", EAST) == 2 * 730
+    three = items({"primary": {"instance_count": 3}})
+    assert quantity(three, "Aurora instance db.r6g.large", EAST) == 3 * 730
 
 
-def test_serverless_is_billed_by_its_least_capacity_at_least() -> None:
-    """Count times minimum times hours; what it scales up to comes on top."""
+def test_serverless_is_billed_by_its_minimum_capacity() -> None:
+    """The quantity is the minimum capacity; scaling up costs more."""
     region = {"serverless": {"min_acu": 8, "max_acu": 32}}
-    of = found({"primary": region, "secondary": region})
-    assert amount(of, "aurora-mysql serverless v2 at its least", EAST) == pytest.approx(2 * 8 * 730 * 0.12)
+    of = items({"primary": region, "secondary": region})
+    assert quantity(of, "Aurora serverless v2 (minimum capacity)", EAST) == 2 * 8 * 730
 
 
-def test_the_controller_runs_all_the_time() -> None:
-    """A faster cycle asks more, but runs no longer."""
-    slow, fast = found(), found({"failover": {"interval_seconds": 5}})
+def test_io_optimized_storage_has_its_own_products_and_no_charge_for_io() -> None:
+    """`database.storage_type` selects the products."""
+    of = items({"database": {"storage_type": "aurora-iopt1"}})
+    names = {item.name for item in of}
+    assert names >= {"Aurora instance, I/O-Optimized db.r6g.large", "Aurora storage, I/O-Optimized"}
+    assert not {"Aurora storage", "Aurora I/O"} & names
+
+
+def test_a_shorter_interval_costs_requests_but_no_controller_time() -> None:
+    """A controller runs all the time, whatever the interval."""
+    slow, fast = items(), items({"failover": {"interval_seconds": 5}})
     always = 730 * 3600 * CONTROLLER_GB
-    (line,) = [line for line in slow.lines if (line.what, line.where) == ("Lambda compute on arm64", EAST)]
-    assert line.quantity == pytest.approx(always + 2 * 262_800 * 0.2 * HEALTH_CHECK_GB)
-    assert amount(fast, "DynamoDB write", EAST) == pytest.approx(2 * amount(slow, "DynamoDB write", EAST))
-
-
-def test_usage_goes_where_it_happens() -> None:
-    """Storage in both regions; the writer's I/O at home, replicated writes away; the transfer from home."""
-    usage = Usage(storage_gb=1000, io_millions=500, replicated_write_millions=50, replicated_gb=70)
-    of = found(usage=usage)
-    assert amount(of, "aurora storage", EAST) == pytest.approx(100)
-    assert amount(of, "aurora I/O", EAST) == pytest.approx(100)
-    assert amount(of, "aurora I/O", WEST) == pytest.approx(50 * 0.22)
-    assert amount(of, "data transfer to the other region", EAST) == pytest.approx(1.4)
-    assert [line.where for line in of.lines if line.what == "aurora replicated write I/O"] == [EAST]
-
-
-def test_what_has_no_price_is_said_and_not_taken_for_nothing() -> None:
-    """A region that nobody has priced, or a new class."""
-    of = found({"secondary": {"region": "eu-north-1", "instance_class": "db.r8g.large"}})
-    missing = [f"{line.what} in {line.where}" for line in of.unpriced]
-    assert "aurora-mysql instance db.r8g.large in eu-north-1" in missing
-    assert any("NOT in the sum" in line and "db.r8g.large" in line for line in totals(of))
-    assert ("?", "not in the price data") in [row[4:] for row in rows(of)]
-
-
-def test_unverified_prices_are_marked_and_summed() -> None:
-    """In each row, in the sum, and by type."""
-    of = found()
-    marked = [row for row in rows(of) if UNVERIFIED in row[5]]
-    assert {row[0] for row in marked} >= {"health check", "aurora replicated write I/O"}
-    assert of.unverified_usd == pytest.approx(
-        sum(line.usd or 0 for line in of.lines if line.price is not None and not line.price.verified)
+    assert quantity(slow, "Lambda compute on arm64", EAST) == pytest.approx(
+        always + 2 * 262_800 * 0.2 * HEALTH_CHECK_GB
     )
-    assert 0 < of.unverified_usd < of.usd
-    assert dict((what, verified) for what, _, verified in by_type(of))["KMS key"] is True
+    assert quantity(fast, "DynamoDB writes", EAST) == 2 * quantity(slow, "DynamoDB writes", EAST)
 
 
-def test_types_are_ranked_and_sum_up() -> None:
-    """The dearest first."""
-    ranked = by_type(found())
-    assert ranked[0][0] == "aurora-mysql instance db.r6g.large"
-    assert sum(usd for _, usd, _ in ranked) == pytest.approx(found().usd)
+def test_usage_is_billed_in_the_region_where_it_happens() -> None:
+    """Storage in both regions; the writer's I/O in the primary region, replicated writes in the other; transfer out."""
+    usage = Usage(storage_gb=1000, io_millions=500, replicated_write_millions=50, replicated_gb=70)
+    of = items(usage=usage)
+    assert [quantity(of, "Aurora storage", region) for region in (EAST, WEST)] == [1000, 1000]
+    assert [quantity(of, "Aurora I/O", region) for region in (EAST, WEST)] == [500e6, 50e6]
+    assert quantity(of, "data transfer to the other region", EAST) == 70
+    assert [item.region for item in of if item.name == "Aurora replicated write I/O"] == [EAST]
 
 
-def test_a_price_shows_all_of_its_digits() -> None:
-    """Lambda's is tiny."""
-    text = [row[3] for row in rows(found()) if row[0] == "Lambda compute on arm64"]
-    assert set(text) == {"0.0000133334"}
+def test_queries_name_the_region_except_for_global_products() -> None:
+    """A price of another region must not be used."""
+    codes = {(item.name, (item.query.attributes if item.query else {}).get("regionCode")) for item in items()}
+    assert {("Aurora instance db.r6g.large", EAST), ("Aurora instance db.r6g.large", WEST)} <= codes
+    assert {name for name, code in codes if code is None} == {
+        "dashboard",
+        "hosted zone",
+        "data transfer to the other region",
+        "health check",
+    }
+
+
+# --- The price list ---------------------------------------------------------------------------------------------------
+
+
+def document(usage_type: str = "InstanceUsage:db.r6g.large", *tiers: tuple[str, str], unit: str = "Hrs") -> str:
+    """Return a product in the form of GetProducts; tiers by (begin, USD)."""
+    dimensions = {
+        f"SKU.JRTCKXETXF.{number}": {
+            "unit": unit,
+            "beginRange": begin,
+            "endRange": "Inf",
+            "description": f"${usd} per {unit}",
+            "appliesTo": [],
+            "rateCode": f"SKU.JRTCKXETXF.{number}",
+            "pricePerUnit": {"USD": usd},
+        }
+        for number, (begin, usd) in enumerate(tiers or [("0", "0.2600000000")])
+    }
+    term = {"priceDimensions": dimensions, "sku": "SKU", "offerTermCode": "JRTCKXETXF", "termAttributes": {}}
+    product = {
+        "product": {
+            "productFamily": "Database Instance",
+            "attributes": {"usagetype": usage_type, "regionCode": EAST, "servicecode": "AmazonRDS"},
+            "sku": "SKU",
+        },
+        "serviceCode": "AmazonRDS",
+        "terms": {"OnDemand": {"SKU.JRTCKXETXF": term}, "Reserved": {}},
+        "version": "20261124000000",
+    }
+    return json.dumps(product)
+
+
+def test_a_price_is_that_of_the_only_product_with_the_usage_type() -> None:
+    """Usage types have a prefix in most regions."""
+    optimized = document("EU-InstanceUsageIOOptimized:db.r6g.large", ("0", "0.3380000000"))
+    price = parse_price([optimized, document("EU-InstanceUsage:db.r6g.large")], "InstanceUsage:")
+    assert price == Price(usd=0.26, unit="Hrs", description="$0.2600000000 per Hrs")
+
+
+def test_free_tiers_and_discounts_are_not_counted() -> None:
+    """The price is the first tier that is not free, in the order of usage."""
+    tiers = (("1000", "0.0200000000"), ("3", "3.0000000000"), ("0", "0.0000000000"))
+    assert parse_price([document("DashboardsUsageHour", *tiers)], "^DashboardsUsageHour$").usd == 3
+
+
+def changed(path: tuple[str, ...], value: object) -> str:
+    """Return a document with another value at a path."""
+    whole = json.loads(document())
+    inner = whole
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    return json.dumps(whole)
+
+
+@pytest.mark.parametrize(
+    ("documents", "reason"),
+    [
+        ([], "0 products match"),
+        ([document("InstanceUsage:db.r6g.xlarge"), document()], "2 products match"),
+        ([document("Multi-AZUsage:db.r6g.large")], "0 products match"),
+        ([document("InstanceUsage:db.r6g.large", ("0", "0.0000000000"))], "no tier has a price in USD"),
+        ([changed(("terms", "OnDemand"), {})], "0 on-demand terms"),
+        ([changed(("terms",), {})], "unknown form of the price document: KeyError('OnDemand')"),
+        ([changed(("product", "attributes"), None)], "unknown form of the price document: TypeError"),
+        (["no json"], "unknown form of the price document: JSONDecodeError"),
+    ],
+)
+def test_a_product_that_is_not_found_exactly_once_has_no_price(aws: FakeAws, documents: list[str], reason: str) -> None:
+    """Prices are never guessed."""
+    aws.set(EAST, "pricing", "get_products", {"PriceList": documents})
+    query = ProductQuery("AmazonRDS", "InstanceUsage:", {"instanceType": "db.r6g.large"})
+    with pytest.raises(NoPriceError, match=re.escape(reason)):
+        read_price(aws(EAST), query)
 
 
 # --- The command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_shows_lines_sum_and_assumptions(world: World) -> None:
-    """Nothing is asked of AWS or of Pulumi."""
+def price_list(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a product for Aurora instances and storage, and none for other services."""
+    attributes = {each["Field"]: each["Value"] for each in parameters["Filters"]}
+    found = {
+        "Database Instance": [document(f"InstanceUsage:{attributes.get('instanceType')}")],
+        "Database Storage": [document("Aurora:StorageUsage", ("0", "0.1000000000"), unit="GB-Mo")],
+    }
+    return {"FormatVersion": "aws_v1", "PriceList": found.get(attributes["productFamily"], [])}
+
+
+def test_cost_prints_quantities_prices_total_and_assumptions(world: World, aws: FakeAws) -> None:
+    """Items without a price are listed with the reason."""
+    aws.set(EAST, "pricing", "get_products", price_list)
     result = world.run("cost", "--storage-gb", "500")
     assert result.exit_code == ExitCode.DONE
-    for text in ("Together", "by use (*)", "unverified", "storage gb 500", "Not counted: taxes", "db.r6g.large"):
+    for text in (
+        "Total 859.20 USD a month: 759.20 fixed, 100.00 by usage (*).",
+        "Not in the total: dashboard in us-east-1",
+        "(0 products match)",
+        "(its product in the price list is not known)",
+        "storage gb 500",
+        "Not counted: taxes",
+        "db.r6g.large",
+    ):
         assert text in result.stdout
     assert (world.calls, world.loaded) == ([], [])
 
 
-def test_the_same_for_machines(world: World) -> None:
-    """Numbers, prices with their sources, and the assumptions."""
+def test_cost_as_json_has_the_price_of_each_item(world: World, aws: FakeAws) -> None:
+    """The total is the sum of the items that have a price."""
+    aws.set(EAST, "pricing", "get_products", price_list)
     shown = json.loads(world.run("cost", "--stack", "prod", "--json").stdout)
-    of = estimate(load_settings(stack_file("prod")), Usage(), *read_prices())
-    assert shown["usd_a_month"] == pytest.approx(of.usd, abs=0.01)
-    assert sum(line["usd_a_month"] for line in shown["lines"]) == pytest.approx(of.usd, abs=0.2)
+    assert shown["usd_a_month"] == pytest.approx(2 * (3 * 730 * 0.26 + 10))
+    assert shown["usd_a_month"] == pytest.approx(sum(line["usd_a_month"] or 0 for line in shown["lines"]))
     assert shown["assumptions"]["storage_gb"] == 100
-    assert all(Price(**line["price"]).source for line in shown["lines"])
+    (instance, _) = [line for line in shown["lines"] if "instance" in line["what"]]
+    assert instance["price"] == {"usd": 0.26, "unit": "Hrs", "description": "$0.2600000000 per Hrs"}
+    assert "health check in us-east-1" in shown["unpriced"]
+
+
+def test_cost_without_access_prints_the_quantities_and_asks_once(world: World, aws: FakeAws) -> None:
+    """The permission that is missing is named."""
+    aws.fail(service="pricing", error=AwsError("pricing: AccessDeniedException", hint="Use another role."))
+    result = world.run("cost")
+    assert result.exit_code == ExitCode.DONE
+    assert "No price could be read: pricing: AccessDeniedException. Use another role." in result.stdout
+    assert "pricing:GetProducts" in result.stdout
+    assert "1,460 hours" in result.stdout
+    assert [service for _, service, _ in aws.asked] == ["pricing"]
+    assert json.loads(world.run("cost", "--json").stdout)["usd_a_month"] is None
 
 
 @pytest.mark.parametrize("options", [("--stack", "nowhere"), ("--storage-gb", "-1")])
-def test_what_can_not_be_estimated_is_a_usage_error(world: World, options: tuple[str, ...]) -> None:
-    """A stack without settings, a usage that can't be."""
+def test_an_unknown_stack_or_a_negative_usage_is_a_usage_error(world: World, options: tuple[str, ...]) -> None:
+    """Exit code 2."""
     assert world.run("cost", *options).exit_code == ExitCode.USAGE

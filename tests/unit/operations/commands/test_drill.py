@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from operations.aws.ports import RdsRoles
-from operations.aws.table_items import parse_entry
+from operations.aws.table_items import parse_audit_entry
 from operations.commands.drill_log import Drill, Step, newest_drill
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
@@ -20,7 +20,7 @@ GO = ("drill", "--reason", "quarterly", "--confirm", GLOBAL_CLUSTER)
 def world(aws: FakeAws) -> MovingWorld:
     """Two healthy regions at home: us-east-1 is the writer's."""
     made = MovingWorld()
-    made.ask_in = aws
+    made.read_api_for = aws
     aws.name_leads_to = lambda: made.writer.name
     return made
 
@@ -207,7 +207,7 @@ def test_the_newest_entry_of_either_trail_counts() -> None:
 
     def entry(at: str, step: str, reason: str = "operator-drill") -> Any:
         line = {"evidence": {"drill": "d", "step": step, "home": EAST, "away": WEST}}
-        return parse_entry(
+        return parse_audit_entry(
             {"sort": f"{at}#x", "at": at, "reason": reason, "action": "operator", "line": json.dumps(line)}
         )
 

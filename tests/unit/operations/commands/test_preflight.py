@@ -56,7 +56,7 @@ def test_people_see_a_table_and_the_count(world: World, account: FakeAws) -> Non
     result = world.run("preflight")
     assert result.exit_code == ExitCode.DONE
     assert "6 unknown" in result.stdout.splitlines()[-1]
-    assert result.stdout.count("Cure: Allow servicequotas:GetServiceQuota.") == 1
+    assert result.stdout.count("Hint: Allow servicequotas:GetServiceQuota.") == 1
 
 
 BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
@@ -115,7 +115,7 @@ def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) 
     assert "failover.reserved_concurrency" in hint
 
 
-@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, nothing to be reserved"), (4, "16 to be")])
+@pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, none to be reserved"), (4, "16 to be")])
 def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int | None, said: str) -> None:
     """With null a new account passes; with more, more has to be asked for."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
@@ -124,9 +124,9 @@ def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int
     checks = [
         check
         for check in quota_checks(settings, account, is_up=False)
-        if (check.promises, check.where) == (("quota: Lambda concurrency",), EAST)
+        if (check.names, check.where) == (("quota: Lambda concurrency",), EAST)
     ]
-    ((found,),) = [check.look() for check in checks]
+    ((found,),) = [check.run() for check in checks]
     assert (reserved is None, True) == (found.verdict is Verdict.PASSED, said in found.evidence)
     assert (reserved is not None) is ("116 or more" in found.hint)
 
@@ -186,7 +186,7 @@ def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(world: World, acco
         account.set(region, "lambda", "get_account_settings", {"AccountLimit": limit})
     found = checked(world)
     assert found["is_up"] is True
-    assert finding(found, "name: cluster", EAST)["evidence"] == "1 this stack's own"
+    assert finding(found, "name: cluster", EAST)["evidence"] == "1 of this stack"
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
 
 
@@ -221,7 +221,7 @@ def test_every_kind_of_name_is_looked_up_with_its_tags(world: World, account: Fa
     account.set(WEST, "iam", "get_role", {"Role": {**described, "Tags": tags("dev")}})
     account.set(WEST, "scheduler", "get_schedule", {"State": "ENABLED"})
     found = checked(world)
-    own = [each["check"] for each in found["findings"] if each["where"] == WEST and "own" in each["evidence"]]
+    own = [each["check"] for each in found["findings"] if each["where"] == WEST and "of this stack" in each["evidence"]]
     kinds = ["cluster parameters", "instance parameters", "subnet group", "key alias", "secret", "functions"]
     kinds += ["log groups", "table", "roles", "topic"]
     assert own == [f"name: {kind}" for kind in kinds]
@@ -321,9 +321,9 @@ def test_outputs_are_for_a_stack_that_is_up(world: World, account: FakeAws) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "can't be read"),
-        ("config: [", "is no YAML"),
-        ("other: 1", "has no `config`"),
+        (None, "cannot read"),
+        ("config: [", "not YAML"),
+        ("other: 1", "`config` is missing"),
         ("config:\n  aurora-global-database:owner:\n    secure: v1:abc", "aurora-global-database:owner is encrypted"),
         (
             "config:\n  aurora-global-database:notifications:\n    emails:\n      - secure: v1:abc",
@@ -339,7 +339,7 @@ def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: s
     (tmp_path / "Pulumi.other.yaml").write_text("config: {}")
     with pytest.raises(UsageProblemError) as raised:
         read_settings("x", tmp_path)
-    assert said in raised.value.what
+    assert said in raised.value.message
     assert raised.value.hint
     if text is None:
         assert "other" in raised.value.hint

@@ -173,7 +173,7 @@ def test_no_region_can_tell_who_is_the_standby(world: World) -> None:
     world.fail(EAST)
     result = world.run("status", "--json")
     assert result.exit_code == ExitCode.AWS
-    assert json.loads(result.stdout)["hint"] == "Name one: --region eu-west-1 or us-east-1."
+    assert json.loads(result.stdout)["hint"] == "Name a region: --region eu-west-1 or us-east-1."
 
 
 def test_history_is_newest_first_and_limited(world: World) -> None:

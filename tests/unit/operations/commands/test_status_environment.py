@@ -185,7 +185,7 @@ def test_watching_outlives_a_look_that_fails(beating: World) -> None:
 
     beating.on_sleep = heals
     first, second = map(json.loads, beating.run("status", "--watch", "--json").stdout.splitlines())
-    assert "can't be told" in first["error"]
+    assert "standby region is unknown" in first["error"]
     assert second["region"] == WEST
 
 

@@ -83,7 +83,7 @@ def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(world: 
 
 def test_the_name_has_followed_when_it_leads_there(world: MovingWorld, aws: FakeAws) -> None:
     """The metric turns first, the health checks after it: until then a look at DNS would find the former writer."""
-    world.ask_in = aws
+    world.read_api_for = aws
     aws.name_leads_to = lambda: WEST if world.now >= after(300) else EAST
     result = world.run(*GO, "--json")
     assert json.loads(result.stdout)["seconds"]["DNS"] >= 300
@@ -149,7 +149,7 @@ def test_what_forbids_it_is_named_and_nothing_is_called(
     assert result.exit_code == ExitCode.REFUSED
     assert words in result.stderr.partition("OBSTACLE")[2]
     assert words in result.stderr.partition("REFUSED")[2]
-    assert "Cure: " in result.stderr
+    assert "Hint: " in result.stderr
     assert world.called("switch_over") == []
 
 

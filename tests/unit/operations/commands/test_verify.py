@@ -10,7 +10,7 @@ import pytest
 from functions.failover_controller.model import Pending, Reason, Side, State
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import SWITCH
-from operations.checks.database import CLUSTER_PROMISES
+from operations.checks.database import CLUSTER_CHECKS
 from operations.checks.finding import Verdict
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws, missing
@@ -66,7 +66,7 @@ def test_people_see_failures_first_with_their_cures(world: World, aws: FakeAws) 
     assert "encryption" in lines[0]
     assert "topic" in lines[1]
     assert lines[-1].split(", ")[1:] == ["1 failed", "1 unknown"]
-    assert "Cure: Encryption is chosen when a cluster is made" in result.stdout
+    assert "Hint: A cluster's encryption cannot be changed" in result.stdout
 
 
 def at(*path: str | int, **changes: object) -> Callable[[Any], None]:
@@ -136,9 +136,9 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
         "pending-resync",
     ),
     ("global cluster", WEST, DESCRIBE_GLOBAL, at(*MEMBERS, 0, IsWriter=True), "2 writers"),
-    ("global cluster", WEST, DESCRIBE_GLOBAL, without(*MEMBERS, 1), "is no member"),
-    ("global cluster", WEST, DESCRIBE_GLOBAL, at(*MEMBERS, 0, DBClusterArn="arn:aws:rds:x"), "not ours"),
-    ("global cluster", EAST, DESCRIBE_GLOBAL, at(*GLOBAL, FailoverState={"Status": "pending"}), "under way: pending"),
+    ("global cluster", WEST, DESCRIBE_GLOBAL, without(*MEMBERS, 1), "is not a member"),
+    ("global cluster", WEST, DESCRIBE_GLOBAL, at(*MEMBERS, 0, DBClusterArn="arn:aws:rds:x"), "unknown member"),
+    ("global cluster", EAST, DESCRIBE_GLOBAL, at(*GLOBAL, FailoverState={"Status": "pending"}), "in progress: pending"),
     ("global cluster", EAST, DESCRIBE_GLOBAL, at(*GLOBAL, StorageEncrypted=False), "not encrypted"),
     ("available", WEST, DESCRIBE_CLUSTER, at(*CLUSTER, Status="modifying"), "modifying"),
     ("available", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, DBInstanceStatus="rebooting"), "rebooting"),
@@ -148,20 +148,20 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
     ("backups", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, LatestRestorableTime=after(-1000)), "16 min"),
     ("deletion protection", EAST, DESCRIBE_CLUSTER, at(*CLUSTER, DeletionProtection=True), "would fail"),
     ("private", EAST, DESCRIBE_INSTANCES, at(*INSTANCE, PubliclyAccessible=True), "publicly"),
-    ("private", EAST, DESCRIBE_INSTANCES, without(*INSTANCE, "PubliclyAccessible"), "not said not to be"),
+    ("private", EAST, DESCRIBE_INSTANCES, without(*INSTANCE, "PubliclyAccessible"), "publicly accessible or unknown"),
     ("tls", WEST, PARAMETERS, at("Parameters", 0, ParameterValue="OFF"), "is OFF"),
     ("tls", WEST, PARAMETERS, without("Parameters", 0), "is None"),
     ("tls", WEST, DESCRIBE_CLUSTER, at(*CLUSTER, "DBClusterMembers", 0, DBClusterParameterGroupStatus="late"), "late"),
     ("engine", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, EngineVersion=OTHER_VERSION), OTHER_VERSION),
-    ("engine", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, AutoMinorVersionUpgrade=True), "by itself"),
+    ("engine", WEST, DESCRIBE_INSTANCES, at(*INSTANCE, AutoMinorVersionUpgrade=True), "automatic upgrades"),
     ("tags", WEST, DESCRIBE_CLUSTER, without(*CLUSTER, "TagList", 4), "no tag ManagedBy"),
     ("tags", WEST, DESCRIBE_CLUSTER, at(*CLUSTER, "TagList", 0, Value="prod"), "tagged prod"),
     ("one version", "both", DESCRIBE_CLUSTER, at(*CLUSTER, EngineVersion=OTHER_VERSION), "differ"),
     ("schedule", WEST, SCHEDULE, at(State="DISABLED"), "DISABLED"),
     ("schedule", WEST, SCHEDULE, at("Target", Arn="arn:aws:lambda:x:1:function:other"), "other"),
     ("alarms", EAST, ALARMS, without("MetricAlarms", 4), "payments-cpu-dev does not exist"),
-    ("alarms", EAST, ALARMS, at("MetricAlarms", 4, StateValue="ALARM"), "payments-cpu-dev is on"),
-    ("alarms", EAST, ALARMS, at("MetricAlarms", 2, ActionsEnabled=False), "tells nobody"),
+    ("alarms", EAST, ALARMS, at("MetricAlarms", 4, StateValue="ALARM"), "payments-cpu-dev is in ALARM"),
+    ("alarms", EAST, ALARMS, at("MetricAlarms", 2, ActionsEnabled=False), "notifies no one"),
     ("alarm data", WEST, DATA, at("MetricDataResults", 3, Values=[]), "replication-lag"),
     ("alarm data", EAST, DATA, at("MetricDataResults", 2, Values=[]), "controller-silent"),
     ("secret", EAST, SECRET, at(KmsKeyId="arn:other"), "arn:other"),
@@ -171,18 +171,18 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
     ("state table", WEST, TABLE, at("Table", TableStatus="UPDATING"), "UPDATING"),
     ("state table", WEST, TABLE, without("Table", "SSEDescription"), "a key of AWS"),
     ("topic", WEST, TOPIC, without("Attributes", "KmsMasterKeyId"), "no key"),
-    ("topic", WEST, TOPIC, at("Attributes", SubscriptionsPending="2"), "hear nothing"),
+    ("topic", WEST, TOPIC, at("Attributes", SubscriptionsPending="2"), "receive no notices"),
     ("logs", WEST, LOGS, without("logGroups", 0), "does not exist"),
     ("logs", WEST, LOGS, without("logGroups", 0, "kmsKeyId"), "no key"),
-    ("logs", WEST, LOGS, without("logGroups", 0, "retentionInDays"), "for ever"),
+    ("logs", WEST, LOGS, without("logGroups", 0, "retentionInDays"), "no retention"),
     ("health checks", "global", CHECK, at("HealthCheck", "HealthCheckConfig", Disabled=True), "disabled"),
     ("probes", WEST, INVOKE, probed(failure="timeout: connect"), "timeout"),
     ("probes", WEST, INVOKE, probed(reachable=False), "not reachable"),
-    ("dns", WEST, INVOKE, resolved(addresses=["10.1.0.1:3306"]), f"leads to {WEST}"),
-    ("dns", WEST, INVOKE, resolved(addresses=["10.9.0.1:3306"]), "neither"),
+    ("dns", WEST, INVOKE, resolved(addresses=["10.1.0.1:3306"]), f"resolves to {WEST}"),
+    ("dns", WEST, INVOKE, resolved(addresses=["10.9.0.1:3306"]), "not an address of either cluster"),
     ("dns", WEST, INVOKE, resolved(addresses=[], failure="not known"), "not known"),
     ("database heartbeat", "both", INVOKE, probed(heartbeat_sources={}), "never"),
-    ("replication", "both", INVOKE, probed(heartbeat_at=EARLY), "has not the heartbeat"),
+    ("replication", "both", INVOKE, probed(heartbeat_at=EARLY), "does not have the heartbeat"),
 ]
 
 
@@ -277,9 +277,9 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, a
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (State(), "never beaten"),
+        (State(), "never run"),
         (State(cycle_at=after(-200)), "3 min 20 s old"),
-        (State(cycle_at=NOW, dead_since=after(-9)), "counts the writer as dead"),
+        (State(cycle_at=NOW, dead_since=after(-9)), "counts the writer as unreachable"),
         (State(cycle_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
     ],
 )
@@ -321,7 +321,7 @@ def test_a_heartbeat_that_can_not_be_written_is_said_so(world: World, aws: FakeA
 
     aws.change(EAST, "lambda", "invoke", unwritten)
     across = finding(verified(healthy(world)), "replication", "both")
-    assert (across["verdict"], f"{EAST}: it was not written" in across["evidence"]) == (Verdict.FAILED, True)
+    assert (across["verdict"], f"{EAST}: no heartbeat was written" in across["evidence"]) == (Verdict.FAILED, True)
 
 
 def test_a_database_whose_own_heartbeat_stands_still_fails(world: World, aws: FakeAws) -> None:
@@ -329,7 +329,7 @@ def test_a_database_whose_own_heartbeat_stands_still_fails(world: World, aws: Fa
     still = {"database": EARLY, "us-east-1": "2026-11-24T12:00:00+00:00"}
     aws.change(WEST, *INVOKE, probed(heartbeat_sources=still))
     event = finding(verified(healthy(world)), "database heartbeat", "both")
-    assert (event["verdict"], "does not go on" in event["evidence"]) == (Verdict.FAILED, True)
+    assert (event["verdict"], "has stopped writing" in event["evidence"]) == (Verdict.FAILED, True)
 
 
 def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(world: World, aws: FakeAws) -> None:
@@ -377,7 +377,7 @@ def test_an_error_in_the_middle_loses_nothing(world: World, aws: FakeAws) -> Non
     aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", hint="Use a role that may."))
     found = verified(healthy(world))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
-    assert [each["check"] for each in unknown] == list(CLUSTER_PROMISES)
+    assert [each["check"] for each in unknown] == list(CLUSTER_CHECKS)
     assert {(each["where"], each["hint"]) for each in unknown} == {(WEST, "Use a role that may.")}
     assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, PROMISES)
 

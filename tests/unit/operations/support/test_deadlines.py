@@ -1,44 +1,44 @@
-"""Calls side by side end within their deadline, whatever they do."""
+"""Concurrent calls end within their deadline."""
 
 import threading
 import time
 
 import pytest
 
-from operations.support.deadlines import bounded, side_by_side
-from operations.support.errors import AwsError, RefusedError
+from operations.support.deadlines import call_concurrently, call_with_deadline
+from operations.support.errors import AwsError, OperationRefusedError
 from tests.support.patience import PATIENCE_SECONDS
 
 
 def refuse() -> int:
-    """Fail as a command does."""
-    raise RefusedError("no", hint="none")
+    """Raise an error of the commands."""
+    raise OperationRefusedError("no", hint="none")
 
 
-def test_a_call_that_hangs_ends_as_an_error_and_hides_no_other() -> None:
-    """The others' results and errors are there; the hanging one is an AwsError, when the time is over."""
+def test_a_hanging_call_becomes_an_error_and_the_others_return() -> None:
+    """At the deadline the hanging call is an AwsError; the other results and errors are returned."""
     release = threading.Event()
     started = time.monotonic()
-    hung, answered, failed = side_by_side(
+    hung, answered, failed = call_concurrently(
         [lambda: int(release.wait(10 * PATIENCE_SECONDS)), lambda: 1, refuse], seconds=2.5
     )
     elapsed_seconds = time.monotonic() - started
     release.set()
     assert isinstance(hung, AwsError)
-    assert hung.what == "no answer within 2.5 s"
+    assert hung.message == "no answer within 2.5 s"
     assert answered == 1
-    assert isinstance(failed, RefusedError)
+    assert isinstance(failed, OperationRefusedError)
     assert elapsed_seconds < PATIENCE_SECONDS
 
 
-def test_bounded_raises_the_call_s_own_error() -> None:
-    """One call gives its result or its error."""
-    assert bounded(lambda: 3) == 3
-    with pytest.raises(RefusedError, match="no"):
-        bounded(refuse)
+def test_call_with_deadline_returns_the_result_or_raises_the_error() -> None:
+    """The error of the call is raised unchanged."""
+    assert call_with_deadline(lambda: 3) == 3
+    with pytest.raises(OperationRefusedError, match="no"):
+        call_with_deadline(refuse)
 
 
-def test_a_fault_of_ours_is_not_taken_for_an_answer_of_aws() -> None:
-    """An error that is none of the commands' own comes through."""
+def test_an_exception_that_is_no_operation_error_is_raised() -> None:
+    """A bug must not look like an error of AWS."""
     with pytest.raises(ZeroDivisionError):
-        side_by_side([lambda: 1 // 0])
+        call_concurrently([lambda: 1 // 0])

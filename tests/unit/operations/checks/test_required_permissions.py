@@ -1,0 +1,41 @@
+"""The table of required permissions against AWS's CloudFormation schemas."""
+
+from operations.checks.required_permissions import ACTIONS
+from policy.rules.cloudformation import schema
+from policy.rules.replacement import CLOUDFORMATION_TYPES
+
+BEYOND_THE_SCHEMAS = {
+    "aws:ec2/securityGroup:SecurityGroup": {"ec2:DescribeNetworkInterfaces"},
+    "aws:ec2/subnet:Subnet": {"ec2:DescribeAvailabilityZones"},
+    "aws:iam/policy:Policy": {"iam:TagPolicy"},
+    "aws:iam/role:Role": {"iam:ListInstanceProfilesForRole", "iam:PassRole"},
+    "aws:kms/key:Key": {"kms:CreateGrant"},
+    "aws:lambda/function:Function": {"lambda:ListVersionsByFunction"},
+    "aws:rds/cluster:Cluster": {"rds:ListTagsForResource"},
+    "aws:secretsmanager/secret:Secret": {"secretsmanager:GetResourcePolicy"},
+    "aws:sns/topicPolicy:TopicPolicy": {"sns:GetTopicAttributes"},
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"ec2:CreateTags", "ec2:ModifySecurityGroupRules"},
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {"ec2:CreateTags", "ec2:ModifySecurityGroupRules"},
+}
+"""What the AWS provider calls, or RDS and Lambda need of the caller, although no schema of the type names it."""
+
+
+def test_each_action_is_in_the_schema_of_its_type_or_listed_as_an_exception() -> None:
+    """An action that no source names would make preflight fail for a role that can deploy."""
+    beyond: dict[str, set[str]] = {}
+    for kind, actions in ACTIONS.items():
+        if cloudformation_type := CLOUDFORMATION_TYPES[kind]:
+            handlers = schema(cloudformation_type)["handlers"].values()
+            known = {action for handler in handlers for action in handler["permissions"]}
+            if others := set(actions) - known:
+                beyond[kind] = others
+    assert beyond == BEYOND_THE_SCHEMAS
+
+
+def test_each_type_may_be_created_and_deleted_where_its_schema_has_such_an_action() -> None:
+    """Of the actions that create or delete, the table has at least one that the schema has too."""
+    for kind, actions in ACTIONS.items():
+        if cloudformation_type := CLOUDFORMATION_TYPES[kind]:
+            handlers = schema(cloudformation_type)["handlers"]
+            for operation in ("create", "delete"):
+                assert set(handlers[operation]["permissions"]) & set(actions), (kind, operation)
