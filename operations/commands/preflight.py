@@ -1,8 +1,4 @@
-"""The command before `pulumi up`: is everything there that AWS will ask for? Changes nothing.
-
-Owns the order: who we are first, for all else depends on it; then everything side by side. Does not own any judgement
-(`preflight_*.py`). Invariant: what could not be looked at is unknown, with the reason, and never passed.
-"""
+"""The command `preflight`: check before `pulumi up` that the account has what the stack needs. Changes nothing."""
 
 from operations.aws.read_ports import ReadApiFactory
 from operations.checks.finding import Finding, Verdict, judged
@@ -17,45 +13,44 @@ from operations.support.errors import ExitCode, NotThereError, OperationError
 from operations.support.screen import Screen
 
 PREFLIGHT_SECONDS = 60.0
-"""A hundred questions, some of them paged, on a slow line."""
-AT_ONCE = 16
-"""More at a time, and IAM and RDS begin to throttle."""
+"""Enough for about a hundred requests, some of them paged, on a slow connection."""
+MAX_PARALLEL_CHECKS = 16
+"""With more, IAM and RDS throttle."""
 
 
-def preflight(screen: Screen, ask_in: ReadApiFactory, stack: str) -> ExitCode:
-    """Check the account against the settings of a stack, and show what was found.
+def preflight(screen: Screen, read_api_for: ReadApiFactory, stack: str) -> ExitCode:
+    """Check the account against the settings of a stack.
 
     Raises:
-        UsageProblemError: the stack's settings can't be used.
-        AwsError: nobody knows who we are, so nothing can be asked.
+        UsageProblemError: the stack's settings are invalid.
+        AwsError: the caller's identity is unknown, so no check can run.
     """
     settings = read_settings(stack)
-    home = settings.primary.region
-    me = bounded(lambda: ask_in(home).ask("sts", "get_caller_identity"))
-    account, arn = str(me["Account"]), str(me["Arn"])
-    is_up, stack_finding = _is_up(ask_in, home, names_of(settings).of("global"))
+    primary = settings.primary.region
+    identity = bounded(lambda: read_api_for(primary).ask("sts", "get_caller_identity"))
+    account, arn = str(identity["Account"]), str(identity["Arn"])
+    is_up, stack_finding = _is_up(read_api_for, primary, names_of(settings).of("global"))
     checks = [
-        *offer_checks(settings, ask_in),
-        *quota_checks(settings, ask_in, is_up=is_up),
-        *name_checks(settings, ask_in, account),
-        *permission_checks(settings, ask_in, arn, account),
+        *offer_checks(settings, read_api_for),
+        *quota_checks(settings, read_api_for, is_up=is_up),
+        *name_checks(settings, read_api_for, account),
+        *permission_checks(settings, read_api_for, arn, account),
     ]
-    who = Finding(check="credentials", where="global", verdict=Verdict.PASSED, evidence=f"{arn} in account {account}")
+    credentials = judged("credentials", "global", problems=[], evidence=f"{arn} in account {account}", hint="")
     findings = [
-        who,
+        credentials,
         stack_finding,
-        *run_checks(checks, screen, "Checking the account", seconds=PREFLIGHT_SECONDS, at_once=AT_ONCE),
+        *run_checks(checks, screen, "Checking the account", seconds=PREFLIGHT_SECONDS, at_once=MAX_PARALLEL_CHECKS),
     ]
-    regions = f"{home} and {settings.secondary.region}"
-    title = f"Stack {stack} in account {account}, {regions}"
+    title = f"Stack {stack} in account {account}, {primary} and {settings.secondary.region}"
     return show_findings(screen, title, findings, {"stack": stack, "account": account, "caller": arn, "is_up": is_up})
 
 
-def _is_up(ask_in: ReadApiFactory, region: str, global_cluster_id: str) -> tuple[bool, Finding]:
-    """Tell whether this is a first deployment or an update: what is there already needs no quota."""
+def _is_up(read_api_for: ReadApiFactory, region: str, global_cluster_id: str) -> tuple[bool, Finding]:
+    """Return whether the stack is deployed already: an update needs no quota for existing resources."""
     try:
         found = bounded(
-            lambda: ask_in(region).ask_all(
+            lambda: read_api_for(region).ask_all(
                 "rds", "describe_global_clusters", "GlobalClusters", GlobalClusterIdentifier=global_cluster_id
             )
         )
@@ -64,5 +59,5 @@ def _is_up(ask_in: ReadApiFactory, region: str, global_cluster_id: str) -> tuple
     except OperationError as error:
         evidence = f"{error.what}; quotas are checked as for a first deployment"
         return False, Finding(check="stack", where="both", verdict=Verdict.UNKNOWN, evidence=evidence, hint=error.hint)
-    evidence = f"{global_cluster_id} is {'there: an update' if found else 'not there: a first deployment'}"
+    evidence = f"{global_cluster_id} {'exists: an update' if found else 'does not exist: a first deployment'}"
     return bool(found), judged("stack", "both", problems=[], evidence=evidence, hint="")

@@ -100,11 +100,11 @@ def verify(day: Day) -> None:
 def drill(day: Day) -> None:
     """Unconfirmed it is a plan; confirmed the writer goes there, everything is verified there, and it comes home."""
     plan = day.terminal.operations("drill", code=3)
-    assert "was not confirmed" in plan and f"of {COOLDOWN_SECONDS} s after the change of roles" in plan
+    assert "not confirmed" in plan and f"of {COOLDOWN_SECONDS} s" in plan
     done = day.terminal.try_operations("drill", *CONFIRMED, "--json")
     assert done.returncode in (0, 6), done.stderr
     found = json.loads(done.stdout)
-    assert ["switchover there", "verify", "switchover home"] == [each["step"] for each in found["steps"]]
+    assert ["switchover", "verify", "switch back"] == [each["step"] for each in found["steps"]]
     assert (EAST, WEST, EAST) == (found["home"], found["away"], found["writer"])
     assert NOT_TOLD_BY_THE_EMULATOR == _checks(found["not_passed"], "unknown")
     # The emulator takes one datapoint for all: alarms that AWS would leave off in a change of roles are on.
@@ -123,7 +123,7 @@ def rewind(day: Day) -> None:
     assert limits["earliest"] <= made["as_of"] == day.rewound_to <= limits["latest"]
     dropped = day.terminal.found("rewind", "--drop", made["copy"], *CONFIRMED)
     assert (made["copy"], EAST) == (dropped["dropped"], dropped["region"])
-    assert "there is no cluster" in day.terminal.operations("rewind", "--drop", made["copy"], *CONFIRMED, code=3)
+    assert "no cluster" in day.terminal.operations("rewind", "--drop", made["copy"], *CONFIRMED, code=3)
 
 
 def disarm(day: Day) -> None:

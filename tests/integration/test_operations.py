@@ -190,7 +190,7 @@ def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
     disarmed = site.run("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     assert (status["roles"]["standby"], status["controller"]["mode"], status["not_read"]) == (WEST, "approve", {})
     assert disarmed.returncode == 5
-    assert "us-east-1 could not be told" in disarmed.stdout
+    assert "us-east-1: not written" in disarmed.stdout
     switch = site.store(WEST).read(None).switch
     assert switch is not None
     assert switch.armed is False

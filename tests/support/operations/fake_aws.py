@@ -117,13 +117,13 @@ class FakeAws:
             }
             for each in self.surface.regions
         ]
-        world = {
+        global_cluster = {
             "GlobalClusterIdentifier": self.surface.global_cluster_id,
             "GlobalClusterMembers": members,
             "StorageEncrypted": True,
             "EngineVersion": "8.0.mysql_aurora.3.10.4",
         }
-        self.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [world]})
+        self.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [global_cluster]})
         instances = [f"{here.cluster_id}-{number}" for number in (1, 2)]
         cluster = {
             "DBClusterIdentifier": here.cluster_id,

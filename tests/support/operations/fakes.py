@@ -1,7 +1,7 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
 """Two regions in memory, for the commands: tables with real conditions, and calls that fail when a test says so.
 
-Own no rule of the commands. Invariant: every call of a command goes through `World.meet`, so that a test can let it
+Own no rule of the commands. Invariant: every call of a command goes through `FakeEnvironment.meet`, so that a test can let it
 fail before or after its effect, or let somebody else write first.
 """
 
@@ -21,7 +21,7 @@ from operations.aws.ports import Change, Item, Key, RdsRoles
 from operations.aws.read_ports import ReadApiFactory, ReadOnlyApi
 from operations.aws.table_items import STATE, SWITCH
 from operations.cli.app import app
-from operations.cli.options import Surroundings
+from operations.cli.options import Dependencies
 from operations.stack.deployment import DeployedRegion, Deployment, read_deployment
 from operations.support.errors import AwsError, ConflictError
 
@@ -87,7 +87,7 @@ def notice(
 class Region:
     """One region in memory: `RegionApi` for the commands, and what a test sets and looks at."""
 
-    world: "World"
+    environment: "FakeEnvironment"
     region: DeployedRegion
     items: dict[Key, dict[str, object]] = field(default_factory=dict)
     policy: dict[str, str] = field(default_factory=lambda: {"MODE": "approve", "INTERVAL_SECONDS": "10"})
@@ -112,28 +112,28 @@ class Region:
         return [line for line in lines if line["action"] == "operator"]
 
     def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
-        self.world.meet(self.region, "read_items")
+        self.environment.meet(self.region, "read_items")
         return {key: self._with_keys(key) for key in keys}
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        self.world.meet(self.region, "read_history")
+        self.environment.meet(self.region, "read_history")
         keys = sorted((key for key in self.items if key[0] == "history" and key[1] >= (since or "")), reverse=True)
         return [found for key in keys[:limit] if (found := self._with_keys(key)) is not None]
 
     def read_roles(self) -> RdsRoles:
-        self.world.meet(self.region, "read_roles")
-        return self.world.roles
+        self.environment.meet(self.region, "read_roles")
+        return self.environment.roles
 
     def read_policy(self) -> Mapping[str, str]:
-        self.world.meet(self.region, "read_policy")
+        self.environment.meet(self.region, "read_policy")
         return self.policy
 
     def caller(self) -> str:
-        self.world.meet(self.region, "caller")
+        self.environment.meet(self.region, "caller")
         return ME
 
     def write(self, change: Change) -> None:
-        self.world.meet(self.region, "write")
+        self.environment.meet(self.region, "write")
         there = self.items.get(change.key)
         marks = ("version", "change_id")
         same = (there is None) == (change.over is None) and (
@@ -143,13 +143,13 @@ class Region:
             raise ConflictError("somebody else wrote first", hint="")
         self.items[change.key] = dict(change.attributes)
         self.items[change.trace_key] = dict(change.trace)
-        self.world.meet(self.region, "written")
+        self.environment.meet(self.region, "written")
 
     def _with_keys(self, key: Key) -> Item | None:
         return {"item": key[0], "sort": key[1], **self.items[key]} if key in self.items else None
 
 
-class World:
+class FakeEnvironment:
     """Both regions, the clock, and what goes wrong."""
 
     def __init__(self) -> None:
@@ -160,12 +160,12 @@ class World:
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
         self.outputs: dict[str, object] = outputs()
-        self.ask_in: ReadApiFactory = _nobody_asked
+        self.read_api_for: ReadApiFactory = _nobody_asked
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
-        self.regions = {region.name: Region(world=self, region=region) for region in DEPLOYMENT.regions}
+        self.regions = {region.name: Region(environment=self, region=region) for region in DEPLOYMENT.regions}
         self.east, self.west = self.regions[EAST], self.regions[WEST]
 
     def fail(self, region: str, *calls: str) -> None:
@@ -191,10 +191,10 @@ class World:
     def run(self, *arguments: str, answer: str | None = None) -> Result:
         """Run a command line; with an `answer` somebody sits there and types it."""
         self.interactive = answer is not None
-        around = Surroundings(
+        around = Dependencies(
             load_outputs=self._load,
             connect_to=lambda deployment: lambda region: self.regions[region.name],
-            ask_in=self.ask_in,
+            read_api_for=self.read_api_for,
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
@@ -222,7 +222,7 @@ def _nobody_asked(region: str) -> ReadOnlyApi:
     raise AwsError(f"{region}: this test gave no answers", hint="Give it a FakeAws.")
 
 
-def ill(world: World, **changes: Any) -> State:
+def lose_writer(environment: FakeEnvironment, **changes: Any) -> State:
     """Let the standby's controller see its writer as dead, beating just now; return its state."""
     state = State(
         version=7,
@@ -237,7 +237,7 @@ def ill(world: World, **changes: Any) -> State:
         lag_at=after(-61),
         **changes,
     )
-    world.west.put_state(state)
+    environment.west.put_state(state)
     return state
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from operations.support.errors import EXIT_CODES, ExitCode
-from tests.support.operations.fakes import World
+from tests.support.operations.fakes import FakeEnvironment
 from tests.support.patience import PATIENCE_SECONDS, in_child_processes, least
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -44,17 +44,19 @@ def test_help_imports_nothing_of_aws() -> None:
     assert start("-c", code).stdout.strip() == "[]"
 
 
-def test_the_cost_command_asks_for_no_stack_that_is_up(world: World) -> None:
+def test_the_cost_command_asks_for_no_stack_that_is_up(environment: FakeEnvironment) -> None:
     """It has --stack and --json, and nothing that speaks to AWS."""
-    text = world.run("cost", "--help").stdout
+    text = environment.run("cost", "--help").stdout
     assert [option in text for option in ("--stack", "--json", "--outputs", "--region")] == [True, True, False, False]
     assert "Exit codes: 0 done" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_documents_its_exit_codes_and_has_the_common_options(world: World, command: str) -> None:
+def test_every_command_documents_its_exit_codes_and_has_the_common_options(
+    environment: FakeEnvironment, command: str
+) -> None:
     """Whoever scripts it finds the codes in --help."""
-    text = " ".join(world.run(command, "--help").stdout.split())
+    text = " ".join(environment.run(command, "--help").stdout.split())
     assert "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused" in text
     for option in ("--json", "--region", "--stack", "--outputs"):
         assert (option in text) == (option != "--region" or command not in WITHOUT_REGION)
@@ -68,9 +70,9 @@ def test_the_documented_codes_are_the_real_ones() -> None:
     assert all(f"{code:d} " in EXIT_CODES for code in ExitCode)
 
 
-def test_an_unknown_command_is_a_usage_error(world: World) -> None:
+def test_an_unknown_command_is_a_usage_error(environment: FakeEnvironment) -> None:
     """As in every other command line."""
-    assert world.run("explode").exit_code == ExitCode.USAGE
+    assert environment.run("explode").exit_code == ExitCode.USAGE
 
 
 def test_without_pulumi_the_error_has_the_cure(tmp_path: Path) -> None:

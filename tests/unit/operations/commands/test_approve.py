@@ -9,7 +9,17 @@ from functions.failover_controller.model import Action, Attempt, AttemptStatus, 
 from functions.failover_controller.table_items import read_approval
 from operations.aws.table_items import STATE, SWITCH
 from operations.support.errors import ExitCode
-from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, World, after, ill, notice
+from tests.support.operations.fakes import (
+    EAST,
+    GLOBAL_CLUSTER,
+    ME,
+    NOW,
+    WEST,
+    FakeEnvironment,
+    after,
+    lose_writer,
+    notice,
+)
 
 PENDING = Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30))
 APPROVE = ("approve", "d-1", "--confirm", GLOBAL_CLUSTER)
@@ -17,11 +27,11 @@ KEY = ("approval", "d-1")
 
 
 @pytest.fixture
-def asking(world: World) -> World:
+def asking(environment: FakeEnvironment) -> FakeEnvironment:
     """A standby whose controller asks about decision d-1, and told why."""
-    ill(world, pending=PENDING)
-    world.west.put_notice(notice("n-0", after(-300), Reason.HEALTHY))
-    world.west.put_notice(
+    lose_writer(environment, pending=PENDING)
+    environment.west.put_notice(notice("n-0", after(-300), Reason.HEALTHY))
+    environment.west.put_notice(
         notice(
             "n-1",
             after(-28),
@@ -31,10 +41,10 @@ def asking(world: World) -> World:
             lag_before_outage_ms=9500.5,
         )
     )
-    return world
+    return environment
 
 
-def test_writes_the_yes_that_the_controller_reads(asking: World) -> None:
+def test_writes_the_yes_that_the_controller_reads(asking: FakeEnvironment) -> None:
     """The answer is under the decision's id, in the controller's form, with its trace."""
     result = asking.run(*APPROVE)
     assert result.exit_code == ExitCode.DONE
@@ -52,7 +62,7 @@ def test_writes_the_yes_that_the_controller_reads(asking: World) -> None:
     assert trace["evidence"] == {"by": ME, "decision_id": "d-1", "verdict": "region-lost"}
 
 
-def test_the_evidence_comes_before_the_question(asking: World) -> None:
+def test_the_evidence_comes_before_the_question(asking: FakeEnvironment) -> None:
     """What held it, the lag before the outage, and what the controller knows as of its last cycle."""
     result = asking.run(*APPROVE[:-2], answer="n\n")
     shown, _, _ = result.stderr.partition("Approve d-1 as")
@@ -62,17 +72,17 @@ def test_the_evidence_comes_before_the_question(asking: World) -> None:
     assert KEY not in asking.west.items
 
 
-def test_a_notice_that_was_not_delivered_yet_is_evidence_too(world: World) -> None:
+def test_a_notice_that_was_not_delivered_yet_is_evidence_too(environment: FakeEnvironment) -> None:
     """The outbox in the state is newer than the audit trail."""
     waiting = notice(
         "n-2", after(-5), Reason.APPROVAL_NEEDED, Action.REQUEST_APPROVAL, decision_id="d-1", peer="silent"
     )
-    ill(world, pending=PENDING, outbox=(waiting,))
-    found = json.loads(world.run(*APPROVE, "--json").stdout)
+    lose_writer(environment, pending=PENDING, outbox=(waiting,))
+    found = json.loads(environment.run(*APPROVE, "--json").stdout)
     assert (found["evidence"]["held_by"], found["evidence"]["peer"]) == ("approval-needed", "silent")
 
 
-def test_the_evidence_stays_after_the_answer(asking: World) -> None:
+def test_the_evidence_stays_after_the_answer(asking: FakeEnvironment) -> None:
     """Status says who answered, and still what the question rested on; the answer's own trace is no evidence."""
     asking.run(*APPROVE)
     assert f"d-1: region-lost, approved by {ME}; held_by lag-too-high" in asking.run("status").stdout
@@ -80,20 +90,20 @@ def test_the_evidence_stays_after_the_answer(asking: World) -> None:
     assert (pending["approved"], pending["answered_by"], pending["held_by"]) == (True, ME, "lag-too-high")
 
 
-def test_an_approval_while_disarmed_says_that_it_is_not_enough(asking: World) -> None:
+def test_an_approval_while_disarmed_says_that_it_is_not_enough(asking: FakeEnvironment) -> None:
     """The switch comes before the question: nothing is promoted before somebody arms."""
     asking.west.items[SWITCH] = {"armed": False, "reason": "upgrade", "by": "bob"}
     result = asking.run(*APPROVE)
-    assert "the switch is disarmed without end by bob: upgrade. Nothing is promoted before `arm`." in result.stderr
+    assert "the switch is disarmed without end by bob: upgrade. No promotion happens before `arm`." in result.stderr
 
 
-def test_only_the_standby_is_called(asking: World) -> None:
+def test_only_the_standby_is_called(asking: FakeEnvironment) -> None:
     """The dead region is asked nothing."""
     asking.run(*APPROVE)
     assert asking.asked(EAST) == []
 
 
-def test_nobody_confirms(asking: World) -> None:
+def test_nobody_confirms(asking: FakeEnvironment) -> None:
     """Where nobody can be asked it is refused with the hint, after the evidence."""
     result = asking.run(*APPROVE[:-2])
     assert result.exit_code == ExitCode.REFUSED
@@ -101,15 +111,15 @@ def test_nobody_confirms(asking: World) -> None:
     assert KEY not in asking.west.items
 
 
-def test_refused_when_nothing_is_pending(world: World) -> None:
+def test_refused_when_nothing_is_pending(environment: FakeEnvironment) -> None:
     """Nobody asked, so nobody answers."""
-    ill(world)
-    result = world.run(*APPROVE)
+    lose_writer(environment)
+    result = environment.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
     assert "no decision is pending in eu-west-1" in result.stderr
 
 
-def test_refused_when_another_decision_is_pending(asking: World) -> None:
+def test_refused_when_another_decision_is_pending(asking: FakeEnvironment) -> None:
     """The id is exact; the error names the one that waits."""
     result = asking.run("approve", "d-", "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
@@ -122,10 +132,10 @@ def test_refused_when_another_decision_is_pending(asking: World) -> None:
     [
         ({"approved": True, "by": "bob"}, "approved by bob"),
         ({"approved": False}, "rejected by unknown"),
-        ({"approved": "yes"}, "can't be understood"),
+        ({"approved": "yes"}, "can't be parsed"),
     ],
 )
-def test_refused_when_answered_already(asking: World, answer: dict[str, object], said: str) -> None:
+def test_refused_when_answered_already(asking: FakeEnvironment, answer: dict[str, object], said: str) -> None:
     """One answer a decision: the first stands."""
     asking.west.items[KEY] = dict(answer)
     result = asking.run(*APPROVE)
@@ -134,16 +144,16 @@ def test_refused_when_answered_already(asking: World, answer: dict[str, object],
     assert asking.west.items[KEY] == answer
 
 
-@pytest.mark.parametrize(("cycle_at", "said"), [(after(-600), "for 10 min"), (None, "ever")])
-def test_refused_when_the_controller_fell_silent(asking: World, cycle_at: object, said: str) -> None:
+@pytest.mark.parametrize(("cycle_at", "said"), [(after(-600), "for 10 min"), (None, "at all yet")])
+def test_refused_when_the_controller_fell_silent(asking: FakeEnvironment, cycle_at: object, said: str) -> None:
     """A question that nobody asks any more has expired: what it rests on is stale."""
-    asking.west.put_state(replace(ill(asking, pending=PENDING), cycle_at=cycle_at))
+    asking.west.put_state(replace(lose_writer(asking, pending=PENDING), cycle_at=cycle_at))
     result = asking.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
-    assert f"has not beaten {said}" in result.stderr
+    assert f"has not run {said}" in result.stderr
 
 
-def test_refused_when_the_failover_was_called(asking: World) -> None:
+def test_refused_when_the_failover_was_called(asking: FakeEnvironment) -> None:
     """There is nothing left to approve."""
     attempt = Attempt(
         id="a",
@@ -156,21 +166,25 @@ def test_refused_when_the_failover_was_called(asking: World) -> None:
         heartbeat=None,
         calls=1,
     )
-    ill(asking, pending=PENDING, attempt=attempt)
-    assert "was called at 2026-11-24T11:59:57Z" in asking.run(*APPROVE).stderr
+    lose_writer(asking, pending=PENDING, attempt=attempt)
+    assert "was started at 2026-11-24T11:59:57Z" in asking.run(*APPROVE).stderr
 
 
-@pytest.mark.parametrize(("state", "said"), [(None, "has never beaten"), ({"version": "x"}, "can't be understood")])
-def test_refused_without_a_state_that_can_be_read(world: World, state: dict[str, object] | None, said: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "said"), [(None, "has not completed a cycle yet"), ({"version": "x"}, "can't be parsed")]
+)
+def test_refused_without_a_state_that_can_be_read(
+    environment: FakeEnvironment, state: dict[str, object] | None, said: str
+) -> None:
     """Unknown is no question."""
     if state is not None:
-        world.west.items[STATE] = state
-    result = world.run(*APPROVE)
+        environment.west.items[STATE] = state
+    result = environment.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
     assert said in result.stderr
 
 
-def test_somebody_else_was_faster(asking: World) -> None:
+def test_somebody_else_was_faster(asking: FakeEnvironment) -> None:
     """Theirs stands, and it is said whose it is."""
     asking.on(WEST, "write", lambda: asking.west.items.update({KEY: {"approved": True, "by": "bob"}}))
     result = asking.run(*APPROVE)
@@ -178,7 +192,7 @@ def test_somebody_else_was_faster(asking: World) -> None:
     assert "the decision was answered by bob" in result.stderr
 
 
-def test_somebody_else_was_faster_and_can_not_be_named(asking: World) -> None:
+def test_somebody_else_was_faster_and_can_not_be_named(asking: FakeEnvironment) -> None:
     """The conflict stays a conflict when the look at it fails."""
 
     def bob_answers() -> None:
@@ -188,18 +202,18 @@ def test_somebody_else_was_faster_and_can_not_be_named(asking: World) -> None:
     asking.on(WEST, "write", bob_answers)
     result = asking.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
-    assert "what is there now can't be read" in result.stderr
+    assert "the present item can't be read" in result.stderr
 
 
 @pytest.mark.parametrize("call", ["read_items", "read_history", "caller", "write"])
-def test_an_error_of_aws_on_the_way_changes_nothing(asking: World, call: str) -> None:
+def test_an_error_of_aws_on_the_way_changes_nothing(asking: FakeEnvironment, call: str) -> None:
     """Wherever it breaks, no answer is written, and the exit code says that it was AWS."""
     asking.fail(WEST, call)
     assert asking.run(*APPROVE).exit_code == ExitCode.AWS
     assert KEY not in asking.west.items
 
 
-def test_a_yes_without_an_answer_that_took_effect_is_a_success(asking: World) -> None:
+def test_a_yes_without_an_answer_that_took_effect_is_a_success(asking: FakeEnvironment) -> None:
     """It is looked at, not repeated."""
     asking.fail(WEST, "written")
     assert asking.run(*APPROVE).exit_code == ExitCode.DONE

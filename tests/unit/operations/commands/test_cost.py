@@ -27,7 +27,7 @@ from operations.commands.cost_estimate import (
 from operations.stack.resource_counts import COUNTS, counts
 from operations.support.errors import ExitCode
 from settings import load_settings
-from tests.support.operations.fakes import EAST, WEST, World
+from tests.support.operations.fakes import EAST, WEST, FakeEnvironment
 from tests.support.program.harness import run_program
 from tests.unit.program.conftest import stack_file
 
@@ -176,18 +176,18 @@ def test_a_price_shows_all_of_its_digits() -> None:
 # --- The command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_shows_lines_sum_and_assumptions(world: World) -> None:
+def test_the_command_shows_lines_sum_and_assumptions(environment: FakeEnvironment) -> None:
     """Nothing is asked of AWS or of Pulumi."""
-    result = world.run("cost", "--storage-gb", "500")
+    result = environment.run("cost", "--storage-gb", "500")
     assert result.exit_code == ExitCode.DONE
     for text in ("Together", "by use (*)", "unverified", "storage gb 500", "Not counted: taxes", "db.r6g.large"):
         assert text in result.stdout
-    assert (world.calls, world.loaded) == ([], [])
+    assert (environment.calls, environment.loaded) == ([], [])
 
 
-def test_the_same_for_machines(world: World) -> None:
+def test_the_same_for_machines(environment: FakeEnvironment) -> None:
     """Numbers, prices with their sources, and the assumptions."""
-    shown = json.loads(world.run("cost", "--stack", "prod", "--json").stdout)
+    shown = json.loads(environment.run("cost", "--stack", "prod", "--json").stdout)
     of = estimate(load_settings(stack_file("prod")), Usage(), *read_prices())
     assert shown["usd_a_month"] == pytest.approx(of.usd, abs=0.01)
     assert sum(line["usd_a_month"] for line in shown["lines"]) == pytest.approx(of.usd, abs=0.2)
@@ -196,6 +196,6 @@ def test_the_same_for_machines(world: World) -> None:
 
 
 @pytest.mark.parametrize("options", [("--stack", "nowhere"), ("--storage-gb", "-1")])
-def test_what_can_not_be_estimated_is_a_usage_error(world: World, options: tuple[str, ...]) -> None:
+def test_what_can_not_be_estimated_is_a_usage_error(environment: FakeEnvironment, options: tuple[str, ...]) -> None:
     """A stack without settings, a usage that can't be."""
-    assert world.run("cost", *options).exit_code == ExitCode.USAGE
+    assert environment.run("cost", *options).exit_code == ExitCode.USAGE

@@ -9,42 +9,42 @@ from functions.failover_controller.model import Side, State
 from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, EAST_REGION, WEST, WEST_REGION, World, after, outputs
+from tests.support.operations.fakes import EAST, EAST_REGION, WEST, WEST_REGION, FakeEnvironment, after, outputs
 
 
 @pytest.fixture
-def beating(world: World) -> World:
+def beating(environment: FakeEnvironment) -> FakeEnvironment:
     """The standby's controller has seen a lag of 48 ms."""
-    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4), lag_ms=48.0, lag_at=after(-4)))
-    return world
+    environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4), lag_ms=48.0, lag_at=after(-4)))
+    return environment
 
 
-def seen(world: World, *options: str) -> dict[str, Any]:
+def seen(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
     """Return the status as JSON."""
-    return json.loads(world.run("status", "--json", *options).stdout)
+    return json.loads(environment.run("status", "--json", *options).stdout)
 
 
-def test_everything_around_on_the_same_screen(beating: World) -> None:
+def test_everything_around_on_the_same_screen(beating: FakeEnvironment) -> None:
     """Lag by both sources, where the name leads, the endpoints, the alarms; and all of it from the one region."""
     text = beating.run("status").stdout
     for said in (
-        "48 ms as the controller saw it last, 4 s ago; AWS's metric 62.5 ms in the minute of 2026-11-24T11:58:00Z",
-        "writer.payments-dev.internal leads to us-east-1, the writer (10.0.0.1:3306, asked in eu-west-1)",
+        "48 ms, last measured by the controller, 4 s ago; AWS metric 62.5 ms in the minute of 2026-11-24T11:58:00Z",
+        "writer.payments-dev.internal resolves to us-east-1, the writer (10.0.0.1:3306, resolved in eu-west-1)",
         "payments-eu-west-1-dev.cluster-abc.eu-west-1.rds.amazonaws.com",
         "payments-us-east-1-dev.cluster-abc.us-east-1.rds.amazonaws.com",
-        "none of 5 is on but the role's",
+        "none of 5 is firing, except for the role alarm",
     ):
         assert said in text
     assert beating.asked(EAST) == []
 
 
-def test_nothing_is_asked_of_the_other_region(beating: World, aws: FakeAws) -> None:
+def test_nothing_is_asked_of_the_other_region(beating: FakeEnvironment, aws: FakeAws) -> None:
     """It may be the one that is lost."""
     seen(beating)
     assert {region for region, *_ in aws.asked} == {WEST}
 
 
-def test_the_same_for_machines(beating: World) -> None:
+def test_the_same_for_machines(beating: FakeEnvironment) -> None:
     """Numbers and names, each in its place."""
     found = seen(beating)
     assert found["lag"] == {"seen_ms": 48.0, "seen_at": "2026-11-24T11:59:56Z"}
@@ -59,7 +59,7 @@ def test_the_same_for_machines(beating: World) -> None:
     assert (found["alarms"], found["not_read"]) == ([], {})
 
 
-def test_alarms_that_are_on_are_named_and_roles_are_not(beating: World, aws: FakeAws) -> None:
+def test_alarms_that_are_on_are_named_and_roles_are_not(beating: FakeEnvironment, aws: FakeAws) -> None:
     """A role's alarm is always on somewhere."""
     aws.set(
         WEST,
@@ -70,19 +70,19 @@ def test_alarms_that_are_on_are_named_and_roles_are_not(beating: World, aws: Fak
     assert seen(beating)["alarms"] == ["payments-cpu-dev", "payments-rpo-lag-dev"]
 
 
-def test_a_name_that_has_not_followed_yet_is_said_loudly(beating: World) -> None:
+def test_a_name_that_has_not_followed_yet_is_said_loudly(beating: FakeEnvironment) -> None:
     """Clients still go to the old writer."""
     beating.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert f"leads to {EAST}, NOT THE WRITER" in beating.run("status", "--region", WEST).stdout
+    assert f"resolves to {EAST}, NOT THE WRITER" in beating.run("status", "--region", WEST).stdout
 
 
-def test_without_a_writer_the_name_is_not_judged(beating: World) -> None:
+def test_without_a_writer_the_name_is_not_judged(beating: FakeEnvironment) -> None:
     """Nobody knows whether it leads right."""
     beating.roles = RdsRoles(writer_arn=None, operation="failing-over")
     beating.west.put_state(State(writer=Side.UNKNOWN, cycle_at=after(-4)))
     text = beating.run("status", "--region", WEST).stdout
-    assert f"leads to {EAST}, the writer is unknown" in text
-    assert "the controller has seen none" in text
+    assert f"resolves to {EAST}, the writer is unknown" in text
+    assert "not measured by the controller yet" in text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_without_a_writer_the_name_is_not_judged(beating: World) -> None:
     [([], "Name or service not known", "Name or service not known"), (["10.9.9.9:3306"], None, "which is neither")],
 )
 def test_a_name_that_leads_nowhere_says_why(
-    beating: World, aws: FakeAws, addresses: list[str], failure: str | None, said: str
+    beating: FakeEnvironment, aws: FakeAws, addresses: list[str], failure: str | None, said: str
 ) -> None:
     """Not in the zone, or somewhere else."""
 
@@ -102,12 +102,12 @@ def test_a_name_that_leads_nowhere_says_why(
     assert seen(beating)["dns"]["leads_to"] is None
 
 
-def test_in_the_writers_region_aws_has_no_lag(beating: World) -> None:
+def test_in_the_writers_region_aws_has_no_lag(beating: FakeEnvironment) -> None:
     """The metric is the standby's."""
-    assert "AWS has no metric of it here" in beating.run("status", "--region", EAST).stdout
+    assert "no AWS metric here" in beating.run("status", "--region", EAST).stdout
 
 
-def test_an_error_around_hides_nothing_else(beating: World, aws: FakeAws) -> None:
+def test_an_error_around_hides_nothing_else(beating: FakeEnvironment, aws: FakeAws) -> None:
     """Each part is named with its reason; the exit code is that of what matters: table, RDS, history."""
     aws.fail(WEST)
     result = beating.run("status")
@@ -119,7 +119,7 @@ def test_an_error_around_hides_nothing_else(beating: World, aws: FakeAws) -> Non
     assert (found["dns"], found["alarms"], set(found["not_read"])) == (None, None, {"lag", "DNS", "alarms"})
 
 
-def test_saved_outputs_of_an_older_stack_still_show_the_controller(beating: World) -> None:
+def test_saved_outputs_of_an_older_stack_still_show_the_controller(beating: FakeEnvironment) -> None:
     """What is missing in them is named; at night that must not be an end."""
     old: dict[str, Any] = outputs()
     del old["writer_dns_name"]
@@ -127,21 +127,21 @@ def test_saved_outputs_of_an_older_stack_still_show_the_controller(beating: Worl
     result = beating.run("status")
     assert result.exit_code == ExitCode.DONE
     assert "these outputs are missing or malformed: writer_dns_name" in result.stdout
-    assert "mode approve; beating" in result.stdout
+    assert "mode approve; running" in result.stdout
     assert "dns" not in seen(beating)
 
 
-def stop_after(world: World, looks: int) -> None:
+def stop_after(environment: FakeEnvironment, looks: int) -> None:
     """Let a person press Ctrl-C in the pause after so many looks."""
 
     def pressed() -> None:
-        if len(world.slept) == looks:
+        if len(environment.slept) == looks:
             raise KeyboardInterrupt
 
-    world.on_sleep = pressed
+    environment.on_sleep = pressed
 
 
-def test_watching_renews_the_view_until_ctrl_c(beating: World) -> None:
+def test_watching_renews_the_view_until_ctrl_c(beating: FakeEnvironment) -> None:
     """Quietly: exit code 0, no traceback; each look is later than the one before."""
     stop_after(beating, 3)
     result = beating.run("status", "--watch", "--every", "7")
@@ -150,14 +150,14 @@ def test_watching_renews_the_view_until_ctrl_c(beating: World) -> None:
     assert "Traceback" not in result.output
 
 
-def test_watching_for_machines_is_a_line_a_look(beating: World) -> None:
+def test_watching_for_machines_is_a_line_a_look(beating: FakeEnvironment) -> None:
     """So that another program can follow it."""
     stop_after(beating, 2)
     lines = beating.run("status", "--watch", "--json").stdout.splitlines()
     assert [json.loads(line)["at"] for line in lines] == ["2026-11-24T12:00:00Z", "2026-11-24T12:00:05Z"]
 
 
-def test_watching_follows_the_roles(beating: World) -> None:
+def test_watching_follows_the_roles(beating: FakeEnvironment) -> None:
     """After a failover the standby is the other region, and that is what is shown."""
     stop_after(beating, 2)
     before = beating.on_sleep
@@ -171,7 +171,7 @@ def test_watching_follows_the_roles(beating: World) -> None:
     assert [json.loads(line)["region"] for line in lines] == [WEST, EAST_REGION.name]
 
 
-def test_watching_outlives_a_look_that_fails(beating: World) -> None:
+def test_watching_outlives_a_look_that_fails(beating: FakeEnvironment) -> None:
     """The error is a line of its own, and the next look is tried."""
     stop_after(beating, 2)
     before = beating.on_sleep
@@ -190,7 +190,7 @@ def test_watching_outlives_a_look_that_fails(beating: World) -> None:
 
 
 @pytest.mark.parametrize("every", ["0", "x", "4000"])
-def test_a_pause_that_makes_no_sense_is_a_usage_error(beating: World, every: str) -> None:
+def test_a_pause_that_makes_no_sense_is_a_usage_error(beating: FakeEnvironment, every: str) -> None:
     """Before anything is asked."""
     assert beating.run("status", "--watch", "--every", every).exit_code == ExitCode.USAGE
     assert beating.calls == []
