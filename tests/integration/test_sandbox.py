@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sandbox_terminal import Terminal, practising
+from tests.support.sandbox_terminal import Terminal, open_terminal
 
 EAST, WEST = "us-east-1", "eu-west-1"
 
@@ -20,7 +20,7 @@ EAST, WEST = "us-east-1", "eu-west-1"
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """Give a person's terminals; whatever was started is ended."""
-    with practising(tmp_path) as terminal:
+    with open_terminal(tmp_path) as terminal:
         yield terminal
 
 

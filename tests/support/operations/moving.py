@@ -1,8 +1,7 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
-"""Two regions whose database moves, and is copied, in memory: `MovesApi` for the acting commands.
+"""`MovesApi` in memory: two regions with switchovers, failovers and copies.
 
-Owns an operation's operation in time, and what RDS refuses. Invariant: time passes only while a command sleeps, and every
-call goes through `FakeEnvironment.meet`, so that a test can let it fail.
+Invariant: time passes only while a command sleeps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +38,7 @@ class FakeOperation:
 
 
 class FakeMoveEnvironment(FakeEnvironment):
-    """The world of the other commands, with databases that move."""
+    """The fake environment with databases that move."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,9 +48,9 @@ class FakeMoveEnvironment(FakeEnvironment):
         self.global_status = "available"
         self.synchronization = {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
         self.dead: set[str] = set()
-        """Regions whose databases don't answer."""
+        """Regions with unreachable databases."""
         self.is_stuck = False
-        """Whether an operation ends without having changed the roles."""
+        """Whether an operation ends without a change of roles."""
         self.never_writes = False
         self.moving = {region.name: FakeMoveRegion(environment=self, region=region) for region in DEPLOYMENT.regions}
         self.moves = lambda region: self.moving[region.name]
@@ -70,11 +69,11 @@ class FakeMoveEnvironment(FakeEnvironment):
 
     @property
     def writer(self) -> DeployedRegion:
-        """Where the writer is now."""
+        """The writer's region."""
         return next(region for region in DEPLOYMENT.regions if region.cluster_arn == self.roles.writer_arn)
 
     def begin(self, target: DeployedRegion, *, allows_data_loss: bool) -> None:
-        """Let an operation be accepted."""
+        """Start an operation."""
         self.operation = FakeOperation(
             target=target,
             allows_data_loss=allows_data_loss,
@@ -82,7 +81,7 @@ class FakeMoveEnvironment(FakeEnvironment):
         )
 
     def pass_time(self) -> None:
-        """Let what is due by now have happened."""
+        """Complete an operation whose time has come."""
         operation = self.operation
         if operation is not None and self.now >= operation.ends_at:
             self.operation = None
@@ -91,12 +90,12 @@ class FakeMoveEnvironment(FakeEnvironment):
                 self.changed_at = self.now
 
     def called(self, name: str) -> list[str]:
-        """Return the regions in which this was called, in order."""
+        """Return the regions of these calls, in order."""
         return [region for region, call in self.calls if call == name]
 
 
 def controller_environment(region: DeployedRegion) -> dict[str, str]:
-    """Return a controller's environment, as deployed."""
+    """Return the environment variables of a region's controller."""
     peer = DEPLOYMENT.other(region)
     return {
         "MODE": "automatic",
@@ -121,7 +120,7 @@ class FakeMoveRegion:
     region: DeployedRegion
 
     def __post_init__(self) -> None:
-        """Begin with the cluster that was deployed."""
+        """Start with the deployed cluster."""
         own = cluster_id(self.region)
         self.clusters: dict[str, ClusterInfo] = {own: _cluster(self.region)}
         self.instances: dict[str, list[Instance]] = {
@@ -132,12 +131,12 @@ class FakeMoveRegion:
         self.backtracked: list[tuple[str, datetime]] = []
 
     def set_cluster(self, **changes: Any) -> None:
-        """Change the cluster that was deployed."""
+        """Change the deployed cluster."""
         own = cluster_id(self.region)
         self.clusters[own] = replace(self.clusters[own], **changes)
 
     def read_global(self) -> GlobalClusterInfo:
-        self.environment.meet(self.region, "read_global")
+        self.environment.record_call(self.region, "read_global")
         self.environment.pass_time()
         operation = self.environment.operation
         return GlobalClusterInfo(
@@ -154,7 +153,7 @@ class FakeMoveRegion:
         )
 
     def read_cluster(self, identifier: str) -> ClusterInfo | None:
-        self.environment.meet(self.region, "read_cluster")
+        self.environment.record_call(self.region, "read_cluster")
         found = self.clusters.get(identifier)
         if found is None:
             return None
@@ -162,26 +161,26 @@ class FakeMoveRegion:
         return replace(found, status=self._status(identifier, found.status), instance_ids=names)
 
     def read_instances(self, cluster_id: str) -> Sequence[Instance]:
-        self.environment.meet(self.region, "read_instances")
+        self.environment.record_call(self.region, "read_instances")
         found = self.instances.get(cluster_id, [])
         return [replace(each, status=self._status(each.identifier, each.status)) for each in found]
 
     def switch_over(self, target_arn: str) -> None:
-        self.environment.meet(self.region, "switch_over")
+        self.environment.record_call(self.region, "switch_over")
         if self.region != self.environment.writer:
             raise AwsRefusedError("a switchover is called in the writer's region", hint="")
         self.environment.begin(_target_region(target_arn), allows_data_loss=False)
-        self.environment.meet(self.region, "switching")
+        self.environment.record_call(self.region, "switching")
 
     def fail_over(self, target_arn: str) -> None:
-        self.environment.meet(self.region, "fail_over")
+        self.environment.record_call(self.region, "fail_over")
         if self.region.cluster_arn != target_arn:
             raise AwsRefusedError("a failover is called in the target's region", hint="")
         self.environment.begin(_target_region(target_arn), allows_data_loss=True)
-        self.environment.meet(self.region, "failing")
+        self.environment.record_call(self.region, "failing")
 
     def probe(self, target: ProbeTarget) -> ProbeResult:
-        self.environment.meet(self.region, "probe")
+        self.environment.record_call(self.region, "probe")
         assert target.function_name == "payments-health-check-dev"
         if target.region in self.environment.dead:
             return ProbeResult(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
@@ -189,15 +188,15 @@ class FakeMoveRegion:
         return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.environment.now.isoformat(), problem=None)
 
     def writer_role(self, since: datetime) -> float | None:
-        self.environment.meet(self.region, "writer_role")
+        self.environment.record_call(self.region, "writer_role")
         changed_at = self.environment.changed_at
         if changed_at is not None and self.environment.now - changed_at < timedelta(seconds=60):
-            # One datapoint of 1 counts at once, as the maximum of its minute; zeros take a whole minute.
+            # The metric is the maximum of a minute: a 1 counts at once, a 0 only after a whole minute.
             return 1.0
         return float(self.region == self.environment.writer)
 
     def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
-        self.environment.meet(self.region, "restore")
+        self.environment.record_call(self.region, "restore")
         if copy_id in self.clusters:
             raise AwsRefusedError(f"{copy_id} exists", hint="")
         source = self.clusters[source_id]
@@ -209,39 +208,39 @@ class FakeMoveRegion:
         self.instances[copy_id] = []
         self.restored.append((source_id, copy_id, at, settings))
         self.ready_at[copy_id] = self.environment.now + timedelta(seconds=COPY_SECONDS)
-        self.environment.meet(self.region, "restoring")
+        self.environment.record_call(self.region, "restoring")
 
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
-        self.environment.meet(self.region, "create_instance")
+        self.environment.record_call(self.region, "create_instance")
         if self._status(cluster_id, "available") != "available":
             raise AwsRefusedError(f"{cluster_id} is not available", hint="")
         self.instances[cluster_id].append(replace(_instance(instance_id, is_writer=True), settings=settings))
         self.ready_at[instance_id] = self.environment.now + timedelta(seconds=COPY_SECONDS)
 
     def unprotect(self, cluster_id: str) -> None:
-        self.environment.meet(self.region, "unprotect")
+        self.environment.record_call(self.region, "unprotect")
         found = self.clusters[cluster_id]
         self.clusters[cluster_id] = replace(found, settings={**found.settings, "DeletionProtection": False})
 
     def delete_instance(self, instance_id: str) -> None:
-        self.environment.meet(self.region, "delete_instance")
+        self.environment.record_call(self.region, "delete_instance")
         for cluster, instances in self.instances.items():
             self.instances[cluster] = [each for each in instances if each.identifier != instance_id]
 
     def delete_cluster(self, cluster_id: str) -> None:
-        self.environment.meet(self.region, "delete_cluster")
+        self.environment.record_call(self.region, "delete_cluster")
         if self.clusters[cluster_id].settings.get("DeletionProtection") or self.instances[cluster_id]:
             raise AwsRefusedError(f"{cluster_id} is protected, or has instances", hint="")
         del self.clusters[cluster_id]
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
-        self.environment.meet(self.region, "backtrack")
+        self.environment.record_call(self.region, "backtrack")
         self.backtracked.append((cluster_id, at))
         self.ready_at["backtrack-1"] = self.environment.now + timedelta(seconds=COPY_SECONDS)
         return "backtrack-1"
 
     def backtrack_status(self, cluster_id: str, backtrack_id: str) -> str:
-        self.environment.meet(self.region, "backtrack_status")
+        self.environment.record_call(self.region, "backtrack_status")
         return "APPLYING" if self._status(backtrack_id, "available") != "available" else "COMPLETED"
 
     def _status(self, identifier: str, status: str) -> str:

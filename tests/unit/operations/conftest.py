@@ -1,4 +1,4 @@
-"""A environment of two regions for every test."""
+"""Fakes of two regions for every test."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from tests.support.operations.fakes import FakeEnvironment
 
 @pytest.fixture
 def aws() -> FakeAws:
-    """What AWS says of a healthy stack, in the same environment."""
+    """AWS answers for a healthy stack."""
     return FakeAws()
 
 
 @pytest.fixture
 def environment(aws: FakeAws) -> FakeEnvironment:
-    """Two healthy regions: us-east-1 is the writer's, eu-west-1 the standby's."""
+    """Two healthy regions with the writer in us-east-1."""
     environment = FakeEnvironment()
     environment.read_api_for = aws
     return environment

@@ -42,7 +42,7 @@ def test_regions_that_disagree_know_nothing() -> None:
 def test_asks_only_the_day_one_standby_when_it_answers(environment: FakeEnvironment) -> None:
     """The other region, which may be dead, gets no call."""
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == WEST_REGION
-    assert environment.asked(EAST) == []
+    assert environment.calls_to(EAST) == []
 
 
 def test_follows_the_roles_after_a_failover(environment: FakeEnvironment) -> None:

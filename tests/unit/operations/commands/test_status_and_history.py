@@ -1,4 +1,4 @@
-"""Status and history: everything of one region, and what could not be read is named, not guessed."""
+"""Status and history of one region; parts that can't be read are named."""
 
 import json
 from typing import Any
@@ -22,13 +22,13 @@ from tests.support.operations.fakes import (
 )
 
 
-def seen(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
+def status_json(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
     """Return the status as JSON."""
     return json.loads(environment.run("status", "--json", *options).stdout)
 
 
-def test_a_healthy_region_on_one_screen(environment: FakeEnvironment) -> None:
-    """Roles, mode, cycle, switch, question, failover and notices of the standby, without a call to the other region."""
+def test_status_of_a_healthy_region(environment: FakeEnvironment) -> None:
+    """It shows the standby without a call to the other region."""
     environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     environment.west.put_notice(notice("n-1", after(-500), Reason.HEALTHY))
     result = environment.run("status")
@@ -41,13 +41,13 @@ def test_a_healthy_region_on_one_screen(environment: FakeEnvironment) -> None:
         "what to do about healthy",
     ):
         assert text in result.stdout
-    assert environment.asked(EAST) == []
+    assert environment.calls_to(EAST) == []
 
 
-def test_the_same_for_machines(environment: FakeEnvironment) -> None:
-    """Every part has its place, and what there is none of is null."""
+def test_status_as_json(environment: FakeEnvironment) -> None:
+    """Absent parts are null."""
     environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
-    found = seen(environment)
+    found = status_json(environment)
     assert found["roles"] == {"writer": EAST, "standby": WEST, "operation": None, "source": "as RDS says"}
     assert found["controller"]["last_cycle_age_seconds"] == 4.0
     assert (found["controller"]["mode"], found["controller"]["beating"]) == ("approve", True)
@@ -55,8 +55,8 @@ def test_the_same_for_machines(environment: FakeEnvironment) -> None:
     assert (found["pending"], found["attempt"], found["notices"], found["not_read"]) == (None, None, [], {})
 
 
-def test_trouble_is_shown_with_its_evidence(environment: FakeEnvironment) -> None:
-    """A question with its id, a disarming with its end, an operation under way, a silent controller."""
+def test_status_shows_pending_decision_expired_switch_operation_and_silence(environment: FakeEnvironment) -> None:
+    """Each with its evidence."""
     state = lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     environment.west.put_notice(
         notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.REQUEST_APPROVAL, decision_id="d-1")
@@ -78,13 +78,13 @@ def test_trouble_is_shown_with_its_evidence(environment: FakeEnvironment) -> Non
     ):
         assert text in result.stdout
     assert "armed: the window ended until 2026-11-24T12:01:30Z" in result.stdout
-    found = seen(environment)
+    found = status_json(environment)
     assert (found["pending"]["id"], found["pending"]["last_lag_ms"]) == ("d-1", state.lag_ms)
     assert (found["switch"]["armed"], found["switch"]["expires_at"]) == (True, "2026-11-24T12:01:30Z")
 
 
-def test_a_failover_under_way_is_shown(environment: FakeEnvironment) -> None:
-    """Since when, why, and that it takes too long."""
+def test_failover_under_way_is_shown(environment: FakeEnvironment) -> None:
+    """With its start, reason and delay."""
     attempt = Attempt(
         id="a-1",
         status=AttemptStatus.UNDER_WAY,
@@ -101,14 +101,14 @@ def test_a_failover_under_way_is_shown(environment: FakeEnvironment) -> None:
     result = environment.run("status")
     assert "under-way, OVERDUE: writer-down, called 2026-11-24T11:48:20Z, 2 call(s)" in result.stdout
     assert "notified: writer-down" in result.stdout
-    assert seen(environment)["attempt"]["overdue"] is True
+    assert status_json(environment)["attempt"]["overdue"] is True
 
 
-def test_after_a_failover_the_other_region_is_shown(environment: FakeEnvironment) -> None:
-    """The default is the standby by role, not by configuration; --region picks."""
+def test_default_region_is_the_present_standby(environment: FakeEnvironment) -> None:
+    """--region selects another one."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert seen(environment)["region"] == EAST
-    assert seen(environment, "--region", WEST)["region"] == WEST
+    assert status_json(environment)["region"] == EAST
+    assert status_json(environment, "--region", WEST)["region"] == WEST
 
 
 @pytest.mark.parametrize(
@@ -122,36 +122,36 @@ def test_after_a_failover_the_other_region_is_shown(environment: FakeEnvironment
         ((), ExitCode.AWS, {"table", "RDS", "mode", "history"}),
     ],
 )
-def test_what_can_not_be_read_is_named(
+def test_unreadable_parts_are_named(
     environment: FakeEnvironment, broken: tuple[str, ...], code: int, missing: set[str]
 ) -> None:
-    """The rest is shown, and the exit code says how much that is; the mode is only a courtesy."""
+    """The exit code depends on what is missing."""
     environment.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
     environment.fail(WEST, *broken)
     assert environment.run("status", "--region", WEST).exit_code == code
-    assert set(seen(environment, "--region", WEST)["not_read"]) == missing
+    assert set(status_json(environment, "--region", WEST)["not_read"]) == missing
 
 
-def test_without_rds_the_roles_are_the_controller_s(environment: FakeEnvironment) -> None:
-    """And they are said to be so."""
+def test_roles_come_from_the_controller_state_without_rds(environment: FakeEnvironment) -> None:
+    """The source is shown."""
     environment.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
     environment.fail(WEST, "read_roles")
-    assert seen(environment, "--region", WEST)["roles"]["source"] == "as the controller saw them last"
+    assert status_json(environment, "--region", WEST)["roles"]["source"] == "as the controller saw them last"
 
 
-def test_items_that_can_not_be_understood_are_shown_as_such(environment: FakeEnvironment) -> None:
-    """A malformed item is a fact to be seen, not an end."""
+def test_malformed_items_are_shown(environment: FakeEnvironment) -> None:
+    """They do not stop the command."""
     environment.west.items[STATE] = {"version": "x"}
     environment.west.items[SWITCH] = {"armed": 3}
     result = environment.run("status")
     assert result.exit_code == ExitCode.DONE
     assert "its state is malformed: version" in result.stdout
     assert "unreadable (malformed: armed" in result.stdout
-    assert seen(environment)["switch"]["armed"] is None
+    assert status_json(environment)["switch"]["armed"] is None
 
 
-def test_an_answer_that_can_not_be_read_is_named(environment: FakeEnvironment) -> None:
-    """The question is shown; that its answer is unknown is said, and counts as a part that is missing."""
+def test_unreadable_approval_is_named(environment: FakeEnvironment) -> None:
+    """The decision is shown, and the exit code is 5."""
     lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     reads = iter([False, True])
 
@@ -166,23 +166,25 @@ def test_an_answer_that_can_not_be_read_is_named(environment: FakeEnvironment) -
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [({"approved": "yes"}, "answer malformed: approved"), ({"approved": False, "by": "bob"}, "rejected by bob")],
 )
-def test_every_answer_is_shown_as_it_is(environment: FakeEnvironment, answer: dict[str, object], said: str) -> None:
-    """A no, and one that can't be understood."""
+def test_rejected_and_malformed_answers_are_shown(
+    environment: FakeEnvironment, answer: dict[str, object], text: str
+) -> None:
+    """With who answered, if known."""
     lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     environment.west.items["approval", "d-1"] = answer
-    assert f"d-1: region-lost, {said}" in environment.run("status").stdout
+    assert f"d-1: region-lost, {text}" in environment.run("status").stdout
 
 
-def test_a_region_without_a_cycle(environment: FakeEnvironment) -> None:
-    """A fresh stack has no state."""
+def test_region_without_a_completed_cycle(environment: FakeEnvironment) -> None:
+    """A new stack has no state."""
     assert "no cycle completed yet" in environment.run("status").stdout
 
 
-def test_no_region_can_tell_who_is_the_standby(environment: FakeEnvironment) -> None:
-    """Then the exit code says AWS, and the hint is to name a region; as JSON too."""
+def test_unknown_standby_is_an_aws_error(environment: FakeEnvironment) -> None:
+    """The hint is to name a region."""
     environment.fail(WEST)
     environment.fail(EAST)
     result = environment.run("status", "--json")
@@ -191,7 +193,7 @@ def test_no_region_can_tell_who_is_the_standby(environment: FakeEnvironment) -> 
 
 
 def test_history_is_newest_first_and_limited(environment: FakeEnvironment) -> None:
-    """A table for people, one JSON object a line for machines."""
+    """A table as text, one object a line as JSON."""
     for number in range(5):
         environment.west.put_notice(notice(f"n-{number}", after(number), Reason.HEALTHY))
     environment.now = after(10)
@@ -204,8 +206,8 @@ def test_history_is_newest_first_and_limited(environment: FakeEnvironment) -> No
     assert [line["id"] for line in lines[1:]] == ["n-4", "n-3"]
 
 
-def test_an_entry_that_is_no_json_is_shown_as_it_is(environment: FakeEnvironment) -> None:
-    """Whoever wrote it: it stays in sight, and can't command the terminal."""
+def test_malformed_history_entry_is_shown_escaped(environment: FakeEnvironment) -> None:
+    """It can't send control characters to the terminal."""
     environment.west.items["history", "2026-11-24T11:00:00+00:00#x"] = {"reason": "odd", "line": "\x1b[31mred [bold]"}
     result = environment.run("history")
     assert "\\x1b[31mred [bold]" in result.stdout
@@ -215,13 +217,13 @@ def test_an_entry_that_is_no_json_is_shown_as_it_is(environment: FakeEnvironment
 
 
 @pytest.mark.parametrize("options", [("--limit", "0"), ("--limit", "x"), ("--region", "eu-north-1")])
-def test_history_checks_its_options(environment: FakeEnvironment, options: tuple[str, ...]) -> None:
-    """A wrong option is a usage error."""
+def test_history_refuses_invalid_options(environment: FakeEnvironment, options: tuple[str, ...]) -> None:
+    """The exit code is 2."""
     assert environment.run("history", *options).exit_code == ExitCode.USAGE
 
 
-def test_after_a_failover_from_a_lost_region_the_writer_s_is_shown(environment: FakeEnvironment) -> None:
-    """The standby is the lost region then: nobody has to know that to see what became of the failover."""
+def test_writer_region_is_shown_when_the_standby_is_unreachable(environment: FakeEnvironment) -> None:
+    """After a failover the lost region is the standby."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     environment.west.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
     environment.fail(EAST)
@@ -229,20 +231,20 @@ def test_after_a_failover_from_a_lost_region_the_writer_s_is_shown(environment: 
     assert result.exit_code == ExitCode.PARTLY
     assert "seen from eu-west-1" in result.stdout
     assert "us-east-1, the standby, does not answer" in " ".join(result.stdout.split())
-    found = seen(environment)
+    found = status_json(environment)
     assert (found["region"], list(found["not_read"])) == (WEST, ["standby"])
 
 
-def test_a_silent_region_that_was_named_is_not_replaced(environment: FakeEnvironment) -> None:
-    """Who names a region wants that one, for its status and for its trail."""
+def test_named_region_is_not_replaced_when_unreachable(environment: FakeEnvironment) -> None:
+    """Neither for status nor for history."""
     environment.fail(WEST, "read_items", "read_roles", "read_history")
-    assert seen(environment, "--region", WEST)["region"] == WEST
+    assert status_json(environment, "--region", WEST)["region"] == WEST
     assert environment.run("history", "--region", WEST).exit_code == ExitCode.AWS
-    assert environment.asked(EAST) == []
+    assert environment.calls_to(EAST) == []
 
 
-def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(environment: FakeEnvironment) -> None:
-    """It stands for both; who wants the other one names it."""
+def test_standby_failure_is_shown_when_both_regions_are_unreachable(environment: FakeEnvironment) -> None:
+    """Another region is shown only if it answers."""
     environment.fail(EAST, "read_items", "read_history")
     environment.fail(WEST, "read_items", "read_history")
     roles = iter([True, False])
@@ -253,12 +255,12 @@ def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(
 
     environment.on(WEST, "read_roles", fails_later)
     environment.on(EAST, "read_roles", fails_later)
-    found = seen(environment)
+    found = status_json(environment)
     assert (found["region"], "standby" in found["not_read"]) == (WEST, False)
 
 
-def test_the_history_of_a_lost_standby_is_the_writer_s(environment: FakeEnvironment) -> None:
-    """And it is said so, beside it."""
+def test_writer_history_is_shown_when_the_standby_is_unreachable(environment: FakeEnvironment) -> None:
+    """A note says so."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     environment.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
     environment.fail(EAST)
@@ -268,8 +270,8 @@ def test_the_history_of_a_lost_standby_is_the_writer_s(environment: FakeEnvironm
     assert "showing the audit trail of eu-west-1" in " ".join(result.stderr.split())
 
 
-def test_history_without_an_answer(environment: FakeEnvironment) -> None:
-    """The exit code says that it was AWS, and nothing that is no JSON is on stdout."""
+def test_history_of_unreachable_regions_is_an_aws_error(environment: FakeEnvironment) -> None:
+    """Stdout carries JSON only."""
     environment.fail(WEST, "read_history")
     environment.fail(EAST, "read_history")
     result = environment.run("history", "--json")

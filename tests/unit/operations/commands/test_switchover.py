@@ -1,4 +1,4 @@
-"""Switchover as people type it: the plan, what forbids it, the way, what goes wrong on it, and how to go on."""
+"""Switchover: the plan, the obstacles, the wait, failures on the way, and how to resume."""
 
 import json
 from collections.abc import Callable
@@ -20,31 +20,31 @@ GO = ("switchover", "--reason", "game day", "--confirm", GLOBAL_CLUSTER)
 
 @pytest.fixture
 def environment() -> FakeMoveEnvironment:
-    """Two healthy regions: us-east-1 is the writer's, eu-west-1 the standby's."""
+    """Two healthy regions with the writer in us-east-1."""
     return FakeMoveEnvironment()
 
 
 def interrupt() -> None:
-    """Let a person press Ctrl-C."""
+    """Press Ctrl-C."""
     raise KeyboardInterrupt
 
 
-def test_the_other_region_becomes_the_writer(environment: FakeMoveEnvironment) -> None:
-    """Called once, in the writer's region, followed until clients write and the former writer replicates."""
+def test_switchover_makes_the_other_region_the_writer(environment: FakeMoveEnvironment) -> None:
+    """It is called once and followed until the former writer replicates."""
     result = environment.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
     assert environment.writer == WEST_REGION
     assert environment.called("switch_over") == [EAST]
-    notified = json.loads(result.stdout)
-    assert (notified["from"], notified["writer"], notified["changed"]) == (EAST, WEST, True)
-    assert list(notified["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
-    assert 60 <= notified["seconds"]["promotion"] < 70
+    found = json.loads(result.stdout)
+    assert (found["from"], found["writer"], found["changed"]) == (EAST, WEST, True)
+    assert list(found["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
+    assert 60 <= found["seconds"]["promotion"] < 70
     for words in ("accepted: eu-west-1", "eu-west-1: RDS reports switching-over", "accepts writes, heartbeat", "DNS: "):
         assert words in result.stderr
 
 
-def test_the_plan_says_what_a_person_must_know_and_does_nothing(environment: FakeMoveEnvironment) -> None:
-    """Without --confirm: who, where to, the lag, the controllers, the clients, the time, and the command to run."""
+def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironment) -> None:
+    """Clusters, lag, controllers, clients, time, and the command to run."""
     result = environment.run(*GO[:-2])
     assert result.exit_code == ExitCode.REFUSED
     for words in (
@@ -62,8 +62,8 @@ def test_the_plan_says_what_a_person_must_know_and_does_nothing(environment: Fak
     assert environment.west.traces() == []
 
 
-def test_what_is_about_to_be_done_stands_in_the_audit_trail_of_the_new_writer(environment: FakeMoveEnvironment) -> None:
-    """Who and why, before the call."""
+def test_switchover_is_recorded_before_the_call(environment: FakeMoveEnvironment) -> None:
+    """The entry is in the target's region."""
     environment.on(EAST, "switch_over", lambda: reasons.extend(trace["reason"] for trace in environment.west.traces()))
     reasons: list[str] = []
     environment.run(*GO)
@@ -71,8 +71,8 @@ def test_what_is_about_to_be_done_stands_in_the_audit_trail_of_the_new_writer(en
     assert environment.west.traces()[0]["evidence"] == {"by": ME, "why": "game day", "from": EAST}
 
 
-def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(environment: FakeMoveEnvironment) -> None:
-    """The name leads home only when the other region has reported no writer for a whole period."""
+def test_switch_back_waits_for_a_whole_period_without_another_writer(environment: FakeMoveEnvironment) -> None:
+    """DNS returns to the primary region only then."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     result = environment.run(*GO, "--to", EAST, "--json")
     assert result.exit_code == ExitCode.DONE
@@ -81,8 +81,8 @@ def test_home_again_waits_for_a_whole_minute_of_the_other_side_s_silence(environ
     assert seconds["DNS"] - seconds["promotion"] >= 60
 
 
-def test_the_name_has_followed_when_it_leads_there(environment: FakeMoveEnvironment, aws: FakeAws) -> None:
-    """The metric turns first, the health checks after it: until then a look at DNS would find the former writer."""
+def test_dns_is_done_when_the_name_resolves_to_the_target(environment: FakeMoveEnvironment, aws: FakeAws) -> None:
+    """The metric changes before the health checks do."""
     environment.read_api_for = aws
     aws.name_leads_to = lambda: WEST if environment.now >= after(300) else EAST
     result = environment.run(*GO, "--json")
@@ -90,27 +90,27 @@ def test_the_name_has_followed_when_it_leads_there(environment: FakeMoveEnvironm
     assert "eu-west-1 reports itself as the writer; the name still resolves to us-east-1" in result.stderr
 
 
-def test_the_name_is_not_waited_for_when_nobody_wants_it(environment: FakeMoveEnvironment) -> None:
-    """With --no-dns the metrics are not asked."""
+def test_no_dns_skips_the_wait_for_dns(environment: FakeMoveEnvironment) -> None:
+    """The metrics are not read."""
     assert "DNS" not in json.loads(environment.run(*GO, "--no-dns", "--json").stdout)["seconds"]
     assert environment.called("writer_role") == []
 
 
-def test_where_it_is_already_there_is_nothing_to_do(environment: FakeMoveEnvironment) -> None:
-    """Exit code 0, nothing asked, nothing called."""
+def test_target_that_is_the_writer_changes_nothing(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 0."""
     result = environment.run("switchover", "--to", EAST)
     assert result.exit_code == ExitCode.DONE
     assert "us-east-1 is the writer: nothing to do." in result.stdout
     assert environment.called("switch_over") == []
 
 
-def hold(environment: FakeMoveEnvironment, **changes: Any) -> None:
+def set_standby_cluster(environment: FakeMoveEnvironment, **changes: Any) -> None:
     """Change the standby's cluster."""
     environment.moving[WEST].set_cluster(**changes)
 
 
-def lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
-    """Let the standby's controller have measured this lag just now."""
+def set_lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
+    """Set the lag that the standby's controller measured last."""
     environment.west.put_state(
         State(version=9, cycle_at=after(-4), writer=Side.PEER, lag_ms=milliseconds, lag_at=after(-3))
     )
@@ -120,10 +120,16 @@ def lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
     ("arrange", "words"),
     [
         (lambda environment: setattr(environment, "global_status", "modifying"), "the global cluster is modifying"),
-        (lambda environment: hold(environment, status="backing-up"), "the cluster in eu-west-1 is backing-up"),
+        (
+            lambda environment: set_standby_cluster(environment, status="backing-up"),
+            "the cluster in eu-west-1 is backing-up",
+        ),
         (lambda environment: environment.moving[WEST].instances.clear(), "the cluster in eu-west-1 has no instance"),
         (lambda environment: environment.moving[WEST].clusters.clear(), "there is no such cluster"),
-        (lambda environment: hold(environment, engine_version="8.0.mysql_aurora.3.10.9"), "the engine versions differ"),
+        (
+            lambda environment: set_standby_cluster(environment, engine_version="8.0.mysql_aurora.3.10.9"),
+            "the engine versions differ",
+        ),
         (
             lambda environment: environment.synchronization.update({WEST_REGION.cluster_arn: "pending-resync"}),
             "eu-west-1 is not synchronized: pending-resync",
@@ -135,7 +141,7 @@ def lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
             ),
             "requests approval of decision d-1",
         ),
-        (lambda environment: lag(environment, 9000), "the lag is 9000 ms, above 5000 ms"),
+        (lambda environment: set_lag(environment, 9000), "the lag is 9000 ms, above 5000 ms"),
         (lambda environment: environment.fail(EAST, "read_global"), "where a switchover is called, does not answer"),
         (lambda environment: environment.fail(WEST, "read_items"), "can't be read, so it may be about to act"),
         (
@@ -144,10 +150,10 @@ def lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
         ),
     ],
 )
-def test_what_forbids_it_is_named_and_nothing_is_called(
+def test_obstacle_is_refused_although_confirmed(
     environment: FakeMoveEnvironment, arrange: Callable[[FakeMoveEnvironment], None], words: str
 ) -> None:
-    """Each gate refuses with its reason, in the plan and in the error, even when it was confirmed."""
+    """Plan and error name it, and nothing is called."""
     arrange(environment)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -157,15 +163,15 @@ def test_what_forbids_it_is_named_and_nothing_is_called(
     assert environment.called("switch_over") == []
 
 
-def test_more_lag_may_be_allowed(environment: FakeMoveEnvironment) -> None:
-    """The limit is the person's."""
-    lag(environment, 9000)
+def test_max_lag_option_allows_more_lag(environment: FakeMoveEnvironment) -> None:
+    """The default is 5000 ms."""
+    set_lag(environment, 9000)
     assert environment.run(*GO).exit_code == ExitCode.REFUSED
     assert environment.run(*GO, "--max-lag-ms", "10000").exit_code == ExitCode.DONE
 
 
-def test_an_operation_under_way_is_followed_not_called_again(environment: FakeMoveEnvironment) -> None:
-    """Running the same command again is safe, and asks nothing."""
+def test_operation_under_way_is_followed(environment: FakeMoveEnvironment) -> None:
+    """Repeating the command is safe and needs no confirmation."""
     environment.begin(WEST_REGION, allows_data_loss=False)
     for more in ((), ("--resume",), ("--to", WEST)):
         result = environment.run("switchover", *more)
@@ -176,24 +182,24 @@ def test_an_operation_under_way_is_followed_not_called_again(environment: FakeMo
     assert environment.called("switch_over") == []
 
 
-def test_another_operation_is_not_ours(environment: FakeMoveEnvironment) -> None:
-    """Somebody moves the writer elsewhere: refused."""
+def test_operation_to_another_region_is_refused(environment: FakeMoveEnvironment) -> None:
+    """The error names the operation."""
     environment.begin(WEST_REGION, allows_data_loss=True)
     result = environment.run("switchover", "--to", EAST, "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
     assert "another operation is under way: failover" in result.stderr
 
 
-def test_resume_calls_nothing_when_nothing_is_under_way(environment: FakeMoveEnvironment) -> None:
-    """It ended meanwhile: in the wanted region, or not."""
+def test_resume_without_an_operation_calls_nothing(environment: FakeMoveEnvironment) -> None:
+    """It has ended, in the wanted region or not."""
     assert environment.run(*GO, "--resume").exit_code == ExitCode.DONE
     assert environment.run(*GO, "--resume", "--to", EAST).exit_code == ExitCode.DONE
     assert environment.run(*GO, "--resume", "--to", WEST).exit_code == ExitCode.REFUSED
     assert environment.called("switch_over") == []
 
 
-def test_ctrl_c_says_what_goes_on_and_the_command_that_follows_it(environment: FakeMoveEnvironment) -> None:
-    """130; AWS carries on; the command names the target, and really goes on."""
+def test_ctrl_c_shows_the_command_that_resumes(environment: FakeMoveEnvironment) -> None:
+    """The command names the target, and it works."""
     environment.on_sleep = interrupt
     result = environment.run(*GO)
     assert result.exit_code == 130
@@ -204,8 +210,8 @@ def test_ctrl_c_says_what_goes_on_and_the_command_that_follows_it(environment: F
     assert environment.called("switch_over") == [EAST]
 
 
-def test_ctrl_c_before_anything_was_called_says_so(environment: FakeMoveEnvironment) -> None:
-    """130 too, and nothing was begun."""
+def test_ctrl_c_before_the_call(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 130, and nothing was started."""
     environment.on(WEST, "read_global", interrupt)
     result = environment.run(*GO)
     assert result.exit_code == 130
@@ -213,47 +219,45 @@ def test_ctrl_c_before_anything_was_called_says_so(environment: FakeMoveEnvironm
     assert environment.called("switch_over") == []
 
 
-def test_an_operation_that_is_seen_late_is_no_failure(environment: FakeMoveEnvironment) -> None:
-    """In the other region RDS may show it a minute later: only two minutes without any sign are an end."""
+def test_operation_that_appears_late_is_not_a_failure(environment: FakeMoveEnvironment) -> None:
+    """The other region may show it a minute later."""
     environment.operation_seconds = 180
     hidden: list[FakeOperation] = []
 
-    def blind() -> None:
+    def hide_operation() -> None:
         if environment.operation is not None and environment.now < after(90):
             operation, environment.operation = environment.operation, None
             hidden.append(operation)
         elif hidden:
             environment.operation = hidden.pop()
 
-    environment.on(WEST, "read_global", blind)
+    environment.on(WEST, "read_global", hide_operation)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.DONE
     assert "RDS shows no operation and no change of roles yet" in result.stderr
     assert environment.called("switch_over") == [EAST]
 
 
-def test_a_time_out_says_what_goes_on(environment: FakeMoveEnvironment) -> None:
-    """7, and the last thing that was seen."""
+def test_timeout_reports_the_last_state(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 7."""
     environment.operation_seconds = 3600
     result = environment.run(*GO, "--timeout", "10m", "--json")
     assert result.exit_code == ExitCode.TIMED_OUT
-    notified = json.loads(result.stdout)
-    assert (
-        notified["error"] == "promotion: not finished within 600 s; last state: eu-west-1: RDS reports switching-over"
-    )
-    assert "AWS continues" in notified["hint"]
+    found = json.loads(result.stdout)
+    assert found["error"] == "promotion: not finished within 600 s; last state: eu-west-1: RDS reports switching-over"
+    assert "AWS continues" in found["hint"]
 
 
-def test_the_elapsed_time_is_said_again_and_again(environment: FakeMoveEnvironment) -> None:
-    """Nobody wonders whether it hangs: half a minute without news is said too."""
+def test_progress_is_printed_every_half_minute(environment: FakeMoveEnvironment) -> None:
+    """Also without news."""
     environment.operation_seconds = 300
     lines = [line for line in environment.run(*GO).stderr.splitlines() if "RDS reports switching-over" in line]
     assert 9 <= len(lines) <= 12
     assert [line.split()[0] for line in lines] == sorted({line.split()[0] for line in lines})
 
 
-def test_a_look_that_fails_is_borne(environment: FakeMoveEnvironment) -> None:
-    """RDS does not answer for a while: it is said, and the wait goes on."""
+def test_failing_poll_is_tolerated(environment: FakeMoveEnvironment) -> None:
+    """It is printed, and the wait continues."""
     failing = iter([AwsError("RDS API of eu-west-1: no answer", hint="")] * 3)
 
     def fail() -> None:
@@ -266,8 +270,8 @@ def test_a_look_that_fails_is_borne(environment: FakeMoveEnvironment) -> None:
     assert "can't be read at present: RDS API of eu-west-1: no answer" in result.stderr
 
 
-def test_looks_that_go_on_failing_end_it_with_the_way_to_go_on(environment: FakeMoveEnvironment) -> None:
-    """4; AWS carries on; the command to follow it."""
+def test_too_many_failing_polls_end_the_wait(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 4, with the command that resumes."""
     environment.on(EAST, "switching", lambda: environment.fail(WEST, "read_global"))
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.AWS
@@ -275,16 +279,16 @@ def test_looks_that_go_on_failing_end_it_with_the_way_to_go_on(environment: Fake
     assert "--resume" in result.stderr
 
 
-def test_a_call_that_lost_its_answer_is_looked_after(environment: FakeMoveEnvironment) -> None:
-    """RDS had begun: it is followed."""
+def test_unanswered_call_that_started_is_followed(environment: FakeMoveEnvironment) -> None:
+    """RDS shows the operation."""
     environment.fail(EAST, "switching")
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.DONE
     assert "no answer to the call, but RDS has started the operation" in result.stderr
 
 
-def test_a_call_that_did_not_get_through_is_not_repeated(environment: FakeMoveEnvironment) -> None:
-    """4: nothing is to be seen, and running the command again does no harm."""
+def test_unanswered_call_is_not_repeated(environment: FakeMoveEnvironment) -> None:
+    """RDS shows no operation: the exit code is 4."""
     environment.fail(EAST, "switch_over")
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.AWS
@@ -292,8 +296,8 @@ def test_a_call_that_did_not_get_through_is_not_repeated(environment: FakeMoveEn
     assert environment.called("switch_over") == [EAST]
 
 
-def test_a_no_of_aws_is_a_refusal(environment: FakeMoveEnvironment) -> None:
-    """3: AWS's own words, and nothing was changed."""
+def test_refusal_by_rds_changes_nothing(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 3, with the error of RDS."""
     environment.on(
         EAST,
         "switch_over",
@@ -304,8 +308,8 @@ def test_a_no_of_aws_is_a_refusal(environment: FakeMoveEnvironment) -> None:
     assert "AWS refused: nothing was changed" in result.stderr
 
 
-def test_an_operation_that_ends_without_a_change_is_a_failure(environment: FakeMoveEnvironment) -> None:
-    """6: RDS gave up; the events of the clusters say why."""
+def test_operation_that_ends_without_a_change_is_a_failure(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 6, and the hint is the cluster events."""
     environment.is_stuck = True
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.FAILED
@@ -313,23 +317,23 @@ def test_an_operation_that_ends_without_a_change_is_a_failure(environment: FakeM
     assert "describe-events" in result.stderr
 
 
-def test_a_promotion_that_does_not_write_is_not_the_end(environment: FakeMoveEnvironment) -> None:
-    """The role alone is not enough: a heartbeat must be committed there."""
+def test_promotion_without_a_heartbeat_is_not_complete(environment: FakeMoveEnvironment) -> None:
+    """The role alone is not enough."""
     environment.never_writes = True
     result = environment.run(*GO, "--timeout", "5m")
     assert result.exit_code == ExitCode.TIMED_OUT
     assert "eu-west-1: does not accept writes yet: read-only" in result.stderr
 
 
-def test_nothing_is_called_when_the_trace_can_t_be_written(environment: FakeMoveEnvironment) -> None:
-    """What is not recorded is not done, when it is planned."""
+def test_unwritable_audit_trail_stops_a_switchover(environment: FakeMoveEnvironment) -> None:
+    """A planned operation must be recorded."""
     environment.fail(WEST, "write")
     assert environment.run(*GO).exit_code == ExitCode.AWS
     assert environment.called("switch_over") == []
 
 
-def test_without_anybody_who_names_the_writer_nothing_is_done(environment: FakeMoveEnvironment) -> None:
-    """4, and both regions are named."""
+def test_unknown_writer_stops_a_switchover(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 4."""
     environment.fail(EAST, "read_global")
     environment.fail(WEST, "read_global")
     result = environment.run(*GO)
@@ -340,14 +344,14 @@ def test_without_anybody_who_names_the_writer_nothing_is_done(environment: FakeM
 @pytest.mark.parametrize(
     "options", [("--timeout", "soon"), ("--to", "eu-north-1"), ("--max-lag-ms", "-1"), ("--reason", " ")]
 )
-def test_usage(environment: FakeMoveEnvironment, options: tuple[str, ...]) -> None:
-    """A wrong option ends with 2, and nothing is called."""
+def test_invalid_options_are_refused(environment: FakeMoveEnvironment, options: tuple[str, ...]) -> None:
+    """The exit code is 2, and nothing is called."""
     assert environment.run(*GO, *options).exit_code == ExitCode.USAGE
     assert environment.called("switch_over") == []
 
 
-def test_a_cycle_long_ago_measures_no_lag(environment: FakeMoveEnvironment) -> None:
-    """An old lag is none: it is said, and AWS waits for the catch-up anyway."""
+def test_old_lag_counts_as_not_measured(environment: FakeMoveEnvironment) -> None:
+    """AWS waits for replication anyway."""
     environment.now += timedelta(minutes=10)
     result = environment.run(*GO[:-2])
     assert "lag          no recent measurement" in result.stderr

@@ -1,4 +1,4 @@
-"""Verify: each promise is looked at for real, each broken one is found, and what can't be seen is never passed."""
+"""Verify: every check finds its fault, and a check that can't run never passes."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws, missing
 from tests.support.operations.fakes import EAST, NOW, WEST, WEST_REGION, FakeEnvironment, after, outputs
 
-PROMISES = {
+CHECKS = {
     *("one writer", "global cluster", "available", "encryption", "backups", "deletion protection", "private", "tls"),
     *("engine", "tags", "one version", "controller", "armed", "schedule", "alarms", "alarm data", "secret"),
     *("secret replica", "state table", "topic", "logs", "health checks", "probes", "dns", "replication"),
@@ -25,7 +25,7 @@ PROMISES = {
 
 
 def healthy(environment: FakeEnvironment) -> FakeEnvironment:
-    """Let both controllers have beaten just now."""
+    """Give both controllers a recent cycle."""
     environment.east.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
     environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     return environment
@@ -45,17 +45,17 @@ def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
     return one
 
 
-def test_a_healthy_stack_passes_every_promise(environment: FakeEnvironment) -> None:
-    """All of them, each with what was seen, and the exit code is 0."""
+def test_healthy_stack_passes_every_check(environment: FakeEnvironment) -> None:
+    """Each finding has evidence, and the exit code is 0."""
     found = verified(healthy(environment))
-    assert {each["check"] for each in found["findings"]} == PROMISES
+    assert {each["check"] for each in found["findings"]} == CHECKS
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
     assert all(each["evidence"] for each in found["findings"])
     assert (found["exit_code"], found["writer"]) == (ExitCode.DONE, EAST)
 
 
-def test_people_see_failures_first_with_their_cures(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """A table, and a last line that counts the unknown too."""
+def test_table_shows_failures_first_with_hints(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The last line counts the unknown ones too."""
     aws.change(
         WEST, "rds", "describe_db_clusters", lambda answer: answer["DBClusters"][0].update(StorageEncrypted=False)
     )
@@ -70,7 +70,7 @@ def test_people_see_failures_first_with_their_cures(environment: FakeEnvironment
 
 
 def at(*path: str | int, **changes: object) -> Callable[[Any], None]:
-    """Return a change of the description at a place in an answer."""
+    """Return a change of the description at this path in an answer."""
 
     def change(answer: Any) -> None:
         _walk(answer, path).update(changes)
@@ -79,7 +79,7 @@ def at(*path: str | int, **changes: object) -> Callable[[Any], None]:
 
 
 def without(*path: str | int) -> Callable[[Any], None]:
-    """Return a change that takes out what is at a place in an answer."""
+    """Return a change that removes the description at this path in an answer."""
 
     def change(answer: Any) -> None:
         del _walk(answer, path[:-1])[path[-1]]
@@ -98,7 +98,7 @@ def probed(**changes: object) -> Callable[[Any], None]:
 
 
 def resolved(**changes: object) -> Callable[[Any], None]:
-    """Return a change of what the writer's name leads to in an answer of health_check."""
+    """Return a change of the DNS answer for the writer's name in an answer of health_check."""
 
     def change(answer: Any) -> None:
         if "names" in answer["Payload"]:
@@ -127,7 +127,7 @@ SECRET, VALUE = ("secretsmanager", "describe_secret"), ("secretsmanager", "get_s
 TOPIC, LOGS = ("sns", "get_topic_attributes"), ("logs", "describe_log_groups")
 CHECK, INVOKE = ("route53", "get_health_check"), ("lambda", "invoke")
 
-BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
+FAULTS: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
     (
         "global cluster",
         WEST,
@@ -186,33 +186,33 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("check", "where", "question", "change", "said"), BROKEN)
-def test_a_broken_promise_is_found_where_it_is(
+@pytest.mark.parametrize(("check", "where", "question", "change", "evidence"), FAULTS)
+def test_fault_is_found_in_its_region(
     environment: FakeEnvironment,
     aws: FakeAws,
     check: str,
     where: str,
     question: tuple[str, str],
     change: Callable[[Any], None],
-    said: str,
+    evidence: str,
 ) -> None:
-    """It fails, says what was seen and what to do; the exit code is 6."""
+    """The finding has evidence and a hint, and the exit code is 6."""
     aws.change(EAST if where in (EAST, "global") else WEST, *question, change)
     found = verified(healthy(environment))
     broken = finding(found, check, where)
-    assert (broken["verdict"], said in broken["evidence"]) == (Verdict.FAILED, True), broken
+    assert (broken["verdict"], evidence in broken["evidence"]) == (Verdict.FAILED, True), broken
     assert broken["hint"]
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_every_promise_can_be_broken() -> None:
-    """A check that can't fail would be no check; the rest have tests of their own below."""
+def test_every_check_has_a_failing_case() -> None:
+    """Three of them are in tests of their own below."""
     own_tests = {"one writer", "controller", "armed"}
-    assert {check for check, *_ in BROKEN} | own_tests == PROMISES
+    assert {check for check, *_ in FAULTS} | own_tests == CHECKS
 
 
-def test_production_is_protected(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """In production a cluster or table without protection fails."""
+def test_production_without_protection_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Clusters and tables need deletion protection."""
     environment.outputs = {**outputs(), "environment": "prod"}
     aws.change(EAST, *DESCRIBE_CLUSTER, at(*CLUSTER, "TagList", 0, Value="prod"))
     found = verified(healthy(environment))
@@ -221,14 +221,14 @@ def test_production_is_protected(environment: FakeEnvironment, aws: FakeAws) -> 
     assert finding(found, "tags", EAST)["verdict"] == Verdict.PASSED
 
 
-def test_lag_without_data_is_no_fault_where_the_writer_is(environment: FakeEnvironment, aws: FakeAws) -> None:
+def test_missing_lag_is_ignored_in_the_writer_region(environment: FakeEnvironment, aws: FakeAws) -> None:
     """AWS publishes it in the standby's region only."""
     aws.change(EAST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"][3].update(Values=[]))
     assert finding(verified(healthy(environment)), "alarm data", EAST)["verdict"] == Verdict.PASSED
 
 
-def test_alarms_that_are_younger_than_their_data_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Right after `pulumi up` nothing can be said yet, and it is said so."""
+def test_alarm_data_is_unknown_right_after_deployment(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The alarms are younger than 15 minutes."""
     aws.change(WEST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"].clear())
 
     def young(answer: Any) -> None:
@@ -241,29 +241,29 @@ def test_alarms_that_are_younger_than_their_data_are_unknown(environment: FakeEn
     assert found["exit_code"] == ExitCode.DONE
 
 
-def test_backups_that_rds_says_nothing_of_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Nothing seen is not passed."""
+def test_backups_are_unknown_without_a_restorable_time(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Missing data does not pass."""
     aws.change(WEST, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].pop("LatestRestorableTime"))
     assert finding(verified(healthy(environment)), "backups", WEST)["verdict"] == Verdict.UNKNOWN
 
 
-def test_health_checks_without_a_status_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Each is named."""
+def test_health_checks_are_unknown_without_a_status(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Each one is named."""
     aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": []})
     dns = finding(verified(healthy(environment)), "health checks", "global")
     assert dns["verdict"] == Verdict.UNKNOWN
     assert "reader-us-east-1" in dns["evidence"]
 
 
-def test_a_health_check_has_the_state_of_the_newest_minute(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Unhealthy with the writer in primary region is a fault."""
+def test_health_check_state_is_the_newest_datapoint(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """An unhealthy check with the writer in the primary region is a fault."""
     points = [{"Timestamp": after(-120), "Minimum": 1.0}, {"Timestamp": after(-60), "Minimum": 0.0}]
     aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": points})
     assert "writer is unhealthy" in finding(verified(healthy(environment)), "health checks", "global")["evidence"]
 
 
-def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """That is what leads the name to the other region; the readers' stay healthy."""
+def test_writer_health_check_is_unhealthy_after_a_change_of_roles(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """It makes DNS name the secondary region."""
 
     def statistics(asked: Mapping[str, Any]) -> Any:
         away = asked["Dimensions"][0]["Value"] == "check-1"
@@ -275,7 +275,7 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: Fa
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "evidence"),
     [
         (State(), "never beaten"),
         (State(cycle_at=after(-200)), "3 min 20 s old"),
@@ -283,22 +283,24 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: Fa
         (State(cycle_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
     ],
 )
-def test_a_controller_that_is_silent_or_troubled_fails(environment: FakeEnvironment, state: State, said: str) -> None:
-    """Nobody would fail over, or somebody is about to."""
+def test_controller_that_is_silent_or_sees_an_outage_fails(
+    environment: FakeEnvironment, state: State, evidence: str
+) -> None:
+    """It would not fail over, or is about to."""
     healthy(environment).west.put_state(state)
     controller = finding(verified(environment), "controller", WEST)
-    assert (controller["verdict"], said in controller["evidence"]) == (Verdict.FAILED, True)
+    assert (controller["verdict"], evidence in controller["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_disarmed_region_does_not_keep_the_promise(environment: FakeEnvironment) -> None:
-    """It is said until when and by whom."""
+def test_disarmed_region_fails(environment: FakeEnvironment) -> None:
+    """The evidence names who disarmed it and why."""
     healthy(environment).west.items[SWITCH] = {"armed": False, "reason": "upgrade", "by": "bob"}
     armed = finding(verified(environment), "armed", WEST)
     assert (armed["verdict"], "bob: upgrade" in armed["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_the_heartbeat_is_waited_for(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Replication takes its time: what arrives at the third look has arrived."""
+def test_replication_is_polled_for_the_heartbeat(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """A heartbeat that arrives at a later poll passes."""
     looks = iter(range(100))
 
     def late(answer: Any) -> None:
@@ -312,8 +314,8 @@ def test_the_heartbeat_is_waited_for(environment: FakeEnvironment, aws: FakeAws)
     assert 0.5 in environment.slept
 
 
-def test_a_heartbeat_that_can_not_be_written_is_said_so(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """The writer's region is named, with its probe's word."""
+def test_unwritten_heartbeat_fails_replication(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The evidence names the writer's region."""
 
     def unwritten(answer: Any) -> None:
         for probe in answer["Payload"].get("probes", []):
@@ -324,16 +326,16 @@ def test_a_heartbeat_that_can_not_be_written_is_said_so(environment: FakeEnviron
     assert (across["verdict"], f"{EAST}: it was not written" in across["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_database_whose_own_heartbeat_stands_still_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """The probes' heartbeats go on, so only its own row tells."""
+def test_database_heartbeat_that_stops_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The probes' heartbeats continue."""
     still = {"database": EARLY, "us-east-1": "2026-11-24T12:00:00+00:00"}
     aws.change(WEST, *INVOKE, probed(heartbeat_sources=still))
     event = finding(verified(healthy(environment)), "database heartbeat", "both")
     assert (event["verdict"], "does not go on" in event["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Neither the paths nor the replication can be told from it."""
+def test_incomplete_probe_answer_is_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Probes and replication can't be checked."""
     aws.change(WEST, *INVOKE, lambda answer: answer["Payload"].get("probes", []).clear())
     found = verified(healthy(environment))
     asked = [finding(found, *promise) for promise in (("probes", WEST), ("replication", "both"))]
@@ -341,16 +343,16 @@ def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(environment: Fake
     assert "0 of 2 answers" in asked[0]["evidence"]
 
 
-def test_a_function_that_fails_is_unknown_with_its_error(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Whether the promise holds, nobody knows."""
+def test_failing_function_is_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The evidence has the function's error."""
     aws.set(WEST, "lambda", "invoke", {"FunctionError": "Unhandled", "Payload": {"errorMessage": "CA_BUNDLE: no file"}})
     found = verified(healthy(environment))
     assert [finding(found, check, WEST)["verdict"] for check in ("probes", "dns")] == [Verdict.UNKNOWN] * 2
     assert "CA_BUNDLE: no file" in finding(found, "probes", WEST)["evidence"]
 
 
-def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Everything of it has its reason; what both have together is unknown or failed; the rest passes."""
+def test_unreachable_region_is_unknown_and_the_other_is_checked(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Checks of both regions together are unknown or failed."""
     healthy(environment).fail(EAST)
     aws.fail(EAST)
     found = verified(environment)
@@ -362,8 +364,8 @@ def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(environment: 
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_nothing_seen_at_all_is_an_error_of_aws(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """With both regions silent nothing is passed, nothing promised: the writer is not known, and so that fails."""
+def test_unreachable_regions_pass_nothing(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Only `one writer` fails, and all other checks are unknown."""
     for region in (EAST, WEST):
         environment.fail(region)
     aws.fail()
@@ -372,25 +374,25 @@ def test_nothing_seen_at_all_is_an_error_of_aws(environment: FakeEnvironment, aw
     assert "the writer is unknown" in finding(found, "one writer", "both")["evidence"]
 
 
-def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """One operation that is denied makes its own promises unknown, and leaves all others as they are."""
+def test_denied_operation_affects_its_own_checks_only(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The other checks run."""
     aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", hint="Use a role that may."))
     found = verified(healthy(environment))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
     assert [each["check"] for each in unknown] == list(CLUSTER_PROMISES)
     assert {(each["where"], each["hint"]) for each in unknown} == {(WEST, "Use a role that may.")}
-    assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, PROMISES)
+    assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, CHECKS)
 
 
-def test_what_is_not_there_is_not_taken_for_passed(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """AWS's word that there is no such thing is a promise that is broken."""
+def test_missing_resource_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """AWS answered that it does not exist."""
     aws.set(WEST, "scheduler", "get_schedule", missing("schedule"))
     schedule = finding(verified(healthy(environment)), "schedule", WEST)
     assert (schedule["verdict"], "there is none" in schedule["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_outputs_that_lack_something_are_a_usage_error(environment: FakeEnvironment) -> None:
-    """All that is missing is named at once, and nothing is asked."""
+def test_incomplete_outputs_are_a_usage_error(environment: FakeEnvironment) -> None:
+    """All missing outputs are named, and AWS is not called."""
     shown: dict[str, Any] = outputs()
     regions = shown["regions"]
     del regions["primary"]["key_arn"]
@@ -398,6 +400,8 @@ def test_outputs_that_lack_something_are_a_usage_error(environment: FakeEnvironm
     environment.outputs = {**shown, "health_check_ids": None}
     result = environment.run("verify", "--json")
     assert result.exit_code == ExitCode.USAGE
-    said = json.loads(result.stdout)["error"]
-    assert all(name in said for name in ("regions.primary.key_arn", "regions.secondary.alarm_arns", "health_check_ids"))
+    evidence = json.loads(result.stdout)["error"]
+    assert all(
+        name in evidence for name in ("regions.primary.key_arn", "regions.secondary.alarm_arns", "health_check_ids")
+    )
     assert environment.calls == []
