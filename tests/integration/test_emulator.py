@@ -14,7 +14,7 @@ import pytest
 
 from rehearsal.cloud.ministack import ACCOUNT_ID, Emulator, EmulatorError
 from rehearsal.support.clients import Clients
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,8 +82,8 @@ def test_an_early_death_is_reported_with_the_log() -> None:
     """A ministack that can't start says why in the error, long before the time that it had is over."""
     started = time.monotonic()
     with pytest.raises(EmulatorError, match=r"died with status 1[\s\S]*ValueError"):
-        Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * PATIENCE_SECONDS).start()
-    assert time.monotonic() - started < PATIENCE_SECONDS
+        Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * WAIT_SECONDS).start()
+    assert time.monotonic() - started < WAIT_SECONDS
 
 
 def test_a_later_death_is_noticed() -> None:

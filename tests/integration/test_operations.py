@@ -26,7 +26,7 @@ from operations.support.errors import ConflictError
 from rehearsal.cloud.faults import ApiFault, ApiFaults
 from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
 from rehearsal.support.clients import Clients
-from tests.support.patience import PATIENCE_SECONDS, in_child_processes, least, on_the_clock
+from tests.support.waiting import WAIT_SECONDS, in_child_processes, least, on_the_clock
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -50,7 +50,7 @@ class Site:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=5 * PATIENCE_SECONDS,
+            timeout=5 * WAIT_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
             env={

@@ -20,11 +20,11 @@ from functions.health_check.probe import Prober, trusting
 from functions.health_check.token import token_signer
 from rehearsal.aurora.server import Fault
 from rehearsal.network.certificates import CertificateAuthority
-from tests.support.patience import PATIENCE_SECONDS, least, on_the_clock, wait_until
+from tests.support.waiting import WAIT_SECONDS, least, on_the_clock, wait_until
 
 SHORT_MS = 400.0
 """For targets that never answer: it has to pass."""
-LONG_MS = 1000 * PATIENCE_SECONDS
+LONG_MS = 1000 * WAIT_SECONDS
 """For targets that answer: a busy machine must not make a timeout of what they say."""
 GROWING_MS = (SHORT_MS, 4 * SHORT_MS, 16 * SHORT_MS, 64 * SHORT_MS)
 """For targets that answer at first and then hang: on a busy machine the first part may take its time."""
@@ -52,7 +52,7 @@ def run(under_test: ProbeRunner, *targets: Target, deadline_ms: float = LONG_MS)
     """Run probes, and see that the answer comes, whatever the targets do."""
     started_at = time.monotonic()
     reports = under_test.run(targets, started_at=started_at, deadline_ms=deadline_ms)
-    assert time.monotonic() - started_at < deadline_ms / 1000 + PATIENCE_SECONDS
+    assert time.monotonic() - started_at < deadline_ms / 1000 + WAIT_SECONDS
     return reports
 
 
@@ -142,7 +142,7 @@ class TestWorking:
         )
         server = raw_server(script)
         run(runner(bundle), target(server.port))
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
         assert script.commands[-1] == b"\x01"
 
     def test_lag_is_a_bonus(self, raw_server: Any, wire: Any, authority: CertificateAuthority, bundle: Path) -> None:
@@ -184,7 +184,7 @@ class TestBroken:
         server = raw_server(hang)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
         assert word(report) == "timeout"
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
 
     def test_hangs_in_the_greeting(self, raw_server: Any, wire: Any, bundle: Path) -> None:
         """A server that stops in the middle of its greeting is a timeout."""
@@ -206,7 +206,7 @@ class TestBroken:
         server = raw_server(behave)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
         assert word(report) == "timeout"
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
 
     def test_trickles(self, raw_server: Any, wire: Any, bundle: Path) -> None:
         """A server that sends a byte now and then never exceeds a socket's time-out, and is a timeout all the same."""
@@ -219,7 +219,7 @@ class TestBroken:
         server = raw_server(behave)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
         assert word(report) == "timeout"
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
 
     def test_refuses(self, bundle: Path) -> None:
         """A closed port is refused."""
@@ -282,7 +282,7 @@ class TestBroken:
         server = raw_server(behave)
         [report] = run(runner(bundle), target(server.port))
         assert word(report) == "tls"
-        server.threads[-1].join(PATIENCE_SECONDS)
+        server.threads[-1].join(WAIT_SECONDS)
         assert heard == [b""]
 
     def test_untrusted_certificate(self, world: Any, tmp_path: Path) -> None:
@@ -423,7 +423,7 @@ class TestTogether:
         release = threading.Event()
 
         def unanswered(*args: object, **kwargs: object) -> list[object]:
-            release.wait(PATIENCE_SECONDS)
+            release.wait(WAIT_SECONDS)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
         monkeypatch.setattr(socket, "getaddrinfo", unanswered)

@@ -8,7 +8,7 @@ import pytest
 
 from operations.support.errors import EXIT_CODES, ExitCode
 from tests.support.operations.fakes import FakeEnvironment
-from tests.support.patience import PATIENCE_SECONDS, in_child_processes, least
+from tests.support.waiting import WAIT_SECONDS, in_child_processes, least
 
 ROOT = Path(__file__).resolve().parents[4]
 ACTING = ("switchover", "failover", "drill", "rewind")
@@ -24,7 +24,7 @@ def start(*arguments: str) -> "subprocess.CompletedProcess[str]":
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=5 * PATIENCE_SECONDS,
+        timeout=5 * WAIT_SECONDS,
         check=False,
     )
 
@@ -80,7 +80,7 @@ def test_missing_pulumi_shows_the_outputs_option(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=5 * PATIENCE_SECONDS,
+        timeout=5 * WAIT_SECONDS,
         check=False,
         env={"PATH": str(tmp_path)},
     )

@@ -7,7 +7,7 @@ import pytest
 
 from operations.support.deadlines import bounded, side_by_side
 from operations.support.errors import AwsError, RefusedError
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 
 def refuse() -> int:
@@ -20,7 +20,7 @@ def test_a_call_that_hangs_ends_as_an_error_and_hides_no_other() -> None:
     release = threading.Event()
     started = time.monotonic()
     hung, answered, failed = side_by_side(
-        [lambda: int(release.wait(10 * PATIENCE_SECONDS)), lambda: 1, refuse], seconds=2.5
+        [lambda: int(release.wait(10 * WAIT_SECONDS)), lambda: 1, refuse], seconds=2.5
     )
     elapsed_seconds = time.monotonic() - started
     release.set()
@@ -28,7 +28,7 @@ def test_a_call_that_hangs_ends_as_an_error_and_hides_no_other() -> None:
     assert hung.what == "no answer within 2.5 s"
     assert answered == 1
     assert isinstance(failed, RefusedError)
-    assert elapsed_seconds < PATIENCE_SECONDS
+    assert elapsed_seconds < WAIT_SECONDS
 
 
 def test_bounded_raises_the_call_s_own_error() -> None:

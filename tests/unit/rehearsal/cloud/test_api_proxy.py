@@ -37,7 +37,7 @@ from rehearsal.cloud.rds_events import Moment, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
 from rehearsal.network.network import Network
 from rehearsal.support.clients import Clients, credential_scope
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
@@ -520,7 +520,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         control_plane.upstream = emulator.url
         network.attach(faults)
         network.attach(control_plane)
-        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
+        clients = Clients(faults.endpoint(WEST), read_timeout_seconds=WAIT_SECONDS)
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())

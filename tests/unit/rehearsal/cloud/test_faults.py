@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from rehearsal.cloud.faults import ApiFault, ApiFaults, _CallerProxy
 from rehearsal.support.clients import Clients, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 
@@ -82,7 +82,7 @@ class Callers:
             clients.close()
 
 
-PATIENT_SECONDS = 10 * PATIENCE_SECONDS
+PATIENT_SECONDS = 10 * WAIT_SECONDS
 """Of callers whose request is ended from outside: nothing ends by their own time-out."""
 
 
@@ -105,7 +105,7 @@ def faults(upstream: Upstream) -> Iterator[ApiFaults]:
 @pytest.fixture
 def callers(faults: ApiFaults) -> Iterator[Callers]:
     """Callers who wait for an answer that comes, however busy the machine is."""
-    running = Callers(faults, PATIENCE_SECONDS)
+    running = Callers(faults, WAIT_SECONDS)
     yield running
     running.close()
 
@@ -270,7 +270,7 @@ def test_the_end_of_darkness_resets_what_was_held(upstream: Upstream, faults: Ap
         call = pool.submit(patient.rds(WEST, EAST).describe_events)
         assert wait_until(lambda: faults.fired)
         faults.restore(EAST)
-        error = call.exception(timeout=PATIENCE_SECONDS)
+        error = call.exception(timeout=WAIT_SECONDS)
     patient.close()
 
     assert isinstance(error, ConnectionClosedError)
@@ -300,9 +300,9 @@ def test_stopping_ends_held_requests_and_every_thread(upstream: Upstream) -> Non
         started = time.monotonic()
         faults.stop()
         stopped_seconds = time.monotonic() - started
-        error = call.exception(timeout=PATIENCE_SECONDS)
+        error = call.exception(timeout=WAIT_SECONDS)
     patient.close()
 
     assert isinstance(error, ConnectionClosedError)
-    assert stopped_seconds < PATIENCE_SECONDS
+    assert stopped_seconds < WAIT_SECONDS
     faults.stop()
