@@ -11,15 +11,11 @@ import typer
 from operations.cli import inspect, move
 from operations.cli.options import (
     Commands,
-    ConfirmOption,
-    JsonOption,
-    OutputsOption,
     ReasonOption,
     RegionOption,
-    StackOption,
     SwitchRegionOption,
     checked_reason,
-    run,
+    command,
 )
 from operations.support import times
 from operations.support.errors import EXIT_CODES, ExitCode, UsageProblemError
@@ -38,9 +34,9 @@ app = typer.Typer(
 )
 
 
-@app.command(epilog=EXIT_CODES)
+@command(needs_confirmation=True)
 def disarm(
-    context: typer.Context,
+    context: "CommandContext",
     reason: ReasonOption,
     window: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="Expire after this duration: 90m, 2h, 1d.")
@@ -48,60 +44,36 @@ def disarm(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Expire at this time: 2026-11-24T18:00:00Z.")
     ] = None,
-    confirm: ConfirmOption = None,
     region: SwitchRegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Keep the controllers from failing over, for a maintenance window or until `arm`. They continue to observe.
 
     The switch changes in both regions, the standby's first, because its controller is the one that would act.
     If only the standby answers, only its switch changes, and the exit code is 5.
     If the standby does not answer, nothing is changed.
     """
+    from operations.commands.arm import set_armed
 
-    def disarm_regions(command: "CommandContext") -> ExitCode:
-        from operations.commands.arm import set_armed
-
-        expires_at = _expiry(window, until, command.now())
-        return set_armed(command, region, armed=False, reason=checked_reason(reason), expires_at=expires_at)
-
-    run(context, stack, outputs, as_json, disarm_regions, confirm=confirm)
+    expires_at = _expiry(window, until, context.now())
+    return set_armed(context, region, armed=False, reason=checked_reason(reason), expires_at=expires_at)
 
 
-@app.command(epilog=EXIT_CODES)
-def arm(
-    context: typer.Context,
-    reason: ReasonOption,
-    confirm: ConfirmOption = None,
-    region: SwitchRegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(needs_confirmation=True)
+def arm(context: "CommandContext", reason: ReasonOption, region: SwitchRegionOption = None) -> ExitCode:
     """Let the controllers fail over again. If the writer is unreachable, the standby's may act within cycles."""
+    from operations.commands.arm import set_armed
 
-    def arm_regions(command: "CommandContext") -> ExitCode:
-        from operations.commands.arm import set_armed
-
-        return set_armed(command, region, armed=True, reason=checked_reason(reason), expires_at=None)
-
-    run(context, stack, outputs, as_json, arm_regions, confirm=confirm)
+    return set_armed(context, region, armed=True, reason=checked_reason(reason), expires_at=None)
 
 
-@app.command(epilog=EXIT_CODES)
+@command(needs_confirmation=True)
 def approve(
-    context: typer.Context,
+    context: "CommandContext",
     decision_id: Annotated[
         str, typer.Argument(metavar="DECISION_ID", help="The exact id in the notice and in `status`.")
     ],
-    confirm: ConfirmOption = None,
     region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Approve the pending decision after showing its evidence: the standby becomes the writer.
 
     Refused if this decision is not pending, if it is answered already, or if its controller has stopped since.
@@ -109,27 +81,17 @@ def approve(
     """
     from operations.commands.approve import approve as approve_decision
 
-    run(
-        context,
-        stack,
-        outputs,
-        as_json,
-        lambda command: approve_decision(command, region, decision_id),
-        confirm=confirm,
-    )
+    return approve_decision(context, region, decision_id)
 
 
-@app.command(epilog=EXIT_CODES)
+@command()
 def history(
-    context: typer.Context,
+    context: "CommandContext",
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="Number of entries, newest first.")
     ] = 20,
     region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Show the audit trail of one region, newest first: the controller's notices and the operators' commands.
 
     Each region has its own trail. Default: the standby's, or the writer's if the standby does not answer.
@@ -137,7 +99,7 @@ def history(
     """
     from operations.commands.status_and_history import show_history
 
-    run(context, stack, outputs, as_json, lambda command: show_history(command, region, limit))
+    return show_history(context, region, limit)
 
 
 def _expiry(window: str | None, until: str | None, now: datetime) -> datetime | None:
@@ -157,5 +119,5 @@ def _expiry(window: str | None, until: str | None, now: datetime) -> datetime | 
     return end
 
 
-for _command in (*move.COMMANDS, *inspect.COMMANDS):
+for _command in (disarm, arm, approve, history, *move.COMMANDS, *inspect.COMMANDS):
     app.command(epilog=EXIT_CODES)(_command)

@@ -9,7 +9,7 @@ from operations.cli.options import (
     JsonOption,
     OutputsOption,
     RegionOption,
-    StackOption,
+    command,
     run,
     run_without_outputs,
 )
@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "dev"
 
 
+@command()
 def status(
-    context: typer.Context,
+    context: "CommandContext",
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
     every: Annotated[
         float,
         typer.Option("--every", metavar="SECONDS", min=1, max=3600, help="With --watch: seconds between refreshes."),
     ] = 5,
     region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Show roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and the last notices. Changes nothing.
 
     Everything is read in one region. Default: the standby's, or the writer's if the standby does not answer.
@@ -41,18 +39,11 @@ def status(
     """
     from operations.commands.status_and_history import show_status, watch_status
 
-    def show(command: "CommandContext") -> ExitCode:
-        return watch_status(command, region, every) if watch else show_status(command, region)
-
-    run(context, stack, outputs, as_json, show)
+    return watch_status(context, region, every) if watch else show_status(context, region)
 
 
-def verify(
-    context: typer.Context,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command()
+def verify(context: "CommandContext") -> ExitCode:
     """Check the deployed system in both regions: after `pulumi up`, and at any time.
 
     It writes a heartbeat in the writer's region and reads it in the other, resolves names inside both VPCs, and
@@ -60,11 +51,11 @@ def verify(
     """
     from operations.commands.verify import verify as run_checks
 
-    run(context, stack, outputs, as_json, run_checks)
+    return run_checks(context)
 
 
 def preflight(
-    context: typer.Context,
+    cli: typer.Context,
     destroy: Annotated[
         bool, typer.Option("--destroy", help="Check before `pulumi destroy` instead: roles, protection, snapshots.")
     ] = False,
@@ -82,7 +73,7 @@ def preflight(
     if destroy:
         from operations.commands.preflight_destroy import preflight_destroy
 
-        run(context, stack, outputs, as_json, preflight_destroy)
+        run(cli, preflight_destroy, stack=stack, outputs=outputs, as_json=as_json)
         return
     from operations.commands.preflight import preflight as check_account
 
@@ -91,11 +82,11 @@ def preflight(
             raise UsageProblemError("--outputs: is valid only with --destroy", hint="Remove it, or add --destroy.")
         return check_account(screen, dependencies.read_api_for, stack or DEFAULT_STACK)
 
-    run_without_outputs(context, as_json, check)
+    run_without_outputs(cli, as_json, check)
 
 
 def cost(
-    context: typer.Context,
+    cli: typer.Context,
     stack: Annotated[
         str, typer.Option("--stack", metavar="NAME", help="Stack whose Pulumi.NAME.yaml is read. Default: dev.")
     ] = DEFAULT_STACK,
@@ -129,7 +120,7 @@ def cost(
         backup_gb=backup_gb,
         log_gb=log_gb,
     )
-    run_without_outputs(context, as_json, lambda screen, dependencies: show_cost(screen, stack, usage))
+    run_without_outputs(cli, as_json, lambda screen, dependencies: show_cost(screen, stack, usage))
 
 
 COMMANDS = (status, verify, preflight, cost)

@@ -4,15 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli.options import (
-    ConfirmOption,
-    JsonOption,
-    OutputsOption,
-    ReasonOption,
-    StackOption,
-    checked_reason,
-    run,
-)
+from operations.cli.options import ReasonOption, checked_reason, command
 from operations.support import times
 from operations.support.errors import ExitCode, UsageProblemError
 
@@ -26,7 +18,6 @@ TimeoutOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Start nothing: follow the operation under way and show its progress.")
 ]
-
 DnsOption = Annotated[
     bool,
     typer.Option("--dns/--no-dns", help="Wait until DNS has changed too: one to two minutes more."),
@@ -39,8 +30,9 @@ MaxLagOption = Annotated[
 ]
 
 
+@command(needs_confirmation=True)
 def switchover(
-    context: typer.Context,
+    context: "CommandContext",
     to: Annotated[
         str | None, typer.Option("--to", metavar="REGION", help="The new writer's region. Default: the other one.")
     ] = None,
@@ -49,36 +41,29 @@ def switchover(
     timeout: TimeoutOption = "30m",
     dns: DnsOption = True,
     resume: ResumeOption = False,
-    confirm: ConfirmOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Make the other region's cluster the writer, as a planned operation without data loss.
 
     Shows the plan. Refused if an obstacle exists or another operation is under way.
     A repeated call follows the operation that the first one started; if the region is the writer already, it does nothing.
     """
+    from operations.commands.move_steps import MoveOptions
+    from operations.commands.switchover import switch_over
 
-    def move(command: "CommandContext") -> ExitCode:
-        from operations.commands.move_steps import MoveOptions
-        from operations.commands.switchover import switch_over
-
-        options = MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns)
-        return switch_over(
-            command,
-            to=to,
-            max_lag_ms=max_lag_ms,
-            only_resume=resume,
-            reason=checked_reason(reason),
-            options=options,
-        )
-
-    run(context, stack, outputs, as_json, move, confirm=confirm)
+    options = MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns)
+    return switch_over(
+        context,
+        to=to,
+        max_lag_ms=max_lag_ms,
+        only_resume=resume,
+        reason=checked_reason(reason),
+        options=options,
+    )
 
 
+@command(needs_confirmation=True)
 def failover(
-    context: typer.Context,
+    context: "CommandContext",
     reason: ReasonOption,
     accept_data_loss: Annotated[
         bool, typer.Option("--accept-data-loss", help="The owner of the data accepts the loss of the last writes.")
@@ -89,35 +74,28 @@ def failover(
     timeout: TimeoutOption = "60m",
     dns: DnsOption = True,
     resume: ResumeOption = False,
-    confirm: ConfirmOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Promote the standby by hand, if its controller can't or may not. Writes that were not replicated are lost.
 
     Shows the evidence. Refused if the writer seems reachable or a failover is under way.
     For a planned move without data loss use `switchover`.
     """
+    from operations.commands.failover import fail_over
+    from operations.commands.move_steps import MoveOptions
 
-    def move(command: "CommandContext") -> ExitCode:
-        from operations.commands.failover import fail_over
-        from operations.commands.move_steps import MoveOptions
-
-        return fail_over(
-            command,
-            accepts_data_loss=accept_data_loss,
-            even_if_alive=even_if_the_writer_answers,
-            only_resume=resume,
-            reason=checked_reason(reason),
-            options=MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns),
-        )
-
-    run(context, stack, outputs, as_json, move, confirm=confirm)
+    return fail_over(
+        context,
+        accepts_data_loss=accept_data_loss,
+        even_if_alive=even_if_the_writer_answers,
+        only_resume=resume,
+        reason=checked_reason(reason),
+        options=MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns),
+    )
 
 
+@command(needs_confirmation=True)
 def drill(
-    context: typer.Context,
+    context: "CommandContext",
     one_way: Annotated[
         bool, typer.Option("--one-way", help="Do not switch back; run `switchover` later for that.")
     ] = False,
@@ -126,35 +104,28 @@ def drill(
     timeout: TimeoutOption = "30m",
     dns: DnsOption = True,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted drill and switch back.")] = False,
-    confirm: ConfirmOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Exercise the real stack: switch over, verify, switch back, each step timed.
 
     No data is lost; clients reconnect twice. --timeout applies to each switchover.
     A failed check is reported (exit code 6) and does not stop the switch back.
     """
+    from operations.commands import drill as drills
+    from operations.commands.move_steps import MoveOptions
+    from operations.commands.verify import check_system
 
-    def run_drill(command: "CommandContext") -> ExitCode:
-        from operations.commands import drill as drills
-        from operations.commands.move_steps import MoveOptions
-        from operations.commands.verify import check_system
-
-        options = drills.DrillOptions(
-            one_way=one_way,
-            max_lag_ms=max_lag_ms,
-            reason=checked_reason(reason),
-            move=MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns),
-        )
-        return drills.drill(command, options, only_resume=resume, verify=check_system)
-
-    run(context, stack, outputs, as_json, run_drill, confirm=confirm)
+    options = drills.DrillOptions(
+        one_way=one_way,
+        max_lag_ms=max_lag_ms,
+        reason=checked_reason(reason),
+        move=MoveOptions(timeout_seconds=_seconds(timeout), with_dns=dns),
+    )
+    return drills.drill(context, options, only_resume=resume, verify=check_system)
 
 
+@command(needs_confirmation=True)
 def rewind(
-    context: typer.Context,
+    context: "CommandContext",
     to: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Time to restore: 2026-11-23T10:15:00Z.")
     ] = None,
@@ -164,34 +135,26 @@ def rewind(
     ] = None,
     reason: ReasonOption = "rewind",
     timeout: TimeoutOption = "3h",
-    confirm: ConfirmOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Restore the writer's cluster to a point in time, into a copy beside the live one; or delete such a copy.
 
     The live cluster is not touched. The same --to again resumes the copy under way.
     With the setting `rewind.method: backtrack` it backtracks the live cluster instead, which AWS refuses in a global database.
     """
+    from operations.commands import rewind as rewinds
 
-    def run_rewind(command: "CommandContext") -> ExitCode:
-        from operations.commands import rewind as rewinds
-
-        checked, seconds = checked_reason(reason), _seconds(timeout)
-        if (to is None) == (drop is None):
-            raise UsageProblemError("rewind: exactly one of --to and --drop is required", hint="See --help.")
-        if drop is not None:
-            return rewinds.drop(command, name=drop, reason=checked, timeout_seconds=seconds)
-        try:
-            at = times.parse_moment(str(to)).replace(microsecond=0)
-        except ValueError as error:
-            raise UsageProblemError(f"--to: {error}", hint="See --help.") from error
-        if at >= command.now():
-            raise UsageProblemError(f"--to: {times.utc_text(at)} is in the future", hint="Give a past time, in UTC.")
-        return rewinds.rewind(command, to=at, reason=checked, timeout_seconds=seconds)
-
-    run(context, stack, outputs, as_json, run_rewind, confirm=confirm)
+    checked, seconds = checked_reason(reason), _seconds(timeout)
+    if (to is None) == (drop is None):
+        raise UsageProblemError("rewind: exactly one of --to and --drop is required", hint="See --help.")
+    if drop is not None:
+        return rewinds.drop(context, name=drop, reason=checked, timeout_seconds=seconds)
+    try:
+        at = times.parse_moment(str(to)).replace(microsecond=0)
+    except ValueError as error:
+        raise UsageProblemError(f"--to: {error}", hint="See --help.") from error
+    if at >= context.now():
+        raise UsageProblemError(f"--to: {times.utc_text(at)} is in the future", hint="Give a past time, in UTC.")
+    return rewinds.rewind(context, to=at, reason=checked, timeout_seconds=seconds)
 
 
 def _seconds(timeout: str) -> float:

@@ -3,13 +3,14 @@
 Invariant: a command changes something only if the global cluster's id was given with --confirm or typed.
 """
 
+import inspect
 import shlex
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -83,22 +84,49 @@ ConfirmOption = Annotated[
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason for the audit trail.")]
 
 
+def command(*, needs_confirmation: bool = False) -> Callable[[Callable[..., ExitCode]], Callable[..., None]]:
+    """Make a Typer command of a function of a CommandContext: add the common options, run it, exit with its code."""
+    common: dict[str, Any] = {"confirm": ConfirmOption} if needs_confirmation else {}
+    common |= {"stack": StackOption, "outputs": OutputsOption, "as_json": JsonOption}
+
+    def decorate(function: Callable[..., ExitCode]) -> Callable[..., None]:
+        @wraps(function)
+        def run_function(cli: typer.Context, **options: Any) -> None:
+            shared = {name: options.pop(name) for name in common}
+            run(cli, partial(function, **options), **shared)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        _, *own = inspect.signature(function).parameters.values()
+        parameters = [
+            inspect.Parameter("cli", keyword, annotation=typer.Context),
+            *(parameter.replace(kind=keyword) for parameter in own),
+            *(
+                inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=annotation)
+                for name, annotation in common.items()
+            ),
+        ]
+        wrapper: Any = run_function
+        wrapper.__signature__ = inspect.Signature(parameters)
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return wrapper
+
+    return decorate
+
+
 def run(
     cli: typer.Context,
+    function: "Callable[[CommandContext], ExitCode]",
+    *,
     stack: str | None,
     outputs: Path | None,
     as_json: bool,
-    command: "Callable[[CommandContext], ExitCode]",
-    *,
     confirm: str | None = None,
 ) -> None:
-    """Build the context, run the command, and exit with its code."""
+    """Build the context, run the function with it, and exit with its code."""
     from operations.commands.context import CommandContext
     from operations.stack.deployment import read_deployment
 
-    screen = Screen(as_json=as_json)
-    dependencies = dependencies_of(cli)
-    try:
+    def run_with_context(screen: Screen, dependencies: Dependencies) -> ExitCode:
         if stack is not None and outputs is not None:
             raise UsageProblemError("--stack and --outputs: both were given", hint="Give one of them.")
         loaded = dependencies.load_outputs(outputs, stack)
@@ -118,7 +146,18 @@ def run(
             confirm=partial(_confirm, dependencies, _command_line(cli), deployment.global_cluster_id, confirm),
             command_line=_command_line(cli),
         )
-        code = command(context)
+        return function(context)
+
+    run_without_outputs(cli, as_json, run_with_context)
+
+
+def run_without_outputs(
+    cli: typer.Context, as_json: bool, function: Callable[[Screen, Dependencies], ExitCode]
+) -> None:
+    """Run a function that needs no deployed stack, and exit with its code."""
+    screen = Screen(as_json=as_json)
+    try:
+        code = function(screen, dependencies_of(cli))
     except OperationError as error:
         screen.error(error)
         raise typer.Exit(error.exit_code) from error
@@ -126,17 +165,6 @@ def run(
         stopped = StoppedError("stopped", hint="Only the steps shown above were started. Check `status`.")
         screen.error(stopped)
         raise typer.Exit(stopped.exit_code) from error
-    raise typer.Exit(code)
-
-
-def run_without_outputs(cli: typer.Context, as_json: bool, command: Callable[[Screen, Dependencies], ExitCode]) -> None:
-    """Run a command that needs no deployed stack, and exit with its code."""
-    screen = Screen(as_json=as_json)
-    try:
-        code = command(screen, dependencies_of(cli))
-    except OperationError as error:
-        screen.error(error)
-        raise typer.Exit(error.exit_code) from error
     raise typer.Exit(code)
 
 
