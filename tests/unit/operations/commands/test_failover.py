@@ -169,7 +169,7 @@ def test_standby_without_instance_is_not_promoted(lost: FakeMoveEnvironment) -> 
 
 
 def test_failover_under_way_is_followed(lost: FakeMoveEnvironment) -> None:
-    """It is not called again, whoever started it."""
+    """It is not called again, even if the controller started it."""
     lost.begin(WEST_REGION, allows_data_loss=True)
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
