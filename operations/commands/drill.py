@@ -12,9 +12,9 @@ from operations.aws.table_items import Entry, Trace, parse_entry
 from operations.checks.finding import Finding, Verdict, exit_code, summary
 from operations.commands.context import CommandContext
 from operations.commands.drill_log import DrillRecord, DrillStep, drill_evidence, newest_drill
-from operations.commands.move_steps import MoveOptions, MoveResult, record, refuse_if, run_move
+from operations.commands.move_steps import MoveOptions, MoveResult, record, run_move
 from operations.commands.move_topology import Topology, read_topology
-from operations.commands.switchover import call_switchover, obstacles_of, plan_and_switch_over, show_plan
+from operations.commands.switchover import call_switchover, plan_and_switch_over, show_plan
 from operations.stack.deployment import DeployedRegion
 from operations.support.deadlines import bounded, side_by_side
 from operations.support.errors import AwsError, ExitCode, OperationError, RefusedError, StoppedError
@@ -76,11 +76,9 @@ def drill(context: CommandContext, options: DrillOptions, *, only_resume: bool, 
             f"the drill of {last.at} is unfinished, {_position(found, last)}",
             hint=f"Finish it first: {_resume_command(context)}",
         )
-    obstacles = list(obstacles_of(found, max_lag_ms=options.max_lag_ms, now=context.now().timestamp()))
     route = "one way, without switching back" if options.one_way else "verify, switch back"
     context.screen.note(f"Drill: switch over, {route}. Plan of the switchover:")
-    show_plan(context, found, obstacles)
-    refuse_if(obstacles)
+    show_plan(context, found, max_lag_ms=options.max_lag_ms)
     context.confirm(f"Run the drill: switch over, {route}?")
     run = _DrillRun(
         context=context,

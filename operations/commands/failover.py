@@ -19,7 +19,7 @@ from operations.commands.move_steps import (
     controller_text,
     follow_operation,
     record,
-    refuse_if,
+    refuse_if_any,
     run_move,
 )
 from operations.commands.move_topology import Topology, read_topology
@@ -54,9 +54,8 @@ def fail_over(
             f"failover --resume: no operation is under way, and {found.writer.region.name} is the writer",
             hint="It has ended, or never started: check `status` and `history`.",
         )
-    obstacles = list(obstacles_of(context, found, even_if_alive=even_if_alive))
-    _show_plan(context, found, obstacles)
-    refuse_if(obstacles)
+    _show_plan(context, found)
+    refuse_if_any(context, obstacles_of(context, found, even_if_alive=even_if_alive))
     context.confirm(f"Fail over to {target.name}, and lose the writes that it has not received?")
     _record(context, found, reason)
     call = partial(context.move_api(target).fail_over, target.cluster_arn)
@@ -107,7 +106,7 @@ def writer_evidence(context: CommandContext, found: Topology) -> Iterator[str]:
             yield f"its heartbeats arrive, the last one {age_text(age_seconds)} ago"
 
 
-def _show_plan(context: CommandContext, found: Topology, obstacles: list[Obstacle]) -> None:
+def _show_plan(context: CommandContext, found: Topology) -> None:
     note = context.screen.note
     writer, standby = found.writer, found.standby
     note(f"Plan: FAILOVER of {context.deployment.global_cluster_id}; writes that were not replicated are lost")
@@ -128,8 +127,6 @@ def _show_plan(context: CommandContext, found: Topology, obstacles: list[Obstacl
         note(f"               {line}")
     note("  controllers  stay armed: they hold while RDS shows an operation, and RDS runs one at a time")
     note(f"  afterwards   AWS keeps the old volume as a snapshot {SNAPSHOT} when {writer.region.name} returns")
-    for each in obstacles:
-        note(f"  OBSTACLE     {each.problem}")
 
 
 def _controller_evidence(state: State | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Invariant: a call is made once; whatever its answer, RDS is read before anything is called again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from operations.aws.move_ports import AwsRefusedError
@@ -184,8 +184,11 @@ def cluster_obstacles(region: RegionSnapshot) -> Iterator[Obstacle]:
         yield Obstacle(problem=f"the cluster in {where} has no instance", hint="Add an instance with `pulumi up`.")
 
 
-def refuse_if(obstacles: list[Obstacle]) -> None:
-    """Raise RefusedError with all obstacles and their hints, if there are any."""
+def refuse_if_any(context: CommandContext, obstacles: Iterable[Obstacle]) -> None:
+    """Show the obstacles; if there are any, raise RefusedError with all of them and their hints."""
+    obstacles = list(obstacles)
+    for each in obstacles:
+        context.screen.note(f"  OBSTACLE     {each.problem}")
     if obstacles:
         raise RefusedError(
             "; ".join(each.problem for each in obstacles) + ". Nothing was called",

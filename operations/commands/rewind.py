@@ -11,7 +11,7 @@ from functools import partial
 from operations.aws.move_ports import AwsRefusedError, ClusterInfo, MovesApi
 from operations.aws.table_items import Trace
 from operations.commands.context import CommandContext
-from operations.commands.move_steps import AVAILABLE, CALL_DEADLINE_SECONDS, record, refuse_if
+from operations.commands.move_steps import AVAILABLE, CALL_DEADLINE_SECONDS, record, refuse_if_any
 from operations.commands.move_topology import Topology, read_topology
 from operations.commands.rewind_plan import (
     REWIND_OF,
@@ -47,11 +47,8 @@ def rewind(context: CommandContext, *, to: datetime, reason: str, timeout_second
     copy = bounded(partial(move_api.read_cluster, name))
     instances = [] if copy is None else list(bounded(partial(move_api.read_instances, name)))
     if copy is None:
-        obstacles = list(obstacles_of(source, found.global_cluster, to, context.now()))
         _show_plan(context, region, source, name, to)
-        for each in obstacles:
-            context.screen.note(f"  OBSTACLE   {each.problem}")
-        refuse_if(obstacles)
+        refuse_if_any(context, obstacles_of(source, found.global_cluster, to, context.now()))
     elif not is_copy_of(copy, source.identifier, to):
         raise RefusedError(
             f"the cluster {name} exists already, and it is not a copy of {source.identifier} as of {utc_text(to)}",
@@ -256,14 +253,11 @@ def _backtrack(
 ) -> ExitCode:
     region, note = found.writer.region, context.screen.note
     move_api = context.move_api(region)
-    obstacles = list(backtrack_obstacles(source, to, context.now()))
     note(f"Plan: BACKTRACK of {source.identifier} in {region.name}, the live writer, in place, to {utc_text(to)}")
     note("  data       all writes since then are removed from the live database, for all clients")
     note("  clients    all connections are closed; the cluster is unavailable meanwhile, and its readers restart")
     note("  AWS        does not support Backtrack in a global database, and will refuse the call")
-    for each in obstacles:
-        note(f"  OBSTACLE   {each.problem}")
-    refuse_if(obstacles)
+    refuse_if_any(context, backtrack_obstacles(source, to, context.now()))
     context.confirm(f"Backtrack {source.identifier} to {utc_text(to)}?")
     record(context, region, Trace.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier})
     waiter = Waiter(

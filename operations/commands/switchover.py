@@ -19,7 +19,7 @@ from operations.commands.move_steps import (
     controller_text,
     follow_operation,
     record,
-    refuse_if,
+    refuse_if_any,
     run_move,
 )
 from operations.commands.move_topology import RegionSnapshot, Topology, read_topology
@@ -54,9 +54,7 @@ def plan_and_switch_over(
         RefusedError: an obstacle exists, or it was not confirmed; nothing was called.
         OperationError: raised by the call or while waiting.
     """
-    obstacles = list(obstacles_of(found, max_lag_ms=max_lag_ms, now=context.now().timestamp()))
-    show_plan(context, found, obstacles)
-    refuse_if(obstacles)
+    show_plan(context, found, max_lag_ms=max_lag_ms)
     if ask:
         context.confirm(f"Switch over to {found.standby.region.name}?")
     return call_switchover(context, found, reason=reason, options=options)
@@ -117,8 +115,12 @@ def fresh_lag_ms(standby: RegionSnapshot, now: float) -> float | None:
     return state.lag_ms if now - state.lag_at.timestamp() <= LAG_FRESH_SECONDS else None
 
 
-def show_plan(context: CommandContext, found: Topology, obstacles: list[Obstacle]) -> None:
-    """Show what the switchover does and what the operator should know before."""
+def show_plan(context: CommandContext, found: Topology, *, max_lag_ms: float) -> None:
+    """Show what the switchover does and what the operator should know before.
+
+    Raises:
+        RefusedError: an obstacle exists.
+    """
     note = context.screen.note
     writer, standby = found.writer, found.standby
     lag_ms = fresh_lag_ms(standby, context.now().timestamp())
@@ -136,8 +138,7 @@ def show_plan(context: CommandContext, found: Topology, obstacles: list[Obstacle
     note("               writer.<zone>, which follows one to two minutes after the promotion, or through the")
     note("               global writer endpoint")
     note('  time         AWS gives no number ("a short time"); expect seconds to minutes')
-    for each in obstacles:
-        note(f"  OBSTACLE     {each.problem}")
+    refuse_if_any(context, obstacles_of(found, max_lag_ms=max_lag_ms, now=context.now().timestamp()))
 
 
 def _controller_obstacles(standby: RegionSnapshot) -> Iterator[Obstacle]:
