@@ -1,1 +1,1 @@
-"""The operator's hands: what people do with the failover, as commands of `python -m operations`."""
+"""The operator's commands: `python -m operations`."""

@@ -1,7 +1,6 @@
-"""The command line: options, help, exit codes.
+"""The Typer app: `disarm`, `arm`, `approve` and `history`, and the commands of `move.py` and `inspect.py`.
 
-Owns how the commands are called. Does not own what they do (`look.py`, `turn.py`, `answer.py`), which is imported,
-with boto3, only when a command runs: `--help` is instant.
+Commands import their implementation, with boto3, only when they run: this keeps `--help` instant.
 """
 
 from datetime import datetime
@@ -9,148 +8,116 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli import move as cli_moves
+from operations.cli import inspect, move
 from operations.cli.options import (
     Commands,
-    ConfirmOption,
-    JsonOption,
-    OutputsOption,
     ReasonOption,
     RegionOption,
-    StackOption,
     SwitchRegionOption,
     checked_reason,
-    run,
+    command,
 )
-from operations.support import times as moments
+from operations.support import times
 from operations.support.errors import EXIT_CODES, ExitCode, UsageProblemError
 
 if TYPE_CHECKING:
-    from operations.commands.session import Session
+    from operations.commands.context import CommandContext
 
 app = typer.Typer(
     cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="What people do with the failover: look at it, keep it from acting, let it act, answer it. "
-    "Works from the standby region alone.",
+    help="Operate the failover: inspect it, arm or disarm it, approve decisions, move the writer. "
+    "The standby region alone is enough.",
     epilog=EXIT_CODES,
 )
 
 
-@app.command(epilog=EXIT_CODES)
+@command(needs_confirmation=True)
 def disarm(
-    context: typer.Context,
+    context: "CommandContext",
     reason: ReasonOption,
     window: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="End by itself after this long: 90m, 2h, 1d.")
+        str | None, typer.Option("--for", metavar="DURATION", help="Expire after this duration: 90m, 2h, 1d.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="End by itself then: 2026-11-24T18:00:00Z.")
+        str | None, typer.Option("--until", metavar="TIME", help="Expire at this time: 2026-11-24T18:00:00Z.")
     ] = None,
-    confirm: ConfirmOption = None,
     region: SwitchRegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Keep the controllers from failing over, for a maintenance window or until `arm`. They go on watching.
+) -> ExitCode:
+    """Keep the controllers from failing over, for a maintenance window or until `arm`. They continue to observe.
 
-    Both regions are told, the standby first: its controller is the one that would act.
-    If only the standby answers, it is told alone, and the exit code is 5.
+    The switch changes in both regions, the standby's first, because its controller is the one that would act.
+    If only the standby answers, only its switch changes, and the exit code is 5.
     If the standby does not answer, nothing is changed.
     """
+    from operations.commands.arm import set_armed
 
-    def turn(session: "Session") -> ExitCode:
-        from operations.commands.arm import set_armed
-
-        expires_at = _end_of_window(window, until, session.now())
-        return set_armed(session, region, armed=False, reason=checked_reason(reason), expires_at=expires_at)
-
-    run(context, stack, outputs, as_json, turn, confirm=confirm)
+    expires_at = _expiry(window, until, context.now())
+    return set_armed(context, region, armed=False, reason=checked_reason(reason), expires_at=expires_at)
 
 
-@app.command(epilog=EXIT_CODES)
-def arm(
-    context: typer.Context,
-    reason: ReasonOption,
-    confirm: ConfirmOption = None,
-    region: SwitchRegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let the controllers fail over again. If a verdict stands, the standby's may act within cycles."""
+@command(needs_confirmation=True)
+def arm(context: "CommandContext", reason: ReasonOption, region: SwitchRegionOption = None) -> ExitCode:
+    """Let the controllers fail over again. If the writer is unreachable, the standby's may act within cycles."""
+    from operations.commands.arm import set_armed
 
-    def turn(session: "Session") -> ExitCode:
-        from operations.commands.arm import set_armed
-
-        return set_armed(session, region, armed=True, reason=checked_reason(reason), expires_at=None)
-
-    run(context, stack, outputs, as_json, turn, confirm=confirm)
+    return set_armed(context, region, armed=True, reason=checked_reason(reason), expires_at=None)
 
 
-@app.command(epilog=EXIT_CODES)
+@command(needs_confirmation=True)
 def approve(
-    context: typer.Context,
+    context: "CommandContext",
     decision_id: Annotated[
-        str, typer.Argument(metavar="DECISION_ID", help="The id in the notice and in `status`, exactly.")
+        str, typer.Argument(metavar="DECISION_ID", help="The exact id in the notice and in `status`.")
     ],
-    confirm: ConfirmOption = None,
     region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say yes to the pending decision, after its evidence was shown: the standby becomes the writer.
+) -> ExitCode:
+    """Approve the pending decision after showing its evidence: the standby becomes the writer.
 
-    Refused when no decision is pending, or another one is; when it was answered already;
-    and when its controller has fallen silent since.
-    The answer counts only while the verdict stands.
+    Refused if this decision is not pending, if it is answered already, or if its controller has stopped since.
+    The approval counts only while the verdict holds.
     """
-    from operations.commands.approve import approve as answer
+    from operations.commands.approve import approve as approve_decision
 
-    run(context, stack, outputs, as_json, lambda session: answer(session, region, decision_id), confirm=confirm)
+    return approve_decision(context, region, decision_id)
 
 
-@app.command(epilog=EXIT_CODES)
+@command()
 def history(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="So many, the newest.")] = 20,
+    context: "CommandContext",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="Number of entries, newest first.")
+    ] = 20,
     region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the audit trail of one region, newest first: notices of the controller, and what people did.
+) -> ExitCode:
+    """Show the audit trail of one region, newest first: the controller's notices and the operators' commands.
 
-    Each region keeps its own: the standby's is shown, or the writer's when the standby is silent.
+    Each region has its own trail. Default: the standby's, or the writer's if the standby does not answer.
     With --json: one object a line.
     """
     from operations.commands.status_and_history import show_history
 
-    run(context, stack, outputs, as_json, lambda session: show_history(session, region, limit))
+    return show_history(context, region, limit)
 
 
-def _end_of_window(window: str | None, until: str | None, now: datetime) -> datetime | None:
-    """Return when a disarming ends by itself, in whole seconds; `None` when only `arm` ends it."""
+def _expiry(window: str | None, until: str | None, now: datetime) -> datetime | None:
+    """Return when a disarming expires, in whole seconds; None if only `arm` ends it."""
     if window is not None and until is not None:
-        raise UsageProblemError("--for and --until were both given", hint="Give one of them.")
+        raise UsageProblemError("--for and --until: both were given", hint="Give one of them.")
     try:
         if window is not None:
-            return (now + moments.parse_duration(window)).replace(microsecond=0)
+            return (now + times.parse_duration(window)).replace(microsecond=0)
         if until is None:
             return None
-        end = moments.parse_time(until).replace(microsecond=0)
+        end = times.parse_time(until).replace(microsecond=0)
     except ValueError as error:
         raise UsageProblemError(f"--{'for' if window is not None else 'until'}: {error}", hint="See --help.") from error
     if end <= now:
-        raise UsageProblemError(f"--until: {moments.utc_text(end)} is over", hint="Give a time to come, in UTC.")
+        raise UsageProblemError(f"--until: {times.utc_text(end)} is in the past", hint="Give a future time, in UTC.")
     return end
 
 
-for _command in cli_moves.COMMANDS:
+for _command in (disarm, arm, approve, history, *move.COMMANDS, *inspect.COMMANDS):
     app.command(epilog=EXIT_CODES)(_command)
-
-from operations.cli import inspect as cli_checks  # noqa: E402, F401 - registers its commands on `app`, which has to exist by then

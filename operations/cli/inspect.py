@@ -1,111 +1,94 @@
-"""The commands that only look, on the command line: status, verify, preflight, cost.
-
-Owns how they are called. Does not own what they do, which is imported when a command runs.
-"""
+"""The read-only commands on the command line: `status`, `verify`, `preflight`, `cost`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli.app import app
 from operations.cli.options import (
+    Dependencies,
     JsonOption,
     OutputsOption,
     RegionOption,
-    StackOption,
-    Surroundings,
+    command,
     run,
     run_without_outputs,
 )
-from operations.support.errors import EXIT_CODES, ExitCode, UsageProblemError
+from operations.support.errors import ExitCode, UsageProblemError
 from operations.support.screen import Screen
 
 if TYPE_CHECKING:
-    from operations.commands.session import Session
+    from operations.commands.context import CommandContext
 
 DEFAULT_STACK = "dev"
 
 
-@app.command(epilog=EXIT_CODES)
+@command()
 def status(
-    context: typer.Context,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    context: "CommandContext",
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
     every: Annotated[
         float,
-        typer.Option("--every", metavar="SECONDS", min=1, max=3600, help="With --watch: the pause between looks."),
+        typer.Option("--every", metavar="SECONDS", min=1, max=3600, help="With --watch: seconds between refreshes."),
     ] = 5,
     region: RegionOption = None,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> ExitCode:
     """Show roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and the last notices. Changes nothing.
 
-    Everything is asked of one region: the standby, or the writer's when the standby is silent, as it may be after a failover.
+    Everything is read in one region. Default: the standby's, or the writer's if the standby does not answer.
     With --watch and --json: one object a line.
     """
     from operations.commands.status_and_history import show_status, watch_status
 
-    def look(session: "Session") -> ExitCode:
-        return watch_status(session, region, every) if watch else show_status(session, region)
-
-    run(context, stack, outputs, as_json, look)
+    return watch_status(context, region, every) if watch else show_status(context, region)
 
 
-@app.command(epilog=EXIT_CODES)
-def verify(
-    context: typer.Context,
-    stack: StackOption = None,
-    outputs: OutputsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check every promise of the system for real, in both regions: after `pulumi up`, and whenever in doubt.
+@command()
+def verify(context: "CommandContext") -> ExitCode:
+    """Check the deployed system in both regions: after `pulumi up`, and at any time.
 
-    A heartbeat is written in the writer's region and read in the other, names are resolved inside both VPCs,
-    and everything else is read and compared. Changes nothing but heartbeats. Default: both regions.
+    It writes a heartbeat in the writer's region and reads it in the other, resolves names inside both VPCs, and
+    compares everything else with the settings. It writes nothing but heartbeats. Default: both regions.
     """
-    from operations.commands.verify import verify as check_all
+    from operations.commands.verify import verify as run_checks
 
-    run(context, stack, outputs, as_json, check_all)
+    return run_checks(context)
 
 
-@app.command(epilog=EXIT_CODES)
 def preflight(
-    context: typer.Context,
+    cli: typer.Context,
     destroy: Annotated[
-        bool, typer.Option("--destroy", help="Before `pulumi destroy` instead: who writes, what protects what.")
+        bool, typer.Option("--destroy", help="Check before `pulumi destroy` instead: roles, protection, snapshots.")
     ] = False,
     stack: Annotated[
-        str | None, typer.Option("--stack", metavar="NAME", help="Whose Pulumi.NAME.yaml is read. Default: dev.")
+        str | None, typer.Option("--stack", metavar="NAME", help="Stack whose Pulumi.NAME.yaml is read. Default: dev.")
     ] = None,
     outputs: OutputsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check an account before `pulumi up`: log-in, regions, quotas, offers, names, permissions. Changes nothing.
+    """Check an account before `pulumi up`: login, regions, quotas, offerings, names, permissions. Changes nothing.
 
-    What can't be looked at is said to be unknown, with the reason. Default: the settings of the stack `dev`.
-    With --destroy it reads the stack's outputs, and says what to run next.
+    A check that can't run is reported as unknown, with the reason. Default: the settings of the stack `dev`.
+    With --destroy it reads the stack's outputs and shows the commands to run next.
     """
     if destroy:
         from operations.commands.preflight_destroy import preflight_destroy
 
-        run(context, stack, outputs, as_json, preflight_destroy)
+        run(cli, preflight_destroy, stack=stack, outputs=outputs, as_json=as_json)
         return
     from operations.commands.preflight import preflight as check_account
 
-    def check(screen: Screen, around: Surroundings) -> ExitCode:
+    def check(screen: Screen, dependencies: Dependencies) -> ExitCode:
         if outputs is not None:
-            raise UsageProblemError("--outputs: is read with --destroy only", hint="Leave it out, or add --destroy.")
-        return check_account(screen, around.read_api_for, stack or DEFAULT_STACK)
+            raise UsageProblemError("--outputs: is valid only with --destroy", hint="Remove it, or add --destroy.")
+        return check_account(screen, dependencies.read_api_for, stack or DEFAULT_STACK)
 
-    run_without_outputs(context, as_json, check)
+    run_without_outputs(cli, as_json, check)
 
 
-@app.command(epilog=EXIT_CODES)
 def cost(
-    context: typer.Context,
+    cli: typer.Context,
     stack: Annotated[
-        str, typer.Option("--stack", metavar="NAME", help="Whose Pulumi.NAME.yaml is read. Default: dev.")
+        str, typer.Option("--stack", metavar="NAME", help="Stack whose Pulumi.NAME.yaml is read. Default: dev.")
     ] = DEFAULT_STACK,
     storage_gb: Annotated[float, typer.Option("--storage-gb", min=0, help="Data in the database.")] = 100,
     io_millions: Annotated[float, typer.Option("--io-millions", min=0, help="Reads and writes of the writer.")] = 100,
@@ -113,19 +96,18 @@ def cost(
         float, typer.Option("--writes-millions", min=0, help="Writes among them, replicated to the other region.")
     ] = 20,
     replicated_gb: Annotated[
-        float, typer.Option("--replicated-gb", min=0, help="Data that the replication sends over.")
+        float, typer.Option("--replicated-gb", min=0, help="Data transferred by the replication.")
     ] = 20,
     backup_gb: Annotated[
-        float, typer.Option("--backup-gb", min=0, help="Backups beyond the data's own size, in each region.")
+        float, typer.Option("--backup-gb", min=0, help="Backups beyond the size of the data, in each region.")
     ] = 0,
     log_gb: Annotated[float, typer.Option("--log-gb", min=0, help="Logs, in each region.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Estimate what a stack costs a month.
+    """Estimate the monthly cost of a stack by resource type, from list prices. Calls no AWS API.
 
-    The quantities come from the stack's settings and from the assumptions given here, each for a month.
-    The prices come from the AWS Price List API, which needs the permission pricing:GetProducts.
-    Without access to it, the command prints the quantities and which prices are missing.
+    Usage-based amounts rest on the options given here, each for a month.
+    Unverified prices and resources without a price are marked.
     """
     from operations.commands.cost import cost as show_cost
     from operations.commands.cost_estimate import Usage
@@ -138,4 +120,9 @@ def cost(
         backup_gb=backup_gb,
         log_gb=log_gb,
     )
-    run_without_outputs(context, as_json, lambda screen, around: show_cost(screen, around.read_api_for, stack, usage))
+    run_without_outputs(
+        cli, as_json, lambda screen, dependencies: show_cost(screen, dependencies.read_api_for, stack, usage)
+    )
+
+
+COMMANDS = (status, verify, preflight, cost)

@@ -1,17 +1,16 @@
-"""What all commands have in common on the command line: options, surroundings, confirmation, the way to end.
+"""Options and confirmation shared by all commands, and how a command runs and ends.
 
-Owns how a command is run and how a person says yes. Does not own any command (`cli.py`, `cli_moves.py`).
-Invariant: a command that changes something does so only when the global cluster's id was given or typed, and an id
-that is another's is refused before anything is called.
+Invariant: a command changes something only if the global cluster's id was given with --confirm or typed.
 """
 
+import inspect
 import shlex
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -26,24 +25,24 @@ if TYPE_CHECKING:
     from operations.aws.move_ports import MovesTo
     from operations.aws.ports import ConnectTo
     from operations.aws.read_ports import ReadApiFactory
-    from operations.commands.session import Session
+    from operations.commands.context import CommandContext
 
 _ARGUMENTS = "operations.arguments"
-REASON_LENGTH = 300
+MAX_REASON_LENGTH = 300
 
 
 class Commands(TyperGroup):
-    """The group of all commands; it keeps the words that it was called with, so that a refusal can say what to run."""
+    """The group of all commands; it keeps the arguments for hints that show a command to run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep the arguments, then parse them; the context's own class is private to typer."""
+        """Keep the arguments, then parse them."""
         ctx.meta[_ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What the commands stand in; tests give their own as the context's object."""
+class Dependencies:
+    """External dependencies of the commands; tests pass fakes as the Typer context's object."""
 
     load_outputs: Callable[[Path | None, str | None], object]
     connect_to: "ConnectTo"
@@ -58,13 +57,11 @@ class Surroundings:
 
 RegionOption = Annotated[
     str | None,
-    typer.Option(
-        "--region", metavar="REGION", help="Speak to this region only. Default: the standby region, as RDS tells."
-    ),
+    typer.Option("--region", metavar="REGION", help="Read this region only. Default: the standby region."),
 ]
 SwitchRegionOption = Annotated[
     str | None,
-    typer.Option("--region", metavar="REGION", help="Tell this region only. Default: both, the standby first."),
+    typer.Option("--region", metavar="REGION", help="Change this region only. Default: both, the standby first."),
 ]
 StackOption = Annotated[
     str | None, typer.Option("--stack", metavar="NAME", help="Pulumi stack to read. Default: the selected one.")
@@ -72,92 +69,115 @@ StackOption = Annotated[
 OutputsOption = Annotated[
     Path | None,
     typer.Option(
-        "--outputs", metavar="FILE", help="Saved `pulumi stack output --json`. Default: ask the pulumi command."
+        "--outputs", metavar="FILE", help="Saved `pulumi stack output --json`. Default: run the pulumi command."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout; everything else goes to stderr.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; everything else goes to stderr.")]
 ConfirmOption = Annotated[
     str | None,
     typer.Option(
         "--confirm",
         metavar="GLOBAL_CLUSTER_ID",
-        help="Do it, on this global cluster. Default: print the plan, and do nothing; on a terminal, ask.",
+        help="Apply the plan to this global cluster. Default: show the plan only; on a terminal, ask.",
     ),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit trail.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason for the audit trail.")]
+
+
+def command(*, needs_confirmation: bool = False) -> Callable[[Callable[..., ExitCode]], Callable[..., None]]:
+    """Make a Typer command of a function of a CommandContext: add the common options, run it, exit with its code."""
+    common: dict[str, Any] = {"confirm": ConfirmOption} if needs_confirmation else {}
+    common |= {"stack": StackOption, "outputs": OutputsOption, "as_json": JsonOption}
+
+    def decorate(function: Callable[..., ExitCode]) -> Callable[..., None]:
+        @wraps(function)
+        def run_function(cli: typer.Context, **options: Any) -> None:
+            shared = {name: options.pop(name) for name in common}
+            run(cli, partial(function, **options), **shared)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        _, *own = inspect.signature(function).parameters.values()
+        parameters = [
+            inspect.Parameter("cli", keyword, annotation=typer.Context),
+            *(parameter.replace(kind=keyword) for parameter in own),
+            *(
+                inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=annotation)
+                for name, annotation in common.items()
+            ),
+        ]
+        wrapper: Any = run_function
+        wrapper.__signature__ = inspect.Signature(parameters)
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return wrapper
+
+    return decorate
 
 
 def run(
-    context: typer.Context,
+    cli: typer.Context,
+    function: "Callable[[CommandContext], ExitCode]",
+    *,
     stack: str | None,
     outputs: Path | None,
     as_json: bool,
-    command: "Callable[[Session], ExitCode]",
-    *,
     confirm: str | None = None,
 ) -> None:
-    """Make the session, run the command, and end with its exit code."""
-    from operations.commands.session import Session
+    """Build the context, run the function with it, and exit with its code."""
+    from operations.commands.context import CommandContext
     from operations.stack.deployment import read_deployment
 
-    screen = Screen(as_json=as_json)
-    around = surroundings(context)
-    try:
+    def run_with_context(screen: Screen, dependencies: Dependencies) -> ExitCode:
         if stack is not None and outputs is not None:
-            raise UsageProblemError("--stack and --outputs were both given", hint="Give one of them.")
-        loaded = around.load_outputs(outputs, stack)
+            raise UsageProblemError("--stack and --outputs: both were given", hint="Give one of them.")
+        loaded = dependencies.load_outputs(outputs, stack)
         deployment = read_deployment(loaded)
         _check_confirmation(confirm, deployment.global_cluster_id)
-        session = Session(
+        context = CommandContext(
             deployment=deployment,
             outputs=loaded,
-            connect=around.connect_to(deployment),
-            read_api_for=around.read_api_for,
+            connect=dependencies.connect_to(deployment),
+            read_api_for=dependencies.read_api_for,
+            move_api=dependencies.moves_to(deployment),
             screen=screen,
-            now=around.now,
-            new_id=around.new_id,
-            command_line=_command_line(context),
-            moves=around.moves_to(deployment),
-            sleep=around.sleep,
-            stopwatch=around.stopwatch,
-            confirm=partial(_confirm, around, _command_line(context), deployment.global_cluster_id, confirm),
+            now=dependencies.now,
+            stopwatch=dependencies.stopwatch,
+            sleep=dependencies.sleep,
+            new_id=dependencies.new_id,
+            confirm=partial(_confirm, dependencies, _command_line(cli), deployment.global_cluster_id, confirm),
+            command_line=_command_line(cli),
         )
-        code = command(session)
+        return function(context)
+
+    run_without_outputs(cli, as_json, run_with_context)
+
+
+def run_without_outputs(
+    cli: typer.Context, as_json: bool, function: Callable[[Screen, Dependencies], ExitCode]
+) -> None:
+    """Run a function that needs no deployed stack, and exit with its code."""
+    screen = Screen(as_json=as_json)
+    try:
+        code = function(screen, dependencies_of(cli))
     except OperationError as error:
         screen.error(error)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        stopped = StoppedError("stopped", hint="Nothing was begun but what is said above. Look at `status`.")
+        stopped = StoppedError("stopped", hint="Only the steps shown above were started. Check `status`.")
         screen.error(stopped)
         raise typer.Exit(stopped.exit_code) from error
     raise typer.Exit(code)
 
 
-def run_without_outputs(
-    context: typer.Context, as_json: bool, command: Callable[[Screen, Surroundings], ExitCode]
-) -> None:
-    """Run a command that needs no stack which is up, and end with its exit code."""
-    screen = Screen(as_json=as_json)
-    try:
-        code = command(screen, surroundings(context))
-    except OperationError as error:
-        screen.error(error)
-        raise typer.Exit(error.exit_code) from error
-    raise typer.Exit(code)
-
-
-def surroundings(context: typer.Context) -> Surroundings:
-    """Return what a command stands in: a test's, or the real ones."""
-    return context.obj if isinstance(context.obj, Surroundings) else _real_surroundings()
-
-
-def _real_surroundings() -> Surroundings:
+def dependencies_of(cli: typer.Context) -> Dependencies:
+    """Return the dependencies in the Typer context, or the real ones."""
+    if isinstance(cli.obj, Dependencies):
+        return cli.obj
     from operations.aws.move_api import moves_to
     from operations.aws.read_api import read_api_factory
     from operations.aws.region_api import connect_to
     from operations.stack.deployment import load_outputs
 
-    return Surroundings(
+    return Dependencies(
         load_outputs=load_outputs,
         connect_to=connect_to,
         moves_to=moves_to,
@@ -171,33 +191,35 @@ def _real_surroundings() -> Surroundings:
 
 
 def _check_confirmation(given: str | None, global_cluster_id: str) -> None:
-    """Refuse an id that is not this stack's before anything is called: the wrong outputs, or a slip of the hand."""
+    """Refuse another stack's id before anything is called."""
     if given is not None and given != global_cluster_id:
         raise UsageProblemError(
             f"--confirm: {given!r} is not the global cluster of these outputs",
-            hint=f"It is {global_cluster_id}. If you meant another one, give its outputs.",
+            hint=f"It is {global_cluster_id}. For another cluster, give its outputs.",
         )
 
 
-def _confirm(around: Surroundings, command_line: str, global_cluster_id: str, given: str | None, question: str) -> None:
-    """Return when the id was given, or is typed now.
+def _confirm(
+    dependencies: Dependencies, command_line: str, global_cluster_id: str, given: str | None, question: str
+) -> None:
+    """Return if the id was given, or is typed now.
 
     Raises:
-        OperationRefusedError: it was neither.
+        RefusedError: it was neither.
     """
     if given == global_cluster_id:
         return
     hint = f"Read the plan above, then run: {command_line} --confirm {global_cluster_id}"
-    if not around.is_interactive():
-        raise OperationRefusedError("this changes something, and was not confirmed: nothing was changed", hint=hint)
-    # Not typer.confirm: it writes a blank to stdout, where only the result belongs.
+    if not dependencies.is_interactive():
+        raise OperationRefusedError("not confirmed: nothing was changed", hint=hint)
+    # Not typer.confirm, which writes a blank to stdout.
     typer.echo(f"{question} Type the global cluster's id to confirm: ", nl=False, err=True)
     if sys.stdin.readline().strip() != global_cluster_id:
         raise OperationRefusedError("not confirmed: nothing was changed", hint=hint)
 
 
-def _command_line(context: typer.Context) -> str:
-    return shlex.join(["python", "-m", "operations", *context.meta.get(_ARGUMENTS, ())])
+def _command_line(cli: typer.Context) -> str:
+    return shlex.join(["python", "-m", "operations", *cli.meta.get(_ARGUMENTS, ())])
 
 
 def checked_reason(reason: str) -> str:
@@ -208,9 +230,10 @@ def checked_reason(reason: str) -> str:
     """
     text = " ".join(reason.split())
     if not text:
-        raise UsageProblemError("--reason: is empty", hint="Say why, for whoever reads the audit trail.")
-    if len(text) > REASON_LENGTH:
+        raise UsageProblemError("--reason: is empty", hint="State the reason for the audit trail.")
+    if len(text) > MAX_REASON_LENGTH:
         raise UsageProblemError(
-            f"--reason: has {len(text)} characters, more than {REASON_LENGTH}", hint="Say it shorter, or name a ticket."
+            f"--reason: {len(text)} characters are more than the allowed {MAX_REASON_LENGTH}",
+            hint="Shorten it, or name a ticket.",
         )
     return text

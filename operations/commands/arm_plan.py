@@ -1,8 +1,7 @@
-"""Disarm and arm: what would be written where, decided from what was read.
+"""Rules of `arm` and `disarm`: what is written in which region.
 
-Owns the plan and what its end is worth. Does no I/O (`commands.py` does). Invariants: the standby's table comes first,
-for its controller is the one that acts; without it nothing is written; an item is only ever replaced by one that
-carries the next version, over exactly what was read.
+Invariant: the standby's table comes first, because its controller acts; if it is unreachable, nothing is written.
+An item is replaced only by its next version, and only if it is still the item that was read.
 """
 
 from collections.abc import Sequence
@@ -17,8 +16,7 @@ from operations.aws.table_items import (
     OperatorReason,
     ParsedItem,
     audit_entry,
-    describe_switch,
-    end_text,
+    changed_at,
     is_armed,
     switch_item,
 )
@@ -29,7 +27,7 @@ from operations.support.times import utc_text
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRequest:
-    """What a person wants, and who it is."""
+    """The operator's request."""
 
     armed: bool
     reason: str
@@ -40,13 +38,13 @@ class ArmRequest:
 
     @property
     def verb(self) -> str:
-        """The command's word."""
+        """The name of the command."""
         return "arm" if self.armed else "disarm"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchState:
-    """What one region's table says, or why it could not be read."""
+    """One region's switch and controller state, or why they could not be read."""
 
     region: DeployedRegion
     switch: ParsedItem[Switch] | None = None
@@ -55,8 +53,8 @@ class SwitchState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """What happens in one region; without a change it is as wanted already."""
+class ArmStep:
+    """The change in one region; None if the switch is already as requested."""
 
     region: DeployedRegion
     before: str
@@ -66,121 +64,137 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchPlan:
-    """All steps in their order, the regions that can't be told, and what a person should know before."""
+    """All steps in order, the unreachable regions, and remarks for the operator."""
 
-    order: ArmRequest
-    seats: Roles
-    steps: tuple[Step, ...]
-    unreached: tuple[SwitchState, ...]
+    request: ArmRequest
+    roles: Roles
+    steps: tuple[ArmStep, ...]
+    unreachable: tuple[SwitchState, ...]
     remarks: tuple[str, ...]
 
     @property
     def changes_something(self) -> bool:
-        """Whether there is anything to write."""
+        """Whether any step writes."""
         return any(step.change for step in self.steps)
 
     @property
-    def standby_is_unreached(self) -> bool:
-        """Whether the region that would act can't be told: then nothing is worth writing."""
-        return any(reading.region == self.seats.standby for reading in self.unreached) or not self.steps
+    def standby_is_unreachable(self) -> bool:
+        """Whether the region whose controller acts can't be written."""
+        return any(state.region == self.roles.standby for state in self.unreachable) or not self.steps
 
 
 def plan_switch(
-    deployment: StackDeployment, order: ArmRequest, readings: Sequence[SwitchState], seats: Roles
+    deployment: StackDeployment, request: ArmRequest, states: Sequence[SwitchState], roles: Roles
 ) -> SwitchPlan:
-    """Return what would be done, from one reading of each region that is to be told."""
-    in_order = sorted(readings, key=lambda reading: reading.region != seats.standby)
-    steps = tuple(_step(deployment, order, reading) for reading in in_order if reading.failure is None)
-    unreached = tuple(reading for reading in in_order if reading.failure is not None)
+    """Return the plan for the regions in `states`."""
+    ordered = sorted(states, key=lambda state: state.region != roles.standby)
     return SwitchPlan(
-        order=order,
-        seats=seats,
-        steps=steps,
-        unreached=unreached,
-        remarks=(*_remarks_on_seats(order, seats, readings), *_remarks_on_state(order, readings)),
+        request=request,
+        roles=roles,
+        steps=tuple(_step(deployment, request, state) for state in ordered if state.failure is None),
+        unreachable=tuple(state for state in ordered if state.failure is not None),
+        remarks=(*_role_remarks(request, roles, states), *_state_remarks(request, states)),
     )
 
 
-def exit_code(plan: SwitchPlan, notified: Sequence[DeployedRegion]) -> ExitCode:
-    """Return 0 only when the region that acts was told, and every other that was asked for."""
-    everybody = not plan.unreached and all(step.region in notified for step in plan.steps)
-    return ExitCode.DONE if everybody and plan.seats.standby in notified else ExitCode.PARTLY
+def exit_code(plan: SwitchPlan, written: Sequence[DeployedRegion]) -> ExitCode:
+    """Return 0 if the standby and every other requested region is as requested, else 5."""
+    complete = not plan.unreachable and all(step.region in written for step in plan.steps)
+    return ExitCode.DONE if complete and plan.roles.standby in written else ExitCode.PARTLY
 
 
-def _step(deployment: StackDeployment, order: ArmRequest, reading: SwitchState) -> Step:
-    switch = reading.switch or ParsedItem(raw=None)
-    before = describe_switch(switch, order.at)
-    if _is_as_wanted(switch, order):
-        return Step(region=reading.region, before=before, after=before, change=None)
+def describe(switch: ParsedItem[Switch], now: datetime) -> str:
+    """Return the switch as text: armed or disarmed, until when, by whom and why."""
+    if switch.problem is not None:
+        return f"unreadable ({switch.problem}): the controller holds"
+    value = switch.value
+    if value is None:
+        return "armed (never switched, or a window ended)"
+    at = changed_at(switch.raw)
+    origin = (
+        f"by {value.by or 'unknown'}{'' if at is None else f' at {utc_text(at)}'}: {value.reason or 'no reason given'}"
+    )
+    if value.armed:
+        return f"armed {origin}"
+    if is_armed(value, now):
+        return f"armed: the window ended {_end(value.expires_at)}; disarmed {origin}"
+    return f"disarmed {_end(value.expires_at)} {origin}"
+
+
+def _step(deployment: StackDeployment, request: ArmRequest, state: SwitchState) -> ArmStep:
+    switch = state.switch or ParsedItem(raw=None)
+    before = describe(switch, request.at)
+    if _is_as_requested(switch, request):
+        return ArmStep(region=state.region, before=before, after=before, change=None)
     audit_key, trace = audit_entry(
-        OperatorReason.ARM if order.armed else OperatorReason.DISARM,
+        OperatorReason.ARM if request.armed else OperatorReason.DISARM,
         global_cluster_id=deployment.global_cluster_id,
-        region=reading.region.name,
-        at=order.at,
-        change_id=order.change_id,
+        region=state.region.name,
+        at=request.at,
+        change_id=request.change_id,
         evidence={
-            "by": order.by,
-            "why": order.reason,
-            "until": None if order.expires_at is None else order.expires_at.isoformat(),
+            "by": request.by,
+            "why": request.reason,
+            "until": None if request.expires_at is None else request.expires_at.isoformat(),
             "before": before,
         },
     )
     attributes = switch_item(
-        armed=order.armed,
-        reason=order.reason,
-        by=order.by,
-        at=order.at,
-        change_id=order.change_id,
-        expires_at=order.expires_at,
+        armed=request.armed,
+        reason=request.reason,
+        by=request.by,
+        at=request.at,
+        change_id=request.change_id,
+        expires_at=request.expires_at,
         over=switch.raw,
     )
     change = TableWrite(key=SWITCH, attributes=attributes, over=switch.raw, audit_key=audit_key, audit_item=trace)
-    return Step(region=reading.region, before=before, after=_wanted(order), change=change)
+    end = "armed" if request.armed else f"disarmed {_end(request.expires_at)}"
+    return ArmStep(region=state.region, before=before, after=f"{end} by {request.by}: {request.reason}", change=change)
 
 
-def _is_as_wanted(switch: ParsedItem[Switch], order: ArmRequest) -> bool:
+def _is_as_requested(switch: ParsedItem[Switch], request: ArmRequest) -> bool:
     if switch.problem is not None:
         return False
-    armed = is_armed(switch.value, order.at)
-    if armed or order.armed:
-        return armed == order.armed
+    armed = is_armed(switch.value, request.at)
+    if armed or request.armed:
+        return armed == request.armed
     expires_at = None if switch.value is None else switch.value.expires_at
-    return expires_at == order.expires_at
+    return expires_at == request.expires_at
 
 
-def _wanted(order: ArmRequest) -> str:
-    state = "armed" if order.armed else f"disarmed {end_text(order.expires_at)}"
-    return f"{state} by {order.by}: {order.reason}"
+def _end(expires_at: datetime | None) -> str:
+    return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
 
 
-def _remarks_on_seats(order: ArmRequest, seats: Roles, readings: Sequence[SwitchState]) -> list[str]:
+def _role_remarks(request: ArmRequest, roles: Roles, states: Sequence[SwitchState]) -> list[str]:
     remarks = []
-    standby = seats.standby
-    asked = [reading.region for reading in readings]
-    if seats.operation is not None:
-        remarks.append(f"RDS shows an operation ({seats.operation}): the roles are about to change.")
+    standby = roles.standby
+    if roles.operation is not None:
+        remarks.append(f"RDS shows an operation ({roles.operation}): the roles are about to change.")
     if standby is None:
-        remarks.append(f"Which region is the standby is {seats.source}: nobody knows whose controller would act.")
-    elif standby not in asked:
+        remarks.append(f"The standby region is {roles.source}, so it is unknown whose controller would act.")
+    elif standby not in [state.region for state in states]:
         remarks.append(
-            f"The controller that would act is the one in {standby.name}, the standby: it is not told. "
-            f"Add it: `{order.verb}` with --region {standby.name}, or without --region."
+            f"The controller in {standby.name}, the standby, is the one that would act, and its switch is not changed. "
+            f"Add it: `{request.verb}` with --region {standby.name}, or without --region."
         )
     return remarks
 
 
-def _remarks_on_state(order: ArmRequest, readings: Sequence[SwitchState]) -> list[str]:
+def _state_remarks(request: ArmRequest, states: Sequence[SwitchState]) -> list[str]:
     remarks = []
-    for reading in readings:
-        state, region = reading.state, reading.region.name
+    for each in states:
+        state, region = each.state, each.region.name
         if state is None:
             continue
         if state.attempt is not None:
             started = utc_text(state.attempt.started_at)
-            remarks.append(f"A failover to {region} was called at {started}: the switch does not stop it any more.")
-        elif order.armed and state.dead_since is not None:
+            remarks.append(f"A failover to {region} was started at {started}: the switch does not stop it any more.")
+        elif request.armed and state.dead_since is not None:
             since = utc_text(state.dead_since)
             remarks.append(
-                f"In {region} the writer counts as dead since {since}: armed, it may fail over within cycles."
+                f"For the controller in {region} the writer is unreachable since {since}: "
+                "once armed, it may fail over within cycles."
             )
     return remarks

@@ -1,8 +1,4 @@
-"""A drill's steps in the audit trail, and how far the last one came. Pure.
-
-Owns the entries' form and their reading. Does no I/O. Invariant: what a drill has done is known from the trail and from
-RDS alone: whoever resumes one needs nothing of the machine that began it.
-"""
+"""Entries of a drill in the audit trail; the trail and RDS are enough to resume a drill on any machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,39 +7,39 @@ from enum import StrEnum
 from operations.aws.table_items import AuditEntry, OperatorReason
 
 
-class Step(StrEnum):
-    """How far a drill has come."""
+class DrillStep(StrEnum):
+    """Progress of a drill."""
 
     BEGUN = "begun"
-    AWAY = "away"
-    """The switchover there was done, and verified."""
+    VERIFIED = "away"
+    """The switchover to the other region is complete and verified."""
     ENDED = "ended"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drill:
-    """The newest drill that the trail knows."""
+class DrillRecord:
+    """The newest drill in the audit trail, and its last recorded step."""
 
     id: str
-    home: str
-    away: str
-    step: Step
+    origin: str
+    target: str
+    step: DrillStep
     at: str
 
     @property
     def is_open(self) -> bool:
-        """Whether it was begun and has not ended."""
-        return self.step is not Step.ENDED
+        """Whether it has not ended."""
+        return self.step is not DrillStep.ENDED
 
 
-def evidence_of(drill_id: str, step: Step, *, home: str, away: str, reason: str) -> dict[str, object]:
-    """Return what an entry of a drill says."""
-    return {"drill": drill_id, "step": str(step), "home": home, "away": away, "why": reason}
+def drill_evidence(drill_id: str, step: DrillStep, *, origin: str, target: str, reason: str) -> dict[str, object]:
+    """Return the evidence of a drill's entry."""
+    return {"drill": drill_id, "step": str(step), "home": origin, "away": target, "why": reason}
 
 
-def newest_drill(entries: Iterable[AuditEntry]) -> Drill | None:
-    """Return the drill of the newest entry that is one's, at its last step; entries of both regions, in any order."""
-    order = list(Step)
+def newest_drill(entries: Iterable[AuditEntry]) -> DrillRecord | None:
+    """Return the newest drill in the entries of both regions, which may be in any order."""
+    order = list(DrillStep)
     steps = [
         (entry, step)
         for entry in entries
@@ -51,18 +47,17 @@ def newest_drill(entries: Iterable[AuditEntry]) -> Drill | None:
     ]
     if not steps:
         return None
-    # Two steps may carry the same moment.
+    # Two steps may have the same timestamp.
     newest, step = max(steps, key=lambda found: (found[0].at, order.index(found[1])))
-    notified = newest.evidence
-    return Drill(
-        id=str(notified.get("drill")),
-        home=str(notified.get("home")),
-        away=str(notified.get("away")),
+    return DrillRecord(
+        id=str(newest.evidence.get("drill")),
+        origin=str(newest.evidence.get("home")),
+        target=str(newest.evidence.get("away")),
         step=step,
         at=newest.at,
     )
 
 
-def _step(entry: AuditEntry) -> Step | None:
+def _step(entry: AuditEntry) -> DrillStep | None:
     text = str(entry.evidence.get("step"))
-    return Step(text) if text in list(Step) else None
+    return DrillStep(text) if text in list(DrillStep) else None

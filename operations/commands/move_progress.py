@@ -1,8 +1,6 @@
-"""Following a move to its end: RDS's operation, the roles, the first heartbeat on the new writer, the name of the writer.
+"""Progress of a switchover or failover: roles in RDS, first heartbeat on the new writer, DNS, replication.
 
-Owns what counts as arrived at each leg. Does not own the waiting (`journey.py`) or the call (`switchover.py`,
-`failover.py`). Invariant: everything is read in the target's region, which outlives an outage; the other region is
-asked only where its word decides.
+Everything is read in the target's region, which survives an outage of the other one.
 """
 
 from collections.abc import Mapping
@@ -10,108 +8,107 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from operations.aws.move_ports import ProbeTarget
-from operations.commands.session import Session
+from operations.commands.context import CommandContext
 from operations.commands.status_environment import read_dns
 from operations.commands.waiting import PollResult, Waiter
 from operations.stack.deployment import DeployedRegion
 from operations.stack.resources import read_resources
 from operations.support.errors import AwsError, FailedError, OperationError
 
-UNSEEN_SECONDS = 120.0
-"""For so long RDS may show neither an operation nor the new roles before the move counts as given up: an operation, or
-its end, is seen later in one region than in the other."""
-PROMOTED, WRITES, NAME, FOLLOWS = "promotion", "first heartbeat", "DNS", "replication back"
-HOME = "primary"
-"""The configured region whose cluster the writer's name leads to at rest (components/failover_dns.py)."""
+NO_OPERATION_SECONDS = 120.0
+"""How long RDS may show neither an operation nor the new roles before the move counts as failed.
+
+The two regions show the start and the end of an operation at different times."""
 
 
 @dataclass(kw_only=True)
 class MoveProgress:
-    """One move that was accepted, or is found under way."""
+    """Progress of one move that AWS has accepted."""
 
-    session: Session
+    context: CommandContext
     target: DeployedRegion
-    journey: Waiter
+    waiter: Waiter
     started_at: datetime
-    """When the call was made, or the move was found."""
-    _unseen_since: float | None = field(default=None)
+    """Time of the call, or when the running operation was found."""
+    _no_operation_since: float | None = field(default=None)
     _environment: Mapping[str, str] | None = field(default=None)
 
     def wait_for_promotion(self) -> None:
-        """Wait until RDS has ended the operation and names the target the writer.
+        """Wait until RDS has ended the operation and names the target as the writer.
 
         Raises:
             FailedError: RDS shows no operation any more, and another cluster is the writer.
         """
-        self.journey.wait(PROMOTED, self._promotion)
+        self.waiter.wait("promotion", self._poll_promotion)
 
-    def until_it_writes(self) -> None:
+    def wait_for_first_write(self) -> None:
         """Wait until the target's health_check has committed a heartbeat there."""
-        self.journey.wait(WRITES, self._heartbeat)
+        self.waiter.wait("first heartbeat", self._poll_heartbeat)
 
     def wait_for_dns(self) -> None:
-        """Wait until the metric that `writer.<zone>` follows says so, and the name leads there in the target's VPC."""
-        self.journey.wait(NAME, self._name)
+        """Wait until `writer.<zone>` and the metric that controls it name the target."""
+        self.waiter.wait("DNS", self._poll_dns)
 
-    def until_the_other_follows(self) -> None:
-        """Wait until RDS says that the former writer replicates from the new one."""
-        self.journey.wait(FOLLOWS, self._replication)
+    def wait_for_replication(self) -> None:
+        """Wait until RDS reports that the former writer replicates from the new one."""
+        self.waiter.wait("replication back", self._poll_replication)
 
-    def _promotion(self) -> PollResult:
-        world = self.session.moves(self.target).read_global()
+    def _poll_promotion(self) -> PollResult:
+        info = self.context.move_api(self.target).read_global()
         region = self.target.name
-        if world.operation is not None:
-            self._unseen_since = None
-            return PollResult(done=False, words=f"{region}: RDS says {world.operation.status}")
-        if world.writer_arn == self.target.cluster_arn:
-            return PollResult(done=True, words=f"{region}: RDS names it the writer")
-        now = self.session.stopwatch()
-        self._unseen_since = now if self._unseen_since is None else self._unseen_since
-        if now - self._unseen_since >= UNSEEN_SECONDS:
+        if info.operation is not None:
+            self._no_operation_since = None
+            return PollResult(done=False, text=f"{region}: RDS reports {info.operation.status}")
+        if info.writer_arn == self.target.cluster_arn:
+            return PollResult(done=True, text=f"{region}: RDS names it as the writer")
+        now = self.context.stopwatch()
+        self._no_operation_since = now if self._no_operation_since is None else self._no_operation_since
+        if now - self._no_operation_since >= NO_OPERATION_SECONDS:
             raise FailedError(
-                f"RDS shows no operation any more, and {world.writer_arn or 'no single cluster'} is the writer",
-                hint=f"The events of the clusters say why: aws rds describe-events --source-type db-cluster --region {region}. "
-                "Look at `status`, then decide anew.",
+                f"RDS shows no operation any more, and {info.writer_arn or 'no single cluster'} is the writer",
+                hint="The cluster events give the reason: "
+                f"aws rds describe-events --source-type db-cluster --region {region}. Then check `status` and decide again.",
             )
-        return PollResult(done=False, words=f"{region}: RDS shows no operation and no change of roles yet")
+        return PollResult(done=False, text=f"{region}: RDS shows no operation and no change of roles yet")
 
-    def _heartbeat(self) -> PollResult:
+    def _poll_heartbeat(self) -> PollResult:
         if self._environment is None:
-            self._environment = self.session.connect(self.target).read_policy()
-        probe = self.session.moves(self.target).probe(ProbeTarget.own(self.target, self._environment))
+            self._environment = self.context.connect(self.target).read_policy()
+        probe = self.context.move_api(self.target).probe(ProbeTarget.own(self.target, self._environment))
         if probe.takes_writes:
-            return PollResult(done=True, words=f"{self.target.name}: takes writes, heartbeat {probe.heartbeat}")
-        why = probe.problem or ("read-only" if probe.read_only else "no heartbeat yet")
-        return PollResult(done=False, words=f"{self.target.name}: does not take writes yet: {why}")
+            return PollResult(done=True, text=f"{self.target.name}: accepts writes, heartbeat {probe.heartbeat}")
+        reason = probe.problem or ("read-only" if probe.read_only else "no heartbeat yet")
+        return PollResult(done=False, text=f"{self.target.name}: does not accept writes yet: {reason}")
 
-    def _name(self) -> PollResult:
+    def _poll_dns(self) -> PollResult:
         region = self.target.name
-        if self.session.moves(self.target).writer_role(self.started_at) != 1:
-            return PollResult(done=False, words=f"DNS: {region} does not report itself as the writer yet")
-        if self.target.label == HOME:
-            other = self.session.deployment.other(self.target)
+        if self.context.move_api(self.target).writer_role(self.started_at) != 1:
+            return PollResult(done=False, text=f"DNS: {region} does not report itself as the writer yet")
+        # The record answers with the primary region by default: the secondary's metric must clear first.
+        if self.target.label == "primary":
+            other = self.context.deployment.other(self.target)
             try:
-                theirs = self.session.moves(other).writer_role(self.started_at)
+                role = self.context.move_api(other).writer_role(self.started_at)
             except AwsError:
-                theirs = None  # silent: then home's own word decides
-            if theirs == 1:
-                return PollResult(done=False, words=f"DNS: {other.name} still reports itself as the writer this minute")
-        leads = self._leads_to()
-        if leads not in (None, region):
+                role = None  # unreachable: the primary region's metric alone decides
+            if role == 1:
+                return PollResult(done=False, text=f"DNS: {other.name} still reports itself as the writer this minute")
+        resolved = self._resolved_region()
+        if resolved not in (None, region):
             return PollResult(
-                done=False, words=f"DNS: {region} reports itself as the writer; the name still leads to {leads}"
+                done=False, text=f"DNS: {region} reports itself as the writer; the name still resolves to {resolved}"
             )
-        return PollResult(done=True, words=f"DNS: the writer's name follows to {region}, and clients within its TTL")
+        return PollResult(done=True, text=f"DNS: the writer's name resolves to {region}; clients follow within its TTL")
 
-    def _leads_to(self) -> str | None:
-        """Return the region that the writer's name leads to in the target's VPC; None when nobody says: the metric decides then."""
+    def _resolved_region(self) -> str | None:
+        """Return the region that the writer's name resolves to in the target's VPC; None if unknown."""
         try:
-            resources = read_resources(self.session.outputs)
-            return read_dns(resources, resources.in_region(self.target.name), self.session.read_api_for).region
+            resources = read_resources(self.context.outputs)
+            return read_dns(resources, resources.in_region(self.target.name), self.context.read_api_for).region
         except OperationError:
             return None
 
-    def _replication(self) -> PollResult:
-        other = self.session.deployment.other(self.target)
-        state = self.session.moves(self.target).read_global().synchronization.get(other.cluster_arn, "unknown")
-        return PollResult(done=state == "connected", words=f"{other.name}: as a standby it is {state}")
+    def _poll_replication(self) -> PollResult:
+        other = self.context.deployment.other(self.target)
+        status = self.context.move_api(self.target).read_global().synchronization.get(other.cluster_arn, "unknown")
+        return PollResult(done=status == "connected", text=f"{other.name}: synchronization status {status}")

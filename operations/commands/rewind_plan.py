@@ -1,7 +1,7 @@
-"""What a rewind is: the copy's name, tags and settings, what forbids it, what must hold of it. Pure.
+"""Rules of `rewind`: the copy's name, tags and settings, the obstacles, and the checks of a finished copy.
 
-Owns these rules. Does no I/O (`rewind.py` does). Invariant: the same cluster and second always give the same name, so
-that a rewind which was interrupted is found again; and a copy is known by its tags, never by its name alone.
+Invariant: a cluster and a second always give the same name, which makes an interrupted rewind resumable. A copy is
+identified by its tags, never by its name alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _KEPT = ("DBSubnetGroupName", "DBClusterParameterGroupName", "KmsKeyId", "Enable
 
 
 def copy_id(source_id: str, at: datetime) -> str:
-    """Return the name of the copy of a cluster as of a second; its instance adds two characters."""
+    """Return the name of the copy of a cluster as of a second; the instance name is two characters longer."""
     ending = f"-rewind-{at.astimezone(UTC):%Y%m%d-%H%M%S}"
     return source_id[: LONGEST_IDENTIFIER - 2 - len(ending)].rstrip("-") + ending
 
@@ -30,24 +30,23 @@ def instance_id(copy: str) -> str:
 
 
 def copy_tags(source: ClusterInfo, copy: str, at: datetime) -> dict[str, str]:
-    """Return the source's tags, and those that mark a copy as one; AWS's own can't be set."""
-    own = {key: value for key, value in source.tags.items() if not key.startswith("aws:")}
+    """Return the source's tags and those that mark a copy; tags with the prefix `aws:` can't be set."""
+    inherited = {key: value for key, value in source.tags.items() if not key.startswith("aws:")}
     marks = {REWIND_OF: source.identifier, REWIND_TO: utc_text(at), "ManagedBy": MANAGED_BY, "Name": copy}
-    return {**own, **marks}
+    return {**inherited, **marks}
 
 
 def cluster_settings(source: ClusterInfo, copy: str, at: datetime) -> dict[str, object]:
-    """Return what the copy is restored with: as the source in network, encryption, parameters, log-in, protection."""
-    return {**source.settings, "Tags": as_tag_list(copy_tags(source, copy, at))}
+    """Return the parameters of the restore: network, encryption, parameter group, login and protection of the source."""
+    return {**source.settings, "Tags": _tag_list(copy_tags(source, copy, at))}
 
 
 def instance_settings(writer: Instance, source: ClusterInfo, copy: str, at: datetime) -> dict[str, object]:
-    """Return what the copy's instance is created with: as the source's writer."""
-    return {**writer.settings, "Tags": as_tag_list(copy_tags(source, copy, at))}
+    """Return the parameters of the copy's instance: those of the source's writer."""
+    return {**writer.settings, "Tags": _tag_list(copy_tags(source, copy, at))}
 
 
-def as_tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags in RDS's form."""
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
@@ -56,47 +55,46 @@ def is_copy_of(cluster: ClusterInfo, source_id: str, at: datetime) -> bool:
     return cluster.tags.get(REWIND_OF) == source_id and cluster.tags.get(REWIND_TO) == utc_text(at)
 
 
-def obstacles_of(source: ClusterInfo, world: GlobalClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
-    """Return what forbids to restore `source` as of `at`."""
-    if world.operation is not None:
+def obstacles_of(source: ClusterInfo, info: GlobalClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
+    """Yield what forbids a restore of `source` as of `at`."""
+    if info.operation is not None:
         yield Obstacle(
-            what=f"a {world.operation.label} is under way: {world.operation.status}", hint="Wait until it has ended."
+            problem=f"a {info.operation.label} is under way: {info.operation.status}", hint="Wait until it has ended."
         )
     if source.status != AVAILABLE:
-        yield Obstacle(what=f"{source.identifier} is {source.status}", hint="Wait until it is available.")
+        yield Obstacle(problem=f"{source.identifier} is {source.status}", hint="Wait until it is available.")
     earliest, latest = source.earliest_restorable, source.latest_restorable
     if earliest is None or latest is None:
         yield Obstacle(
-            what=f"RDS does not say from when to when {source.identifier} can be restored",
-            hint="Are its backups on? A new cluster has none in its first minutes.",
+            problem=f"RDS reports no restorable range for {source.identifier}",
+            hint="Check that its backups are on. A new cluster has none in its first minutes.",
         )
     elif not earliest <= at <= latest:
-        soon = at > latest and at <= now
         yield Obstacle(
-            what=f"{utc_text(at)} can't be restored: the earliest is {utc_text(earliest)}, the latest {utc_text(latest)}",
-            hint="The latest moves on with the backups: run it again in some minutes."
-            if soon
-            else "Give a second between the two.",
+            problem=f"{utc_text(at)} can't be restored: the earliest is {utc_text(earliest)}, the latest {utc_text(latest)}",
+            hint="The latest advances with the backups: run the command again in a few minutes."
+            if latest < at <= now
+            else "Give a time between the two.",
         )
 
 
 def backtrack_obstacles(source: ClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
-    """Return what forbids to backtrack `source` to `at`; that it is in a global database AWS says itself."""
+    """Yield what forbids a backtrack of `source` to `at`; AWS itself refuses it in a global database."""
     window = timedelta(seconds=source.backtrack_window_seconds)
     if not window:
         yield Obstacle(
-            what=f"{source.identifier} has no backtrack window: AWS supports none in a global database",
+            problem=f"{source.identifier} has no backtrack window: AWS supports none in a global database",
             hint="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
         )
     elif not now - window <= at <= now:
         yield Obstacle(
-            what=f"{utc_text(at)} is out of reach: the earliest is {utc_text(now - window)}, the latest {utc_text(now)}",
-            hint="Give a second between the two.",
+            problem=f"{utc_text(at)} can't be reached: the earliest is {utc_text(now - window)}, the latest {utc_text(now)}",
+            hint="Give a time between the two.",
         )
 
 
 def flaws_of(copy: ClusterInfo, source: ClusterInfo, instances: list[Instance]) -> Iterator[str]:
-    """Return what a finished copy lacks."""
+    """Yield how a finished copy differs from its source."""
     if copy.status != AVAILABLE:
         yield f"it is {copy.status}"
     if copy.engine_version != source.engine_version:
@@ -106,9 +104,9 @@ def flaws_of(copy: ClusterInfo, source: ClusterInfo, instances: list[Instance]) 
     for name in _KEPT:
         if copy.settings.get(name) != source.settings.get(name):
             yield f"{name} is {copy.settings.get(name)}, not {source.settings.get(name)}"
-    groups = [sorted(map(str, _list(each.settings.get("VpcSecurityGroupIds")))) for each in (copy, source)]
-    if groups[0] != groups[1]:
-        yield f"its security groups are {groups[0]}, not {groups[1]}"
+    copied, original = (sorted(map(str, _list(each.settings.get("VpcSecurityGroupIds")))) for each in (copy, source))
+    if copied != original:
+        yield f"its security groups are {copied}, not {original}"
     if not any(instance.status == AVAILABLE for instance in instances):
         yield "none of its instances is available"
 

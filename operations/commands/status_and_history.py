@@ -1,8 +1,4 @@
-"""The commands that only look: status and history.
-
-Owns what is read and in which order. Does not own the view (`status.py`). Invariant: writes nothing; one part that
-can't be read never hides the others.
-"""
+"""The commands `status` and `history`. They write nothing; a part that can't be read never hides the others."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,9 +18,9 @@ from operations.aws.table_items import (
     parse_state,
     parse_switch,
 )
-from operations.commands.session import Session
+from operations.commands.context import CommandContext
 from operations.commands.status_environment import RegionStatus, read_alarms, read_dns, read_lag
-from operations.commands.status_view import RegionView, exit_code, status_json, status_lines
+from operations.commands.status_view import RegionView, exit_code, status_lines, view_json
 from operations.stack.deployment import DeployedRegion
 from operations.stack.resources import StackResources, read_resources
 from operations.support.deadlines import call_concurrently
@@ -34,153 +30,148 @@ from operations.support.times import utc_text
 NOTICES_SHOWN = 5
 NOTICES = "Last notices"
 
-_HEADINGS = ("At", "Reason", "Action", "What")
+_HEADINGS = ("At", "Reason", "Action", "Details")
 
 
-def show_status(session: Session, region: str | None) -> ExitCode:
-    """Show one region: the named one, else the standby, else, if that is silent, the writer's."""
-    sight = _sight(session, region)
-    title, lines = _view(session, sight)
-    session.screen.labelled(status_json(session.deployment, sight), title, lines)
-    if sight.entries:
-        session.screen.table(NOTICES, _HEADINGS, _rows(sight.entries))
-    return exit_code(sight)
+def show_status(context: CommandContext, region: str | None) -> ExitCode:
+    """Show one region: the named one, else the standby's, else, if that is unreachable, the writer's."""
+    view = _read_view(context, region)
+    title, lines = _title_and_lines(context, view)
+    context.screen.labelled(view_json(context.deployment, view), title, lines)
+    if view.entries:
+        context.screen.table(NOTICES, _HEADINGS, _rows(view.entries))
+    return exit_code(view)
 
 
-def watch_status(session: Session, region: str | None, every_seconds: float) -> ExitCode:
-    """Show one region again and again, until Ctrl-C; a look that fails is shown as such, and the next one is tried.
+def watch_status(context: CommandContext, region: str | None, every_seconds: float) -> ExitCode:
+    """Show one region repeatedly until Ctrl-C; errors are shown, and the next refresh tries again.
 
-    Without a named region it is the standby at each look: after a change of roles that is the other one.
+    Without a named region each refresh shows the present standby.
     """
-    with session.screen.live() as show:
+    with context.screen.live() as show:
         try:
             while True:
                 try:
-                    sight = _sight(session, region)
-                    title, lines = _view(session, sight)
-                    notices = _rows(sight.entries or ())
-                    show(status_json(session.deployment, sight), title, lines, NOTICES, _HEADINGS, notices)
+                    view = _read_view(context, region)
+                    title, lines = _title_and_lines(context, view)
+                    show(
+                        view_json(context.deployment, view), title, lines, NOTICES, _HEADINGS, _rows(view.entries or ())
+                    )
                 except AwsError as error:
-                    values = {"at": utc_text(session.now()), "error": error.message, "hint": error.hint}
-                    show(values, f"{utc_text(session.now())}: {error.message}", [("Hint", error.hint)], "", (), [])
-                session.sleep(every_seconds)
+                    at = utc_text(context.now())
+                    values = {"at": at, "error": error.message, "hint": error.hint}
+                    show(values, f"{at}: {error.message}", [("Hint", error.hint)], "", (), [])
+                context.sleep(every_seconds)
         except KeyboardInterrupt:
             return ExitCode.DONE
 
 
-def _view(session: Session, sight: RegionView) -> tuple[str, list[tuple[str, str]]]:
-    """Return the title and the lines that people see."""
-    title = f"{session.deployment.global_cluster_id}, seen from {sight.region.name} at {sight.at:%Y-%m-%d %H:%M:%S} UTC"
-    return title, status_lines(session.deployment, sight)
+def _title_and_lines(context: CommandContext, view: RegionView) -> tuple[str, list[tuple[str, str]]]:
+    title = f"{context.deployment.global_cluster_id}, seen from {view.region.name} at {view.at:%Y-%m-%d %H:%M:%S} UTC"
+    return title, status_lines(context.deployment, view)
 
 
-def show_history(session: Session, region_name: str | None, limit: int) -> ExitCode:
+def show_history(context: CommandContext, region_name: str | None, limit: int) -> ExitCode:
     """Show the audit trail of one region, newest first: the named one's, else the standby's, else the writer's."""
-    region, code = choose(session.deployment, session.connect, region_name), ExitCode.DONE
-    items = _trail(session, region, limit)
+    region, code = choose(context.deployment, context.connect, region_name), ExitCode.DONE
+    items = _read_history(context, region, limit)
     if isinstance(items, AwsError) and region_name is None:
-        other = session.deployment.other(region)
-        instead = _trail(session, other, limit)
+        other = context.deployment.other(region)
+        instead = _read_history(context, other, limit)
         if not isinstance(instead, OperationError):
-            session.screen.note(f"{_silent(region, items.message)}: this is the trail of {other.name}.")
+            context.screen.note(f"{_unreachable(region, items.message)}: showing the audit trail of {other.name}.")
             region, items, code = other, instead, ExitCode.PARTLY
     if isinstance(items, OperationError):
         raise items
     entries = [parse_audit_entry(item) for item in items]
     values = [entry.to_json() for entry in entries]
-    session.screen.rows(values, f"Audit trail of {region.name}, newest first", _HEADINGS, _rows(entries))
+    context.screen.rows(values, f"Audit trail of {region.name}, newest first", _HEADINGS, _rows(entries))
     return code
 
 
-def _trail(session: Session, region: DeployedRegion, limit: int) -> Sequence[Item] | OperationError:
-    (end,) = call_concurrently([partial(session.connect(region).read_history, limit)])
-    return end
+def _read_history(context: CommandContext, region: DeployedRegion, limit: int) -> Sequence[Item] | OperationError:
+    (result,) = call_concurrently([partial(context.connect(region).read_history, limit)])
+    return result
 
 
-def _silent(standby: DeployedRegion, why: str) -> str:
-    return f"{standby.name}, the standby, does not answer ({why})"
+def _unreachable(standby: DeployedRegion, reason: str) -> str:
+    return f"{standby.name}, the standby, does not answer ({reason})"
 
 
 def _rows(entries: Sequence[AuditEntry]) -> list[tuple[str, str, str, str]]:
-    return [(entry.at, entry.reason, entry.action, _what(entry)) for entry in entries]
+    return [(entry.at, entry.reason, entry.action, _details(entry)) for entry in entries]
 
 
-def _what(entry: AuditEntry) -> str:
+def _details(entry: AuditEntry) -> str:
     evidence = entry.evidence
     if entry.action == OPERATOR:
-        said = [f"by {evidence.get('by')}"]
-        said += [f"{name}: {evidence[name]}" for name in ("why", "until", "decision_id") if evidence.get(name)]
-        return "; ".join(said)
+        names = [name for name in ("why", "until", "decision_id") if evidence.get(name)]
+        return "; ".join([f"by {evidence.get('by')}", *(f"{name}: {evidence[name]}" for name in names)])
     return str(entry.line.get("next") or evidence.get("message") or entry.line.get("line") or "")
 
 
-def _sight(session: Session, region_name: str | None) -> RegionView:
-    """Look at the named region, else at the standby: after a failover that may be the lost one, and the writer's is shown."""
-    region = choose(session.deployment, session.connect, region_name)
-    sight = _look(session, region)
-    if region_name is not None or exit_code(sight) is not ExitCode.AWS:
-        return sight
-    other = _look(session, session.deployment.other(region))
+def _read_view(context: CommandContext, region_name: str | None) -> RegionView:
+    """Read the named region, else the standby's; if that is unreachable, as after a failover, the writer's."""
+    region = choose(context.deployment, context.connect, region_name)
+    view = _read_region(context, region)
+    if region_name is not None or exit_code(view) is not ExitCode.AWS:
+        return view
+    other = _read_region(context, context.deployment.other(region))
     if exit_code(other) is ExitCode.AWS:
-        return sight
-    return replace(other, failures={"standby": _silent(region, sight.failures["table"]), **other.failures})
+        return view
+    return replace(other, failures={"standby": _unreachable(region, view.failures["table"]), **other.failures})
 
 
-def _look(session: Session, region: DeployedRegion) -> RegionView:
-    """Read everything of one region side by side; what fails is named, and the rest is shown."""
-    api = session.connect(region)
-    calls: list[Callable[[], Any]] = [
-        partial(api.read_items, [STATE, SWITCH]),
-        api.read_roles,
-        api.read_policy,
-        partial(api.read_history, NOTICES_SHOWN),
-    ]
-    parts = ["table", "RDS", "mode", "history"]
-    resources = _surface(session)
-    here = None if isinstance(resources, OperationError) else resources.in_region(region.name)
-    if here is not None and not isinstance(resources, OperationError):
-        read_api_for = session.read_api_for
-        parts += ["lag", "DNS", "alarms"]
-        calls += [
-            partial(read_lag, here, read_api_for, session.now()),
-            partial(read_dns, resources, here, read_api_for),
-            partial(read_alarms, here, read_api_for),
-        ]
-    answers: dict[str, Any] = dict(zip(parts, call_concurrently(calls), strict=True))
-    failures = {name: answer.message for name, answer in answers.items() if isinstance(answer, OperationError)}
-    around = None
-    if isinstance(resources, OperationError):
-        failures["surroundings"] = resources.message
-    elif here is not None:
-        seen = {name: None if name in failures else answers[name] for name in ("lag", "DNS", "alarms")}
-        around = RegionStatus(resources=resources, here=here, lag=seen["lag"], dns=seen["DNS"], alarms=seen["alarms"])
-    items = None if "table" in failures else answers["table"]
+def _read_region(context: CommandContext, region: DeployedRegion) -> RegionView:
+    """Read all parts of one region in parallel; failed parts are named in `failures`."""
+    api, read_api_for = context.connect(region), context.read_api_for
+    calls: dict[str, Callable[[], Any]] = {
+        "table": partial(api.read_items, [STATE, SWITCH]),
+        "RDS": api.read_roles,
+        "mode": api.read_policy,
+        "history": partial(api.read_history, NOTICES_SHOWN),
+    }
+    failures: dict[str, str] = {}
+    resources: StackResources | None = None
+    try:
+        resources = read_resources(context.outputs)
+        here = resources.in_region(region.name)
+        calls["lag"] = partial(read_lag, here, read_api_for, context.now())
+        calls["DNS"] = partial(read_dns, resources, here, read_api_for)
+        calls["alarms"] = partial(read_alarms, here, read_api_for)
+    except OperationError as error:  # saved outputs may be older than this command
+        failures["outputs"] = error.message
+    answers: dict[str, Any] = dict(zip(calls, call_concurrently(list(calls.values())), strict=True))
+    failures |= {name: answer.message for name, answer in answers.items() if isinstance(answer, OperationError)}
+    results = {name: answer for name, answer in answers.items() if name not in failures}
+    status = None
+    if resources is not None:
+        status = RegionStatus(
+            resources=resources,
+            here=resources.in_region(region.name),
+            lag=results.get("lag"),
+            dns=results.get("DNS"),
+            alarms=results.get("alarms"),
+        )
+    items = results.get("table")
     state = None if items is None else parse_state(items[STATE])
-    answer = None
+    approval = None
     if state is not None and state.value is not None and state.value.pending is not None:
         key = approval_key(state.value.pending.id)
         (found,) = call_concurrently([partial(api.read_items, [key])])
         if isinstance(found, OperationError):
             failures["approval"] = found.message
         else:
-            answer = parse_approval(found[key])
+            approval = parse_approval(found[key])
     return RegionView(
         region=region,
-        at=session.now(),
+        at=context.now(),
         state=state,
-        answer=answer,
+        approval=approval,
         switch=None if items is None else parse_switch(items[SWITCH]),
-        seats=None if "RDS" in failures else roles_from_rds(session.deployment, answers["RDS"]),
-        policy=None if "mode" in failures else answers["mode"],
+        roles=None if "RDS" in failures else roles_from_rds(context.deployment, answers["RDS"]),
+        policy=results.get("mode"),
         entries=None if "history" in failures else [parse_audit_entry(item) for item in answers["history"]],
-        around=around,
+        status=status,
         failures=failures,
     )
-
-
-def _surface(session: Session) -> StackResources | OperationError:
-    """Return what the outputs show; saved ones may be older than this command, and what matters most is in the table."""
-    try:
-        return read_resources(session.outputs)
-    except OperationError as error:
-        return error

@@ -1,8 +1,4 @@
-"""What stands around one region's controller: the lag that AWS measures, where the writer's name leads, alarms that are on.
-
-Owns the reading of these, and their words. Does not own the controller's own view (`status.py`). Invariant: everything
-comes from the region that is looked at; what was not read is `None`, and its reason is kept by who asked.
-"""
+"""Replication lag, DNS answer and firing alarms of one region."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +16,15 @@ LAG_MINUTES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class LagMetric:
-    """The newest datapoint of AuroraGlobalDBReplicationLag, of one minute."""
+    """The newest datapoint of AuroraGlobalDBReplicationLag, over one minute."""
 
     at: datetime
     average_ms: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class DnsAnswer:
-    """What the writer's name leads to, as the VPC of a region resolves it."""
+class WriterNameAnswer:
+    """Answer to the writer's name inside a region's VPC."""
 
     addresses: tuple[str, ...]
     region: str | None
@@ -38,111 +34,102 @@ class DnsAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionStatus:
-    """What one look brought; a part that was not read is `None`."""
+    """Lag, DNS answer and alarms of one region; None where a part could not be read."""
 
     resources: StackResources
     here: RegionResources
     lag: Sequence[LagMetric] | None
-    """Empty where AWS has none: in the writer's region."""
-    dns: DnsAnswer | None
+    """Empty if AWS has no datapoint, as in the writer's region."""
+    dns: WriterNameAnswer | None
     alarms: Sequence[str] | None
-    """Names of the alarms that are on and tell no role."""
+    """Names of the firing alarms without those that report a role."""
 
 
 def read_lag(here: RegionResources, read_api_for: ReadApiFactory, now: datetime) -> list[LagMetric]:
-    """Return the newest lag that AWS published of this region's cluster. Raises AwsError.
+    """Return the newest lag datapoint of this region's cluster. Raises AwsError.
 
-    Source: Monitoring an Amazon Aurora global database: the metric is the secondary's, in milliseconds.
+    Source: Monitoring an Amazon Aurora global database: the metric belongs to the secondary, in milliseconds.
     """
-    points = (
-        read_api_for(here.region)
-        .read(
-            "cloudwatch",
-            "get_metric_statistics",
-            Namespace="AWS/RDS",
-            MetricName="AuroraGlobalDBReplicationLag",
-            Dimensions=[{"Name": "DBClusterIdentifier", "Value": here.cluster_id}],
-            StartTime=now - timedelta(minutes=LAG_MINUTES),
-            EndTime=now,
-            Period=60,
-            Statistics=["Average"],
-        )
-        .get("Datapoints", [])
+    answer = read_api_for(here.region).read(
+        "cloudwatch",
+        "get_metric_statistics",
+        Namespace="AWS/RDS",
+        MetricName="AuroraGlobalDBReplicationLag",
+        Dimensions=[{"Name": "DBClusterIdentifier", "Value": here.cluster_id}],
+        StartTime=now - timedelta(minutes=LAG_MINUTES),
+        EndTime=now,
+        Period=60,
+        Statistics=["Average"],
     )
-    newest: Any = max(points, key=lambda point: point["Timestamp"], default=None)
+    newest: Any = max(answer.get("Datapoints", []), key=lambda point: point["Timestamp"], default=None)
     return [] if newest is None else [LagMetric(at=newest["Timestamp"], average_ms=float(newest["Average"]))]
 
 
-def read_dns(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> DnsAnswer:
-    """Return where the writer's name leads in this region's VPC, asked of the health_check inside it. Raises AwsError."""
+def read_dns(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> WriterNameAnswer:
+    """Resolve the writer's name with the health_check inside this region's VPC. Raises AwsError."""
     answer = resolve(resources, here, read_api_for)
     name: Mapping[str, Any] = answer[0] if answer else {}
-    is_whole = len(answer) == 1 + len(resources.regions)
-    return DnsAnswer(
+    is_complete = len(answer) == 1 + len(resources.regions)
+    return WriterNameAnswer(
         addresses=tuple(name.get("addresses", ())),
-        region=resolved_region(resources, answer) if is_whole else None,
-        failure=name.get("failure") if is_whole else "the answer has not the form that was asked for",
+        region=resolved_region(resources, answer) if is_complete else None,
+        failure=name.get("failure") if is_complete else "the health_check's answer is malformed",
     )
 
 
 def read_alarms(here: RegionResources, read_api_for: ReadApiFactory) -> list[str]:
-    """Return the names of this region's alarms that are on and tell no role. Raises AwsError."""
+    """Return the names of this region's firing alarms without those that report a role. Raises AwsError."""
     found = read_api_for(here.region).read_all(
         "cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(here.alarm_names), StateValue="ALARM"
     )
     return sorted(name for each in found if not shows_role(name := str(each["AlarmName"])))
 
 
-def vicinity_json(around: RegionStatus) -> dict[str, object]:
-    """Return the view for machines; `null` where a part was not read."""
-    lag = around.lag[0] if around.lag else None
+def status_json(status: RegionStatus) -> dict[str, object]:
+    """Return the JSON view; `null` where a part could not be read."""
+    lag, dns = status.lag[0] if status.lag else None, status.dns
     return {
         "lag_metric_ms": None if lag is None else lag.average_ms,
         "lag_metric_at": None if lag is None else utc_text(lag.at),
         "endpoints": {
             each.region: {"writer": each.writer_endpoint, "reader": each.reader_endpoint}
-            for each in around.resources.regions
+            for each in status.resources.regions
         },
         "dns": None
-        if around.dns is None
+        if dns is None
         else {
-            "name": around.resources.writer_name,
-            "leads_to": around.dns.region,
-            "addresses": list(around.dns.addresses),
-            "failure": around.dns.failure,
+            "name": status.resources.writer_name,
+            "leads_to": dns.region,
+            "addresses": list(dns.addresses),
+            "failure": dns.failure,
         },
-        "alarms": None if around.alarms is None else list(around.alarms),
+        "alarms": None if status.alarms is None else list(status.alarms),
     }
 
 
-def lag_text(around: RegionStatus) -> str:
-    """Return what AWS measures of the lag."""
-    if around.lag is None:
-        return "AWS's metric unknown"
-    if not around.lag:
-        return f"AWS has no metric of it here in the last {LAG_MINUTES} minutes"
-    return f"AWS's metric {around.lag[0].average_ms:g} ms in the minute of {utc_text(around.lag[0].at)}"
+def lag_text(status: RegionStatus) -> str:
+    """Return the lag that AWS measures, as text."""
+    if status.lag is None:
+        return "AWS metric unknown"
+    if not status.lag:
+        return f"no AWS metric here in the last {LAG_MINUTES} minutes"
+    return f"AWS metric {status.lag[0].average_ms:g} ms in the minute of {utc_text(status.lag[0].at)}"
 
 
-def dns_text(around: RegionStatus, writer: str | None) -> str:
-    """Return where the writer's name leads, and whether that is the writer."""
-    name, dns = around.resources.writer_name, around.dns
+def dns_text(status: RegionStatus, writer: str | None) -> str:
+    """Return the region that the writer's name resolves to, and whether it is the writer's."""
+    name, dns = status.resources.writer_name, status.dns
     if dns is None:
         return f"{name}: unknown"
     if dns.region is None:
-        why = dns.failure or f"{', '.join(dns.addresses)}, which is neither cluster"
-        return f"{name}: {why}"
-    word = "the writer" if dns.region == writer else "NOT THE WRITER" if writer else "the writer is unknown"
-    return f"{name} leads to {dns.region}, {word} ({', '.join(dns.addresses)}, asked in {around.here.region})"
+        reason = dns.failure or f"{', '.join(dns.addresses)}, which is neither cluster"
+        return f"{name}: {reason}"
+    role = "the writer" if dns.region == writer else "NOT THE WRITER" if writer else "the writer is unknown"
+    return f"{name} resolves to {dns.region}, {role} ({', '.join(dns.addresses)}, resolved in {status.here.region})"
 
 
-def endpoint_lines(around: RegionStatus) -> list[tuple[str, str]]:
-    """Return the clusters' own endpoints."""
-    return [(f"Endpoint {each.region}", each.writer_endpoint) for each in around.resources.regions]
-
-
-def alarms_text(around: RegionStatus) -> str:
-    """Return which alarms are on."""
-    if around.alarms is None:
+def alarms_text(status: RegionStatus) -> str:
+    """Return the firing alarms as text."""
+    if status.alarms is None:
         return "unknown"
-    return ", ".join(around.alarms) or f"none of {len(around.here.alarm_names)} is on but the role's"
+    return ", ".join(status.alarms) or f"none of {len(status.here.alarm_names)} is firing, except for the role alarm"

@@ -1,7 +1,4 @@
-"""One region on one screen: what is shown of roles, controller, switch, question, attempt and notices.
-
-Owns the view, made from what could be read; what could not is named, never guessed. Does no I/O.
-"""
+"""The view of `status`: roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and failover of one region."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,170 +6,151 @@ from datetime import datetime
 
 from functions.failover_controller.model import Approval, State, Switch
 from operations.aws.roles import Roles, reconcile, roles_from_state
-from operations.aws.table_items import (
-    CONTROLLER_SILENT_SECONDS,
-    AuditEntry,
-    ParsedItem,
-    changed_at,
-    describe_switch,
-    is_armed,
-)
-from operations.commands.approve_plan import evidence_of
-from operations.commands.status_environment import (
-    RegionStatus,
-    alarms_text,
-    dns_text,
-    endpoint_lines,
-    lag_text,
-    vicinity_json,
-)
+from operations.aws.table_items import AuditEntry, ParsedItem, changed_at, is_armed
+from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS, evidence_of
+from operations.commands.arm_plan import describe
+from operations.commands.status_environment import RegionStatus, alarms_text, dns_text, lag_text, status_json
 from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import ExitCode
 from operations.support.times import age_text, utc_text
 
-_SAID = ("verdict", "decision_id")
-"""What of the evidence stands at the head of the line already."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RegionView:
-    """What one look at a region brought; `None` where a part could not be read, and why in `failures`."""
+    """One reading of a region; None where a part could not be read, with the reason in `failures`."""
 
     region: DeployedRegion
     at: datetime
     state: ParsedItem[State] | None
-    answer: ParsedItem[Approval] | None
-    """A person's answer to the pending decision."""
+    approval: ParsedItem[Approval] | None
+    """The operator's answer to the pending decision."""
     switch: ParsedItem[Switch] | None
-    seats: Roles | None
+    roles: Roles | None
     policy: Mapping[str, str] | None
     entries: Sequence[AuditEntry] | None
-    around: RegionStatus | None
-    """What stands around the controller; None when the outputs don't say where that is."""
+    status: RegionStatus | None
+    """None if the outputs lack what is needed to read it."""
     failures: Mapping[str, str]
 
+    @property
+    def controller_state(self) -> State | None:
+        """The controller's state, if it could be parsed."""
+        return None if self.state is None else self.state.value
 
-def exit_code(sight: RegionView) -> ExitCode:
-    """Return 0 when all was read but perhaps the mode, 4 when neither table nor RDS was, else 5."""
-    missing = [part for part in ("standby", "table", "approval", "history", "RDS") if part in sight.failures]
+    @property
+    def cycle_age_seconds(self) -> float | None:
+        """Seconds since the controller's last cycle."""
+        state = self.controller_state
+        return None if state is None or state.cycle_at is None else (self.at - state.cycle_at).total_seconds()
+
+
+def exit_code(view: RegionView) -> ExitCode:
+    """Return 0 if table, approval, history and RDS were read, 4 if neither table nor RDS was, else 5."""
+    missing = [part for part in ("standby", "table", "approval", "history", "RDS") if part in view.failures]
     if not missing:
         return ExitCode.DONE
     return ExitCode.AWS if {"table", "RDS"} <= set(missing) else ExitCode.PARTLY
 
 
-def status_json(deployment: StackDeployment, sight: RegionView) -> dict[str, object]:
-    """Return the view for machines; `null` where something is unknown or absent."""
-    state = None if sight.state is None else sight.state.value
-    seats = _seats(deployment, sight)
+def view_json(deployment: StackDeployment, view: RegionView) -> dict[str, object]:
+    """Return the JSON view; `null` where a value is unknown or absent."""
+    state, roles = view.controller_state, _roles(deployment, view)
     return {
         "global_cluster": deployment.global_cluster_id,
-        "region": sight.region.name,
-        "at": utc_text(sight.at),
+        "region": view.region.name,
+        "at": utc_text(view.at),
         "roles": {
-            "writer": None if seats.writer is None else seats.writer.name,
-            "standby": None if seats.standby is None else seats.standby.name,
-            "operation": seats.operation,
-            "source": seats.source,
+            "writer": None if roles.writer is None else roles.writer.name,
+            "standby": None if roles.standby is None else roles.standby.name,
+            "operation": roles.operation,
+            "source": roles.source,
         },
-        "controller": _controller(sight, state),
-        "switch": _switch(sight),
-        "pending": _pending(sight, state),
+        "controller": _controller(view),
+        "switch": _switch(view),
+        "pending": _pending(view),
         "attempt": _attempt(state),
-        "lag": _lag(state),
-        **({} if sight.around is None else vicinity_json(sight.around)),
-        "notices": None if sight.entries is None else [entry.to_json() for entry in sight.entries],
-        "not_read": dict(sight.failures),
+        "lag": {
+            "seen_ms": None if state is None else state.lag_ms,
+            "seen_at": None if state is None else _utc(state.lag_at),
+        },
+        **({} if view.status is None else status_json(view.status)),
+        "notices": None if view.entries is None else [entry.to_json() for entry in view.entries],
+        "not_read": dict(view.failures),
     }
 
 
-def status_lines(deployment: StackDeployment, sight: RegionView) -> list[tuple[str, str]]:
-    """Return the view for people: a label and a text each."""
-    seats = _seats(deployment, sight)
+def status_lines(deployment: StackDeployment, view: RegionView) -> list[tuple[str, str]]:
+    """Return the text view: pairs of label and text."""
+    roles, status = _roles(deployment, view), view.status
+    lines = [("Roles", _roles_text(roles, view.region)), ("Lag", _lag_text(view))]
+    if status is not None:
+        lines.append(("DNS", dns_text(status, None if roles.writer is None else roles.writer.name)))
+        lines += [(f"Endpoint {each.region}", each.writer_endpoint) for each in status.resources.regions]
+        lines.append(("Alarms", alarms_text(status)))
     return [
-        ("Roles", _roles_text(seats, sight.region)),
-        ("Lag", _lag_text(sight)),
-        *_around_lines(sight, seats),
-        ("Controller", _controller_text(sight)),
-        ("Switch", "unknown" if sight.switch is None else describe_switch(sight.switch, sight.at)),
-        ("Pending", _pending_text(sight)),
-        ("Failover", _attempt_text(sight)),
-        *(("Not read", f"{part}: {why}") for part, why in sight.failures.items()),
+        *lines,
+        ("Controller", _controller_text(view)),
+        ("Switch", "unknown" if view.switch is None else describe(view.switch, view.at)),
+        ("Pending", _pending_text(view)),
+        ("Failover", _attempt_text(view)),
+        *(("Not read", f"{part}: {reason}") for part, reason in view.failures.items()),
     ]
 
 
-def _around_lines(sight: RegionView, seats: Roles) -> list[tuple[str, str]]:
-    if sight.around is None:
-        return []
-    writer = None if seats.writer is None else seats.writer.name
-    return [
-        ("DNS", dns_text(sight.around, writer)),
-        *endpoint_lines(sight.around),
-        ("Alarms", alarms_text(sight.around)),
-    ]
-
-
-def _lag(state: State | None) -> dict[str, object]:
-    return {
-        "seen_ms": None if state is None else state.lag_ms,
-        "seen_at": None if state is None or state.lag_at is None else utc_text(state.lag_at),
-    }
-
-
-def _lag_text(sight: RegionView) -> str:
-    state = None if sight.state is None else sight.state.value
+def _lag_text(view: RegionView) -> str:
+    state = view.controller_state
     if state is None or state.lag_ms is None:
-        seen = "the controller has seen none"
+        measured = "not measured by the controller yet"
     else:
-        at = "" if state.lag_at is None else f", {age_text((sight.at - state.lag_at).total_seconds())} ago"
-        seen = f"{state.lag_ms:g} ms as the controller saw it last{at}"
-    return seen if sight.around is None else f"{seen}; {lag_text(sight.around)}"
+        age = "" if state.lag_at is None else f", {age_text((view.at - state.lag_at).total_seconds())} ago"
+        measured = f"{state.lag_ms:g} ms, last measured by the controller{age}"
+    return measured if view.status is None else f"{measured}; {lag_text(view.status)}"
 
 
-def _seats(deployment: StackDeployment, sight: RegionView) -> Roles:
-    if sight.seats is not None and sight.seats.standby is not None:
-        return sight.seats
-    state = None if sight.state is None else sight.state.value
-    return reconcile([roles_from_state(deployment, sight.region, state)])
+def _roles(deployment: StackDeployment, view: RegionView) -> Roles:
+    if view.roles is not None and view.roles.standby is not None:
+        return view.roles
+    return reconcile([roles_from_state(deployment, view.region, view.controller_state)])
 
 
-def _controller(sight: RegionView, state: State | None) -> dict[str, object]:
-    policy = sight.policy or {}
-    age_seconds = _cycle_age_seconds(sight, state)
+def _controller(view: RegionView) -> dict[str, object]:
+    policy, state, age_seconds = view.policy or {}, view.controller_state, view.cycle_age_seconds
     return {
         "mode": policy.get("MODE"),
         "interval_seconds": _number(policy.get("INTERVAL_SECONDS")),
-        "last_cycle_at": None if state is None or state.cycle_at is None else utc_text(state.cycle_at),
+        "last_cycle_at": None if state is None else _utc(state.cycle_at),
         "last_cycle_age_seconds": None if age_seconds is None else round(age_seconds, 1),
         "beating": None if age_seconds is None else age_seconds <= CONTROLLER_SILENT_SECONDS,
-        "dead_since": None if state is None or state.dead_since is None else utc_text(state.dead_since),
+        "dead_since": None if state is None else _utc(state.dead_since),
         "notified": [] if state is None else [str(reason) for reason in state.notified],
-        "state_problem": None if sight.state is None else sight.state.problem,
+        "state_problem": None if view.state is None else view.state.problem,
     }
 
 
-def _switch(sight: RegionView) -> dict[str, object] | None:
-    if sight.switch is None:
+def _switch(view: RegionView) -> dict[str, object] | None:
+    if view.switch is None:
         return None
-    value, at = sight.switch.value, changed_at(sight.switch.raw)
+    value = view.switch.value
     return {
-        "armed": None if sight.switch.problem else is_armed(value, sight.at),
+        "armed": None if view.switch.problem else is_armed(value, view.at),
         "reason": None if value is None else value.reason,
         "by": None if value is None else value.by,
-        "changed_at": None if at is None else utc_text(at),
-        "expires_at": None if value is None or value.expires_at is None else utc_text(value.expires_at),
-        "problem": sight.switch.problem,
+        "changed_at": _utc(changed_at(view.switch.raw)),
+        "expires_at": None if value is None else _utc(value.expires_at),
+        "problem": view.switch.problem,
     }
 
 
-def _pending(sight: RegionView, state: State | None) -> dict[str, object] | None:
+def _pending(view: RegionView) -> dict[str, object] | None:
+    state = view.controller_state
     if state is None or state.pending is None:
         return None
-    answer = None if sight.answer is None else sight.answer.value
+    approval = None if view.approval is None else view.approval.value
     return {
         "id": state.pending.id,
-        "approved": None if answer is None else answer.approved,
-        "answered_by": None if answer is None else answer.by,
-        **evidence_of(state.pending, state, sight.entries or ()),
+        "approved": None if approval is None else approval.approved,
+        "answered_by": None if approval is None else approval.by,
+        **evidence_of(state.pending, state, view.entries or ()),
     }
 
 
@@ -191,55 +169,58 @@ def _attempt(state: State | None) -> dict[str, object] | None:
     }
 
 
-def _roles_text(seats: Roles, region: DeployedRegion) -> str:
-    if seats.writer is None or seats.standby is None:
-        return seats.source
+def _roles_text(roles: Roles, region: DeployedRegion) -> str:
+    if roles.writer is None or roles.standby is None:
+        return roles.source
     names = [
         f"{role} {each.name}{' (seen from here)' if each == region else ''}"
-        for role, each in (("writer", seats.writer), ("standby", seats.standby))
+        for role, each in (("writer", roles.writer), ("standby", roles.standby))
     ]
-    operation = f"under way: {seats.operation}" if seats.operation else "no operation under way"
-    return f"{', '.join(names)}; {operation}; {seats.source}"
+    operation = f"under way: {roles.operation}" if roles.operation else "no operation under way"
+    return f"{', '.join(names)}; {operation}; {roles.source}"
 
 
-def _controller_text(sight: RegionView) -> str:
-    mode = f"mode {(sight.policy or {}).get('MODE', 'unknown')}"
-    if sight.state is None:
+def _controller_text(view: RegionView) -> str:
+    mode = f"mode {(view.policy or {}).get('MODE', 'unknown')}"
+    if view.state is None:
         return mode
-    if sight.state.problem is not None:
-        return f"{mode}; its state is {sight.state.problem}"
-    state = sight.state.value
-    age_seconds = _cycle_age_seconds(sight, state)
+    if view.state.problem is not None:
+        return f"{mode}; its state is {view.state.problem}"
+    state, age_seconds = view.controller_state, view.cycle_age_seconds
     if state is None or age_seconds is None:
-        return f"{mode}; has never beaten"
-    word = "beating" if age_seconds <= CONTROLLER_SILENT_SECONDS else "SILENT"
-    text = f"{mode}; {word}, last cycle {age_text(age_seconds)} ago"
+        return f"{mode}; no cycle completed yet"
+    running = "running" if age_seconds <= CONTROLLER_SILENT_SECONDS else "SILENT"
+    text = f"{mode}; {running}, last cycle {age_text(age_seconds)} ago"
     if state.dead_since is not None:
-        text += f"; the writer counts as dead since {utc_text(state.dead_since)}"
-    return text + (f"; told: {', '.join(state.notified)}" if state.notified else "")
+        text += f"; the writer is unreachable since {utc_text(state.dead_since)}"
+    return text + (f"; notified: {', '.join(state.notified)}" if state.notified else "")
 
 
-def _pending_text(sight: RegionView) -> str:
-    state = None if sight.state is None else sight.state.value
+def _pending_text(view: RegionView) -> str:
+    state = view.controller_state
     if state is None:
         return "unknown"
     if state.pending is None:
         return "none"
-    evidence = evidence_of(state.pending, state, sight.entries or ())
-    facts = [f"{name} {value}" for name, value in evidence.items() if name not in _SAID and value is not None]
-    return f"{state.pending.id}: {state.pending.verdict}, {_answer_text(sight)}; {', '.join(facts)}"
+    evidence = evidence_of(state.pending, state, view.entries or ())
+    facts = [
+        f"{name} {value}"
+        for name, value in evidence.items()
+        if name not in ("verdict", "decision_id") and value is not None
+    ]
+    return f"{state.pending.id}: {state.pending.verdict}, {_approval_text(view)}; {', '.join(facts)}"
 
 
-def _answer_text(sight: RegionView) -> str:
-    if sight.answer is None or sight.answer.raw is None:
-        return "NOT ANSWERED" if "approval" not in sight.failures else "answer unknown"
-    if sight.answer.value is None:
-        return f"answer {sight.answer.problem}"
-    return f"{'approved' if sight.answer.value.approved else 'rejected'} by {sight.answer.value.by or 'unknown'}"
+def _approval_text(view: RegionView) -> str:
+    if view.approval is None or view.approval.raw is None:
+        return "NOT ANSWERED" if "approval" not in view.failures else "answer unknown"
+    if view.approval.value is None:
+        return f"answer {view.approval.problem}"
+    return f"{'approved' if view.approval.value.approved else 'rejected'} by {view.approval.value.by or 'unknown'}"
 
 
-def _attempt_text(sight: RegionView) -> str:
-    state = None if sight.state is None else sight.state.value
+def _attempt_text(view: RegionView) -> str:
+    state = view.controller_state
     if state is None:
         return "unknown"
     attempt = state.attempt
@@ -251,8 +232,8 @@ def _attempt_text(sight: RegionView) -> str:
     )
 
 
-def _cycle_age_seconds(sight: RegionView, state: State | None) -> float | None:
-    return None if state is None or state.cycle_at is None else (sight.at - state.cycle_at).total_seconds()
+def _utc(at: datetime | None) -> str | None:
+    return None if at is None else utc_text(at)
 
 
 def _number(text: str | None) -> float | None:

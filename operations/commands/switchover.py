@@ -1,205 +1,193 @@
-"""The command `switchover`: what would be done, what forbids it, the call, and its way to the end.
+"""The command `switchover`: check, show the plan, ask for confirmation, call RDS, wait until clients can write.
 
-Owns the gates and the plan. Does not own the reading (`survey.py`), the steps (`moving.py`) or the following
-(`following.py`). Invariant: nothing is called before every gate is open and the plan was confirmed; an operation that
-is under way is followed, never called a second time.
-
-The controllers are not told: while RDS shows an operation they hold (`operation-under-way`), and the change of roles
-starts their cooldown. To disarm them would only leave something to be forgotten.
+The controllers are not disarmed: they hold while RDS shows an operation (`operation-under-way`), and the change of roles
+starts their cooldown.
 """
 
 from collections.abc import Iterator
 from functools import partial
 
 from operations.aws.table_items import OperatorReason
-from operations.commands.move_progress import MoveProgress
+from operations.commands.context import CommandContext
 from operations.commands.move_steps import (
     AVAILABLE,
     MoveOptions,
     MoveResult,
     Obstacle,
-    arrive,
-    begin,
     cluster_obstacles,
-    cluster_words,
-    controller_words,
-    follow_what_is_under_way,
-    journey_to,
+    cluster_text,
+    controller_text,
+    follow_operation,
     record,
-    refuse_if,
+    refuse_if_any,
+    run_move,
 )
-from operations.commands.move_survey import RegionSurvey, Topology, survey
-from operations.commands.session import Session
+from operations.commands.move_topology import RegionSnapshot, Topology, read_topology
 from operations.support.errors import ExitCode, OperationRefusedError
 from operations.support.times import utc_text
 
 CONNECTED = "connected"
 LAG_FRESH_SECONDS = 120.0
-WHAT_AWS_SAYS = (
-    "AWS says that the database is unavailable for a short time while the roles change, and names no number; "
-    "expect seconds to minutes"
-)
 
 
 def switch_over(
-    session: Session, *, to: str | None, max_lag_ms: float, only_resume: bool, reason: str, course: MoveOptions
+    context: CommandContext, *, to: str | None, max_lag_ms: float, only_resume: bool, reason: str, options: MoveOptions
 ) -> ExitCode:
-    """Make the cluster of the other region, or of `to`, the writer; nothing is lost."""
-    found = survey(session)
-    target = found.standby.region if to is None else session.deployment.region(to)
-    if found.world.operation is not None:
-        return follow_what_is_under_way(session, found, None if to is None else target, course, _say_moved)
+    """Make the cluster of the other region, or of `to`, the writer without data loss."""
+    found = read_topology(context)
+    target = found.standby.region if to is None else context.deployment.region(to)
+    if found.global_cluster.operation is not None:
+        return follow_operation(context, found, None if to is None else target, options, _show_result)
     if only_resume or target == found.writer.region:
-        return _say_nothing_to_do(session, found, to, only_resume=only_resume)
-    moved = move(session, found, max_lag_ms=max_lag_ms, reason=reason, course=course)
-    _say_moved(session, moved)
+        return _show_no_operation(context, found, to, only_resume=only_resume)
+    result = plan_and_switch_over(context, found, max_lag_ms=max_lag_ms, reason=reason, options=options)
+    _show_result(context, result)
     return ExitCode.DONE
 
 
-def move(
-    session: Session, found: Topology, *, max_lag_ms: float, reason: str, course: MoveOptions, asking: bool = True
+def plan_and_switch_over(
+    context: CommandContext, found: Topology, *, max_lag_ms: float, reason: str, options: MoveOptions, ask: bool = True
 ) -> MoveResult:
-    """Switch over to the standby, after the gates, the plan and, when `asking`, the confirmation; follow it to the end.
+    """Switch over to the standby after the checks, the plan and, with `ask`, the confirmation.
 
     Raises:
-        OperationRefusedError: a gate is closed, or nobody confirmed; nothing was called.
-        OperationError: from the call, or on the way.
+        RefusedError: an obstacle exists, or it was not confirmed; nothing was called.
+        OperationError: raised by the call or while waiting.
     """
-    obstacles = list(obstacles_of(found, max_lag_ms=max_lag_ms, now=session.now().timestamp()))
-    say_plan(session, found, obstacles)
-    refuse_if(obstacles)
-    if asking:
-        session.confirm(f"Switch over to {found.standby.region.name}?")
-    return go_over(session, found, reason=reason, course=course)
+    show_plan(context, found, max_lag_ms=max_lag_ms)
+    if ask:
+        context.confirm(f"Switch over to {found.standby.region.name}?")
+    return call_switchover(context, found, reason=reason, options=options)
 
 
-def go_over(session: Session, found: Topology, *, reason: str, course: MoveOptions) -> MoveResult:
-    """Record it, call it, follow it to the end; the gates were open, and a person has confirmed.
+def call_switchover(context: CommandContext, found: Topology, *, reason: str, options: MoveOptions) -> MoveResult:
+    """Record the switchover, call it and wait for its end; all checks have passed and it was confirmed.
 
     Raises:
-        OperationError: from the call, or on the way.
+        OperationError: raised by the call or while waiting.
     """
-    record(session, found.standby.region, OperatorReason.SWITCHOVER, {"why": reason, "from": found.writer.region.name})
-    started_at = session.now()
-    origin, target = found.writer.region, found.standby.region
-    journey = journey_to(session, target, course)
-    call = partial(session.moves(origin).switch_over, target.cluster_arn)
-    with journey.followed():
-        begin(session, target, call, journey)
-        following = MoveProgress(session=session, target=target, journey=journey, started_at=started_at)
-        arrive(following, course)
-        following.until_the_other_follows()
-    return MoveResult(origin=origin, target=target, seconds=journey.seconds)
+    writer, standby = found.writer.region, found.standby.region
+    record(context, standby, OperatorReason.SWITCHOVER, {"why": reason, "from": writer.name})
+    call = partial(context.move_api(writer).switch_over, standby.cluster_arn)
+    return run_move(context, standby, options, call=call, with_replication=True)
 
 
 def obstacles_of(found: Topology, *, max_lag_ms: float, now: float) -> Iterator[Obstacle]:
-    """Return what forbids a switchover now; `now` in seconds since the epoch."""
+    """Yield what forbids a switchover now; `now` in seconds since the epoch."""
     writer, standby = found.writer, found.standby
-    if writer.world is None:
+    if writer.global_cluster is None:
         yield Obstacle(
-            what=f"the RDS API of {writer.region.name}, the writer's region, does not answer, and a switchover is called there",
+            problem=f"the RDS API in {writer.region.name}, where a switchover is called, does not answer",
             hint="If that region is lost: `failover --accept-data-loss`. If not: try again.",
         )
-    if found.world.status != AVAILABLE:
-        yield Obstacle(what=f"the global cluster is {found.world.status}", hint="Wait until it is available.")
+    if found.global_cluster.status != AVAILABLE:
+        yield Obstacle(
+            problem=f"the global cluster is {found.global_cluster.status}", hint="Wait until it is available."
+        )
     for region in (writer, standby):
         yield from cluster_obstacles(region)
     versions = [region.cluster.engine_version for region in (writer, standby) if region.cluster is not None]
     if len(set(versions)) > 1:
         yield Obstacle(
-            what=f"the engine versions differ: {' and '.join(versions)}",
-            hint="Bring both to one version first: the runbook, upgrade of the engine.",
+            problem=f"the engine versions differ: {' and '.join(versions)}",
+            hint="Upgrade both to one version first: the runbook, upgrade of the engine.",
         )
-    synchronization = found.world.synchronization.get(standby.region.cluster_arn, "unknown")
+    synchronization = found.global_cluster.synchronization.get(standby.region.cluster_arn, "unknown")
     if synchronization != CONNECTED:
         yield Obstacle(
-            what=f"{standby.region.name} is not synchronized: {synchronization}",
-            hint="Wait until it is connected; the cluster's events say why it is not.",
+            problem=f"{standby.region.name} is not synchronized: {synchronization}",
+            hint="Wait until it is connected; the cluster events give the reason.",
         )
     lag_ms = fresh_lag_ms(standby, now)
     if lag_ms is not None and lag_ms > max_lag_ms:
         yield Obstacle(
-            what=f"the lag is {lag_ms:g} ms, above {max_lag_ms:g} ms: writes would stand still while it catches up",
+            problem=f"the lag is {lag_ms:g} ms, above {max_lag_ms:g} ms: writes would stop while the standby catches up",
             hint="Wait until it is lower, or allow more with --max-lag-ms.",
         )
     yield from _controller_obstacles(standby)
 
 
-def fresh_lag_ms(standby: RegionSurvey, now: float) -> float | None:
-    """Return the replication lag as the standby's controller measured it just now; `None` when it did not."""
-    state = standby.remembered
+def fresh_lag_ms(standby: RegionSnapshot, now: float) -> float | None:
+    """Return the replication lag that the standby's controller measured in the last 120 s, else None."""
+    state = standby.controller_state
     if state is None or state.lag_ms is None or state.lag_at is None:
         return None
     return state.lag_ms if now - state.lag_at.timestamp() <= LAG_FRESH_SECONDS else None
 
 
-def say_plan(session: Session, found: Topology, obstacles: list[Obstacle]) -> None:
-    """Show what would be done, and what a person should know before."""
-    note = session.screen.note
+def show_plan(context: CommandContext, found: Topology, *, max_lag_ms: float) -> None:
+    """Show what the switchover does and what the operator should know before.
+
+    Raises:
+        RefusedError: an obstacle exists.
+    """
+    note = context.screen.note
     writer, standby = found.writer, found.standby
-    lag_ms = fresh_lag_ms(standby, session.now().timestamp())
+    lag_ms = fresh_lag_ms(standby, context.now().timestamp())
     cooldown = (standby.environment or {}).get("COOLDOWN_SECONDS")
-    note(f"Plan: switchover of {session.deployment.global_cluster_id}; no data is lost")
-    note(f"  writer now   {writer.region.name}: {cluster_words(writer)}")
-    note(f"  writer then  {standby.region.name}: {cluster_words(standby)}")
-    note(f"  lag          {'not measured just now; AWS waits for it anyway' if lag_ms is None else f'{lag_ms:g} ms'}")
+    note(f"Plan: switchover of {context.deployment.global_cluster_id}; no data is lost")
+    note(f"  writer now   {writer.region.name}: {cluster_text(writer)}")
+    note(f"  writer then  {standby.region.name}: {cluster_text(standby)}")
+    note(f"  lag          {'no recent measurement; AWS waits for replication' if lag_ms is None else f'{lag_ms:g} ms'}")
     for region in (standby, writer):
-        note(f"  controller   {region.region.name}: {controller_words(region, session)}")
-    note("  controllers  are not told: they hold while RDS shows an operation, then for their cooldown")
+        note(f"  controller   {region.region.name}: {controller_text(region, context)}")
+    note("  controllers  stay armed: they hold while RDS shows an operation, and then for their cooldown")
     if cooldown is not None:
-        note(f"               of {cooldown} s after the change of roles; a region lost within it is for people")
-    note("  clients      writes stop while the roles change, connections break; they reconnect through writer.<zone>,")
-    note("               which follows one to two minutes after the promotion, or through the global writer endpoint")
-    note(f"  time         {WHAT_AWS_SAYS}")
-    for each in obstacles:
-        note(f"  OBSTACLE     {each.what}")
+        note(f"               of {cooldown} s; if a region is lost during the cooldown, fail over by hand")
+    note("  clients      writes stop and connections break while the roles change; clients reconnect through")
+    note("               writer.<zone>, which follows one to two minutes after the promotion, or through the")
+    note("               global writer endpoint")
+    note('  time         AWS gives no number ("a short time"); expect seconds to minutes')
+    refuse_if_any(context, obstacles_of(found, max_lag_ms=max_lag_ms, now=context.now().timestamp()))
 
 
-def _controller_obstacles(standby: RegionSurvey) -> Iterator[Obstacle]:
-    where, state = standby.region.name, standby.remembered
+def _controller_obstacles(standby: RegionSnapshot) -> Iterator[Obstacle]:
+    where, state = standby.region.name, standby.controller_state
     if standby.state is None or standby.state.problem is not None:
-        why = standby.failures.get("table") or (standby.state and standby.state.problem)
+        reason = standby.failures.get("table") or (standby.state and standby.state.problem)
         yield Obstacle(
-            what=f"whether the controller of {where} is about to act can't be read: {why}",
+            problem=f"the state of the controller in {where} can't be read, so it may be about to act: {reason}",
             hint="Try again; the runbook, heading `state-unreadable`.",
         )
     if state is None:
         return
     if state.attempt is not None:
-        called = utc_text(state.attempt.started_at)
-        yield Obstacle(what=f"the controller of {where} called a failover at {called}", hint="Follow it with `status`.")
+        started = utc_text(state.attempt.started_at)
+        yield Obstacle(
+            problem=f"the controller in {where} started a failover at {started}", hint="Follow it with `status`."
+        )
     elif state.pending is not None:
         yield Obstacle(
-            what=f"the controller of {where} asks about decision {state.pending.id}: it takes the writer for lost",
-            hint="Answer it with `approve`, or wait until the trouble is over.",
+            problem=f"the controller in {where} considers the writer lost and requests approval of decision {state.pending.id}",
+            hint="Answer it with `approve`, or wait until the problem is over.",
         )
     elif state.dead_since is not None:
         since = utc_text(state.dead_since)
         yield Obstacle(
-            what=f"for the controller of {where} the writer counts as dead since {since}: it may act within cycles",
-            hint="A switchover needs a living writer. Look at `status`, and let the controller decide.",
+            problem=f"for the controller in {where} the writer is unreachable since {since}: it may act within cycles",
+            hint="A switchover needs a reachable writer. Check `status`, and let the controller decide.",
         )
 
 
-def _say_nothing_to_do(session: Session, found: Topology, to: str | None, *, only_resume: bool) -> ExitCode:
+def _show_no_operation(context: CommandContext, found: Topology, to: str | None, *, only_resume: bool) -> ExitCode:
     writer = found.writer.region.name
     if only_resume and to not in (None, writer):
         raise OperationRefusedError(
-            f"no operation is under way, and {writer} is the writer: there is nothing to follow",
-            hint="It has ended, or never began: look at `history`. Without --resume it is called anew.",
+            f"switchover --resume: no operation is under way, and {writer} is the writer",
+            hint="It has ended, or never started: check `history`. Run the command without --resume to start it.",
         )
-    session.screen.result(
+    context.screen.result(
         {"writer": writer, "changed": False}, [f"No operation is under way, and {writer} is the writer: nothing to do."]
     )
     return ExitCode.DONE
 
 
-def _say_moved(session: Session, moved: MoveResult) -> None:
-    session.screen.result(
-        {"from": moved.origin.name, "writer": moved.target.name, "changed": True, "seconds": moved.seconds},
+def _show_result(context: CommandContext, result: MoveResult) -> None:
+    context.screen.result(
+        {"from": result.origin.name, "writer": result.target.name, "changed": True, "seconds": result.seconds},
         [
-            f"{moved.target.name} is the writer.",
-            *(f"  {leg}: after {seconds:g} s" for leg, seconds in moved.seconds.items()),
-            f"Back: python -m operations switchover --to {moved.origin.name}",
+            f"{result.target.name} is the writer.",
+            *(f"  {phase}: after {seconds:g} s" for phase, seconds in result.seconds.items()),
+            f"Switch back: python -m operations switchover --to {result.origin.name}",
         ],
     )

@@ -1,92 +1,87 @@
-"""Waiting for what AWS does: progress with the elapsed time, a time limit, and Ctrl-C with a word on what goes on.
-
-Owns how often is looked, what is said meanwhile, and how the wait ends. Does not own what is waited for. Invariant: an
-end before the goal always says what goes on by itself and how to follow it; a look that fails is borne, for a while.
-"""
+"""Poll AWS until it has finished, with progress lines, a time limit and a hint how to resume."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from operations.commands.session import Session
+from operations.commands.context import CommandContext
 from operations.support.deadlines import call_with_deadline
 from operations.support.errors import AwsError, StoppedError, TimedOutError
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.5, 5.0, 1.5
-SAY_AGAIN_SECONDS = 30.0
-FAILURES_BORNE = 10
-"""So many looks in a row may fail: in a switchover the RDS API of a region may be slow, or throttle."""
+PROGRESS_INTERVAL_SECONDS = 30.0
+MAX_CONSECUTIVE_FAILURES = 10
+"""During a switchover a region's RDS API may be slow or throttle."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PollResult:
-    """What one look found."""
+    """Result of one poll."""
 
     done: bool
-    words: str
+    text: str
 
 
 class Waiter:
-    """One wait, of several legs, for something that AWS does by itself once it was started."""
+    """A wait in several phases for an operation that AWS continues by itself."""
 
-    def __init__(self, session: Session, *, timeout_seconds: float, goes_on: str, resume: str) -> None:
-        self._session = session
+    def __init__(self, context: CommandContext, *, timeout_seconds: float, continues: str, resume: str) -> None:
+        self._context = context
         self._timeout_seconds = timeout_seconds
-        self._goes_on = goes_on
-        self._resume = resume
-        self._started = session.stopwatch()
+        self._hint = f"{continues} Follow it: {resume}"
+        self._started = context.stopwatch()
         self.seconds: dict[str, float] = {}
-        """Leg -> seconds from the start of the journey to its end."""
+        """Phase -> seconds from the start of the wait to the end of the phase."""
 
     @property
     def elapsed_seconds(self) -> float:
-        """Since the start."""
-        return self._session.stopwatch() - self._started
+        """Seconds since the start."""
+        return self._context.stopwatch() - self._started
 
     def note(self, text: str) -> None:
-        """Say something, with the elapsed time."""
+        """Print a progress line with the elapsed time."""
         minutes, seconds = divmod(int(self.elapsed_seconds), 60)
-        self._session.screen.note(f"  {minutes:02d}:{seconds:02d}  {text}")
+        self._context.screen.note(f"  {minutes:02d}:{seconds:02d}  {text}")
 
-    def wait(self, leg: str, look: Callable[[], PollResult]) -> None:
-        """Look until the leg is done.
+    def wait(self, phase: str, poll: Callable[[], PollResult]) -> None:
+        """Poll until the phase is done; tolerate up to 10 consecutive polling errors.
 
         Raises:
-            TimedOutError: the time limit of the journey.
-            AwsError: too many looks in a row failed.
-            OperationError: what `look` raises.
+            TimedOutError: the time limit of the whole wait is over.
+            AwsError: too many consecutive polls failed.
+            OperationError: raised by `poll`.
         """
-        said, said_at, failures, pause = "", 0.0, 0, FIRST_PAUSE_SECONDS
+        printed, printed_at, failures, pause = "", 0.0, 0, FIRST_PAUSE_SECONDS
         while True:
             try:
-                sign, failures = call_with_deadline(look), 0
+                result, failures = call_with_deadline(poll), 0
             except AwsError as error:
                 failures += 1
-                if failures > FAILURES_BORNE:
+                if failures > MAX_CONSECUTIVE_FAILURES:
                     raise
-                sign = PollResult(done=False, words=f"{leg}: can't be seen just now: {error.message}")
-            if sign.words != said or self.elapsed_seconds - said_at >= SAY_AGAIN_SECONDS or sign.done:
-                said, said_at = sign.words, self.elapsed_seconds
-                self.note(sign.words)
-            if sign.done:
-                self.seconds[leg] = round(self.elapsed_seconds, 2)
+                result = PollResult(done=False, text=f"{phase}: can't be read at present: {error.message}")
+            is_due = self.elapsed_seconds - printed_at >= PROGRESS_INTERVAL_SECONDS
+            if result.text != printed or is_due or result.done:
+                printed, printed_at = result.text, self.elapsed_seconds
+                self.note(result.text)
+            if result.done:
+                self.seconds[phase] = round(self.elapsed_seconds, 2)
                 return
             if self.elapsed_seconds >= self._timeout_seconds:
                 raise TimedOutError(
-                    f"{leg}: not seen within {self._timeout_seconds:g} s; the last look: {sign.words}", hint=""
+                    f"{phase}: not finished within {self._timeout_seconds:g} s; last state: {result.text}", hint=""
                 )
-            self._session.sleep(min(pause, max(0.0, self._timeout_seconds - self.elapsed_seconds)))
+            self._context.sleep(min(pause, max(0.0, self._timeout_seconds - self.elapsed_seconds)))
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
 
     @contextmanager
-    def followed(self) -> Iterator[None]:
-        """Say at every early end what goes on by itself, and how to follow it."""
-        hint = f"{self._goes_on} Follow it: {self._resume}"
+    def hints(self) -> Iterator[None]:
+        """Add to every early end what continues in AWS and how to follow it."""
         try:
             yield
         except KeyboardInterrupt as error:
-            raise StoppedError(f"stopped watching after {self.elapsed_seconds:.0f} s", hint=hint) from error
+            raise StoppedError(f"stopped watching after {self.elapsed_seconds:.0f} s", hint=self._hint) from error
         except TimedOutError as error:
-            raise TimedOutError(error.message, hint=hint) from error
+            raise TimedOutError(error.message, hint=self._hint) from error
         except AwsError as error:
-            raise AwsError(error.message, hint=f"{hint} ({error.hint})") from error
+            raise AwsError(error.message, hint=f"{self._hint} ({error.hint})") from error

@@ -1,4 +1,4 @@
-"""The whole life of a stack on the embedded AWS, by commands alone: the day that docs/tutorial.md tells, as a person plays it."""
+"""The whole life of a stack on the embedded AWS by commands alone: the day in docs/tutorial.md."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.sandbox_terminal import ROOT, Terminal, practising
+from tests.support.sandbox_terminal import ROOT, Terminal, open_terminal
 
 EAST, WEST = "us-east-1", "eu-west-1"
 INTERVAL_SECONDS = 2
-"""Each look of a cycle has a third of it: with less, a busy machine leaves looks without an answer, and who sees nothing holds."""
+"""Each probe of a cycle has a third of it; with less, probes time out on a busy machine, and the controller holds."""
 COOLDOWN_SECONDS = 20
-"""Long enough for a second change of roles to be held, if anything called one; over when the region is lost."""
+"""Long enough to hold a second change of roles, and over when the region is lost."""
 CONFIRMED = ("--confirm", "payments-global-dev")
-NO_ANSWER_BEFORE = ("quota: ", "permissions: ")
-"""The emulator knows no quotas, and IAM simulates nothing for the account's root, who calls there."""
-NOT_TOLD_BY_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
+UNKNOWN_BEFORE = ("quota: ", "permissions: ")
+"""The emulator has no quotas, and its caller is the root user, whom IAM can't simulate."""
+UNKNOWN_ON_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
 """It publishes no metrics of RDS or Route 53."""
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 @dataclass(kw_only=True)
 class Day:
-    """What a person knows in the course of the day."""
+    """The operator's terminal and what is remembered between the steps."""
 
     terminal: Terminal
     resources: int = 0
@@ -36,12 +36,12 @@ class Day:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def roles(self) -> tuple[str | None, str | None]:
-        """Return writer and standby, as RDS says."""
+        """Return the regions of writer and standby."""
         found = self.terminal.found("status", "--region", WEST)["roles"]
         return found["writer"], found["standby"]
 
-    def is_calm(self) -> bool:
-        """Whether the standby's controller cycles, and nothing troubles it."""
+    def is_healthy(self) -> bool:
+        """Whether the standby's controller runs and reports no problem."""
         done = self.terminal.try_operations("status", "--json")
         if done.returncode:
             return False
@@ -53,61 +53,61 @@ class Day:
         )
 
     def reasons(self) -> list[str]:
-        """Return the reasons in the audit trail of the day-one standby, newest first."""
+        """Return the reasons in the audit trail of eu-west-1, newest first."""
         return [entry["reason"] for entry in self.terminal.history(WEST)]
 
 
 def start(day: Day) -> None:
-    """Both regions are there, and empty."""
+    """Both regions exist and are empty."""
     day.terminal.start("--interval", str(INTERVAL_SECONDS), "--cooldown", str(COOLDOWN_SECONDS))
     assert (False, [EAST, WEST]) == (day.terminal.status()["is_up"], day.terminal.status()["regions"])
 
 
 def preflight(day: Day) -> None:
-    """Nothing forbids the deployment, and what nobody could look at is said to be unknown, with the reason."""
+    """No check fails, and each unknown check has a reason."""
     found = day.terminal.found("preflight", "--stack", "dev", with_outputs=False)
     assert (False, 0) == (found["is_up"], found["counts"]["failed"])
     unknown = [each for each in found["findings"] if each["verdict"] == "unknown"]
-    assert [] == [each for each in unknown if not each["check"].startswith(NO_ANSWER_BEFORE) or not each["evidence"]]
+    assert [] == [each for each in unknown if not each["check"].startswith(UNKNOWN_BEFORE) or not each["evidence"]]
     assert {"credentials", "stack", "engine version"} <= {check for check, _ in _checks(found["findings"], "passed")}
 
 
 def up(day: Day) -> None:
-    """The program makes everything, a second time it changes nothing, and the controllers begin to cycle."""
+    """The program creates everything, a second run changes nothing, and the controllers start."""
     terminal = day.terminal
     terminal.sandbox("up")
     assert (0o600, (EAST, WEST)) == (stat.S_IMODE(terminal.outputs.stat().st_mode), day.roles())
     day.resources = terminal.status()["resources"]
     assert f"Plan: {day.resources} same" == terminal.sandbox("up").splitlines()[0]
-    terminal.wait(day.is_calm, "the standby's controller cycles and sees no trouble")
+    terminal.wait(day.is_healthy, "the standby's controller runs and reports no problem")
     day.rewound_to = terminal.found("status")["at"]
 
 
 def verify(day: Day) -> None:
-    """Every promise is kept; unknown are those alone that the emulator has no data for."""
+    """Every check passes, except for those without data on the emulator."""
     found: dict[str, Any] = {}
 
-    def is_kept() -> bool:
+    def passes() -> bool:
         found.update(json.loads(day.terminal.try_operations("verify", "--json").stdout))
-        failed = [one for one in found["findings"] if one["verdict"] == "failed" and not _is_the_emulators(one)]
-        return not failed and _checks(found["findings"], "unknown") == NOT_TOLD_BY_THE_EMULATOR
+        failed = [one for one in found["findings"] if one["verdict"] == "failed" and not _is_emulator_artifact(one)]
+        return not failed and _checks(found["findings"], "unknown") == UNKNOWN_ON_THE_EMULATOR
 
-    day.terminal.wait(is_kept, "every promise is kept", lambda: [one for one in found["findings"] if one["hint"]])
+    day.terminal.wait(passes, "every check passes", lambda: [one for one in found["findings"] if one["hint"]])
     assert (EAST, 6 if found["counts"]["failed"] else 0) == (found["writer"], found["exit_code"])
     assert found["counts"]["passed"] > 40
 
 
 def drill(day: Day) -> None:
-    """Unconfirmed it is a plan; confirmed the writer goes there, everything is verified there, and it comes home."""
+    """Without confirmation it shows a plan; with it, the drill switches over, verifies and switches back."""
     plan = day.terminal.operations("drill", code=3)
-    assert "was not confirmed" in plan and f"of {COOLDOWN_SECONDS} s after the change of roles" in plan
+    assert "not confirmed" in plan and f"of {COOLDOWN_SECONDS} s" in plan
     done = day.terminal.try_operations("drill", *CONFIRMED, "--json")
     assert done.returncode in (0, 6), done.stderr
     found = json.loads(done.stdout)
-    assert ["switchover there", "verify", "switchover home"] == [each["step"] for each in found["steps"]]
+    assert ["switchover", "verify", "switch back"] == [each["step"] for each in found["steps"]]
     assert (EAST, WEST, EAST) == (found["home"], found["away"], found["writer"])
-    assert NOT_TOLD_BY_THE_EMULATOR == _checks(found["not_passed"], "unknown")
-    # The emulator takes one datapoint for all: alarms that AWS would leave off in a change of roles are on.
+    assert UNKNOWN_ON_THE_EMULATOR == _checks(found["not_passed"], "unknown")
+    # The emulator evaluates one datapoint: a change of roles fires alarms that would not fire on AWS.
     failed = _checks(found["not_passed"], "failed")
     assert failed <= {("alarms", EAST), ("alarms", WEST)}, found["not_passed"]
     assert (6 if failed else 0) == done.returncode
@@ -115,37 +115,37 @@ def drill(day: Day) -> None:
 
 
 def rewind(day: Day) -> None:
-    """The writer's cluster as of a second stands beside the live one, is as it should be, and is dropped again."""
-    made = day.terminal.found("rewind", "--to", day.rewound_to, *CONFIRMED)
+    """A copy as of a second has no differences and is dropped again."""
+    copied = day.terminal.found("rewind", "--to", day.rewound_to, *CONFIRMED)
     moment = re.sub(r"[-:Z]", "", day.rewound_to).replace("T", "-")
-    assert (f"payments-{EAST}-dev-rewind-{moment}", []) == (made["copy"], made["flaws"])
-    limits = made["restorable"]
-    assert limits["earliest"] <= made["as_of"] == day.rewound_to <= limits["latest"]
-    dropped = day.terminal.found("rewind", "--drop", made["copy"], *CONFIRMED)
-    assert (made["copy"], EAST) == (dropped["dropped"], dropped["region"])
-    assert "there is no cluster" in day.terminal.operations("rewind", "--drop", made["copy"], *CONFIRMED, code=3)
+    assert (f"payments-{EAST}-dev-rewind-{moment}", []) == (copied["copy"], copied["flaws"])
+    limits = copied["restorable"]
+    assert limits["earliest"] <= copied["as_of"] == day.rewound_to <= limits["latest"]
+    dropped = day.terminal.found("rewind", "--drop", copied["copy"], *CONFIRMED)
+    assert (copied["copy"], EAST) == (dropped["dropped"], dropped["region"])
+    assert "no cluster" in day.terminal.operations("rewind", "--drop", copied["copy"], *CONFIRMED, code=3)
 
 
 def disarm(day: Day) -> None:
-    """Both controllers are told not to act."""
+    """The switch changes in both regions."""
     found = day.terminal.found("disarm", "--reason", "game day", *CONFIRMED)
     assert ("disarmed", True, {EAST, WEST}) == (found["wanted"], found["effective"], set(found["changed"]))
 
 
 def lose_the_region(day: Day) -> None:
-    """The standby's controller sees it and tells people that it is held, cycles on, and changes nothing."""
+    """The standby's controller reports that it holds because it is disarmed, and keeps running."""
     terminal = day.terminal
     terminal.sandbox("fail", EAST)
-    terminal.wait(lambda: "disarmed" in day.reasons(), "people are told that a verdict is held because of the switch")
-    notified = next(entry for entry in terminal.history(WEST) if entry["reason"] == "disarmed")
-    terminal.wait(lambda: _cycle_at(day) > notified["at"][:19], "the controller cycles on")
+    terminal.wait(lambda: "disarmed" in day.reasons(), "the controller notifies that it is disarmed")
+    notice = next(entry for entry in terminal.history(WEST) if entry["reason"] == "disarmed")
+    terminal.wait(lambda: _cycle_at(day) > notice["at"][:19], "the controller keeps running")
     assert (EAST, WEST) == day.roles()
     assert [] == [reason for reason in day.reasons() if reason.startswith(("failover-", "region-lost"))]
     assert "disarmed" in terminal.found("status", "--region", WEST)["controller"]["notified"]
 
 
 def arm(day: Day) -> None:
-    """The standby is told, which is what counts; that the dark region could not be is said: exit code 5."""
+    """The standby is armed; the unreachable region is reported with exit code 5."""
     found = day.terminal.found("arm", "--reason", "game day", *CONFIRMED, code=5)
     assert ("armed", True, [WEST], [EAST]) == (
         found["wanted"],
@@ -156,22 +156,22 @@ def arm(day: Day) -> None:
 
 
 def failover(day: Day) -> None:
-    """It takes over by itself, once the cooldown that the drill began is over, and tells people when it is done."""
+    """The controller fails over after the drill's cooldown and notifies about its completion."""
     terminal = day.terminal
-    terminal.wait(lambda: "failover-completed" in day.reasons(), "the standby takes over by itself")
+    terminal.wait(lambda: "failover-completed" in day.reasons(), "the controller fails over")
     assert (WEST, EAST) == day.roles()
     assert {"region-lost", "operator-arm", "operator-disarm"} <= set(day.reasons())
 
 
 def status(day: Day) -> None:
-    """From the region that lives all can be seen, and that is where status looks: the standby is the lost region now."""
+    """Status reads the writer's region, because the standby is the lost one."""
     found = day.terminal.found("status", code=5)
     assert (WEST, WEST, ["standby"]) == (found["region"], found["roles"]["writer"], list(found["not_read"]))
     assert [EAST] == day.terminal.status()["failed_regions"]
 
 
 def restore(day: Day) -> None:
-    """The old region comes back as the standby, and is armed; the program would change nothing; a destroy is refused."""
+    """The old region returns as the standby and is armed; a preview has no changes, and a destroy is refused."""
     terminal = day.terminal
     terminal.sandbox("restore", EAST)
     assert [EAST] == terminal.found("arm", "--reason", "game day", *CONFIRMED)["changed"]
@@ -182,16 +182,16 @@ def restore(day: Day) -> None:
     assert day.resources == terminal.status()["resources"]
 
 
-def switch_home(day: Day) -> None:
-    """Planned, once the region that came back is in order; nothing is lost."""
-    day.terminal.wait(day.is_calm, "the controller of the region that came back cycles and sees no trouble")
+def switch_back(day: Day) -> None:
+    """Switch back without data loss when the returned region is healthy."""
+    day.terminal.wait(day.is_healthy, "the controller of the returned region runs and reports no problem")
     found = day.terminal.found("switchover", "--to", EAST, *CONFIRMED)
     assert (WEST, EAST, True) == (found["from"], found["writer"], found["changed"])
     assert (EAST, WEST) == day.roles()
 
 
 def destroy(day: Day) -> None:
-    """Nothing stands in the way, and nothing is left."""
+    """No check fails, and no resource remains."""
     terminal = day.terminal
     assert 0 == terminal.found("preflight", "--destroy")["counts"]["failed"]
     assert "Both regions are empty." in terminal.sandbox("destroy")
@@ -200,7 +200,7 @@ def destroy(day: Day) -> None:
 
 
 def stop(day: Day) -> None:
-    """The foreground command ends, and nobody answers any more."""
+    """The foreground command ends."""
     assert "stopped" in day.terminal.sandbox("stop")
     day.terminal.wait(day.terminal.started_ended, "the foreground command ends")
     assert "no sandbox is running" in day.terminal.sandbox("status", code=1)
@@ -219,37 +219,37 @@ STEPS = (
     failover,
     status,
     restore,
-    switch_home,
+    switch_back,
     destroy,
     stop,
 )
 
 
-def test_a_stack_lives_its_whole_life_by_commands_alone(tmp_path: Path) -> None:
-    """From an empty account to an empty account; the tutorial shows nothing but what was played here, in this order."""
-    with practising(tmp_path) as terminal:
+def test_stack_lifecycle_by_commands_alone(tmp_path: Path) -> None:
+    """From an empty account to an empty account; the tutorial shows the same commands in the same order."""
+    with open_terminal(tmp_path) as terminal:
         day = Day(terminal=terminal)
         for step in STEPS:
-            since = time.monotonic()
+            started = time.monotonic()
             try:
                 step(day)
             except BaseException as error:
                 error.add_note(f"in the step `{step.__name__}`: {step.__doc__}\nseconds until then: {day.seconds}")
                 raise
-            day.seconds[step.__name__] = round(time.monotonic() - since, 1)
-    played = iter(_as_shown(words) for words in terminal.called)
-    missing = [line for line in tutorial() if line not in played]
+            day.seconds[step.__name__] = round(time.monotonic() - started, 1)
+    called = iter(_normalized(words) for words in terminal.called)
+    missing = [line for line in tutorial() if line not in called]
     assert [] == missing
 
 
 def tutorial() -> list[str]:
     """Return the commands of the tutorial, in its order."""
     shown = re.findall(r"^\$ (?:\.venv/bin/)?python -m (.+)$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE)
-    return [_as_shown(shlex.split(line)) for line in shown]
+    return [_normalized(shlex.split(line)) for line in shown]
 
 
-def _as_shown(words: list[str]) -> str:
-    """Return a command without what differs from one day to the next, and from one terminal to the other."""
+def _normalized(words: list[str]) -> str:
+    """Return a command without the parts that differ between runs and terminals."""
     text = re.sub(r" --(json|outputs \S+|directory \S+|region \S+|limit \S+)", "", " ".join(words))
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z|\d{8}-\d{6}", "TIME", text)
 
@@ -258,10 +258,8 @@ def _cycle_at(day: Day) -> str:
     return day.terminal.found("status", "--region", WEST)["controller"]["last_cycle_at"].removesuffix("Z")
 
 
-def _is_the_emulators(finding: dict[str, Any]) -> bool:
-    """Whether all that failed is an alarm which AWS would leave off: one error in a cycle, as the first one meets, is not three
-    minutes of them; but the emulator takes one datapoint for all, and leaves the alarm on.
-    """
+def _is_emulator_artifact(finding: dict[str, Any]) -> bool:
+    """Whether the only fault is the alarm on controller errors: AWS needs three minutes of errors, the emulator one datapoint."""
     on = {text.partition(" is on: ")[0] for text in finding["evidence"].split("; ")}
     return finding["check"] == "alarms" and on == {"payments-controller-errors-dev"}
 

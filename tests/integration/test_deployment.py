@@ -19,7 +19,7 @@ from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.provider.resources.registry import HANDLERS
 from rehearsal.report.permission_review import roles_of_functions
 from rehearsal.support.clients import BotoClients
-from tests.support.patience import processor_seconds_of
+from tests.support.waiting import processor_seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIMARY, SECONDARY = "us-east-1", "eu-west-1"

@@ -14,7 +14,7 @@ import pytest
 
 from rehearsal.cloud.ministack import Emulator, EmulatorError
 from rehearsal.support.clients import ACCOUNT_ID, BotoClients
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,8 +82,8 @@ def test_exit_during_start_is_reported_with_the_log() -> None:
     """The error does not wait for the timeout."""
     started = time.monotonic()
     with pytest.raises(EmulatorError, match=r"exited with status 1[\s\S]*ValueError"):
-        Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * PATIENCE_SECONDS).start()
-    assert time.monotonic() - started < PATIENCE_SECONDS
+        Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * WAIT_SECONDS).start()
+    assert time.monotonic() - started < WAIT_SECONDS
 
 
 def test_later_exit_is_detected() -> None:

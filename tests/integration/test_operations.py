@@ -1,4 +1,4 @@
-"""The operator's commands against an embedded AWS, as a person runs them, and read back by the controller's own code."""
+"""The operator commands against an embedded AWS, and read back with the controller's own code."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from operations.aws.region_api import connect_to
 from operations.stack.deployment import read_deployment
 from operations.support.errors import VersionConflictError
 from rehearsal.cloud.faults import ApiFault, ApiFaults
-from rehearsal.cloud.ministack import Emulator
-from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY, BotoClients
-from tests.support.patience import PATIENCE_SECONDS, in_child_processes, least, on_the_clock
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
+from rehearsal.support.clients import BotoClients
+from tests.support.waiting import WAIT_SECONDS, in_child_processes, least, on_the_clock
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -43,14 +43,14 @@ class Site:
     outputs: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command as a person does."""
+        """Run one command."""
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ}
         return subprocess.run(
             [sys.executable, "-m", "operations", *arguments, "--outputs", str(self.outputs)],
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=5 * PATIENCE_SECONDS,
+            timeout=5 * WAIT_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
             env={
@@ -73,7 +73,7 @@ class Site:
         return TableStore(DynamoDb(self.clients("dynamodb", region), TABLE))
 
     def ask(self, decision_id: str) -> None:
-        """Let the standby's controller have a decision that waits."""
+        """Give the standby's controller a pending decision."""
         now = datetime.now(UTC)
         state = self.store(WEST).read(None).state or State()
         pending = Pending(id=decision_id, verdict=Reason.REGION_LOST, asked_at=now - timedelta(seconds=20))
@@ -84,15 +84,21 @@ class Site:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Give two regions with a table, a cluster and a controller each; the writer is in us-east-1."""
+    """Two regions with a table, a cluster and a controller each; the writer is in us-east-1."""
     with Emulator() as emulator, ApiFaults(upstream=emulator.url, regions=(EAST, WEST)) as faults:
         clients = BotoClients(emulator.url)
         clients("rds", EAST).create_global_cluster(GlobalClusterIdentifier=GLOBAL, **ENGINE)
         regions = {name: _region(clients, region) for name, region in (("primary", EAST), ("secondary", WEST))}
         outputs = tmp_path_factory.mktemp("operations") / "outputs.json"
         names = {"writer_dns_name": "writer.payments-dev.internal", "reader_dns_name": "reader.payments-dev.internal"}
-        whole = {"global_cluster_id": GLOBAL, "environment": "dev", "health_check_ids": {}, **names, "regions": regions}
-        outputs.write_text(json.dumps(whole))
+        complete = {
+            "global_cluster_id": GLOBAL,
+            "environment": "dev",
+            "health_check_ids": {},
+            **names,
+            "regions": regions,
+        }
+        outputs.write_text(json.dumps(complete))
         yield Site(clients=clients, faults=faults, outputs=outputs)
         clients.close()
 
@@ -110,7 +116,7 @@ def site(deployed: Site) -> Iterator[Site]:
 
 
 HEALTH_CHECK = "payments-health-check-dev"
-# Names only: the function itself is tried in test_verify, where a database answers.
+# DNS names only; test_verify invokes the real function.
 RESOLVER = """
 def handler(event, context):
     return {"names": [{"name": name, "addresses": ["10.0.0.1:3306"], "failure": None} for name in event["names"]]}
@@ -118,7 +124,7 @@ def handler(event, context):
 
 
 def _region(clients: BotoClients, region: str) -> dict[str, Any]:
-    """Make what the commands speak to in one region; return its outputs."""
+    """Create the resources that the commands use in one region; return its outputs."""
     clients("dynamodb", region).create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
@@ -159,8 +165,8 @@ def _region(clients: BotoClients, region: str) -> dict[str, Any]:
     }
 
 
-def test_disarm_and_arm_are_what_the_controller_reads(site: Site) -> None:
-    """In both regions, with the end of the window, and a second time nothing changes."""
+def test_controller_reads_the_switch_of_disarm_and_arm(site: Site) -> None:
+    """In both regions, with the expiry, and idempotently."""
     assert site.run("disarm", "--reason", "upgrade", "--for", "2h", "--confirm", GLOBAL).returncode == 0
     for region in (EAST, WEST):
         records = site.store(region).read(None)
@@ -177,36 +183,36 @@ def test_disarm_and_arm_are_what_the_controller_reads(site: Site) -> None:
     assert (switch.armed, switch.expires_at) == (True, None)
 
 
-def test_nobody_confirms(site: Site) -> None:
-    """In a script without --confirm it is refused, and nothing is written."""
+def test_missing_confirmation_changes_nothing(site: Site) -> None:
+    """The exit code is 3."""
     assert site.run("disarm", "--reason", "upgrade").returncode == 3
     assert site.store(WEST).read(None).switch is None
 
 
-def test_the_dead_region_delays_but_does_not_stop(site: Site) -> None:
-    """With every call to the writer's region hanging: status, disarm and history end, from the standby alone."""
+def test_unreachable_region_does_not_stop_the_commands(site: Site) -> None:
+    """Status, disarm and history work with the standby alone."""
     site.faults.fail(EAST)
     status = site.json("status")
     disarmed = site.run("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     assert (status["roles"]["standby"], status["controller"]["mode"], status["not_read"]) == (WEST, "approve", {})
     assert disarmed.returncode == 5
-    assert "us-east-1 could not be told" in disarmed.stdout
+    assert "us-east-1: not written" in disarmed.stdout
     switch = site.store(WEST).read(None).switch
     assert switch is not None
     assert switch.armed is False
     assert "operator-disarm" in site.run("history").stdout
 
 
-def test_the_dead_region_delays_by_seconds(site: Site) -> None:
-    """How long the commands wait for it, from the shell's prompt on; the best of a few runs, for others run here too."""
+def test_unreachable_region_delays_by_seconds(site: Site) -> None:
+    """Best of several runs, because other processes use the machine."""
     site.faults.fail(EAST)
     disarm = ("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
     assert least(lambda: on_the_clock(lambda: site.run("status")), enough=5, most_rounds=6) < 5
     assert least(lambda: on_the_clock(lambda: site.run(*disarm)), enough=12, most_rounds=6) < 12
 
 
-def test_a_write_that_loses_its_answer_is_repeated_without_harm(site: Site) -> None:
-    """The first answer never comes; the repetition, or the look afterwards, finds it written once."""
+def test_unacknowledged_write_takes_effect_once(site: Site) -> None:
+    """The retry or the following read finds it."""
     site.faults.add(
         ApiFault(service="dynamodb", operation="TransactWriteItems", target_region=WEST, lose_answer=True, times=1)
     )
@@ -215,8 +221,8 @@ def test_a_write_that_loses_its_answer_is_repeated_without_harm(site: Site) -> N
     assert [json.loads(line)["reason"] for line in history] == ["operator-disarm"]
 
 
-def test_an_error_of_aws_in_the_middle_changes_nothing(site: Site) -> None:
-    """The standby's table refuses the write: exit code 4, and the other region is left alone."""
+def test_refused_write_changes_nothing(site: Site) -> None:
+    """The exit code is 4, and the other region is not written."""
     site.faults.add(
         ApiFault(
             service="dynamodb",
@@ -228,21 +234,21 @@ def test_an_error_of_aws_in_the_middle_changes_nothing(site: Site) -> None:
     )
     result = site.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL)
     assert result.returncode == 4
-    assert "nothing was changed so far" in result.stderr
+    assert "Nothing was changed in eu-west-1 so far" in result.stderr
     assert site.store(EAST).read(None).switch is None
 
 
-def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody read, somebody else wrote: the table itself refuses the first one's write, trace included."""
+def test_table_refuses_a_write_over_an_unread_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Including its audit entry."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", site.faults.endpoint(WEST))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
     deployment = read_deployment(json.loads(site.outputs.read_text()))
     api = connect_to(deployment)(deployment.region(WEST))
-    for theirs, window in (("first", "1d"), ("second", "2d")):
+    for reason, window in (("first", "1d"), ("second", "2d")):
         read = api.read_items([SWITCH])[SWITCH]
-        assert (read is None) == (theirs == "first")
-        assert site.run("disarm", "--reason", theirs, "--for", window, "--confirm", GLOBAL).returncode == 0
+        assert (read is None) == (reason == "first")
+        assert site.run("disarm", "--reason", reason, "--for", window, "--confirm", GLOBAL).returncode == 0
         late = TableWrite(
             key=SWITCH,
             attributes={"armed": True, "version": 9},
@@ -253,12 +259,12 @@ def test_a_change_that_was_not_read_is_never_lost(site: Site, monkeypatch: pytes
         with pytest.raises(VersionConflictError):
             api.write(late)
         found = api.read_items([SWITCH, late.audit_key])
-        assert (found[SWITCH] or {})["reason"] == theirs
+        assert (found[SWITCH] or {})["reason"] == reason
         assert found[late.audit_key] is None
 
 
-def test_an_approval_is_what_the_controller_reads(site: Site) -> None:
-    """Only for the exact id, only once."""
+def test_controller_reads_the_approval(site: Site) -> None:
+    """Only for the exact id, and only once."""
     site.ask("d-1")
     assert site.run("approve", "d-2", "--confirm", GLOBAL).returncode == 3
     approved = site.run("approve", "d-1", "--confirm", GLOBAL)
@@ -274,15 +280,15 @@ def test_an_approval_is_what_the_controller_reads(site: Site) -> None:
 
 
 def test_status_takes_less_than_two_seconds(site: Site) -> None:
-    """From the shell's prompt to the screen: on the clock or, when others use the machine too, in its processor time."""
+    """Wall clock, or processor time when other processes use the machine."""
     site.ask("d-1")
 
     def measure() -> float:
         processor_seconds: list[float] = []
-        seconds = on_the_clock(lambda: processor_seconds.append(in_child_processes(look)))
+        seconds = on_the_clock(lambda: processor_seconds.append(in_child_processes(show_status)))
         return min(seconds, *processor_seconds)
 
-    def look() -> None:
+    def show_status() -> None:
         result = site.run("status")
         assert result.returncode == 0
         assert "d-1: region-lost" in result.stdout

@@ -17,7 +17,7 @@ from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.permission_log import FAILOVER, PermissionCheck
 from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import ACCOUNT_ID, BotoClients
-from tests.support.patience import wait_until
+from tests.support.waiting import wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 GLOBAL = f"arn:aws:rds::{ACCOUNT_ID}:global-cluster:payments"

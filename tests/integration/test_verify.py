@@ -20,7 +20,7 @@ from functions.failover_controller.model import Side, State
 from functions.failover_controller.store import TableStore
 from rehearsal.environment import Environment
 from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
-from tests.unit.operations.commands.test_verify import PROMISES
+from tests.unit.operations.commands.test_verify import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -103,7 +103,7 @@ def test_every_promise_of_the_deployed_program_is_kept(site: Site) -> None:
         found = site.found("verify")
         if by_verdict(found, "unknown") == NOT_TOLD_BY_THE_EMULATOR:
             break
-    assert {each["check"] for each in found["findings"]} == PROMISES
+    assert {each["check"] for each in found["findings"]} == CHECKS
     assert by_verdict(found, "failed") <= {("alarms", EAST), ("alarms", WEST)}
     for region in (EAST, WEST):
         if ("alarms", region) in by_verdict(found, "failed"):

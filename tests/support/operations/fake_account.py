@@ -1,4 +1,4 @@
-"""An account that nobody has deployed to yet, and the same with a stack in it: what `preflight` asks of AWS."""
+"""An AWS account without a deployed stack, as `preflight` sees it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ VERSION = "8.0.mysql_aurora.3.10.4"
 
 
 def empty_account(aws: FakeAws) -> FakeAws:
-    """Let the account have room, every offer, and nothing of ours."""
+    """Set up an account with sufficient quotas, all offerings and no resources of this stack."""
     for region in (EAST, WEST):
-        _offer(aws, region)
-        _nothing(aws, region)
+        _set_offerings(aws, region)
+        _set_no_resources(aws, region)
     aws.set(EAST, "sts", "get_caller_identity", {"Account": ACCOUNT, "Arn": CALLER, "UserId": "x"})
     aws.set(EAST, "iam", "get_account_summary", {"SummaryMap": {"Roles": 10, "RolesQuota": 1000}})
     limit = {"Type": "MAX_HEALTH_CHECKS_BY_OWNER", "Value": 200}
@@ -27,7 +27,7 @@ def empty_account(aws: FakeAws) -> FakeAws:
 
 
 def allowed(*denied: str, by: str = "implicitDeny") -> Any:
-    """Return IAM's simulation: everything is allowed but these."""
+    """Return an IAM simulation that allows everything except these actions."""
 
     def simulate(asked: Mapping[str, Any]) -> Any:
         assert set(asked["ActionNames"]) in [set(actions) for actions in actions_by_service().values()]
@@ -47,7 +47,7 @@ def _role(asked: Mapping[str, Any]) -> Any:
     return {"Role": {"RoleName": "deployer", "Arn": arn, "Path": "/team/", "RoleId": "A" * 16, "CreateDate": 0}}
 
 
-def _offer(aws: FakeAws, region: str) -> None:
+def _set_offerings(aws: FakeAws, region: str) -> None:
     aws.set(region, "account", "get_region_opt_status", {"RegionName": region, "RegionOptStatus": "ENABLED_BY_DEFAULT"})
     zones = [f"{region}{letter}" for letter in "abc"]
     described = [{"ZoneName": zone, "State": "available", "ZoneType": "availability-zone"} for zone in zones]
@@ -62,8 +62,8 @@ def _offer(aws: FakeAws, region: str) -> None:
     aws.set(region, "lambda", "get_account_settings", {"AccountLimit": concurrency})
 
 
-def _nothing(aws: FakeAws, region: str) -> None:
-    """Let every name be free; lists without a name are empty."""
+def _set_no_resources(aws: FakeAws, region: str) -> None:
+    """Make every name free; lists without a name are empty."""
     for operation, items, by in (
         ("describe_global_clusters", "GlobalClusters", "GlobalClusterIdentifier"),
         ("describe_db_clusters", "DBClusters", "DBClusterIdentifier"),

@@ -1,9 +1,7 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
-"""A healthy stack in two regions, as AWS would describe it, for the commands that look: `ReadOnlyApi` in memory.
+"""A healthy stack in two regions as AWS describes it: `ReadOnlyApi` in memory.
 
-Owns what AWS would answer. Does not own any rule of the commands. Invariant: every question and every answer is checked
-against botocore's own model of the service, so that a test can't pass on an operation, a parameter or a field that AWS
-does not have.
+Invariant: botocore's model of the service validates every call and every answer.
 """
 
 import copy
@@ -41,7 +39,7 @@ def _operation(service: str, operation: str) -> Any:
 
 def _check(value: Mapping[str, Any], shape: Any, what: str) -> None:
     if shape is None:
-        assert not value, f"{what} takes nothing"
+        assert not value, f"{what} takes no parameters"
         return
     unknown = set(value) - set(shape.members)
     assert not unknown, f"{what}: no such members {unknown}"
@@ -50,27 +48,27 @@ def _check(value: Mapping[str, Any], shape: Any, what: str) -> None:
 
 
 class FakeAws:
-    """Both regions of a healthy stack; a test changes answers, or lets calls fail."""
+    """Both regions of a healthy stack; a test changes answers or makes calls fail."""
 
     def __init__(self) -> None:
         self.resources = read_resources(outputs())
         self.name_leads_to: Callable[[], str] = lambda: EAST
-        """The region whose cluster the writer's name leads to now."""
+        """Region that the writer's name resolves to."""
         self.answers: dict[tuple[str, str, str], Respond] = {}
         self.asked: list[tuple[str, str, str]] = []
-        self._broken: list[tuple[str | None, str | None, str | None, Exception]] = []
+        self._failures: list[tuple[str | None, str | None, str | None, Exception]] = []
         for here in self.resources.regions:
-            self._stand(here.region)
+            self._set_region(here.region)
 
-    def __call__(self, region: str) -> "FakeQuestions":
-        return FakeQuestions(self, region)
+    def __call__(self, region: str) -> "FakeReadApi":
+        return FakeReadApi(self, region)
 
     def set(self, region: str, service: str, operation: str, answer: Any) -> None:
-        """Let a question have this answer: a description, or a function of the parameters."""
+        """Set the answer of an operation: a description, or a function of the parameters."""
         self.answers[region, service, operation] = answer if callable(answer) else lambda _: answer
 
     def change(self, region: str, service: str, operation: str, change: Callable[[Any], None]) -> None:
-        """Change what a question is answered with, in place."""
+        """Change the answer of an operation in place."""
         before = self.answers[region, service, operation]
 
         def respond(parameters: Mapping[str, Any]) -> Any:
@@ -87,15 +85,15 @@ class FakeAws:
         operation: str | None = None,
         error: Exception | None = None,
     ) -> None:
-        """Let these questions end in an error; what is not named is any."""
-        self._broken.append((region, service, operation, error or AwsError("no answer", hint="Try again.")))
+        """Make matching calls fail; None matches any."""
+        self._failures.append((region, service, operation, error or AwsError("no answer", hint="Try again.")))
 
     def respond(self, region: str, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
-        assert (service, operation) in READ_OPERATIONS, f"{service}.{operation} is no question"
+        assert (service, operation) in READ_OPERATIONS, f"{service}.{operation} is not in READ_OPERATIONS"
         model = _operation(service, operation)
         _check(parameters, model.input_shape, f"{service}.{operation}")
         self.asked.append((region, service, operation))
-        for where, which, what, error in self._broken:
+        for where, which, what, error in self._failures:
             if where in (None, region) and which in (None, service) and what in (None, operation):
                 raise error
         answer = self.answers[region, service, operation](parameters)
@@ -107,7 +105,7 @@ class FakeAws:
 
     # --- A healthy stack ------------------------------------------------------------------------------------------
 
-    def _stand(self, region: str) -> None:
+    def _set_region(self, region: str) -> None:
         here = self.resources.in_region(region)
         members = [
             {
@@ -117,13 +115,13 @@ class FakeAws:
             }
             for each in self.resources.regions
         ]
-        world = {
+        global_cluster = {
             "GlobalClusterIdentifier": self.resources.global_cluster_id,
             "GlobalClusterMembers": members,
             "StorageEncrypted": True,
             "EngineVersion": "8.0.mysql_aurora.3.10.4",
         }
-        self.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [world]})
+        self.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [global_cluster]})
         instances = [f"{here.cluster_id}-{number}" for number in (1, 2)]
         cluster = {
             "DBClusterIdentifier": here.cluster_id,
@@ -163,7 +161,7 @@ class FakeAws:
         }
         schedule = {"State": "ENABLED", "ScheduleExpression": "rate(1 minute)", "Target": target}
         self.set(region, "scheduler", "get_schedule", schedule)
-        self._stand_alarms(region)
+        self._set_alarms(region)
         secret = {
             "KmsKeyId": here.key_arn,
             "VersionIdsToStages": {CURRENT: ["AWSCURRENT"]},
@@ -184,7 +182,7 @@ class FakeAws:
         self.set(region, "route53", "get_health_check", self._health_check)
         self.set(region, "lambda", "invoke", functools.partial(self._health_check_function, region))
 
-    def _stand_alarms(self, region: str) -> None:
+    def _set_alarms(self, region: str) -> None:
         alarms = [
             {
                 "AlarmName": name,
@@ -257,8 +255,8 @@ class FakeAws:
         }
 
 
-class FakeQuestions:
-    """One region of it."""
+class FakeReadApi:
+    """`ReadOnlyApi` of one region."""
 
     def __init__(self, aws: FakeAws, region: str) -> None:
         self._aws, self._region = aws, region
@@ -277,5 +275,5 @@ def tags(environment: str, **more: str) -> list[dict[str, str]]:
 
 
 def missing(what: str = "it") -> NotThereError:
-    """Return AWS's word that there is no such thing."""
+    """Return the error for a resource that does not exist."""
     return NotThereError(f"{what}: there is none", hint="Is the stack up?")

@@ -1,9 +1,5 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
-"""Two regions in memory, for the commands: tables with real conditions, and calls that fail when a test says so.
-
-Own no rule of the commands. Invariant: every call of a command goes through `World.meet`, so that a test can let it
-fail before or after its effect, or let somebody else write first.
-"""
+"""Two regions in memory: tables with conditional writes, and calls that a test lets fail."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +17,7 @@ from operations.aws.ports import Item, Key, RdsRoles, TableWrite
 from operations.aws.read_ports import ReadApiFactory, ReadOnlyApi
 from operations.aws.table_items import STATE, SWITCH
 from operations.cli.app import app
-from operations.cli.options import Surroundings
+from operations.cli.options import Dependencies
 from operations.stack.deployment import DeployedRegion, StackDeployment, read_deployment
 from operations.support.errors import AwsError, VersionConflictError
 
@@ -32,7 +28,7 @@ ME = "arn:aws:sts::123456789012:assumed-role/operator/alice"
 
 
 def outputs() -> dict[str, object]:
-    """Return a stack's outputs: what the commands need, and something that they don't."""
+    """Return a stack's outputs."""
     regions = {
         name: {
             "region": region,
@@ -70,87 +66,87 @@ EAST_REGION, WEST_REGION = DEPLOYMENT.region(EAST), DEPLOYMENT.region(WEST)
 
 
 def after(seconds: float) -> datetime:
-    """Return the moment so long after NOW."""
+    """Return NOW plus these seconds."""
     return NOW + timedelta(seconds=seconds)
 
 
 def notice(
     identity: str, at: datetime, reason: Reason, action: Action = Action.NOTIFY, **evidence: str | float | None
 ) -> Notice:
-    """Return a notice in the controller's own form."""
+    """Return a notice in the controller's format."""
     line = {"reason": reason, "action": action, "at": at.isoformat(), "id": identity, "evidence": evidence}
     line["next"] = f"what to do about {reason}"
     return Notice(id=identity, at=at, reason=reason, action=action, line=json.dumps(line))
 
 
 @dataclass(kw_only=True)
-class Region:
-    """One region in memory: `RegionApi` for the commands, and what a test sets and looks at."""
+class FakeRegion:
+    """`RegionApi` of one region in memory."""
 
-    world: "World"
+    environment: "FakeEnvironment"
     region: DeployedRegion
     items: dict[Key, dict[str, object]] = field(default_factory=dict)
     policy: dict[str, str] = field(default_factory=lambda: {"MODE": "approve", "INTERVAL_SECONDS": "10"})
 
     def put_state(self, state: State) -> None:
-        """Let the controller have written this."""
+        """Store the controller's state."""
         self.items[STATE] = dict(state_item(replace(state, version=state.version or 1)))
 
-    def put_notice(self, notified: Notice) -> None:
-        """Let the controller have told this."""
-        self.items[history_key(notified)] = dict(history_item(notified))
+    def put_notice(self, notice: Notice) -> None:
+        """Add a notice to the audit trail."""
+        self.items[history_key(notice)] = dict(history_item(notice))
 
     @property
     def switch(self) -> dict[str, object] | None:
-        """The switch's item as it is now."""
+        """The switch's item."""
         return self.items.get(SWITCH)
 
     def traces(self) -> list[dict[str, Any]]:
-        """Return the lines that people's commands left in the audit trail, oldest first."""
+        """Return the audit entries of commands, oldest first."""
         entries = sorted((key, item) for key, item in self.items.items() if key[0] == "history")
         lines = [json.loads(str(item["line"])) for _, item in entries]
         return [line for line in lines if line["action"] == "operator"]
 
     def read_items(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
-        self.world.meet(self.region, "read_items")
+        self.environment.record_call(self.region, "read_items")
         return {key: self._with_keys(key) for key in keys}
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        self.world.meet(self.region, "read_history")
+        self.environment.record_call(self.region, "read_history")
         keys = sorted((key for key in self.items if key[0] == "history" and key[1] >= (since or "")), reverse=True)
         return [found for key in keys[:limit] if (found := self._with_keys(key)) is not None]
 
     def read_roles(self) -> RdsRoles:
-        self.world.meet(self.region, "read_roles")
-        return self.world.roles
+        self.environment.record_call(self.region, "read_roles")
+        return self.environment.roles
 
     def read_policy(self) -> Mapping[str, str]:
-        self.world.meet(self.region, "read_policy")
+        self.environment.record_call(self.region, "read_policy")
         return self.policy
 
     def caller(self) -> str:
-        self.world.meet(self.region, "caller")
+        self.environment.record_call(self.region, "caller")
         return ME
 
     def write(self, change: TableWrite) -> None:
-        self.world.meet(self.region, "write")
-        there = self.items.get(change.key)
+        self.environment.record_call(self.region, "write")
+        stored = self.items.get(change.key)
         marks = ("version", "change_id")
-        same = (there is None) == (change.over is None) and (
-            there is None or change.over is None or all(there.get(name) == change.over.get(name) for name in marks)
+        same = (stored is None) == (change.over is None) and (
+            stored is None or change.over is None or all(stored.get(name) == change.over.get(name) for name in marks)
         )
         if not same:
-            raise VersionConflictError("somebody else wrote first", hint="")
+            raise VersionConflictError("the item has changed", hint="")
         self.items[change.key] = dict(change.attributes)
         self.items[change.audit_key] = dict(change.audit_item)
-        self.world.meet(self.region, "written")
+        self.environment.record_call(self.region, "written")
 
     def _with_keys(self, key: Key) -> Item | None:
         return {"item": key[0], "sort": key[1], **self.items[key]} if key in self.items else None
 
 
-class World:
-    """Both regions, the clock, and what goes wrong."""
+class FakeEnvironment:
+    """Both regions, the clock, and the injected failures."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -160,38 +156,38 @@ class World:
         self.loaded: list[tuple[Path | None, str | None]] = []
         self.moves: Moves = _no_moves
         self.outputs: dict[str, object] = outputs()
-        self.read_api_for: ReadApiFactory = _nobody_asked
+        self.read_api_for: ReadApiFactory = _no_read_api
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
-        self.regions = {region.name: Region(world=self, region=region) for region in DEPLOYMENT.regions}
+        self.regions = {region.name: FakeRegion(environment=self, region=region) for region in DEPLOYMENT.regions}
         self.east, self.west = self.regions[EAST], self.regions[WEST]
 
     def fail(self, region: str, *calls: str) -> None:
-        """Let these calls to the region end without an answer; `written` fails after the effect. None named: all."""
+        """Make these calls to the region fail without an answer, by default all; `written` fails after the effect."""
         for call in calls or ("read_items", "read_history", "read_roles", "read_policy", "caller", "write"):
             self.on(region, call, _no_answer(region, call))
 
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
-        """Let something happen when the call arrives, every time."""
+        """Run the event at each of these calls."""
         self._events[region, call] = event
 
-    def meet(self, region: DeployedRegion, call: str) -> None:
-        """Note the call, and let happen what was ordered."""
+    def record_call(self, region: DeployedRegion, call: str) -> None:
+        """Record the call and run its event."""
         self.calls.append((region.name, call))
         event = self._events.get((region.name, call))
         if event is not None:
             event()
 
-    def asked(self, region: str) -> list[str]:
-        """Return the calls that a region got."""
+    def calls_to(self, region: str) -> list[str]:
+        """Return the names of the calls to a region."""
         return sorted({call for where, call in self.calls if where == region})
 
     def run(self, *arguments: str, answer: str | None = None) -> Result:
-        """Run a command line; with an `answer` somebody sits there and types it."""
+        """Run a command line; with an `answer` the terminal is interactive and the operator types it."""
         self.interactive = answer is not None
-        around = Surroundings(
+        dependencies = Dependencies(
             load_outputs=self._load,
             connect_to=lambda deployment: lambda region: self.regions[region.name],
             read_api_for=self.read_api_for,
@@ -202,7 +198,7 @@ class World:
             sleep=self._sleep,
             stopwatch=lambda: self.now.timestamp(),
         )
-        return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=around, input=answer)
+        return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, arguments, obj=dependencies, input=answer)
 
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
@@ -218,12 +214,12 @@ class World:
         return f"change-{self._ids}"
 
 
-def _nobody_asked(region: str) -> ReadOnlyApi:
-    raise AwsError(f"{region}: this test gave no answers", hint="Give it a FakeAws.")
+def _no_read_api(region: str) -> ReadOnlyApi:
+    raise AwsError(f"{region}: this test has no answers", hint="Give it a FakeAws.")
 
 
-def ill(world: World, **changes: Any) -> State:
-    """Let the standby's controller see its writer as dead, beating just now; return its state."""
+def lose_writer(environment: FakeEnvironment, **changes: Any) -> State:
+    """Make the writer unreachable for the standby's controller; return the controller's state."""
     state = State(
         version=7,
         cycle_at=after(-4),
@@ -237,12 +233,12 @@ def ill(world: World, **changes: Any) -> State:
         lag_at=after(-61),
         **changes,
     )
-    world.west.put_state(state)
+    environment.west.put_state(state)
     return state
 
 
 def _no_moves(region: DeployedRegion) -> MoveApi:
-    raise AssertionError(f"nothing moves in this test, and {region.name} was asked")
+    raise AssertionError(f"unexpected move API call in {region.name}")
 
 
 def _no_answer(region: str, call: str) -> Callable[[], None]:

@@ -1,8 +1,7 @@
 # ruff: noqa: D102 - the fake does what the port that it stands for says
-"""Two regions whose database moves, and is copied, in memory: `MoveApi` for the acting commands.
+"""`MovesApi` in memory: two regions with switchovers, failovers and copies.
 
-Owns an operation's course in time, and what RDS refuses. Invariant: time passes only while a command sleeps, and every
-call goes through `World.meet`, so that a test can let it fail.
+Invariant: time passes only while a command sleeps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +20,16 @@ from operations.aws.move_ports import (
     ProbeTarget,
 )
 from operations.aws.ports import RdsRoles
-from operations.commands.move_survey import cluster_id
+from operations.commands.move_topology import cluster_id
 from operations.stack.deployment import DeployedRegion
-from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, WEST, WEST_REGION, World, after
+from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, WEST, WEST_REGION, FakeEnvironment, after
 
 VERSION = "8.0.mysql_aurora.3.10.4"
 COPY_SECONDS = 120.0
 
 
 @dataclass(kw_only=True)
-class MoveOptions:
+class FakeOperation:
     """An operation under way."""
 
     target: DeployedRegion
@@ -38,25 +37,25 @@ class MoveOptions:
     ends_at: datetime
 
 
-class MovingWorld(World):
-    """The world of the other commands, with databases that move."""
+class FakeMoveEnvironment(FakeEnvironment):
+    """The fake environment with databases that move."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.course: MoveOptions | None = None
+        self.operation: FakeOperation | None = None
         self.operation_seconds = 60.0
         self.changed_at: datetime | None = None
         self.global_status = "available"
         self.synchronization = {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
         self.dead: set[str] = set()
-        """Regions whose databases don't answer."""
+        """Regions with unreachable databases."""
         self.is_stuck = False
-        """Whether an operation ends without having changed the roles."""
+        """Whether an operation ends without a change of roles."""
         self.never_writes = False
-        self.moving = {region.name: MovingRegion(world=self, region=region) for region in DEPLOYMENT.regions}
+        self.moving = {region.name: FakeMoveRegion(environment=self, region=region) for region in DEPLOYMENT.regions}
         self.moves = lambda region: self.moving[region.name]
-        for region_name in self.regions.values():
-            region_name.policy = environment(region_name.region)
+        for fake in self.regions.values():
+            fake.policy = controller_environment(fake.region)
         self.west.put_state(
             State(
                 version=3,
@@ -70,33 +69,33 @@ class MovingWorld(World):
 
     @property
     def writer(self) -> DeployedRegion:
-        """Where the writer is now."""
+        """The writer's region."""
         return next(region for region in DEPLOYMENT.regions if region.cluster_arn == self.roles.writer_arn)
 
     def begin(self, target: DeployedRegion, *, allows_data_loss: bool) -> None:
-        """Let an operation be accepted."""
-        self.course = MoveOptions(
+        """Start an operation."""
+        self.operation = FakeOperation(
             target=target,
             allows_data_loss=allows_data_loss,
             ends_at=self.now + timedelta(seconds=self.operation_seconds),
         )
 
     def pass_time(self) -> None:
-        """Let what is due by now have happened."""
-        course = self.course
-        if course is not None and self.now >= course.ends_at:
-            self.course = None
+        """Complete an operation whose time has come."""
+        operation = self.operation
+        if operation is not None and self.now >= operation.ends_at:
+            self.operation = None
             if not self.is_stuck:
-                self.roles = RdsRoles(writer_arn=course.target.cluster_arn, operation=None)
+                self.roles = RdsRoles(writer_arn=operation.target.cluster_arn, operation=None)
                 self.changed_at = self.now
 
     def called(self, name: str) -> list[str]:
-        """Return the regions in which this was called, in order."""
+        """Return the regions of these calls, in order."""
         return [region for region, call in self.calls if call == name]
 
 
-def environment(region: DeployedRegion) -> dict[str, str]:
-    """Return a controller's environment, as deployed."""
+def controller_environment(region: DeployedRegion) -> dict[str, str]:
+    """Return the environment variables of a region's controller."""
     peer = DEPLOYMENT.other(region)
     return {
         "MODE": "automatic",
@@ -114,14 +113,14 @@ def environment(region: DeployedRegion) -> dict[str, str]:
 
 
 @dataclass(kw_only=True)
-class MovingRegion:
+class FakeMoveRegion:
     """One region's RDS, health_check and metrics."""
 
-    world: MovingWorld
+    environment: FakeMoveEnvironment
     region: DeployedRegion
 
     def __post_init__(self) -> None:
-        """Begin with the cluster that was deployed."""
+        """Start with the deployed cluster."""
         own = cluster_id(self.region)
         self.clusters: dict[str, ClusterInfo] = {own: _cluster(self.region)}
         self.instances: dict[str, list[Instance]] = {
@@ -132,29 +131,29 @@ class MovingRegion:
         self.backtracked: list[tuple[str, datetime]] = []
 
     def set_cluster(self, **changes: Any) -> None:
-        """Change the cluster that was deployed."""
+        """Change the deployed cluster."""
         own = cluster_id(self.region)
         self.clusters[own] = replace(self.clusters[own], **changes)
 
     def read_global(self) -> GlobalClusterInfo:
-        self.world.meet(self.region, "read_global")
-        self.world.pass_time()
-        course = self.world.course
+        self.environment.record_call(self.region, "read_global")
+        self.environment.pass_time()
+        operation = self.environment.operation
         return GlobalClusterInfo(
-            status=self.world.global_status,
-            writer_arn=self.world.roles.writer_arn,
-            synchronization=self.world.synchronization,
+            status=self.environment.global_status,
+            writer_arn=self.environment.roles.writer_arn,
+            synchronization=self.environment.synchronization,
             operation=None
-            if course is None
+            if operation is None
             else MoveOperation(
-                status="failing-over" if course.allows_data_loss else "switching-over",
-                target_arn=course.target.cluster_arn,
-                allows_data_loss=course.allows_data_loss,
+                status="failing-over" if operation.allows_data_loss else "switching-over",
+                target_arn=operation.target.cluster_arn,
+                allows_data_loss=operation.allows_data_loss,
             ),
         )
 
     def read_cluster(self, identifier: str) -> ClusterInfo | None:
-        self.world.meet(self.region, "read_cluster")
+        self.environment.record_call(self.region, "read_cluster")
         found = self.clusters.get(identifier)
         if found is None:
             return None
@@ -162,42 +161,42 @@ class MovingRegion:
         return replace(found, status=self._status(identifier, found.status), instance_ids=names)
 
     def read_instances(self, cluster_id: str) -> Sequence[Instance]:
-        self.world.meet(self.region, "read_instances")
+        self.environment.record_call(self.region, "read_instances")
         found = self.instances.get(cluster_id, [])
         return [replace(each, status=self._status(each.identifier, each.status)) for each in found]
 
     def switch_over(self, target_arn: str) -> None:
-        self.world.meet(self.region, "switch_over")
-        if self.region != self.world.writer:
+        self.environment.record_call(self.region, "switch_over")
+        if self.region != self.environment.writer:
             raise AwsRefusedError("a switchover is called in the writer's region", hint="")
-        self.world.begin(_place(target_arn), allows_data_loss=False)
-        self.world.meet(self.region, "switching")
+        self.environment.begin(_target_region(target_arn), allows_data_loss=False)
+        self.environment.record_call(self.region, "switching")
 
     def fail_over(self, target_arn: str) -> None:
-        self.world.meet(self.region, "fail_over")
+        self.environment.record_call(self.region, "fail_over")
         if self.region.cluster_arn != target_arn:
             raise AwsRefusedError("a failover is called in the target's region", hint="")
-        self.world.begin(_place(target_arn), allows_data_loss=True)
-        self.world.meet(self.region, "failing")
+        self.environment.begin(_target_region(target_arn), allows_data_loss=True)
+        self.environment.record_call(self.region, "failing")
 
     def probe(self, target: ProbeTarget) -> ProbeResult:
-        self.world.meet(self.region, "probe")
+        self.environment.record_call(self.region, "probe")
         assert target.function_name == "payments-health-check-dev"
-        if target.region in self.world.dead:
+        if target.region in self.environment.dead:
             return ProbeResult(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
-        read_only = target.region != self.world.writer.name or self.world.never_writes
-        return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.world.now.isoformat(), problem=None)
+        read_only = target.region != self.environment.writer.name or self.environment.never_writes
+        return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.environment.now.isoformat(), problem=None)
 
     def writer_role(self, since: datetime) -> float | None:
-        self.world.meet(self.region, "writer_role")
-        changed_at = self.world.changed_at
-        if changed_at is not None and self.world.now - changed_at < timedelta(seconds=60):
-            # One datapoint of 1 counts at once, as the maximum of its minute; zeros take a whole minute.
+        self.environment.record_call(self.region, "writer_role")
+        changed_at = self.environment.changed_at
+        if changed_at is not None and self.environment.now - changed_at < timedelta(seconds=60):
+            # The metric is the maximum of a minute: a 1 counts at once, a 0 only after a whole minute.
             return 1.0
-        return float(self.region == self.world.writer)
+        return float(self.region == self.environment.writer)
 
     def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
-        self.world.meet(self.region, "restore")
+        self.environment.record_call(self.region, "restore")
         if copy_id in self.clusters:
             raise AwsRefusedError(f"{copy_id} exists", hint="")
         source = self.clusters[source_id]
@@ -208,47 +207,47 @@ class MovingRegion:
         )
         self.instances[copy_id] = []
         self.restored.append((source_id, copy_id, at, settings))
-        self.ready_at[copy_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
-        self.world.meet(self.region, "restoring")
+        self.ready_at[copy_id] = self.environment.now + timedelta(seconds=COPY_SECONDS)
+        self.environment.record_call(self.region, "restoring")
 
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
-        self.world.meet(self.region, "create_instance")
+        self.environment.record_call(self.region, "create_instance")
         if self._status(cluster_id, "available") != "available":
             raise AwsRefusedError(f"{cluster_id} is not available", hint="")
         self.instances[cluster_id].append(replace(_instance(instance_id, is_writer=True), settings=settings))
-        self.ready_at[instance_id] = self.world.now + timedelta(seconds=COPY_SECONDS)
+        self.ready_at[instance_id] = self.environment.now + timedelta(seconds=COPY_SECONDS)
 
     def unprotect(self, cluster_id: str) -> None:
-        self.world.meet(self.region, "unprotect")
+        self.environment.record_call(self.region, "unprotect")
         found = self.clusters[cluster_id]
         self.clusters[cluster_id] = replace(found, settings={**found.settings, "DeletionProtection": False})
 
     def delete_instance(self, instance_id: str) -> None:
-        self.world.meet(self.region, "delete_instance")
+        self.environment.record_call(self.region, "delete_instance")
         for cluster, instances in self.instances.items():
             self.instances[cluster] = [each for each in instances if each.identifier != instance_id]
 
     def delete_cluster(self, cluster_id: str) -> None:
-        self.world.meet(self.region, "delete_cluster")
+        self.environment.record_call(self.region, "delete_cluster")
         if self.clusters[cluster_id].settings.get("DeletionProtection") or self.instances[cluster_id]:
             raise AwsRefusedError(f"{cluster_id} is protected, or has instances", hint="")
         del self.clusters[cluster_id]
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
-        self.world.meet(self.region, "backtrack")
+        self.environment.record_call(self.region, "backtrack")
         self.backtracked.append((cluster_id, at))
-        self.ready_at["backtrack-1"] = self.world.now + timedelta(seconds=COPY_SECONDS)
+        self.ready_at["backtrack-1"] = self.environment.now + timedelta(seconds=COPY_SECONDS)
         return "backtrack-1"
 
     def backtrack_status(self, cluster_id: str, backtrack_id: str) -> str:
-        self.world.meet(self.region, "backtrack_status")
+        self.environment.record_call(self.region, "backtrack_status")
         return "APPLYING" if self._status(backtrack_id, "available") != "available" else "COMPLETED"
 
     def _status(self, identifier: str, status: str) -> str:
-        return "creating" if self.world.now < self.ready_at.get(identifier, self.world.now) else status
+        return "creating" if self.environment.now < self.ready_at.get(identifier, self.environment.now) else status
 
 
-def _place(arn: str) -> DeployedRegion:
+def _target_region(arn: str) -> DeployedRegion:
     return WEST_REGION if WEST in arn else EAST_REGION
 
 

@@ -1,7 +1,4 @@
-"""The runbook and the code agree: a section for every Reason and alarm, a form for every page, a target for every link.
-
-That every command in it is a real one, `tests/unit/docs/test_documents.py` asks of all documents.
-"""
+"""Runbook and code agree: a section for every Reason and alarm, the form of every page, and valid links."""
 
 import re
 from pathlib import Path
@@ -19,7 +16,7 @@ FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(FOLDER.g
 CATALOGUES = ("reasons", "alarms")
 """Pages that have a section, and not a page, for each thing."""
 PAGES = [name for name in FILES if name not in ("README", *CATALOGUES)]
-FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong"]
+FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong here"]
 EVERYWHERE = "dns-reader"
 """One section for the alarms that differ by their region alone."""
 
@@ -41,20 +38,20 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_reason_has_its_section_and_every_section_is_a_reason() -> None:
-    """Whoever gets a notice finds its word, exactly as it is in the notice; a word that is gone is gone here too."""
+def test_sections_of_reasons_are_the_reasons() -> None:
+    """Exactly as a notice spells them."""
     assert sorted(Reason) == sorted(sections("reasons"))
 
 
-def test_every_alarm_has_its_section_and_every_section_is_an_alarm() -> None:
-    """By the name without project and environment, those of DNS included."""
+def test_sections_of_alarms_are_the_alarms() -> None:
+    """By name without project and environment."""
     alarms = run_program({}).of("cloudwatch/metricAlarm:MetricAlarm")
     things = {alarm.inputs["name"].removeprefix("payments-").removesuffix("-dev") for alarm in alarms}
     assert {EVERYWHERE if thing.startswith(EVERYWHERE) else thing for thing in things} == set(sections("alarms"))
 
 
-def test_an_alarm_s_description_leads_to_its_section() -> None:
-    """Page and anchor are there: whoever is called at night follows it."""
+def test_alarm_description_links_to_its_section() -> None:
+    """Page and anchor exist."""
     for alarm in run_program({}).of("cloudwatch/metricAlarm:MetricAlarm"):
         page, _, anchor = alarm.inputs["alarmDescription"].rpartition("Runbook: ")[2].partition("#")
         assert (RUNBOOK, True) == (page, (PROGRAM / page).is_file())
@@ -65,19 +62,19 @@ def test_an_alarm_s_description_leads_to_its_section() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_has_the_form(name: str) -> None:
-    """When, which path, before, steps, verify, undo, what goes wrong: in this order, and once."""
+    """When, which path, before, steps, verify, undo, what goes wrong: once each, in this order."""
     assert FORM == lead_ins(FILES[name])
 
 
 @pytest.mark.parametrize("name", CATALOGUES)
 def test_every_section_has_the_form(name: str) -> None:
-    """Of each Reason and of each alarm."""
+    """For each Reason and each alarm."""
     assert [] == [heading for heading, text in sections(name).items() if lead_ins(text) != FORM]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_link_leads_to_a_page_and_to_a_heading_on_it(name: str) -> None:
-    """In the runbook and out of it."""
+def test_every_link_has_a_page_and_a_heading(name: str) -> None:
+    """Inside and outside the runbook."""
     for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", FILES[name]):
         page, _, anchor = target.partition("#")
         file: Path = FOLDER / page if page else FOLDER / f"{name}.md"
@@ -85,14 +82,14 @@ def test_every_link_leads_to_a_page_and_to_a_heading_on_it(name: str) -> None:
         assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
 
 
-def test_the_index_leads_to_every_page() -> None:
-    """What is not linked is not found at night."""
+def test_index_links_to_every_page() -> None:
+    """No page is unreachable from it."""
     linked = {target.removesuffix(".md") for target in re.findall(r"\]\(([\w-]+\.md)\)", FILES["README"])}
     assert set(FILES) - {"README"} == linked
 
 
-def test_headings_that_the_code_names_are_there() -> None:
-    """Notices and errors say `the runbook, heading X`: each X is a heading."""
+def test_headings_named_in_the_code_exist() -> None:
+    """Notices and errors say `the runbook, heading X`."""
     texts = [
         *(
             file.read_text(encoding="utf-8")
@@ -107,6 +104,6 @@ def test_headings_that_the_code_names_are_there() -> None:
     assert set() == named - headings
 
 
-def test_the_words_of_people_s_entries_are_explained() -> None:
-    """The audit trail has words beside the Reasons: the runbook says whose they are."""
+def test_audit_reasons_of_commands_are_documented() -> None:
+    """The page of `history` explains each."""
     assert [] == [word for word in OperatorReason if f"`{word}`" not in FILES["history"]]

@@ -16,7 +16,7 @@ import pytest
 from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin
 from rehearsal.aurora.server import MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "a/secret+key"
 MASTER = MasterLogin(name="admin", password="correct-horse_battery%staple")
@@ -128,7 +128,7 @@ class RawServer:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self.threads:
-            thread.join(PATIENCE_SECONDS)
+            thread.join(WAIT_SECONDS)
 
     def _run(self, function: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=function, args=args, name="raw-server", daemon=True)

@@ -11,7 +11,7 @@ from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin
 from rehearsal.aurora.server import Fault, MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
 from rehearsal.workload import NameAnswer, WorkloadLogin, WriteAttempt, WriteWorkload
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 ENDPOINTS = {"one": "one.us-east-1.rds.amazonaws.com", "two": "two.eu-west-1.rds.amazonaws.com"}
 
@@ -20,7 +20,7 @@ class Kit:
     """Two clusters behind listeners, and a name that resolves to one of them."""
 
     def __init__(
-        self, server: MySQLServer, authority: CertificateAuthority, attempt_seconds: float = PATIENCE_SECONDS
+        self, server: MySQLServer, authority: CertificateAuthority, attempt_seconds: float = WAIT_SECONDS
     ) -> None:
         self.database = GlobalDatabase(clock=time.time, replication_lag_seconds=0.0)
         master = MasterLogin(name="dbadmin", password="correct horse")
@@ -67,13 +67,13 @@ class Kit:
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until the attempts satisfy a condition."""
         with self.attempted:
-            assert self.attempted.wait_for(condition, timeout=PATIENCE_SECONDS)
+            assert self.attempted.wait_for(condition, timeout=WAIT_SECONDS)
 
 
 @pytest.fixture
 def attempt_seconds() -> float:
     """Return the client's timeout."""
-    return PATIENCE_SECONDS
+    return WAIT_SECONDS
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ from tests.support.failover_controller.builders import (
     policy,
     third_cycle,
 )
-from tests.support.patience import least
+from tests.support.waiting import least
 
 PENDING = Pending(id="ask-1", verdict=Reason.REGION_LOST, asked_at=after(-60))
 APPROVED = Records(approval=Approval(id="ask-1", approved=True, by="ada"))

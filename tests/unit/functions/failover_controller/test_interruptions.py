@@ -12,7 +12,7 @@ from functions.failover_controller.store import STATE
 from tests.support.failover_controller.builders import OWN_ARN
 from tests.support.failover_controller.fakes import Clock, Crash, FakeWorld, MemoryTable, Steps, crash_at
 from tests.support.failover_controller.rig import Rig
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 ENOUGH_CYCLES = 45
 """25 s until a lost call is known to be lost, a few seconds of failing over, and the notice."""
@@ -100,7 +100,7 @@ class Turns:
     def wait(self, who: int) -> None:
         with self._changed:
             while self._next is not None and self._next != who and self._next not in self._ended:
-                assert self._changed.wait(timeout=PATIENCE_SECONDS), "the order got stuck"
+                assert self._changed.wait(timeout=WAIT_SECONDS), "the order got stuck"
             self._next = next(self._order, None)
             self._changed.notify_all()
 

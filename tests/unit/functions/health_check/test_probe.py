@@ -20,11 +20,11 @@ from functions.shared.iam_token import sign_token
 from functions.shared.tls import PACKAGED_BUNDLE, tls_context
 from rehearsal.aurora.server import Fault
 from rehearsal.network.certificates import CertificateAuthority
-from tests.support.patience import PATIENCE_SECONDS, least, on_the_clock, wait_until
+from tests.support.waiting import WAIT_SECONDS, least, on_the_clock, wait_until
 
 SHORT_MS = 400.0
 """Deadline for targets that never answer."""
-LONG_MS = 1000 * PATIENCE_SECONDS
+LONG_MS = 1000 * WAIT_SECONDS
 """Deadline for targets that answer, long enough for a busy machine."""
 GROWING_MS = (SHORT_MS, 4 * SHORT_MS, 16 * SHORT_MS, 64 * SHORT_MS)
 """Deadlines for targets that answer at first and then hang."""
@@ -54,7 +54,7 @@ def run(under_test: ProbeRunner, *targets: Target, deadline_ms: float = LONG_MS)
     """Run probes and check that the answer comes by the deadline."""
     started_at = time.monotonic()
     reports = under_test.run(targets, started_at=started_at, deadline_ms=deadline_ms)
-    assert time.monotonic() - started_at < deadline_ms / 1000 + PATIENCE_SECONDS
+    assert time.monotonic() - started_at < deadline_ms / 1000 + WAIT_SECONDS
     return reports
 
 
@@ -146,7 +146,7 @@ class TestWorking:
         )
         server = raw_server(script)
         run(runner(bundle), target(server.port))
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
         assert script.commands[-1] == b"\x01"
 
     def test_unavailable_lag_is_no_failure(
@@ -190,7 +190,7 @@ class TestBroken:
         server = raw_server(hang)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
         assert failure_of(report) == "timeout"
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
 
     def test_hangs_in_the_greeting(self, raw_server: Any, wire: Any, bundle: Path) -> None:
         """A server that stops in the middle of its greeting is a timeout."""
@@ -212,7 +212,7 @@ class TestBroken:
         server = raw_server(behave)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
         assert failure_of(report) == "timeout"
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
 
     def test_single_bytes_do_not_extend_the_deadline(self, raw_server: Any, wire: Any, bundle: Path) -> None:
         """A server that sends single bytes never reaches the socket's time-out, and is a timeout."""
@@ -225,7 +225,7 @@ class TestBroken:
         server = raw_server(behave)
         [report] = run_until(is_connected, runner(bundle), target(server.port))
         assert failure_of(report) == "timeout"
-        assert server.peer_is_gone.wait(PATIENCE_SECONDS)
+        assert server.peer_is_gone.wait(WAIT_SECONDS)
 
     def test_refuses(self, bundle: Path) -> None:
         """A closed port is refused."""
@@ -288,7 +288,7 @@ class TestBroken:
         server = raw_server(behave)
         [report] = run(runner(bundle), target(server.port))
         assert failure_of(report) == "tls"
-        server.threads[-1].join(PATIENCE_SECONDS)
+        server.threads[-1].join(WAIT_SECONDS)
         assert received == [b""]
 
     def test_untrusted_certificate(self, world: Any, tmp_path: Path) -> None:
@@ -431,7 +431,7 @@ class TestParallelProbes:
         release = threading.Event()
 
         def unanswered(*args: object, **kwargs: object) -> list[object]:
-            release.wait(PATIENCE_SECONDS)
+            release.wait(WAIT_SECONDS)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
         monkeypatch.setattr(socket, "getaddrinfo", unanswered)

@@ -6,7 +6,7 @@ from functions.failover_controller.model import Side, State
 from operations.aws.ports import RdsRoles
 from operations.aws.roles import Roles, choose, reconcile, roles_from_rds, roles_from_state
 from operations.support.errors import AwsError
-from tests.support.operations.fakes import DEPLOYMENT, EAST, EAST_REGION, WEST, WEST_REGION, World
+from tests.support.operations.fakes import DEPLOYMENT, EAST, EAST_REGION, WEST, WEST_REGION, FakeEnvironment
 
 BY_RDS = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None))
 SWAPPED = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None))
@@ -39,37 +39,37 @@ def test_regions_that_disagree_know_nothing() -> None:
     assert reconcile([BY_RDS, SWAPPED]).standby is None
 
 
-def test_asks_only_the_day_one_standby_when_it_answers(world: World) -> None:
+def test_asks_only_the_day_one_standby_when_it_answers(environment: FakeEnvironment) -> None:
     """The other region, which may be dead, gets no call."""
-    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], None) == WEST_REGION
-    assert world.asked(EAST) == []
+    assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == WEST_REGION
+    assert environment.calls_to(EAST) == []
 
 
-def test_follows_the_roles_after_a_failover(world: World) -> None:
+def test_follows_the_roles_after_a_failover(environment: FakeEnvironment) -> None:
     """When the day-one standby is the writer, the other region is the standby."""
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], None) == EAST_REGION
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == EAST_REGION
 
 
-def test_asks_the_other_region_when_the_first_is_silent(world: World) -> None:
+def test_asks_the_other_region_when_the_first_is_silent(environment: FakeEnvironment) -> None:
     """The day-one standby may be the one that is lost."""
-    world.fail(WEST)
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], None) == EAST_REGION
+    environment.fail(WEST)
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == EAST_REGION
 
 
-def test_a_named_region_is_asked_nothing(world: World) -> None:
+def test_a_named_region_is_asked_nothing(environment: FakeEnvironment) -> None:
     """Who names a region needs no RDS."""
-    assert choose(DEPLOYMENT, lambda region: world.regions[region.name], EAST) == EAST_REGION
-    assert world.calls == []
+    assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], EAST) == EAST_REGION
+    assert environment.calls == []
 
 
-def test_says_what_failed_when_no_region_can_tell(world: World) -> None:
+def test_says_what_failed_when_no_region_can_tell(environment: FakeEnvironment) -> None:
     """The error has both reasons, and the hint."""
-    world.fail(WEST)
-    world.roles = RdsRoles(writer_arn=None, operation=None)
+    environment.fail(WEST)
+    environment.roles = RdsRoles(writer_arn=None, operation=None)
     with pytest.raises(AwsError) as raised:
-        choose(DEPLOYMENT, lambda region: world.regions[region.name], None)
+        choose(DEPLOYMENT, lambda region: environment.regions[region.name], None)
     assert "eu-west-1: read_roles of eu-west-1: no answer" in raised.value.message
     assert "us-east-1: its RDS API names no writer" in raised.value.message
     assert raised.value.hint == "Name a region: --region eu-west-1 or us-east-1."

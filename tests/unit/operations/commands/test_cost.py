@@ -24,7 +24,7 @@ from operations.stack.resource_counts import COUNTS, counts
 from operations.support.errors import AwsError, ExitCode
 from settings import load_settings
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, WEST, World
+from tests.support.operations.fakes import EAST, WEST, FakeEnvironment
 from tests.support.program.harness import run_program
 from tests.unit.program.conftest import stack_file
 
@@ -262,10 +262,10 @@ def price_list(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"FormatVersion": "aws_v1", "PriceList": found.get(attributes["productFamily"], [])}
 
 
-def test_cost_prints_quantities_prices_total_and_assumptions(world: World, aws: FakeAws) -> None:
+def test_cost_prints_quantities_prices_total_and_assumptions(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Items without a price are listed with the reason."""
     aws.set(EAST, "pricing", "get_products", price_list)
-    result = world.run("cost", "--storage-gb", "500")
+    result = environment.run("cost", "--storage-gb", "500")
     assert result.exit_code == ExitCode.DONE
     for text in (
         "Total 859.20 USD a month: 759.20 fixed, 100.00 by usage (*).",
@@ -277,13 +277,13 @@ def test_cost_prints_quantities_prices_total_and_assumptions(world: World, aws: 
         "db.r6g.large",
     ):
         assert text in result.stdout
-    assert (world.calls, world.loaded) == ([], [])
+    assert (environment.calls, environment.loaded) == ([], [])
 
 
-def test_cost_as_json_has_the_price_of_each_item(world: World, aws: FakeAws) -> None:
+def test_cost_as_json_has_the_price_of_each_item(environment: FakeEnvironment, aws: FakeAws) -> None:
     """The total is the sum of the items that have a price."""
     aws.set(EAST, "pricing", "get_products", price_list)
-    shown = json.loads(world.run("cost", "--stack", "prod", "--json").stdout)
+    shown = json.loads(environment.run("cost", "--stack", "prod", "--json").stdout)
     assert shown["usd_a_month"] == pytest.approx(2 * (3 * 730 * 0.26 + 10))
     assert shown["usd_a_month"] == pytest.approx(sum(line["usd_a_month"] or 0 for line in shown["lines"]))
     assert shown["assumptions"]["storage_gb"] == 100
@@ -292,19 +292,21 @@ def test_cost_as_json_has_the_price_of_each_item(world: World, aws: FakeAws) -> 
     assert "health check in us-east-1" in shown["unpriced"]
 
 
-def test_cost_without_access_prints_the_quantities_and_asks_once(world: World, aws: FakeAws) -> None:
+def test_cost_without_access_prints_the_quantities_and_asks_once(environment: FakeEnvironment, aws: FakeAws) -> None:
     """The permission that is missing is named."""
     aws.fail(service="pricing", error=AwsError("pricing: AccessDeniedException", hint="Use another role."))
-    result = world.run("cost")
+    result = environment.run("cost")
     assert result.exit_code == ExitCode.DONE
     assert "No price could be read: pricing: AccessDeniedException. Use another role." in result.stdout
     assert "pricing:GetProducts" in result.stdout
     assert "1,460 hours" in result.stdout
     assert [service for _, service, _ in aws.asked] == ["pricing"]
-    assert json.loads(world.run("cost", "--json").stdout)["usd_a_month"] is None
+    assert json.loads(environment.run("cost", "--json").stdout)["usd_a_month"] is None
 
 
 @pytest.mark.parametrize("options", [("--stack", "nowhere"), ("--storage-gb", "-1")])
-def test_an_unknown_stack_or_a_negative_usage_is_a_usage_error(world: World, options: tuple[str, ...]) -> None:
+def test_an_unknown_stack_or_a_negative_usage_is_a_usage_error(
+    environment: FakeEnvironment, options: tuple[str, ...]
+) -> None:
     """Exit code 2."""
-    assert world.run("cost", *options).exit_code == ExitCode.USAGE
+    assert environment.run("cost", *options).exit_code == ExitCode.USAGE

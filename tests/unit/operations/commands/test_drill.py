@@ -1,4 +1,4 @@
-"""A drill as people type it: there, verified, and home again; timed; interrupted anywhere and brought home."""
+"""Drill: switch over, verify, switch back, with timings; interrupted at each step and resumed."""
 
 import json
 from typing import Any
@@ -7,203 +7,209 @@ import pytest
 
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import parse_audit_entry
-from operations.commands.drill_log import Drill, Step, newest_drill
+from operations.commands.drill_log import DrillRecord, DrillStep, newest_drill
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
 from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, WEST, WEST_REGION
-from tests.support.operations.moving import MovingWorld
+from tests.support.operations.moving import FakeMoveEnvironment
 
 GO = ("drill", "--reason", "quarterly", "--confirm", GLOBAL_CLUSTER)
 
 
 @pytest.fixture
-def world(aws: FakeAws) -> MovingWorld:
-    """Two healthy regions at home: us-east-1 is the writer's."""
-    made = MovingWorld()
-    made.read_api_for = aws
-    aws.name_leads_to = lambda: made.writer.name
-    return made
+def environment(aws: FakeAws) -> FakeMoveEnvironment:
+    """Two healthy regions with the writer in us-east-1."""
+    environment = FakeMoveEnvironment()
+    environment.read_api_for = aws
+    aws.name_leads_to = lambda: environment.writer.name
+    return environment
 
 
-def played(world: MovingWorld, *arguments: str) -> dict[str, Any]:
-    """Play a drill to its end; return its result."""
-    result = world.run(*arguments, "--json")
-    notified = json.loads(result.stdout)
-    assert notified["exit_code"] == result.exit_code
-    return notified
+def run_drill(environment: FakeMoveEnvironment, *arguments: str) -> dict[str, Any]:
+    """Run a drill; return its JSON result."""
+    result = environment.run(*arguments, "--json")
+    found = json.loads(result.stdout)
+    assert found["exit_code"] == result.exit_code
+    return found
 
 
-def steps(world: MovingWorld) -> list[str]:
-    """Return the drill's entries in the trail of the away region."""
-    return [trace["evidence"]["step"] for trace in world.west.traces() if trace["reason"] == "operator-drill"]
+def steps(environment: FakeMoveEnvironment) -> list[str]:
+    """Return the steps of the drill in the audit trail of eu-west-1."""
+    return [trace["evidence"]["step"] for trace in environment.west.traces() if trace["reason"] == "operator-drill"]
 
 
 def interrupt() -> None:
-    """Let a person press Ctrl-C."""
+    """Press Ctrl-C."""
     raise KeyboardInterrupt
 
 
-def test_there_verified_and_home_again(world: MovingWorld) -> None:
-    """Two switchovers, each called in the writer's region of then; every promise is looked at in between."""
-    notified = played(world, *GO)
-    assert world.called("switch_over") == [EAST, WEST]
-    assert world.writer == EAST_REGION
-    assert (notified["home"], notified["away"], notified["writer"]) == (EAST, WEST, EAST)
-    assert [step["step"] for step in notified["steps"]] == ["switchover there", "verify", "switchover home"]
-    there, verified, home = notified["steps"]
-    assert there["seconds"] >= 60
-    assert list(there["legs"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
-    assert home["legs"]["DNS"] - home["legs"]["promotion"] >= 60
+def test_drill_switches_over_verifies_and_switches_back(environment: FakeMoveEnvironment) -> None:
+    """Each switchover is called in the region of the writer."""
+    found = run_drill(environment, *GO)
+    assert environment.called("switch_over") == [EAST, WEST]
+    assert environment.writer == EAST_REGION
+    assert (found["home"], found["away"], found["writer"]) == (EAST, WEST, EAST)
+    assert [step["step"] for step in found["steps"]] == ["switchover", "verify", "switch back"]
+    over, verified, back = found["steps"]
+    assert over["seconds"] >= 60
+    assert list(over["legs"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
+    assert back["legs"]["DNS"] - back["legs"]["promotion"] >= 60
     assert "passed" in verified["what"]
-    assert steps(world) == ["begun", "away", "ended"]
+    assert steps(environment) == ["begun", "away", "ended"]
 
 
-def test_people_see_a_table(world: MovingWorld) -> None:
-    """Each step with its seconds, and where the writer is."""
-    text = world.run(*GO).stdout
-    for words in ("switchover there", "promotion", "verify", "switchover home", "The writer is in us-east-1."):
+def test_text_output_is_a_table(environment: FakeMoveEnvironment) -> None:
+    """Each step has its seconds, and the last line names the writer's region."""
+    text = environment.run(*GO).stdout
+    for words in ("switchover", "promotion", "verify", "switch back", "The writer is in us-east-1."):
         assert words in text
 
 
-def test_a_broken_promise_over_there_is_reported_and_the_writer_comes_home(world: MovingWorld, aws: FakeAws) -> None:
-    """6, with the finding; a drill is for finding it."""
+def test_failed_check_is_reported_and_does_not_stop_the_switch_back(
+    environment: FakeMoveEnvironment, aws: FakeAws
+) -> None:
+    """The exit code is 6."""
     aws.change(
         WEST, "rds", "describe_db_clusters", lambda answer: answer["DBClusters"][0].update(StorageEncrypted=False)
     )
-    notified = played(world, *GO)
-    assert notified["exit_code"] == ExitCode.FAILED
-    assert ("encryption", WEST) in {(each["check"], each["where"]) for each in notified["not_passed"]}
-    assert world.writer == EAST_REGION
+    found = run_drill(environment, *GO)
+    assert found["exit_code"] == ExitCode.FAILED
+    assert ("encryption", WEST) in {(each["check"], each["where"]) for each in found["not_passed"]}
+    assert environment.writer == EAST_REGION
 
 
-def test_promises_that_nobody_could_look_at_are_not_passed(world: MovingWorld, aws: FakeAws) -> None:
-    """5: the moves were made, and what is missing is named."""
+def test_checks_that_could_not_run_are_reported(environment: FakeMoveEnvironment, aws: FakeAws) -> None:
+    """The switchovers succeed, and the exit code is not 0."""
     for region in (EAST, WEST):
         aws.fail(region)
-    world.fail(EAST, "read_roles")
-    world.fail(WEST, "read_roles")
-    notified = played(world, *GO)
-    assert notified["exit_code"] in (ExitCode.PARTLY, ExitCode.FAILED)
-    assert {each["verdict"] for each in notified["not_passed"]} <= {"unknown", "failed"}
-    assert notified["not_passed"] != []
+    environment.fail(EAST, "read_roles")
+    environment.fail(WEST, "read_roles")
+    found = run_drill(environment, *GO)
+    assert found["exit_code"] in (ExitCode.PARTLY, ExitCode.FAILED)
+    assert {each["verdict"] for each in found["not_passed"]} <= {"unknown", "failed"}
+    assert found["not_passed"] != []
 
 
-def test_one_way_stays_there(world: MovingWorld) -> None:
-    """The way home is named, and the drill counts as ended."""
-    result = world.run(*GO, "--one-way")
-    assert "Home: python -m operations switchover --to us-east-1" in result.stdout
-    assert world.writer == WEST_REGION
-    assert steps(world) == ["begun", "away", "ended"]
-    assert world.run("drill", "--resume", "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.REFUSED
+def test_one_way_does_not_switch_back(environment: FakeMoveEnvironment) -> None:
+    """The command to switch back is shown, and the drill counts as ended."""
+    result = environment.run(*GO, "--one-way")
+    assert "Switch back: python -m operations switchover --to us-east-1" in result.stdout
+    assert environment.writer == WEST_REGION
+    assert steps(environment) == ["begun", "away", "ended"]
+    assert environment.run("drill", "--resume", "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.REFUSED
 
 
-def test_nothing_moves_before_it_was_confirmed(world: MovingWorld) -> None:
-    """The plan of the way there, and the command to run."""
-    result = world.run(*GO[:-2])
+def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironment) -> None:
+    """The hint shows the command to run."""
+    result = environment.run(*GO[:-2])
     assert result.exit_code == ExitCode.REFUSED
-    assert "Drill: a switchover there, and home again" in result.stderr
+    assert "Drill: switch over, verify, switch back" in result.stderr
     assert f"drill --reason quarterly --confirm {GLOBAL_CLUSTER}" in result.stderr
-    assert world.called("switch_over") == []
-    assert world.west.traces() == []
+    assert environment.called("switch_over") == []
+    assert environment.west.traces() == []
 
 
-def test_it_asks_once_for_both_ways(world: MovingWorld) -> None:
-    """Whoever typed the id need not sit there for the way home."""
-    assert world.run(*GO[:-2], answer=f"{GLOBAL_CLUSTER}\n").exit_code in (ExitCode.DONE, ExitCode.FAILED)
-    assert world.writer == EAST_REGION
+def test_one_confirmation_covers_both_switchovers(environment: FakeMoveEnvironment) -> None:
+    """The switch back needs no further confirmation."""
+    assert environment.run(*GO[:-2], answer=f"{GLOBAL_CLUSTER}\n").exit_code in (ExitCode.DONE, ExitCode.FAILED)
+    assert environment.writer == EAST_REGION
 
 
-def test_what_forbids_a_switchover_forbids_a_drill(world: MovingWorld) -> None:
-    """The same gates."""
-    world.moving[WEST].set_cluster(status="backing-up")
-    result = world.run(*GO)
+def test_obstacle_to_a_switchover_stops_a_drill(environment: FakeMoveEnvironment) -> None:
+    """Nothing is called or recorded."""
+    environment.moving[WEST].set_cluster(status="backing-up")
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert "the cluster of eu-west-1 is backing-up" in result.stderr
-    assert world.west.traces() == []
+    assert "the cluster in eu-west-1 is backing-up" in result.stderr
+    assert environment.west.traces() == []
 
 
-def test_ctrl_c_on_the_way_there_and_resume_brings_it_home(world: MovingWorld) -> None:
-    """130; RDS carries on; --resume follows it, verifies, and goes home."""
-    world.on_sleep = interrupt
-    stopped = world.run(*GO)
+def test_resume_after_ctrl_c_in_the_first_switchover(environment: FakeMoveEnvironment) -> None:
+    """The running operation is followed, then verified, then switched back."""
+    environment.on_sleep = interrupt
+    stopped = environment.run(*GO)
     assert stopped.exit_code == 130
-    assert "AWS carries on with the move to eu-west-1" in stopped.stderr
+    assert "AWS continues the move to eu-west-1" in stopped.stderr
     assert "drill --reason quarterly --confirm payments-global-dev --resume" in stopped.stderr
-    world.on_sleep = lambda: None
-    notified = played(world, *GO, "--resume")
-    assert [step["step"] for step in notified["steps"]] == ["followed", "verify", "switchover home"]
-    assert world.writer == EAST_REGION
-    assert world.called("switch_over") == [EAST, WEST]
-    assert steps(world) == ["begun", "away", "ended"]
+    environment.on_sleep = lambda: None
+    found = run_drill(environment, *GO, "--resume")
+    assert [step["step"] for step in found["steps"]] == ["followed", "verify", "switch back"]
+    assert environment.writer == EAST_REGION
+    assert environment.called("switch_over") == [EAST, WEST]
+    assert steps(environment) == ["begun", "away", "ended"]
 
 
-def test_interrupted_over_there_says_where_it_stands(world: MovingWorld) -> None:
-    """A new drill is refused while one is half-way, and told how to end it."""
-    world.on(WEST, "switch_over", interrupt)
-    assert world.run(*GO).exit_code == 130
-    assert world.writer == WEST_REGION
-    refused = world.run(*GO)
+def test_new_drill_is_refused_while_one_is_unfinished(environment: FakeMoveEnvironment) -> None:
+    """The error names the writer's region and how to resume."""
+    environment.on(WEST, "switch_over", interrupt)
+    assert environment.run(*GO).exit_code == 130
+    assert environment.writer == WEST_REGION
+    refused = environment.run(*GO)
     assert refused.exit_code == ExitCode.REFUSED
-    assert "is half-way, the writer in eu-west-1, away from home" in refused.stderr
+    assert "is unfinished, the writer in eu-west-1, not back in us-east-1" in refused.stderr
     assert "--resume" in refused.stderr
-    world.on(WEST, "switch_over", lambda: None)
-    notified = played(world, *GO, "--resume")
-    assert [step["step"] for step in notified["steps"]] == ["switchover home"]
-    assert world.writer == EAST_REGION
+    environment.on(WEST, "switch_over", lambda: None)
+    found = run_drill(environment, *GO, "--resume")
+    assert [step["step"] for step in found["steps"]] == ["switch back"]
+    assert environment.writer == EAST_REGION
 
 
-def test_an_error_of_aws_on_the_way_home_says_how_to_go_on(world: MovingWorld) -> None:
-    """The gate is closed: 3, the drill is half-way, and the command that brings it home."""
-    world.on(EAST, "writer_role", lambda: world.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"}))
-    world.on(WEST, "writer_role", lambda: world.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"}))
-    result = world.run(*GO, "--timeout", "5m")
+def test_obstacle_to_the_switch_back_shows_how_to_resume(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 3, and the drill stays unfinished."""
+    environment.on(
+        EAST, "writer_role", lambda: environment.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"})
+    )
+    environment.on(
+        WEST, "writer_role", lambda: environment.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"})
+    )
+    result = environment.run(*GO, "--timeout", "5m")
     assert result.exit_code == ExitCode.TIMED_OUT
-    assert "drill: replication back: not seen within 300 s" in result.stderr
+    assert "drill: replication back: not finished within 300 s" in result.stderr
     assert "--resume" in result.stderr
-    world.synchronization.clear()
-    closed = world.run(*GO, "--resume", "--no-dns")
+    environment.synchronization.clear()
+    closed = environment.run(*GO, "--resume", "--no-dns")
     assert closed.exit_code == ExitCode.REFUSED
     assert "us-east-1 is not synchronized" in closed.stderr
-    assert "The drill is half-way. Go on with it, and bring the writer home" in closed.stderr
-    world.synchronization.update({region.cluster_arn: "connected" for region in (EAST_REGION, WEST_REGION)})
-    assert played(world, *GO, "--resume", "--no-dns")["writer"] == EAST
+    assert "The drill is unfinished. Resume it to switch back" in closed.stderr
+    environment.synchronization.update({region.cluster_arn: "connected" for region in (EAST_REGION, WEST_REGION)})
+    assert run_drill(environment, *GO, "--resume", "--no-dns")["writer"] == EAST
 
 
-def test_a_drill_that_never_left_counts_as_ended(world: MovingWorld) -> None:
-    """The call got no answer, and RDS had not begun: nothing is to be brought home."""
-    world.fail(EAST, "switch_over")
-    assert world.run(*GO).exit_code == ExitCode.AWS
-    result = world.run("drill", "--resume")
+def test_drill_whose_switchover_never_started_counts_as_ended(environment: FakeMoveEnvironment) -> None:
+    """The call got no answer, and RDS shows no operation."""
+    environment.fail(EAST, "switch_over")
+    assert environment.run(*GO).exit_code == ExitCode.AWS
+    result = environment.run("drill", "--resume")
     assert result.exit_code == ExitCode.DONE
-    assert "It never left us-east-1" in result.stderr
-    assert steps(world) == ["begun", "ended"]
+    assert "The writer never left us-east-1" in result.stderr
+    assert steps(environment) == ["begun", "ended"]
 
 
-def test_somebody_brought_it_home_already(world: MovingWorld) -> None:
-    """The trail is closed, and nothing moves."""
-    world.on(WEST, "switch_over", interrupt)
-    world.run(*GO)
-    world.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
-    assert played(world, "drill", "--resume")["writer"] == EAST
-    assert steps(world) == ["begun", "away", "ended"]
+def test_resume_after_a_manual_switch_back_ends_the_drill(environment: FakeMoveEnvironment) -> None:
+    """The audit trail is completed, and nothing moves."""
+    environment.on(WEST, "switch_over", interrupt)
+    environment.run(*GO)
+    environment.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
+    assert run_drill(environment, "drill", "--resume")["writer"] == EAST
+    assert steps(environment) == ["begun", "away", "ended"]
 
 
-def test_resume_without_a_drill(world: MovingWorld) -> None:
-    """3: there is none."""
-    assert world.run(*GO, "--resume").exit_code == ExitCode.REFUSED
+def test_resume_without_a_drill_is_refused(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 3."""
+    assert environment.run(*GO, "--resume").exit_code == ExitCode.REFUSED
 
 
-def test_both_trails_must_be_readable(world: MovingWorld) -> None:
-    """4: whether one is half-way can't be told."""
-    world.fail(EAST, "read_history")
-    result = world.run(*GO)
+def test_unreadable_audit_trail_stops_a_drill(environment: FakeMoveEnvironment) -> None:
+    """An unfinished drill could be missed."""
+    environment.fail(EAST, "read_history")
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.AWS
-    assert "whether a drill is half-way can't be read in us-east-1" in result.stderr
-    assert world.called("switch_over") == []
+    assert "the audit trail in us-east-1 can't be read, so an unfinished drill might be missed" in result.stderr
+    assert environment.called("switch_over") == []
 
 
-def test_the_newest_entry_of_either_trail_counts() -> None:
-    """Whatever order they come in; entries that can't be understood, and others, are passed over."""
+def test_newest_drill_entry_of_both_trails_counts() -> None:
+    """Malformed entries and entries of other commands are ignored."""
 
     def entry(at: str, step: str, reason: str = "operator-drill") -> Any:
         line = {"evidence": {"drill": "d", "step": step, "home": EAST, "away": WEST}}
@@ -212,5 +218,5 @@ def test_the_newest_entry_of_either_trail_counts() -> None:
         )
 
     entries = [entry("2", "away"), entry("1", "begun"), entry("3", "nonsense"), entry("4", "begun", "operator-arm")]
-    assert newest_drill(entries) == Drill(id="d", home=EAST, away=WEST, step=Step.AWAY, at="2")
+    assert newest_drill(entries) == DrillRecord(id="d", origin=EAST, target=WEST, step=DrillStep.VERIFIED, at="2")
     assert newest_drill([]) is None

@@ -1,4 +1,4 @@
-"""Failover by hand: the acceptance, the evidence, what forbids it, and the way to the end with the region dead."""
+"""Failover by hand: acceptance of data loss, evidence, obstacles, and completion with the writer's region lost."""
 
 import json
 
@@ -7,8 +7,18 @@ import pytest
 from functions.failover_controller.model import Attempt, AttemptStatus, Pending, Reason
 from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
-from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_REGION, after, ill
-from tests.support.operations.moving import MovingWorld
+from tests.support.operations.fakes import (
+    EAST,
+    EAST_REGION,
+    GLOBAL_CLUSTER,
+    ME,
+    NOW,
+    WEST,
+    WEST_REGION,
+    after,
+    lose_writer,
+)
+from tests.support.operations.moving import FakeMoveEnvironment
 
 ACCEPTED = ("failover", "--reason", "region lost, INC-7", "--accept-data-loss")
 GO = (*ACCEPTED, "--confirm", GLOBAL_CLUSTER)
@@ -17,52 +27,52 @@ MOVES = ("read_global", "read_cluster", "probe", "writer_role")
 
 
 @pytest.fixture
-def lost() -> MovingWorld:
-    """The writer's region us-east-1 is lost, and the standby's controller is disarmed, or held."""
-    world = MovingWorld()
-    world.dead.add(EAST)
-    world.fail(EAST, *ALL_CALLS, *MOVES)
-    ill(world, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-9)))
-    return world
+def lost() -> FakeMoveEnvironment:
+    """The writer's region us-east-1 is lost, and the standby's controller requests approval."""
+    environment = FakeMoveEnvironment()
+    environment.dead.add(EAST)
+    environment.fail(EAST, *ALL_CALLS, *MOVES)
+    lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-9)))
+    return environment
 
 
-def test_the_standby_becomes_the_writer(lost: MovingWorld) -> None:
-    """Called once, in the standby's region, with data loss allowed, and followed with the other region dead."""
+def test_failover_promotes_the_standby(lost: FakeMoveEnvironment) -> None:
+    """It is called once in the standby's region and followed while the other region is unreachable."""
     result = lost.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
     assert lost.writer == WEST_REGION
     assert lost.called("fail_over") == [WEST]
-    notified = json.loads(result.stdout)
-    assert (notified["from"], notified["writer"]) == (EAST, WEST)
-    assert list(notified["seconds"]) == ["promotion", "first heartbeat", "DNS"]
+    found = json.loads(result.stdout)
+    assert (found["from"], found["writer"]) == (EAST, WEST)
+    assert list(found["seconds"]) == ["promotion", "first heartbeat", "DNS"]
 
 
-def test_what_is_left_to_do_is_said(lost: MovingWorld) -> None:
-    """The snapshot with the lost writes, the way home, the switch."""
+def test_result_lists_the_next_steps(lost: FakeMoveEnvironment) -> None:
+    """Snapshot with the lost writes, switch back, and the switch."""
     text = lost.run(*GO).stdout
-    for words in ("rds:unplanned-global-failover-...", "switchover --to us-east-1", "Is the switch armed?"):
+    for words in ("rds:unplanned-global-failover-...", "switchover --to us-east-1", "Check the switch in `status`"):
         assert words in text
 
 
-def test_nobody_loses_data_without_having_accepted_it(lost: MovingWorld) -> None:
-    """2, before anything is asked: it explains, and names the way that loses nothing."""
+def test_data_loss_must_be_accepted(lost: FakeMoveEnvironment) -> None:
+    """The exit code is 2 before any call."""
     result = lost.run("failover", "--reason", "x", "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.USAGE
     assert "`switchover`" in result.stderr
     assert lost.calls == []
 
 
-def test_the_evidence_comes_before_the_call(lost: MovingWorld) -> None:
-    """What the controller saw last, the estimated loss, the pending decision, what each path says."""
+def test_plan_shows_the_evidence(lost: FakeMoveEnvironment) -> None:
+    """Controller state, estimated loss, pending decision and the result of each path."""
     result = lost.run(*ACCEPTED)
     assert result.exit_code == ExitCode.REFUSED
     for words in (
-        "nothing says that the writer lives",
-        "across the peering: timeout",
-        "the writer counts as dead since 2026-11-24T11:59:00Z, for 6 cycles",
-        "estimated loss: what was written in the last 1500 ms before the writer stopped",
-        "newest heartbeat that arrived: 2026-11-24T11:58:59+00:00",
-        "asks about decision d-1: region-lost",
+        "no sign that the writer is running",
+        "over the peering: timeout",
+        "the writer is unreachable since 2026-11-24T11:59:00Z, for 6 cycles",
+        "estimated loss: the writes of the last 1500 ms before the writer stopped",
+        "newest heartbeat received: 2026-11-24T11:58:59+00:00",
+        "requests approval of decision d-1: region-lost",
         "NOT READ: read_cluster of us-east-1: no answer",
         f"run: python -m operations failover --reason 'region lost, INC-7' --accept-data-loss --confirm {GLOBAL_CLUSTER}",
     ):
@@ -70,14 +80,14 @@ def test_the_evidence_comes_before_the_call(lost: MovingWorld) -> None:
     assert lost.called("fail_over") == []
 
 
-def test_an_unknown_loss_is_said_to_be_unknown(lost: MovingWorld) -> None:
-    """Without a controller that remembers, nobody can say what is lost."""
+def test_data_loss_is_unknown_without_controller_state(lost: FakeMoveEnvironment) -> None:
+    """The plan says so."""
     lost.west.items.clear()
-    assert "what would be lost is unknown" in lost.run(*ACCEPTED).stderr
+    assert "the possible data loss is unknown" in lost.run(*ACCEPTED).stderr
 
 
-def test_it_stands_in_the_audit_trail_with_its_evidence(lost: MovingWorld) -> None:
-    """Who, why, since when the writer was dead, the lag, the decision that was pending."""
+def test_failover_is_recorded_with_its_evidence(lost: FakeMoveEnvironment) -> None:
+    """The entry is written before the call."""
     lost.run(*GO)
     (trace,) = lost.west.traces()
     assert trace["reason"] == "operator-failover"
@@ -92,36 +102,36 @@ def test_it_stands_in_the_audit_trail_with_its_evidence(lost: MovingWorld) -> No
     }
 
 
-def test_a_table_that_can_t_be_written_does_not_stop_it(lost: MovingWorld) -> None:
-    """In a disaster the trail may be lost too: it is said loudly, and the database is saved."""
+def test_unwritable_table_does_not_stop_a_failover(lost: FakeMoveEnvironment) -> None:
+    """The output says that it was not recorded."""
     lost.fail(WEST, "write")
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
     assert "NOT RECORDED in the audit trail" in result.stderr
 
 
-def test_while_the_writer_answers_it_is_refused() -> None:
-    """Each sign of life is named; a switchover is the hint."""
-    world = MovingWorld()
-    result = world.run(*GO)
+def test_refused_while_the_writer_is_reachable() -> None:
+    """Every sign is named, and the hint is a switchover."""
+    environment = FakeMoveEnvironment()
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     for words in (
-        "the health_check of us-east-1 reaches it",
-        "the health_check of eu-west-1 reaches it across the peering",
-        "its heartbeats arrive, the last 4 s ago",
+        "the health_check in us-east-1 reaches it",
+        "the health_check in eu-west-1 reaches it over the peering connection",
+        "its heartbeats arrive, the last one 4 s ago",
         "`switchover`",
     ):
         assert words in result.stderr.partition("REFUSED")[2]
-    assert world.called("fail_over") == []
+    assert environment.called("fail_over") == []
 
 
 @pytest.mark.parametrize("sign", ["peer", "heartbeat"])
-def test_one_sign_of_life_is_enough(lost: MovingWorld, sign: str) -> None:
-    """The port across the peering, or the heartbeats: either keeps it from being called."""
+def test_one_sign_of_a_running_writer_is_enough(lost: FakeMoveEnvironment, sign: str) -> None:
+    """Either the probe over the peering connection or the heartbeats."""
     if sign == "peer":
         lost.dead.clear()
     else:
-        ill(lost)
+        lose_writer(lost)
         state = lost.west.items["state", "current"]
         for name in ("dead_since", "dead_cycles", "silent_cycles"):
             state.pop(name, None)
@@ -130,8 +140,8 @@ def test_one_sign_of_life_is_enough(lost: MovingWorld, sign: str) -> None:
     assert lost.run(*GO, "--even-if-the-writer-answers").exit_code == ExitCode.DONE
 
 
-def test_the_controller_s_own_failover_is_never_doubled(lost: MovingWorld) -> None:
-    """It was called already: no option changes that."""
+def test_refused_after_the_controller_started_a_failover(lost: FakeMoveEnvironment) -> None:
+    """No option overrides it."""
     attempt = Attempt(
         id="a",
         status=AttemptStatus.INTENDED,
@@ -143,39 +153,39 @@ def test_the_controller_s_own_failover_is_never_doubled(lost: MovingWorld) -> No
         heartbeat=None,
         calls=1,
     )
-    ill(lost, attempt=attempt)
+    lose_writer(lost, attempt=attempt)
     result = lost.run(*GO, "--even-if-the-writer-answers")
     assert result.exit_code == ExitCode.REFUSED
-    assert "called a failover at 2026-11-24T11:59:50Z" in result.stderr
+    assert "started a failover at 2026-11-24T11:59:50Z" in result.stderr
     assert lost.called("fail_over") == []
 
 
-def test_a_standby_that_can_t_serve_is_not_promoted(lost: MovingWorld) -> None:
-    """Without an instance, or not available: refused with the hint."""
+def test_standby_without_instance_is_not_promoted(lost: FakeMoveEnvironment) -> None:
+    """The exit code is 3."""
     lost.moving[WEST].instances.clear()
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert "the cluster of eu-west-1 has no instance" in result.stderr
+    assert "the cluster in eu-west-1 has no instance" in result.stderr
 
 
-def test_a_failover_under_way_is_followed(lost: MovingWorld) -> None:
-    """Whoever called it: nothing is called again, and what is left to do is said."""
+def test_failover_under_way_is_followed(lost: FakeMoveEnvironment) -> None:
+    """It is not called again, even if the controller started it."""
     lost.begin(WEST_REGION, allows_data_loss=True)
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
-    assert "A failover to eu-west-1 is under way: nothing is called" in result.stderr
+    assert "A failover to eu-west-1 is under way: this command follows it and calls nothing" in result.stderr
     assert "rds:unplanned-global-failover-..." in result.stdout
     assert lost.called("fail_over") == []
 
 
-def test_resume_without_an_operation_says_so(lost: MovingWorld) -> None:
-    """3, and nothing is called."""
+def test_resume_without_an_operation_is_refused(lost: FakeMoveEnvironment) -> None:
+    """The exit code is 3, and nothing is called."""
     assert lost.run("failover", "--reason", "x", "--resume").exit_code == ExitCode.REFUSED
     assert lost.called("fail_over") == []
 
 
-def test_ctrl_c_and_the_time_limit_leave_it_to_aws(lost: MovingWorld) -> None:
-    """130 and 7; then --resume follows it to the end."""
+def test_resume_after_ctrl_c_and_timeout(lost: FakeMoveEnvironment) -> None:
+    """The failover is called once and followed to its end."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -183,23 +193,23 @@ def test_ctrl_c_and_the_time_limit_leave_it_to_aws(lost: MovingWorld) -> None:
     lost.on_sleep = interrupt
     stopped = lost.run(*GO)
     assert stopped.exit_code == 130
-    assert "AWS carries on with the move to eu-west-1" in stopped.stderr
+    assert "AWS continues the move to eu-west-1" in stopped.stderr
     lost.on_sleep = lambda: None
     assert lost.run(*GO, "--resume", "--timeout", "5s").exit_code == ExitCode.TIMED_OUT
     assert lost.run(*GO, "--resume").exit_code == ExitCode.DONE
     assert lost.called("fail_over") == [WEST]
 
 
-def test_a_no_of_aws_says_that_nothing_was_changed(lost: MovingWorld) -> None:
-    """RDS refuses the call: 3, with its words."""
+def test_refusal_by_rds_changes_nothing(lost: FakeMoveEnvironment) -> None:
+    """The exit code is 3, with the error of RDS."""
     lost.on(WEST, "fail_over", lambda: setattr(lost.moving[WEST], "region", EAST_REGION))
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert "AWS refused: nothing was changed" in result.stderr
 
 
-def test_a_call_without_an_answer_is_looked_after(lost: MovingWorld) -> None:
-    """It began: followed. It did not: 4, and the same command may be run again."""
+def test_unanswered_call_is_followed_only_if_it_started(lost: FakeMoveEnvironment) -> None:
+    """If RDS shows no operation, the exit code is 4."""
     lost.fail(WEST, "failing")
     assert lost.run(*GO).exit_code == ExitCode.DONE
     lost.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
@@ -209,8 +219,8 @@ def test_a_call_without_an_answer_is_looked_after(lost: MovingWorld) -> None:
     assert "Run the command again" in result.stderr
 
 
-def test_the_standby_s_api_is_needed(lost: MovingWorld) -> None:
-    """With neither RDS API nobody knows who is the writer."""
+def test_failover_needs_an_rds_api(lost: FakeMoveEnvironment) -> None:
+    """Without one the writer is unknown."""
     lost.fail(WEST, "read_global")
     assert lost.run(*GO).exit_code == ExitCode.AWS
     assert lost.now == NOW

@@ -17,7 +17,7 @@ from operations.support.errors import AwsError, ExitCode, UsageProblemError
 from settings import load_settings
 from tests.support.operations.fake_account import ACCOUNT, CALLER, VERSION, allowed, empty_account
 from tests.support.operations.fake_aws import FakeAws, missing, tags
-from tests.support.operations.fakes import EAST, NOW, WEST, World
+from tests.support.operations.fakes import EAST, NOW, WEST, FakeEnvironment
 from tests.support.program.harness import run_program
 
 
@@ -27,9 +27,9 @@ def account(aws: FakeAws) -> FakeAws:
     return empty_account(aws)
 
 
-def checked(world: World, *options: str) -> dict[str, Any]:
+def checked(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
     """Run preflight; return its result."""
-    result = world.run("preflight", "--json", *options)
+    result = environment.run("preflight", "--json", *options)
     found = json.loads(result.stdout)
     assert found["exit_code"] == result.exit_code
     return found
@@ -41,19 +41,19 @@ def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
     return one
 
 
-def test_an_account_with_room_passes(world: World, account: FakeAws) -> None:
+def test_an_account_with_room_passes(environment: FakeEnvironment, account: FakeAws) -> None:
     """Every check, of both regions, with what was seen; it says who deploys where; nothing asks for a stack's outputs."""
-    found = checked(world)
+    found = checked(environment)
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
     assert (found["exit_code"], found["account"], found["caller"], found["is_up"]) == (0, ACCOUNT, CALLER, False)
     assert all(each["evidence"] for each in found["findings"])
-    assert world.loaded == []
+    assert environment.loaded == []
 
 
-def test_people_see_a_table_and_the_count(world: World, account: FakeAws) -> None:
+def test_people_see_a_table_and_the_count(environment: FakeEnvironment, account: FakeAws) -> None:
     """The unknown ones are counted in the last line, and the exit code is 0 with them."""
     account.fail(EAST, "service-quotas", error=AwsError("AccessDenied", hint="Allow servicequotas:GetServiceQuota."))
-    result = world.run("preflight")
+    result = environment.run("preflight")
     assert result.exit_code == ExitCode.DONE
     assert "6 unknown" in result.stdout.splitlines()[-1]
     assert result.stdout.count("Hint: Allow servicequotas:GetServiceQuota.") == 1
@@ -95,21 +95,27 @@ BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
 
 @pytest.mark.parametrize(("check", "where", "question", "answer", "said"), BROKEN)
 def test_what_would_stop_the_deployment_is_found(
-    world: World, account: FakeAws, check: str, where: str, question: tuple[str, str, str], answer: Any, said: str
+    environment: FakeEnvironment,
+    account: FakeAws,
+    check: str,
+    where: str,
+    question: tuple[str, str, str],
+    answer: Any,
+    said: str,
 ) -> None:
     """It fails with what was seen and a hint, and the exit code is 6."""
     account.set(*question, answer)
-    found = checked(world)
+    found = checked(environment)
     broken = finding(found, check, where)
     assert (broken["verdict"], said in broken["evidence"], bool(broken["hint"])) == (Verdict.FAILED, True, True), broken
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_a_new_account_is_told_of_lambdas_limit(world: World, account: FakeAws) -> None:
+def test_a_new_account_is_told_of_lambdas_limit(environment: FakeEnvironment, account: FakeAws) -> None:
     """Ten are too few to reserve any: the hint names the number to ask for."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
     account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
-    hint = finding(checked(world), "quota: Lambda concurrency", EAST)["hint"]
+    hint = finding(checked(environment), "quota: Lambda concurrency", EAST)["hint"]
     assert "limit of 10" in hint
     assert "108 or more" in hint
     assert "failover.reserved_concurrency" in hint
@@ -131,20 +137,20 @@ def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int
     assert (reserved is not None) is ("116 or more" in found.hint)
 
 
-def test_without_a_quota_of_its_own_an_account_has_awss_default(world: World, account: FakeAws) -> None:
+def test_without_a_quota_of_its_own_an_account_has_awss_default(environment: FakeEnvironment, account: FakeAws) -> None:
     """Service Quotas then says that there is none."""
     account.set(EAST, "service-quotas", "get_service_quota", missing("quota"))
     account.set(EAST, "service-quotas", "get_aws_default_service_quota", {"Quota": {"Value": 5.0}})
-    assert "1 of 5 used, 1 needed" in finding(checked(world), "quota: VPCs", EAST)["evidence"]
+    assert "1 of 5 used, 1 needed" in finding(checked(environment), "quota: VPCs", EAST)["evidence"]
 
 
-def test_a_class_that_nobody_can_list_is_unknown(world: World, account: FakeAws) -> None:
+def test_a_class_that_nobody_can_list_is_unknown(environment: FakeEnvironment, account: FakeAws) -> None:
     """No class at all for the version says nothing of this one."""
     account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": []})
-    assert finding(checked(world), "instance class", WEST)["verdict"] == Verdict.UNKNOWN
+    assert finding(checked(environment), "instance class", WEST)["verdict"] == Verdict.UNKNOWN
 
 
-def test_a_class_that_is_not_offered_is_found(world: World, account: FakeAws) -> None:
+def test_a_class_that_is_not_offered_is_found(environment: FakeEnvironment, account: FakeAws) -> None:
     """Others of the version are."""
 
     def options(asked: Mapping[str, Any]) -> Any:
@@ -153,30 +159,32 @@ def test_a_class_that_is_not_offered_is_found(world: World, account: FakeAws) ->
         }
 
     account.set(WEST, "rds", "describe_orderable_db_instance_options", options)
-    klass = finding(checked(world), "instance class", WEST)
+    klass = finding(checked(environment), "instance class", WEST)
     assert (klass["verdict"], "0 zones" in klass["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_class_that_is_not_offered_where_the_subnets_will_be_is_found(world: World, account: FakeAws) -> None:
+def test_a_class_that_is_not_offered_where_the_subnets_will_be_is_found(
+    environment: FakeEnvironment, account: FakeAws
+) -> None:
     """Three other zones have it: the deployment would only fail once the network stands."""
     offered = [{"AvailabilityZones": [{"Name": f"{WEST}{letter}"} for letter in "bcd"]}]
     account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": offered})
-    klass = finding(checked(world), "instance class", WEST)
+    klass = finding(checked(environment), "instance class", WEST)
     assert (klass["verdict"], klass["evidence"]) == (Verdict.FAILED, f"db.r6g.large is not offered in {WEST}a")
 
 
-def test_a_network_that_overlaps_is_left_to_people(world: World, account: FakeAws) -> None:
+def test_a_network_that_overlaps_is_left_to_people(environment: FakeEnvironment, account: FakeAws) -> None:
     """AWS allows it; our own network does not count."""
     ours = {"VpcId": "vpc-2", "CidrBlock": "10.10.0.0/16", "Tags": tags("dev")}
     account.set(EAST, "ec2", "describe_vpcs", {"Vpcs": [ours]})
     account.set(WEST, "ec2", "describe_vpcs", {"Vpcs": [{"VpcId": "vpc-3", "CidrBlock": "10.0.0.0/8"}]})
-    found = checked(world)
+    found = checked(environment)
     assert finding(found, "network", EAST)["verdict"] == Verdict.PASSED
     network = finding(found, "network", WEST)
     assert (network["verdict"], "vpc-3 (10.0.0.0/8)" in network["evidence"]) == (Verdict.UNKNOWN, True)
 
 
-def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(world: World, account: FakeAws) -> None:
+def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(environment: FakeEnvironment, account: FakeAws) -> None:
     """An update: what has this stack's tags is its own, and what is there is not counted twice."""
     for region in (EAST, WEST):
         account.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [{"TagList": tags("dev")}]})
@@ -184,13 +192,13 @@ def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(world: World, acco
         account.set(region, "service-quotas", "get_service_quota", {"Quota": {"Value": 1.0}})
         limit = {"ConcurrentExecutions": 102, "UnreservedConcurrentExecutions": 100}
         account.set(region, "lambda", "get_account_settings", {"AccountLimit": limit})
-    found = checked(world)
+    found = checked(environment)
     assert found["is_up"] is True
     assert finding(found, "name: cluster", EAST)["evidence"] == "1 of this stack"
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
 
 
-def test_every_kind_of_name_is_looked_up_with_its_tags(world: World, account: FakeAws) -> None:
+def test_every_kind_of_name_is_looked_up_with_its_tags(environment: FakeEnvironment, account: FakeAws) -> None:
     """Things that tell their tags only when asked by their ARN, too."""
     plain = {"Project": "payments", "Environment": "dev", "ManagedBy": "Pulumi"}
     arn = "arn:aws:rds:eu-west-1:123456789012:x"
@@ -220,7 +228,7 @@ def test_every_kind_of_name_is_looked_up_with_its_tags(world: World, account: Fa
     described = {"RoleName": "r", "Path": "/", "RoleId": "A" * 16, "Arn": arn + "x" * 20, "CreateDate": 0}
     account.set(WEST, "iam", "get_role", {"Role": {**described, "Tags": tags("dev")}})
     account.set(WEST, "scheduler", "get_schedule", {"State": "ENABLED"})
-    found = checked(world)
+    found = checked(environment)
     own = [each["check"] for each in found["findings"] if each["where"] == WEST and "of this stack" in each["evidence"]]
     kinds = ["cluster parameters", "instance parameters", "subnet group", "key alias", "secret", "functions"]
     kinds += ["log groups", "table", "roles", "topic"]
@@ -228,7 +236,7 @@ def test_every_kind_of_name_is_looked_up_with_its_tags(world: World, account: Fa
     assert finding(found, "name: schedule", WEST)["verdict"] == Verdict.UNKNOWN
 
 
-def test_an_assumed_role_is_simulated_by_its_own_arn(world: World, account: FakeAws) -> None:
+def test_an_assumed_role_is_simulated_by_its_own_arn(environment: FakeEnvironment, account: FakeAws) -> None:
     """With its path, which STS leaves out; each service on all resources and on this stack's own names."""
     seen: list[Mapping[str, Any]] = []
 
@@ -237,7 +245,7 @@ def test_an_assumed_role_is_simulated_by_its_own_arn(world: World, account: Fake
         return allowed()(asked)
 
     account.set(EAST, "iam", "simulate_principal_policy", simulate)
-    checked(world)
+    checked(environment)
     assert {asked["PolicySourceArn"] for asked in seen} == {f"arn:aws:iam::{ACCOUNT}:role/team/deployer"}
     assert len(seen) == 2 * len(actions_by_service())
     tried = {arn for asked in seen for arn in asked["ResourceArns"]}
@@ -248,17 +256,17 @@ def test_an_assumed_role_is_simulated_by_its_own_arn(world: World, account: Fake
     ("by", "said"), [("implicitDeny", "not allowed by any policy"), ("explicitDeny", "denied by a policy")]
 )
 def test_a_permission_that_is_missing_is_named_with_what_needs_it(
-    world: World, account: FakeAws, by: str, said: str
+    environment: FakeEnvironment, account: FakeAws, by: str, said: str
 ) -> None:
     """In both regions; the other services pass."""
     account.set(EAST, "iam", "simulate_principal_policy", allowed("rds:CreateGlobalCluster", by=by))
-    found = checked(world)
+    found = checked(environment)
     rds = finding(found, "permissions: rds", WEST)
     assert (rds["verdict"], rds["evidence"]) == (Verdict.FAILED, f"rds:CreateGlobalCluster (GlobalCluster; {said})")
     assert finding(found, "permissions: sns", WEST)["verdict"] == Verdict.PASSED
 
 
-def test_what_is_allowed_on_this_stacks_names_alone_is_allowed(world: World, account: FakeAws) -> None:
+def test_what_is_allowed_on_this_stacks_names_alone_is_allowed(environment: FakeEnvironment, account: FakeAws) -> None:
     """A policy that names resources denies the rest, rightly."""
 
     def simulate(asked: Mapping[str, Any]) -> Any:
@@ -273,36 +281,38 @@ def test_what_is_allowed_on_this_stacks_names_alone_is_allowed(world: World, acc
         return {"EvaluationResults": results}
 
     account.set(EAST, "iam", "simulate_principal_policy", simulate)
-    assert checked(world)["exit_code"] == ExitCode.DONE
+    assert checked(environment)["exit_code"] == ExitCode.DONE
 
 
-def test_an_action_without_a_decision_is_not_allowed(world: World, account: FakeAws) -> None:
+def test_an_action_without_a_decision_is_not_allowed(environment: FakeEnvironment, account: FakeAws) -> None:
     """Never passed without a word of IAM."""
     account.set(EAST, "iam", "simulate_principal_policy", {"EvaluationResults": []})
-    kms = finding(checked(world), "permissions: kms", EAST)
+    kms = finding(checked(environment), "permissions: kms", EAST)
     assert (kms["verdict"], "no decision" in kms["evidence"]) == (Verdict.FAILED, True)
 
 
 @pytest.mark.parametrize("caller", [f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/alice"])
-def test_root_can_not_be_simulated_and_a_user_is_by_its_arn(world: World, account: FakeAws, caller: str) -> None:
+def test_root_can_not_be_simulated_and_a_user_is_by_its_arn(
+    environment: FakeEnvironment, account: FakeAws, caller: str
+) -> None:
     """What IAM can't tell is unknown."""
     account.set(EAST, "sts", "get_caller_identity", {"Account": ACCOUNT, "Arn": caller})
-    verdict = finding(checked(world), "permissions: iam", EAST)["verdict"]
+    verdict = finding(checked(environment), "permissions: iam", EAST)["verdict"]
     assert verdict == (Verdict.UNKNOWN if caller.endswith("root") else Verdict.PASSED)
 
 
-def test_without_credentials_nothing_is_asked(world: World, account: FakeAws) -> None:
+def test_without_credentials_nothing_is_asked(environment: FakeEnvironment, account: FakeAws) -> None:
     """The exit code is that of AWS, and the hint is to log in."""
     account.fail(service="sts", error=AwsError("Unable to locate credentials", hint="Log in to AWS."))
-    result = world.run("preflight", "--json")
+    result = environment.run("preflight", "--json")
     assert (result.exit_code, json.loads(result.stdout)["hint"]) == (ExitCode.AWS, "Log in to AWS.")
     assert {service for _, service, _ in account.asked} == {"sts"}
 
 
-def test_an_error_in_the_middle_loses_nothing(world: World, account: FakeAws) -> None:
+def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, account: FakeAws) -> None:
     """What was denied is unknown with its hint; a stack that can't be looked for is taken for a first deployment."""
     account.fail(None, "rds", error=AwsError("AccessDenied", hint="Use a role that may."))
-    found = checked(world)
+    found = checked(environment)
     assert finding(found, "stack", "both")["verdict"] == Verdict.UNKNOWN
     unknown = {each["check"] for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN}
     assert {"engine version", "instance class", "quota: DB clusters", "name: cluster"} <= unknown
@@ -310,9 +320,9 @@ def test_an_error_in_the_middle_loses_nothing(world: World, account: FakeAws) ->
     assert finding(found, "name: table", WEST)["verdict"] == Verdict.PASSED
 
 
-def test_outputs_are_for_a_stack_that_is_up(world: World, account: FakeAws) -> None:
+def test_outputs_are_for_a_stack_that_is_up(environment: FakeEnvironment, account: FakeAws) -> None:
     """Without --destroy they would be read for nothing."""
-    assert world.run("preflight", "--outputs", "outputs.json").exit_code == ExitCode.USAGE
+    assert environment.run("preflight", "--outputs", "outputs.json").exit_code == ExitCode.USAGE
 
 
 # --- A stack's settings -----------------------------------------------------------------------------------------------
@@ -345,7 +355,7 @@ def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: s
         assert "other" in raised.value.hint
 
 
-def test_the_settings_are_those_of_the_stack(world: World, account: FakeAws) -> None:
+def test_the_settings_are_those_of_the_stack(environment: FakeEnvironment, account: FakeAws) -> None:
     """Read by the same model as the program's; another stack has other names."""
     settings = read_settings("prod")
     assert (settings.environment, settings.primary.instance_count) == ("prod", 3)

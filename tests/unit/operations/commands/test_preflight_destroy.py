@@ -1,4 +1,4 @@
-"""Preflight --destroy: who writes, what protects what, what is in the way, and the commands that follow from it."""
+"""Preflight --destroy: roles, protection, snapshots, other users, and the commands to run next."""
 
 import json
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from operations.aws.ports import RdsRoles
 from operations.checks.finding import Verdict
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws
-from tests.support.operations.fakes import EAST, WEST, WEST_REGION, World, outputs
+from tests.support.operations.fakes import EAST, WEST, WEST_REGION, FakeEnvironment, outputs
 
 DESTROY = "pulumi destroy --stack dev"
 DISARM = 'python -m operations disarm --reason "destroy" --confirm payments-global-dev'
 AGAIN = "python -m operations preflight --destroy"
 
 
-def checked(world: World) -> dict[str, Any]:
+def checked(environment: FakeEnvironment) -> dict[str, Any]:
     """Run it; return its result."""
-    result = world.run("preflight", "--destroy", "--json")
+    result = environment.run("preflight", "--destroy", "--json")
     found = json.loads(result.stdout)
     assert found["exit_code"] == result.exit_code
     return found
@@ -30,46 +30,46 @@ def verdicts(found: dict[str, Any], verdict: Verdict) -> set[tuple[str, str]]:
     return {(each["check"], each["where"]) for each in found["findings"] if each["verdict"] == verdict}
 
 
-def test_a_stack_at_home_can_be_destroyed(world: World) -> None:
-    """Nothing is in the way; the controller is disarmed first, or it would take the removal for an outage."""
-    found = checked(world)
+def test_stack_with_writer_in_primary_region_can_be_destroyed(environment: FakeEnvironment) -> None:
+    """The controller is disarmed first, because it could mistake a deletion for an outage."""
+    found = checked(environment)
     assert (found["exit_code"], found["writer"], found["commands"]) == (ExitCode.DONE, EAST, [DISARM, DESTROY])
     assert verdicts(found, Verdict.PASSED) == {(each["check"], each["where"]) for each in found["findings"]}
 
 
-def test_people_see_the_commands_too(world: World) -> None:
-    """After the table, in their order."""
-    text = world.run("preflight", "--destroy").stdout
+def test_commands_follow_the_table(environment: FakeEnvironment) -> None:
+    """They are shown in order."""
+    text = environment.run("preflight", "--destroy").stdout
     assert text.index("Run next, in this order") < text.index("disarm --reason") < text.index(DESTROY)
 
 
-def test_a_writer_away_from_home_must_come_home_first(world: World) -> None:
-    """AWS refuses to remove the present writer while the other member exists."""
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    found = checked(world)
-    assert verdicts(found, Verdict.FAILED) == {("writer at home", "both")}
+def test_writer_in_secondary_region_must_switch_back_first(environment: FakeEnvironment) -> None:
+    """AWS refuses to remove the writer while the other member exists."""
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    found = checked(environment)
+    assert verdicts(found, Verdict.FAILED) == {("writer in primary region", "both")}
     assert found["commands"] == ["python -m operations switchover --confirm payments-global-dev", DISARM, DESTROY]
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_an_operation_under_way_is_waited_for(world: World) -> None:
-    """Then everything is looked at again."""
-    world.roles = RdsRoles(writer_arn=world.roles.writer_arn, operation="switching-over")
-    found = checked(world)
+def test_operation_under_way_comes_first(environment: FakeEnvironment) -> None:
+    """Preflight runs again after it."""
+    environment.roles = RdsRoles(writer_arn=environment.roles.writer_arn, operation="switching-over")
+    found = checked(environment)
     assert ("no operation", "both") in verdicts(found, Verdict.FAILED)
     assert found["commands"] == ["python -m operations status --watch", AGAIN]
 
 
-def test_production_says_everything_that_protects_it(world: World, aws: FakeAws) -> None:
-    """The clusters, the tables, and Pulumi's own protection, which can't be seen from here."""
-    world.outputs = {**outputs(), "environment": "prod"}
+def test_production_protection_is_listed(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Clusters, tables and Pulumi, which is not visible here."""
+    environment.outputs = {**outputs(), "environment": "prod"}
     for region in (EAST, WEST):
         aws.change(region, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].update(DeletionProtection=True))
         aws.change(region, "dynamodb", "describe_table", lambda a: a["Table"].update(DeletionProtectionEnabled=True))
     aws.change(
         EAST, "rds", "describe_global_clusters", lambda a: a["GlobalClusters"][0].update(DeletionProtection=True)
     )
-    found = checked(world)
+    found = checked(environment)
     protected = {("global protection", "both")} | {
         (what, where) for what in ("deletion protection", "table protection") for where in (EAST, WEST)
     }
@@ -97,33 +97,35 @@ def snapshot(name: str, kind: str = "manual") -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [
         ("payments-us-east-1-final-dev", "would fail"),
-        ("rds:unplanned-global-failover-payments-1", "holds what a failover lost"),
+        ("rds:unplanned-global-failover-payments-1", "holds writes that a failover lost"),
     ],
 )
-def test_a_snapshot_that_needs_a_decision_stops_the_way(world: World, aws: FakeAws, name: str, said: str) -> None:
-    """The destroy is not offered before somebody has decided."""
+def test_snapshot_that_needs_a_decision_hides_the_destroy(
+    environment: FakeEnvironment, aws: FakeAws, name: str, text: str
+) -> None:
+    """The command is not offered before it is resolved."""
     aws.change(
         EAST, "rds", "describe_db_cluster_snapshots", snapshot(name, "manual" if "final" in name else "automated")
     )
-    found = checked(world)
+    found = checked(environment)
     (one,) = [each for each in found["findings"] if each["verdict"] == Verdict.FAILED]
-    assert (one["check"], one["where"], said in one["evidence"]) == ("snapshots", EAST, True)
+    assert (one["check"], one["where"], text in one["evidence"]) == ("snapshots", EAST, True)
     assert found["commands"] == [AGAIN]
 
 
-def test_snapshots_that_stay_are_named_with_their_fate(world: World, aws: FakeAws) -> None:
-    """Their key goes with the stack."""
+def test_remaining_snapshots_are_named(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Their key is deleted with the stack."""
     aws.change(EAST, "rds", "describe_db_cluster_snapshots", snapshot("before-upgrade"))
-    found = checked(world)
+    found = checked(environment)
     (one,) = [each for each in found["findings"] if (each["check"], each["where"]) == ("snapshots", EAST)]
     assert (one["verdict"], "once the key is deleted: before-upgrade" in one["evidence"]) == (Verdict.PASSED, True)
 
 
-def test_a_cluster_that_a_rewind_left_is_in_the_way(world: World, aws: FakeAws) -> None:
-    """It stands on the stack's subnet group and key."""
+def test_copy_of_a_rewind_hides_the_destroy(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """It uses the stack's subnet group and key."""
 
     def rewound(answer: Any) -> None:
         own = answer["DBClusters"][0]
@@ -131,36 +133,36 @@ def test_a_cluster_that_a_rewind_left_is_in_the_way(world: World, aws: FakeAws) 
         answer["DBClusters"].append({"DBClusterIdentifier": "unrelated", "KmsKeyId": "arn:other", "DBSubnetGroup": "o"})
 
     aws.change(WEST, "rds", "describe_db_clusters", rewound)
-    found = checked(world)
+    found = checked(environment)
     (one,) = [each for each in found["findings"] if each["verdict"] == Verdict.FAILED]
-    assert (one["check"], one["evidence"]) == ("other users", "payments-rewind stands on this stack's network or key")
+    assert (one["check"], one["evidence"]) == ("other users", "payments-rewind uses this stack's network or key")
     assert found["commands"] == [AGAIN]
 
 
-def test_a_cluster_that_is_gone_already_is_no_obstacle(world: World, aws: FakeAws) -> None:
-    """A destroy that was interrupted goes on."""
+def test_deleted_cluster_is_no_obstacle(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """An interrupted destroy can continue."""
     aws.set(WEST, "rds", "describe_db_clusters", {"DBClusters": []})
-    assert checked(world)["commands"] == [DISARM, DESTROY]
+    assert checked(environment)["commands"] == [DISARM, DESTROY]
 
 
-def test_an_error_in_the_middle_offers_no_destroy(world: World, aws: FakeAws) -> None:
-    """What could not be seen is unknown, and is looked at again before anything is removed."""
+def test_check_that_fails_to_run_hides_the_destroy(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The finding is unknown, and preflight must run again."""
     aws.fail(WEST, "dynamodb", error=AwsError("throttled", hint="Try again."))
-    found = checked(world)
+    found = checked(environment)
     assert verdicts(found, Verdict.UNKNOWN) == {("table protection", WEST)}
     assert (found["commands"], found["exit_code"]) == ([AGAIN], ExitCode.DONE)
 
 
-def test_without_a_word_of_rds_nothing_is_offered(world: World) -> None:
-    """Nobody knows who writes, or whether something is under way."""
+def test_unknown_roles_hide_the_destroy(environment: FakeEnvironment) -> None:
+    """Neither the writer nor an operation is known."""
     for region in (EAST, WEST):
-        world.fail(region, "read_roles")
-    found = checked(world)
-    assert {("writer at home", "both"), ("no operation", "both")} <= verdicts(found, Verdict.UNKNOWN)
+        environment.fail(region, "read_roles")
+    found = checked(environment)
+    assert {("writer in primary region", "both"), ("no operation", "both")} <= verdicts(found, Verdict.UNKNOWN)
     assert found["commands"] == [AGAIN]
 
 
-def test_one_regions_word_is_enough(world: World) -> None:
-    """The other one's RDS does not answer."""
-    world.fail(EAST, "read_roles")
-    assert checked(world)["writer"] == EAST
+def test_one_region_is_enough_for_the_roles(environment: FakeEnvironment) -> None:
+    """The other region's RDS API does not answer."""
+    environment.fail(EAST, "read_roles")
+    assert checked(environment)["writer"] == EAST

@@ -1,4 +1,4 @@
-"""Rewind as people type it: a copy as of a second, found again, checked, dropped; and the backtrack that AWS refuses."""
+"""Rewind: a copy as of a second is restored, resumed, checked and dropped; and the backtrack that AWS refuses."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from operations.commands.rewind_plan import copy_id, flaws_of, instance_id
 from operations.support.errors import AwsError, ExitCode
 from operations.support.times import utc_text
 from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_REGION, after, outputs
-from tests.support.operations.moving import MovingWorld
+from tests.support.operations.moving import FakeMoveEnvironment
 
 TO = "2026-11-23T10:15:00Z"
 AT = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
@@ -23,74 +23,74 @@ DROP = ("rewind", "--drop", COPY, "--confirm", GLOBAL_CLUSTER)
 
 
 @pytest.fixture
-def world() -> MovingWorld:
-    """Two healthy regions: us-east-1 is the writer's, eu-west-1 the standby's."""
-    return MovingWorld()
+def environment() -> FakeMoveEnvironment:
+    """Two healthy regions with the writer in us-east-1."""
+    return FakeMoveEnvironment()
 
 
 def interrupt() -> None:
-    """Let a person press Ctrl-C."""
+    """Press Ctrl-C."""
     raise KeyboardInterrupt
 
 
-def test_a_copy_as_of_the_second_stands_beside_the_live_cluster(world: MovingWorld) -> None:
-    """Restored in the writer's region, with one instance, and the live cluster untouched."""
-    before = world.moving[EAST].clusters[LIVE]
-    result = world.run(*GO, "--json")
+def test_copy_is_restored_beside_the_live_cluster(environment: FakeMoveEnvironment) -> None:
+    """It is restored in the writer's region with one instance; the live cluster does not change."""
+    before = environment.moving[EAST].clusters[LIVE]
+    result = environment.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
-    ((source, copy, at, settings),) = world.moving[EAST].restored
+    ((source, copy, at, settings),) = environment.moving[EAST].restored
     assert (source, copy, at) == (LIVE, COPY, AT)
-    assert [each.identifier for each in world.moving[EAST].instances[COPY]] == [f"{COPY}-1"]
-    assert world.moving[EAST].clusters[LIVE] == before
-    notified = json.loads(result.stdout)
-    assert (notified["copy"], notified["as_of"], notified["flaws"]) == (COPY, TO, [])
+    assert [each.identifier for each in environment.moving[EAST].instances[COPY]] == [f"{COPY}-1"]
+    assert environment.moving[EAST].clusters[LIVE] == before
+    found = json.loads(result.stdout)
+    assert (found["copy"], found["as_of"], found["flaws"]) == (COPY, TO, [])
     limits = (before.earliest_restorable, before.latest_restorable)
-    assert list(notified["restorable"].values()) == [utc_text(at) for at in limits if at is not None]
-    assert list(notified["seconds"]) == ["restore", "instance"]
+    assert list(found["restorable"].values()) == [utc_text(at) for at in limits if at is not None]
+    assert list(found["seconds"]) == ["restore", "instance"]
     assert settings["DeletionProtection"] is True
 
 
-def test_the_copy_has_the_settings_of_the_live_cluster_and_is_marked(world: MovingWorld) -> None:
-    """Network, key, parameters, log-in as the live one; its own tags say what it is."""
-    world.run(*GO)
-    ((_, _, _, settings),) = world.moving[EAST].restored
-    live = world.moving[EAST].clusters[LIVE]
+def test_copy_has_the_settings_of_the_live_cluster_and_own_tags(environment: FakeMoveEnvironment) -> None:
+    """Network, key, parameter groups and login are those of the live cluster."""
+    environment.run(*GO)
+    ((_, _, _, settings),) = environment.moving[EAST].restored
+    live = environment.moving[EAST].clusters[LIVE]
     assert {name: settings[name] for name in live.settings} == live.settings
-    assert world.moving[EAST].clusters[COPY].tags == {
+    assert environment.moving[EAST].clusters[COPY].tags == {
         "Environment": "dev",
         "RewindOf": LIVE,
         "RewindTo": TO,
         "ManagedBy": "operations rewind",
         "Name": COPY,
     }
-    (instance,) = world.moving[EAST].instances[COPY]
+    (instance,) = environment.moving[EAST].instances[COPY]
     assert instance.settings["DBInstanceClass"] == "db.r6g.large"
     assert instance.settings["DBParameterGroupName"] == "payments-instance-dev"
 
 
-def test_it_is_the_writer_s_cluster_wherever_the_writer_is(world: MovingWorld) -> None:
-    """After a change of roles the other region's cluster is restored, there."""
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert world.run(*GO).exit_code == ExitCode.DONE
-    assert world.called("restore") == [WEST]
+def test_cluster_of_the_present_writer_is_restored(environment: FakeMoveEnvironment) -> None:
+    """After a change of roles it is the other region's."""
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert environment.run(*GO).exit_code == ExitCode.DONE
+    assert environment.called("restore") == [WEST]
 
 
-def test_the_plan_comes_first_and_says_how_to_go_on(world: MovingWorld) -> None:
-    """Without --confirm nothing is restored; afterwards: how to compare, promote and drop it."""
-    result = world.run(*GO[:-2])
+def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironment) -> None:
+    """The result shows how to compare, promote and drop the copy."""
+    result = environment.run(*GO[:-2])
     assert result.exit_code == ExitCode.REFUSED
     assert f"copy       {COPY}" in result.stderr
-    assert "can be     2026-11-17T12:00:00Z to 2026-11-24T11:58:00Z" in result.stderr
-    assert world.called("restore") == []
-    done = world.run(*GO).stdout
+    assert "range      2026-11-17T12:00:00Z to 2026-11-24T11:58:00Z" in result.stderr
+    assert environment.called("restore") == []
+    done = environment.run(*GO).stdout
     for words in ("Compare:", "Promote:", f"Drop: python -m operations rewind --drop {COPY}"):
         assert words in done
 
 
-def test_who_and_why_stands_in_the_audit_trail(world: MovingWorld) -> None:
-    """In the writer's region, before the call."""
-    world.run(*GO)
-    (trace,) = world.east.traces()
+def test_rewind_is_recorded_before_the_call(environment: FakeMoveEnvironment) -> None:
+    """The entry is in the writer's region."""
+    environment.run(*GO)
+    (trace,) = environment.east.traces()
     assert (trace["reason"], trace["evidence"]) == (
         "operator-rewind",
         {"by": ME, "why": "INC-9", "to": TO, "copy": COPY},
@@ -100,37 +100,42 @@ def test_who_and_why_stands_in_the_audit_trail(world: MovingWorld) -> None:
 @pytest.mark.parametrize(
     ("to", "hint"),
     [
-        ("2026-11-17T11:59:59Z", "Give a second between the two"),
-        ("2026-11-24T11:59:00Z", "run it again in some minutes"),
+        ("2026-11-17T11:59:59Z", "Give a time between the two"),
+        ("2026-11-24T11:59:00Z", "run the command again in a few minutes"),
     ],
 )
-def test_out_of_the_window_both_limits_are_named(world: MovingWorld, to: str, hint: str) -> None:
-    """Too long ago, or too recent for the backups: refused before anything is called."""
-    result = world.run("rewind", "--to", to, "--confirm", GLOBAL_CLUSTER)
+def test_time_outside_the_restorable_range_is_refused(environment: FakeMoveEnvironment, to: str, hint: str) -> None:
+    """The error names both limits."""
+    result = environment.run("rewind", "--to", to, "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
     assert (
         f"{to} can't be restored: the earliest is 2026-11-17T12:00:00Z, the latest 2026-11-24T11:58:00Z"
         in result.stderr
     )
     assert hint in result.stderr
-    assert world.called("restore") == []
+    assert environment.called("restore") == []
 
 
 @pytest.mark.parametrize(
     ("arrange", "words"),
     [
-        (lambda world: world.begin(WEST_REGION, allows_data_loss=False), "a switchover is under way"),
-        (lambda world: world.moving[EAST].set_cluster(status="backing-up"), "is backing-up"),
-        (lambda world: world.moving[EAST].set_cluster(earliest_restorable=None), "does not say from when to when"),
+        (lambda environment: environment.begin(WEST_REGION, allows_data_loss=False), "a switchover is under way"),
+        (lambda environment: environment.moving[EAST].set_cluster(status="backing-up"), "is backing-up"),
+        (
+            lambda environment: environment.moving[EAST].set_cluster(earliest_restorable=None),
+            "reports no restorable range",
+        ),
     ],
 )
-def test_what_else_forbids_it(world: MovingWorld, arrange: Callable[[MovingWorld], None], words: str) -> None:
-    """A move under way, a cluster that is busy, no backups."""
-    arrange(world)
-    result = world.run(*GO)
+def test_obstacle_is_refused(
+    environment: FakeMoveEnvironment, arrange: Callable[[FakeMoveEnvironment], None], words: str
+) -> None:
+    """An operation under way, a busy cluster, or no backups."""
+    arrange(environment)
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert words in result.stderr
-    assert world.called("restore") == []
+    assert environment.called("restore") == []
 
 
 @pytest.mark.parametrize(
@@ -143,79 +148,79 @@ def test_what_else_forbids_it(world: MovingWorld, arrange: Callable[[MovingWorld
         ("--to", TO, "--timeout", "soon"),
     ],
 )
-def test_usage(world: MovingWorld, options: tuple[str, ...]) -> None:
-    """A wrong option ends with 2, and nothing is asked."""
-    assert world.run("rewind", *options, "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.USAGE
-    assert world.calls == []
+def test_invalid_options_are_refused(environment: FakeMoveEnvironment, options: tuple[str, ...]) -> None:
+    """The exit code is 2, and nothing is called."""
+    assert environment.run("rewind", *options, "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.USAGE
+    assert environment.calls == []
 
 
-def test_ctrl_c_leaves_it_to_aws_and_the_same_command_finds_it_again(world: MovingWorld) -> None:
-    """130; the copy goes on being made; nothing is restored twice; the instance is added when it is time."""
-    world.on_sleep = interrupt
-    stopped = world.run(*GO)
+def test_same_command_resumes_after_ctrl_c(environment: FakeMoveEnvironment) -> None:
+    """Nothing is restored twice, and the instance is added once."""
+    environment.on_sleep = interrupt
+    stopped = environment.run(*GO)
     assert stopped.exit_code == 130
-    assert f"AWS carries on with what was begun of {COPY}" in stopped.stderr
+    assert f"AWS continues the steps already started for {COPY}" in stopped.stderr
     assert "Follow it: python -m operations rewind --to 2026-11-23T10:15:00Z" in stopped.stderr
-    world.on_sleep = lambda: None
-    again = world.run(*GO)
+    environment.on_sleep = lambda: None
+    again = environment.run(*GO)
     assert again.exit_code == ExitCode.DONE
-    assert f"{COPY} is there already, creating: it is gone on with" in again.stderr
-    assert len(world.moving[EAST].restored) == 1
-    finished = world.run(*GO[:-2])
+    assert f"{COPY} exists already, creating: resuming" in again.stderr
+    assert len(environment.moving[EAST].restored) == 1
+    finished = environment.run(*GO[:-2])
     assert finished.exit_code == ExitCode.DONE
-    assert len(world.called("create_instance")) == 1
+    assert len(environment.called("create_instance")) == 1
 
 
-def test_a_time_out_says_that_it_goes_on(world: MovingWorld) -> None:
-    """7, with the last status."""
-    result = world.run(*GO, "--timeout", "1m")
+def test_timeout_reports_the_last_status(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 7."""
+    result = environment.run(*GO, "--timeout", "1m")
     assert result.exit_code == ExitCode.TIMED_OUT
     assert f"{COPY}: creating" in result.stderr
 
 
-def test_an_error_of_aws_in_the_middle_loses_nothing(world: MovingWorld) -> None:
-    """The copy is made, its instance is refused: it says where it stopped, and the same command goes on."""
+def test_same_command_resumes_after_a_refused_instance(environment: FakeMoveEnvironment) -> None:
+    """The error names the step that failed."""
 
     def refuse() -> None:
         raise AwsRefusedError("RDS API of us-east-1: InstanceQuotaExceeded", hint="Ask for more.")
 
-    world.on(EAST, "create_instance", refuse)
-    result = world.run(*GO)
+    environment.on(EAST, "create_instance", refuse)
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert "creating instance" in result.stderr
     assert "InstanceQuotaExceeded" in result.stderr
-    assert "What was begun before stays; run the command again to go on." in result.stderr
-    world.on(EAST, "create_instance", lambda: None)
-    assert world.run(*GO).exit_code == ExitCode.DONE
-    assert len(world.moving[EAST].restored) == 1
+    assert "Earlier steps stay in effect; run the command again to resume." in result.stderr
+    environment.on(EAST, "create_instance", lambda: None)
+    assert environment.run(*GO).exit_code == ExitCode.DONE
+    assert len(environment.moving[EAST].restored) == 1
 
 
-def test_a_call_without_an_answer_is_found_by_the_next_run(world: MovingWorld) -> None:
-    """RDS had begun: 4, and running it again finds the copy."""
-    world.fail(EAST, "restoring")
-    assert world.run(*GO).exit_code == ExitCode.AWS
-    assert world.run(*GO).exit_code == ExitCode.DONE
-    assert len(world.moving[EAST].restored) == 1
+def test_unanswered_restore_is_found_by_the_next_run(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 4, then 0."""
+    environment.fail(EAST, "restoring")
+    assert environment.run(*GO).exit_code == ExitCode.AWS
+    assert environment.run(*GO).exit_code == ExitCode.DONE
+    assert len(environment.moving[EAST].restored) == 1
 
 
-def test_a_name_that_is_in_use_by_something_else_is_left_alone(world: MovingWorld) -> None:
-    """A cluster of that name without a copy's tags is nobody's copy."""
-    live = world.moving[EAST].clusters[LIVE]
-    world.moving[EAST].clusters[COPY] = replace(live, identifier=COPY)
-    result = world.run(*GO)
+def test_cluster_with_the_copy_name_but_other_tags_is_refused(environment: FakeMoveEnvironment) -> None:
+    """A name alone does not make a copy."""
+    live = environment.moving[EAST].clusters[LIVE]
+    environment.moving[EAST].clusters[COPY] = replace(live, identifier=COPY)
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert "it is no copy of payments-us-east-1-dev" in result.stderr
+    assert "it is not a copy of payments-us-east-1-dev" in result.stderr
 
 
-def test_a_copy_that_is_not_as_it_should_be_is_a_failure(world: MovingWorld) -> None:
-    """6, and what is wrong, though it stands."""
-    world.run(*GO)
-    world.now += timedelta(hours=1)
-    found = world.moving[EAST].clusters[COPY]
-    world.moving[EAST].clusters[COPY] = replace(
+def test_copy_that_differs_is_a_failure(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 6, with each difference."""
+    environment.run(*GO)
+    environment.now += timedelta(hours=1)
+    found = environment.moving[EAST].clusters[COPY]
+    environment.moving[EAST].clusters[COPY] = replace(
         found, is_encrypted=False, settings={**found.settings, "VpcSecurityGroupIds": ["sg-default"]}
     )
-    result = world.run(*GO, "--json")
+    result = environment.run(*GO, "--json")
     assert result.exit_code == ExitCode.FAILED
     assert json.loads(result.stdout)["flaws"] == [
         "it is not encrypted",
@@ -223,105 +228,107 @@ def test_a_copy_that_is_not_as_it_should_be_is_a_failure(world: MovingWorld) -> 
     ]
 
 
-def test_every_flaw_is_found(world: MovingWorld) -> None:
-    """Status, engine, encryption, network, key, parameters, log-in, instance."""
-    live = world.moving[EAST].clusters[LIVE]
+def test_every_difference_is_found(environment: FakeMoveEnvironment) -> None:
+    """Status, engine, encryption, network, key, parameters, login and instance."""
+    live = environment.moving[EAST].clusters[LIVE]
     bad = replace(live, status="stopped", engine_version="old", is_encrypted=False, settings={})
     assert len(list(flaws_of(bad, live, []))) == 9
-    assert list(flaws_of(live, live, list(world.moving[EAST].instances[LIVE]))) == []
+    assert list(flaws_of(live, live, list(environment.moving[EAST].instances[LIVE]))) == []
 
 
-def test_a_restore_that_failed_is_said(world: MovingWorld) -> None:
-    """RDS gives up: 6, with its status."""
-    region = world.moving[EAST]
+def test_failed_restore_is_reported(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 6, with the status."""
+    region = environment.moving[EAST]
 
     def give_up() -> None:
         del region.ready_at[COPY]
         region.clusters[COPY] = replace(region.clusters[COPY], status="restore-failed")
 
-    world.on(EAST, "restoring", give_up)
-    result = world.run(*GO)
+    environment.on(EAST, "restoring", give_up)
+    result = environment.run(*GO)
     assert result.exit_code == ExitCode.FAILED
     assert f"{COPY} is restore-failed" in result.stderr
 
 
-def test_names_are_within_the_limit() -> None:
-    """63 characters with the instance's ending, and no doubled hyphen before it."""
+def test_copy_names_are_within_the_limit() -> None:
+    """At most 63 characters with the instance suffix, without a double hyphen."""
     name = copy_id("p" * 40 + "-" * 5 + "x" * 18, AT)
     assert len(instance_id(name)) <= 63
     assert "--" not in name
     assert name.endswith("-rewind-20261123-101500")
 
 
-def made(world: MovingWorld) -> MovingWorld:
-    """Have a finished copy."""
-    assert world.run(*GO).exit_code == ExitCode.DONE
-    return world
+def with_copy(environment: FakeMoveEnvironment) -> FakeMoveEnvironment:
+    """Make a finished copy."""
+    assert environment.run(*GO).exit_code == ExitCode.DONE
+    return environment
 
 
-def test_drop_deletes_the_copy_and_nothing_else(world: MovingWorld) -> None:
-    """Protection off, instance, cluster: in this order, after the plan."""
-    made(world).calls.clear()
-    assert world.run(*DROP[:-2]).exit_code == ExitCode.REFUSED
-    assert COPY in world.moving[EAST].clusters
-    result = world.run(*DROP)
+def test_drop_deletes_the_copy_only(environment: FakeMoveEnvironment) -> None:
+    """Protection, instance and cluster, in this order."""
+    with_copy(environment).calls.clear()
+    assert environment.run(*DROP[:-2]).exit_code == ExitCode.REFUSED
+    assert COPY in environment.moving[EAST].clusters
+    result = environment.run(*DROP)
     assert result.exit_code == ExitCode.DONE
-    assert sorted(world.moving[EAST].clusters) == [LIVE]
-    acts = [call for _, call in world.calls if call in ("unprotect", "delete_instance", "delete_cluster")]
+    assert sorted(environment.moving[EAST].clusters) == [LIVE]
+    acts = [call for _, call in environment.calls if call in ("unprotect", "delete_instance", "delete_cluster")]
     assert acts == ["unprotect", "delete_instance", "delete_cluster"]
-    assert [trace["evidence"]["dropped"] for trace in world.east.traces() if "dropped" in trace["evidence"]] == [COPY]
+    assert [trace["evidence"]["dropped"] for trace in environment.east.traces() if "dropped" in trace["evidence"]] == [
+        COPY
+    ]
 
 
 @pytest.mark.parametrize("name", [LIVE, "payments-eu-west-1-dev"])
-def test_drop_never_deletes_what_is_no_copy(world: MovingWorld, name: str) -> None:
-    """A member of the global database is refused, even when somebody gave it a copy's tags."""
-    region = world.moving[EAST if name == LIVE else WEST]
+def test_drop_refuses_members_of_the_global_cluster(environment: FakeMoveEnvironment, name: str) -> None:
+    """Even if they have a copy's tags."""
+    region = environment.moving[EAST if name == LIVE else WEST]
     for tags in ({}, {"RewindOf": LIVE, "RewindTo": TO}):
         region.clusters[name] = replace(region.clusters[name], tags=tags)
-        result = world.run("rewind", "--drop", name, "--confirm", GLOBAL_CLUSTER)
+        result = environment.run("rewind", "--drop", name, "--confirm", GLOBAL_CLUSTER)
         assert result.exit_code == ExitCode.REFUSED
-        assert "is no copy that a rewind has made" in result.stderr
-    assert [call for _, call in world.calls if call.startswith(("delete", "unprotect"))] == []
+        assert "is not a copy made by `rewind`" in result.stderr
+    assert [call for _, call in environment.calls if call.startswith(("delete", "unprotect"))] == []
 
 
-def test_drop_of_what_is_not_there(world: MovingWorld) -> None:
-    """A slip of the hand is told apart from a region that does not answer."""
-    assert world.run(*DROP).exit_code == ExitCode.REFUSED
-    world.fail(EAST, "read_cluster")
-    assert world.run(*DROP).exit_code == ExitCode.AWS
+def test_drop_of_a_missing_copy_is_refused(environment: FakeMoveEnvironment) -> None:
+    """An unreachable region is reported as such."""
+    assert environment.run(*DROP).exit_code == ExitCode.REFUSED
+    environment.fail(EAST, "read_cluster")
+    assert environment.run(*DROP).exit_code == ExitCode.AWS
 
 
-def test_drop_goes_on_where_it_stopped(world: MovingWorld) -> None:
-    """The instance is gone, the cluster's deletion got no answer: the same command finishes it."""
-    made(world)
-    world.fail(EAST, "delete_cluster")
-    stopped = world.run(*DROP)
+def test_drop_resumes_after_an_unanswered_deletion(environment: FakeMoveEnvironment) -> None:
+    """The instance is deleted once."""
+    with_copy(environment)
+    environment.fail(EAST, "delete_cluster")
+    stopped = environment.run(*DROP)
     assert stopped.exit_code == ExitCode.AWS
     assert "Follow it: python -m operations rewind --drop" in stopped.stderr
-    world.on(EAST, "delete_cluster", lambda: None)
-    assert world.run(*DROP).exit_code == ExitCode.DONE
-    assert len(world.called("delete_instance")) == 1
+    environment.on(EAST, "delete_cluster", lambda: None)
+    assert environment.run(*DROP).exit_code == ExitCode.DONE
+    assert len(environment.called("delete_instance")) == 1
 
 
 @pytest.fixture
-def backtracking(world: MovingWorld) -> MovingWorld:
-    """A stack whose setting is `rewind.method: backtrack`, with a window of a day."""
-    world.outputs = {**outputs(), "rewind_method": "backtrack", "backtrack_window": 86_400}
-    world.moving[EAST].set_cluster(backtrack_window_seconds=86_400)
-    return world
+def backtracking(environment: FakeMoveEnvironment) -> FakeMoveEnvironment:
+    """A stack with `rewind.method: backtrack` and a window of one day."""
+    environment.outputs = {**outputs(), "rewind_method": "backtrack", "backtrack_window": 86_400}
+    environment.moving[EAST].set_cluster(backtrack_window_seconds=86_400)
+    return environment
 
 
 RECENT = ("rewind", "--to", "2026-11-24T09:00:00Z", "--confirm", GLOBAL_CLUSTER)
 
 
-def test_backtrack_says_what_it_does_to_everybody_and_does_it(backtracking: MovingWorld) -> None:
-    """In place, followed until it is done; the plan names connections, readers, and AWS's refusal."""
+def test_backtrack_shows_its_effects_and_runs_in_place(backtracking: FakeMoveEnvironment) -> None:
+    """The plan names connections, readers and AWS's refusal."""
     plan = backtracking.run(*RECENT[:-2]).stderr
     for words in (
         "all connections are closed",
         "readers restart",
-        "will answer with a refusal",
-        "is gone from the live",
+        "will refuse the call",
+        "are removed from the live",
     ):
         assert words in plan
     assert backtracking.moving[EAST].backtracked == []
@@ -331,8 +338,8 @@ def test_backtrack_says_what_it_does_to_everybody_and_does_it(backtracking: Movi
     assert backtracking.called("restore") == []
 
 
-def test_aws_s_refusal_of_a_backtrack_is_told_with_the_hint(backtracking: MovingWorld) -> None:
-    """As in every global database."""
+def test_backtrack_refused_by_aws_shows_the_setting_to_change(backtracking: FakeMoveEnvironment) -> None:
+    """AWS refuses it in every global database."""
 
     def refuse() -> None:
         raise AwsRefusedError("Backtrack is not supported for global databases", hint="")
@@ -344,8 +351,8 @@ def test_aws_s_refusal_of_a_backtrack_is_told_with_the_hint(backtracking: Moving
     assert "`rewind.method: point-in-time`" in result.stderr
 
 
-def test_backtrack_out_of_its_window(backtracking: MovingWorld) -> None:
-    """Both limits; and no window at all, which is what AWS gives to a global database."""
+def test_backtrack_outside_its_window_is_refused(backtracking: FakeMoveEnvironment) -> None:
+    """Also when the cluster has no window."""
     result = backtracking.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert "the earliest is 2026-11-23T12:00:00Z, the latest 2026-11-24T12:00:00Z" in result.stderr
@@ -354,13 +361,13 @@ def test_backtrack_out_of_its_window(backtracking: MovingWorld) -> None:
     assert backtracking.called("backtrack") == []
 
 
-def test_the_writer_s_cluster_must_be_readable(world: MovingWorld) -> None:
-    """4, and nothing is called."""
+def test_unreadable_writer_cluster_stops_a_rewind(environment: FakeMoveEnvironment) -> None:
+    """The exit code is 4, and nothing is called."""
 
     def fail() -> None:
         raise AwsError("RDS API of us-east-1: no answer", hint="")
 
-    world.on(EAST, "read_cluster", fail)
-    assert world.run(*GO).exit_code == ExitCode.AWS
-    assert world.called("restore") == []
+    environment.on(EAST, "read_cluster", fail)
+    assert environment.run(*GO).exit_code == ExitCode.AWS
+    assert environment.called("restore") == []
     assert after(0) == NOW

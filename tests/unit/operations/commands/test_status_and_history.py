@@ -1,4 +1,4 @@
-"""Status and history: everything of one region, and what could not be read is named, not guessed."""
+"""Status and history of one region; parts that can't be read are named."""
 
 import json
 from typing import Any
@@ -9,35 +9,45 @@ from functions.failover_controller.model import Action, Attempt, AttemptStatus, 
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE, SWITCH
 from operations.support.errors import AwsError, ExitCode
-from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, NOW, WEST, WEST_REGION, World, after, ill, notice
+from tests.support.operations.fakes import (
+    EAST,
+    GLOBAL_CLUSTER,
+    NOW,
+    WEST,
+    WEST_REGION,
+    FakeEnvironment,
+    after,
+    lose_writer,
+    notice,
+)
 
 
-def seen(world: World, *options: str) -> dict[str, Any]:
+def status_json(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
     """Return the status as JSON."""
-    return json.loads(world.run("status", "--json", *options).stdout)
+    return json.loads(environment.run("status", "--json", *options).stdout)
 
 
-def test_a_healthy_region_on_one_screen(world: World) -> None:
-    """Roles, mode, cycle, switch, question, failover and notices of the standby, without a call to the other region."""
-    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
-    world.west.put_notice(notice("n-1", after(-500), Reason.HEALTHY))
-    result = world.run("status")
+def test_status_of_a_healthy_region(environment: FakeEnvironment) -> None:
+    """It shows the standby without a call to the other region."""
+    environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
+    environment.west.put_notice(notice("n-1", after(-500), Reason.HEALTHY))
+    result = environment.run("status")
     assert result.exit_code == ExitCode.DONE
     for text in (
         "payments-global-dev, seen from eu-west-1 at 2026-11-24 12:00:00 UTC",
         "writer us-east-1, standby eu-west-1 (seen from here); no operation under way; as RDS says",
-        "mode approve; beating, last cycle 4 s ago",
+        "mode approve; running, last cycle 4 s ago",
         "armed (never switched, or a window ended)",
         "what to do about healthy",
     ):
         assert text in result.stdout
-    assert world.asked(EAST) == []
+    assert environment.calls_to(EAST) == []
 
 
-def test_the_same_for_machines(world: World) -> None:
-    """Every part has its place, and what there is none of is null."""
-    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
-    found = seen(world)
+def test_status_as_json(environment: FakeEnvironment) -> None:
+    """Absent parts are null."""
+    environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
+    found = status_json(environment)
     assert found["roles"] == {"writer": EAST, "standby": WEST, "operation": None, "source": "as RDS says"}
     assert found["controller"]["last_cycle_age_seconds"] == 4.0
     assert (found["controller"]["mode"], found["controller"]["beating"]) == ("approve", True)
@@ -45,19 +55,21 @@ def test_the_same_for_machines(world: World) -> None:
     assert (found["pending"], found["attempt"], found["notices"], found["not_read"]) == (None, None, [], {})
 
 
-def test_trouble_is_shown_with_its_evidence(world: World) -> None:
-    """A question with its id, a disarming with its end, an operation under way, a silent controller."""
-    state = ill(world, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
-    world.west.put_notice(notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.REQUEST_APPROVAL, decision_id="d-1"))
-    world.west.items[SWITCH] = {
+def test_status_shows_pending_decision_expired_switch_operation_and_silence(environment: FakeEnvironment) -> None:
+    """Each with its evidence."""
+    state = lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
+    environment.west.put_notice(
+        notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.REQUEST_APPROVAL, decision_id="d-1")
+    )
+    environment.west.items[SWITCH] = {
         "armed": False,
         "reason": "upgrade",
         "by": "bob",
         "expires_at": int(after(90).timestamp()),
     }
-    world.roles = RdsRoles(writer_arn=world.roles.writer_arn, operation="switching-over")
-    world.now = after(600)
-    result = world.run("status")
+    environment.roles = RdsRoles(writer_arn=environment.roles.writer_arn, operation="switching-over")
+    environment.now = after(600)
+    result = environment.run("status")
     for text in (
         "d-1: region-lost, NOT ANSWERED;",
         "held_by lag-too-high",
@@ -66,13 +78,13 @@ def test_trouble_is_shown_with_its_evidence(world: World) -> None:
     ):
         assert text in result.stdout
     assert "armed: the window ended until 2026-11-24T12:01:30Z" in result.stdout
-    found = seen(world)
+    found = status_json(environment)
     assert (found["pending"]["id"], found["pending"]["last_lag_ms"]) == ("d-1", state.lag_ms)
     assert (found["switch"]["armed"], found["switch"]["expires_at"]) == (True, "2026-11-24T12:01:30Z")
 
 
-def test_a_failover_under_way_is_shown(world: World) -> None:
-    """Since when, why, and that it takes too long."""
+def test_failover_under_way_is_shown(environment: FakeEnvironment) -> None:
+    """With its start, reason and delay."""
     attempt = Attempt(
         id="a-1",
         status=AttemptStatus.UNDER_WAY,
@@ -85,18 +97,18 @@ def test_a_failover_under_way_is_shown(world: World) -> None:
         calls=2,
         overdue=True,
     )
-    ill(world, attempt=attempt, notified=(Reason.WRITER_DOWN,))
-    result = world.run("status")
+    lose_writer(environment, attempt=attempt, notified=(Reason.WRITER_DOWN,))
+    result = environment.run("status")
     assert "under-way, OVERDUE: writer-down, called 2026-11-24T11:48:20Z, 2 call(s)" in result.stdout
-    assert "told: writer-down" in result.stdout
-    assert seen(world)["attempt"]["overdue"] is True
+    assert "notified: writer-down" in result.stdout
+    assert status_json(environment)["attempt"]["overdue"] is True
 
 
-def test_after_a_failover_the_other_region_is_shown(world: World) -> None:
-    """The default is the standby by role, not by configuration; --region picks."""
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert seen(world)["region"] == EAST
-    assert seen(world, "--region", WEST)["region"] == WEST
+def test_default_region_is_the_present_standby(environment: FakeEnvironment) -> None:
+    """--region selects another one."""
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert status_json(environment)["region"] == EAST
+    assert status_json(environment, "--region", WEST)["region"] == WEST
 
 
 @pytest.mark.parametrize(
@@ -110,155 +122,159 @@ def test_after_a_failover_the_other_region_is_shown(world: World) -> None:
         ((), ExitCode.AWS, {"table", "RDS", "mode", "history"}),
     ],
 )
-def test_what_can_not_be_read_is_named(world: World, broken: tuple[str, ...], code: int, missing: set[str]) -> None:
-    """The rest is shown, and the exit code says how much that is; the mode is only a courtesy."""
-    world.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
-    world.fail(WEST, *broken)
-    assert world.run("status", "--region", WEST).exit_code == code
-    assert set(seen(world, "--region", WEST)["not_read"]) == missing
+def test_unreadable_parts_are_named(
+    environment: FakeEnvironment, broken: tuple[str, ...], code: int, missing: set[str]
+) -> None:
+    """The exit code depends on what is missing."""
+    environment.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
+    environment.fail(WEST, *broken)
+    assert environment.run("status", "--region", WEST).exit_code == code
+    assert set(status_json(environment, "--region", WEST)["not_read"]) == missing
 
 
-def test_without_rds_the_roles_are_the_controller_s(world: World) -> None:
-    """And they are said to be so."""
-    world.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
-    world.fail(WEST, "read_roles")
-    assert seen(world, "--region", WEST)["roles"]["source"] == "as the controller saw them last"
+def test_roles_come_from_the_controller_state_without_rds(environment: FakeEnvironment) -> None:
+    """The source is shown."""
+    environment.west.put_state(State(writer=Side.PEER, cycle_at=NOW))
+    environment.fail(WEST, "read_roles")
+    assert status_json(environment, "--region", WEST)["roles"]["source"] == "as the controller saw them last"
 
 
-def test_items_that_can_not_be_understood_are_shown_as_such(world: World) -> None:
-    """A malformed item is a fact to be seen, not an end."""
-    world.west.items[STATE] = {"version": "x"}
-    world.west.items[SWITCH] = {"armed": 3}
-    result = world.run("status")
+def test_malformed_items_are_shown(environment: FakeEnvironment) -> None:
+    """They do not stop the command."""
+    environment.west.items[STATE] = {"version": "x"}
+    environment.west.items[SWITCH] = {"armed": 3}
+    result = environment.run("status")
     assert result.exit_code == ExitCode.DONE
     assert "its state is malformed: version" in result.stdout
     assert "unreadable (malformed: armed" in result.stdout
-    assert seen(world)["switch"]["armed"] is None
+    assert status_json(environment)["switch"]["armed"] is None
 
 
-def test_an_answer_that_can_not_be_read_is_named(world: World) -> None:
-    """The question is shown; that its answer is unknown is said, and counts as a part that is missing."""
-    ill(world, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
+def test_unreadable_approval_is_named(environment: FakeEnvironment) -> None:
+    """The decision is shown, and the exit code is 5."""
+    lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     reads = iter([False, True])
 
     def second_fails() -> None:
         if next(reads):
             raise AwsError("throttled", hint="Try again.")
 
-    world.on(WEST, "read_items", second_fails)
-    result = world.run("status")
+    environment.on(WEST, "read_items", second_fails)
+    result = environment.run("status")
     assert result.exit_code == ExitCode.PARTLY
     assert "d-1: region-lost, answer unknown" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [({"approved": "yes"}, "answer malformed: approved"), ({"approved": False, "by": "bob"}, "rejected by bob")],
 )
-def test_every_answer_is_shown_as_it_is(world: World, answer: dict[str, object], said: str) -> None:
-    """A no, and one that can't be understood."""
-    ill(world, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
-    world.west.items["approval", "d-1"] = answer
-    assert f"d-1: region-lost, {said}" in world.run("status").stdout
+def test_rejected_and_malformed_answers_are_shown(
+    environment: FakeEnvironment, answer: dict[str, object], text: str
+) -> None:
+    """With who answered, if known."""
+    lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
+    environment.west.items["approval", "d-1"] = answer
+    assert f"d-1: region-lost, {text}" in environment.run("status").stdout
 
 
-def test_a_region_without_a_cycle(world: World) -> None:
-    """A fresh stack has no state."""
-    assert "has never beaten" in world.run("status").stdout
+def test_region_without_a_completed_cycle(environment: FakeEnvironment) -> None:
+    """A new stack has no state."""
+    assert "no cycle completed yet" in environment.run("status").stdout
 
 
-def test_no_region_can_tell_who_is_the_standby(world: World) -> None:
-    """Then the exit code says AWS, and the hint is to name a region; as JSON too."""
-    world.fail(WEST)
-    world.fail(EAST)
-    result = world.run("status", "--json")
+def test_unknown_standby_is_an_aws_error(environment: FakeEnvironment) -> None:
+    """The hint is to name a region."""
+    environment.fail(WEST)
+    environment.fail(EAST)
+    result = environment.run("status", "--json")
     assert result.exit_code == ExitCode.AWS
     assert json.loads(result.stdout)["hint"] == "Name a region: --region eu-west-1 or us-east-1."
 
 
-def test_history_is_newest_first_and_limited(world: World) -> None:
-    """A table for people, one JSON object a line for machines."""
+def test_history_is_newest_first_and_limited(environment: FakeEnvironment) -> None:
+    """A table as text, one object a line as JSON."""
     for number in range(5):
-        world.west.put_notice(notice(f"n-{number}", after(number), Reason.HEALTHY))
-    world.now = after(10)
-    world.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL_CLUSTER)
-    result = world.run("history", "--limit", "3")
+        environment.west.put_notice(notice(f"n-{number}", after(number), Reason.HEALTHY))
+    environment.now = after(10)
+    environment.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL_CLUSTER)
+    result = environment.run("history", "--limit", "3")
     assert result.exit_code == ExitCode.DONE
     assert "why: upgrade" in result.stdout
-    lines = [json.loads(line) for line in world.run("history", "--limit", "3", "--json").stdout.splitlines()]
+    lines = [json.loads(line) for line in environment.run("history", "--limit", "3", "--json").stdout.splitlines()]
     assert [line["reason"] for line in lines] == ["operator-disarm", "healthy", "healthy"]
     assert [line["id"] for line in lines[1:]] == ["n-4", "n-3"]
 
 
-def test_an_entry_that_is_no_json_is_shown_as_it_is(world: World) -> None:
-    """Whoever wrote it: it stays in sight, and can't command the terminal."""
-    world.west.items["history", "2026-11-24T11:00:00+00:00#x"] = {"reason": "odd", "line": "\x1b[31mred [bold]"}
-    result = world.run("history")
+def test_malformed_history_entry_is_shown_escaped(environment: FakeEnvironment) -> None:
+    """It can't send control characters to the terminal."""
+    environment.west.items["history", "2026-11-24T11:00:00+00:00#x"] = {"reason": "odd", "line": "\x1b[31mred [bold]"}
+    result = environment.run("history")
     assert "\\x1b[31mred [bold]" in result.stdout
     assert "\x1b" not in result.stdout
-    (line,) = [json.loads(line) for line in world.run("history", "--json").stdout.splitlines()]
+    (line,) = [json.loads(line) for line in environment.run("history", "--json").stdout.splitlines()]
     assert (line["at"], line["reason"], line["action"]) == ("2026-11-24T11:00:00+00:00", "odd", "?")
 
 
 @pytest.mark.parametrize("options", [("--limit", "0"), ("--limit", "x"), ("--region", "eu-north-1")])
-def test_history_checks_its_options(world: World, options: tuple[str, ...]) -> None:
-    """A wrong option is a usage error."""
-    assert world.run("history", *options).exit_code == ExitCode.USAGE
+def test_history_refuses_invalid_options(environment: FakeEnvironment, options: tuple[str, ...]) -> None:
+    """The exit code is 2."""
+    assert environment.run("history", *options).exit_code == ExitCode.USAGE
 
 
-def test_after_a_failover_from_a_lost_region_the_writer_s_is_shown(world: World) -> None:
-    """The standby is the lost region then: nobody has to know that to see what became of the failover."""
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    world.west.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
-    world.fail(EAST)
-    result = world.run("status")
+def test_writer_region_is_shown_when_the_standby_is_unreachable(environment: FakeEnvironment) -> None:
+    """After a failover the lost region is the standby."""
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    environment.west.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
+    environment.fail(EAST)
+    result = environment.run("status")
     assert result.exit_code == ExitCode.PARTLY
     assert "seen from eu-west-1" in result.stdout
     assert "us-east-1, the standby, does not answer" in " ".join(result.stdout.split())
-    found = seen(world)
+    found = status_json(environment)
     assert (found["region"], list(found["not_read"])) == (WEST, ["standby"])
 
 
-def test_a_silent_region_that_was_named_is_not_replaced(world: World) -> None:
-    """Who names a region wants that one, for its status and for its trail."""
-    world.fail(WEST, "read_items", "read_roles", "read_history")
-    assert seen(world, "--region", WEST)["region"] == WEST
-    assert world.run("history", "--region", WEST).exit_code == ExitCode.AWS
-    assert world.asked(EAST) == []
+def test_named_region_is_not_replaced_when_unreachable(environment: FakeEnvironment) -> None:
+    """Neither for status nor for history."""
+    environment.fail(WEST, "read_items", "read_roles", "read_history")
+    assert status_json(environment, "--region", WEST)["region"] == WEST
+    assert environment.run("history", "--region", WEST).exit_code == ExitCode.AWS
+    assert environment.calls_to(EAST) == []
 
 
-def test_when_both_regions_are_silent_it_is_the_standby_s_failure_that_is_shown(world: World) -> None:
-    """It stands for both; who wants the other one names it."""
-    world.fail(EAST, "read_items", "read_history")
-    world.fail(WEST, "read_items", "read_history")
+def test_standby_failure_is_shown_when_both_regions_are_unreachable(environment: FakeEnvironment) -> None:
+    """Another region is shown only if it answers."""
+    environment.fail(EAST, "read_items", "read_history")
+    environment.fail(WEST, "read_items", "read_history")
     roles = iter([True, False])
 
     def fails_later() -> None:
         if not next(roles, False):
             raise AwsError("no answer", hint="Try again.")
 
-    world.on(WEST, "read_roles", fails_later)
-    world.on(EAST, "read_roles", fails_later)
-    found = seen(world)
+    environment.on(WEST, "read_roles", fails_later)
+    environment.on(EAST, "read_roles", fails_later)
+    found = status_json(environment)
     assert (found["region"], "standby" in found["not_read"]) == (WEST, False)
 
 
-def test_the_history_of_a_lost_standby_is_the_writer_s(world: World) -> None:
-    """And it is said so, beside it."""
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    world.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
-    world.fail(EAST)
-    result = world.run("history", "--json")
+def test_writer_history_is_shown_when_the_standby_is_unreachable(environment: FakeEnvironment) -> None:
+    """A note says so."""
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    environment.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
+    environment.fail(EAST)
+    result = environment.run("history", "--json")
     assert (result.exit_code, json.loads(result.stdout)["id"]) == (ExitCode.PARTLY, "n-1")
     assert "us-east-1, the standby, does not answer" in result.stderr
-    assert "this is the trail of eu-west-1" in " ".join(result.stderr.split())
+    assert "showing the audit trail of eu-west-1" in " ".join(result.stderr.split())
 
 
-def test_history_without_an_answer(world: World) -> None:
-    """The exit code says that it was AWS, and nothing that is no JSON is on stdout."""
-    world.fail(WEST, "read_history")
-    world.fail(EAST, "read_history")
-    result = world.run("history", "--json")
+def test_history_of_unreachable_regions_is_an_aws_error(environment: FakeEnvironment) -> None:
+    """Stdout carries JSON only."""
+    environment.fail(WEST, "read_history")
+    environment.fail(EAST, "read_history")
+    result = environment.run("history", "--json")
     assert result.exit_code == ExitCode.AWS
     assert json.loads(result.stdout) == {
         "error": "read_history of eu-west-1: no answer",

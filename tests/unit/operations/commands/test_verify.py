@@ -14,9 +14,9 @@ from operations.checks.database import CLUSTER_CHECKS
 from operations.checks.finding import Verdict
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws, missing
-from tests.support.operations.fakes import EAST, NOW, WEST, WEST_REGION, World, after, outputs
+from tests.support.operations.fakes import EAST, NOW, WEST, WEST_REGION, FakeEnvironment, after, outputs
 
-PROMISES = {
+CHECKS = {
     *("one writer", "global cluster", "available", "encryption", "backups", "deletion protection", "private", "tls"),
     *("engine", "tags", "one version", "controller", "armed", "schedule", "alarms", "alarm data", "secret"),
     *("secret replica", "state table", "topic", "logs", "health checks", "probes", "dns", "replication"),
@@ -24,16 +24,16 @@ PROMISES = {
 }
 
 
-def healthy(world: World) -> World:
+def healthy(environment: FakeEnvironment) -> FakeEnvironment:
     """Let both controllers have beaten just now."""
-    world.east.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
-    world.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
-    return world
+    environment.east.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
+    environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
+    return environment
 
 
-def verified(world: World) -> dict[str, Any]:
+def verified(environment: FakeEnvironment) -> dict[str, Any]:
     """Run verify; return its result."""
-    result = world.run("verify", "--json")
+    result = environment.run("verify", "--json")
     found = json.loads(result.stdout)
     assert found["exit_code"] == result.exit_code
     return found
@@ -45,22 +45,22 @@ def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
     return one
 
 
-def test_a_healthy_stack_passes_every_promise(world: World) -> None:
+def test_a_healthy_stack_passes_every_promise(environment: FakeEnvironment) -> None:
     """All of them, each with what was seen, and the exit code is 0."""
-    found = verified(healthy(world))
-    assert {each["check"] for each in found["findings"]} == PROMISES
+    found = verified(healthy(environment))
+    assert {each["check"] for each in found["findings"]} == CHECKS
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
     assert all(each["evidence"] for each in found["findings"])
     assert (found["exit_code"], found["writer"]) == (ExitCode.DONE, EAST)
 
 
-def test_people_see_failures_first_with_their_cures(world: World, aws: FakeAws) -> None:
+def test_people_see_failures_first_with_their_cures(environment: FakeEnvironment, aws: FakeAws) -> None:
     """A table, and a last line that counts the unknown too."""
     aws.change(
         WEST, "rds", "describe_db_clusters", lambda answer: answer["DBClusters"][0].update(StorageEncrypted=False)
     )
     aws.fail(EAST, "sns")
-    result = healthy(world).run("verify")
+    result = healthy(environment).run("verify")
     assert result.exit_code == ExitCode.FAILED
     lines = [line for line in result.stdout.splitlines() if "failed" in line or "unknown" in line or "passed" in line]
     assert "encryption" in lines[0]
@@ -188,7 +188,7 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
 
 @pytest.mark.parametrize(("check", "where", "question", "change", "said"), BROKEN)
 def test_a_broken_promise_is_found_where_it_is(
-    world: World,
+    environment: FakeEnvironment,
     aws: FakeAws,
     check: str,
     where: str,
@@ -198,7 +198,7 @@ def test_a_broken_promise_is_found_where_it_is(
 ) -> None:
     """It fails, says what was seen and what to do; the exit code is 6."""
     aws.change(EAST if where in (EAST, "global") else WEST, *question, change)
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     broken = finding(found, check, where)
     assert (broken["verdict"], said in broken["evidence"]) == (Verdict.FAILED, True), broken
     assert broken["hint"]
@@ -208,26 +208,26 @@ def test_a_broken_promise_is_found_where_it_is(
 def test_every_promise_can_be_broken() -> None:
     """A check that can't fail would be no check; the rest have tests of their own below."""
     own_tests = {"one writer", "controller", "armed"}
-    assert {check for check, *_ in BROKEN} | own_tests == PROMISES
+    assert {check for check, *_ in BROKEN} | own_tests == CHECKS
 
 
-def test_production_is_protected(world: World, aws: FakeAws) -> None:
+def test_production_is_protected(environment: FakeEnvironment, aws: FakeAws) -> None:
     """In production a cluster or table without protection fails."""
-    world.outputs = {**outputs(), "environment": "prod"}
+    environment.outputs = {**outputs(), "environment": "prod"}
     aws.change(EAST, *DESCRIBE_CLUSTER, at(*CLUSTER, "TagList", 0, Value="prod"))
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     assert finding(found, "deletion protection", EAST)["verdict"] == Verdict.FAILED
     assert "a production table" in finding(found, "state table", WEST)["evidence"]
     assert finding(found, "tags", EAST)["verdict"] == Verdict.PASSED
 
 
-def test_lag_without_data_is_no_fault_where_the_writer_is(world: World, aws: FakeAws) -> None:
+def test_lag_without_data_is_no_fault_where_the_writer_is(environment: FakeEnvironment, aws: FakeAws) -> None:
     """AWS publishes it in the standby's region only."""
     aws.change(EAST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"][3].update(Values=[]))
-    assert finding(verified(healthy(world)), "alarm data", EAST)["verdict"] == Verdict.PASSED
+    assert finding(verified(healthy(environment)), "alarm data", EAST)["verdict"] == Verdict.PASSED
 
 
-def test_alarms_that_are_younger_than_their_data_are_unknown(world: World, aws: FakeAws) -> None:
+def test_alarms_that_are_younger_than_their_data_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Right after `pulumi up` nothing can be said yet, and it is said so."""
     aws.change(WEST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"].clear())
 
@@ -236,33 +236,33 @@ def test_alarms_that_are_younger_than_their_data_are_unknown(world: World, aws: 
             alarm["AlarmConfigurationUpdatedTimestamp"] = NOW - timedelta(minutes=14)
 
     aws.change(WEST, "cloudwatch", "describe_alarms", young)
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     assert finding(found, "alarm data", WEST)["verdict"] == Verdict.UNKNOWN
     assert found["exit_code"] == ExitCode.DONE
 
 
-def test_backups_that_rds_says_nothing_of_are_unknown(world: World, aws: FakeAws) -> None:
+def test_backups_that_rds_says_nothing_of_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Nothing seen is not passed."""
     aws.change(WEST, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].pop("LatestRestorableTime"))
-    assert finding(verified(healthy(world)), "backups", WEST)["verdict"] == Verdict.UNKNOWN
+    assert finding(verified(healthy(environment)), "backups", WEST)["verdict"] == Verdict.UNKNOWN
 
 
-def test_health_checks_without_a_status_are_unknown(world: World, aws: FakeAws) -> None:
+def test_health_checks_without_a_status_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Each is named."""
     aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": []})
-    dns = finding(verified(healthy(world)), "health checks", "global")
+    dns = finding(verified(healthy(environment)), "health checks", "global")
     assert dns["verdict"] == Verdict.UNKNOWN
     assert "reader-us-east-1" in dns["evidence"]
 
 
-def test_a_health_check_has_the_state_of_the_newest_minute(world: World, aws: FakeAws) -> None:
+def test_a_health_check_has_the_state_of_the_newest_minute(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Unhealthy with the writer at home is a fault."""
     points = [{"Timestamp": after(-120), "Minimum": 1.0}, {"Timestamp": after(-60), "Minimum": 0.0}]
     aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": points})
-    assert "writer is unhealthy" in finding(verified(healthy(world)), "health checks", "global")["evidence"]
+    assert "writer is unhealthy" in finding(verified(healthy(environment)), "health checks", "global")["evidence"]
 
 
-def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, aws: FakeAws) -> None:
+def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: FakeEnvironment, aws: FakeAws) -> None:
     """That is what leads the name to the other region; the readers' stay healthy."""
 
     def statistics(asked: Mapping[str, Any]) -> Any:
@@ -270,8 +270,8 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, a
         return {"Datapoints": [{"Timestamp": after(-60), "Minimum": 0.0 if away else 1.0}]}
 
     aws.set(EAST, "cloudwatch", "get_metric_statistics", statistics)
-    world.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
-    assert finding(verified(healthy(world)), "health checks", "global")["verdict"] == Verdict.PASSED
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    assert finding(verified(healthy(environment)), "health checks", "global")["verdict"] == Verdict.PASSED
 
 
 @pytest.mark.parametrize(
@@ -283,21 +283,21 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(world: World, a
         (State(cycle_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
     ],
 )
-def test_a_controller_that_is_silent_or_troubled_fails(world: World, state: State, said: str) -> None:
+def test_a_controller_that_is_silent_or_troubled_fails(environment: FakeEnvironment, state: State, said: str) -> None:
     """Nobody would fail over, or somebody is about to."""
-    healthy(world).west.put_state(state)
-    controller = finding(verified(world), "controller", WEST)
+    healthy(environment).west.put_state(state)
+    controller = finding(verified(environment), "controller", WEST)
     assert (controller["verdict"], said in controller["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_disarmed_region_does_not_keep_the_promise(world: World) -> None:
+def test_a_disarmed_region_does_not_keep_the_promise(environment: FakeEnvironment) -> None:
     """It is said until when and by whom."""
-    healthy(world).west.items[SWITCH] = {"armed": False, "reason": "upgrade", "by": "bob"}
-    armed = finding(verified(world), "armed", WEST)
+    healthy(environment).west.items[SWITCH] = {"armed": False, "reason": "upgrade", "by": "bob"}
+    armed = finding(verified(environment), "armed", WEST)
     assert (armed["verdict"], "bob: upgrade" in armed["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_the_heartbeat_is_waited_for(world: World, aws: FakeAws) -> None:
+def test_the_heartbeat_is_waited_for(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Replication takes its time: what arrives at the third look has arrived."""
     looks = iter(range(100))
 
@@ -307,12 +307,12 @@ def test_the_heartbeat_is_waited_for(world: World, aws: FakeAws) -> None:
                 probe["heartbeat_at"] = "2026-11-24T11:00:00+00:00"
 
     aws.change(WEST, "lambda", "invoke", late)
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     assert finding(found, "replication", "both")["verdict"] == Verdict.PASSED
-    assert 0.5 in world.slept
+    assert 0.5 in environment.slept
 
 
-def test_a_heartbeat_that_can_not_be_written_is_said_so(world: World, aws: FakeAws) -> None:
+def test_a_heartbeat_that_can_not_be_written_is_said_so(environment: FakeEnvironment, aws: FakeAws) -> None:
     """The writer's region is named, with its probe's word."""
 
     def unwritten(answer: Any) -> None:
@@ -320,40 +320,40 @@ def test_a_heartbeat_that_can_not_be_written_is_said_so(world: World, aws: FakeA
             probe.update(heartbeat_write_ms=None)
 
     aws.change(EAST, "lambda", "invoke", unwritten)
-    across = finding(verified(healthy(world)), "replication", "both")
+    across = finding(verified(healthy(environment)), "replication", "both")
     assert (across["verdict"], f"{EAST}: no heartbeat was written" in across["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_database_whose_own_heartbeat_stands_still_fails(world: World, aws: FakeAws) -> None:
+def test_a_database_whose_own_heartbeat_stands_still_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
     """The probes' heartbeats go on, so only its own row tells."""
     still = {"database": EARLY, "us-east-1": "2026-11-24T12:00:00+00:00"}
     aws.change(WEST, *INVOKE, probed(heartbeat_sources=still))
-    event = finding(verified(healthy(world)), "database heartbeat", "both")
+    event = finding(verified(healthy(environment)), "database heartbeat", "both")
     assert (event["verdict"], "has stopped writing" in event["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(world: World, aws: FakeAws) -> None:
+def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Neither the paths nor the replication can be told from it."""
     aws.change(WEST, *INVOKE, lambda answer: answer["Payload"].get("probes", []).clear())
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     asked = [finding(found, *promise) for promise in (("probes", WEST), ("replication", "both"))]
     assert [each["verdict"] for each in asked] == [Verdict.UNKNOWN] * 2
     assert "0 of 2 answers" in asked[0]["evidence"]
 
 
-def test_a_function_that_fails_is_unknown_with_its_error(world: World, aws: FakeAws) -> None:
+def test_a_function_that_fails_is_unknown_with_its_error(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Whether the promise holds, nobody knows."""
     aws.set(WEST, "lambda", "invoke", {"FunctionError": "Unhandled", "Payload": {"errorMessage": "CA_BUNDLE: no file"}})
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     assert [finding(found, check, WEST)["verdict"] for check in ("probes", "dns")] == [Verdict.UNKNOWN] * 2
     assert "CA_BUNDLE: no file" in finding(found, "probes", WEST)["evidence"]
 
 
-def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(world: World, aws: FakeAws) -> None:
+def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(environment: FakeEnvironment, aws: FakeAws) -> None:
     """Everything of it has its reason; what both have together is unknown or failed; the rest passes."""
-    healthy(world).fail(EAST)
+    healthy(environment).fail(EAST)
     aws.fail(EAST)
-    found = verified(world)
+    found = verified(environment)
     gone = [each for each in found["findings"] if each["where"] == EAST]
     assert {each["verdict"] for each in gone} == {Verdict.UNKNOWN}
     assert all("no answer" in each["evidence"] and each["hint"] for each in gone)
@@ -362,42 +362,42 @@ def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(world: World,
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_nothing_seen_at_all_is_an_error_of_aws(world: World, aws: FakeAws) -> None:
+def test_nothing_seen_at_all_is_an_error_of_aws(environment: FakeEnvironment, aws: FakeAws) -> None:
     """With both regions silent nothing is passed, nothing promised: the writer is not known, and so that fails."""
     for region in (EAST, WEST):
-        world.fail(region)
+        environment.fail(region)
     aws.fail()
-    found = verified(world)
+    found = verified(environment)
     assert found["counts"] == {"passed": 0, "failed": 1, "unknown": len(found["findings"]) - 1}
     assert "the writer is unknown" in finding(found, "one writer", "both")["evidence"]
 
 
-def test_an_error_in_the_middle_loses_nothing(world: World, aws: FakeAws) -> None:
+def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, aws: FakeAws) -> None:
     """One operation that is denied makes its own promises unknown, and leaves all others as they are."""
     aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", hint="Use a role that may."))
-    found = verified(healthy(world))
+    found = verified(healthy(environment))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
     assert [each["check"] for each in unknown] == list(CLUSTER_CHECKS)
     assert {(each["where"], each["hint"]) for each in unknown} == {(WEST, "Use a role that may.")}
-    assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, PROMISES)
+    assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, CHECKS)
 
 
-def test_what_is_not_there_is_not_taken_for_passed(world: World, aws: FakeAws) -> None:
+def test_what_is_not_there_is_not_taken_for_passed(environment: FakeEnvironment, aws: FakeAws) -> None:
     """AWS's word that there is no such thing is a promise that is broken."""
     aws.set(WEST, "scheduler", "get_schedule", missing("schedule"))
-    schedule = finding(verified(healthy(world)), "schedule", WEST)
+    schedule = finding(verified(healthy(environment)), "schedule", WEST)
     assert (schedule["verdict"], "there is none" in schedule["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_outputs_that_lack_something_are_a_usage_error(world: World) -> None:
+def test_outputs_that_lack_something_are_a_usage_error(environment: FakeEnvironment) -> None:
     """All that is missing is named at once, and nothing is asked."""
     shown: dict[str, Any] = outputs()
     regions = shown["regions"]
     del regions["primary"]["key_arn"]
     regions["secondary"]["alarm_arns"] = "all"
-    world.outputs = {**shown, "health_check_ids": None}
-    result = world.run("verify", "--json")
+    environment.outputs = {**shown, "health_check_ids": None}
+    result = environment.run("verify", "--json")
     assert result.exit_code == ExitCode.USAGE
     said = json.loads(result.stdout)["error"]
     assert all(name in said for name in ("regions.primary.key_arn", "regions.secondary.alarm_arns", "health_check_ids"))
-    assert world.calls == []
+    assert environment.calls == []

@@ -7,7 +7,7 @@ import pytest
 
 from operations.support.deadlines import call_concurrently, call_with_deadline
 from operations.support.errors import AwsError, OperationRefusedError
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 
 def refuse() -> int:
@@ -20,7 +20,7 @@ def test_a_hanging_call_becomes_an_error_and_the_others_return() -> None:
     release = threading.Event()
     started = time.monotonic()
     hung, answered, failed = call_concurrently(
-        [lambda: int(release.wait(10 * PATIENCE_SECONDS)), lambda: 1, refuse], seconds=2.5
+        [lambda: int(release.wait(10 * WAIT_SECONDS)), lambda: 1, refuse], seconds=2.5
     )
     elapsed_seconds = time.monotonic() - started
     release.set()
@@ -28,7 +28,7 @@ def test_a_hanging_call_becomes_an_error_and_the_others_return() -> None:
     assert hung.message == "no answer within 2.5 s"
     assert answered == 1
     assert isinstance(failed, OperationRefusedError)
-    assert elapsed_seconds < PATIENCE_SECONDS
+    assert elapsed_seconds < WAIT_SECONDS
 
 
 def test_call_with_deadline_returns_the_result_or_raises_the_error() -> None:

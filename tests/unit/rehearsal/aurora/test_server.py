@@ -22,7 +22,7 @@ from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogi
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
 from rehearsal.aurora.server import Fault, MySQLListener, MySQLServer
 from rehearsal.network.certificates import CertificateAuthority
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 ENDPOINT = "payments.cluster-abc123.us-east-1.rds.amazonaws.com"
 LONG_NAME = f"{'a' * 63}.cluster-abc123.us-east-1.rds.amazonaws.com"
@@ -45,11 +45,11 @@ class Endpoint:
             "user": user,
             "password": password,
             "ssl": self.authority.client_context(),
-            "read_timeout": PATIENCE_SECONDS,
+            "read_timeout": WAIT_SECONDS,
             **more,
         }
         connection = pymysql.Connection(host=host, port=self.listener.port, defer_connect=True, **arguments)  # type: ignore[arg-type]
-        connection.connect(socket.create_connection(("127.0.0.1", self.listener.port), PATIENCE_SECONDS))
+        connection.connect(socket.create_connection(("127.0.0.1", self.listener.port), WAIT_SECONDS))
         return connection
 
 
@@ -347,7 +347,7 @@ class TestFaults:
         raw.sendall(b"\x09\x00\x00\x00\x03SELECT 1")
         with pytest.raises(TimeoutError):
             raw.recv(1)
-        with socket.create_connection(("127.0.0.1", endpoint.listener.port), PATIENCE_SECONDS) as fresh:
+        with socket.create_connection(("127.0.0.1", endpoint.listener.port), WAIT_SECONDS) as fresh:
             fresh.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 fresh.recv(1)
@@ -368,10 +368,10 @@ class TestFaults:
         """New connections are served."""
         connection = endpoint.connect()
         endpoint.listener.set_fault(Fault.HANG)
-        waiting = socket.create_connection(("127.0.0.1", endpoint.listener.port), PATIENCE_SECONDS)
+        waiting = socket.create_connection(("127.0.0.1", endpoint.listener.port), WAIT_SECONDS)
         assert wait_until(lambda: endpoint.listener.connection_count == 2)
         endpoint.listener.set_fault(Fault.NONE)
-        waiting.settimeout(PATIENCE_SECONDS)
+        waiting.settimeout(WAIT_SECONDS)
         with pytest.raises(ConnectionResetError):
             while waiting.recv(1):
                 pass

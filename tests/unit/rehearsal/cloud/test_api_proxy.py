@@ -37,7 +37,7 @@ from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, e
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
 from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import BotoClients, credential_scope
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
@@ -518,7 +518,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         control_plane.upstream = emulator.url
         network.attach(faults)
         network.attach(control_plane)
-        clients = BotoClients(faults.endpoint(WEST), read_timeout_seconds=PATIENCE_SECONDS)
+        clients = BotoClients(faults.endpoint(WEST), read_timeout_seconds=WAIT_SECONDS)
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from rehearsal.cloud.faults import ApiFault, ApiFaults, _CallerProxy
 from rehearsal.support.clients import BotoClients, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
-from tests.support.patience import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 EAST, WEST = "us-east-1", "eu-west-1"
 
@@ -83,7 +83,7 @@ class Callers:
             clients.close()
 
 
-PATIENT_SECONDS = 10 * PATIENCE_SECONDS
+PATIENT_SECONDS = 10 * WAIT_SECONDS
 """The timeout of callers whose requests must end for another reason."""
 
 
@@ -106,7 +106,7 @@ def faults(upstream: Upstream) -> Iterator[ApiFaults]:
 @pytest.fixture
 def callers(faults: ApiFaults) -> Iterator[Callers]:
     """Create callers that wait for a slow response."""
-    running = Callers(faults, PATIENCE_SECONDS)
+    running = Callers(faults, WAIT_SECONDS)
     yield running
     running.close()
 
@@ -275,7 +275,7 @@ def test_restore_resets_held_requests(upstream: Upstream, faults: ApiFaults) -> 
         call = pool.submit(patient.rds(WEST, EAST).describe_events)
         assert wait_until(lambda: faults.fired)
         faults.restore(EAST)
-        error = call.exception(timeout=PATIENCE_SECONDS)
+        error = call.exception(timeout=WAIT_SECONDS)
     patient.close()
 
     assert isinstance(error, ConnectionClosedError)
@@ -305,9 +305,9 @@ def test_stop_resets_held_requests(upstream: Upstream) -> None:
         started = time.monotonic()
         faults.stop()
         stopped_seconds = time.monotonic() - started
-        error = call.exception(timeout=PATIENCE_SECONDS)
+        error = call.exception(timeout=WAIT_SECONDS)
     patient.close()
 
     assert isinstance(error, ConnectionClosedError)
-    assert stopped_seconds < PATIENCE_SECONDS
+    assert stopped_seconds < WAIT_SECONDS
     faults.stop()

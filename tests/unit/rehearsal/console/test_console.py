@@ -14,7 +14,7 @@ from rehearsal.console.console import Console, plain_console, wants_plain_lines
 from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.report.files import ReportPaths
 from rehearsal.report.model import Assertion, DrillResult, EventKind, Report, Role, TimeScale
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 PATHS = ReportPaths(json=Path("rehearsal-report/report.json"), html=Path("rehearsal-report/report.html"))
 
@@ -393,7 +393,7 @@ def test_threads_write_whole_lines(live: bool) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=PATIENCE_SECONDS)
+            thread.join(timeout=WAIT_SECONDS)
         assert [thread.is_alive() for thread in threads] == [False] * 8
     lines = kit.out.getvalue().splitlines()
     wanted = sorted(f"event-{thread}-{index}-end" for thread in range(8) for index in range(25))

@@ -15,7 +15,7 @@ from rehearsal.aurora.global_database import Cluster, GlobalDatabase
 from rehearsal.aurora.server import Fault
 from rehearsal.network.network import LAMBDA_SITE, EmulatedNetwork, UnknownHost, write_atomically
 from rehearsal.network.resolver import NameServer
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 EAST, WEST = "us-east-1", "eu-west-1"
 EAST_WRITER = "east.cluster-c1.us-east-1.rds.amazonaws.com"
@@ -276,7 +276,7 @@ def worker(
         check=True,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=WAIT_SECONDS,
     )
     assert not started.stderr
     return json.loads(started.stdout)

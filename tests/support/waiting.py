@@ -1,9 +1,4 @@
-"""How tests wait and measure on a machine that has other work to do.
-
-Owns the patience of everything that waits for real threads, sockets and processes, and how a limit on time is checked.
-Does not own what is waited for. Invariant: a stall of the whole process never fails a test; what comes is not waited
-for any longer, so that only a failure takes the whole patience.
-"""
+"""Waits and measurements for tests on a busy machine: a stall of the whole process never fails a test."""
 
 import os
 import resource
@@ -11,14 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_SECONDS = 60.0
-"""How long a test waits for what must come, and what may come on top of a deadline that must hold."""
+WAIT_SECONDS = 60.0
+"""Upper limit for a wait, and the tolerance on top of a deadline under test."""
 
 
-def wait_until(
-    condition: Callable[[], object], *, seconds: float = PATIENCE_SECONDS, pause_seconds: float = 0.005
-) -> bool:
-    """Tell whether something becomes so in time; a look that costs much may be followed by a longer pause."""
+def wait_until(condition: Callable[[], object], *, seconds: float = WAIT_SECONDS, pause_seconds: float = 0.005) -> bool:
+    """Poll until the condition holds; return whether it did in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -28,9 +21,9 @@ def wait_until(
 
 
 def least(measure: Callable[[], float], *, enough: float, most_rounds: int = 20) -> float:
-    """Return the least of several measurements, which end with the first one below `enough`.
+    """Return the minimum of several measurements, stopping at the first one below `enough`.
 
-    Noise only ever adds time: a limit that one round keeps is kept, one that no round keeps is not.
+    Other processes only add time, so a limit that one round keeps is kept.
     """
     found = measure()
     for _ in range(most_rounds - 1):
@@ -41,14 +34,14 @@ def least(measure: Callable[[], float], *, enough: float, most_rounds: int = 20)
 
 
 def on_the_clock(action: Callable[[], object]) -> float:
-    """Return how many seconds an action takes."""
+    """Return the wall-clock seconds that an action takes."""
     started = time.monotonic()
     action()
     return time.monotonic() - started
 
 
 def in_child_processes(action: Callable[[], object]) -> float:
-    """Return how much processor time, in seconds, the child processes took that an action started and waited for."""
+    """Return the processor seconds of the child processes that an action starts and waits for."""
     before = _children_seconds()
     action()
     return _children_seconds() - before
@@ -60,7 +53,7 @@ def _children_seconds() -> float:
 
 
 def processor_seconds_of(process_id: int) -> float:
-    """Return the processor time that a process has taken so far, in seconds."""
+    """Return the processor seconds that a process has used so far."""
     fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
