@@ -65,7 +65,7 @@ def names_of(settings: Settings) -> "Names":
 
 
 class Names:
-    """How the program calls things (components/site.py): a test compares every one with what the program registers."""
+    """How the program calls things (components/region.py): a test compares every one with what the program registers."""
 
     def __init__(self, *, project: str, environment: str) -> None:
         self._project, self._environment = project, environment

@@ -100,14 +100,14 @@ def test_the_controller_may_fail_over_these_clusters_and_no_others(dev: Run, pol
         dev.exports["primary_cluster_arn"],
         dev.exports["secondary_cluster_arn"],
     }
-    assert set(may["AskBothHealthChecks"]["Resource"]) == {
+    assert set(may["InvokeHealthChecks"]["Resource"]) == {
         dev.exports["primary_health_check_function_arn"],
         dev.exports["secondary_health_check_function_arn"],
     }
     everything = [sid for sid, statement in may.items() if statement["Resource"] == "*"]
-    assert everything == ["SeeTheDatabase", "OwnMetrics"]
-    assert may["OwnMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "AuroraFailover"}}
-    assert may["OwnKeyThroughTableAndTopic"]["Resource"] == dev.exports[f"{where}_key_arn"]
+    assert everything == ["DescribeClusters", "PublishMetrics"]
+    assert may["PublishMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "AuroraFailover"}}
+    assert may["KeyOfTableAndTopic"]["Resource"] == dev.exports[f"{where}_key_arn"]
 
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])
@@ -122,8 +122,8 @@ def test_the_health_check_may_log_in_as_itself_to_both_clusters_and_nothing_else
         "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-SECONDARY-DATABASE-CLUSTER/health_check",
     ]
     network = by_sid(policy_of(dev, f"{where}-health-check-network-permission"))
-    assert network["NotTheFunctionItself"]["Effect"] == "Deny"
-    assert network["NotTheFunctionItself"]["Condition"] == {
+    assert network["FunctionManagesNoInterfaces"]["Effect"] == "Deny"
+    assert network["FunctionManagesNoInterfaces"]["Condition"] == {
         "ArnEquals": {
             "lambda:SourceFunctionArn": [
                 f"arn:aws:lambda:{REGION[where]}:123456789012:function:payments-health-check-dev"
@@ -324,7 +324,7 @@ def test_awss_own_failover_events_reach_the_audit_trail(dev: Run, policy_of: Pol
     } == {name: value for name, value in permission.inputs.items() if name != "sourceArn"}
     assert permission.inputs["sourceArn"].endswith(rule.name)
     may = by_sid(policy_of(dev, f"{where}-watch-controller-permissions"))
-    assert may["OwnState"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
+    assert may["StateTable"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
 
 
 @pytest.mark.parametrize("where", ["primary", "secondary"])
