@@ -133,7 +133,7 @@ def test_dev_says_loudly_what_it_would_replace(
 
 def test_a_stack_named_prod_stays_production() -> None:
     """The engine lets a run replace what the same run takes the protection from: so the setting itself is refused."""
-    with pytest.raises(DeploymentError, match="environment: 'staging', but the stack is named prod"):
+    with pytest.raises(DeploymentError, match="environment: 'staging' in a stack named prod"):
         run("prod", {"environment": "staging"}, preview=True)
 
 

@@ -222,13 +222,13 @@ def test_the_order_of_people_is_no_change(varied: Run) -> None:
     assert first.inputs["triggers"] == second.inputs["triggers"]
 
 
-def test_what_will_be_regretted_is_said_in_the_preview() -> None:
-    """Production that tells nobody, and a standby that can't carry the load: deployed all the same."""
+def test_risky_settings_are_warned_about_in_the_preview() -> None:
+    """Production without subscribers, and a standby that is smaller than the primary."""
     small = {"environment": "prod", "owner": "o", "primary": {"instance_class": "db.r6g.4xlarge"}}
     run = run_program(small, preview=True)
     assert run.error is None
     assert run.logged == [
-        "warning: secondary.instance_class: 16 GiB of memory an instance, the primary has 128: "
-        "after a failover it must carry the whole load",
-        "warning: notifications.emails: nobody hears of an alarm or of a failover",
+        "warning: secondary.instance_class: 16 GiB of memory per instance, but the primary has 128. "
+        "Use as much: after a failover the secondary carries the whole load.",
+        "warning: notifications.emails: no one is notified of an alarm or a failover. Set an e-mail address.",
     ]
