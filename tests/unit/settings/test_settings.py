@@ -8,7 +8,7 @@ import pytest
 
 from settings import Settings, SettingsError, load_settings
 from settings.types import windows_overlap
-from tests.support.program.harness import THEIR_VPC, run_program
+from tests.support.program.harness import EXISTING_VPC, run_program
 from tests.unit.program.conftest import stack_file
 
 
@@ -105,25 +105,30 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         "missing. Set three private subnets, one in each of three zones",
     ),
     (
-        {"primary": {"existing_vpc": {**THEIR_VPC, "subnet_ids": ["subnet-0000000a"] * 3}, "vpc_cidr": "10.1.0.0/16"}},
+        {
+            "primary": {
+                "existing_vpc": {**EXISTING_VPC, "subnet_ids": ["subnet-0000000a"] * 3},
+                "vpc_cidr": "10.1.0.0/16",
+            }
+        },
         "primary.existing_vpc.subnet_ids",
         "1 different subnets given. Use three",
     ),
     (
-        {"primary": {"existing_vpc": {**THEIR_VPC, "route_table_ids": []}, "vpc_cidr": "10.1.0.0/16"}},
+        {"primary": {"existing_vpc": {**EXISTING_VPC, "route_table_ids": []}, "vpc_cidr": "10.1.0.0/16"}},
         "primary.existing_vpc.route_table_ids",
         "an empty list. Use at least one entry, or remove the setting",
     ),
     (
-        {"primary": {"existing_vpc": {**THEIR_VPC, "vpc_id": "my-vpc"}, "vpc_cidr": "10.1.0.0/16"}},
+        {"primary": {"existing_vpc": {**EXISTING_VPC, "vpc_id": "my-vpc"}, "vpc_cidr": "10.1.0.0/16"}},
         "primary.existing_vpc.vpc_id",
         "'my-vpc' is not allowed. Use a VPC id, such as vpc-",
     ),
-    ({"primary": {"existing_vpc": THEIR_VPC}}, "primary.vpc_cidr", "missing, but the other region needs it"),
+    ({"primary": {"existing_vpc": EXISTING_VPC}}, "primary.vpc_cidr", "missing, but the other region needs it"),
     (
         {
             "primary": {
-                "existing_vpc": THEIR_VPC,
+                "existing_vpc": EXISTING_VPC,
                 "vpc_cidr": "10.1.0.0/28",
                 "availability_zones": ["us-east-1a", "us-east-1b", "us-east-1c"],
             }
