@@ -1,8 +1,4 @@
-"""The alarms of one region, as data: what is watched, when it is too much, and what people should make of it.
-
-Owns: the table, and what a share of an instance's memory or connections comes to. Does not own: the alarm resources
-(`monitoring`). A row's `thing` is the alarm's name without project and environment.
-"""
+"""The alarms of one region as data: metric, threshold, and the description that subscribers read."""
 
 import math
 from dataclasses import dataclass
@@ -18,11 +14,12 @@ RUNBOOK = "docs/runbook/alarms.md"
 class Alarm:
     """One alarm on one metric."""
 
-    thing: str
-    says: str
+    name: str
+    """The physical name without project and environment; also the alarm's heading in the runbook."""
+    summary: str
     metric: str
     source: Literal["cluster", "controller", "function"]
-    """Whose metric: the cluster's (AWS/RDS), the controller's own (AuroraFailover), or Lambda's about it."""
+    """The metric's publisher: RDS for the cluster, the controller itself, or Lambda for the controller."""
     statistic: Literal["Average", "Maximum", "Minimum", "Sum", "SampleCount"]
     threshold: float
     comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
@@ -34,23 +31,23 @@ class Alarm:
 
     @property
     def description(self) -> str:
-        """What the alarm says, and where to read what to do."""
-        return described(self.says, self.thing)
+        """The alarm's description."""
+        return alarm_description(self.summary, self.name)
 
 
-def described(says: str, heading: str) -> str:
-    """Return an alarm's description: what it says, and its heading in the runbook, by the path in this repository."""
-    return f"{says} Runbook: {RUNBOOK}#{heading}"
+def alarm_description(summary: str, heading: str) -> str:
+    """Return an alarm's description: a summary and the alarm's heading in the runbook."""
+    return f"{summary} Runbook: {RUNBOOK}#{heading}"
 
 
-# The three that DNS follows: one minute, one datapoint, no metric math, standard resolution. Route 53 watches their
-# data, never their state. Of an alarm it copies metric, statistic, period, periods, comparison and threshold; what to
-# make of missing data is said at each health check instead. So the alarms leave missing data missing: then it is
-# missing by either rule. Source: CloudWatchAlarmConfiguration, Route 53 API reference.
-# Of the two that tell the role, one is always on: they notify nobody.
+# DNS follows these three: one minute, one datapoint, no metric math, standard resolution. A Route 53 health check copies
+# the alarm's metric, statistic, period, periods, comparison and threshold, and evaluates the data itself. It ignores the
+# alarm's state and its treatment of missing data, which each health check sets instead; the alarms use "missing", so both
+# agree. Source: CloudWatchAlarmConfiguration, Route 53 API reference.
+# One of the two role alarms is always on, so neither notifies subscribers.
 WRITER_ROLE = Alarm(
-    thing="writer-role",
-    says="This region's cluster is the writer. A role, not a fault: DNS follows it, and nobody is told.",
+    name="writer-role",
+    summary="This region's cluster is the writer. DNS follows this alarm; subscribers are not notified.",
     metric="WriterRole",
     source="controller",
     statistic="Maximum",
@@ -61,8 +58,8 @@ WRITER_ROLE = Alarm(
     notifies=False,
 )
 READER_ROLE = Alarm(
-    thing="reader-role",
-    says="This region's cluster is not the writer. A role, not a fault: DNS follows it, and nobody is told.",
+    name="reader-role",
+    summary="This region's cluster is not the writer. DNS follows this alarm; subscribers are not notified.",
     metric="WriterRole",
     source="controller",
     statistic="Maximum",
@@ -73,8 +70,8 @@ READER_ROLE = Alarm(
     notifies=False,
 )
 PEER_REGION_LOST = Alarm(
-    thing="peer-region-lost",
-    says="Seen from here, the other region is gone.",
+    name="peer-region-lost",
+    summary="The other region is unreachable from this region.",
     metric="PeerRegionLost",
     source="controller",
     statistic="Maximum",
@@ -85,74 +82,37 @@ PEER_REGION_LOST = Alarm(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlarmThresholds:
-    """When it is too much, for a region's instances."""
-
-    max_data_loss_seconds: int
-    replication_lag_ms: float
-    cpu_percent: float
-    free_memory_percent: float
-    """Of an instance's memory."""
-    connections_percent: float
-    """Of the connections that an instance takes."""
-    deadlocks_per_second: float
-    failed_logins_per_second: float
-    volume_left_tib: float
-    memory_gib: float
-    """An instance's memory."""
-    max_connections: int | None = None
-    """The connections that an instance takes, if they aren't those that its memory gives it."""
-
-    @classmethod
-    def of(cls, settings: Settings, place: RegionSettings) -> "AlarmThresholds":
-        """Return what the settings say, for the instances of one region."""
-        database, parameter = settings.database, "max_connections"
-        said = database.instance_parameters.get(parameter) or database.cluster_parameters.get(parameter) or ""
-        return cls(
-            max_data_loss_seconds=settings.failover.max_data_loss_seconds,
-            memory_gib=place.memory_gib,
-            # A formula instead of a number is left to Aurora; the default is then the best guess.
-            max_connections=int(said) if said.isdecimal() else None,
-            **settings.alarms.model_dump(),
-        )
-
-    @property
-    def free_memory_bytes(self) -> float:
-        """How little free memory is too little."""
-        return float(int(self.memory_gib * (1 << 30) * self.free_memory_percent / 100))
-
-    @property
-    def connections(self) -> float:
-        """How many connections are too many."""
-        most = self.max_connections or default_max_connections(self.memory_gib)
-        return float(int(most * self.connections_percent / 100))
-
-
 def default_max_connections(memory_gib: float) -> int:
-    """Return the connections that Aurora MySQL lets an instance with this memory take, unless a parameter says otherwise.
+    """Return an instance's maximum connections if no parameter sets them.
 
     The default is log2(DBInstanceClassMemory / 8187281408) * 1000, and a class leaves the database 15.25 of each 16 GiB.
-    Serverless v2 counts with its greatest capacity, whatever it has just now.
+    Serverless v2 uses its maximum capacity.
     Source: Maximum connections to an Aurora MySQL DB instance; Maximum connections for Aurora Serverless v2.
     """
     return int(1000 * math.log2(memory_gib / 8))
 
 
-def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
-    """Return the alarms that every region has, whichever role it plays.
+def _max_connections(stack: Settings, region: RegionSettings) -> int:
+    database, name = stack.database, "max_connections"
+    value = database.instance_parameters.get(name) or database.cluster_parameters.get(name) or ""
+    # Aurora evaluates a formula itself; the default is an approximation of it.
+    return int(value) if value.isdecimal() else default_max_connections(region.memory_gib)
 
-    The lag metrics exist only where the standby is, so their absence is no alarm.
+
+def region_alarms(stack: Settings, region: RegionSettings) -> tuple[Alarm, ...]:
+    """Return the alarms of a region, the same for the writer and the standby.
+
+    The lag metrics exist only in the standby region, so missing data raises no alarm.
     Source: Monitoring an Amazon Aurora global database.
     """
-    at_least = "GreaterThanOrEqualToThreshold"
+    alarms, at_least = stack.alarms, "GreaterThanOrEqualToThreshold"
     return (
         WRITER_ROLE,
         READER_ROLE,
         PEER_REGION_LOST,
         Alarm(
-            thing="no-writer",
-            says="No region has a writer that takes writes.",
+            name="no-writer",
+            summary="No region has a writer that accepts writes.",
             metric="NoWriter",
             source="controller",
             statistic="Maximum",
@@ -161,8 +121,8 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
             minutes=2,
         ),
         Alarm(
-            thing="controller-silent",
-            says="The controller hasn't observed anything for three minutes: nobody would fail over.",
+            name="controller-silent",
+            summary="The controller has completed no cycle for three minutes and cannot fail over.",
             metric="Cycles",
             source="controller",
             statistic="Sum",
@@ -172,8 +132,8 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
             missing="breaching",
         ),
         Alarm(
-            thing="controller-errors",
-            says="Cycles of the controller meet errors.",
+            name="controller-errors",
+            summary="The controller's cycles report errors.",
             metric="Error",
             source="controller",
             statistic="Sum",
@@ -182,8 +142,8 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
             minutes=3,
         ),
         Alarm(
-            thing="controller-crashes",
-            says="Invocations of the controller end in an error.",
+            name="controller-crashes",
+            summary="Invocations of the controller end in an error.",
             metric="Errors",
             source="function",
             statistic="Sum",
@@ -192,8 +152,8 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
             minutes=3,
         ),
         Alarm(
-            thing="failover-held",
-            says="A rule wanted to act, and a guard held it: read the notice, then decide.",
+            name="failover-held",
+            summary="The controller would act, but a guard holds it. Read the notice, then decide.",
             metric="Held",
             source="controller",
             statistic="Maximum",
@@ -202,70 +162,70 @@ def region_alarms(thresholds: AlarmThresholds) -> tuple[Alarm, ...]:
             minutes=1,
         ),
         Alarm(
-            thing="replication-lag",
-            says=f"The standby is more than {thresholds.replication_lag_ms:g} ms behind.",
+            name="replication-lag",
+            summary=f"The standby is more than {alarms.replication_lag_ms:g} ms behind the writer.",
             metric="AuroraGlobalDBReplicationLag",
             source="cluster",
             statistic="Maximum",
-            threshold=thresholds.replication_lag_ms,
+            threshold=alarms.replication_lag_ms,
         ),
         Alarm(
-            thing="rpo-lag",
-            says="A failover now would lose more than failover.max_data_loss_seconds allows.",
+            name="rpo-lag",
+            summary="A failover now would lose more data than failover.max_data_loss_seconds allows.",
             metric="AuroraGlobalDBRPOLag",
             source="cluster",
             statistic="Maximum",
-            threshold=max(1, thresholds.max_data_loss_seconds) * 1000,
+            threshold=max(1, stack.failover.max_data_loss_seconds) * 1000,
             minutes=1,
         ),
         Alarm(
-            thing="cpu",
-            says="An instance is short of CPU.",
+            name="cpu",
+            summary=f"An instance uses more than {alarms.cpu_percent:g} % of its CPU.",
             metric="CPUUtilization",
             source="cluster",
             statistic="Maximum",
-            threshold=thresholds.cpu_percent,
+            threshold=alarms.cpu_percent,
         ),
         Alarm(
-            thing="free-memory",
-            says=f"An instance has less than {thresholds.free_memory_percent:g} % of its memory left.",
+            name="free-memory",
+            summary=f"An instance has less than {alarms.free_memory_percent:g} % of its memory free.",
             metric="FreeableMemory",
             source="cluster",
             statistic="Minimum",
-            threshold=thresholds.free_memory_bytes,
+            threshold=float(int(region.memory_gib * (1 << 30) * alarms.free_memory_percent / 100)),
             comparison="LessThanThreshold",
         ),
         Alarm(
-            thing="connections",
-            says=f"An instance has {thresholds.connections_percent:g} % of the connections that it takes.",
+            name="connections",
+            summary=f"An instance uses more than {alarms.connections_percent:g} % of its maximum connections.",
             metric="DatabaseConnections",
             source="cluster",
             statistic="Maximum",
-            threshold=thresholds.connections,
+            threshold=float(int(_max_connections(stack, region) * alarms.connections_percent / 100)),
         ),
         Alarm(
-            thing="deadlocks",
-            says="Transactions deadlock each other.",
+            name="deadlocks",
+            summary=f"The cluster has more than {alarms.deadlocks_per_second:g} deadlocks a second.",
             metric="Deadlocks",
             source="cluster",
             statistic="Average",
-            threshold=thresholds.deadlocks_per_second,
+            threshold=alarms.deadlocks_per_second,
         ),
         Alarm(
-            thing="failed-logins",
-            says="Log-ins fail.",
+            name="failed-logins",
+            summary=f"More than {alarms.failed_logins_per_second:g} logins a second fail.",
             metric="LoginFailures",
             source="cluster",
             statistic="Average",
-            threshold=thresholds.failed_logins_per_second,
+            threshold=alarms.failed_logins_per_second,
         ),
         Alarm(
-            thing="volume",
-            says=f"Less than {thresholds.volume_left_tib:g} TiB are left of the 128 TiB that a cluster volume can grow to.",
+            name="volume",
+            summary=f"The cluster volume has less than {alarms.volume_left_tib:g} of 128 TiB left.",
             metric="AuroraVolumeBytesLeftTotal",
             source="cluster",
             statistic="Minimum",
-            threshold=thresholds.volume_left_tib * (1 << 40),
+            threshold=alarms.volume_left_tib * (1 << 40),
             comparison="LessThanThreshold",
         ),
     )

@@ -1,9 +1,6 @@
-"""The master user's password.
+"""The master user's generated password, its secret, and the secret's replica in the other region.
 
-Owns: the password, the secret that holds it, and the secret's replica in the other region, under that region's key.
-Does not own: the database users of the functions (`database_setup`).
-Invariant: the password is generated; it has no default, stands in no output and no log. Who rotates it in Secrets
-Manager and in the database (docs: rotation) isn't fought: neither is changed back.
+A deployment ignores a password that was rotated in Secrets Manager and in the database.
 """
 
 from dataclasses import dataclass
@@ -12,22 +9,31 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components.json_text import json_text
-from components.site import Region
+from components.foundation import Foundation
+from components.region import Region
 
 FIRST_VERSION = "FIRST"
-"""The label of the version that the program made, whatever comes after it."""
+"""The label that the first version keeps after rotations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialsArgs:
-    """Whose password it is, and where it is kept."""
+    """The secret's region and key, and those of its replica."""
 
-    site: Region
+    region: Region
     key_arn: pulumi.Input[str]
     peer_region: str
     peer_key_arn: pulumi.Input[str]
-    username: str
+
+    @classmethod
+    def of(cls, foundation: Foundation, *, peer: Foundation) -> "CredentialsArgs":
+        """Return the arguments for a secret in one region and a replica in its peer."""
+        return cls(
+            region=foundation.region,
+            key_arn=foundation.key_arn,
+            peer_region=peer.region.code,
+            peer_key_arn=peer.key_arn,
+        )
 
 
 class Credentials(pulumi.ComponentResource):
@@ -42,7 +48,7 @@ class Credentials(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:credentials:Credentials", name, None, opts)
-        site = args.site
+        region = args.region
         password = random.RandomPassword(
             f"{name}-password",
             length=32,
@@ -50,39 +56,40 @@ class Credentials(pulumi.ComponentResource):
             min_upper=1,
             min_numeric=1,
             min_special=1,
-            # RDS takes none of " @ / and spaces; \ and quotes break connection strings. Source: Quotas and naming
-            # constraints, Aurora.
+            # RDS refuses " @ / and spaces; \ and quotes break connection strings. Source: Quotas and naming constraints,
+            # Aurora.
             override_special="!#$%&*()-_=+[]{}<>:?",
-            opts=pulumi.ResourceOptions(parent=self, protect=site.is_production),
+            opts=pulumi.ResourceOptions(parent=self, protect=region.is_production),
         )
         secret = aws.secretsmanager.Secret(
             f"{name}-secret",
-            name=site.name("master"),
-            description=f"The master user of {site.name('global')}",
+            name=region.name("master"),
+            description=f"The master user of {region.name('global')}",
             kms_key_id=args.key_arn,
-            # A test stack that is destroyed and deployed again must find its name free; in production a deletion can be
-            # undone for a month.
-            recovery_window_in_days=30 if site.is_production else 0,
-            force_overwrite_replica_secret=not site.is_production,
+            # Zero frees the name at once, for a test stack that is deployed again; production can restore the secret for
+            # a month.
+            recovery_window_in_days=30 if region.is_production else 0,
+            force_overwrite_replica_secret=not region.is_production,
             replicas=[aws.secretsmanager.SecretReplicaArgs(region=args.peer_region, kms_key_id=args.peer_key_arn)],
-            tags=site.tags("master"),
-            opts=pulumi.ResourceOptions(parent=self, protect=site.is_production),
+            tags=region.tags("master"),
+            opts=pulumi.ResourceOptions(parent=self, protect=region.is_production),
         )
         aws.secretsmanager.SecretVersion(
             f"{name}-value",
             secret_id=secret.id,
-            secret_string=json_text({"engine": "mysql", "username": args.username, "password": password.result}),
-            # A version without a label may be removed by AWS, and this one would be after the second rotation: a refresh would
-            # miss it, and the next deployment would put the first password back. Source: PutSecretValue, DescribeSecret.
+            secret_string=pulumi.Output.json_dumps(
+                {"engine": "mysql", "username": region.stack.database.master_username, "password": password.result}
+            ),
+            # AWS removes versions without a label, as this one would be after the second rotation; the next deployment would
+            # then restore the first password. Source: PutSecretValue, DescribeSecret.
             version_stages=["AWSCURRENT", FIRST_VERSION],
-            # A rotated password must not be rotated back by the next deployment, nor the label of the current one moved.
+            # A deployment must neither restore an old password nor move the label of the current one.
             opts=pulumi.ResourceOptions(
-                parent=self, ignore_changes=["secretString", "versionStages"], protect=site.is_production
+                parent=self, ignore_changes=["secretString", "versionStages"], protect=region.is_production
             ),
         )
         self.password = pulumi.Output.secret(password.result)
         self.secret_arn = secret.arn
-        # A replica has the name and the random suffix of its secret. Source: Replicate AWS Secrets Manager secrets
-        # across Regions.
-        self.peer_secret_arn = secret.arn.apply(lambda arn: arn.replace(f":{site.region}:", f":{args.peer_region}:"))
+        # A replica has its secret's name and random suffix. Source: Replicate AWS Secrets Manager secrets across Regions.
+        self.peer_secret_arn = secret.arn.apply(lambda arn: arn.replace(f":{region.code}:", f":{args.peer_region}:"))
         self.register_outputs({"secret_arn": self.secret_arn, "peer_secret_arn": self.peer_secret_arn})

@@ -1,15 +1,13 @@
-"""The database's parameters: ours, and those that a stack adds.
+"""The parameters of the cluster and instance parameter groups: the program's and the stack's.
 
-Owns: which parameters both groups hold, and when RDS applies a change of one. Does not own: the groups
-(`regional_cluster`); which of ours nobody may change (`setting_types`).
-Invariant: a parameter is applied at once only if MySQL is known to take it so; RDS refuses the whole group otherwise. Any
-other waits for the next restart, and a new instance starts with it.
+RDS rejects a whole parameter group if one static parameter is set to apply immediately. So only parameters that are known
+to be dynamic apply immediately; all others apply with the next restart.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Those that people set and that MySQL changes while it runs. Source: Server System Variable Reference (the column Dynamic),
+# Parameters that MySQL changes without a restart. Source: Server System Variable Reference (the column Dynamic),
 # MySQL 8.0 reference manual; Aurora MySQL configuration parameters, Aurora user guide.
 DYNAMIC = frozenset(
     {
@@ -30,40 +28,40 @@ DYNAMIC = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseParameter:
-    """A parameter, its value as RDS takes it, and when a change of it is applied."""
+    """A parameter and its value as RDS expects it."""
 
     name: str
     value: str
 
     @property
     def apply_method(self) -> str:
-        """How RDS applies a change."""
+        """When RDS applies a change."""
         return "immediate" if self.name in DYNAMIC else "pending-reboot"
 
 
-def cluster_parameters(more: Mapping[str, str]) -> list[DatabaseParameter]:
-    """Return the cluster's parameters, in their order by name: ours, changed and completed by a stack's own."""
-    ours = {
+def cluster_parameters(stack: Mapping[str, str]) -> list[DatabaseParameter]:
+    """Return the cluster's parameters, sorted by name: the program's, overridden by the stack's."""
+    parameters = {
         "require_secure_transport": "ON",
         "binlog_format": "OFF",
-        # The database writes a heartbeat by itself (functions/database_setup), which no trouble of Lambda or of the peering
-        # stops. In version 3 settable only here, for the whole cluster; readers have it too, so that whichever cluster is
-        # promoted goes on. Source: Aurora MySQL configuration parameters.
+        # An event in the database writes the heartbeat (functions/database_setup), independent of Lambda and the peering.
+        # Aurora MySQL 3 sets this for the whole cluster only. Both members have it, so a promoted cluster continues the
+        # heartbeat. Source: Aurora MySQL configuration parameters.
         "event_scheduler": "ON",
         "server_audit_logging": "1",
         "server_audit_events": "CONNECT,QUERY_DCL,QUERY_DDL",
     }
-    return _parameters({**ours, **more})
+    return _parameters({**parameters, **stack})
 
 
-def instance_parameters(more: Mapping[str, str], log_exports: Sequence[str]) -> list[DatabaseParameter]:
-    """Return every instance's parameters; a log that is exported must be written first.
+def instance_parameters(stack: Mapping[str, str], log_exports: Sequence[str]) -> list[DatabaseParameter]:
+    """Return every instance's parameters; MySQL must write a log before RDS can export it.
 
     Source: Publishing Amazon Aurora MySQL logs to Amazon CloudWatch Logs.
     """
     slow = {"slow_query_log": "1", "long_query_time": "1"} if "slowquery" in log_exports else {}
     general = {"general_log": "1"} if "general" in log_exports else {}
-    return _parameters({**slow, **general, **more})
+    return _parameters({**slow, **general, **stack})
 
 
 def _parameters(values: Mapping[str, str]) -> list[DatabaseParameter]:

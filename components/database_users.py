@@ -1,32 +1,22 @@
-"""Who may ask for a token with which to log in to the database.
+"""The permission to log in to the database with an IAM token, and a managed policy for each person.
 
-Owns: the permission to connect as a database user, as a statement, and one managed policy a person.
-Does not own: the database users themselves (`database_setup`); to whom a policy is given: that is done where people's roles
-are kept.
-Invariant: a policy opens one database user, in both clusters, whichever of them is the writer: who acted stays visible in the
-audit log, and a failover takes nobody's access away.
+A policy opens one database user in both clusters: the audit log shows who acted, and access survives a failover.
+Attaching a policy to a person's role is left to the owner of the roles.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.policy import Statement, document
-from components.site import Region
+from components.region import Region
+from components.regional_cluster import RegionalCluster
 
 
-@dataclass(frozen=True, kw_only=True)
-class IamCluster:
-    """A cluster as IAM names its database users."""
-
-    region: str
-    resource_id: pulumi.Input[str]
-
-
-def connect_statement(sid: str, site: Region, clusters: Sequence[IamCluster], user: str) -> Statement:
-    """Return the permission to log in as a user of these clusters.
+def connect_statement(sid: str, region: Region, clusters: Sequence[RegionalCluster], user: str) -> Statement:
+    """Return the permission to log in to these clusters as a database user.
 
     Source: Creating and using an IAM policy for IAM database access.
     """
@@ -34,45 +24,44 @@ def connect_statement(sid: str, site: Region, clusters: Sequence[IamCluster], us
         "Sid": sid,
         "Effect": "Allow",
         "Action": "rds-db:connect",
-        "Resource": [_database_user(site, cluster, user) for cluster in clusters],
+        "Resource": [_user_arn(region, cluster, user) for cluster in clusters],
     }
 
 
-def _database_user(site: Region, cluster: IamCluster, user: str) -> pulumi.Output[str]:
-    service = f":rds-db:{cluster.region}:"
+def _user_arn(region: Region, cluster: RegionalCluster, user: str) -> pulumi.Output[str]:
+    service = f":rds-db:{cluster.region.code}:"
     return pulumi.Output.concat(
-        "arn:", site.partition, service, site.account_id, ":dbuser:", cluster.resource_id, f"/{user}"
+        "arn:", region.partition, service, region.account_id, ":dbuser:", cluster.resource_id, f"/{user}"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseUsersArgs:
-    """Who logs in with tokens, and where."""
+    """The region of the policies, and the clusters that they open."""
 
-    site: Region
-    clusters: Sequence[IamCluster]
-    iam_users: Collection[str]
+    region: Region
+    clusters: Sequence[RegionalCluster]
 
 
 class DatabaseUsers(pulumi.ComponentResource):
-    """A managed policy for each person who logs in to the database."""
+    """A managed IAM policy for each person in `database.iam_users`."""
 
     policy_arns: dict[str, pulumi.Output[str]]
-    """Person -> the policy to give to that person's role."""
+    """Person -> the policy to attach to that person's role."""
 
     def __init__(self, name: str, args: DatabaseUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:database_users:DatabaseUsers", name, None, opts)
-        site = args.site
+        region = args.region
         self.policy_arns = {
             user: aws.iam.Policy(
                 f"{name}-{user}",
-                name=site.name(f"database-{user}"),
-                # Nothing that may change: AWS can't change a policy's description, and a second one can't have its name.
-                description=f"Log in to {site.name('global')} as {user}",
-                policy=document([connect_statement("LogIn", site, args.clusters, user)]),
-                tags=site.tags(f"database-{user}"),
+                name=region.name(f"database-{user}"),
+                # A constant: IAM cannot change a description, and a replacement would need another name.
+                description=f"Log in to {region.name('global')} as {user}",
+                policy=document([connect_statement("LogIn", region, args.clusters, user)]),
+                tags=region.tags(f"database-{user}"),
                 opts=pulumi.ResourceOptions(parent=self),
             ).arn
-            for user in sorted(args.iam_users)
+            for user in sorted(region.stack.database.iam_users)
         }
         self.register_outputs({"policy_arns": self.policy_arns})

@@ -1,9 +1,4 @@
-"""A region's encryption key.
-
-Owns: the key, its alias, and who may use it: the account (through IAM), CloudWatch Logs for this stack's log groups,
-and the services that publish to the encrypted topic. Does not own: what is encrypted with it.
-Invariant: one key a region, rotated; nothing in a region depends on a key of another.
-"""
+"""The customer-managed encryption key of one region; no resource depends on a key of another region."""
 
 from dataclasses import dataclass
 
@@ -11,40 +6,39 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policy import Statement, document
-from components.site import Region
+from components.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncryptionKeyArgs:
-    """Where the key is."""
+    """The region of the key."""
 
-    site: Region
+    region: Region
 
 
 class EncryptionKey(pulumi.ComponentResource):
-    """The customer-managed key of one region."""
+    """The customer-managed key of one region, its alias and its policy."""
 
     key_arn: pulumi.Output[str]
     """The key's ARN."""
 
     def __init__(self, name: str, args: EncryptionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:encryption:EncryptionKey", name, None, opts)
-        site = args.site
+        region = args.region
         key = aws.kms.Key(
             f"{name}-key",
-            description=f"{site.name('database')}: storage, secrets, logs, notices and failover state",
+            description=f"{region.name('database')}: storage, secrets, logs, notices and failover state",
             enable_key_rotation=True,
             rotation_period_in_days=365,
-            # A key that is gone takes the data with it: a month to change one's mind, and in a test stack the least AWS
-            # allows.
-            deletion_window_in_days=30 if site.is_production else 7,
-            policy=document(_statements(site)),
-            tags=site.tags("database"),
-            opts=pulumi.ResourceOptions(parent=self, protect=site.is_production),
+            # The data is lost with the key: production can cancel the deletion for a month; 7 days are the minimum.
+            deletion_window_in_days=30 if region.is_production else 7,
+            policy=document(_statements(region)),
+            tags=region.tags("database"),
+            opts=pulumi.ResourceOptions(parent=self, protect=region.is_production),
         )
         aws.kms.Alias(
             f"{name}-alias",
-            name=f"alias/{site.name('database')}",
+            name=f"alias/{region.name('database')}",
             target_key_id=key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -52,36 +46,36 @@ class EncryptionKey(pulumi.ComponentResource):
         self.register_outputs({"key_arn": self.key_arn})
 
 
-def _statements(site: Region) -> list[Statement]:
-    log_groups = [f"/aws/lambda/{site.name('*')}", f"/aws/rds/cluster/{site.cluster_id}/*"]
+def _statements(region: Region) -> list[Statement]:
+    log_groups = [f"/aws/lambda/{region.name('*')}", f"/aws/rds/cluster/{region.cluster_id}/*"]
     return [
         {
-            "Sid": "AccountDecidesThroughIam",
+            "Sid": "AccountThroughIam",
             "Effect": "Allow",
-            "Principal": {"AWS": pulumi.Output.concat("arn:", site.partition, ":iam::", site.account_id, ":root")},
+            "Principal": {"AWS": pulumi.Output.concat("arn:", region.partition, ":iam::", region.account_id, ":root")},
             "Action": "kms:*",
             "Resource": "*",
         },
         # Source: Encrypt log data in CloudWatch Logs using AWS KMS.
         {
-            "Sid": "LogsOfThisStack",
+            "Sid": "LogGroupsOfThisStack",
             "Effect": "Allow",
-            "Principal": {"Service": f"logs.{site.region}.amazonaws.com"},
+            "Principal": {"Service": f"logs.{region.code}.amazonaws.com"},
             "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
             "Resource": "*",
             "Condition": {
                 "ArnLike": {
                     "kms:EncryptionContext:aws:logs:arn": [
-                        site.arn("logs", f"log-group:{group}") for group in log_groups
+                        region.arn("logs", f"log-group:{group}") for group in log_groups
                     ]
                 }
             },
         },
-        # No condition: EventBridge gives no source account here, and a notice that can't be encrypted is lost without a
-        # trace. The topic's policy says who may publish. Source: Enable compatibility between event sources from AWS
+        # No condition: EventBridge sends no source account here, and drops a notice that it cannot encrypt without an
+        # error. The topic's policy limits who may publish. Source: Enable compatibility between event sources from AWS
         # services and encrypted topics (SNS).
         {
-            "Sid": "AlarmsAndEventsToTheEncryptedTopic",
+            "Sid": "AlarmsAndEventsToEncryptedTopic",
             "Effect": "Allow",
             "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],

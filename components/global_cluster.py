@@ -1,8 +1,6 @@
-"""The global database: the frame that the regional clusters join.
+"""The global cluster, which the regional clusters join.
 
-Owns: the global cluster and its engine version (members follow it). Does not own: the members.
-Invariant: it is created empty, before its members, without a source cluster; so it never depends on which of them is
-the writer.
+It is created empty and without a source cluster, so it never depends on which member is the writer.
 """
 
 from dataclasses import dataclass
@@ -10,15 +8,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.site import Region
+from components.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalClusterArgs:
-    """The global database's name and version."""
+    """The region whose provider creates the global cluster."""
 
-    site: Region
-    engine_version: str
+    region: Region
 
 
 class GlobalCluster(pulumi.ComponentResource):
@@ -29,22 +26,22 @@ class GlobalCluster(pulumi.ComponentResource):
     global_cluster_arn: pulumi.Output[str]
     """The global cluster's ARN, whose region is empty."""
     writer_endpoint: pulumi.Output[str]
-    """The global writer endpoint, which follows managed switchovers and failovers by itself."""
+    """The global writer endpoint, which AWS moves in each managed switchover or failover."""
 
     def __init__(self, name: str, args: GlobalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:global_cluster:GlobalCluster", name, None, opts)
-        site = args.site
+        region = args.region
         cluster = aws.rds.GlobalCluster(
             f"{name}-cluster",
-            global_cluster_identifier=site.name("global"),
+            global_cluster_identifier=region.name("global"),
             engine="aurora-mysql",
-            engine_version=args.engine_version,
+            engine_version=region.stack.database.engine_version,
             storage_encrypted=True,
-            deletion_protection=site.is_production,
-            # The members leave one by one as they are destroyed; forcing would make them standalone databases.
+            deletion_protection=region.is_production,
+            # Each member leaves when it is destroyed; force_destroy would make it a standalone database.
             force_destroy=False,
-            tags=site.tags("global"),
-            opts=pulumi.ResourceOptions(parent=self, protect=site.is_production),
+            tags=region.tags("global"),
+            opts=pulumi.ResourceOptions(parent=self, protect=region.is_production),
         )
         self.global_cluster_id, self.global_cluster_arn = cluster.id, cluster.arn
         self.writer_endpoint = cluster.endpoint

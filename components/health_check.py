@@ -1,8 +1,6 @@
-"""The function that looks at the databases from one region.
+"""The function that probes the databases of both regions from one of them.
 
-Owns: the function in the VPC that speaks MySQL to both clusters. Does not own: what is concluded from its answers
-(`failover_controller`).
-Invariant: it calls no AWS API. Its database tokens are signed locally, so it works while any control plane is down.
+It calls no AWS API and signs its database tokens locally, so it works while any control plane is unavailable.
 """
 
 from collections.abc import Sequence
@@ -10,10 +8,12 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.database_users import IamCluster, connect_statement
+from components.database_users import connect_statement
+from components.foundation import Foundation
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, VpcAccess
 from components.lambda_package import lambda_package
-from components.site import Region
+from components.region import Region
+from components.regional_cluster import RegionalCluster
 
 HEARTBEAT_DATABASE = "failover"
 DATABASE_USER = "health_check"
@@ -21,15 +21,17 @@ DATABASE_USER = "health_check"
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheckArgs:
-    """From where, and at what, it looks."""
+    """The network that the function runs in, and the clusters that it probes."""
 
-    site: Region
+    region: Region
     vpc: VpcAccess
-    clusters: Sequence[IamCluster]
     key_arn: pulumi.Input[str]
-    log_retention_days: int
-    reserved_concurrency: int | None
-    """Its own places: in an outage the account's other functions retry, and would crowd out the one that looks."""
+    clusters: Sequence[RegionalCluster]
+
+    @classmethod
+    def of(cls, foundation: Foundation, clusters: Sequence[RegionalCluster]) -> "HealthCheckArgs":
+        """Return the arguments for a health check of these clusters."""
+        return cls(region=foundation.region, vpc=foundation.vpc_access, key_arn=foundation.key_arn, clusters=clusters)
 
 
 class HealthCheck(pulumi.ComponentResource):
@@ -40,24 +42,24 @@ class HealthCheck(pulumi.ComponentResource):
     function_arn: pulumi.Output[str]
     """The function's ARN."""
     security_group_id: pulumi.Output[str]
-    """The security group from which the databases are reached."""
+    """The security group from which the function connects to the databases."""
 
     def __init__(self, name: str, args: HealthCheckArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:health_check:HealthCheck", name, None, opts)
         function = LambdaFunction(
             name,
             LambdaFunctionArgs(
-                site=args.site,
-                thing="health-check",
-                description="Asks the databases of both regions how they are",
+                region=args.region,
+                name="health-check",
+                description="Probes the databases of both regions",
                 package=lambda_package("health_check", speaks_mysql=True),
                 environment={"DATABASE_USER": DATABASE_USER, "HEARTBEAT_DATABASE": HEARTBEAT_DATABASE},
                 timeout_seconds=5,
                 memory_mb=256,
-                reserved_concurrency=args.reserved_concurrency,
+                # Other functions of the account retry in an outage and could use up its concurrency.
+                reserved_concurrency=args.region.stack.failover.health_check_concurrency,
                 key_arn=args.key_arn,
-                log_retention_days=args.log_retention_days,
-                statements=[connect_statement("LogInAsHealthCheck", args.site, args.clusters, DATABASE_USER)],
+                statements=[connect_statement("LogInAsHealthCheck", args.region, args.clusters, DATABASE_USER)],
                 vpc=args.vpc,
             ),
             opts=pulumi.ResourceOptions(parent=self),

@@ -1,10 +1,7 @@
-"""What people see of a region, and when they are called.
+"""The alarms, the rule for AWS's failover events and the dashboard of one region.
 
-Owns: the alarms on the metrics of the database and of the controller, the rule that passes AWS's own failover events
-on to people and to the controller's audit trail, and the dashboard.
-Does not own: the topic (`notifications`), the alarms' thresholds (`alarms`), DNS and its alarms (`failover_dns`).
-Invariant: it is the same in both regions and looks at its own region only: lag metrics swap sides with the roles, so
-the alarms stand in both.
+Both regions have the same ones, because the lag metrics exist in the current standby region only. They read metrics of
+their own region only.
 """
 
 from collections.abc import Sequence
@@ -15,10 +12,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE, Alarm
-from components.json_text import json_text
-from components.site import Region
+from components.failover_controller import METRIC_NAMESPACE
+from components.region import Region
 
-# Switchover, failover, and writes blocked for either (these two are events of instances, the others of clusters).
+# Switchover, failover, and blocked writes (0390 and 0391 are instance events, the others cluster events).
 # Source: Amazon RDS event categories and event messages for Aurora.
 FAILOVER_EVENTS = [
     *(f"RDS-EVENT-{number:04}" for number in (*range(181, 188), *range(238, 242))),
@@ -30,14 +27,13 @@ FAILOVER_EVENTS = [
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """What is watched."""
+    """The monitored resources, and the topic of the alarms."""
 
-    site: Region
+    region: Region
     cluster_id: pulumi.Input[str]
     global_cluster_id: pulumi.Input[str]
     controller_name: pulumi.Input[str]
     controller_arn: pulumi.Input[str]
-    metric_namespace: str
     topic_arn: pulumi.Input[str]
     alarms: Sequence[Alarm]
 
@@ -50,40 +46,40 @@ class Monitoring(pulumi.ComponentResource):
     writer_role_alarm: pulumi.Output[str]
     """The name of the alarm that is on while this region's cluster is the writer."""
     reader_role_alarm: pulumi.Output[str]
-    """The name of the alarm that is on while it isn't."""
+    """The name of the alarm that is on while this region's cluster is not the writer."""
     peer_region_lost_alarm: pulumi.Output[str]
-    """The name of the alarm that is on while this region sees nothing of the other."""
+    """The name of the alarm that is on while the other region is unreachable from this one."""
     dashboard_url: pulumi.Output[str]
-    """Where the dashboard is shown."""
+    """The dashboard's page in the AWS console."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:monitoring:Monitoring", name, None, opts)
         self._name, self._args = name, args
-        alarms = {alarm.thing: self._alarm(alarm) for alarm in args.alarms}
+        alarms = {alarm.name: self._alarm(alarm) for alarm in args.alarms}
         self.alarm_arns = pulumi.Output.all(*[alarm.arn for alarm in alarms.values()])
-        self.writer_role_alarm = alarms[WRITER_ROLE.thing].name
-        self.reader_role_alarm = alarms[READER_ROLE.thing].name
-        self.peer_region_lost_alarm = alarms[PEER_REGION_LOST.thing].name
+        self.writer_role_alarm = alarms[WRITER_ROLE.name].name
+        self.reader_role_alarm = alarms[READER_ROLE.name].name
+        self.peer_region_lost_alarm = alarms[PEER_REGION_LOST.name].name
         self._event_rule()
         self.dashboard_url = self._dashboard(self.alarm_arns)
         self.register_outputs({"alarm_arns": self.alarm_arns, "dashboard_url": self.dashboard_url})
 
     def _source(self, source: str) -> tuple[str, str, pulumi.Input[str]]:
-        """Return namespace, dimension and its value."""
+        """Return the namespace of a source's metrics, and the name and value of their dimension."""
         args = self._args
         return {
             "cluster": ("AWS/RDS", "DBClusterIdentifier", args.cluster_id),
-            "controller": (args.metric_namespace, "GlobalCluster", args.global_cluster_id),
+            "controller": (METRIC_NAMESPACE, "GlobalCluster", args.global_cluster_id),
             "function": ("AWS/Lambda", "FunctionName", args.controller_name),
         }[source]
 
     def _alarm(self, alarm: Alarm) -> aws.cloudwatch.MetricAlarm:
-        site = self._args.site
+        region = self._args.region
         namespace, dimension, value = self._source(alarm.source)
         actions: list[pulumi.Input[str]] = [self._args.topic_arn] if alarm.notifies else []
         return aws.cloudwatch.MetricAlarm(
-            f"{self._name}-{alarm.thing}",
-            name=site.name(alarm.thing),
+            f"{self._name}-{alarm.name}",
+            name=region.name(alarm.name),
             alarm_description=alarm.description,
             namespace=namespace,
             metric_name=alarm.metric,
@@ -96,33 +92,33 @@ class Monitoring(pulumi.ComponentResource):
             treat_missing_data=alarm.missing,
             alarm_actions=actions,
             ok_actions=actions,
-            tags=site.tags(alarm.thing),
+            tags=region.tags(alarm.name),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _event_rule(self) -> None:
-        site = self._args.site
+        region = self._args.region
         rule = aws.cloudwatch.EventRule(
             f"{self._name}-failover-events",
-            name=site.name("failover-events"),
-            description="What AWS itself says of switchovers and failovers",
-            event_pattern=json_text({"source": ["aws.rds"], "detail": {"EventID": FAILOVER_EVENTS}}),
+            name=region.name("failover-events"),
+            description="AWS events about switchovers and failovers",
+            event_pattern=pulumi.Output.json_dumps({"source": ["aws.rds"], "detail": {"EventID": FAILOVER_EVENTS}}),
             state="ENABLED",
-            tags=site.tags("failover-events"),
+            tags=region.tags("failover-events"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.cloudwatch.EventTarget(
             f"{self._name}-failover-events-topic",
             rule=rule.name,
-            target_id=site.name("failover"),
+            target_id=region.name("failover"),
             arn=self._args.topic_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # Beside our own notices in the audit trail. Source: Using resource-based policies for EventBridge: AWS Lambda
-        # permissions.
+        # The controller records the events in its audit trail. Source: Using resource-based policies for EventBridge: AWS
+        # Lambda permissions.
         permission = aws.lambda_.Permission(
             f"{self._name}-failover-events",
-            statement_id=site.name("failover-events"),
+            statement_id=region.name("failover-events"),
             action="lambda:InvokeFunction",
             function=self._args.controller_name,
             principal="events.amazonaws.com",
@@ -132,34 +128,38 @@ class Monitoring(pulumi.ComponentResource):
         aws.cloudwatch.EventTarget(
             f"{self._name}-failover-events-record",
             rule=rule.name,
-            target_id=site.name("failover-controller"),
+            target_id=region.name("failover-controller"),
             arn=self._args.controller_arn,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
 
     def _dashboard(self, alarm_arns: pulumi.Output[list[str]]) -> pulumi.Output[str]:
-        region = self._args.site.region
+        region = self._args.region
         dashboard = aws.cloudwatch.Dashboard(
             f"{self._name}-dashboard",
-            dashboard_name=self._args.site.name("failover"),
-            dashboard_body=json_text({"widgets": self._widgets(alarm_arns)}),
+            dashboard_name=region.name("failover"),
+            dashboard_body=pulumi.Output.json_dumps({"widgets": self._widgets(alarm_arns)}),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/"
+        console = (
+            f"https://{region.code}.console.aws.amazon.com/cloudwatch/home?region={region.code}#dashboards/dashboard/"
+        )
         return pulumi.Output.concat(console, dashboard.dashboard_name)
 
     def _widgets(self, alarm_arns: pulumi.Output[list[str]]) -> list[dict[str, Any]]:
-        """Return the dashboard's widgets, two beside each other on its 24 columns, the alarms across."""
+        """Return two columns of graphs on the dashboard's 24 columns, and the alarms below."""
         latencies = ["OwnProbeLatency", "PeerProbeLatency", "PeerFunctionLatency", "CycleDuration"]
         aurora_lags = ["AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "AuroraGlobalDBProgressLag"]
         load = ["CPUUtilization", "DatabaseConnections", "Deadlocks", "LoginFailures"]
         rows = [
-            self._graph("Roles: 1 is yes", "controller", "Maximum", ["WriterRole", "PeerRegionLost", "NoWriter"]),
+            self._graph("Roles (1 = yes)", "controller", "Maximum", ["WriterRole", "PeerRegionLost", "NoWriter"]),
             self._graph("Cycles and decisions", "controller", "Sum", ["Cycles", "Held", "Error"]),
-            self._graph("Latency by path, and of a whole cycle (ms)", "controller", "Maximum", latencies),
-            self._graph("Lag by our own heartbeat (ms)", "controller", "Maximum", ["ReplicationLag", "HeartbeatAge"]),
-            self._graph("Lag by Aurora (ms)", "cluster", "Maximum", aurora_lags),
-            self._graph("Load", "cluster", "Maximum", load),
+            self._graph("Latency of each path and of a cycle (ms)", "controller", "Maximum", latencies),
+            self._graph(
+                "Replication lag by heartbeat (ms)", "controller", "Maximum", ["ReplicationLag", "HeartbeatAge"]
+            ),
+            self._graph("Replication lag by Aurora (ms)", "cluster", "Maximum", aurora_lags),
+            self._graph("Database load", "cluster", "Maximum", load),
         ]
         graphs = [
             {"type": "metric", "x": 12 * (i % 2), "y": 6 * (i // 2), "width": 12, "height": 6, "properties": graph}
@@ -172,7 +172,7 @@ class Monitoring(pulumi.ComponentResource):
         namespace, dimension, value = self._source(source)
         return {
             "title": title,
-            "region": self._args.site.region,
+            "region": self._args.region.code,
             "view": "timeSeries",
             "stat": statistic,
             "period": 60,

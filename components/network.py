@@ -1,56 +1,31 @@
-"""A region's private network.
+"""A region's private network: VPC, subnets, route table and the database's security group.
 
-Owns: VPC, three private subnets in three zones, their route table, the database's security group, the locked default
-one. In a VPC that is there already: the database's security group alone.
-Does not own: the peering (`network_peering`), nor the functions' security groups (`lambda_function`); an existing VPC,
-whose default group, subnets and routes to elsewhere stay as they are (`existing_vpc`).
-Invariant: nothing that is made here leads to the internet: no gateway, no NAT, no endpoint. Nothing in the VPC calls an
-AWS API, so the network costs nothing per hour, and an outage can take nothing away from it.
+It has no internet gateway, NAT gateway or endpoint, and costs nothing per hour: no function in it calls an AWS API. In an
+existing VPC the component creates the database's security group only.
 """
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from components.existing_vpc import ExistingVpc
-from components.site import Region
-from settings import RegionSettings
+from components.region import Region
 from settings.zones import ZONES
 
-# Lambda removes a function's network interfaces some time after the function; until then AWS refuses to delete what
-# they use.
+# Lambda removes a function's network interfaces some time after the function, and AWS deletes neither subnets nor security
+# groups that they use.
 ENI_RELEASE = pulumi.CustomTimeouts(delete="45m")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseClients:
-    """Who reaches the database beside the two networks: by addresses, or by a security group of the same region."""
-
-    cidrs: Sequence[str] = ()
-    security_groups: Sequence[str] = ()
-
-    @classmethod
-    def of(cls, place: RegionSettings) -> "DatabaseClients":
-        """Return what the settings say."""
-        return cls(cidrs=place.client_cidrs, security_groups=place.client_security_groups)
-
-
-@dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """What a region's network is made of."""
+    """The region, and the addresses of its peer."""
 
-    site: Region
-    vpc_cidr: str
+    region: Region
     peer_cidr: str
-    """The other region's network, by its addresses: security groups can't be referenced across regions."""
-    availability_zones: Sequence[pulumi.Input[str]]
-    """Three zones, in the order of the subnets; an existing VPC's subnets say theirs."""
-    database_port: int
-    existing_vpc: ExistingVpc | None = None
-    clients: DatabaseClients = field(default_factory=DatabaseClients)
+    """A security group cannot be referenced across regions, so the peer's addresses are admitted."""
 
 
 class Network(pulumi.ComponentResource):
@@ -63,19 +38,19 @@ class Network(pulumi.ComponentResource):
     subnet_ids: list[pulumi.Output[str]]
     """The three private subnets, one a zone."""
     route_tables: Mapping[str, pulumi.Input[str]]
-    """The end of a route's logical name -> a route table of the private subnets."""
+    """Suffix of a route's logical name -> a route table of the private subnets."""
     database_security_group_id: pulumi.Output[str]
-    """Lets both regions' networks reach the database port, and nothing else."""
-    zones: Sequence[pulumi.Input[str]]
-    """The zones of the subnets, in their order."""
+    """Admits both regions' networks and the configured clients to the database port."""
     database_rules: list[pulumi.Resource]
-    """The rules without which nobody reaches the database."""
+    """The rules that admit clients to the database."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:network:Network", name, None, opts)
         self._name, self._args = name, args
-        if args.existing_vpc:
-            self._use(args.existing_vpc)
+        self._region = args.region
+        if existing := args.region.existing_vpc:
+            self.vpc_id, self.vpc_cidr, self.subnet_ids = existing.vpc_id, existing.cidr, existing.subnet_ids
+            self.route_tables = existing.route_tables
         else:
             self._make()
         self.database_security_group_id, self.database_rules = self._database_security_group()
@@ -88,27 +63,22 @@ class Network(pulumi.ComponentResource):
             }
         )
 
-    def _use(self, existing: ExistingVpc) -> None:
-        self.vpc_id, self.vpc_cidr, self.subnet_ids = existing.vpc_id, existing.cidr, existing.subnet_ids
-        self.zones, self.route_tables = existing.zones, existing.route_tables
-
     def _make(self) -> None:
-        args = self._args
-        self.zones = args.availability_zones
+        region = self._region
         vpc = aws.ec2.Vpc(
             f"{self._name}-vpc",
-            cidr_block=args.vpc_cidr,
-            enable_dns_support=True,  # Private hosted zones and the databases' names need both.
+            cidr_block=region.settings.vpc_cidr,
+            enable_dns_support=True,  # Private hosted zones and the clusters' endpoints need both.
             enable_dns_hostnames=True,
-            tags=args.site.tags("vpc"),
-            # A new network can't take the database along: a changed vpc_cidr is refused before anything is touched.
-            opts=pulumi.ResourceOptions(parent=self, protect=args.site.is_production),
+            tags=region.tags("vpc"),
+            # A replaced VPC would replace the database: a changed vpc_cidr is refused in production.
+            opts=pulumi.ResourceOptions(parent=self, protect=region.is_production),
         )
         self.vpc_id, self.vpc_cidr = vpc.id, vpc.cidr_block
         route_table = aws.ec2.RouteTable(
             f"{self._name}-private",
             vpc_id=vpc.id,
-            tags=args.site.tags("private"),
+            tags=region.tags("private"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.route_tables = {"": route_table.id}
@@ -116,21 +86,20 @@ class Network(pulumi.ComponentResource):
         self._lock_default_security_group()
 
     def _subnet(self, index: int, route_table: aws.ec2.RouteTable) -> pulumi.Output[str]:
-        args, number = self._args, index + 1
-        # Quarters of the network: three for the zones, the last left free.
-        cidr = list(ipaddress.IPv4Network(args.vpc_cidr).subnets(prefixlen_diff=2))[index]
+        region, number = self._region, index + 1
+        # Quarters of the VPC: one for each zone, one unused.
+        cidr = list(ipaddress.IPv4Network(region.settings.vpc_cidr).subnets(prefixlen_diff=2))[index]
         subnet = aws.ec2.Subnet(
             f"{self._name}-private-{number}",
             vpc_id=self.vpc_id,
             cidr_block=str(cidr),
-            availability_zone=args.availability_zones[index],
+            availability_zone=region.zones[index],
             map_public_ip_on_launch=False,
-            tags=args.site.tags(f"private-{number}"),
-            # AWS may list its zones in another order tomorrow: a subnet, and the database in it, must not be replaced
-            # for that.
+            tags=region.tags(f"private-{number}"),
+            # AWS may return its zones in another order: that must not replace a subnet and the database in it.
             opts=pulumi.ResourceOptions(
                 parent=self,
-                protect=args.site.is_production,
+                protect=region.is_production,
                 ignore_changes=["availabilityZone"],
                 custom_timeouts=ENI_RELEASE,
             ),
@@ -144,45 +113,45 @@ class Network(pulumi.ComponentResource):
         return subnet.id
 
     def _lock_default_security_group(self) -> None:
-        """Take every rule from the group that AWS gives to whatever names none."""
+        """Remove every rule from the security group that AWS uses by default."""
         aws.ec2.DefaultSecurityGroup(
             f"{self._name}-default",
             vpc_id=self.vpc_id,
-            tags=self._args.site.tags("default-locked"),
+            tags=self._region.tags("default-locked"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _database_security_group(self) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
-        args = self._args
+        region = self._region
         group = aws.ec2.SecurityGroup(
             f"{self._name}-database",
-            name=args.site.name("database"),
-            description="The database: MySQL from both regions, nothing out",
+            name=region.name("database"),
+            description="The database: MySQL from both regions, no outbound traffic",
             vpc_id=self.vpc_id,
-            tags=args.site.tags("database"),
+            tags=region.tags("database"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         rules: list[pulumi.Resource] = [
             aws.vpc.SecurityGroupIngressRule(
-                f"{self._name}-database-from-{whose}",
+                f"{self._name}-database-from-{source}",
                 security_group_id=group.id,
-                description=f"MySQL from {whose} network" if whose in ("own", "peer") else "MySQL from clients",
+                description=f"MySQL from {source} network" if source in ("own", "peer") else "MySQL from clients",
                 cidr_ipv4=cidr,
                 referenced_security_group_id=client_group,
                 ip_protocol="tcp",
-                from_port=args.database_port,
-                to_port=args.database_port,
-                tags=args.site.tags(f"database-from-{whose}"),
+                from_port=region.stack.database.port,
+                to_port=region.stack.database.port,
+                tags=region.tags(f"database-from-{source}"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for whose, cidr, client_group in self._let_in()
+            for source, cidr, client_group in self._admitted()
         ]
         return group.id, rules
 
-    def _let_in(self) -> Iterator[tuple[str, str | None, str | None]]:
-        """Yield who reaches the database: a name, and addresses or a security group."""
-        clients = self._args.clients
-        yield from (("own", self._args.vpc_cidr, None), ("peer", self._args.peer_cidr, None))
-        # Named by what they are, so that one more or less in the list changes no other rule.
-        yield from ((cidr, cidr, None) for cidr in clients.cidrs)
-        yield from ((group, None, group) for group in clients.security_groups)
+    def _admitted(self) -> Iterator[tuple[str, str | None, str | None]]:
+        """Yield each source that reaches the database: a name, and either addresses or a security group."""
+        settings = self._region.settings
+        yield from (("own", settings.vpc_cidr, None), ("peer", self._args.peer_cidr, None))
+        # Named by value: another entry in the list changes no other rule.
+        yield from ((cidr, cidr, None) for cidr in settings.client_cidrs)
+        yield from ((group, None, group) for group in settings.client_security_groups)

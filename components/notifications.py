@@ -1,27 +1,23 @@
-"""Where people hear of alarms and of changes of roles.
+"""The topic of one region's alarms and notices, and its e-mail subscribers.
 
-Owns: a region's topic, who may publish to it, and its subscribers. Does not own: what is published (`monitoring`, the
-controller).
-Invariant: a region tells of itself through its own topic: no notice crosses into a region that may be gone.
+Each region publishes to its own topic, so a notice never depends on the other region.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.policy import document
-from components.site import Region
+from components.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationsArgs:
-    """Who hears of it."""
+    """The region, and the key that encrypts its topic."""
 
-    site: Region
+    region: Region
     key_arn: pulumi.Input[str]
-    emails: Sequence[str]
 
 
 class Notifications(pulumi.ComponentResource):
@@ -32,13 +28,13 @@ class Notifications(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NotificationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:notifications:Notifications", name, None, opts)
-        site = args.site
+        region = args.region
         topic = aws.sns.Topic(
             f"{name}-topic",
-            name=site.name("failover"),
-            display_name=site.name("failover"),
+            name=region.name("failover"),
+            display_name=region.name("failover"),
             kms_master_key_id=args.key_arn,
-            tags=site.tags("failover"),
+            tags=region.tags("failover"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.sns.TopicPolicy(
@@ -53,15 +49,15 @@ class Notifications(pulumi.ComponentResource):
                         "Action": "sns:Publish",
                         "Resource": topic.arn,
                         "Condition": {
-                            "StringEquals": {"aws:SourceAccount": site.account_id},
-                            "ArnLike": {"aws:SourceArn": site.arn("cloudwatch", "alarm:*")},
+                            "StringEquals": {"aws:SourceAccount": region.account_id},
+                            "ArnLike": {"aws:SourceArn": region.arn("cloudwatch", "alarm:*")},
                         },
                     },
-                    # No condition: with one, EventBridge's notices are dropped in silence. Source: Using resource-based
+                    # No condition: SNS would drop EventBridge's notices without an error. Source: Using resource-based
                     # policies for EventBridge: "You can't use Condition blocks in Amazon SNS topic policies for
                     # EventBridge".
                     {
-                        "Sid": "EventsOfTheDatabase",
+                        "Sid": "DatabaseEvents",
                         "Effect": "Allow",
                         "Principal": {"Service": "events.amazonaws.com"},
                         "Action": "sns:Publish",
@@ -71,7 +67,7 @@ class Notifications(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for email in args.emails:
+        for email in region.stack.notifications.emails:
             aws.sns.TopicSubscription(
                 f"{name}-{email}",
                 topic=topic.arn,

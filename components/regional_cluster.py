@@ -1,28 +1,26 @@
-"""One region's member of the global database.
+"""One region's member of the global database: cluster, instances, parameter groups, log groups and monitoring role.
 
-Owns: the cluster, its instances, parameter groups, subnet group, log groups, and the role for enhanced monitoring.
-Does not own: the global cluster, network, key, password; nor the roles of writer and standby: after day one those are
-AWS's and the controller's, and this program neither undoes nor follows them.
-Invariant: a change of roles by AWS never makes this program replace, detach or promote a cluster (`OWNED_BY_AWS`).
+After day one AWS and the controller decide which member is the writer; the program never reverts that (`OWNED_BY_AWS`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from components.cluster_options import ClusterOptions
 from components.database_parameters import DatabaseParameter, cluster_parameters, instance_parameters
+from components.foundation import Foundation
+from components.global_cluster import GlobalCluster
 from components.policy import trust
-from components.site import Region
-from settings import DatabaseSettings, RegionSettings
+from components.region import Region
+from settings import DatabaseSettings
 
-# What a failover, a switchover or an upgrade of the global cluster changes under us. A provider that "repairs" one of
-# them promotes the standby to a database of its own (replicationSourceIdentifier), takes the cluster out of the global
-# database (globalClusterIdentifier), upgrades it out of step (engineVersion), resets a rotated password, or replaces
-# the cluster: user name and database name can't be changed in place, and a former writer comes back as a secondary,
-# which AWS describes differently. Source: aws_rds_cluster in the Terraform provider.
+# A failover, a switchover or an upgrade of the global cluster changes these. If the provider reverted them, it would promote
+# the standby to a standalone cluster (replicationSourceIdentifier), remove the cluster from the global database
+# (globalClusterIdentifier), upgrade it out of order (engineVersion) or restore an old password. It would replace the cluster
+# for another user or database name, which AWS describes differently for a former writer. Source: aws_rds_cluster in the
+# Terraform provider.
 OWNED_BY_AWS = [
     "replicationSourceIdentifier",
     "globalClusterIdentifier",
@@ -35,76 +33,70 @@ OWNED_BY_AWS = [
 
 @dataclass(frozen=True, kw_only=True)
 class MasterUser:
-    """Who owns the database that is made with the cluster; AWS refuses these for a secondary."""
+    """The master user, and the database that is created with the primary cluster."""
 
     username: str
     password: pulumi.Input[str]
     database_name: str
 
-
-@dataclass(frozen=True, kw_only=True)
-class InstanceArgs:
-    """The instances of a cluster."""
-
-    instance_class: str
-    count: int
-    availability_zones: Sequence[pulumi.Input[str]]
-    monitoring_interval_seconds: int
-
     @classmethod
-    def of(
-        cls, database: DatabaseSettings, place: RegionSettings, zones: Sequence[pulumi.Input[str]]
-    ) -> "InstanceArgs":
-        """Return what the settings say."""
-        return cls(
-            instance_class=place.database_class,
-            count=place.instance_count,
-            availability_zones=zones,
-            monitoring_interval_seconds=database.monitoring_interval_seconds,
-        )
+    def of(cls, database: DatabaseSettings, password: pulumi.Input[str]) -> "MasterUser":
+        """Return the master user that the settings name."""
+        return cls(username=database.master_username, password=password, database_name=database.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionalClusterArgs:
-    """What a member cluster is made of."""
+    """The cluster's region and the resources that it uses."""
 
-    site: Region
+    region: Region
     global_cluster_id: pulumi.Input[str]
-    engine_version: str
     subnet_ids: Sequence[pulumi.Input[str]]
     security_group_id: pulumi.Input[str]
     key_arn: pulumi.Input[str]
-    port: int
-    instances: InstanceArgs
-    backup_retention_days: int
-    log_retention_days: int
-    performance_insights_retention_days: int | None
-    """None: off."""
     master: MasterUser | None = None
-    """Given for the member that is made first, never for the one that joins it."""
-    source_region: str | None = None
-    """Where the first member is, for the one that joins it."""
-    backtrack_window_seconds: int | None = None
-    options: ClusterOptions = field(default_factory=ClusterOptions)
-    created_after: Sequence[pulumi.Resource] = ()
-    """What must exist before the cluster: for a secondary, the primary's instances."""
+    """Set for the primary cluster; AWS refuses it for the secondary."""
+    source: "RegionalCluster | None" = None
+    """Set for the secondary cluster: the primary cluster, whose instances must exist first."""
+
+    @classmethod
+    def of(
+        cls,
+        foundation: Foundation,
+        global_cluster: GlobalCluster,
+        *,
+        master: MasterUser | None = None,
+        source: "RegionalCluster | None" = None,
+    ) -> "RegionalClusterArgs":
+        """Return the arguments for the primary cluster (with `master`) or the secondary cluster (with `source`)."""
+        return cls(
+            region=foundation.region,
+            global_cluster_id=global_cluster.global_cluster_id,
+            subnet_ids=foundation.network.subnet_ids,
+            security_group_id=foundation.network.database_security_group_id,
+            key_arn=foundation.key_arn,
+            master=master,
+            source=source,
+        )
 
 
 class RegionalCluster(pulumi.ComponentResource):
     """An Aurora MySQL cluster with its instances, member of a global database."""
 
+    region: Region
+    """The cluster's region."""
     cluster_id: pulumi.Output[str]
     """The cluster's identifier."""
     cluster_arn: pulumi.Output[str]
     """The cluster's ARN."""
     resource_id: pulumi.Output[str]
-    """The id by which IAM names the cluster's database users."""
+    """The resource id, which IAM uses in the ARNs of database users."""
     database_name: pulumi.Output[str | None]
-    """The database that was created with the first member, whatever the settings say by now."""
+    """The database that was created with the primary cluster, even if the setting has changed since."""
     port: pulumi.Output[int]
     """The port of both endpoints."""
     writer_endpoint: pulumi.Output[str]
-    """The cluster endpoint: the writer's while this member is the writer, read-only while it stands by."""
+    """The cluster endpoint: the writer while this member is the writer, read-only while it is the standby."""
     reader_endpoint: pulumi.Output[str]
     """The reader endpoint."""
     instances: list[pulumi.Resource]
@@ -112,14 +104,15 @@ class RegionalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:regional_cluster:RegionalCluster", name, None, opts)
-        self._name, self._args = name, args
+        self._name, self._args, self.region = name, args, args.region
+        self._settings, self._database = args.region.settings, args.region.stack.database
         self._subnet_group = self._make_subnet_group()
         cluster = self._cluster()
         self.cluster_id, self.cluster_arn, self.resource_id = cluster.id, cluster.arn, cluster.cluster_resource_id
         self.port, self.reader_endpoint = cluster.port, cluster.reader_endpoint
-        said = args.master.database_name if args.master else None
-        # A member that has become a secondary may be described without it.
-        self.database_name = cluster.database_name.apply(lambda name: name or said)
+        configured = args.master.database_name if args.master else None
+        # AWS may describe a cluster that became the standby without a database name.
+        self.database_name = cluster.database_name.apply(lambda name: name or configured)
         self.writer_endpoint = pulumi.Output.all(cluster.endpoint, cluster.reader_endpoint).apply(_writer_endpoint)
         self.instances = self._instances(cluster)
         self.register_outputs(
@@ -134,116 +127,114 @@ class RegionalCluster(pulumi.ComponentResource):
         )
 
     def _make_subnet_group(self) -> aws.rds.SubnetGroup:
-        site = self._args.site
+        region = self.region
         return aws.rds.SubnetGroup(
             f"{self._name}-subnets",
-            name=site.name("database"),
-            description=f"Three zones of {site.region}",
+            name=region.name("database"),
+            description=f"Three zones of {region.code}",
             subnet_ids=list(self._args.subnet_ids),
-            tags=site.tags("database"),
+            tags=region.tags("database"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _cluster_parameters(self) -> aws.rds.ClusterParameterGroup:
-        site = self._args.site
+        region = self.region
         return aws.rds.ClusterParameterGroup(
             f"{self._name}-cluster-parameters",
-            name=site.name("cluster"),
+            name=region.name("cluster"),
             family="aurora-mysql8.0",
-            description="TLS required, binary log off, events on, log-ins and changes of rights and tables audited",
+            description="TLS required, binary log off, event scheduler on; connections, DCL and DDL audited",
             parameters=[
                 aws.rds.ClusterParameterGroupParameterArgs(**_parameter(each))
-                for each in cluster_parameters(self._args.options.cluster_parameters)
+                for each in cluster_parameters(self._database.cluster_parameters)
             ],
-            tags=site.tags("cluster"),
+            tags=region.tags("cluster"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _instance_parameters(self) -> aws.rds.ParameterGroup:
-        site, options = self._args.site, self._args.options
+        region, database = self.region, self._database
         return aws.rds.ParameterGroup(
             f"{self._name}-instance-parameters",
-            name=site.name("instance"),
+            name=region.name("instance"),
             family="aurora-mysql8.0",
-            description="Queries of a second and more are logged",
+            description="Slow query log",
             parameters=[
                 aws.rds.ParameterGroupParameterArgs(**_parameter(each))
-                for each in instance_parameters(options.instance_parameters, options.log_exports)
+                for each in instance_parameters(database.instance_parameters, region.stack.logs.exports)
             ],
-            tags=site.tags("instance"),
+            tags=region.tags("instance"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _log_groups(self) -> list[pulumi.Resource]:
-        """Make the groups that the cluster exports to; otherwise RDS makes them, unencrypted and kept for ever."""
-        args = self._args
+        """Create the log groups of the exports; otherwise RDS creates them, unencrypted and never expiring."""
+        region, logs = self.region, self.region.stack.logs
         return [
             aws.cloudwatch.LogGroup(
                 f"{self._name}-log-{log}",
-                name=f"/aws/rds/cluster/{args.site.cluster_id}/{log}",
-                retention_in_days=args.log_retention_days,
-                kms_key_id=args.key_arn,
-                tags=args.site.tags(f"database-{log}"),
+                name=f"/aws/rds/cluster/{region.cluster_id}/{log}",
+                retention_in_days=logs.retention_days,
+                kms_key_id=self._args.key_arn,
+                tags=region.tags(f"database-{log}"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for log in args.options.log_exports
+            for log in logs.exports
         ]
 
     def _cluster(self) -> aws.rds.Cluster:
-        args, site, master = self._args, self._args.site, self._args.master
-        options = args.options
-        insights_days = args.performance_insights_retention_days
+        args, region, settings, database = self._args, self.region, self._settings, self._database
+        master, source, production = args.master, args.source, region.is_production
+        scaling = settings.serverless and aws.rds.ClusterServerlessv2ScalingConfigurationArgs(
+            min_capacity=settings.serverless.min_acu, max_capacity=settings.serverless.max_acu
+        )
         return aws.rds.Cluster(
             f"{self._name}-cluster",
-            cluster_identifier=site.cluster_id,
-            # Stays in the state although its changes are ignored: only then does the provider take the cluster out of
-            # the global database on destroy.
+            cluster_identifier=region.cluster_id,
+            # Set although its changes are ignored: the provider removes the cluster from the global database on destroy
+            # only if it is in the state.
             global_cluster_identifier=args.global_cluster_id,
             engine=aws.rds.EngineType.AURORA_MYSQL,
-            engine_version=args.engine_version,
+            engine_version=database.engine_version,
             database_name=master.database_name if master else None,
             master_username=master.username if master else None,
-            # Managed by us: RDS-managed passwords are not for global databases. Source: Limitations of Aurora global
-            # databases.
+            # RDS does not manage passwords of global databases. Source: Limitations of Aurora global databases.
             master_password=master.password if master else None,
-            source_region=args.source_region,
-            port=args.port,
+            source_region=source.region.code if source else None,
+            port=database.port,
             db_subnet_group_name=self._subnet_group.name,
             vpc_security_group_ids=[args.security_group_id],
             db_cluster_parameter_group_name=self._cluster_parameters().name,
             storage_encrypted=True,
             kms_key_id=args.key_arn,
             iam_database_authentication_enabled=True,
-            backup_retention_period=args.backup_retention_days,
-            preferred_backup_window=options.backup_window,
-            preferred_maintenance_window=options.maintenance_window,
-            backtrack_window=args.backtrack_window_seconds,
-            # The provider knows Aurora's own by no name.
-            storage_type=options.storage_type if options.storage_type != "aurora" else None,
-            serverlessv2_scaling_configuration=options.scaling,
-            # On both members: a writer makes no use of it until it is demoted. Source: CreateDBCluster,
-            # EnableGlobalWriteForwarding.
-            enable_global_write_forwarding=options.write_forwarding or None,
+            backup_retention_period=database.backup_retention_days,
+            preferred_backup_window=settings.backup_window,
+            preferred_maintenance_window=settings.maintenance_window,
+            backtrack_window=region.stack.backtrack_seconds if master else None,
+            # The provider has no value for Aurora's standard storage.
+            storage_type=database.storage_type if database.storage_type != "aurora" else None,
+            serverlessv2_scaling_configuration=scaling,
+            # On both members: a writer uses it once it is demoted. Source: CreateDBCluster, EnableGlobalWriteForwarding.
+            enable_global_write_forwarding=database.write_forwarding or None,
             copy_tags_to_snapshot=True,
-            enabled_cloudwatch_logs_exports=list(options.log_exports),
-            # Aurora's instances take these from their cluster. Source: Considerations for Database Insights, Aurora.
-            database_insights_mode=options.database_insights,
-            performance_insights_enabled=insights_days is not None,
-            performance_insights_kms_key_id=args.key_arn if insights_days else None,
-            performance_insights_retention_period=insights_days,
-            deletion_protection=site.is_production,
-            skip_final_snapshot=not site.is_production,
-            final_snapshot_identifier=f"{site.project}-{site.region}-final-{site.environment}"
-            if site.is_production
-            else None,
-            delete_automated_backups=not site.is_production,
-            # In production a change that restarts waits for the maintenance window.
-            apply_immediately=not site.is_production,
-            tags={"Name": site.cluster_id},
+            enabled_cloudwatch_logs_exports=list(region.stack.logs.exports),
+            # Aurora instances inherit these from their cluster. Source: Considerations for Database Insights, Aurora.
+            database_insights_mode=database.database_insights,
+            performance_insights_enabled=database.performance_insights,
+            performance_insights_kms_key_id=args.key_arn if database.performance_insights else None,
+            performance_insights_retention_period=database.insights_days,
+            deletion_protection=production,
+            skip_final_snapshot=not production,
+            final_snapshot_identifier=region.final_snapshot_id if production else None,
+            delete_automated_backups=not production,
+            # In production a change that needs a restart waits for the maintenance window.
+            apply_immediately=not production,
+            tags={"Name": region.cluster_id},
             opts=pulumi.ResourceOptions(
                 parent=self,
-                protect=site.is_production,
-                depends_on=[*self._log_groups(), *args.created_after],
+                protect=production,
+                depends_on=[*self._log_groups(), *(source.instances if source else [])],
                 ignore_changes=OWNED_BY_AWS,
             ),
         )
@@ -253,9 +244,9 @@ class RegionalCluster(pulumi.ComponentResource):
         parameters = self._instance_parameters()
         first: list[pulumi.Resource] = []
         instances: list[pulumi.Resource] = []
-        for number in range(1, self._args.instances.count + 1):
-            # Aurora makes the first instance that comes up the writer: the others wait for it, and are the first to go
-            # on destroy.
+        for number in range(1, self._settings.instance_count + 1):
+            # Aurora makes the first available instance the writer, so the others are created after it and destroyed
+            # before it.
             instances.append(self._instance(number, cluster, role, parameters, [permission, *first]))
             first = instances[:1]
         return instances
@@ -268,51 +259,50 @@ class RegionalCluster(pulumi.ComponentResource):
         parameters: aws.rds.ParameterGroup,
         after: list[pulumi.Resource],
     ) -> aws.rds.ClusterInstance:
-        site, instances, options = self._args.site, self._args.instances, self._args.options
-        zones = instances.availability_zones
+        region, settings, zones = self.region, self._settings, self.region.zones
         return aws.rds.ClusterInstance(
             f"{self._name}-instance-{number}",
-            identifier=site.instance_id(number),
+            identifier=region.instance_id(number),
             cluster_identifier=cluster.id,
             engine=aws.rds.EngineType.AURORA_MYSQL,
-            instance_class=instances.instance_class,
+            instance_class=settings.database_class,
             availability_zone=zones[(number - 1) % len(zones)],
             db_subnet_group_name=self._subnet_group.name,
             db_parameter_group_name=parameters.name,
             promotion_tier=min(number - 1, 15),
             publicly_accessible=False,
-            auto_minor_version_upgrade=False,  # All members must have one version, or no failover is possible.
-            monitoring_interval=instances.monitoring_interval_seconds,
+            auto_minor_version_upgrade=False,  # A failover needs the same version in both regions.
+            monitoring_interval=self._database.monitoring_interval_seconds,
             monitoring_role_arn=monitoring_role.arn,
-            ca_cert_identifier=options.ca_certificate,
-            preferred_maintenance_window=options.maintenance_window,
+            ca_cert_identifier=self._database.ca_certificate,
+            preferred_maintenance_window=settings.maintenance_window,
             copy_tags_to_snapshot=True,
-            apply_immediately=not site.is_production,
-            tags={"Name": site.instance_id(number)},
+            apply_immediately=not region.is_production,
+            tags={"Name": region.instance_id(number)},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
-                # The zone: see the subnets. The version: an instance always has its cluster's.
+                # AWS may return its zones in another order; the version follows the cluster.
                 ignore_changes=["availabilityZone", "engineVersion"],
             ),
         )
 
     def _monitoring_role(self) -> tuple[aws.iam.Role, pulumi.Resource]:
-        site = self._args.site
+        region = self.region
         role = aws.iam.Role(
             f"{self._name}-monitoring",
-            name=site.global_name("monitoring"),
-            description="Lets RDS write the operating system's metrics of the database instances to CloudWatch Logs",
-            assume_role_policy=trust(site, "monitoring.rds.amazonaws.com"),
-            tags=site.tags("monitoring"),
+            name=region.global_name("monitoring"),
+            description="Lets RDS write enhanced monitoring metrics to CloudWatch Logs",
+            assume_role_policy=trust(region, "monitoring.rds.amazonaws.com"),
+            tags=region.tags("monitoring"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         permission = aws.iam.RolePolicyAttachment(
             f"{self._name}-monitoring",
             role=role.name,
-            # AWS's own policy for this role. Source: Setting up Enhanced Monitoring, Aurora user guide.
+            # AWS's managed policy for this role. Source: Setting up Enhanced Monitoring, Aurora user guide.
             policy_arn=pulumi.Output.concat(
-                "arn:", site.partition, ":iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+                "arn:", region.partition, ":iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -324,10 +314,10 @@ def _parameter(each: DatabaseParameter) -> dict[str, str]:
 
 
 def _writer_endpoint(endpoints: Sequence[str]) -> str:
-    """Return a cluster's endpoint, also while AWS doesn't say it: of a standby it describes the reader endpoint alone.
+    """Return a cluster's endpoint; for a standby AWS may describe the reader endpoint only.
 
-    The two differ by `ro-`. So this value is the same before and after a change of roles, and with it everything that
-    hangs on it: records, functions, outputs.
+    The two differ by `ro-`. So the value, and the records, functions and outputs that use it, stay the same when the roles
+    change.
     Source: Aurora connection management; hashicorp/terraform-provider-aws issue 14219.
     """
     endpoint, reader_endpoint = endpoints

@@ -1,8 +1,4 @@
-"""docs/reference/settings.md: every setting, its default, what it may be and what it is for.
-
-Owns: the page's words around the tables. Does not own: the settings (`settings/model.py`), whose descriptions are quoted.
-Invariant: every setting stands on the page once; one without a description stops the making of it.
-"""
+"""docs/reference/settings.md: every setting, its default and its description, from `settings/model.py`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,34 +12,34 @@ from settings import Settings
 from settings.errors import section_of
 
 UNSET = {
-    "availability_zones": "asked from AWS",
+    "availability_zones": "chosen from AWS's list",
     "zone_name": "<project>-<environment>.internal",
     "maintenance_window": "chosen by AWS",
     "backup_window": "chosen by AWS",
     "route_table_ids": "the VPC's main one",
 }
-"""Settings that are nothing by default -> what happens then."""
+"""Settings without a default -> the text of their default."""
 
 HEAD = """\
 # Settings
 
-Made from the model in `settings/model.py` by `python -m docgen` (`make docs`); do not edit.
+Generated from `settings/model.py` by `python -m docgen` (`make docs`); do not edit.
 
-`pulumi config set --path aurora-global-database:failover.mode observe` sets one; or edit `Pulumi.<stack>.yaml`, as `Pulumi.prod.yaml` does.
-A mistake is one line that names the setting, what is wrong and what would do; all of them are told at once, before anything is created.
-What only AWS knows of an existing VPC is asked in the preview, and told the same way.
+Set one with `pulumi config set --path aurora-global-database:failover.mode observe`, or edit `Pulumi.<stack>.yaml`.
+The program lists all mistakes at once, before it creates a resource. Each is one line: the setting, what is wrong, and what to do.
+The preview checks an existing VPC in AWS and reports its mistakes in the same form.
 """
 
 NOT_SETTINGS = """\
 
-## What is no setting
+## What is not a setting
 
-- Deletion protection, final snapshots, recovery windows of keys and secrets: `environment: prod` has them.
-  No other stack has, so that any other can be destroyed.
-- TLS, encryption, IAM log-ins, the event scheduler, the audit log's switch: always on; the failover or the audit rests on each.
-- The master password: generated, and kept in Secrets Manager in both regions.
+- Deletion protection, final snapshots, recovery windows of keys and secrets: on in `environment: prod`.
+  They are off in every other environment, whose stacks can always be destroyed.
+- TLS, encryption, IAM authentication, the event scheduler and the audit log: always on, because the failover or the audit depends on them.
+- The master password: generated, and stored in Secrets Manager in both regions.
   It is [rotated](../runbook/rotate-master-password.md) without this program.
-- Rights within the database beyond the two levels of `database.iam_users` ([how people get access](../runbook/grant-database-access.md)).
+- Database rights other than the two levels of `database.iam_users` ([how people get access](../runbook/grant-database-access.md)).
 """
 
 
@@ -56,14 +52,14 @@ class Section:
     is_optional: bool
 
     def own_fields(self) -> Iterator[tuple[str, FieldInfo]]:
-        """Yield the settings that stand in this section's own table."""
+        """Yield the settings of this section, without those of its subsections."""
         for name, field in self.model.model_fields.items():
             if section_of(field.annotation) is None:
                 yield name, field
 
 
 def sections(model: type[BaseModel] = Settings, path: str = "", *, is_optional: bool = False) -> Iterator[Section]:
-    """Yield the sections of a model, each before those inside it."""
+    """Yield the sections of a model, each before its subsections."""
     yield Section(path=path, model=model, is_optional=is_optional)
     for name, field in model.model_fields.items():
         if inner := section_of(field.annotation):
@@ -71,9 +67,9 @@ def sections(model: type[BaseModel] = Settings, path: str = "", *, is_optional: 
 
 
 def shown_default(key: str, field: FieldInfo) -> str:
-    """Return a setting's default as the tables show it."""
+    """Return a setting's default as shown in the tables."""
     if field.is_required():
-        return "needed"
+        return "required"
     default = field.get_default(call_default_factory=True)
     if default in (None, (), {}):
         return UNSET.get(key.rsplit(".", 1)[-1], "none")
@@ -92,17 +88,17 @@ def settings_page() -> str:
 def _section(section: Section) -> str:
     title = f"`{section.path.rstrip('.')}`" if section.path else "The stack"
     rows = [
-        [f"`{section.path}{name}`", shown_default(section.path + name, field), _meaning(section.path + name, field)]
+        [f"`{section.path}{name}`", shown_default(section.path + name, field), _description(section.path + name, field)]
         for name, field in section.own_fields()
     ]
     if not rows:
         return ""
-    words = " ".join((section.model.__doc__ or "").split()).replace(". ", ".\n")
-    optional = "Left out by default; given, it needs its own settings.\n" if section.is_optional else ""
-    return f"\n## {title}\n\n{words}\n{optional}\n{table(['setting', 'default', 'what it is'], rows)}"
+    description = " ".join((section.model.__doc__ or "").split()).replace(". ", ".\n")
+    optional = "Optional.\n" if section.is_optional else ""
+    return f"\n## {title}\n\n{description}\n{optional}\n{table(['setting', 'default', 'description'], rows)}"
 
 
-def _meaning(key: str, field: FieldInfo) -> str:
+def _description(key: str, field: FieldInfo) -> str:
     if not field.description:
         raise ValueError(f"{key}: has no description")
     return field.description

@@ -1,8 +1,4 @@
-"""The words for what is wrong with a configuration.
-
-Owns: the error that lists every mistake, and a line for each kind that pydantic finds. Does not own: the checks.
-Invariant: a line is `setting: what is wrong; what would do`.
-"""
+"""The error that lists every mistake in a configuration, and the text of each kind of mistake."""
 
 import difflib
 import types
@@ -14,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 
 class SettingsError(ValueError):
-    """Every mistake in a stack's settings, a line each: `setting: what is wrong; what would do`."""
+    """All mistakes in a stack's settings, one line each: `<setting>: <what is wrong>. <what to do>.`"""
 
     def __init__(self, mistakes: list[str]) -> None:
         self.mistakes = tuple(mistakes)
@@ -22,7 +18,7 @@ class SettingsError(ValueError):
 
 
 def section_of(annotation: object) -> type[BaseModel] | None:
-    """Return the model that a field holds, also when it may be left out; None for a plain value."""
+    """Return the section model of a field, also of an optional one; None for a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
@@ -30,44 +26,45 @@ def section_of(annotation: object) -> type[BaseModel] | None:
     return None
 
 
-def depth_in_sections(model: type[BaseModel], place: tuple[int | str, ...]) -> int:
-    """Return how many steps of a place lead through sections to a setting: the rest is inside a list or a map."""
+def _depth_in_sections(model: type[BaseModel], location: tuple[int | str, ...]) -> int:
+    """Return the number of parts that lead to a setting; the other parts are inside a list or map."""
     section: type[BaseModel] | None = model
-    for depth, part in enumerate(place, start=1):
+    for depth, part in enumerate(location, start=1):
         field = section.model_fields.get(str(part)) if section else None
         section = section_of(field.annotation) if field else None
         if section is None:
             return depth
-    return len(place)
+    return len(location)
 
 
 def path(detail: ErrorDetails) -> str:
-    """Return a setting's name as people write it."""
+    """Return a setting's path, such as `primary.region`."""
     return ".".join(str(part) for part in detail["loc"] if part != "[key]")
 
 
 def describe_error(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return what is wrong with a setting of this model, and what would do."""
+    """Return the text of one mistake: what is wrong and what to do."""
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
     if kind == "extra_forbidden":
         return _unknown(detail, model)
     if kind == "missing":
-        return f"missing; give {_description(detail, model)}"
+        return f"missing. Set {_description(detail, model)}."
     if kind in ("greater_than_equal", "less_than_equal"):
         limit, direction = (context["ge"], "more") if "ge" in context else (context["le"], "less")
-        return f"{given} is out of range; give {limit:g} or {direction}"
+        return f"{given} is out of range. Use {limit:g} or {direction}."
     if kind == "too_long":
-        return f"{len(given)} are too many; give {context['max_length']} or fewer"
+        return f"{len(given)} entries are too many. Use {context['max_length']} or fewer."
     if kind == "literal_error":
-        return f"{given!r} won't do; give {context['expected']}"
+        allowed = str(context["expected"]).replace("'", "")
+        return f"{given!r} is not allowed. Use {allowed}."
     if kind in ("model_type", "dict_type"):
-        return f"{given!r} isn't an object; give its settings below it (pulumi config set --path)"
+        return f"{given!r} is not an object. Set the settings below it (pulumi config set --path)."
     if kind in ("tuple_type", "list_type"):
-        return f"{given!r} isn't a list; give a list"
-    wanted = {"string": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
-    return f"{given!r} has the wrong type; give {wanted.get(kind.split('_')[0], detail['msg'].lower())}"
+        return f"{given!r} is not a list. Use a list."
+    expected = {"string": "a string", "int": "a whole number", "float": "a number", "bool": "true or false"}
+    return f"{given!r} has the wrong type. Use {expected.get(kind.split('_')[0], detail['msg'].lower())}."
 
 
 def _section_at(model: type[BaseModel], parents: list[str]) -> type[BaseModel]:
@@ -79,7 +76,7 @@ def _section_at(model: type[BaseModel], parents: list[str]) -> type[BaseModel]:
 
 def _description(detail: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, name = [str(part) for part in detail["loc"]]
-    return _section_at(model, parents).model_fields[name].description or "it"
+    return _section_at(model, parents).model_fields[name].description or "a value"
 
 
 def _unknown(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -87,21 +84,20 @@ def _unknown(detail: ErrorDetails, model: type[BaseModel]) -> str:
     section = _section_at(model, parents)
     near = difflib.get_close_matches(name.split(".")[0], section.model_fields, n=1, cutoff=0.5)
     known = ", ".join(section.model_fields)
-    hint = f"did you mean {'.'.join([*parents, near[0]])}?" if near else f"give one of {known}"
-    return f"no such setting; {hint}"
+    hint = f"Did you mean {'.'.join([*parents, near[0]])}?" if near else f"Use one of {known}."
+    return f"no such setting. {hint}"
 
 
 def drop_paths(
     config: Mapping[str, object], wrong: list[tuple[int | str, ...]], model: type[BaseModel]
 ) -> dict[str, object]:
-    """Return a copy of the configuration in which the settings at the given places are left out.
+    """Return a copy of the configuration without the settings at the given locations.
 
-    A mistake inside a list or a map of texts drops the whole of it: its neighbours mean nothing alone. One in a setting that
-    its section can't do without drops the section.
+    A mistake inside a list or map drops the whole list or map. A mistake in a required setting drops its section.
     """
     clean = _copied(config)
-    for place in wrong:
-        *parents, last = [str(part) for part in place[: depth_in_sections(model, place)]]
+    for location in wrong:
+        *parents, last = [str(part) for part in location[: _depth_in_sections(model, location)]]
         field = _section_at(model, parents).model_fields.get(last)
         if field and field.is_required():
             *parents, last = parents

@@ -15,15 +15,15 @@ from settings.rules import violations
 
 
 def load_settings(config: Mapping[str, object]) -> Settings:
-    """Return the settings that a configuration means; nested settings are mappings, as Pulumi parses them.
+    """Return the settings of a configuration; nested settings are mappings, as Pulumi parses them.
 
-    Raises: SettingsError, whose text lists every mistake, a line each.
+    Raises: SettingsError, which lists every mistake.
     """
     try:
         settings, mistakes = Settings.model_validate(dict(config)), {}
     except ValidationError as error:
         mistakes = {path(detail): describe_error(detail, Settings) for detail in error.errors()}
-        # The rules over several settings run on what did parse: what is wrong is left out, and its default stands in.
+        # The rules over several settings run on the valid settings, with defaults for the invalid ones.
         settings = Settings.model_validate(drop_paths(config, [detail["loc"] for detail in error.errors()], Settings))
     for reads, text in violations(settings):
         if not any(_touches(setting, wrong) for setting in reads for wrong in tuple(mistakes)):
@@ -34,22 +34,20 @@ def load_settings(config: Mapping[str, object]) -> Settings:
 
 
 def load_stack_settings() -> Settings:
-    """Return the settings of the stack that is being deployed, from Pulumi's configuration of this project.
+    """Return the settings of the stack that is being deployed.
 
-    Raises: SettingsError, also for a nested setting that isn't an object, and for a stack named prod that isn't production:
-    the engine allows to replace in the same run that takes the protection away.
+    Raises: SettingsError, also for a stack named prod in another environment: Pulumi replaces a resource in the same run
+    that removes its protection.
     """
     settings = parse_stack_config({**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()})
     if get_stack() == PRODUCTION and not settings.is_production:
-        wrong = (
-            f"{settings.environment!r}, but the stack is named {PRODUCTION}, and all that holds data would be replaced"
-        )
-        raise SettingsError([f"environment: {wrong}; give {PRODUCTION}, or deploy another stack"])
+        wrong = f"{settings.environment!r} in a stack named {PRODUCTION} would replace every resource that holds data"
+        raise SettingsError([f"environment: {wrong}. Use {PRODUCTION}, or deploy another stack."])
     return settings
 
 
 def parse_stack_config(stored: Mapping[str, Any]) -> Settings:
-    """Return the settings in a stack's configuration as Pulumi stores it: full keys, objects as JSON texts.
+    """Return the settings of a stored stack configuration: full keys, objects as JSON strings.
 
     Raises: SettingsError.
     """
@@ -63,7 +61,7 @@ def _of_this_project(stored: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         if namespace != PROJECT_NAMESPACE:
             continue
         if name in nested and isinstance(value, str):
-            with contextlib.suppress(ValueError):  # Left as it is: the model then says that it must be an object.
+            with contextlib.suppress(ValueError):  # The model then reports that the value is not an object.
                 value = json.loads(value)
         yield name, value
 

@@ -1,13 +1,6 @@
-"""The stack's configuration as a typed, frozen model.
+"""Every setting of a stack with its default and description, as a typed, frozen model."""
 
-Owns: every setting, its default and what it is for; how a stack's configuration is read.
-Does not own: what one value may be (`settings.types`), the rules over several (`settings.rules`), the words for mistakes
-(`settings.errors`), what is built from it all (`components/`), nor AWS's answers.
-Invariant: a `Settings` that exists is one that the program can deploy; whatever is wrong is said before anything is
-registered.
-"""
-
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +8,8 @@ from settings import types
 
 PROJECT_NAMESPACE = "aurora-global-database"
 PRODUCTION = "prod"
-"""The environment that is protected, and the name of a stack that must be in it."""
-_VPC_CIDR = "the private network, /16 to /22; must not overlap the other region's; with `existing_vpc` the CIDR that this one has"
+"""The protected environment; a stack of this name must use it."""
+_VPC_CIDR = "the VPC's CIDR, /16 to /22, which must not overlap the other region's; with `existing_vpc` its CIDR"
 
 
 class _Section(BaseModel):
@@ -24,27 +17,27 @@ class _Section(BaseModel):
 
 
 class ExistingVpcSettings(_Section):
-    """A VPC that is there already, used instead of one of ours: no VPC, subnet or route table is made then."""
+    """An existing VPC to use: the program then creates no VPC, subnet or route table."""
 
-    vpc_id: types.VpcId = Field(description="the VPC; DNS support and DNS host names must be on")
+    vpc_id: types.VpcId = Field(description="the VPC's id; DNS support and DNS host names must be on")
     subnet_ids: types.Subnets = Field(description="three private subnets, one in each of three zones")
     route_table_ids: types.RouteTables | None = Field(
         default=None,
-        description="the subnets' route tables, which get the route to the other region; the main one if left out",
+        description="the subnets' route tables, which get the route to the other region; by default the main one",
     )
 
 
 class ServerlessSettings(_Section):
-    """Serverless v2: between which capacities an instance scales, in units of about 2 GiB (ACU), in halves."""
+    """The capacity range of Serverless v2 instances in ACU (about 2 GiB each), in steps of 0.5."""
 
-    min_acu: types.Acu = Field(ge=8, le=256, description="the least capacity; a global database needs 8 or more")
-    max_acu: types.Acu = Field(ge=8, le=256, description="the greatest capacity, up to 256")
+    min_acu: types.Acu = Field(ge=8, le=256, description="the minimum capacity; a global database needs 8 or more")
+    max_acu: types.Acu = Field(ge=8, le=256, description="the maximum capacity, up to 256")
 
 
 class RegionSettings(_Section):
     """One region of the database: its network and its instances."""
 
-    region: types.Region = Field(description="the region's code")
+    region: types.RegionCode = Field(description="the region code")
     vpc_cidr: types.PrivateNetwork = Field(description=_VPC_CIDR)
     availability_zones: types.Zones | None = Field(default=None, description="three zones")
     existing_vpc: ExistingVpcSettings | None = None
@@ -54,50 +47,50 @@ class RegionSettings(_Section):
     instance_count: int = Field(default=2, ge=1, le=15, description="instances, 1 to 15; `prod` needs 2 or more")
     serverless: ServerlessSettings | None = None
     client_cidrs: types.ClientNetworks = Field(
-        default=(), description="further networks that reach the database; the two VPCs always do"
+        default=(), description="further networks that may connect to the database; the two VPCs always may"
     )
     client_security_groups: types.SecurityGroups = Field(
-        default=(), description="security groups of this region whose members reach the database"
+        default=(), description="security groups of this region whose members may connect to the database"
     )
     maintenance_window: types.MaintenanceWindow | None = Field(
-        default=None, description="when AWS may maintain it, in UTC, such as `sun:04:00-sun:04:30`"
+        default=None, description="the weekly maintenance window in UTC, such as `sun:04:00-sun:04:30`"
     )
     backup_window: types.BackupWindow | None = Field(
-        default=None, description="when the daily backup is made, in UTC, such as `02:00-02:30`"
+        default=None, description="the daily backup window in UTC, such as `02:00-02:30`"
     )
 
     @property
     def database_class(self) -> str:
-        """The class of every instance, as RDS calls it."""
+        """The instance class in RDS's terms."""
         return "db.serverless" if self.serverless else self.instance_class
 
     @property
     def memory_gib(self) -> float:
-        """The memory of an instance; with Serverless v2 at its greatest capacity."""
+        """The memory of an instance; with Serverless v2 at the maximum capacity."""
         return self.serverless.max_acu * 2 if self.serverless else types.class_memory_gib(self.instance_class)
 
 
 class PrimarySettings(RegionSettings):
-    """The region where the writer lives on day one."""
+    """The region of the writer on day one."""
 
-    region: types.Region = Field(default="us-east-1", description="where the writer lives on day one")
+    region: types.RegionCode = Field(default="us-east-1", description="the writer's region on day one")
     vpc_cidr: types.PrivateNetwork = Field(default="10.10.0.0/16", description=_VPC_CIDR)
 
 
 class SecondarySettings(RegionSettings):
-    """The region that stands by on day one; as large as the primary, or it can't carry the load after a failover."""
+    """The standby region on day one; give it the capacity of the primary, whose load it carries after a failover."""
 
-    region: types.Region = Field(default="eu-west-1", description="where the standby lives on day one")
+    region: types.RegionCode = Field(default="eu-west-1", description="the standby's region on day one")
     vpc_cidr: types.PrivateNetwork = Field(default="10.20.0.0/16", description=_VPC_CIDR)
 
 
 class DatabaseSettings(_Section):
-    """The database itself, the same in both regions. TLS and IAM log-ins are always on: the health checks use both."""
+    """The database, the same in both regions. TLS and IAM authentication are always on."""
 
     engine_version: types.EngineVersion = Field(
         default="8.0.mysql_aurora.3.10.4", description="one exact 3.10 version (LTS), the same in both regions"
     )
-    name: types.DatabaseName = Field(default="payments", description="the database that is created")
+    name: types.DatabaseName = Field(default="payments", description="the name of the database")
     master_username: types.MasterUsername = Field(
         default="dbadmin", description="the master user; the password is generated"
     )
@@ -105,51 +98,51 @@ class DatabaseSettings(_Section):
     iam_users: dict[types.DatabaseUser, Literal["read_only", "read_write"]] = Field(
         default={},
         max_length=50,
-        description="people who log in with IAM tokens: user -> `read_only` or `read_write`; each gets an IAM policy",
+        description="people who log in with IAM tokens: user -> `read_only` or `read_write`; an IAM policy is created for each",
     )
-    backup_retention_days: int = Field(default=7, ge=7, le=35, description="how long backups are kept, 7 to 35")
+    backup_retention_days: int = Field(default=7, ge=7, le=35, description="the backup retention, 7 to 35")
     storage_type: Literal["aurora", "aurora-iopt1"] = Field(
-        default="aurora", description="`aurora-iopt1` has no charge for I/O"
+        default="aurora", description="`aurora-iopt1` has no charge per I/O"
     )
     write_forwarding: bool = Field(
         default=False,
-        description="whether the standby forwards writes to the writer (both members, whatever their role)",
+        description="whether the standby forwards writes to the writer",
     )
     cluster_parameters: dict[types.ParameterName, types.ParameterValue] = Field(
-        default={}, description="further parameters of both clusters, by MySQL's name"
+        default={}, description="further cluster parameters, by MySQL's name"
     )
     instance_parameters: dict[types.ParameterName, types.ParameterValue] = Field(
-        default={}, description="further parameters of every instance, by MySQL's name"
+        default={}, description="further instance parameters, by MySQL's name"
     )
     ca_certificate: types.CertificateAuthority = Field(
-        default="rds-ca-rsa2048-g1", description="who signs the instances' TLS certificates"
+        default="rds-ca-rsa2048-g1", description="the certificate authority of the instances' TLS certificates"
     )
     performance_insights: bool = Field(default=True, description="Performance Insights on both clusters")
     performance_insights_retention_days: types.InsightsRetentionDays = Field(
         default=7, description="7, 731, or months of 31 days"
     )
     database_insights: Literal["standard", "advanced"] = Field(
-        default="standard", description="`advanced` needs Performance Insights kept for 465 days"
+        default="standard", description="`advanced` needs a Performance Insights retention of 465 days"
     )
     monitoring_interval_seconds: Literal[1, 5, 10, 15, 30, 60] = Field(
-        default=60, description="enhanced monitoring: 1, 5, 10, 15, 30 or 60"
+        default=60, description="the interval of enhanced monitoring: 1, 5, 10, 15, 30 or 60"
     )
 
     @property
     def insights_days(self) -> int | None:
-        """How long Performance Insights keeps what it saw; None when it is off."""
+        """The retention of Performance Insights in days; None if it is off."""
         return self.performance_insights_retention_days if self.performance_insights else None
 
 
 class RewindSettings(_Section):
-    """How far back the writer's data can be rewound, and by which means (docs/decisions.md says why two)."""
+    """How the writer's data is rewound, and how far back (docs/decisions.md explains the two methods)."""
 
     window_hours: int = Field(
-        default=24, ge=1, le=72, description="how far back, up to 72, and not longer than the backups"
+        default=24, ge=1, le=72, description="up to 72 hours, and not longer than the backup retention"
     )
     method: Literal["point-in-time", "backtrack"] = Field(
         default="point-in-time",
-        description="`backtrack` is refused by AWS in a global database, and the preview says so",
+        description="AWS refuses `backtrack` in a global database, as the preview warns",
     )
 
 
@@ -157,96 +150,100 @@ class FailoverSettings(_Section):
     """When the standby region may take over."""
 
     mode: Literal["automatic", "approve", "observe"] = Field(
-        default="automatic", description="or `approve` (asks first), or `observe` (only says what it would do)"
+        default="automatic",
+        description="`automatic`, `approve` (an operator approves each failover) or `observe` (only notices)",
     )
     interval_seconds: float = Field(
         default=10,
         ge=0.2,
         le=30,
-        description="seconds between two cycles; a look waits for 0.35 of one, at most 3 s, which below 5 leaves the far region "
-        "little: for rehearsals on one machine",
+        description="the interval of the controller's cycles; calls time out after 0.35 of it, at most 3 s, so use less than 5 only for "
+        "rehearsals on one machine",
     )
-    failure_threshold: int = Field(default=3, ge=2, le=30, description="failing cycles in a row before it acts")
+    failure_threshold: int = Field(
+        default=3, ge=2, le=30, description="consecutive failing cycles before the controller acts"
+    )
     in_region_grace_seconds: int = Field(
-        default=120, ge=0, le=3600, description="how long Aurora may heal a dead writer inside a living region"
+        default=120,
+        ge=0,
+        le=3600,
+        description="how long Aurora may recover an unreachable writer inside its own region",
     )
     cooldown_seconds: int = Field(
-        default=900, ge=0, le=86400, description="how long after a change of roles nothing is done automatically"
+        default=900, ge=0, le=86400, description="how long after a change of roles the controller does not act"
     )
     max_data_loss_seconds: int = Field(
-        default=60, ge=0, le=86400, description="with a greater lag before the outage, a person is asked"
+        default=60, ge=0, le=86400, description="a failover that may lose more needs an operator's approval"
     )
     reserved_concurrency: int | None = Field(
         default=2,
         ge=2,
         le=10,
-        description="places that Lambda keeps for each controller, 2 to 10, and three times as many for each health_check, which "
-        "both regions ask; `null` in the file keeps none, for a new account whose limit of 10 allows no reservation: then the "
-        "account's other functions can crowd them out",
+        description="the reserved concurrency of each controller, 2 to 10; each health_check, which both regions invoke, gets three "
+        "times as much. `null` reserves none, for a new account whose limit of 10 allows no reservation; other functions of "
+        "the account can then use up the concurrency",
     )
 
     @property
     def health_check_concurrency(self) -> int | None:
-        """The places of each health_check: as many as each region's controllers may ask at once, and as many for people."""
+        """The reserved concurrency of each health_check: for the controllers of both regions and for operators."""
         return None if self.reserved_concurrency is None else 3 * self.reserved_concurrency
 
     @property
     def concurrency_reserved_in_a_region(self) -> int:
-        """All places that Lambda is asked to keep in each region."""
+        """The reserved concurrency of all functions in a region."""
         return (self.reserved_concurrency or 0) + (self.health_check_concurrency or 0)
-
-    @property
-    def policy(self) -> dict[str, Any]:
-        """What a controller is told: all but how it is run."""
-        return self.model_dump(exclude={"reserved_concurrency"})
 
 
 class DnsSettings(_Section):
-    """The private zone that both networks see."""
+    """The private hosted zone of both VPCs."""
 
-    zone_name: types.ZoneName | None = Field(default=None, description="the zone of `writer.` and `reader.`")
+    zone_name: types.ZoneName | None = Field(default=None, description="the zone of the names `writer` and `reader`")
     record_ttl_seconds: int = Field(
-        default=5, ge=1, le=60, description="how long a client may remember an answer, 1 to 60"
+        default=5, ge=1, le=60, description="how long a client may cache an answer, 1 to 60"
     )
 
 
 class LogSettings(_Section):
-    """What is logged, and how long logs are kept."""
+    """Logs in CloudWatch."""
 
-    retention_days: types.LogRetentionDays = Field(default=30, description="of all log groups")
+    retention_days: types.LogRetentionDays = Field(default=30, description="the retention of all log groups")
     exports: types.LogExports = Field(
         default=("audit", "error", "slowquery"),
-        description="what the database writes to CloudWatch: also `general`, `iam-db-auth-error`, `instance`",
+        description="the database logs to export; also `general`, `iam-db-auth-error` and `instance`",
     )
 
 
 class NotificationSettings(_Section):
-    """Who hears of alarms and of every change of roles."""
+    """Subscribers to alarms and notices."""
 
-    emails: tuple[types.Email, ...] = Field(default=(), description="who hears of alarms and of every change of roles")
+    emails: tuple[types.Email, ...] = Field(default=(), description="e-mail addresses that receive alarms and notices")
 
 
 class AlarmSettings(_Section):
-    """When people are called; the lag that loses too much data follows `failover.max_data_loss_seconds`."""
+    """The thresholds of the alarms; that of the RPO lag is `failover.max_data_loss_seconds`."""
 
-    replication_lag_ms: int = Field(default=1000, ge=1, le=3_600_000, description="the standby is behind by more")
-    cpu_percent: float = Field(default=80, ge=1, le=100, description="an instance's CPU is busier")
+    replication_lag_ms: int = Field(default=1000, ge=1, le=3_600_000, description="the standby's lag")
+    cpu_percent: float = Field(default=80, ge=1, le=100, description="an instance's CPU utilization")
     free_memory_percent: float = Field(
-        default=6.25, ge=0.1, le=90, description="an instance has less of its class's memory left"
+        default=6.25, ge=0.1, le=90, description="an instance's free memory, of its class's memory"
     )
     connections_percent: float = Field(
-        default=80, ge=1, le=100, description="an instance has more of the connections that it takes"
+        default=80, ge=1, le=100, description="an instance's connections, of its maximum"
     )
-    deadlocks_per_second: float = Field(default=0.1, ge=0, le=1000, description="more transactions deadlock")
-    failed_logins_per_second: float = Field(default=0.5, ge=0, le=1000, description="more log-ins fail")
-    volume_left_tib: float = Field(default=10, ge=0.1, le=127, description="less is left of the volume's 128 TiB")
+    deadlocks_per_second: float = Field(default=0.1, ge=0, le=1000, description="deadlocks")
+    failed_logins_per_second: float = Field(default=0.5, ge=0, le=1000, description="failed logins")
+    volume_left_tib: float = Field(
+        default=10, ge=0.1, le=127, description="the space left of the cluster volume's 128 TiB"
+    )
 
 
 class Settings(_Section):
-    """Everything that a stack can be told."""
+    """The settings of a stack."""
 
     environment: types.EnvironmentName = Field(
-        default="dev", description="the end of every physical name; `prod` protects what holds data and needs an owner"
+        default="dev",
+        description="the end of every physical name; `prod` protects resources that hold data and requires an owner",
     )
     project: types.ProjectName = Field(
         default="payments", description="the beginning of every physical name, and the tag Project"
@@ -263,31 +260,26 @@ class Settings(_Section):
     logs: LogSettings = LogSettings()
     notifications: NotificationSettings = NotificationSettings()
     alarms: AlarmSettings = AlarmSettings()
-    tags: dict[types.TagText, types.TagValue] = Field(default={}, description="further tags on everything")
+    tags: dict[types.TagText, types.TagValue] = Field(default={}, description="further tags of every resource")
 
     @property
     def is_production(self) -> bool:
-        """Whether what holds data is protected from deletion; any other stack can always be destroyed."""
+        """Whether resources that hold data are protected from deletion; any other stack can always be destroyed."""
         return self.environment == PRODUCTION
 
     @property
-    def stack_names(self) -> dict[str, Any]:
-        """What names are made of, and whether what they name is protected."""
-        return {"project": self.project, "environment": self.environment, "is_production": self.is_production}
-
-    @property
     def backtrack_seconds(self) -> int | None:
-        """The primary cluster's backtrack window; none with the method that AWS accepts in a global database."""
+        """The primary cluster's backtrack window; None with the method `point-in-time`."""
         return self.rewind.window_hours * 3600 if self.rewind.method == "backtrack" else None
 
     @property
     def zone_name(self) -> str:
-        """The private zone's name; under `.internal`, which no public registry will ever hand out."""
+        """The private zone's name; by default under `.internal`, which is reserved for private use."""
         return self.dns.zone_name or f"{self.project}-{self.environment}.internal"
 
     @property
     def default_tags(self) -> dict[str, str]:
-        """The tags that every resource carries, in both regions."""
+        """The tags of every resource in both regions."""
         owner = {"Owner": self.owner} if self.owner else {}
         return {
             **self.tags,

@@ -1,8 +1,4 @@
-"""What a single setting may hold: its form, its limits, and the words that say what would do.
-
-Owns: the checks of one value each. Does not own: the model (`settings`), rules over several settings (`setting_rules`).
-Invariant: every refusal reads `what is wrong; what would do`.
-"""
+"""The types of single settings: format, limits and the text of each mistake."""
 
 import ipaddress
 import re
@@ -10,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-# The only retention periods that CloudWatch Logs takes. Source: PutRetentionPolicy, CloudWatch Logs API reference.
+# The retention periods that CloudWatch Logs allows. Source: PutRetentionPolicy, CloudWatch Logs API reference.
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]  # fmt: skip
@@ -21,7 +17,7 @@ LogExport = Literal["audit", "error", "general", "iam-db-auth-error", "instance"
 # Source: Certificate authorities, Using SSL/TLS to encrypt a connection to a DB cluster.
 CertificateAuthority = Literal["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"]
 
-# What the failover, its third path or the audit rests on: the program sets them, in both regions.
+# The failover and the audit depend on these, so the program sets them in both regions.
 OWN_PARAMETERS = ("require_secure_transport", "binlog_format", "event_scheduler", "server_audit_logging")
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -29,120 +25,117 @@ _DAY_MINUTES = 24 * 60
 _WEEK_MINUTES = 7 * _DAY_MINUTES
 
 
-def matching(pattern: str, needs: str) -> AfterValidator:
-    """Return a check that a text is what the pattern says."""
+def matching(pattern: str, fix: str) -> AfterValidator:
+    """Return a check that a string matches the pattern."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise ValueError(f"{value!r} won't do; {needs}")
+            raise ValueError(f"{value!r} is not allowed. {fix}")
         return value
 
     return AfterValidator(check)
 
 
 def physical_name(*, up_to: int) -> AfterValidator:
-    """Bound the parts of physical names; the longest: IAM's `{project}-failover-controller-{region}-{environment}`."""
-    return matching(rf"(?=.{{1,{up_to}}}$)[a-z](-?[a-z0-9])*", f"give up to {up_to} of a-z, 0-9 and single hyphens")
+    """Limit a part of a physical name; the longest name is `{project}-failover-controller-{region}-{environment}` of IAM."""
+    return matching(rf"(?=.{{1,{up_to}}}$)[a-z](-?[a-z0-9])*", f"Use up to {up_to} of a-z, 0-9 and single hyphens.")
 
 
 def _private_network(value: str) -> str:
-    """Refuse what no VPC can have. Source: VPC CIDR blocks, VPC user guide."""
-    needs = "give a private network of /16 to /22, such as 10.10.0.0/16"
-    network = _network(value, needs)
+    """Return a network that a VPC can have. Source: VPC CIDR blocks, VPC user guide."""
+    fix = "Use a private network of /16 to /22, such as 10.10.0.0/16."
+    network = _network(value, fix)
     private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
     if not any(network.subnet_of(ipaddress.IPv4Network(block)) for block in private):
-        raise ValueError(f"{value} isn't a private network; {needs}")
+        raise ValueError(f"{value} is not a private network. {fix}")
     if not 16 <= network.prefixlen <= 28:
-        raise ValueError(f"{value} is a /{network.prefixlen}; {needs}")
+        raise ValueError(f"{value} is a /{network.prefixlen}. {fix}")
     return value
 
 
 def _client_network(value: str) -> str:
-    needs = "give the clients' networks, such as 10.50.0.0/16"
-    if _network(value, needs).prefixlen < 8:
-        raise ValueError(f"{value} is nearly everybody; {needs}")
+    fix = "Use the clients' networks, such as 10.50.0.0/16."
+    if _network(value, fix).prefixlen < 8:
+        raise ValueError(f"{value} is larger than /8. {fix}")
     return value
 
 
-def _network(value: str, needs: str) -> ipaddress.IPv4Network:
+def _network(value: str, fix: str) -> ipaddress.IPv4Network:
     try:
         return ipaddress.IPv4Network(value)
     except ValueError as error:
-        raise ValueError(f"{value!r} is no IPv4 network ({error}); {needs}") from error
+        raise ValueError(f"{value!r} is not an IPv4 network ({error}). {fix}") from error
 
 
-def _memory_optimised(value: str) -> str:
-    """Refuse classes that a global database can't have. Source: Requirements of an Aurora global database."""
-    needs = "give a memory-optimised class, db.r5 or newer, such as db.r6g.large"
+def _instance_class(value: str) -> str:
+    """Return a class that a global database supports. Source: Requirements of an Aurora global database."""
+    fix = "Use a memory-optimised class, db.r5 or newer, such as db.r6g.large."
     if value == "db.serverless":
-        raise ValueError("that is said by its capacity; give serverless.min_acu and serverless.max_acu instead")
+        raise ValueError("db.serverless is set by its capacity. Use serverless.min_acu and serverless.max_acu instead.")
     if value.startswith("db.t"):
-        raise ValueError(f"{value} is a burstable class, which global databases don't support; {needs}")
+        raise ValueError(f"{value} is a burstable class, which global databases do not support. {fix}")
     if not re.fullmatch(r"db\.(r([5-9]|\d{2,})|x\d)[a-z]*\.(large|\d*xlarge)", value):
-        raise ValueError(f"{value!r} isn't a class that global databases support; {needs}")
+        raise ValueError(f"{value!r} is not a class that global databases support. {fix}")
     return value
 
 
 def class_memory_gib(instance_class: str) -> float:
-    """Return the memory of an instance class: 8 GiB a vCPU, 16 in the x families. Source: Aurora DB instance classes."""
+    """Return the memory of an instance class: 8 GiB per vCPU, 16 in the x families. Source: Aurora DB instance classes."""
     family, size = instance_class.removeprefix("db.").split(".")
     vcpus = 2 if size == "large" else 4 * int(size.removesuffix("xlarge") or 1)
     return vcpus * (16 if family.startswith("x") else 8)
 
 
-def _zones(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(value)) != 3 or len(value) != 3:
-        raise ValueError(f"{len(set(value))} different zones given; give three, or leave it out to have AWS asked")
-    return value
-
-
 def _zone_name(value: str) -> str:
-    needs = "give a name of your own, such as payments-dev.internal"
+    fix = "Use your own name, such as payments-dev.internal."
     if not re.fullmatch(
         r"(?=.{3,200}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", value
     ):
-        raise ValueError(f"{value!r} isn't a domain name in lower case; {needs}")
+        raise ValueError(f"{value!r} is not a lower-case domain name. {fix}")
     if re.fullmatch(r"(.+\.)?example\.(com|net|org)", value):
-        raise ValueError(f"{value} is reserved for documentation, and AWS refuses it; {needs}")
+        raise ValueError(f"{value} is reserved for documentation, and AWS refuses it. {fix}")
     return value
 
 
 def _insights_retention(days: int) -> int:
     if days not in {7, 731} and days not in range(31, 714, 31):
-        raise ValueError(f"{days} won't do; give 7, 731, or a multiple of 31 up to 713")
+        raise ValueError(f"{days} is not allowed. Use 7, 731, or a multiple of 31 up to 713.")
     return days
 
 
 def _half_acu(acu: float) -> float:
     if acu * 2 != int(acu * 2):
-        raise ValueError(f"{acu:g} is no step of half a unit; give {int(acu * 2) / 2:g} or {int(acu * 2 + 1) / 2:g}")
+        raise ValueError(f"{acu:g} is not a multiple of 0.5. Use {int(acu * 2) / 2:g} or {int(acu * 2 + 1) / 2:g}.")
     return acu
 
 
 def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
     if twice := sorted({item for item in value if value.count(item) > 1}):
-        raise ValueError(f"{', '.join(twice)} given twice; give each once")
+        raise ValueError(f"{', '.join(twice)} given twice. Remove the duplicate.")
     return value
 
 
-def _three_subnets(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(value)) != 3 or len(value) != 3:
-        raise ValueError(f"{len(set(value))} different subnets given; give three, one in each of three zones")
-    return value
+def _three_different(noun: str, fix: str) -> AfterValidator:
+    def check(value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != 3 or len(value) != 3:
+            raise ValueError(f"{len(set(value))} different {noun} given. {fix}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise ValueError("an empty list; give at least one, or leave it out")
+        raise ValueError("an empty list. Use at least one entry, or remove the setting.")
     return value
 
 
 def window_minutes(window: str) -> tuple[tuple[int, int], ...]:
-    """Return when a window is open, as minutes of the week from Monday 00:00 UTC; the end may lie past Sunday.
+    """Return the intervals of a window in minutes from Monday 00:00 UTC; the end may lie past Sunday.
 
-    A backup window (`03:00-03:30`) opens every day, a maintenance window (`sun:04:00-sun:04:30`) once a week.
+    A backup window (`03:00-03:30`) is daily, a maintenance window (`sun:04:00-sun:04:30`) weekly.
     """
-    (start, start_day), (end, end_day) = (_moment(text) for text in window.split("-"))
+    (start, start_day), (end, end_day) = (_day_and_minute(text) for text in window.split("-"))
     period = _DAY_MINUTES if start_day is None else _WEEK_MINUTES
     length = (end + (end_day or 0) * _DAY_MINUTES - start - (start_day or 0) * _DAY_MINUTES) % period
     days = range(7) if start_day is None else (start_day,)
@@ -150,7 +143,7 @@ def window_minutes(window: str) -> tuple[tuple[int, int], ...]:
 
 
 def windows_overlap(one: str, other: str) -> bool:
-    """Tell whether two windows are ever open at the same time."""
+    """Return whether two windows overlap."""
     return any(
         start < other_end + shift and other_start + shift < end
         for start, end in window_minutes(one)
@@ -159,7 +152,7 @@ def windows_overlap(one: str, other: str) -> bool:
     )
 
 
-def _moment(text: str) -> tuple[int, int | None]:
+def _day_and_minute(text: str) -> tuple[int, int | None]:
     *day, hours, minutes = text.split(":")
     return int(hours) * 60 + int(minutes), _DAYS.index(day[0]) if day else None
 
@@ -168,72 +161,72 @@ def _long_enough(window: str) -> str:
     """Source: CreateDBCluster, PreferredBackupWindow and PreferredMaintenanceWindow."""
     start, end = window_minutes(window)[0]
     if end - start < 30:
-        raise ValueError(f"{window} lasts {end - start} minutes; give 30 or more")
+        raise ValueError(f"{window} lasts {end - start} minutes. Use 30 or more.")
     if end - start > _DAY_MINUTES:
-        raise ValueError(f"{window} lasts longer than a day; give 24 hours or less")
+        raise ValueError(f"{window} lasts longer than a day. Use 24 hours or less.")
     return window
 
 
 def _parameter_text(value: object) -> object:
-    # YAML reads ON as true; MySQL takes 1 for it.
+    # YAML reads ON as true; MySQL accepts 1 for it.
     if isinstance(value, bool):
         return "1" if value else "0"
     return f"{value}" if isinstance(value, int | float) else value
 
 
-def _free_parameter(name: str) -> str:
+def _stack_parameter(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_.-]{1,63}", name):
-        raise ValueError(f"{name!r} is no parameter's name; give it as MySQL writes it, such as max_connections")
+        raise ValueError(f"{name!r} is not a parameter name. Use MySQL's spelling, such as max_connections.")
     if name in OWN_PARAMETERS:
-        raise ValueError(f"{name} is set by the program, and the failover or the audit rests on it; leave it out")
+        raise ValueError(f"{name} is set by the program, because the failover or the audit depends on it. Remove it.")
     return name
 
 
-_TAG_NEEDS = "give 1 to 128 letters, digits, spaces and + - = . _ : / @"
+_TAG_FIX = "Use 1 to 128 letters, digits, spaces and + - = . _ : / @."
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = f"({'|'.join(_DAYS)})"
 
-Region = Annotated[str, matching(r"[a-z]{2}(-[a-z]+){1,2}-\d", "give a region's code, such as eu-west-1")]
-TagText = Annotated[str, matching(r"[\w\s+\-=.:/@]{1,128}", _TAG_NEEDS)]
-TagValue = Annotated[str, matching(r"[\w\s+\-=.:/@]{0,256}", _TAG_NEEDS)]
-Email = Annotated[str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "give an e-mail address")]
+RegionCode = Annotated[str, matching(r"[a-z]{2}(-[a-z]+){1,2}-\d", "Use a region code, such as eu-west-1.")]
+TagText = Annotated[str, matching(r"[\w\s+\-=.:/@]{1,128}", _TAG_FIX)]
+TagValue = Annotated[str, matching(r"[\w\s+\-=.:/@]{0,256}", _TAG_FIX)]
+Email = Annotated[str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "Use an e-mail address.")]
 PrivateNetwork = Annotated[str, AfterValidator(_private_network)]
 ClientNetworks = Annotated[tuple[Annotated[str, AfterValidator(_client_network)], ...], AfterValidator(_each_once)]
-Zones = Annotated[tuple[str, ...], AfterValidator(_zones)]
-InstanceClass = Annotated[str, AfterValidator(_memory_optimised)]
+Zones = Annotated[tuple[str, ...], _three_different("zones", "Use three, or remove the setting to let AWS choose.")]
+InstanceClass = Annotated[str, AfterValidator(_instance_class)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 InsightsRetentionDays = Annotated[int, AfterValidator(_insights_retention)]
 Acu = Annotated[float, AfterValidator(_half_acu)]
 BackupWindow = Annotated[
     str,
-    matching(f"{_TIME}-{_TIME}", "give hours and minutes in UTC, such as 03:00-03:30"),
+    matching(f"{_TIME}-{_TIME}", "Use hours and minutes in UTC, such as 03:00-03:30."),
     AfterValidator(_long_enough),
 ]
 MaintenanceWindow = Annotated[
     str,
-    matching(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "give days and times in UTC, such as sun:04:00-sun:04:30"),
+    matching(f"{_DAY}:{_TIME}-{_DAY}:{_TIME}", "Use days and times in UTC, such as sun:04:00-sun:04:30."),
     AfterValidator(_long_enough),
 ]
-_Group = Annotated[str, matching(r"sg-[0-9a-f]{8,17}", "give a security group's id, such as sg-0a1b2c3d4e5f60718")]
+_Group = Annotated[str, matching(r"sg-[0-9a-f]{8,17}", "Use a security group id, such as sg-0a1b2c3d4e5f60718.")]
 SecurityGroups = Annotated[tuple[_Group, ...], AfterValidator(_each_once)]
-VpcId = Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", "give a VPC's id, such as vpc-0a1b2c3d4e5f60718")]
-_Subnet = Annotated[str, matching(r"subnet-[0-9a-f]{8,17}", "give a subnet's id, such as subnet-0a1b2c3d4e5f60718")]
-Subnets = Annotated[tuple[_Subnet, ...], AfterValidator(_three_subnets)]
-_RouteTable = Annotated[str, matching(r"rtb-[0-9a-f]{8,17}", "give a route table's id, such as rtb-0a1b2c3d4e5f60718")]
-RouteTables = Annotated[tuple[_RouteTable, ...], AfterValidator(_each_once), AfterValidator(_some)]
-ParameterName = Annotated[str, AfterValidator(_free_parameter)]
+VpcId = Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", "Use a VPC id, such as vpc-0a1b2c3d4e5f60718.")]
+_Subnet = Annotated[str, matching(r"subnet-[0-9a-f]{8,17}", "Use a subnet id, such as subnet-0a1b2c3d4e5f60718.")]
+Subnets = Annotated[tuple[_Subnet, ...], _three_different("subnets", "Use three, one in each of three zones.")]
+_RouteTable = Annotated[str, matching(r"rtb-[0-9a-f]{8,17}", "Use a route table id, such as rtb-0a1b2c3d4e5f60718.")]
+RouteTables = Annotated[tuple[_RouteTable, ...], AfterValidator(_each_once), AfterValidator(_not_empty)]
+ParameterName = Annotated[str, AfterValidator(_stack_parameter)]
 ParameterValue = Annotated[str, BeforeValidator(_parameter_text)]
 DatabaseUser = Annotated[
-    str, matching(r"[a-z][a-z0-9_.-]{0,31}", "give up to 32 of a-z, 0-9, dot, underscore and hyphen, a letter first")
+    str, matching(r"[a-z][a-z0-9_.-]{0,31}", "Use up to 32 of a-z, 0-9, dot, underscore and hyphen, a letter first.")
 ]
 EngineVersion = Annotated[
-    str, matching(r"8\.0\.mysql_aurora\.3\.10\.\d+", "give one exact version, such as 8.0.mysql_aurora.3.10.4")
+    str, matching(r"8\.0\.mysql_aurora\.3\.10\.\d+", "Use one exact version, such as 8.0.mysql_aurora.3.10.4.")
 ]
 DatabaseName = Annotated[
-    str, matching(r"[A-Za-z][A-Za-z0-9_]{0,63}", "give a letter, then letters, digits, underscores")
+    str, matching(r"[A-Za-z][A-Za-z0-9_]{0,63}", "Use a letter, then letters, digits or underscores.")
 ]
 MasterUsername = Annotated[
-    str, matching(r"[A-Za-z][A-Za-z0-9_]{0,15}", "give a letter, then up to 15 letters, digits, underscores")
+    str, matching(r"[A-Za-z][A-Za-z0-9_]{0,15}", "Use a letter, then up to 15 letters, digits or underscores.")
 ]
 LogExports = Annotated[tuple[LogExport, ...], AfterValidator(_each_once)]
 EnvironmentName = Annotated[str, physical_name(up_to=12)]

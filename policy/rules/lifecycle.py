@@ -72,7 +72,7 @@ def production_can_call_keys_and_secrets_back(stack: Stack) -> Iterator[Finding]
                     yield broken(r, name, f"{r.get(name)} days")
 
 
-@rule("The decision that a stack which is no production can always be destroyed, DESIGN and components/site.py")
+@rule("The decision that a stack which is no production can always be destroyed, DESIGN and components/region.py")
 def other_stacks_can_be_destroyed_and_made_again(stack: Stack) -> Iterator[Finding]:
     """Outside production nothing resists a destroy, and no name stays taken after it."""
     if stack.is_production:

@@ -118,10 +118,10 @@ def no_output_became_a_text(stack: Stack) -> Iterator[Finding]:
     for r in stack.resources:
         for name, value in r.inputs.items():
             if any("Calling __str__ on an Output" in text for text in texts(value)):
-                yield broken(r, name, "an output was made a text; use Output.concat or json_text")
+                yield broken(r, name, "an output was made a text; use Output.concat or Output.json_dumps")
 
 
-@rule("The names of two stacks in one account, components/site.py")
+@rule("The names of two stacks in one account, components/region.py")
 def names_end_in_the_environment(stack: Stack) -> Iterator[Finding]:
     """Every name that an account has once ends in the environment, so that two stacks live side by side."""
     for r, name in _named(stack):

@@ -38,31 +38,36 @@ PROGRAM = (
     + """
 from components.alarms import PEER_REGION_LOST, READER_ROLE, WRITER_ROLE
 from components.failover_dns import DnsMember, FailoverDns, FailoverDnsArgs
-from components.site import Site
+from components.region import Region
+from settings import load_settings
 
 
-def member(region, cidr):
-    site = Site(project="payments", environment="dev", region=region, is_production=False,
-                account_id="123456789012", partition="aws")
-    topic = aws.sns.Topic(f"{region}-topic", name=site.name("failover"), opts=of(region))
+stack = load_settings({})
+
+
+def member(settings):
+    region = Region(stack=stack, settings=settings, provider=providers[settings.region],
+                    account_id="123456789012", partition="aws", zones=[])
+    code = region.code
+    topic = aws.sns.Topic(f"{code}-topic", name=region.name("failover"), opts=region.opts)
     role, reader, lost = (aws.cloudwatch.MetricAlarm(
-        f"{region}-{row.thing}", name=site.name(row.thing), namespace="AuroraFailover", metric_name=row.metric,
+        f"{code}-{row.name}", name=region.name(row.name), namespace="AuroraFailover", metric_name=row.metric,
         dimensions={"GlobalCluster": "payments-global-dev"}, statistic=row.statistic, period=60,
         evaluation_periods=row.minutes, threshold=row.threshold, comparison_operator=row.comparison,
-        treat_missing_data=row.missing, opts=of(region),
+        treat_missing_data=row.missing, opts=region.opts,
     ) for row in (WRITER_ROLE, READER_ROLE, PEER_REGION_LOST))
-    network = aws.ec2.Vpc(f"{region}-vpc", cidr_block=cidr, opts=of(region))
+    network = aws.ec2.Vpc(f"{code}-vpc", cidr_block=settings.vpc_cidr, opts=region.opts)
     return DnsMember(
-        site=site, vpc_id=network.id, topic_arn=topic.arn, provider=providers[region],
-        writer_endpoint=f"payments.cluster-abc.{region}.rds.amazonaws.com",
-        reader_endpoint=f"payments.cluster-ro-abc.{region}.rds.amazonaws.com",
+        region=region, vpc_id=network.id, topic_arn=topic.arn,
+        writer_endpoint=f"payments.cluster-abc.{code}.rds.amazonaws.com",
+        reader_endpoint=f"payments.cluster-ro-abc.{code}.rds.amazonaws.com",
         writer_role_alarm=role.name, reader_role_alarm=reader.name, peer_region_lost_alarm=lost.name,
     )
 
 
 dns = FailoverDns("dns", FailoverDnsArgs(
-    zone_name="payments-dev.internal",
-    at_rest=member("us-east-1", "10.0.0.0/16"), otherwise=member("eu-west-1", "10.1.0.0/16"),
+    zone_name="payments-dev.internal", record_ttl_seconds=5,
+    primary=member(stack.primary), secondary=member(stack.secondary),
 ), pulumi.ResourceOptions(providers=[providers["us-east-1"]]))
 pulumi.export("health_check_ids", dns.health_check_ids)
 """

@@ -1,9 +1,6 @@
-"""Runs the unchanged program in this process, without an engine, and records everything that it registers.
+"""Runs the program in this process, without an engine, and records every registered resource.
 
-Owns: all use of Pulumi's internals in the unit tests (measured for the pinned version, LAB.md). Does not own: what is
-asserted.
-Invariant: a run leaves nothing behind for the next one; whatever the engine would refuse and mocks don't (a duplicate
-URN) is refused here.
+It uses internals of the pinned version of Pulumi. Runs are independent, and a duplicate URN is an error, as in the engine.
 """
 
 import asyncio
@@ -38,19 +35,19 @@ class Registered:
     type: str
     name: str
     inputs: Mapping[str, Any]
-    """Plain values; secrets unwrapped, unknown ones `rpc.UNKNOWN`."""
+    """Plain values; secrets are unwrapped, unknown values are `rpc.UNKNOWN`."""
     secret_inputs: frozenset[str]
     parent: str
     provider: str
-    """The provider's URN; empty if none was given."""
+    """The provider's URN; empty without an explicit provider."""
     region: str
     """The provider's region."""
     protect: bool
     ignore_changes: tuple[str, ...]
     dependencies: frozenset[str]
-    """URNs: what it was told to depend on, and what its inputs come from."""
+    """The URNs of explicit dependencies and of the sources of its inputs."""
     property_dependencies: Mapping[str, frozenset[str]]
-    """Input -> the URNs of what its value comes from."""
+    """Input -> the URNs of the sources of its value."""
     additional_secret_outputs: tuple[str, ...]
     is_component: bool
 
@@ -60,7 +57,7 @@ class Registered:
 
 @dataclass(kw_only=True)
 class Run:
-    """What one run of the program left behind."""
+    """The result of one run of the program."""
 
     resources: list[Registered] = field(default_factory=list)
     invokes: list[tuple[str, str]] = field(default_factory=list)
@@ -71,7 +68,7 @@ class Run:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     ended_at_cpu_seconds: float = 0.0
-    """Processor time of this process, from its start to the last registration."""
+    """CPU time of this process from its start to the last registration."""
 
     def of(self, kind: str, region: str | None = None) -> list[Registered]:
         """Return the resources of a type such as `rds/cluster:Cluster`, in one region or all."""
@@ -89,24 +86,24 @@ class Run:
 
     @property
     def cloud(self) -> list[Registered]:
-        """Every resource of AWS: no components, no providers."""
+        """Every AWS resource, without components and providers."""
         return [r for r in self.resources if r.type.startswith("aws:")]
 
     def needs(self, resource: Registered) -> set[str]:
-        """Return the URNs of everything that must exist before a resource, through any number of steps."""
+        """Return the URNs of all direct and indirect dependencies of a resource."""
         by_urn = {r.urn: r for r in self.resources}
         found: set[str] = set()
-        waiting = list(resource.dependencies)
-        while waiting:
-            urn = waiting.pop()
+        pending = list(resource.dependencies)
+        while pending:
+            urn = pending.pop()
             if urn not in found:
                 found.add(urn)
-                waiting += by_urn[urn].dependencies if urn in by_urn else ()
+                pending += by_urn[urn].dependencies if urn in by_urn else ()
         return found
 
 
 def plain(value: Any) -> Any:
-    """Return a deserialised value with secrets unwrapped and whole floats as ints."""
+    """Return a deserialised value with secrets unwrapped and integral floats as ints."""
     if rpc.is_rpc_secret(value):
         return plain(rpc.unwrap_rpc_secret(value))
     if isinstance(value, Mapping):
@@ -119,7 +116,7 @@ def plain(value: Any) -> Any:
 
 
 class RecordingMonitor(mocks.MockMonitor):
-    """A mock engine that keeps what it is asked to register."""
+    """A mock engine that records registrations."""
 
     def __init__(self, run: Run, cloud: mocks.Mocks) -> None:
         super().__init__(cloud)
@@ -127,7 +124,7 @@ class RecordingMonitor(mocks.MockMonitor):
         self._regions: dict[str, str] = {}
 
     def RegisterResource(self, request: Any) -> Any:
-        """Record a resource and let the mocks answer."""
+        """Record a resource and return the mocks' answer."""
         answer = super().RegisterResource(request)
         raw = rpc.deserialize_properties(request.object, keep_unknowns=True)
         inputs = plain(raw)
@@ -157,23 +154,23 @@ class RecordingMonitor(mocks.MockMonitor):
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        """Keep the stack's outputs."""
+        """Record the stack's outputs."""
         if "pulumi:pulumi:Stack" in request.urn:
             self.run.exports = plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
         return super().RegisterResourceOutputs(request)
 
     def Invoke(self, request: Any) -> Any:
-        """Record an invoke and let the mocks answer."""
+        """Record an invoke and return the mocks' answer."""
         self.run.invokes.append((request.tok, request.provider.rpartition("::")[0]))
         return super().Invoke(request)
 
 
 class _Cloud(mocks.Mocks):
-    """Answers as AWS would, for every output that the program reads; in a preview with none that AWS decides."""
+    """Returns AWS's answers for every output that the program reads; in a preview the outputs of AWS are unknown."""
 
-    def __init__(self, zones: Mapping[str, str], *, preview: bool, standby_says_its_endpoint: bool) -> None:
+    def __init__(self, zones: Mapping[str, str], *, preview: bool, describes_standby_endpoint: bool) -> None:
         self._zones, self.is_preview = zones, preview
-        self._standby_says_its_endpoint = standby_says_its_endpoint
+        self._describes_standby_endpoint = describes_standby_endpoint
         self._regions: dict[str, str] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -182,13 +179,13 @@ class _Cloud(mocks.Mocks):
             self._regions[args.name] = inputs["region"]
         if self.is_preview:
             return None, inputs
-        # The provider gives these their identifier as their id.
-        known_by = {"Cluster": "clusterIdentifier", "GlobalCluster": "globalClusterIdentifier"}
-        resource_id = inputs.get(known_by.get(args.typ.rpartition(":")[2], ""), f"{args.name}-id")
+        # The provider uses these identifiers as ids.
+        id_inputs = {"Cluster": "clusterIdentifier", "GlobalCluster": "globalClusterIdentifier"}
+        resource_id = inputs.get(id_inputs.get(args.typ.rpartition(":")[2], ""), f"{args.name}-id")
         # `<urn of the provider>::<its id>`, and the URN ends in the provider's name.
         provider = (args.provider or "::").split("::")[-2]
-        state = {**inputs, **_decided_by_aws(args.typ, args.name, inputs, self._regions.get(provider, "us-east-1"))}
-        if "sourceRegion" in inputs and not self._standby_says_its_endpoint:
+        state = {**inputs, **_outputs_of_aws(args.typ, args.name, inputs, self._regions.get(provider, "us-east-1"))}
+        if "sourceRegion" in inputs and not self._describes_standby_endpoint:
             state["endpoint"] = ""
         return resource_id, state
 
@@ -202,18 +199,18 @@ class _Cloud(mocks.Mocks):
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "id": ACCOUNT},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
         }
-        return answers[args.token] if args.token in answers else _their_vpc(args.token, args.args)
+        return answers[args.token] if args.token in answers else _existing_vpc(args.token, args.args)
 
 
-THEIR_VPC = {
+EXISTING_VPC = {
     "vpc_id": "vpc-0123456789abcdef0",
     "subnet_ids": ["subnet-0000000a", "subnet-0000000b", "subnet-0000000c"],
 }
-"""A VPC that is there already, of 10.99.0.0/20; its subnets use the route table of their own, rtb-0000000a."""
+"""An existing VPC with 10.99.0.0/20, whose subnets use their own route table rtb-0000000a."""
 
 
-def _their_vpc(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    vpc_id = THEIR_VPC["vpc_id"]
+def _existing_vpc(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    vpc_id = EXISTING_VPC["vpc_id"]
     if token == "aws:ec2/getVpc:getVpc":
         answer = {"cidrBlock": "10.99.0.0/20", "mainRouteTableId": "rtb-0000000f"}
         return {**answer, "id": vpc_id, "enableDnsSupport": True, "enableDnsHostnames": True}
@@ -223,7 +220,7 @@ def _their_vpc(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": "tables", "ids": ["rtb-0000000a"]}
 
 
-def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
+def _outputs_of_aws(kind: str, name: str, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
     arn = f"arn:aws:{kind.split(':')[1].split('/')[0]}:{region}:{ACCOUNT}:{name}"
     extra: dict[str, Any] = {
         "aws:rds/cluster:Cluster": {
@@ -243,17 +240,18 @@ def _decided_by_aws(kind: str, name: str, inputs: Mapping[str, Any], region: str
     return {"arn": arn, **extra}
 
 
-_IMPORTED_BEFORE_THE_CLOCK = (
+_IMPORTED_BEFORE_TIMING = (
     *(f"pulumi_aws.{part}" for part in ("cloudwatch", "dynamodb", "ec2", "iam", "kms", "lambda_", "rds", "route53")),
     *(f"pulumi_aws.{part}" for part in ("scheduler", "secretsmanager", "sns", "vpc")),
     "pulumi_random",
+    "outputs",
     "settings",
     *(f"components.{file.stem}" for file in (PROGRAM / "components").glob("*.py")),
 )
 
 
 class _Log(logging.Logger):
-    """Keeps what the program tells the user."""
+    """Records the program's log messages."""
 
     def __init__(self, run: Run) -> None:
         super().__init__("program", level=logging.WARNING)
@@ -268,21 +266,21 @@ def run_program(
     *,
     preview: bool = False,
     zones: Mapping[str, str] = {"zone-a": "id-1", "zone-b": "id-2", "zone-c": "id-3", "zone-d": "id-4"},
-    standby_says_its_endpoint: bool = True,
+    describes_standby_endpoint: bool = True,
     program: Callable[[], None] | None = None,
     imported_before: bool = True,
 ) -> Run:
-    """Run `__main__.py` (or another program) with a stack's settings and return what it registered.
+    """Run `__main__.py` or another program with a stack's settings and return the result.
 
-    `zones`: the name of each zone that AWS offers -> its id.
-    `standby_says_its_endpoint`: whether AWS describes a standby's cluster endpoint (it has been seen not to).
-    A failure of the program is kept in `error`, not raised. `seconds` is from the settings to the last registration,
-    the imports of SDK and components excluded, if they are `imported_before`.
+    `zones`: the available zones, name -> id.
+    `describes_standby_endpoint`: whether AWS describes a standby's cluster endpoint, which it sometimes does not.
+    An exception of the program is stored in `error`. With `imported_before`, `seconds` excludes the imports of the SDK and
+    the components.
     """
-    for module in _IMPORTED_BEFORE_THE_CLOCK if imported_before else ():
+    for module in _IMPORTED_BEFORE_TIMING if imported_before else ():
         importlib.import_module(module)
     run = Run()
-    cloud = _Cloud(zones, preview=preview, standby_says_its_endpoint=standby_says_its_endpoint)
+    cloud = _Cloud(zones, preview=preview, describes_standby_endpoint=describes_standby_endpoint)
     contextvars.copy_context().run(_run, run, config, cloud, program)
     return run
 
@@ -292,7 +290,7 @@ def _run(run: Run, config: Mapping[str, object], cloud: "_Cloud", program: Calla
         {f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     )
     monitor = RecordingMonitor(run, cloud)
-    # What `mocks.set_mocks` does, but for the root stack, which `run_in_stack` makes: a second one would never be awaited.
+    # As `mocks.set_mocks`, but without a root stack: `run_in_stack` creates it, and a second one would never be awaited.
     settings.configure(
         mocks.MockSettings(
             monitor=monitor,
@@ -309,20 +307,20 @@ def _run(run: Run, config: Mapping[str, object], cloud: "_Cloud", program: Calla
     settings.ROOT.set(None)
     loops: list[asyncio.AbstractEventLoop] = []
     loop = asyncio.new_event_loop()
-    # The runtime wants a loop in each thread, makes one where there is none, and never closes it: so we do both.
+    # The runtime creates an event loop in each thread without one and never closes it, so the harness does both.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=16, initializer=_loop_of_a_thread, initargs=(loops,)))
     started, cpu_started = time.perf_counter(), time.process_time()
     try:
         loop.run_until_complete(run_in_stack(program or _main))
-    except Exception as error:  # noqa: BLE001 - whatever the program raises is what the test looks at
+    except Exception as error:  # noqa: BLE001 - the test checks the exception
         run.error = error
     finally:
         run.ended_at_cpu_seconds = time.process_time()
         run.seconds, run.cpu_seconds = time.perf_counter() - started, run.ended_at_cpu_seconds - cpu_started
-        gc.enable()  # The program turns it off, for its process ends with it; ours goes on.
-        # Registrations run concurrently, so the order in which they arrive is chance.
-        run.resources.sort(key=lambda resource: (resource.type, resource.name))
+        gc.enable()  # The program turns it off, but this process continues.
         loop.run_until_complete(loop.shutdown_default_executor())
+        # Registrations are concurrent, so their order is random; some continue after a failure of the program.
+        run.resources.sort(key=lambda resource: (resource.type, resource.name))
         for each in (*loops, loop):
             each.close()
 

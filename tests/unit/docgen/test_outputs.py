@@ -34,9 +34,9 @@ def test_every_output_of_the_program_stands_on_the_page() -> None:
     assert [] == [name for name in drawn_graph().outputs if f"`{name}`" not in page]
 
 
-def test_an_output_without_a_word_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_without_a_docstring_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """And so does a word about one that is gone."""
     names = [name for name in drawn_graph().outputs if name != "environment"]
     monkeypatch.setattr(outputs, "drawn_graph", lambda: Graph((), (*names, "brand_new")))
-    with pytest.raises(ValueError, match="without an explanation: brand_new; not exported: environment"):
+    with pytest.raises(ValueError, match="without a docstring: brand_new; not exported: environment"):
         outputs.outputs_page()

@@ -47,7 +47,7 @@ def test_settings_table_matches_the_model() -> None:
         for each in sections()
         for name, field in each.own_fields()
     }
-    shown = {key: "none" if model[key] == "needed" else model[key] for key in rows}
+    shown = {key: "none" if model[key] == "required" else model[key] for key in rows}
     assert shown == {key: default.strip() for key, default in rows.items()}
     assert 10 <= len(rows) <= 16
     assert "(reference/settings.md)" in section

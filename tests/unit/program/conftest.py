@@ -1,4 +1,4 @@
-"""One run of the unchanged program for each set of settings; the tests look at what it registered."""
+"""One run of the program for each set of settings; the tests check the registered resources."""
 
 import json
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.program.harness import PROGRAM, PROJECT, THEIR_VPC, Run, run_program
+from tests.support.program.harness import EXISTING_VPC, PROGRAM, PROJECT, Run, run_program
 
 
 def stack_file(stack: str) -> dict[str, Any]:
-    """Return the settings in a stack's file, as the engine hands them to the program."""
+    """Return the settings in a stack file, as Pulumi passes them to the program."""
     config = yaml.safe_load(Path(PROGRAM / f"Pulumi.{stack}.yaml").read_text())["config"]
     prefix = f"{PROJECT}:"
     return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
 
 
-def _done(run: Run) -> Run:
+def _succeeded(run: Run) -> Run:
     assert run.error is None, run.error
     return run
 
@@ -26,37 +26,37 @@ def _done(run: Run) -> Run:
 @pytest.fixture(scope="session")
 def dev() -> Run:
     """The dev stack, deployed."""
-    return _done(run_program(stack_file("dev")))
+    return _succeeded(run_program(stack_file("dev")))
 
 
 @pytest.fixture(scope="session")
 def dev_preview() -> Run:
-    """The dev stack, previewed: what AWS decides is unknown."""
-    return _done(run_program(stack_file("dev"), preview=True))
+    """The dev stack, previewed: AWS's outputs are unknown."""
+    return _succeeded(run_program(stack_file("dev"), preview=True))
 
 
 @pytest.fixture(scope="session")
 def prod() -> Run:
     """The production stack, deployed."""
-    return _done(run_program(stack_file("prod")))
+    return _succeeded(run_program(stack_file("prod")))
 
 
 @pytest.fixture(scope="session")
 def prod_preview() -> Run:
     """The production stack, previewed."""
-    return _done(run_program(stack_file("prod"), preview=True))
+    return _succeeded(run_program(stack_file("prod"), preview=True))
 
 
 @pytest.fixture(scope="session")
 def backtrack() -> Run:
-    """A stack that asks for the rewind that the mission words."""
-    return _done(run_program({"rewind": {"window_hours": 24, "method": "backtrack"}}))
+    """A stack with the rewind method backtrack."""
+    return _succeeded(run_program({"rewind": {"window_hours": 24, "method": "backtrack"}}))
 
 
 @pytest.fixture(scope="session")
 def elsewhere() -> Run:
-    """The longest names that the settings allow, in two regions neither of which is us-east-1."""
-    return _done(
+    """The longest allowed names, in two regions other than us-east-1."""
+    return _succeeded(
         run_program(
             {
                 "project": "p" * 16,
@@ -78,7 +78,7 @@ VARIED: dict[str, object] = {
     },
     "secondary": {
         "vpc_cidr": "10.99.0.0/20",
-        "existing_vpc": {**THEIR_VPC, "route_table_ids": ["rtb-0000000a"]},
+        "existing_vpc": {**EXISTING_VPC, "route_table_ids": ["rtb-0000000a"]},
         "instance_class": "db.x2g.4xlarge",
         "maintenance_window": "tue:04:00-tue:05:00",
     },
@@ -96,19 +96,19 @@ VARIED: dict[str, object] = {
     "dns": {"record_ttl_seconds": 15},
     "alarms": {"replication_lag_ms": 500, "cpu_percent": 70, "connections_percent": 50, "free_memory_percent": 10},
 }
-"""Every setting that changes the shape of what is made, or that the defaults leave out."""
+"""Every setting that changes the resource graph or is unset by default."""
 
 
 @pytest.fixture(scope="session")
 def varied() -> Run:
-    """Serverless v2 in one region, somebody's own VPC in the other, people, clients, windows, parameters."""
-    return _done(run_program(VARIED))
+    """The stack with the varied settings, deployed."""
+    return _succeeded(run_program(VARIED))
 
 
 @pytest.fixture(scope="session")
 def varied_preview() -> Run:
-    """The same, previewed."""
-    return _done(run_program(VARIED, preview=True))
+    """The stack with the varied settings, previewed."""
+    return _succeeded(run_program(VARIED, preview=True))
 
 
 @pytest.fixture(
@@ -116,19 +116,19 @@ def varied_preview() -> Run:
     params=["dev", "dev_preview", "prod", "prod_preview", "backtrack", "elsewhere", "varied", "varied_preview"],
 )
 def any_run(request: pytest.FixtureRequest) -> Run:
-    """Every run, one after the other: what holds for all."""
+    """Each run in turn."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session", params=["dev", "prod", "backtrack", "elsewhere", "varied"])
 def any_deployment(request: pytest.FixtureRequest) -> Run:
-    """Every run that is no preview."""
+    """Each deployment in turn."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")
 def policy_of() -> Callable[[Run, str], list[dict[str, Any]]]:
-    """Return the statements of a policy, by the logical name of the resource that holds it."""
+    """Return the statements of the policy of a resource, by its logical name."""
 
     def statements(run: Run, name: str) -> list[dict[str, Any]]:
         return json.loads(run.named(name).inputs["policy"])["Statement"]

@@ -1,4 +1,4 @@
-"""The program beside the bare import of its SDK, and several databases in one program (`python -m benchmarks.program`)."""
+"""The program's duration relative to its imports, and with several databases (`python -m benchmarks.program`)."""
 
 import pytest
 
@@ -16,18 +16,18 @@ from benchmarks.program import (
 TRIES = 3
 
 
-def test_the_program_takes_at_most_1_6_times_the_bare_import(capsys: pytest.CaptureFixture[str]) -> None:
-    """Fresh processes side by side, in processor time; a neighbour on the core spoils a try, so the best of three counts."""
+def test_program_takes_at_most_1_6_times_the_imports(capsys: pytest.CaptureFixture[str]) -> None:
+    """CPU time of new processes; other load slows a try, so the best of three counts."""
     ratios: list[float] = []
     while len(ratios) < TRIES and min(ratios, default=MOST_TIMES_THE_IMPORT + 1) > MOST_TIMES_THE_IMPORT:
         ratios.append(typical(beside_the_import(pairs=2)))
     with capsys.disabled():
-        print(f"\nthe program beside the bare import of the same SDK modules: {min(ratios):.2f} times")  # noqa: T201
+        print(f"\nthe program takes {min(ratios):.2f} times as long as the import of the same SDK modules")  # noqa: T201
     assert min(ratios) <= MOST_TIMES_THE_IMPORT
 
 
 def test_time_grows_no_faster_than_resources(capsys: pytest.CaptureFixture[str]) -> None:
-    """One, two and four databases, made by one program each."""
+    """One, two and four databases, each in one program."""
     measured = several()
     tries = [growth(measured)]
     while len(tries) < TRIES and min(tries) > TOLERANCE:
@@ -36,18 +36,18 @@ def test_time_grows_no_faster_than_resources(capsys: pytest.CaptureFixture[str])
     one, two, four = (each.resources for each in measured)
     assert (four - two, two - one) == (2 * (two - one), two - one)
     with capsys.disabled():
-        print(f"\nfour databases for one: time grows {min(tries):.2f} times as fast as resources")  # noqa: T201
+        print(f"\nwith four databases time grows {min(tries):.2f} times as fast as resources")  # noqa: T201
     assert min(tries) <= TOLERANCE
 
 
-def test_the_ratio_is_the_wholes_to_the_imports() -> None:
-    """The typical one is the middle one."""
+def test_typical_ratio_is_the_median() -> None:
+    """The ratio is that of the whole program to its imports."""
     pairs = [BesideTheImport(program_seconds=whole, import_seconds=1.0) for whole in (1.2, 9.0, 1.5)]
     assert 1.5 == typical(pairs)
 
 
-def test_growth_is_measured_against_resources() -> None:
-    """Twice as many resources in twice the time is in step."""
+def test_growth_is_relative_to_resources() -> None:
+    """Twice the resources in twice the time is a growth of 1."""
     measured = [Several(databases=n, resources=100 * n, seconds=float(n)) for n in (1, 2, 4)]
     assert 1.0 == growth(measured)
     assert 2.0 == growth([measured[0], Several(databases=4, resources=400, seconds=8.0)])

@@ -1,20 +1,18 @@
-"""What is wrong with a VPC that somebody else keeps, one mistake at a time."""
+"""The checks of an existing VPC, one mistake at a time."""
 
 from dataclasses import replace
 
 import pytest
 
-from components.existing_vpc import FoundVpc, WantedVpc, vpc_mistakes
+from components.existing_vpc import FoundVpc, vpc_mistakes
+from settings import ExistingVpcSettings
 
-WANTED = WantedVpc(
-    setting="secondary",
-    vpc_id="vpc-1",
-    cidr="10.99.0.0/20",
-    subnet_ids=["subnet-a", "subnet-b", "subnet-c"],
-    route_table_ids=["rtb-1"],
+CIDR = "10.99.0.0/20"
+WANTED = ExistingVpcSettings.model_construct(
+    vpc_id="vpc-1", subnet_ids=("subnet-a", "subnet-b", "subnet-c"), route_table_ids=("rtb-1",)
 )
 FOUND = FoundVpc(
-    cidr="10.99.0.0/20",
+    cidr=CIDR,
     dns_support=True,
     dns_hostnames=True,
     main_route_table_id="rtb-main",
@@ -24,40 +22,40 @@ FOUND = FoundVpc(
 )
 
 
-def test_one_that_will_do() -> None:
-    """Nothing to say."""
-    assert list(vpc_mistakes(WANTED, FOUND)) == []
+def test_suitable_vpc_has_no_mistakes() -> None:
+    """Every check passes."""
+    assert list(vpc_mistakes(WANTED, CIDR, FOUND)) == []
 
 
-def test_the_main_table_is_enough_if_the_subnets_use_it() -> None:
-    """Who names no table, and whose subnets have none of their own."""
-    wanted, found = replace(WANTED, route_table_ids=None), replace(FOUND, own_route_tables=[[], [], []])
-    assert list(vpc_mistakes(wanted, found)) == []
+def test_main_route_table_is_enough_if_the_subnets_use_it() -> None:
+    """The settings name no route table, and the subnets have none of their own."""
+    wanted, found = WANTED.model_copy(update={"route_table_ids": None}), replace(FOUND, own_route_tables=[[], [], []])
+    assert list(vpc_mistakes(wanted, CIDR, found)) == []
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "setting", "words"),
+    ("wanted", "found", "setting", "text"),
     [
-        ({}, {"cidr": "10.98.0.0/20"}, "vpc_cidr", "vpc-1 has 10.98.0.0/20, not 10.99.0.0/20; give 10.98.0.0/20"),
-        ({}, {"dns_support": False}, "existing_vpc.vpc_id", "DNS support off in vpc-1; turn both on"),
-        ({}, {"dns_hostnames": False}, "existing_vpc.vpc_id", "DNS host names off in vpc-1"),
+        ({}, {"cidr": "10.98.0.0/20"}, "vpc_cidr", "vpc-1 has 10.98.0.0/20, not 10.99.0.0/20. Use 10.98.0.0/20."),
+        ({}, {"dns_support": False}, "existing_vpc.vpc_id", "vpc-1 has no DNS support. Turn both on"),
+        ({}, {"dns_hostnames": False}, "existing_vpc.vpc_id", "vpc-1 has no DNS host names"),
         (
             {},
             {"subnet_vpcs": ["vpc-1", "vpc-2", "vpc-1"]},
             "existing_vpc.subnet_ids",
-            "subnet-b not in vpc-1; give three",
+            "subnet-b not in vpc-1. Use three",
         ),
         (
             {},
             {"zones": ["eu-west-1a"] * 3},
             "existing_vpc.subnet_ids",
-            "they are in eu-west-1a; give three, one in each",
+            "all are in eu-west-1a. Use three subnets, one in each",
         ),
         (
             {},
             {"own_route_tables": [["rtb-1"], ["rtb-2"], []]},
             "existing_vpc.route_table_ids",
-            "the subnets use rtb-2, rtb-main, which would get no route to the other region; give rtb-1, rtb-2, rtb-main",
+            "the subnets use rtb-2, rtb-main, which would get no route to the other region. Use rtb-1, rtb-2, rtb-main.",
         ),
         (
             {"route_table_ids": None},
@@ -67,10 +65,10 @@ def test_the_main_table_is_enough_if_the_subnets_use_it() -> None:
         ),
     ],
 )
-def test_each_mistake_names_its_setting_and_what_would_do(
-    wanted: dict[str, object], found: dict[str, object], setting: str, words: str
+def test_each_mistake_names_its_setting_and_the_fix(
+    wanted: dict[str, object], found: dict[str, object], setting: str, text: str
 ) -> None:
-    """Each alone is one line."""
-    ((named, text),) = vpc_mistakes(replace(WANTED, **wanted), replace(FOUND, **found))
+    """Each mistake alone is one line."""
+    ((named, message),) = vpc_mistakes(WANTED.model_copy(update=wanted), CIDR, replace(FOUND, **found))
     assert named == setting
-    assert words in text
+    assert text in message

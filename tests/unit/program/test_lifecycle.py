@@ -1,4 +1,4 @@
-"""Life after day one: what a failover, an update and a destroy may and may not do."""
+"""Failover, update and destroy after the first deployment."""
 
 import pytest
 import yaml
@@ -6,7 +6,7 @@ import yaml
 from tests.support.program.harness import PROGRAM, Run
 
 HOLDS_DATA = {
-    # No data themselves, but what the database stands in and what its clients know it by.
+    # These hold no data, but the database or its clients depend on them.
     "aws:ec2/vpc:Vpc",
     "aws:ec2/subnet:Subnet",
     "aws:route53/zone:Zone",
@@ -20,8 +20,8 @@ HOLDS_DATA = {
 }
 
 
-def test_a_dev_stack_can_always_be_destroyed(dev: Run) -> None:
-    """No protection by Pulumi, none by AWS, no final snapshot, keys and secrets gone as soon as AWS allows."""
+def test_dev_stack_can_always_be_destroyed(dev: Run) -> None:
+    """It has no protection and no final snapshot, and the shortest recovery windows."""
     assert [str(r) for r in dev.resources if r.protect] == []
     for r in dev.cloud:
         assert not r.inputs.get("deletionProtection"), str(r)
@@ -35,8 +35,8 @@ def test_a_dev_stack_can_always_be_destroyed(dev: Run) -> None:
 
 
 @pytest.mark.parametrize("run_name", ["prod", "prod_preview"])
-def test_what_holds_data_is_protected_in_production(run_name: str, request: pytest.FixtureRequest) -> None:
-    """By Pulumi, and by AWS where AWS can."""
+def test_resources_that_hold_data_are_protected_in_production(run_name: str, request: pytest.FixtureRequest) -> None:
+    """By Pulumi, and by AWS where it is supported."""
     run: Run = request.getfixturevalue(run_name)
     assert {r.type for r in run.resources if r.protect} == HOLDS_DATA
     assert [str(r) for r in run.resources if r.type in HOLDS_DATA and not r.protect] == []
@@ -50,8 +50,8 @@ def test_what_holds_data_is_protected_in_production(run_name: str, request: pyte
     assert {key.inputs["deletionWindowInDays"] for key in run.of("kms/key:Key")} == {30}
 
 
-def test_a_change_of_roles_by_aws_is_no_change_to_the_program(any_run: Run) -> None:
-    """Both members leave to AWS what a failover swaps; a provider that repaired it would detach or replace a cluster."""
+def test_clusters_ignore_what_a_change_of_roles_changes(any_run: Run) -> None:
+    """A provider that reverted these properties would detach or replace a cluster."""
     clusters = any_run.of("rds/cluster:Cluster")
     assert len(clusters) == 2
     for cluster in clusters:
@@ -64,12 +64,12 @@ def test_a_change_of_roles_by_aws_is_no_change_to_the_program(any_run: Run) -> N
             "databaseName",
         }
         assert "replicationSourceIdentifier" not in cluster.inputs
-        # In the state nevertheless: only then does the provider detach the cluster before it deletes it.
+        # The provider detaches the cluster on destroy only if this is in the state.
         assert cluster.inputs["globalClusterIdentifier"]
 
 
-def test_the_secondary_is_given_what_aws_wants_and_nothing_that_it_refuses(dev: Run) -> None:
-    """No user, no password, no database; its own key, encryption, and where its source is."""
+def test_secondary_cluster_has_no_master_user_and_a_source_region(dev: Run) -> None:
+    """AWS refuses a user, password or database for it; it uses its own region's key."""
     secondary = dev.named("secondary-database-cluster").inputs
     assert {"masterUsername", "masterPassword", "databaseName", "manageMasterUserPassword"} & set(secondary) == set()
     assert secondary["sourceRegion"] == "us-east-1"
@@ -78,29 +78,29 @@ def test_the_secondary_is_given_what_aws_wants_and_nothing_that_it_refuses(dev: 
     assert "sourceRegion" not in dev.named("primary-database-cluster").inputs
 
 
-def test_all_members_have_one_exact_version_and_never_upgrade_alone(dev: Run) -> None:
-    """A failover needs the same version on both sides."""
+def test_members_have_one_version_without_automatic_upgrades(dev: Run) -> None:
+    """A failover needs the same version in both regions."""
     members = [*dev.of("rds/cluster:Cluster"), dev.one("rds/globalCluster:GlobalCluster")]
     assert {r.inputs["engineVersion"] for r in members} == {"8.0.mysql_aurora.3.10.4"}
     assert {r.inputs["autoMinorVersionUpgrade"] for r in dev.of("rds/clusterInstance:ClusterInstance")} == {False}
     assert {"engineVersion" in r.inputs for r in dev.of("rds/clusterInstance:ClusterInstance")} == {False}
 
 
-def test_an_upgrade_finds_the_members_of_the_global_cluster(dev: Run) -> None:
-    """It is made before them and empty: its state names them only after a refresh, and the provider upgrades whom it names."""
-    (world,), clusters = dev.of("rds/globalCluster:GlobalCluster"), dev.of("rds/cluster:Cluster")
-    assert [r.name for r in clusters if world.urn not in r.dependencies] == []
+def test_state_is_refreshed_so_an_upgrade_finds_the_members(dev: Run) -> None:
+    """The global cluster is created empty, and the provider upgrades the members in its state only."""
+    (global_cluster,), clusters = dev.of("rds/globalCluster:GlobalCluster"), dev.of("rds/cluster:Cluster")
+    assert [r.name for r in clusters if global_cluster.urn not in r.dependencies] == []
     assert "always" == yaml.safe_load((PROGRAM / "Pulumi.yaml").read_text())["options"]["refresh"]
 
 
-def test_a_new_order_of_aws_zones_replaces_nothing(dev: Run) -> None:
-    """A subnet or an instance stays in the zone in which it was made."""
+def test_another_order_of_zones_replaces_nothing(dev: Run) -> None:
+    """Subnets and instances ignore changes of their zone."""
     for r in [*dev.of("ec2/subnet:Subnet"), *dev.of("rds/clusterInstance:ClusterInstance")]:
         assert "availabilityZone" in r.ignore_changes, str(r)
 
 
-def test_a_rotated_password_is_not_rotated_back(dev: Run) -> None:
-    """Secret, cluster and set-up keep what a person put there; AWS keeps the first version, for it has a label of its own."""
+def test_rotated_password_is_not_restored(dev: Run) -> None:
+    """Secret, cluster and setup ignore it; the label FIRST keeps the first version."""
     value = dev.one("secretsmanager/secretVersion:SecretVersion")
     assert value.ignore_changes == ("secretString", "versionStages")
     assert ["AWSCURRENT", "FIRST"] == value.inputs["versionStages"]
@@ -108,8 +108,8 @@ def test_a_rotated_password_is_not_rotated_back(dev: Run) -> None:
     assert dev.one("lambda/invocation:Invocation").ignore_changes == ("input",)
 
 
-def test_the_zone_keeps_the_network_that_an_association_attached(dev: Run) -> None:
-    """The zone names one network inline, or it would be public; the other one comes by association."""
+def test_zone_keeps_the_vpc_of_its_association(dev: Run) -> None:
+    """A private zone needs one inline VPC; the other VPC is associated."""
     zone = dev.one("route53/zone:Zone")
     assert zone.ignore_changes == ("vpcs",)
     assert zone.inputs["vpcs"] == [{"vpcId": dev.exports["primary_vpc_id"], "vpcRegion": "us-east-1"}]
@@ -118,8 +118,8 @@ def test_the_zone_keeps_the_network_that_an_association_attached(dev: Run) -> No
     assert association["vpcRegion"] == "eu-west-1"
 
 
-def test_the_database_is_encrypted_audited_and_takes_tls_only(any_run: Run) -> None:
-    """What a bank's auditor asks first."""
+def test_database_is_encrypted_and_audited_and_requires_tls(any_run: Run) -> None:
+    """In every stack."""
     for cluster in any_run.of("rds/cluster:Cluster"):
         assert cluster.inputs["storageEncrypted"] is True
         assert cluster.inputs["iamDatabaseAuthenticationEnabled"] is True

@@ -1,4 +1,4 @@
-"""What exists before what, and so what is removed after what."""
+"""The order of creation, which is the reverse of the order of removal."""
 
 import pytest
 
@@ -6,20 +6,20 @@ from tests.support.program.harness import Registered, Run
 
 
 def comes_before(run: Run, first: Registered, then: Registered) -> bool:
-    """Return whether the engine must finish one resource before it begins another."""
+    """Return whether one resource must exist before another."""
     return first.urn in run.needs(then)
 
 
-def instances(run: Run, where: str) -> list[Registered]:
-    """Return a region's instances, in their order."""
-    return [r for r in run.of("rds/clusterInstance:ClusterInstance") if r.name.startswith(where)]
+def instances(run: Run, label: str) -> list[Registered]:
+    """Return a region's instances in order."""
+    return [r for r in run.of("rds/clusterInstance:ClusterInstance") if r.name.startswith(label)]
 
 
-def test_point_4_one_run_deploys_both_regions_in_the_order_that_aurora_needs(any_run: Run) -> None:
-    """Global cluster, primary, its instances, secondary, its instances: no step by hand, and the reverse on destroy."""
-    world = any_run.one("rds/globalCluster:GlobalCluster")
+def test_point_4_one_run_deploys_both_regions_in_auroras_order(any_run: Run) -> None:
+    """Global cluster, primary cluster, its instances, secondary cluster, its instances."""
+    global_cluster = any_run.one("rds/globalCluster:GlobalCluster")
     primary, secondary = any_run.named("primary-database-cluster"), any_run.named("secondary-database-cluster")
-    assert comes_before(any_run, world, primary)
+    assert comes_before(any_run, global_cluster, primary)
     for instance in instances(any_run, "primary"):
         assert comes_before(any_run, primary, instance)
         assert comes_before(any_run, instance, secondary)
@@ -27,32 +27,29 @@ def test_point_4_one_run_deploys_both_regions_in_the_order_that_aurora_needs(any
         assert comes_before(any_run, secondary, instance)
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_first_instance_comes_up_before_the_others(dev: Run, where: str) -> None:
-    """Aurora makes the first one the writer: with all at once, chance would choose."""
-    first, *others = instances(dev, where)
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_first_instance_is_created_before_the_others(dev: Run, label: str) -> None:
+    """Aurora makes the first available instance the writer."""
+    first, *others = instances(dev, label)
     assert others
     assert first.inputs["promotionTier"] == 0
     assert [comes_before(dev, first, other) for other in others] == [True] * len(others)
 
 
-def test_the_database_is_set_up_once_the_writer_can_be_reached(any_run: Run) -> None:
-    """The invocation waits for the primary's instances and the rules to reach them; of the other region it wants a name.
-
-    That name is where the writer may be on a later day. Neither its instances nor the peering are waited for.
-    """
+def test_database_setup_waits_for_the_primary_instances_and_rules(any_run: Run) -> None:
+    """It needs the secondary cluster's endpoint only, so it waits neither for its instances nor for the peering."""
     invocation = any_run.one("lambda/invocation:Invocation")
-    rules = [any_run.named(f"primary-network-database-from-{whose}") for whose in ("own", "peer")]
+    rules = [any_run.named(f"primary-network-database-from-{source}") for source in ("own", "peer")]
     needed = [*instances(any_run, "primary"), *rules]
     assert [str(r) for r in needed if not comes_before(any_run, r, invocation)] == []
     assert not comes_before(any_run, any_run.one("ec2/vpcPeeringConnection:VpcPeeringConnection"), invocation)
     assert [str(r) for r in instances(any_run, "secondary") if comes_before(any_run, r, invocation)] == []
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_controllers_start_when_all_that_they_watch_is_there(any_run: Run, where: str) -> None:
-    """A first cycle before the users exist, or before the networks hear each other, would find a disaster."""
-    schedule = _schedule(any_run, where)
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_schedule_starts_after_everything_that_the_controller_watches(any_run: Run, label: str) -> None:
+    """A cycle without the database users or the routes would report an outage."""
+    schedule = _schedule(any_run, label)
     needed = [
         any_run.one("lambda/invocation:Invocation"),
         *instances(any_run, "primary"),
@@ -61,12 +58,12 @@ def test_the_controllers_start_when_all_that_they_watch_is_there(any_run: Run, w
         *any_run.of("lambda/function:Function"),
     ]
     missing = [str(r) for r in needed if not comes_before(any_run, r, schedule)]
-    other = "secondary" if where == "primary" else "primary"
+    other = "secondary" if label == "primary" else "primary"
     assert missing == [f"aws:lambda/function:Function {other}-watch-controller-function"]
 
 
-def _schedule(run: Run, where: str) -> Registered:
-    (schedule,) = [r for r in run.of("scheduler/schedule:Schedule") if r.name.startswith(where)]
+def _schedule(run: Run, label: str) -> Registered:
+    (schedule,) = [r for r in run.of("scheduler/schedule:Schedule") if r.name.startswith(label)]
     return schedule
 
 
@@ -78,8 +75,8 @@ def test_options_and_routes_wait_for_the_accepted_peering(dev: Run) -> None:
     assert [str(r) for r in waiting if not comes_before(dev, accepted, r)] == []
 
 
-def test_log_groups_exist_before_those_who_would_make_them_unencrypted(any_run: Run) -> None:
-    """RDS and Lambda make a missing log group themselves: without a key, kept for ever."""
+def test_log_groups_are_created_before_their_clusters_and_functions(any_run: Run) -> None:
+    """RDS and Lambda create a missing log group unencrypted and never expiring."""
     for cluster in any_run.of("rds/cluster:Cluster"):
         groups = [
             r
@@ -94,17 +91,17 @@ def test_log_groups_exist_before_those_who_would_make_them_unencrypted(any_run: 
         assert comes_before(any_run, group, function)
 
 
-def test_on_destroy_the_roles_right_to_remove_network_interfaces_goes_last(dev: Run) -> None:
-    """Lambda removes them with the function's role; with the right gone first the group and the network stay for ever."""
-    for where in ("primary-health-check", "secondary-health-check", "database-setup"):
-        permission, group = dev.named(f"{where}-network-permission"), dev.named(f"{where}-group")
-        function = dev.named(f"{where}-function")
+def test_network_permission_is_removed_after_the_security_group(dev: Run) -> None:
+    """Lambda needs it to remove the interfaces; otherwise the group and the network could not be deleted."""
+    for name in ("primary-health-check", "secondary-health-check", "database-setup"):
+        permission, group = dev.named(f"{name}-network-permission"), dev.named(f"{name}-group")
+        function = dev.named(f"{name}-function")
         assert comes_before(dev, permission, group)
         assert comes_before(dev, group, function)
 
 
-def test_a_function_is_made_after_it_may_do_its_work(any_run: Run) -> None:
-    """A function whose policy comes later fails its first minute."""
+def test_function_is_created_after_its_permissions(any_run: Run) -> None:
+    """A function without its policy fails at first."""
     for function in any_run.of("lambda/function:Function"):
         permissions = any_run.named(function.name.removesuffix("-function") + "-permissions")
         assert comes_before(any_run, permissions, function)

@@ -1,4 +1,4 @@
-"""How long the program itself takes."""
+"""The duration of the program."""
 
 import gc
 
@@ -11,14 +11,11 @@ LIMIT_SECONDS = 1.0
 MOST_RUNS = 20
 
 
-def test_the_program_takes_less_than_a_second_after_the_imports(
+def test_program_takes_less_than_a_second_without_imports(
     capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    """From the settings to the last registration of the dev stack; in processor time, the best of a few runs.
-
-    Others use the machine too, and a neighbour on the same core makes processor time longer: the first good run will do.
-    """
-    # What other tests left on the heap is not the program's to be searched through.
+    """CPU time from the settings to the last registration of the dev stack; other load slows runs, so the best counts."""
+    # Exclude objects of other tests from garbage collection.
     gc.collect()
     gc.freeze()
     request.addfinalizer(gc.unfreeze)
@@ -29,13 +26,13 @@ def test_the_program_takes_less_than_a_second_after_the_imports(
         fastest = min(fastest, run_program(stack_file("dev")), key=lambda run: run.cpu_seconds)
     with capsys.disabled():
         print(  # noqa: T201 - a benchmark prints
-            f"\nthe program, dev stack of {len(fastest.cloud)} resources, imports left out: "
-            f"{fastest.cpu_seconds:.2f} s of processor time, {fastest.seconds:.2f} s on the clock"
+            f"\nthe program, dev stack of {len(fastest.cloud)} resources, without imports: "
+            f"{fastest.cpu_seconds:.2f} s of CPU time, {fastest.seconds:.2f} s elapsed"
         )
     assert fastest.cpu_seconds < LIMIT_SECONDS
 
 
-def test_a_run_leaves_the_collector_on() -> None:
-    """The program turns it off, because its process ends with it; the process of the tests goes on."""
+def test_garbage_collector_is_on_after_a_run() -> None:
+    """The program turns it off, but the process of the tests continues."""
     run_program(stack_file("dev"))
     assert gc.isenabled()

@@ -1,6 +1,4 @@
-"""What a second run of the unchanged program does to what is there: after nothing, after a failover, after each dangerous
-change of a setting.
-"""
+"""The effect of a second run: without a change, after a failover, and after each dangerous change of a setting."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from components import regional_cluster
-from rehearsal.engine.deploy import DeploymentError, DeployResult
+from rehearsal.engine.deploy import DeployResult, DeploymentError
 from rehearsal.engine.plan import PlannedChange, PlanStep, counts
 from tests.support.rehearsal.imagined import after_change_of_roles, of_type, run
 
@@ -22,12 +20,12 @@ SUBNET = "aws:ec2/subnet:Subnet"
 VALUE = "aws:secretsmanager/secretVersion:SecretVersion"
 ZONE = "aws:route53/zone:Zone"
 LOST = {CLUSTER, GLOBAL_CLUSTER, KEY, SECRET, VALUE, TABLE, VPC, SUBNET, ZONE}
-"""What a replacement would lose."""
+"""Types whose replacement loses data."""
 
 
 @pytest.fixture(scope="module")
 def deployed() -> Callable[[str], DeployResult]:
-    """A stack's first run, made once."""
+    """The first run of a stack, cached."""
     made: dict[str, DeployResult] = {}
 
     def first_run(stack: str) -> DeployResult:
@@ -38,14 +36,14 @@ def deployed() -> Callable[[str], DeployResult]:
     return first_run
 
 
-def different(deployment: DeployResult) -> list[PlanStep]:
-    """Return the steps that do something."""
+def changes_of(deployment: DeployResult) -> list[PlanStep]:
+    """Return the steps that change a resource."""
     return [step for step in deployment.steps if step.change is not PlannedChange.SAME]
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_second_run_changes_nothing(stack: str, deployed: Callable[[str], DeployResult]) -> None:
-    """The same program, settings and state: every resource stays, the password too, and the outputs are the same."""
+def test_second_run_changes_nothing(stack: str, deployed: Callable[[str], DeployResult]) -> None:
+    """The resources, including the password, and the outputs stay the same."""
     first = deployed(stack)
     second = run(stack, state=first.state)
     assert {"same": len(first.state.resources)} == counts(second.steps)
@@ -55,23 +53,23 @@ def test_a_second_run_changes_nothing(stack: str, deployed: Callable[[str], Depl
 @pytest.mark.parametrize(
     ("stack", "writer_region"),
     [("dev", "eu-west-1"), ("prod", "eu-west-1"), ("prod", "us-east-1")],
-    ids=["dev, after a failover", "prod, after a failover", "prod, after the way home"],
+    ids=["dev, after a failover", "prod, after a failover", "prod, after failing back"],
 )
-def test_a_change_of_roles_changes_nothing(
+def test_run_after_a_change_of_roles_changes_nothing(
     stack: str, writer_region: str, deployed: Callable[[str], DeployResult]
 ) -> None:
-    """All that AWS may describe differently after a failover and after the switchover home is left as AWS has it."""
+    """Differences in AWS's description after a failover and after failing back are ignored."""
     first = deployed(stack)
     again = run(stack, state=after_change_of_roles(first.state, writer_region=writer_region))
-    assert [] == different(again)
+    assert [] == changes_of(again)
     assert first.exports == again.exports
     assert {"replicationSourceIdentifier", "engineVersion"} <= {name for step in again.steps for name in step.ignored}
 
 
-def test_each_property_that_aws_owns_must_be_ignored(
+def test_every_property_owned_by_aws_must_be_ignored(
     deployed: Callable[[str], DeployResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run after a failover, with a rotated password, would otherwise change or replace the clusters: by each of them."""
+    """Otherwise a run after a failover and a rotation would change or replace the clusters."""
     owned = tuple(regional_cluster.OWNED_BY_AWS)
     monkeypatch.setattr(regional_cluster, "OWNED_BY_AWS", [])
     state = after_change_of_roles(deployed("dev").state, writer_region="eu-west-1")
@@ -91,12 +89,12 @@ DANGEROUS: Mapping[str, tuple[Mapping[str, object], set[str]]] = {
     "project": ({"project": "other"}, {CLUSTER, GLOBAL_CLUSTER, SECRET, VALUE, TABLE}),
     "dns.zone_name": ({"dns": {"zone_name": "elsewhere.internal"}}, {ZONE}),
 }
-"""Setting -> (a change of it, the types of all that is kept from being lost by it)."""
+"""Setting -> (a change of it, the protected types that it would replace)."""
 
 
 @pytest.mark.parametrize("setting", DANGEROUS)
-def test_production_refuses_what_would_lose_something(setting: str, deployed: Callable[[str], DeployResult]) -> None:
-    """The refusal names resource, property, the setting that did it and the hint; all that would be lost is protected."""
+def test_production_refuses_replacements_that_lose_data(setting: str, deployed: Callable[[str], DeployResult]) -> None:
+    """The refusal names the resource, the property, the changed setting and the hint."""
     change, expected = DANGEROUS[setting]
     planned = run("prod", change, state=deployed("prod").state, preview=True)
     assert expected == {step.type for step in planned.steps if step.refusal}
@@ -108,8 +106,8 @@ def test_production_refuses_what_would_lose_something(setting: str, deployed: Ca
     assert f"Set {setting} back to " in planned.refused
 
 
-def test_a_deployment_never_replaces(deployed: Callable[[str], DeployResult]) -> None:
-    """Whoever deploys it all the same is stopped by an error that names the property."""
+def test_deployment_refuses_a_replacement(deployed: Callable[[str], DeployResult]) -> None:
+    """The error names the property."""
     with pytest.raises(DeploymentError, match="property cidrBlock: it would be replaced; refused, it is protected"):
         run("prod", DANGEROUS["primary.vpc_cidr"][0], state=deployed("prod").state)
 
@@ -118,10 +116,10 @@ def test_a_deployment_never_replaces(deployed: Callable[[str], DeployResult]) ->
     ("setting", "change"),
     [("secondary.vpc_cidr", {"secondary": {"vpc_cidr": "10.99.0.0/16"}}), ("environment", {"environment": "staging"})],
 )
-def test_dev_says_loudly_what_it_would_replace(
+def test_dev_lists_every_replacement(
     setting: str, change: Mapping[str, object], deployed: Callable[[str], DeployResult]
 ) -> None:
-    """Nothing is protected there: so each replacement is named, with the setting that did it and the way back."""
+    """Nothing is protected in dev; the plan names each replacement, the changed setting and the hint."""
     planned = run("dev", change, state=deployed("dev").state, preview=True)
     replaced = [step for step in planned.steps if step.change is PlannedChange.REPLACE]
     assert VPC in {step.type for step in replaced} or setting == "environment"
@@ -131,49 +129,52 @@ def test_dev_says_loudly_what_it_would_replace(
     assert f"Set {setting} back to " in planned.replaces
 
 
-def test_a_stack_named_prod_stays_production() -> None:
-    """The engine lets a run replace what the same run takes the protection from: so the setting itself is refused."""
-    with pytest.raises(DeploymentError, match="environment: 'staging', but the stack is named prod"):
+def test_stack_named_prod_must_be_production() -> None:
+    """Pulumi replaces a resource in the same run that removes its protection."""
+    with pytest.raises(DeploymentError, match="environment: 'staging' in a stack named prod"):
         run("prod", {"environment": "staging"}, preview=True)
 
 
 @pytest.mark.parametrize(
-    ("setting", "change", "held"),
+    ("setting", "change", "ignored"),
     [
         ("database.name", {"database": {"name": "shop"}}, "databaseName"),
         ("database.master_username", {"database": {"master_username": "owner"}}, "masterUsername"),
-        ("primary.availability_zones", {"primary": {"availability_zones": ["us-east-1b", "us-east-1c", "us-east-1d"]}},
-         "availabilityZone"),
+        (
+            "primary.availability_zones",
+            {"primary": {"availability_zones": ["us-east-1b", "us-east-1c", "us-east-1d"]}},
+            "availabilityZone",
+        ),
     ],
-)  # fmt: skip
-def test_what_only_the_first_run_decides_is_impossible_to_change(
-    setting: str, change: Mapping[str, object], held: str, deployed: Callable[[str], DeployResult]
+)
+def test_settings_of_the_first_run_cannot_be_changed(
+    setting: str, change: Mapping[str, object], ignored: str, deployed: Callable[[str], DeployResult]
 ) -> None:
-    """A changed name of database or user, or another zone, replaces nothing; the plan says what is left as it is."""
+    """The change of a database name, user name or zone replaces nothing, and the plan reports it."""
     planned = run("prod", change, state=deployed("prod").state, preview=True)
-    # The set-up's function may be told the new name; whatever holds data stays as it is.
-    assert set() == {step.type for step in different(planned)} - {"aws:lambda/function:Function"}
-    assert {PlannedChange.UPDATE} >= {step.change for step in different(planned)}
-    assert held in {name for step in planned.steps for name in step.ignored}
+    # The environment of database_setup may change; resources that hold data do not.
+    assert set() == {step.type for step in changes_of(planned)} - {"aws:lambda/function:Function"}
+    assert {PlannedChange.UPDATE} >= {step.change for step in changes_of(planned)}
+    assert ignored in {name for step in planned.steps for name in step.ignored}
     assert [setting] == [name for name, _before, _after in planned.settings_changed]
     assert f"{setting}: " in planned.left_alone
-    assert held in planned.left_alone
+    assert ignored in planned.left_alone
 
 
-def test_everyday_changes_lose_nothing(deployed: Callable[[str], DeployResult]) -> None:
-    """Each is made in place, in production too."""
-    place = {"instance_class": "db.r7g.2xlarge"}
+def test_everyday_changes_are_updates_in_place(deployed: Callable[[str], DeployResult]) -> None:
+    """In production too."""
+    region = {"instance_class": "db.r7g.2xlarge"}
     changes = {
-        "primary": place,
-        "secondary": place,
+        "primary": region,
+        "secondary": region,
         "database": {"backup_retention_days": 30, "engine_version": "8.0.mysql_aurora.3.10.5"},
         "failover": {"mode": "observe"},
         "logs": {"retention_days": 60},
         "cost_center": "CC-1",
     }
     planned = run("prod", changes, state=deployed("prod").state, preview=True)
-    assert {PlannedChange.UPDATE} == {step.change for step in different(planned)}
-    properties = {name for step in different(planned) for name in step.properties}
+    assert {PlannedChange.UPDATE} == {step.change for step in changes_of(planned)}
+    properties = {name for step in changes_of(planned) for name in step.properties}
     assert {
         "instanceClass",
         "backupRetentionPeriod",
@@ -184,16 +185,16 @@ def test_everyday_changes_lose_nothing(deployed: Callable[[str], DeployResult]) 
     } == properties
 
 
-def test_an_older_engine_version_is_asked_for_too(deployed: Callable[[str], DeployResult]) -> None:
-    """AWS refuses to go back, and the program can't know the version that runs: the runbook of a rollback says to keep it."""
+def test_older_engine_version_is_planned(deployed: Callable[[str], DeployResult]) -> None:
+    """AWS refuses a downgrade, and the program does not know the running version; the rollback runbook keeps it."""
     older = {"database": {"engine_version": "8.0.mysql_aurora.3.10.3"}}
     planned = run("prod", older, state=deployed("prod").state, preview=True)
-    assert [(GLOBAL_CLUSTER, {"engineVersion"})] == [(step.type, set(step.properties)) for step in different(planned)]
+    assert [(GLOBAL_CLUSTER, {"engineVersion"})] == [(step.type, set(step.properties)) for step in changes_of(planned)]
 
 
 def test_fewer_instances_delete_only_instances(deployed: Callable[[str], DeployResult]) -> None:
-    """Scaling in is allowed in production: an instance holds nothing, the volume does."""
+    """Production allows this, because the cluster volume holds the data."""
     planned = run("prod", {"primary": {"instance_count": 2}}, state=deployed("prod").state, preview=True)
     assert [("primary-database-instance-3", PlannedChange.DELETE, "")] == [
-        (step.name, step.change, step.refusal) for step in different(planned)
+        (step.name, step.change, step.refusal) for step in changes_of(planned)
     ]

@@ -1,4 +1,4 @@
-"""A resource that is deployed is never forgotten: who renames one, or the type of what it stands in, gives it an alias."""
+"""A renamed resource or component type needs an alias."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from tests.support.rehearsal.imagined import run
 
 LIST = Path(__file__).with_name("urns.txt")
 HOW_TO = f"""
-{LIST.name} lists the URNs that are deployed somewhere. The engine knows a resource by its URN alone: under another one it
-makes a second resource and deletes the first, with what is in it.
-Lost: give the resource (or the component whose name or type changed) aliases=[pulumi.Alias(name="...", type_="...")] in its
-ResourceOptions, and add the new URNs to the list beside the old ones. Only what shall really be deleted leaves the list.
+{LIST.name} lists the deployed URNs. Pulumi identifies a resource by its URN: under another URN it creates a second resource and
+deletes the first one with its data.
+Lost: add aliases=[pulumi.Alias(name="...", type_="...")] to the ResourceOptions of the resource (or of the component whose name
+or type changed), and add the new URNs to the list. Remove a URN only if the resource is to be deleted.
 New: add these lines to the list, sorted.
 """
 
 
-def test_every_deployed_resource_is_found_again() -> None:
-    """Under its URN or by an alias; what is new stands in the list, so that it can't be lost later."""
+def test_every_listed_urn_is_still_registered() -> None:
+    """By its URN or an alias; new URNs must be in the list."""
     state = StackState()
     for urn in LIST.read_text().splitlines():
         type_ = urn.split("::")[2].rpartition("$")[2]

@@ -1,4 +1,4 @@
-"""What each setting does to what is made: one run of the program with all of them far from their defaults."""
+"""The effect of each setting: one run of the program with every setting far from its default."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from components.database_parameters import cluster_parameters, instance_parameters
 from settings.types import OWN_PARAMETERS
-from tests.support.program.harness import THEIR_VPC, Run, run_program
+from tests.support.program.harness import EXISTING_VPC, Run, run_program
 from tests.unit.program.conftest import VARIED
 
 
@@ -17,13 +17,13 @@ def parameters(run: Run, name: str) -> dict[str, tuple[str, str]]:
 
 
 def with_changes(**changes: Any) -> Run:
-    """Run the program with the varied settings, some of them changed section by section."""
+    """Run the program with the varied settings and changes to some sections."""
     merged = {key: {**value, **changes.get(key, {})} for key, value in VARIED.items() if isinstance(value, dict)}
     return run_program(merged)
 
 
-def test_serverless_is_said_by_its_capacities(varied: Run) -> None:
-    """The range on the cluster, the class on its instances; the other region keeps its class, and has no range."""
+def test_serverless_range_is_set_on_its_cluster_only(varied: Run) -> None:
+    """The instances have the class db.serverless; the other region keeps its class."""
     cluster = varied.named("primary-database-cluster").inputs
     assert cluster["serverlessv2ScalingConfiguration"] == {"minCapacity": 8, "maxCapacity": 64}
     assert "serverlessv2ScalingConfiguration" not in varied.named("secondary-database-cluster").inputs
@@ -31,25 +31,25 @@ def test_serverless_is_said_by_its_capacities(varied: Run) -> None:
     assert classes == {"us-east-1": "db.serverless", "eu-west-1": "db.x2g.4xlarge"}
 
 
-def test_nothing_is_made_of_a_network_that_is_there(varied: Run) -> None:
-    """The database and the functions stand in the existing VPC; of the network only their security groups are made."""
-    there = [r for r in varied.cloud if r.region == "eu-west-1"]
+def test_existing_vpc_is_used_and_only_security_groups_are_created(varied: Run) -> None:
+    """The database and the functions use the VPC and its subnets."""
+    resources = [r for r in varied.cloud if r.region == "eu-west-1"]
     network = {"ec2/vpc:Vpc", "ec2/subnet:Subnet", "ec2/routeTable:RouteTable"}
     network |= {"ec2/defaultSecurityGroup:DefaultSecurityGroup"}
-    assert [str(r) for r in there if r.type.removeprefix("aws:") in network] == []
+    assert [str(r) for r in resources if r.type.removeprefix("aws:") in network] == []
     groups = varied.of("ec2/securityGroup:SecurityGroup", "eu-west-1")
-    assert {r.inputs["vpcId"] for r in groups} == {THEIR_VPC["vpc_id"]}
-    assert varied.one("rds/subnetGroup:SubnetGroup", "eu-west-1").inputs["subnetIds"] == THEIR_VPC["subnet_ids"]
+    assert {r.inputs["vpcId"] for r in groups} == {EXISTING_VPC["vpc_id"]}
+    assert varied.one("rds/subnetGroup:SubnetGroup", "eu-west-1").inputs["subnetIds"] == EXISTING_VPC["subnet_ids"]
     instances = varied.of("rds/clusterInstance:ClusterInstance", "eu-west-1")
     assert [r.inputs["availabilityZone"] for r in instances] == ["zone-a", "zone-b"]
-    assert varied.one("route53/zoneAssociation:ZoneAssociation").inputs["vpcId"] == THEIR_VPC["vpc_id"]
+    assert varied.one("route53/zoneAssociation:ZoneAssociation").inputs["vpcId"] == EXISTING_VPC["vpc_id"]
     assert varied.exports["secondary_vpc_cidr"] == "10.99.0.0/20"
 
 
-def test_the_peering_and_its_routes_join_the_existing_network(varied: Run) -> None:
-    """One route in each route table that was named, and one from our own network to it."""
+def test_peering_adds_routes_to_the_existing_vpc(varied: Run) -> None:
+    """One route in each named route table, and one in the other region."""
     connection = varied.one("ec2/vpcPeeringConnection:VpcPeeringConnection").inputs
-    assert connection["peerVpcId"] == THEIR_VPC["vpc_id"]
+    assert connection["peerVpcId"] == EXISTING_VPC["vpc_id"]
     routes = {
         r.name: (r.inputs["routeTableId"], r.inputs["destinationCidrBlock"]) for r in varied.of("ec2/route:Route")
     }
@@ -57,20 +57,20 @@ def test_the_peering_and_its_routes_join_the_existing_network(varied: Run) -> No
         "peering-from-accepter-rtb-0000000a": ("rtb-0000000a", "10.10.0.0/16"),
         "peering-from-requester": ("primary-network-private-id", "10.99.0.0/20"),
     }
-    let_in = {r.inputs.get("cidrIpv4") for r in varied.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")}
-    assert {"10.10.0.0/16", "10.99.0.0/20"} <= let_in
+    admitted = {r.inputs.get("cidrIpv4") for r in varied.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")}
+    assert {"10.10.0.0/16", "10.99.0.0/20"} <= admitted
 
 
-def test_an_existing_network_that_will_not_do_stops_the_program_in_the_preview() -> None:
-    """Its subnets use a table of their own: without a route in it the regions would not hear each other."""
-    secondary = {"vpc_cidr": "10.99.0.0/20", "existing_vpc": THEIR_VPC}
+def test_unsuitable_existing_vpc_fails_the_preview() -> None:
+    """Its subnets use a route table that the settings do not name."""
+    secondary = {"vpc_cidr": "10.99.0.0/20", "existing_vpc": EXISTING_VPC}
     run = run_program({"secondary": secondary}, preview=True)
     assert "the subnets use rtb-0000000a, which would get no route to the other region" in str(run.error)
     assert [str(r) for r in run.resources if r.region == "eu-west-1" and "vpcId" in r.inputs] == []
 
 
-def test_clients_are_let_in_to_the_database_alone(varied: Run) -> None:
-    """By addresses and by group, in the region that says so."""
+def test_clients_are_admitted_to_the_database_only(varied: Run) -> None:
+    """By addresses and by security group, in the region of the setting."""
     rules = {
         r.name.removeprefix("primary-network-database-from-"): r.inputs
         for r in varied.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "us-east-1")
@@ -85,31 +85,31 @@ def test_clients_are_let_in_to_the_database_alone(varied: Run) -> None:
     }
 
 
-def test_windows_are_the_regions_own(varied: Run, dev: Run) -> None:
-    """On the cluster and, for maintenance, on each instance; left out, AWS chooses."""
+def test_windows_are_set_per_region(varied: Run, dev: Run) -> None:
+    """On the cluster and, for maintenance, on each instance; by default AWS chooses."""
     cluster = varied.named("primary-database-cluster").inputs
     windows = (cluster["preferredMaintenanceWindow"], cluster["preferredBackupWindow"])
     assert windows == ("sun:04:00-sun:05:00", "02:00-02:45")
-    there = varied.of("rds/clusterInstance:ClusterInstance", "eu-west-1")
-    assert {r.inputs["preferredMaintenanceWindow"] for r in there} == {"tue:04:00-tue:05:00"}
+    secondary_instances = varied.of("rds/clusterInstance:ClusterInstance", "eu-west-1")
+    assert {r.inputs["preferredMaintenanceWindow"] for r in secondary_instances} == {"tue:04:00-tue:05:00"}
     names = {"preferredMaintenanceWindow", "preferredBackupWindow"}
     assert [str(r) for r in dev.cloud if names & set(r.inputs)] == []
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_both_members_get_what_is_said_of_the_database(varied: Run, where: str) -> None:
-    """Whichever of them is the writer tomorrow: storage, forwarding of writes, insights, logs."""
-    cluster = varied.named(f"{where}-database-cluster").inputs
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_both_members_have_the_database_settings(varied: Run, label: str) -> None:
+    """Either of them may become the writer."""
+    cluster = varied.named(f"{label}-database-cluster").inputs
     assert cluster["storageType"] == "aurora-iopt1"
     assert cluster["enableGlobalWriteForwarding"] is True
     assert (cluster["databaseInsightsMode"], cluster["performanceInsightsRetentionPeriod"]) == ("advanced", 465)
     assert cluster["enabledCloudwatchLogsExports"] == ["audit", "error", "general", "slowquery"]
-    instances = [r for r in varied.of("rds/clusterInstance:ClusterInstance") if r.name.startswith(where)]
+    instances = [r for r in varied.of("rds/clusterInstance:ClusterInstance") if r.name.startswith(label)]
     assert {r.inputs["caCertIdentifier"] for r in instances} == {"rds-ca-ecc384-g1"}
 
 
-def test_by_default_nothing_is_said_that_aws_has_a_default_for(dev: Run) -> None:
-    """Aurora's own storage, and no forwarding: an input that isn't there can't differ from what AWS describes."""
+def test_inputs_with_an_aws_default_are_not_set(dev: Run) -> None:
+    """An input that is not set cannot differ from AWS's description."""
     for cluster in dev.of("rds/cluster:Cluster"):
         assert {"storageType", "enableGlobalWriteForwarding", "serverlessv2ScalingConfiguration"} & set(
             cluster.inputs
@@ -117,8 +117,8 @@ def test_by_default_nothing_is_said_that_aws_has_a_default_for(dev: Run) -> None
         assert cluster.inputs["databaseInsightsMode"] == "standard"
 
 
-def test_parameters_are_added_to_ours_and_applied_as_mysql_takes_them(varied: Run) -> None:
-    """At once what MySQL changes while it runs; any other with the next restart, or RDS refuses the whole group."""
+def test_stack_parameters_are_added_with_their_apply_method(varied: Run) -> None:
+    """Dynamic parameters apply immediately, all others with the next restart."""
     of_cluster = parameters(varied, "secondary-database-cluster-parameters")
     assert of_cluster["time_zone"] == ("UTC", "immediate")
     assert of_cluster["innodb_autoinc_lock_mode"] == ("2", "pending-reboot")
@@ -134,8 +134,8 @@ def test_parameters_are_added_to_ours_and_applied_as_mysql_takes_them(varied: Ru
     }
 
 
-def test_a_log_is_written_only_if_it_is_exported() -> None:
-    """An exported log that nobody writes stays empty, and one that nobody reads costs time."""
+def test_log_is_written_only_if_it_is_exported() -> None:
+    """MySQL must write a log for its export, and no other log."""
     assert [p.name for p in instance_parameters({}, ["audit"])] == []
     assert {p.name for p in instance_parameters({}, ["general", "slowquery"])} == {
         "general_log",
@@ -144,29 +144,29 @@ def test_a_log_is_written_only_if_it_is_exported() -> None:
     }
 
 
-def test_the_order_of_parameters_is_no_change() -> None:
-    """Whoever sorts a stack's file sees an empty preview."""
+def test_order_of_parameters_changes_nothing() -> None:
+    """A sorted stack file gives an empty preview."""
     one, other = {"a_one": "1", "b_two": "2"}, {"b_two": "2", "a_one": "1"}
     assert cluster_parameters(one) == cluster_parameters(other)
 
 
-def test_names_may_be_remembered_as_long_as_is_said(varied: Run, dev: Run) -> None:
-    """Of all records of the zone; 5 s by default."""
+def test_dns_records_have_the_configured_ttl(varied: Run, dev: Run) -> None:
+    """5 s by default."""
     assert {r.inputs["ttl"] for r in varied.of("route53/record:Record")} == {15}
     assert {r.inputs["ttl"] for r in dev.of("route53/record:Record")} == {5}
 
 
-def thresholds(run: Run, where: str) -> dict[str, float]:
-    """Return a region's alarms: their names without project and environment -> the threshold."""
+def thresholds(run: Run, label: str) -> dict[str, float]:
+    """Return the thresholds of a region's alarms by their short names."""
     return {
-        r.name.removeprefix(f"{where}-watch-monitoring-"): r.inputs["threshold"]
+        r.name.removeprefix(f"{label}-watch-monitoring-"): r.inputs["threshold"]
         for r in run.of("cloudwatch/metricAlarm:MetricAlarm")
-        if r.name.startswith(f"{where}-watch")
+        if r.name.startswith(f"{label}-watch")
     }
 
 
-def test_alarms_are_those_of_the_default_class_by_default(dev: Run) -> None:
-    """A db.r6g.large has 16 GiB and takes 1000 connections."""
+def test_default_thresholds_fit_the_default_class(dev: Run) -> None:
+    """A db.r6g.large has 16 GiB and at most 1000 connections."""
     found = thresholds(dev, "primary")
     assert found["connections"] == 800
     assert found["free-memory"] == 1 << 30
@@ -174,15 +174,15 @@ def test_alarms_are_those_of_the_default_class_by_default(dev: Run) -> None:
     assert [found[name] for name in names] == [1000, 60_000, 80, 0.1, 0.5, 10 << 40]
 
 
-def test_alarms_follow_the_settings_and_the_regions_own_instances(varied: Run) -> None:
-    """A tenth of 128 GiB at 64 ACU here, of the 256 GiB of a db.x2g.4xlarge there; half of max_connections in both."""
-    here, there = thresholds(varied, "primary"), thresholds(varied, "secondary")
-    assert (here["replication-lag"], here["cpu"], here["connections"]) == (500, 70, 250)
-    assert (here["free-memory"], there["free-memory"]) == (int(12.8 * (1 << 30)), int(25.6 * (1 << 30)))
+def test_thresholds_follow_the_settings_and_the_instances(varied: Run) -> None:
+    """10 % of 128 GiB (64 ACU) and of 256 GiB (db.x2g.4xlarge); 50 % of max_connections in both."""
+    primary, secondary = thresholds(varied, "primary"), thresholds(varied, "secondary")
+    assert (primary["replication-lag"], primary["cpu"], primary["connections"]) == (500, 70, 250)
+    assert (primary["free-memory"], secondary["free-memory"]) == (int(12.8 * (1 << 30)), int(25.6 * (1 << 30)))
 
 
-def test_people_get_a_policy_for_their_own_user_in_both_clusters(varied: Run) -> None:
-    """Whoever is the writer; and nobody can log in under a colleague's name."""
+def test_each_person_has_a_policy_for_their_user_in_both_clusters(varied: Run) -> None:
+    """A policy opens no other user."""
     (ann, bob) = sorted(varied.of("iam/policy:Policy"), key=lambda r: r.name)
     (statement,) = json.loads(ann.inputs["policy"])["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", "rds-db:connect")
@@ -194,16 +194,16 @@ def test_people_get_a_policy_for_their_own_user_in_both_clusters(varied: Run) ->
     assert set(varied.exports["iam_user_policy_arns"]) == {"ann", "bob"}
 
 
-def test_the_set_up_may_log_in_as_its_own_user_and_as_nobody_else(varied: Run) -> None:
-    """In both clusters: the writer may be either."""
+def test_database_setup_may_log_in_as_its_own_user_only(varied: Run) -> None:
+    """In both clusters, because either may be the writer."""
     statements = json.loads(varied.named("database-setup-permissions").inputs["policy"])["Statement"]
     (connect,) = [one for one in statements if one["Action"] == "rds-db:connect"]
     assert {resource.rpartition("/")[2] for resource in connect["Resource"]} == {"database_setup"}
     assert len(connect["Resource"]) == 2
 
 
-def test_other_people_take_effect_with_the_next_deployment_and_the_password_does_not_matter(varied: Run) -> None:
-    """The trigger invokes the function anew, whose environment has the people; the input, which is ignored, stays as it was."""
+def test_changed_iam_users_invoke_database_setup_again(varied: Run) -> None:
+    """The trigger changes; the input with the password is ignored."""
     other = with_changes(database={"iam_users": {"ann": "read_write"}})
     assert other.error is None
     before, after = (run.one("lambda/invocation:Invocation") for run in (varied, other))
@@ -215,20 +215,20 @@ def test_other_people_take_effect_with_the_next_deployment_and_the_password_does
     assert other.named("database-setup-function").urn in other.needs(after)
 
 
-def test_the_order_of_people_is_no_change(varied: Run) -> None:
-    """Whoever sorts the list invokes nothing."""
+def test_order_of_iam_users_changes_nothing(varied: Run) -> None:
+    """The triggers stay the same."""
     again = with_changes(database={"iam_users": {"ann": "read_only", "bob": "read_write"}})
     first, second = (run.one("lambda/invocation:Invocation") for run in (varied, again))
     assert first.inputs["triggers"] == second.inputs["triggers"]
 
 
-def test_what_will_be_regretted_is_said_in_the_preview() -> None:
-    """Production that tells nobody, and a standby that can't carry the load: deployed all the same."""
+def test_risky_settings_are_warned_about_in_the_preview() -> None:
+    """Production without subscribers, and a standby that is smaller than the primary."""
     small = {"environment": "prod", "owner": "o", "primary": {"instance_class": "db.r6g.4xlarge"}}
     run = run_program(small, preview=True)
     assert run.error is None
     assert run.logged == [
-        "warning: secondary.instance_class: 16 GiB of memory an instance, the primary has 128: "
-        "after a failover it must carry the whole load",
-        "warning: notifications.emails: nobody hears of an alarm or of a failover",
+        "warning: secondary.instance_class: 16 GiB of memory per instance, but the primary has 128. "
+        "Use as much: after a failover the secondary carries the whole load.",
+        "warning: notifications.emails: no one is notified of an alarm or a failover. Set an e-mail address.",
     ]

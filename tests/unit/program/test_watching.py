@@ -1,4 +1,4 @@
-"""The functions, what they may do, the alarms, and the names that follow the writer: wired as the other parts expect."""
+"""The functions, their permissions, the alarms and the DNS names."""
 
 import json
 from collections.abc import Callable
@@ -21,14 +21,14 @@ def by_sid(statements: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in statements}
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_controller_gets_every_setting_of_the_contract(dev: Run, where: str) -> None:
-    """Its environment is complete, all texts, and says the same thing from both sides."""
-    own = dev.named(f"{where}-watch-controller-function").inputs["environment"]["variables"]
-    peer = dev.named(f"{OTHER[where]}-watch-controller-function").inputs["environment"]["variables"]
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_controller_environment_is_complete(dev: Run, label: str) -> None:
+    """Every value is a string, and both regions agree about the clusters."""
+    own = dev.named(f"{label}-watch-controller-function").inputs["environment"]["variables"]
+    peer = dev.named(f"{OTHER[label]}-watch-controller-function").inputs["environment"]["variables"]
     assert own["GLOBAL_CLUSTER_ID"] == "payments-global-dev"
-    assert own["OWN_CLUSTER_ID"] == f"payments-{REGION[where]}-dev"
-    assert own["PEER_REGION"] == REGION[OTHER[where]]
+    assert own["OWN_CLUSTER_ID"] == f"payments-{REGION[label]}-dev"
+    assert own["PEER_REGION"] == REGION[OTHER[label]]
     assert own["HEALTH_CHECK_FUNCTION"] == "payments-health-check-dev"
     assert own["STATE_TABLE"] == "payments-failover-dev"
     assert own["METRIC_NAMESPACE"] == "AuroraFailover"
@@ -40,125 +40,123 @@ def test_the_controller_gets_every_setting_of_the_contract(dev: Run, where: str)
         "900",
         "60",
     )
-    for what in ("CLUSTER_ID", "CLUSTER_ARN", "WRITER_HOST", "READER_HOST"):
-        assert own[f"OWN_{what}"] == peer[f"PEER_{what}"]
+    for name in ("CLUSTER_ID", "CLUSTER_ARN", "WRITER_HOST", "READER_HOST"):
+        assert own[f"OWN_{name}"] == peer[f"PEER_{name}"]
     assert {type(value) for value in own.values()} == {str}
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_functions_themselves_accept_what_they_are_told(any_deployment: Run, where: str) -> None:
-    """Their own parsers, which refuse a missing or malformed variable, read what the program sets."""
-    region = any_deployment.exports[f"{where}_region"]
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_functions_accept_their_environment(any_deployment: Run, label: str) -> None:
+    """The functions' own parsers refuse a missing or malformed variable."""
+    region = any_deployment.exports[f"{label}_region"]
 
     def environment(name: str) -> dict[str, str]:
         return {**any_deployment.named(name).inputs["environment"]["variables"], "AWS_REGION": region}
 
-    settings = controller_environment.load(environment(f"{where}-watch-controller-function"))
+    settings = controller_environment.load(environment(f"{label}-watch-controller-function"))
     assert settings.own.region == region
     assert settings.global_cluster_id == any_deployment.exports["global_cluster_id"]
-    assert health_check_environment.load(environment(f"{where}-health-check-function")).database_user == "health_check"
+    assert health_check_environment.load(environment(f"{label}-health-check-function")).database_user == "health_check"
     assert setup_environment.load(environment("database-setup-function")).health_check_user == "health_check"
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_controller_runs_twice_at_most_and_is_never_started_again(dev: Run, where: str) -> None:
-    """One cycles, its successor takes over; a failed start isn't repeated, for the next one comes within a minute."""
-    function = dev.named(f"{where}-watch-controller-function").inputs
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_controller_has_two_slots_and_no_retries(dev: Run, label: str) -> None:
+    """A successor takes over from the running invocation; the schedule starts one every minute."""
+    function = dev.named(f"{label}-watch-controller-function").inputs
     assert function["reservedConcurrentExecutions"] == 2
     assert function["timeout"] == 150
     assert "vpcConfig" not in function
-    schedule = dev.one("scheduler/schedule:Schedule", REGION[where])
+    schedule = dev.one("scheduler/schedule:Schedule", REGION[label])
     assert schedule.inputs["scheduleExpression"] == "rate(1 minute)"
     assert schedule.inputs["flexibleTimeWindow"] == {"mode": "OFF"}
     assert schedule.inputs["target"]["retryPolicy"]["maximumRetryAttempts"] == 0
     assert json.loads(schedule.inputs["target"]["input"]) == {"source": "schedule"}
-    retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[where]).inputs
+    retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[label]).inputs
     assert retries["maximumRetryAttempts"] == 0
 
 
-@pytest.mark.parametrize(("function", "places"), [("watch-controller", 3), ("health-check", 9)])
-def test_what_decides_and_what_looks_have_places_of_their_own(function: str, places: int) -> None:
-    """In an outage the account's other functions retry: throttled, they would be blind. A new account can reserve none."""
+@pytest.mark.parametrize(("function", "slots"), [("watch-controller", 3), ("health-check", 9)])
+def test_controller_and_health_check_reserve_concurrency(function: str, slots: int) -> None:
+    """Other functions of the account retry in an outage. A new account can reserve no concurrency."""
     plain, unreserved = (
         run_program({"failover": {"reserved_concurrency": value}}).named(f"primary-{function}-function")
         for value in (3, None)
     )
-    assert (places, None) == (
+    assert (slots, None) == (
         plain.inputs["reservedConcurrentExecutions"],
         unreserved.inputs.get("reservedConcurrentExecutions"),
     )
     assert plain.inputs["environment"] == unreserved.inputs["environment"]
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_controller_may_fail_over_these_clusters_and_no_others(dev: Run, policy_of: Policy, where: str) -> None:
-    """All three ARNs are needed: the global cluster's and both members'."""
-    may = by_sid(policy_of(dev, f"{where}-watch-controller-permissions"))
-    assert may["FailOver"]["Action"] == "rds:FailoverGlobalCluster"
-    assert set(may["FailOver"]["Resource"]) == {
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_controller_may_fail_over_its_own_clusters_only(dev: Run, policy_of: Policy, label: str) -> None:
+    """AWS requires the ARNs of the global cluster and both members."""
+    statements = by_sid(policy_of(dev, f"{label}-watch-controller-permissions"))
+    assert statements["FailOver"]["Action"] == "rds:FailoverGlobalCluster"
+    assert set(statements["FailOver"]["Resource"]) == {
         dev.exports["global_cluster_arn"],
         dev.exports["primary_cluster_arn"],
         dev.exports["secondary_cluster_arn"],
     }
-    assert set(may["AskBothHealthChecks"]["Resource"]) == {
+    assert set(statements["InvokeHealthChecks"]["Resource"]) == {
         dev.exports["primary_health_check_function_arn"],
         dev.exports["secondary_health_check_function_arn"],
     }
-    everything = [sid for sid, statement in may.items() if statement["Resource"] == "*"]
-    assert everything == ["SeeTheDatabase", "OwnMetrics"]
-    assert may["OwnMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "AuroraFailover"}}
-    assert may["OwnKeyThroughTableAndTopic"]["Resource"] == dev.exports[f"{where}_key_arn"]
+    unrestricted = [sid for sid, statement in statements.items() if statement["Resource"] == "*"]
+    assert unrestricted == ["DescribeClusters", "PublishMetrics"]
+    assert statements["PublishMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "AuroraFailover"}}
+    assert statements["KeyOfTableAndTopic"]["Resource"] == dev.exports[f"{label}_key_arn"]
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_health_check_may_log_in_as_itself_to_both_clusters_and_nothing_else(
-    dev: Run, policy_of: Policy, where: str
-) -> None:
-    """No AWS API at all: its log, its log-in; the network interfaces are Lambda's business, not its code's."""
-    may = by_sid(policy_of(dev, f"{where}-health-check-permissions"))
-    assert set(may) == {"OwnLog", "LogInAsHealthCheck"}
-    assert may["LogInAsHealthCheck"]["Resource"] == [
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_health_check_may_only_log_in_to_both_clusters(dev: Run, policy_of: Policy, label: str) -> None:
+    """Besides its own log group; Lambda, and not the function's code, manages the network interfaces."""
+    statements = by_sid(policy_of(dev, f"{label}-health-check-permissions"))
+    assert set(statements) == {"OwnLog", "LogInAsHealthCheck"}
+    assert statements["LogInAsHealthCheck"]["Resource"] == [
         "arn:aws:rds-db:us-east-1:123456789012:dbuser:cluster-PRIMARY-DATABASE-CLUSTER/health_check",
         "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-SECONDARY-DATABASE-CLUSTER/health_check",
     ]
-    network = by_sid(policy_of(dev, f"{where}-health-check-network-permission"))
-    assert network["NotTheFunctionItself"]["Effect"] == "Deny"
-    assert network["NotTheFunctionItself"]["Condition"] == {
+    network = by_sid(policy_of(dev, f"{label}-health-check-network-permission"))
+    assert network["FunctionManagesNoInterfaces"]["Effect"] == "Deny"
+    assert network["FunctionManagesNoInterfaces"]["Condition"] == {
         "ArnEquals": {
             "lambda:SourceFunctionArn": [
-                f"arn:aws:lambda:{REGION[where]}:123456789012:function:payments-health-check-dev"
+                f"arn:aws:lambda:{REGION[label]}:123456789012:function:payments-health-check-dev"
             ]
         }
     }
 
 
-def test_functions_in_the_network_reach_the_databases_and_nothing_else(any_run: Run) -> None:
-    """Out: the database port of both networks. In: nothing. The database: in from both networks, nothing out."""
-    out = any_run.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule")
-    into = any_run.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")
-    assert len(out) == 6
-    networks = {any_run.exports[f"{where}_vpc_cidr"] for where in ("primary", "secondary")}
-    from_networks = [rule for rule in into if rule.name.endswith(("-own", "-peer"))]
+def test_functions_in_the_vpc_reach_the_databases_only(any_run: Run) -> None:
+    """They have no inbound rule, and the databases have no outbound rule."""
+    egress = any_run.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    ingress = any_run.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    assert len(egress) == 6
+    networks = {any_run.exports[f"{label}_vpc_cidr"] for label in ("primary", "secondary")}
+    from_networks = [rule for rule in ingress if rule.name.endswith(("-own", "-peer"))]
     assert len(from_networks) == 4
-    for rule in [*out, *into]:
+    for rule in [*egress, *ingress]:
         assert (rule.inputs["ipProtocol"], rule.inputs["fromPort"], rule.inputs["toPort"]) == ("tcp", 3306, 3306)
-    assert {rule.inputs["cidrIpv4"] for rule in [*out, *from_networks]} == networks
+    assert {rule.inputs["cidrIpv4"] for rule in [*egress, *from_networks]} == networks
     assert {name for r in any_run.of("ec2/securityGroup:SecurityGroup") for name in r.inputs} & {
         "ingress",
         "egress",
     } == set()
 
 
-def test_the_set_up_runs_once_with_the_password_as_a_secret(dev: Run) -> None:
-    """Only the invocation's input holds the password; the function's environment doesn't."""
+def test_database_setup_receives_the_password_as_a_secret_input(dev: Run) -> None:
+    """The function's environment does not contain it."""
     invocation = dev.one("lambda/invocation:Invocation")
     assert set(json.loads(invocation.inputs["input"])) == {"host", "port", "username", "password"}
     assert "input" in invocation.secret_inputs
     assert invocation.inputs["lifecycleScope"] == "CREATE_ONLY"
     environment = dev.named("database-setup-function").inputs["environment"]["variables"]
     assert json.loads(environment.pop("CLUSTERS")) == [
-        {"host": dev.exports[f"{where}_writer_endpoint"], "port": 3306, "region": dev.exports[f"{where}_region"]}
-        for where in ("primary", "secondary")
+        {"host": dev.exports[f"{label}_writer_endpoint"], "port": 3306, "region": dev.exports[f"{label}_region"]}
+        for label in ("primary", "secondary")
     ]
     assert environment == {
         "HEALTH_CHECK_USER": "health_check",
@@ -169,23 +167,23 @@ def test_the_set_up_runs_once_with_the_password_as_a_secret(dev: Run) -> None:
     }
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_every_region_has_the_same_alarms_and_people_hear_of_them(dev: Run, where: str) -> None:
-    """Lag swaps sides with the roles, so all of it is watched on both; only a role is no reason to call anybody."""
-    here = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{where}-")]
-    there = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{OTHER[where]}-")]
-    assert [r.inputs["name"] for r in here] == [r.inputs["name"] for r in there]
-    watched = {r.inputs["metricName"] for r in here}
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_both_regions_have_the_same_alarms_with_subscribers(dev: Run, label: str) -> None:
+    """The lag metrics exist in the current standby region only; the role alarms notify no one."""
+    own = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{label}-")]
+    peer = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.name.startswith(f"{OTHER[label]}-")]
+    assert [r.inputs["name"] for r in own] == [r.inputs["name"] for r in peer]
+    watched = {r.inputs["metricName"] for r in own}
     assert {"AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag", "NoWriter", "Cycles", "Error"} <= watched
     assert {"CPUUtilization", "FreeableMemory", "DatabaseConnections", "Deadlocks", "LoginFailures"} <= watched
-    silent = [r.inputs["name"] for r in here if r.inputs.get("alarmActions") != [dev.exports[f"{where}_topic_arn"]]]
+    silent = [r.inputs["name"] for r in own if r.inputs.get("alarmActions") != [dev.exports[f"{label}_topic_arn"]]]
     assert silent == ["payments-reader-role-dev", "payments-writer-role-dev"]
-    (cycle,) = [r for r in here if r.inputs["metricName"] == "Cycles"]
+    (cycle,) = [r for r in own if r.inputs["metricName"] == "Cycles"]
     assert cycle.inputs["treatMissingData"] == "breaching"
 
 
-def test_dns_follows_the_role_as_the_region_that_took_it_sees_it(dev: Run) -> None:
-    """Each region speaks of its own role; each region's readers are judged by the other region."""
+def test_health_checks_follow_the_alarms_of_each_region(dev: Run) -> None:
+    """A region reports its own role; the check of its readers uses the other region's alarm."""
     checks = {
         r.name: (
             r.inputs["cloudwatchAlarmName"],
@@ -204,8 +202,8 @@ def test_dns_follows_the_role_as_the_region_that_took_it_sees_it(dev: Run) -> No
     }
 
 
-def test_the_writers_check_counts_three_votes(dev: Run) -> None:
-    """Two of them for home; no child is a calculated check, which Route 53 would refuse."""
+def test_writer_check_needs_two_of_three_votes(dev: Run) -> None:
+    """Route 53 refuses calculated checks as children."""
     votes = ("writer-elsewhere-remembered", "writer-elsewhere-heard", "home-is-writer")
     (writer,) = [r.inputs for r in dev.of("route53/healthCheck:HealthCheck") if r.inputs["type"] == "CALCULATED"]
     assert sorted(writer["childHealthchecks"]) == sorted(dev.exports["health_check_ids"][vote] for vote in votes)
@@ -213,14 +211,14 @@ def test_the_writers_check_counts_three_votes(dev: Run) -> None:
 
 
 def test_every_health_check_is_an_output(dev: Run) -> None:
-    """Under the name of what it checks: those that a name follows, and the votes."""
+    """By its logical name: the checks of the records and the votes."""
     names = {r.name.removeprefix("dns-") for r in dev.of("route53/healthCheck:HealthCheck")}
     assert set(dev.exports["health_check_ids"]) == names
     assert len(set(dev.exports["health_check_ids"].values())) == len(names) == 6
 
 
-def test_a_check_is_written_again_when_its_alarm_is_another(dev: Run) -> None:
-    """Route 53 copies the alarm's settings; the provider writes them again when a trigger changes."""
+def test_health_check_is_updated_when_its_alarm_changes(dev: Run) -> None:
+    """Route 53 copies the alarm's settings, and the provider updates them when a trigger changes."""
     assert _check(dev, "dns-writer-elsewhere-heard")["triggers"] == {
         "metric": "Maximum of WriterRole",
         "condition": "GreaterThanOrEqualToThreshold 1 in 1 min",
@@ -236,8 +234,8 @@ def _check(run: Run, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_alarms_that_dns_follows_are_of_the_kind_that_route_53_takes(dev: Run) -> None:
-    """Sixty seconds, one datapoint, a plain statistic, no metric math; missing data left to the health check."""
+def test_alarms_of_dns_are_supported_by_route_53(dev: Run) -> None:
+    """One period of 60 s, one datapoint, no metric math; the health check decides about missing data."""
     at_least, below = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
     expected = {
         "payments-writer-role-dev": ("WriterRole", at_least),
@@ -256,8 +254,8 @@ def test_the_alarms_that_dns_follows_are_of_the_kind_that_route_53_takes(dev: Ru
         assert "metricQueries" not in alarm
 
 
-def test_the_writers_name_fails_over_and_its_second_record_has_no_check(dev: Run) -> None:
-    """With a check on both and both bad, Route 53 would answer with the primary, whatever its state."""
+def test_writer_name_has_a_failover_record_without_a_check(dev: Run) -> None:
+    """If both records had unhealthy checks, Route 53 would answer with the primary."""
     records = {r.name: r.inputs for r in dev.of("route53/record:Record")}
     first, second = records["dns-writer-primary"], records["dns-writer-secondary"]
     assert first["failoverRoutingPolicies"] == [{"type": "PRIMARY"}]
@@ -270,8 +268,8 @@ def test_the_writers_name_fails_over_and_its_second_record_has_no_check(dev: Run
     assert dev.exports["writer_dns_name"] == "writer.payments-dev.internal"
 
 
-def test_the_readers_name_leads_to_the_nearest_region_that_is_not_lost(dev: Run) -> None:
-    """Latency records, one a region, each with the check of its region."""
+def test_reader_name_has_latency_records_with_checks(dev: Run) -> None:
+    """One record for each region, with the check of that region."""
     for region in ("us-east-1", "eu-west-1"):
         record = _reader(dev, region)
         assert record["latencyRoutingPolicies"] == [{"region": region}]
@@ -283,38 +281,38 @@ def _reader(run: Run, region: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_dns_alarms_stand_only_where_route_53_publishes(dev: Run, elsewhere: Run) -> None:
-    """The health checks' own metrics exist in us-east-1 alone; elsewhere an alarm on them would never see data."""
-    on_checks = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.inputs["namespace"] == "AWS/Route53"]
-    assert [r.region for r in on_checks] == ["us-east-1"] * 3
+def test_dns_alarms_exist_in_us_east_1_only(dev: Run, elsewhere: Run) -> None:
+    """Route 53 publishes the metrics of health checks in us-east-1 only."""
+    alarms = [r for r in dev.of("cloudwatch/metricAlarm:MetricAlarm") if r.inputs["namespace"] == "AWS/Route53"]
+    assert [r.region for r in alarms] == ["us-east-1"] * 3
     assert dev.exports["dns_alarm_arns"] != []
     assert elsewhere.exports["dns_alarm_arns"] == []
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_awss_own_failover_events_reach_people(dev: Run, where: str) -> None:
-    """Switchover, failover and blocked writes, by their event ids, to the region's own topic."""
-    pattern = json.loads(dev.one("cloudwatch/eventRule:EventRule", REGION[where]).inputs["eventPattern"])
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_failover_events_of_aws_reach_the_topic(dev: Run, label: str) -> None:
+    """Switchover, failover and blocked writes, by their event ids."""
+    pattern = json.loads(dev.one("cloudwatch/eventRule:EventRule", REGION[label]).inputs["eventPattern"])
     ids = pattern["detail"]["EventID"]
     assert (ids[0], ids[6], ids[7], ids[10]) == ("RDS-EVENT-0181", "RDS-EVENT-0187", "RDS-EVENT-0238", "RDS-EVENT-0241")
     assert ids[11:] == ["RDS-EVENT-0390", "RDS-EVENT-0391", "RDS-EVENT-0519"]
-    target = dev.named(f"{where}-watch-monitoring-failover-events-topic").inputs
-    assert target["arn"] == dev.exports[f"{where}_topic_arn"]
+    target = dev.named(f"{label}-watch-monitoring-failover-events-topic").inputs
+    assert target["arn"] == dev.exports[f"{label}_topic_arn"]
     assert "roleArn" not in target
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_awss_own_failover_events_reach_the_audit_trail(dev: Run, policy_of: Policy, where: str) -> None:
-    """The same rule starts the region's own controller, which may write its table and needs no more than before for it."""
-    rule = dev.one("cloudwatch/eventRule:EventRule", REGION[where])
-    function = dev.named(f"{where}-watch-controller-function")
-    target = dev.named(f"{where}-watch-monitoring-failover-events-record").inputs
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_failover_events_of_aws_reach_the_audit_trail(dev: Run, policy_of: Policy, label: str) -> None:
+    """The same rule invokes the region's controller, which needs no further permission."""
+    rule = dev.one("cloudwatch/eventRule:EventRule", REGION[label])
+    function = dev.named(f"{label}-watch-controller-function")
+    target = dev.named(f"{label}-watch-monitoring-failover-events-record").inputs
     assert (target["rule"], target["arn"]) == (
         rule.inputs["name"],
-        dev.exports[f"{where}_failover_controller_function_arn"],
+        dev.exports[f"{label}_failover_controller_function_arn"],
     )
     assert "roleArn" not in target
-    permission = dev.one("lambda/permission:Permission", REGION[where])
+    permission = dev.one("lambda/permission:Permission", REGION[label])
     assert rule.urn in permission.dependencies
     assert {
         "action": "lambda:InvokeFunction",
@@ -323,30 +321,30 @@ def test_awss_own_failover_events_reach_the_audit_trail(dev: Run, policy_of: Pol
         "statementId": "payments-failover-events-dev",
     } == {name: value for name, value in permission.inputs.items() if name != "sourceArn"}
     assert permission.inputs["sourceArn"].endswith(rule.name)
-    may = by_sid(policy_of(dev, f"{where}-watch-controller-permissions"))
-    assert may["OwnState"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
+    statements = by_sid(policy_of(dev, f"{label}-watch-controller-permissions"))
+    assert statements["StateTable"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_an_event_that_finds_the_controller_busy_waits_for_longer_than_a_hand_over(dev: Run, where: str) -> None:
-    """Throttled is not failed: Lambda tries again, at growing intervals, until the event's age is over."""
-    retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[where]).inputs
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_throttled_event_is_retried_for_longer_than_a_hand_over(dev: Run, label: str) -> None:
+    """Lambda retries a throttled event at growing intervals until the maximum event age."""
+    retries = dev.one("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", REGION[label]).inputs
     tries_at_seconds = [2**n - 1 for n in range(1, 9)]
-    hand_over_seconds = 22 + 10 + 3  # a call that hangs, a cycle, an observation
+    hand_over_seconds = 22 + 10 + 3  # an unanswered call, a cycle, an observation
     assert [at for at in tries_at_seconds if hand_over_seconds < at <= retries["maximumEventAgeInSeconds"]]
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_controller_has_the_processor_for_a_cycle(dev: Run, where: str) -> None:
-    """Lambda gives processor time by memory: more than a quarter of one."""
-    assert dev.named(f"{where}-watch-controller-function").inputs["memorySize"] == 512
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_controller_has_the_memory_for_a_cycle(dev: Run, label: str) -> None:
+    """Lambda allocates CPU by memory: more than a quarter of a vCPU."""
+    assert dev.named(f"{label}-watch-controller-function").inputs["memorySize"] == 512
 
 
-@pytest.mark.parametrize("where", ["primary", "secondary"])
-def test_the_dashboard_shows_only_its_own_region(dev: Run, where: str) -> None:
-    """Every graph reads metrics where it stands, and its widgets fill the grid without overlapping."""
-    widgets = json.loads(dev.one("cloudwatch/dashboard:Dashboard", REGION[where]).inputs["dashboardBody"])["widgets"]
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_dashboard_shows_its_own_region_only(dev: Run, label: str) -> None:
+    """The widgets do not overlap."""
+    widgets = json.loads(dev.one("cloudwatch/dashboard:Dashboard", REGION[label]).inputs["dashboardBody"])["widgets"]
     graphs = [w["properties"] for w in widgets if w["type"] == "metric"]
-    assert {graph["region"] for graph in graphs} == {REGION[where]}
+    assert {graph["region"] for graph in graphs} == {REGION[label]}
     corners = {(w["x"], w["y"]) for w in widgets}
     assert len(corners) == len(widgets) == 7

@@ -1,6 +1,6 @@
-"""Where `writer.<zone>` leads: what the program registers, judged by Route 53's rules, in every state of both regions.
+"""The answer of `writer.<zone>` by Route 53's rules, in every state of both regions.
 
-The metric is each region's `WriterRole`: 1, 0, or None where nothing is heard.
+The metric is each region's `WriterRole`: 1, 0, or None without data.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ import pytest
 
 from rehearsal.network.alarms import AlarmRule, AlarmState, evaluate
 from rehearsal.network.routing import (
-    DnsRecord,
-    HealthStatus,
     Route53HealthCheck,
+    HealthStatus,
+    DnsRecord,
     choose,
     final_status,
     health_of_alarm,
@@ -23,12 +23,12 @@ from rehearsal.network.routing import (
 )
 from tests.support.program.harness import Run
 
-HOME, ELSEWHERE = "us-east-1", "eu-west-1"
+PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 VALUES = (0, 1, None)
 
 
 def as_check(check_id: str, inputs: Mapping[str, Any]) -> Route53HealthCheck:
-    """Return a health check as Route 53 would describe it."""
+    """Return a health check as Route 53 describes it."""
     config = {
         "Type": inputs["type"],
         "InsufficientDataHealthStatus": inputs.get("insufficientDataHealthStatus"),
@@ -45,7 +45,7 @@ def as_check(check_id: str, inputs: Mapping[str, Any]) -> Route53HealthCheck:
 
 
 def as_rule(inputs: Mapping[str, Any]) -> AlarmRule:
-    """Return an alarm as CloudWatch would describe it."""
+    """Return an alarm as CloudWatch describes it."""
     return AlarmRule.from_description(
         {
             "AlarmName": inputs["name"],
@@ -63,7 +63,7 @@ def as_rule(inputs: Mapping[str, Any]) -> AlarmRule:
 
 
 class WriterName:
-    """The writer's name as deployed. It remembers what Route 53 remembers: each check's last known status."""
+    """The writer's name as deployed, with each check's last known status."""
 
     def __init__(self, run: Run) -> None:
         ids: dict[str, str] = run.exports["health_check_ids"]
@@ -89,11 +89,11 @@ class WriterName:
         ]
         self.known: dict[str, HealthStatus] = {}
 
-    def leads_to(self, role: Mapping[str, int | None]) -> str:
-        """Return the region that the name leads to while each region's metric has this value."""
-        (followed,) = [record.health_check_id for record in self.records if record.health_check_id]
-        health = {followed: self.status(self.checks[followed], role)}
-        return choose(self.records, health, from_region=HOME).record.id
+    def resolves_to(self, role: Mapping[str, int | None]) -> str:
+        """Return the region that the name resolves to for these values of the metric."""
+        (check_id,) = [record.health_check_id for record in self.records if record.health_check_id]
+        health = {check_id: self.status(self.checks[check_id], role)}
+        return choose(self.records, health, from_region=PRIMARY).record.id
 
     def status(self, check: Route53HealthCheck, role: Mapping[str, int | None]) -> HealthStatus:
         """Return a check's status."""
@@ -113,71 +113,78 @@ class WriterName:
         return final_status(check, status)
 
 
-# (what the other region says, what it said when it was last heard) -> where the name leads while home says 0, 1, nothing.
-# H is home, E is elsewhere.
+# (the secondary region's metric, its last value) -> the answers while the primary region's metric is 0, 1, None.
+# P is primary, S is secondary.
 TRUTH = {
-    (0, 0): "HHH",
-    (0, 1): "HHH",  # a planned switchover home
-    (0, None): "HHH",
-    (1, 0): "EEE",  # the first failover, whether the old region is back (0), cut off and unaware (1), or gone
-    (1, 1): "EEE",
-    (1, None): "EEE",
-    (None, 0): "HHH",  # the standby region is silent: nothing moves
-    (None, 1): "EHE",  # the writer's region is silent: only a promoted home changes that
-    (None, None): "HHH",  # never heard: a new stack
+    (0, 0): "PPP",
+    (0, 1): "PPP",  # a switchover to the primary region
+    (0, None): "PPP",
+    (1, 0): "SSS",  # a failover: the old region is back (0), isolated (1) or lost
+    (1, 1): "SSS",
+    (1, None): "SSS",
+    (None, 0): "PPP",  # the standby region reports nothing: no change
+    (None, 1): "SPS",  # the writer's region reports nothing: only a promotion changes the answer
+    (None, None): "PPP",  # a new stack
 }
 
 
-@pytest.mark.parametrize(("before", "home_before"), list(product(VALUES, VALUES)))
-@pytest.mark.parametrize(("elsewhere", "home"), list(product(VALUES, VALUES)))
-def test_the_truth_table(
-    dev: Run, elsewhere: int | None, home: int | None, before: int | None, home_before: int | None
+@pytest.mark.parametrize(("before", "primary_before"), list(product(VALUES, VALUES)))
+@pytest.mark.parametrize(("secondary", "primary"), list(product(VALUES, VALUES)))
+def test_truth_table(
+    dev: Run, secondary: int | None, primary: int | None, before: int | None, primary_before: int | None
 ) -> None:
-    """All 81 states; what home said before never matters."""
+    """All 81 states; the primary region's earlier value never matters."""
     name = WriterName(dev)
-    name.leads_to({HOME: home_before, ELSEWHERE: before})
+    name.resolves_to({PRIMARY: primary_before, SECONDARY: before})
 
-    expected = {"H": HOME, "E": ELSEWHERE}[TRUTH[elsewhere, before][VALUES.index(home)]]
-    assert expected == name.leads_to({HOME: home, ELSEWHERE: elsewhere})
+    expected = {"P": PRIMARY, "S": SECONDARY}[TRUTH[secondary, before][VALUES.index(primary)]]
+    assert expected == name.resolves_to({PRIMARY: primary, SECONDARY: secondary})
 
 
-START = (0, 1, "E")
-"""The other region is the writer after a first failover, and home is back as a reader."""
-STORIES: dict[str, list[tuple[int | None, int | None, str]]] = {
-    # Each step: home says, the other region says, the name leads to.
-    "first failover, and the old region comes back as a reader": [
-        (1, 0, "H"),
-        (None, 0, "H"),
-        (None, 1, "E"),
-        (0, 1, "E"),
+START = (0, 1, "S")
+"""After a failover: the secondary region is the writer, the primary region is back as a reader."""
+SEQUENCES: dict[str, list[tuple[int | None, int | None, str]]] = {
+    # Each step: the primary region's metric, the secondary region's metric, the answer.
+    "a failover, after which the old region returns as a reader": [
+        (1, 0, "P"),
+        (None, 0, "P"),
+        (None, 1, "S"),
+        (0, 1, "S"),
     ],
-    "a planned switchover there and home": [(1, 0, "H"), (0, 0, "H"), (0, 1, "E"), (0, 0, "H"), (1, 0, "H")],
-    "the writer is lost elsewhere, and home takes over": [
+    "a switchover and the switchover back": [(1, 0, "P"), (0, 0, "P"), (0, 1, "S"), (0, 0, "P"), (1, 0, "P")],
+    "the secondary region is lost as the writer, and the primary region takes over": [
         START,
-        (0, None, "E"),
-        (1, None, "H"),
-        (1, 0, "H"),
+        (0, None, "S"),
+        (1, None, "P"),
+        (1, 0, "P"),
     ],
-    # The limit: Route 53 doesn't know which of two silent regions spoke last. With a memory of home's word the name would
-    # instead leave a writer elsewhere that merely falls silent while home is still down.
-    "home takes over, and then falls silent as well": [START, (1, None, "H"), (None, None, "E"), (1, None, "H")],
-    "the standby region is silent for a while": [(1, 0, "H"), (1, None, "H"), (None, None, "H"), (1, 0, "H")],
-    "only the telemetry of the writer elsewhere is gone": [START, (0, None, "E"), (None, None, "E"), START],
-    "both claim to be the writer: the one that was promoted while home was cut off": [
-        (1, 0, "H"),
-        (1, 1, "E"),
-        (1, 1, "E"),
+    # A limit: without data from both regions, Route 53 does not know which one reported last. If it kept the primary region's
+    # last report, the name would leave a writer in the secondary region that only loses its telemetry.
+    "the primary region takes over and then reports nothing": [
+        START,
+        (1, None, "P"),
+        (None, None, "S"),
+        (1, None, "P"),
+    ],
+    "the standby region reports nothing for a while": [(1, 0, "P"), (1, None, "P"), (None, None, "P"), (1, 0, "P")],
+    "the writer in the secondary region loses its telemetry": [START, (0, None, "S"), (None, None, "S"), START],
+    "both report that they are the writer, after a promotion while the primary region was isolated": [
+        (1, 0, "P"),
+        (1, 1, "S"),
+        (1, 1, "S"),
         START,
     ],
-    "a new stack, before its first cycle": [(None, None, "H"), (0, None, "H"), (1, None, "H"), (1, 0, "H")],
+    "a new stack, before its first cycle": [(None, None, "P"), (0, None, "P"), (1, None, "P"), (1, 0, "P")],
 }
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_the_name_through_a_story(dev: Run, story: str) -> None:
-    """One step after the other, with what Route 53 remembers of the steps before."""
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_name_follows_a_sequence_of_states(dev: Run, sequence: str) -> None:
+    """Each step keeps Route 53's last known statuses."""
     name = WriterName(dev)
-    steps = STORIES[story]
+    steps = SEQUENCES[sequence]
 
-    expected = [{"H": HOME, "E": ELSEWHERE}[leads_to] for _home, _elsewhere, leads_to in steps]
-    assert expected == [name.leads_to({HOME: home, ELSEWHERE: elsewhere}) for home, elsewhere, _leads_to in steps]
+    expected = [{"P": PRIMARY, "S": SECONDARY}[answer] for _primary, _secondary, answer in steps]
+    assert expected == [
+        name.resolves_to({PRIMARY: primary, SECONDARY: secondary}) for primary, secondary, _answer in steps
+    ]

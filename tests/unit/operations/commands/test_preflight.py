@@ -339,7 +339,7 @@ def test_outputs_are_for_a_stack_that_is_up(environment: FakeEnvironment, accoun
             "config:\n  aurora-global-database:notifications:\n    emails:\n      - secure: v1:abc",
             "aurora-global-database:notifications.emails is encrypted",
         ),
-        ("config:\n  environment: Dev!", "environment: 'Dev!' won't do"),
+        ("config:\n  environment: Dev!", "environment: 'Dev!' is not allowed"),
     ],
 )
 def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: str | None, said: str) -> None:
