@@ -17,7 +17,7 @@ def _rows(heading: str) -> dict[str, list[str]]:
 def test_readme_matches_the_benchmark_page() -> None:
     """The README has the p99 and the wrong failovers of the controller and the CloudWatch alarm."""
     times, wrong = _rows("From outage to call: region loss"), _rows("Wrong failovers per 1,000 region-years")
-    columns = wrong["what was going on"]
+    columns = wrong["faults at the call"]
     p99 = times["detector"].index("p99")
     measured = [times[name][p99] for name in ("ours", "CloudWatch")]
     measured += [wrong["all"][columns.index(name)] for name in ("ours", "CloudWatch")]
