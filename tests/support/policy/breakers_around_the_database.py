@@ -228,7 +228,7 @@ BREAKERS: Mapping[str, Breaker] = {
         change=another(
             TOPIC,
             type="aws:sns/topicSubscription:TopicSubscription",
-            inputs={"protocol": "email", "endpoint": "nobody"},
+            inputs={"protocol": "email", "endpoint": "oncall"},
         ),
     ),
 }
