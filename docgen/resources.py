@@ -36,7 +36,7 @@ The components with resources in this region.
 
 """
 ORDER = """
-## Order of deployment
+## The order of deployment
 
 Pulumi creates independent resources in parallel.
 This is the longest dependency chain; the databases take most of the time.
