@@ -1,1 +1,1 @@
-"""Simulated years of trouble, and who would have failed over: our rules beside what people build today."""
+"""Simulation of the failover controller and common baselines over years of faults."""

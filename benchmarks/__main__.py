@@ -1,6 +1,5 @@
 """The benchmark's command line: `python -m benchmarks`.
 
-Owns: options, exit codes, progress. Does not own: what is simulated (simulate.py) or shown (report.py).
 Exit codes: 0 every target was met; 1 one was not; 2 usage.
 """
 
@@ -17,9 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.figures import figures, targets
-from benchmarks.report import Run, as_json, show, write_page
-from benchmarks.simulate import Outcome, run
+from benchmarks.report import BenchmarkRun, as_json, show, write_page
+from benchmarks.simulate import SimulationResult, run
+from benchmarks.statistics import statistics, targets
 from benchmarks.timing import decide_microseconds
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,26 +26,27 @@ app = typer.Typer(add_completion=False, context_settings={"help_option_names": [
 
 @app.command(epilog="Exit codes: 0 every target was met; 1 one was not; 2 usage.")
 def benchmark(
-    region_years: Annotated[int, typer.Option(min=1, help="How many region-years to simulate.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same result, however many workers.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; by default one a core.")] = os.cpu_count() or 1,
-    chart: Annotated[Path | None, typer.Option(help="Draw the chart here (PNG).")] = None,
-    page: Annotated[Path | None, typer.Option(help="Write the page for the docs here (Markdown).")] = None,
+    region_years: Annotated[int, typer.Option(min=1, help="Number of region-years.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed; the result does not depend on the workers.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes; default: one per core.")] = os.cpu_count()
+    or 1,
+    chart: Annotated[Path | None, typer.Option(help="Path of the chart (PNG).")] = None,
+    page: Annotated[Path | None, typer.Option(help="Path of the documentation page (Markdown).")] = None,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """Simulate years of trouble, and compare our rules with what people use today on the same histories."""
+    """Simulate years of faults and compare the failover controller with common baselines on the same histories."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=120)  # in a log or a file the tables need not fold
+        console = Console(width=120)  # tables in a log or file need no folding
     microseconds = decide_microseconds()
-    started, worked = time.monotonic(), _processor_seconds()
+    started, processor_before = time.monotonic(), _processor_seconds()
     outcome = _simulated(region_years, seed, workers, Console(stderr=True))
-    took = (time.monotonic() - started, _processor_seconds() - worked)
+    took = (time.monotonic() - started, _processor_seconds() - processor_before)
     result = _run(outcome, seed=seed, workers=workers, took=took, microseconds=microseconds)
     if chart is not None:
         from benchmarks.chart import draw  # matplotlib takes a second to import
 
-        draw(result.figures, chart, f"{region_years:,} simulated region-years, the same for all (seed {seed})")
+        draw(result.statistics, chart, f"{region_years:,} simulated region-years, the same for all (seed {seed})")
     if page is not None:
         write_page(result, page, chart.name if chart is not None else "benchmark.png")
     if as_json_text:
@@ -56,7 +56,7 @@ def benchmark(
     raise typer.Exit(0 if all(target.is_met for target in result.targets) else 1)
 
 
-def _simulated(region_years: int, seed: int, workers: int, console: Console) -> Outcome:
+def _simulated(region_years: int, seed: int, workers: int, console: Console) -> SimulationResult:
     columns = (TextColumn("region-years"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=region_years)
@@ -73,9 +73,11 @@ def _processor_seconds() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def _run(outcome: Outcome, *, seed: int, workers: int, took: tuple[float, float], microseconds: float) -> Run:
-    found = figures(outcome)
-    return Run(
+def _run(
+    outcome: SimulationResult, *, seed: int, workers: int, took: tuple[float, float], microseconds: float
+) -> BenchmarkRun:
+    all_statistics = statistics(outcome)
+    return BenchmarkRun(
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         day=datetime.now(UTC).date(),
         seed=seed,
@@ -85,10 +87,10 @@ def _run(outcome: Outcome, *, seed: int, workers: int, took: tuple[float, float]
         processor_seconds=took[1],
         episodes=outcome.episodes,
         isolations=outcome.isolations,
-        cycles=outcome.tallies[found[0].name].cycles,
+        cycles=outcome.counts_by_detector[all_statistics[0].name].cycles,
         decide_microseconds=microseconds,
-        figures=found,
-        targets=targets(found[0], microseconds),
+        statistics=all_statistics,
+        targets=targets(all_statistics[0], microseconds),
     )
 
 

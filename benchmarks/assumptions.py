@@ -1,30 +1,26 @@
-"""How often trouble comes and how long it lasts: the table that the numbers stand on.
-
-Owns the rates, the durations and where each comes from; `docs/benchmark.md` shows this table. Does not own the drawing (`histories.py`).
-Invariant: what no source was found for says so.
-"""
+"""Rates and durations of the simulated faults, with their sources."""
 
 from dataclasses import dataclass
 
-from benchmarks.world import Cause
+from benchmarks.simulated_regions import Cause
 
 NOISE_PER_CALL = 5e-4
 """Probability that one call of an otherwise healthy path fails. Source: AWS Lambda Service Level Agreement (99.95 %)."""
 MISSED_CYCLE = 1e-4
-"""Probability that a cycle is left out (a start that failed, a hand-over that stalled). An assumption."""
+"""Probability that a cycle is missed (a failed start, a delayed hand-over). An assumption."""
 CYCLE_LATENESS_SECONDS = 0.05
 """Mean lateness of a cycle (exponential). An assumption."""
 CLOCK_DRIFT = 1e-4
-"""Largest drift of a clock, either way. An assumption; real ones under time synchronization are better."""
+"""Maximum drift of a clock in either direction. An assumption; clocks with time synchronization are better."""
 USUAL_LAG_SECONDS = 0.2
-"""Source: Amazon Aurora User Guide, Using Amazon Aurora Global Database: typically less than a second."""
+"""Typical replication lag. Source: Using Amazon Aurora Global Database, Amazon Aurora User Guide."""
 
 _NO_SOURCE = "assumption: no published rate was found"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumption:
-    """One kind of trouble: its rate, its duration in words, what it does, and where that comes from."""
+    """One kind of fault: its rate, duration, effect and source."""
 
     cause: Cause
     per_year: float
@@ -60,22 +56,22 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.SATURATED_WRITER,
         per_year=1,
         lasts="log-normal, median 90 s, sigma 1, at most 1 h",
-        does="connected clients go on; a probe is late with a probability of 0.2 to 1 from either region; half in the log-in, half later",
+        does="open connections work; probes from both regions are late with a probability of 0.2 to 1; half in the log-in, half later",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.CRASH,
         per_year=2,
         lasts="log-normal, median 28 s, sigma 0.5, 3 to 120 s",
-        does="the writer is down in a living region, until Aurora has restarted it or promoted a reader",
+        does="the writer is down in a healthy region until Aurora has restarted it or promoted a reader",
         source="duration: Amazon Aurora FAQs (a restart takes less than 60 s in most cases); rate: assumption",
     ),
     Assumption(
         cause=Cause.IN_REGION_FAILURE,
         per_year=0.1,
         lasts="log-normal, median 10 min, sigma 1, 150 s to 6 h",
-        does="the writer is down in a living region, and Aurora does not heal it within the grace",
-        source="that it happens within the promise: Amazon RDS SLA (99.99 % a month for Multi-AZ: up to 53 min a year); rate: assumption",
+        does="the writer is down in a healthy region, and Aurora does not heal it within the grace period",
+        source="that it can happen: Amazon RDS SLA (99.99 % a month for Multi-AZ: up to 53 min a year); rate: assumption",
     ),
     Assumption(
         cause=Cause.PARTITION,
@@ -88,23 +84,23 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.WIDE_PARTITION,
         per_year=0.1,
         lasts="as above",
-        does="peering and Lambda API can't be reached from the standby region; the storage replication works",
+        does="peering and Lambda API are unreachable from the standby region; the storage replication works",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.BROWN_OUT,
         per_year=1,
         lasts="log-normal, median 30 min, sigma 1, 1 min to 12 h",
-        does="the writer's region's Lambda API fails for everybody, with a probability of 0.3 to 1 a call; 40 %: silent, 60 %: errors; "
+        does="the Lambda API of the writer's region fails with a probability of 0.3 to 1 a call; 40 %: silent, 60 %: errors; "
         "the database lives",
         source="form and length: AWS Post-Event Summaries (Lambda, us-east-1, 13 June 2023: 2 to 4 h of errors and latencies; "
         "Kinesis, 25 November 2020); rate: assumption",
     ),
     Assumption(
-        cause=Cause.OBSERVER_TROUBLE,
+        cause=Cause.OBSERVER_FAULT,
         per_year=1,
         lasts="log-normal, median 10 min, sigma 1, 30 s to 6 h",
-        does="a quarter each: own network dead, own Lambda dead, own RDS API blind, all of them and the other region out of reach",
+        does="a quarter each: own network down, own Lambda down, own RDS API unreachable, all of them and the other region unreachable",
         source=_NO_SOURCE,
     ),
     Assumption(
@@ -118,48 +114,48 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.SWITCHOVER,
         per_year=2,
         lasts="operation 60 to 180 s, there and, 30 min to 4 h later, back",
-        does="both databases refuse for 10 to 90 s of the operation; other trouble is not drawn while the roles are swapped",
+        does="both databases refuse for 10 to 90 s of the operation; other faults are not drawn while the roles are swapped",
         source="the stages: Amazon Aurora User Guide, Performing switchovers for Amazon Aurora global databases; rate: assumption",
     ),
     Assumption(
         cause=Cause.REGION_LOSS,
         per_year=0.1,
         lasts="log-normal, median 1 h, sigma 1.2, 150 s to 48 h",
-        does="from one moment to the next nothing in the region answers",
-        source="assumption, far above experience: AWS Post-Event Summaries tell of hours-long regional events, none of which was a loss of "
-        "everything; a low rate would leave too few losses to measure a p99",
+        does="the region stops answering immediately",
+        source="assumption, far above experience: AWS Post-Event Summaries report hours-long regional events, none of them a complete "
+        "loss; a low rate gives too few losses for a p99",
     ),
     Assumption(
         cause=Cause.GRADUAL_LOSS,
         per_year=0.05,
         lasts="as above, after 10 to 180 s of packet loss, API errors and growing lag (up to 30 s)",
-        does="the same, but it announces itself",
+        does="the same, after the warning signs",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.HALF_LOSS,
         per_year=0.02,
         lasts="as above",
-        does="database, peering and replication are gone; the Lambda API goes on answering with errors: half: always; half: 10 to 90 % of "
+        does="database, peering and replication are gone; the Lambda API answers with errors: half: always; half: 10 to 90 % of "
         "the calls, silent otherwise",
         source="that APIs answer with errors rather than not at all: AWS Post-Event Summaries; rate: assumption",
     ),
     Assumption(
         cause=Cause.FLAPPING,
         per_year=0.05,
-        lasts="5 to 30 min of dark and light phases of 5 to 60 s each",
-        does="in a dark phase nothing in the region answers",
+        lasts="5 to 30 min of unreachable and reachable phases of 5 to 60 s each",
+        does="in an unreachable phase the region does not answer",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.ISOLATION,
         per_year=0.01,
         lasts="log-normal, median 2 min, sigma 1.5, 5 s to 6 h",
-        does="the region lives inside, and nothing gets in or out: from outside it looks like a region loss",
-        source="that it is thinkable: Google Cloud Networking Incident 19009 (2 June 2019, up to 4 h 25 min of heavy loss in whole "
+        does="the region works inside but is cut off: from outside it looks like a region loss",
+        source="that it can happen: Google Cloud Networking Incident 19009 (2 June 2019, up to 4 h 25 min of heavy loss in whole "
         "regions); none is known of AWS; rate: assumption",
     ),
 )
-"""Rates are for one pair of regions and one year: a region-year."""
+"""Rates are for one pair of regions and one year (a region-year)."""
 
 RATES = {assumption.cause: assumption.per_year for assumption in ASSUMPTIONS}

@@ -1,7 +1,7 @@
-"""What people use today, each as a rule over what its own path really sees.
+"""Common failover detectors, each with the view of its own path.
 
-Owns the rules of the baselines. Does not own the truth. Invariant: where a baseline's surroundings are not known, they are assumed in its
-favour, and the docstring says so. None calls while RDS shows a switchover or has swapped the roles: AWS would refuse.
+Unknown details are assumed in a baseline's favour. No baseline calls while RDS reports a switchover or swapped roles,
+because AWS would refuse the call.
 """
 
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from math import ceil
 from random import Random
 from typing import Protocol
 
-from benchmarks.controller import Watch
-from benchmarks.looks import probe_fails
-from benchmarks.world import Episode, Paths
+from benchmarks.controller import DetectorResult
+from benchmarks.observer import probe_fails
+from benchmarks.simulated_regions import Episode, Paths
 
 
 class Detector(Protocol):
-    """Something that watches an episode, and may call a failover once."""
+    """A detector that may call one failover in an episode."""
 
     @property
     def name(self) -> str:
-        """How it is called in the tables."""
+        """The name in the tables."""
         ...
 
     @property
     def memory_seconds(self) -> float:
-        """How far back a trouble may lie that led to a call."""
+        """How long before a call its causes may have ended."""
         ...
 
-    def watch(self, episode: Episode, rng: Random) -> Watch:
+    def detect(self, episode: Episode, rng: Random) -> DetectorResult:
         """Return the first call of an episode."""
         ...
 
 
 def single_path_failure(paths: Paths) -> float:
     """Return the probability that one probe from the standby region across the peering fails."""
-    if paths.writer_down or paths.peering_cut or paths.own_network_dead:
+    if paths.writer_down or paths.peering_cut or paths.own_network_down:
         return 1.0
     loss = max(paths.loss, paths.backbone_loss)
     chances = (
@@ -51,12 +51,12 @@ def single_path_failure(paths: Paths) -> float:
 
 
 def _can_call(paths: Paths) -> bool:
-    return not (paths.operation or paths.swapped or paths.own_function_dead or paths.rds_blind)
+    return not (paths.operation or paths.swapped or paths.own_function_down or paths.rds_unreachable)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePathProbe:
-    """Probes the writer across the peering; calls after so many failures in a row. A probe that can't run counts for nothing."""
+    """Probes the writer across the peering and calls after consecutive failures. A probe that cannot run does not count."""
 
     name: str
     every_seconds: float
@@ -65,37 +65,37 @@ class SinglePathProbe:
 
     @property
     def memory_seconds(self) -> float:
-        """How far back a trouble may lie that led to a call."""
+        """How long before a call its causes may have ended."""
         return self.every_seconds * self.failures + self.timeout_seconds
 
-    def watch(self, episode: Episode, rng: Random) -> Watch:
+    def detect(self, episode: Episode, rng: Random) -> DetectorResult:
         """Return the first call of an episode."""
         failed = 0
         due = episode.start + rng.random() * self.every_seconds
         while due <= episode.end:
             segment = episode.segment_at(due)
             chance = single_path_failure(segment.paths)
-            if segment.paths.own_function_dead or segment.paths.swapped:
+            if segment.paths.own_function_down or segment.paths.swapped:
                 failed = 0
             elif chance >= 1 or (chance > 0 and rng.random() < chance):
                 failed += 1
                 answered = due + self.timeout_seconds
                 if failed >= self.failures and _can_call(episode.paths_at(answered)):
-                    return Watch(called_at=answered, reason=self.name)
+                    return DetectorResult(called_at=answered, reason=self.name)
             else:
                 failed = 0
             due += self.every_seconds
             if chance == 0 and segment.end > due:  # nothing fails before the segment ends
                 due += self.every_seconds * max(0, int((segment.end - due) / self.every_seconds))
-        return Watch()
+        return DetectorResult()
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudWatchAlarm:
-    """A canary in the standby region probes once a period and reports; the alarm wants so many breaching datapoints in a row.
+    """A canary in the standby region probes once a period; the alarm needs consecutive breaching datapoints.
 
-    A datapoint counts once its period is over and the metric has arrived. A missing one breaks the row: in the alarm's favour, as it then
-    does not act on the canary's own trouble. The action is immediate, in its favour too.
+    A datapoint counts when its period is over and the metric has arrived. In the alarm's favour, a missing datapoint resets
+    the count, and the action is immediate.
     """
 
     name: str
@@ -105,10 +105,10 @@ class CloudWatchAlarm:
 
     @property
     def memory_seconds(self) -> float:
-        """How far back a trouble may lie that led to a call."""
+        """How long before a call its causes may have ended."""
         return self.period_seconds * (self.datapoints + 1)
 
-    def watch(self, episode: Episode, rng: Random) -> Watch:
+    def detect(self, episode: Episode, rng: Random) -> DetectorResult:
         """Return the first call of an episode."""
         period = self.period_seconds
         boundary, offset = episode.start - rng.random() * period, rng.random() * period
@@ -116,26 +116,26 @@ class CloudWatchAlarm:
         while (begins := boundary + index * period) < episode.end + period:
             segment = episode.segment_at(begins + offset)
             paths = segment.paths
-            chance = 0.0 if paths.own_function_dead or paths.swapped else single_path_failure(paths)
+            chance = 0.0 if paths.own_function_down or paths.swapped else single_path_failure(paths)
             breaching = chance >= 1 or (chance > 0 and rng.random() < chance)
             row = row + 1 if breaching else 0
             if row >= self.datapoints:
                 calls = begins + period + rng.uniform(*self.metric_delay_seconds)
                 if _can_call(episode.paths_at(calls)):
-                    return Watch(called_at=calls, reason=self.name)
+                    return DetectorResult(called_at=calls, reason=self.name)
             index += 1
             if chance == 0 and segment.end < episode.end:  # nothing breaches before the segment ends
                 index = max(index, ceil((segment.end - boundary - offset) / period))
-        return Watch()
+        return DetectorResult()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route53HealthCheck:
-    """Checkers around the world ask a page in front of the database in the writer's region, each on its own; 18 % decide.
+    """Checkers around the world request a page in front of the database in the writer's region; 18 % decide.
 
-    The page says whether the database serves, and has no trouble of its own; the call comes the moment that the check turns unhealthy: both
-    in its favour. Checkers see neither the peering nor the observer. The number of checkers is an assumption.
-    Source: Amazon Route 53 Developer Guide, How Amazon Route 53 determines whether a health check is healthy (18 %; 4 s to connect).
+    In its favour, the page always reports the database's status, and the call follows immediately. The checkers use neither
+    the peering nor the observer. The number of checkers is an assumption.
+    Source: How Amazon Route 53 determines whether a health check is healthy, Amazon Route 53 Developer Guide.
     """
 
     name: str
@@ -146,8 +146,8 @@ class Route53HealthCheck:
     connect_seconds: float = 4.0
     memory_seconds: float = 45.0
 
-    def watch(self, episode: Episode, rng: Random) -> Watch:
-        """Return the first call of an episode. Failing times apart are judged apart: one good answer begins the count anew."""
+    def detect(self, episode: Episode, rng: Random) -> DetectorResult:
+        """Return the first call of an episode. A success between two outages resets the count."""
         for start, end in episode.unserved:
             turned = sorted(
                 rng.random() * self.every_seconds + self.every_seconds * (self.failures - 1)
@@ -157,31 +157,31 @@ class Route53HealthCheck:
             checked = start + turned[deciding - 1]
             if checked >= end:
                 continue
-            answered = checked + (self.connect_seconds if episode.paths_at(checked).unseen else 0.2)
+            answered = checked + (self.connect_seconds if episode.paths_at(checked).isolated else 0.2)
             if _can_call(episode.paths_at(answered)):
-                return Watch(called_at=answered, reason=self.name)
-        return Watch()
+                return DetectorResult(called_at=answered, reason=self.name)
+        return DetectorResult()
 
 
 @dataclass(frozen=True, kw_only=True)
 class GracePeriod:
-    """A managed failover group: knows of every outage at once (in its favour), and waits for the grace period before it acts.
+    """A managed failover group that detects every outage immediately (in its favour) and waits for a grace period.
 
-    Source: Microsoft Learn, Failover groups overview (Azure SQL): GracePeriodWithDataLossHours, one hour at least.
+    Source: Failover groups overview, Microsoft Learn (Azure SQL): GracePeriodWithDataLossHours, at least one hour.
     """
 
     name: str
     grace_seconds: float = 3600.0
     memory_seconds: float = 45.0
 
-    def watch(self, episode: Episode, rng: Random) -> Watch:
+    def detect(self, episode: Episode, rng: Random) -> DetectorResult:
         """Return the first call of an episode."""
-        del rng  # nothing about it is random
+        del rng  # not random
         for start, end in episode.unserved:
             calls = start + self.grace_seconds
             if calls < end:
-                return Watch(called_at=calls, reason=self.name)
-        return Watch()
+                return DetectorResult(called_at=calls, reason=self.name)
+        return DetectorResult()
 
 
 BASELINES: tuple[Detector, ...] = (

@@ -1,7 +1,4 @@
-"""Draws the chart: how soon each detector calls, and how often it is wrong.
-
-Owns the drawing. Does not own any figure. Invariant: what is drawn is what the tables show.
-"""
+"""Chart of the time to the failover call and the wrong failovers of each detector."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,32 +6,32 @@ from typing import Any
 
 import matplotlib
 
-from benchmarks.figures import Figures
-from benchmarks.world import Cause
+from benchmarks.simulated_regions import Cause
+from benchmarks.statistics import DetectorStatistics
 
 COLOURS = (
     "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#1b9e77", "#d4a6c8",
     "#222222", "#7f7f7f", "#17becf", "#bcbd22", "#aec7e8", "#98df8a", "#c49c94"
 )  # fmt: skip
-TOGETHER = "several at once"
+SIMULTANEOUS = "several at once"
 
 
-def draw(all_figures: Sequence[Figures], path: Path, title: str) -> None:
+def draw(all_statistics: Sequence[DetectorStatistics], path: Path, title: str) -> None:
     """Write the chart as PNG."""
     matplotlib.use("Agg")
     from matplotlib import pyplot  # after the backend was chosen
 
     figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=(13, 5.4), layout="constrained")
-    _draw_times(left, all_figures)
-    _draw_wrong(right, all_figures)
+    _draw_times(left, all_statistics)
+    _draw_wrong(right, all_statistics)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize=8)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
 
 
-def _draw_times(axes: Any, all_figures: Sequence[Figures]) -> None:
-    for row, detector in enumerate(all_figures):
+def _draw_times(axes: Any, all_statistics: Sequence[DetectorStatistics]) -> None:
+    for row, detector in enumerate(all_statistics):
         times = detector.times["region loss"]
         if times.p50 is None or times.p99 is None or times.longest is None:
             continue
@@ -46,28 +43,28 @@ def _draw_times(axes: Any, all_figures: Sequence[Figures]) -> None:
         axes.text(times.longest * 1.15, row, f"p99 {times.p99:,.0f} s{share}", va="center", fontsize=9)
     axes.set_xscale("log")
     axes.set_xlim(10, 300_000)
-    axes.set_yticks(range(len(all_figures)), [detector.name for detector in all_figures])
+    axes.set_yticks(range(len(all_statistics)), [detector.name for detector in all_statistics])
     axes.invert_yaxis()
     axes.set_xlabel("seconds from region loss to failover call (log): dot p50, bar p99, line to the longest")
     axes.grid(axis="x", alpha=0.3)
 
 
-def _draw_wrong(axes: Any, all_figures: Sequence[Figures]) -> None:
-    labels = [*map(str, Cause), TOGETHER]
-    left = [0.0] * len(all_figures)
+def _draw_wrong(axes: Any, all_statistics: Sequence[DetectorStatistics]) -> None:
+    labels = [*map(str, Cause), SIMULTANEOUS]
+    left = [0.0] * len(all_statistics)
     for colour, label in zip(COLOURS, labels, strict=True):
-        widths = [_rate(detector, label) for detector in all_figures]
+        widths = [_rate(detector, label) for detector in all_statistics]
         if any(widths):
-            axes.barh(range(len(all_figures)), widths, left=left, color=colour, label=label)
+            axes.barh(range(len(all_statistics)), widths, left=left, color=colour, label=label)
         left = [start + width for start, width in zip(left, widths, strict=True)]
-    for row, detector in enumerate(all_figures):
-        axes.text(left[row] + max(left) * 0.01, row, f"{detector.wrong_in_all:,.0f}", va="center", fontsize=9)
+    for row, detector in enumerate(all_statistics):
+        axes.text(left[row] + max(left) * 0.01, row, f"{detector.total_wrong:,.0f}", va="center", fontsize=9)
     axes.set_xlim(0, max(1.0, *left) * 1.12)
     axes.tick_params(left=False)
-    axes.set_xlabel("wrong failovers per 1,000 region-years, by what was going on")
+    axes.set_xlabel("wrong failovers per 1,000 region-years, by fault")
 
 
-def _rate(detector: Figures, label: str) -> float:
-    if label != TOGETHER:
+def _rate(detector: DetectorStatistics, label: str) -> float:
+    if label != SIMULTANEOUS:
         return detector.wrong.get(label, 0.0)
     return sum(rate for name, rate in detector.wrong.items() if " + " in name or name not in set(Cause))

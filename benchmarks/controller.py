@@ -1,9 +1,7 @@
-"""Our detector: the real `decide` and `update_state`, cycle by cycle, with the cycle's second look before a call.
+"""The failover controller as a detector: the real `decide` and `update_state`, cycle by cycle.
 
-Owns the cycles of one controller through one episode, and which of them need not be run. Does not own any rule: those are
-`functions/failover_controller`'s. Invariant: every cycle that brings anything new runs the real rules. Two kinds don't: of cycles that see
-the writer alive the last one stands for all, as it makes the ones before forgotten; and a jump is made when state and decision, seen from
-the cycle's own time, are what they were one cycle before, or go to and fro between the same two.
+Cycles that cannot change the result are skipped: of consecutive cycles with a live writer only the last one runs, and a
+long fault is skipped when state and decision repeat every cycle or every two cycles.
 """
 
 from collections.abc import Sequence
@@ -14,24 +12,24 @@ from random import Random
 from typing import NamedTuple
 
 from benchmarks.assumptions import CLOCK_DRIFT, CYCLE_LATENESS_SECONDS, MISSED_CYCLE, NOISE_PER_CALL
-from benchmarks.looks import EPOCH, PathSample, SimulatedObserver, moment
-from benchmarks.world import Episode, Segment
+from benchmarks.observer import EPOCH, PathSample, SimulatedObserver, moment
+from benchmarks.simulated_regions import Episode, Segment
 from functions.failover_controller.conditions import Case, lag_before_outage_ms
 from functions.failover_controller.decide import decide
 from functions.failover_controller.model import Action, Decision, Mode, Observation, Policy, Records, Side, State
 from functions.failover_controller.state_update import update_state
 
 LOCK_SECONDS = 0.03
-"""From the first decision to the second look: one conditional write. An assumption."""
+"""From the first decision to the second observation: one conditional write. An assumption."""
 INTENT_SECONDS = 0.03
 """From the second decision to the call: one conditional write. An assumption."""
 JUMP_FROM_CYCLES = 6
 CYCLES_BEFORE_A_CHANGE = 2
-"""So many run before the paths change, after a jump."""
-_HARMLESS: tuple[object, ...] = ()
-"""Where no cycle could act, whatever is remembered: any of them stands for all."""
+"""Cycles that run before the next change of the paths, after a jump."""
+_HARMLESS_SIGNATURE: tuple[object, ...] = ()
+"""Signature of a time in which no cycle can act."""
 _OBSERVER = State(writer=Side.PEER)
-"""What a controller remembers whose peer has been the writer for long."""
+"""State of a controller whose peer has been the writer for a long time."""
 _NOTHING_SEEN = Observation(at=EPOCH, records=Records())
 
 POLICY = Policy(
@@ -48,41 +46,41 @@ POLICY = Policy(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Watch:
-    """What came of watching one episode. Times in seconds since the year began; `None`: it never happened."""
+class DetectorResult:
+    """Result of one episode. Times are seconds since the year began; None if the event did not happen."""
 
     called_at: float | None = None
     reason: str | None = None
-    asked_at: tuple[float, ...] = ()
-    """When a person was first asked, in each stretch of asking."""
+    requested_at: tuple[float, ...] = ()
+    """When approval was requested, once in each consecutive run of such decisions."""
     cycles: int = 0
     """Cycles that ran the real rules."""
 
 
 class Controller:
-    """One standby controller; `watch` runs it through an episode until its first call."""
+    """One standby controller that runs through an episode until its first call."""
 
     name = "ours"
     memory_seconds = 45.0
-    """How far back a trouble may lie that led to a call."""
+    """How long before a call its causes may have ended."""
 
     def __init__(self, policy: Policy = POLICY) -> None:
         self.policy = policy
 
-    def watch(self, episode: Episode, rng: Random) -> Watch:
-        """Return the first call of an episode, and what led to it."""
+    def detect(self, episode: Episode, rng: Random) -> DetectorResult:
+        """Return the first call of an episode and its reason."""
         period = self.policy.interval_seconds * (1 + rng.uniform(-CLOCK_DRIFT, CLOCK_DRIFT))
         first = episode.start + rng.random() * period
-        if first > episode.end or not any(segment.can_hurt for segment in episode.segments):
-            return Watch()  # over between two cycles, or the port lives all the while: no cycle could act
-        return _Run(self.policy, episode, rng, period).through(first - period)
+        if first > episode.end or not any(segment.can_cause_failover for segment in episode.segments):
+            return DetectorResult()  # no cycle during the fault could act
+        return _Run(self.policy, episode, rng, period).run_from(first - period)
 
 
 class _SimulatedCycle(NamedTuple):
     at: float
     state: State
-    standing: tuple[object, ...] | None
-    """Everything that later decisions can depend on; `None` where no jump would be made."""
+    signature: tuple[object, ...] | None
+    """All inputs of later decisions; None where a jump is not allowed."""
 
 
 class _Run:
@@ -91,17 +89,17 @@ class _Run:
         self._episode = episode
         self._rng = rng
         self._period = period
-        self._looks = SimulatedObserver(episode, policy, rng)
+        self._observer = SimulatedObserver(episode, policy, rng)
         self._cycles = 0
-        self._asked: list[float] = []
-        self._asking = False
+        self._requested: list[float] = []
+        self._is_requesting = False
         self._noise_due = False
 
-    def through(self, first: float) -> Watch:
-        """Cycle from the last good cycle before the episode to its end, or to the first call."""
-        self._looks.forget_until(first)
+    def run_from(self, first: float) -> DetectorResult:
+        """Run the cycles from the last healthy one before the episode to the first call or the episode's end."""
+        self._observer.skip_until(first)
         state = _OBSERVER
-        living: PathSample | None = self._looks.calm_glimpse(first)
+        last_alive: PathSample | None = self._observer.healthy_sample(first)
         due = first + self._period
         recent: list[_SimulatedCycle] = []
         while due <= self._episode.end:
@@ -110,74 +108,76 @@ class _Run:
                 continue
             at = due + self._rng.expovariate(1 / CYCLE_LATENESS_SECONDS)
             segment = self._episode.segment_at(at)
-            if not segment.can_hurt:
-                segment = self._episode.harmless_run(segment)
+            if not segment.can_cause_failover:
+                segment = self._episode.extended_harmless_segment(segment)
                 if segment.end >= self._episode.end:
                     break
-            glimpse = self._looks.glimpse(at, segment.paths)
+            sample = self._observer.sample(at, segment.paths)
             due += self._period
-            if glimpse.sees_life:
-                living, self._asking = glimpse, False
+            if sample.sees_live_writer:
+                last_alive, self._is_requesting = sample, False
                 recent.clear()
-                due = due if segment.can_hurt else self._due_at_the_end(due, segment)
+                due = due if segment.can_cause_failover else self._due_at_the_end(due, segment)
                 continue
-            if living is not None:
-                seen, _ = self._looks.observe(living)
-                state, _ = update_state(state, seen, self._policy)
-                living = None
-            state, decision, called_at = self._cycle(state, glimpse)
+            if last_alive is not None:
+                observation, _ = self._observer.observe(last_alive)
+                state, _ = update_state(state, observation, self._policy)
+                last_alive = None
+            state, decision, called_at = self._cycle(state, sample)
             if called_at is not None:
-                return self._watch(called_at, decision)
-            recent.append(_SimulatedCycle(at, state, self._standing(state, decision, at, segment)))
+                return self._result(called_at, decision)
+            recent.append(_SimulatedCycle(at, state, self._signature(state, decision, at, segment)))
             repeat = _repeating(recent)
             if repeat:
                 state, due = self._jump(repeat, due, segment)
                 recent.clear()
-        return self._watch(None, None)
+        return self._result(None, None)
 
     def _is_missed(self) -> bool:
-        """Whether this cycle is left out. A jump ended here because something fails by itself: this cycle, or a call in it."""
+        """Return whether this cycle is missed. After a jump that ends with random noise, the cycle or one of its calls fails."""
         if not self._noise_due:
             return self._rng.random() < MISSED_CYCLE
         self._noise_due = False
         if self._rng.random() < MISSED_CYCLE / (3 * NOISE_PER_CALL + MISSED_CYCLE):
             return True
-        self._looks.fail_a_call()
+        self._observer.fail_next_call()
         return False
 
-    def _watch(self, called_at: float | None, decision: Decision | None) -> Watch:
+    def _result(self, called_at: float | None, decision: Decision | None) -> DetectorResult:
         reason = None if decision is None else str(decision.reason)
-        return Watch(called_at=called_at, reason=reason, asked_at=tuple(self._asked), cycles=self._cycles)
+        return DetectorResult(
+            called_at=called_at, reason=reason, requested_at=tuple(self._requested), cycles=self._cycles
+        )
 
-    def _cycle(self, state: State, glimpse: PathSample) -> tuple[State, Decision, float | None]:
+    def _cycle(self, state: State, sample: PathSample) -> tuple[State, Decision, float | None]:
         self._cycles += 1
-        at = glimpse.at
-        seen, took = self._looks.observe(glimpse)
-        state, decision = first_look(state, seen, self._policy, moment(at + took))
-        self._note_asking(decision, at + took)
+        at = sample.at
+        observation, took = self._observer.observe(sample)
+        state, decision = decide_first(state, observation, self._policy, moment(at + took))
+        self._record_request(decision, at + took)
         if decision.action is not Action.FAIL_OVER:
             return state, decision, None
         again_at = at + took + LOCK_SECONDS
-        seen, took = self._looks.look(again_at, self._episode.paths_at(again_at))
-        state, again = second_look(state, seen, self._policy, moment(again_at + took))
+        observation, took = self._observer.observe_at(again_at, self._episode.paths_at(again_at))
+        state, again = decide_again(state, observation, self._policy, moment(again_at + took))
         return state, decision, again_at + took + INTENT_SECONDS if again.same_as(decision) else None
 
-    def _note_asking(self, decision: Decision, at: float) -> None:
+    def _record_request(self, decision: Decision, at: float) -> None:
         asks = decision.action is Action.REQUEST_APPROVAL
-        if asks and not self._asking:
-            self._asked.append(at)
-        self._asking = asks
+        if asks and not self._is_requesting:
+            self._requested.append(at)
+        self._is_requesting = asks
 
-    # Leaving out cycles that bring nothing new
+    # Jumps over cycles without new information
 
-    def _standing(self, state: State, decision: Decision, at: float, segment: Segment) -> tuple[object, ...] | None:
-        """Everything that later decisions can depend on, with times as ages; `None` where no jump would be made."""
-        if not segment.can_hurt:
-            return _HARMLESS
+    def _signature(self, state: State, decision: Decision, at: float, segment: Segment) -> tuple[object, ...] | None:
+        """Return all inputs of later decisions, with times as ages; None where a jump is not allowed."""
+        if not segment.can_cause_failover:
+            return _HARMLESS_SIGNATURE
         if segment.end - at < JUMP_FROM_CYCLES * self._period or segment.paths.is_random:
             return None
         policy, now = self._policy, moment(at)
-        # An age beyond every duration of the policy that it is compared with is like any greater one.
+        # Ages beyond every duration of the policy are equivalent.
         life = max(policy.in_region_grace_seconds, policy.quiet_seconds, policy.lag_fresh_seconds)
         bounds = (
             (state.cycle_at, life),
@@ -199,19 +199,19 @@ class _Run:
         return int((segment.end - due) / self._period) - CYCLES_BEFORE_A_CHANGE
 
     def _due_at_the_end(self, due: float, segment: Segment) -> float:
-        """Return when the last cycles of a segment are due."""
+        """Return the time of the last cycles of a segment."""
         cycles = self._cycles_to_leave_out(due, segment)
         if cycles < 1:
             return due
-        self._looks.forget_until(due + (cycles - 1) * self._period)
+        self._observer.skip_until(due + (cycles - 1) * self._period)
         return due + cycles * self._period
 
     def _jump(self, repeat: Sequence[_SimulatedCycle], due: float, segment: Segment) -> tuple[State, float]:
-        """Go on to the last cycles of the segment, or to the next call that fails by itself, as if the cycles between had run."""
+        """Return state and time at the segment's last cycles, or at the next random failure, as if all cycles had run."""
         cycles = self._cycles_to_leave_out(due, segment)
         if cycles < 1:
             return repeat[0].state, due
-        if segment.can_hurt:
+        if segment.can_cause_failover:
             noise = 3 * NOISE_PER_CALL + MISSED_CYCLE
             until_noise = int(log(1 - self._rng.random()) / log(1 - noise))
             if until_noise <= cycles:
@@ -221,39 +221,39 @@ class _Run:
         _, state, _ = last = repeat[cycles % len(repeat)]
         now, ahead = moment(last.at), timedelta(seconds=until - last.at)
 
-        def moved(then: datetime | None) -> datetime | None:
+        def shifted(then: datetime | None) -> datetime | None:
             return then if then is None or then != now else then + ahead
 
         state = replace(
             state,
-            cycle_at=moved(state.cycle_at),
-            heartbeat_seen_at=moved(state.heartbeat_seen_at),
-            lag_at=moved(state.lag_at),
+            cycle_at=shifted(state.cycle_at),
+            heartbeat_seen_at=shifted(state.heartbeat_seen_at),
+            lag_at=shifted(state.lag_at),
         )
-        self._looks.forget_until(until)
+        self._observer.skip_until(until)
         return state, due + cycles * self._period
 
 
 def _repeating(recent: Sequence[_SimulatedCycle]) -> tuple[_SimulatedCycle, ...]:
-    """Return the cycles, one or two, that will follow each other as they are, the last one first; none if anything may change."""
+    """Return the one or two cycles that repeat, the last one first; empty if a change is possible."""
     *_, last = recent
-    if last.standing is None:
+    if last.signature is None:
         return ()
-    if last.standing == _HARMLESS or (len(recent) > 1 and recent[-2].standing == last.standing):
+    if last.signature == _HARMLESS_SIGNATURE or (len(recent) > 1 and recent[-2].signature == last.signature):
         return (last,)
-    # Twice to and once fro could be a call that failed by itself in between.
-    if len(recent) > 3 and (recent[-4].standing, recent[-3].standing) == (recent[-2].standing, last.standing):
+    # A random failure can look like half of an alternation, so require two full alternations.
+    if len(recent) > 3 and (recent[-4].signature, recent[-3].signature) == (recent[-2].signature, last.signature):
         return (last, recent[-2])
     return ()
 
 
-def first_look(state: State, seen: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
-    """Return the state and the decision of a cycle, as `Cycle.cycle` makes them."""
-    state, _ = update_state(state, seen, policy)
-    return state, decide(seen, state, policy, now)
+def decide_first(state: State, observation: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
+    """Return state and decision of a cycle, as `Cycle` makes them."""
+    state, _ = update_state(state, observation, policy)
+    return state, decide(observation, state, policy, now)
 
 
-def second_look(state: State, seen: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
-    """Return the state and the decision of the look before a call, which is made only if it confirms the first, as `Cycle` has it."""
-    state, _ = update_state(state, seen, policy, counts=False)
-    return state, decide(seen, state, policy, now)
+def decide_again(state: State, observation: Observation, policy: Policy, now: datetime) -> tuple[State, Decision]:
+    """Return state and decision of the second observation before a call, which must confirm the first."""
+    state, _ = update_state(state, observation, policy, counts=False)
+    return state, decide(observation, state, policy, now)

@@ -1,6 +1,6 @@
-"""Draws the troubles of region-years, from the rates and durations of `assumptions.py`.
+"""Random faults of region-years, from the rates and durations in `assumptions.py`.
 
-Owns the drawing. Does not own what a trouble means (`world.py`). Invariant: the same generator state gives the same history.
+The same generator state gives the same history.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,17 +8,17 @@ from math import exp, log
 from random import Random
 
 from benchmarks.assumptions import RATES
-from benchmarks.world import DARK, Cause, Effect, Episode, Paths, combined
+from benchmarks.simulated_regions import REGION_LOST, Cause, Effect, Episode, Paths, combined
 
 YEAR_SECONDS = 365.25 * 86_400
 GAP_SECONDS = 300.0
-"""Troubles closer than this belong to one episode; every detector forgets the one before within that time."""
+"""Faults with a shorter gap belong to one episode; every detector forgets a fault within that time."""
 SETTLE_SECONDS = 960.0
-"""After a switchover the roles count as freshly changed: what comes then belongs to the same episode."""
+"""After a switchover the roles count as recently changed, so later faults within this time belong to the same episode."""
 
 
 def year_of_episodes(rng: Random, rates: Mapping[Cause, float] = RATES) -> list[Episode]:
-    """Return one region-year's troubles as episodes, in order of time."""
+    """Return one region-year's faults as episodes in chronological order."""
     effects: list[Effect] = []
     windows: list[tuple[float, float]] = []
     for start in _arrivals(rng, rates.get(Cause.SWITCHOVER, 0.0)):
@@ -36,7 +36,7 @@ def year_of_episodes(rng: Random, rates: Mapping[Cause, float] = RATES) -> list[
 
 
 def draw(cause: Cause, rng: Random, start: float) -> list[Effect]:
-    """Return the effects of one trouble that begins at `start` (seconds)."""
+    """Return the effects of one fault that begins at `start` (seconds)."""
     return _DRAWS[cause](rng, start)
 
 
@@ -130,12 +130,12 @@ def _brown_out(rng: Random, start: float) -> list[Effect]:
     return [Effect(start=start, end=end, cause=Cause.BROWN_OUT, paths=paths)]
 
 
-def _observer_trouble(rng: Random, start: float) -> list[Effect]:
-    network, function, rds = Paths(own_network_dead=1), Paths(own_function_dead=1), Paths(rds_blind=1)
+def _observer_fault(rng: Random, start: float) -> list[Effect]:
+    network, function, rds = Paths(own_network_down=1), Paths(own_function_down=1), Paths(rds_unreachable=1)
     everything = combined((network, function, rds, Paths(peering_cut=1, api_unreachable=1)))
     end = start + _lognormal(rng, 600, 1, 30, 6 * 3600)
     paths = rng.choice((network, function, rds, everything))
-    return [Effect(start=start, end=end, cause=Cause.OBSERVER_TROUBLE, paths=paths)]
+    return [Effect(start=start, end=end, cause=Cause.OBSERVER_FAULT, paths=paths)]
 
 
 def _replication_lag(rng: Random, start: float) -> list[Effect]:
@@ -157,7 +157,7 @@ def _operation(rng: Random, start: float, end: float) -> list[Effect]:
     refused = min(rng.uniform(10, 90), end - start - 10)
     return [
         Effect(start=start, end=end, cause=Cause.SWITCHOVER, paths=Paths(operation=1)),
-        # RDS shows the operation before it touches the databases.
+        # RDS reports the operation before the databases refuse connections.
         Effect(start=start + 5, end=start + 5 + refused, cause=Cause.SWITCHOVER, paths=Paths(writer_down=1)),
     ]
 
@@ -167,18 +167,18 @@ def _loss_seconds(rng: Random) -> float:
 
 
 def _region_loss(rng: Random, start: float) -> list[Effect]:
-    return [Effect(start=start, end=start + _loss_seconds(rng), cause=Cause.REGION_LOSS, paths=DARK)]
+    return [Effect(start=start, end=start + _loss_seconds(rng), cause=Cause.REGION_LOSS, paths=REGION_LOST)]
 
 
 def _gradual_loss(rng: Random, start: float) -> list[Effect]:
-    omen = rng.uniform(10, 180)
+    warning = rng.uniform(10, 180)
     paths = Paths(
         backbone_loss=rng.uniform(0.01, 0.3), api_errors=rng.uniform(0, 0.8), lag_seconds=_loguniform(rng, 0.2, 30)
     )
-    dark = start + omen
+    loss_start = start + warning
     return [
-        Effect(start=start, end=dark, cause=Cause.GRADUAL_LOSS, paths=paths),
-        Effect(start=dark, end=dark + _loss_seconds(rng), cause=Cause.GRADUAL_LOSS, paths=DARK),
+        Effect(start=start, end=loss_start, cause=Cause.GRADUAL_LOSS, paths=paths),
+        Effect(start=loss_start, end=loss_start + _loss_seconds(rng), cause=Cause.GRADUAL_LOSS, paths=REGION_LOST),
     ]
 
 
@@ -192,14 +192,14 @@ def _flapping(rng: Random, start: float) -> list[Effect]:
     effects: list[Effect] = []
     moment, end = start, start + rng.uniform(300, 1800)
     while moment < end:
-        dark = rng.uniform(5, 60)
-        effects.append(Effect(start=moment, end=moment + dark, cause=Cause.FLAPPING, paths=DARK))
-        moment += dark + rng.uniform(5, 60)
+        unreachable_seconds = rng.uniform(5, 60)
+        effects.append(Effect(start=moment, end=moment + unreachable_seconds, cause=Cause.FLAPPING, paths=REGION_LOST))
+        moment += unreachable_seconds + rng.uniform(5, 60)
     return effects
 
 
 def _isolation(rng: Random, start: float) -> list[Effect]:
-    paths = Paths(peering_cut=1, stream_cut=1, api_unreachable=1, unseen=1)
+    paths = Paths(peering_cut=1, stream_cut=1, api_unreachable=1, isolated=1)
     end = start + _lognormal(rng, 120, 1.5, 5, 6 * 3600)
     return [Effect(start=start, end=end, cause=Cause.ISOLATION, paths=paths)]
 
@@ -214,7 +214,7 @@ _DRAWS: dict[Cause, Callable[[Random, float], list[Effect]]] = {
     Cause.PARTITION: _partition,
     Cause.WIDE_PARTITION: _wide_partition,
     Cause.BROWN_OUT: _brown_out,
-    Cause.OBSERVER_TROUBLE: _observer_trouble,
+    Cause.OBSERVER_FAULT: _observer_fault,
     Cause.REPLICATION_LAG: _replication_lag,
     Cause.SWITCHOVER: _switchover,
     Cause.REGION_LOSS: _region_loss,

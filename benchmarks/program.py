@@ -1,9 +1,6 @@
-"""How long the program itself takes: beside the bare import of the SDK that it uses, and for several databases at once.
+"""Processor time of the program, compared with the import of its SDK, and for several databases.
 
-`python -m benchmarks.program` prints both. Owns: the measurement, in processor time (others use the machine too), of fresh
-processes. Does not own: the limits' enforcement (tests/unit/program/test_benchmark.py), nor the run under mocks (the tests'
-harness, the one place that knows Pulumi's internals).
-Invariant: what is compared is compared in one run, side by side; the program is the unchanged `__main__.py`.
+`python -m benchmarks.program` prints both. tests/unit/program/test_benchmark.py checks the limits.
 """
 
 import gc
@@ -21,15 +18,15 @@ from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 SDK = ("pulumi", "pulumi_aws", "pulumi_random")
-MOST_TIMES_THE_IMPORT = 1.6
+MAX_IMPORT_RATIO = 1.6
 PAIRS = 5
 COUNTS = (1, 2, 4)
 TOLERANCE = 1.4
-"""By how much processor time may grow faster than resources: what a busy machine adds to one of two measurements."""
+"""Tolerated growth of processor time per resource, for a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BesideTheImport:
+class ImportComparison:
     """Processor seconds of one pair of fresh processes."""
 
     program_seconds: float
@@ -39,59 +36,65 @@ class BesideTheImport:
 
     @property
     def ratio(self) -> float:
-        """How many times the bare import the whole takes."""
+        """Program time as a multiple of the import time."""
         return self.program_seconds / self.import_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class Several:
-    """Some databases made by one program."""
+class DatabaseScaling:
+    """Several databases made by one program."""
 
     databases: int
     resources: int
     seconds: float
 
 
-def beside_the_import(pairs: int = PAIRS) -> list[BesideTheImport]:
-    """Measure pairs of fresh processes, one after the other. Raises subprocess.CalledProcessError if one fails."""
-    found: list[BesideTheImport] = []
+def compare_with_import(pairs: int = PAIRS) -> list[ImportComparison]:
+    """Measure pairs of fresh processes in sequence.
+
+    Raises:
+        subprocess.CalledProcessError: a process failed.
+    """
+    comparisons: list[ImportComparison] = []
     for _ in range(pairs):
-        whole = _fresh("program")
-        bare = _fresh("import", json.dumps(whole["modules"]))
-        found.append(BesideTheImport(program_seconds=whole["seconds"], import_seconds=bare["seconds"]))
-    return found
+        program = _in_fresh_process("program")
+        imports = _in_fresh_process("import", json.dumps(program["modules"]))
+        comparisons.append(ImportComparison(program_seconds=program["seconds"], import_seconds=imports["seconds"]))
+    return comparisons
 
 
-def typical(pairs: Sequence[BesideTheImport]) -> float:
-    """Return the median of the pairs' ratios."""
+def median_ratio(pairs: Sequence[ImportComparison]) -> float:
+    """Return the median ratio."""
     return median(pair.ratio for pair in pairs)
 
 
-def several(counts: Sequence[int] = COUNTS) -> list[Several]:
-    """Measure programs of some databases, in a fresh process that has imported everything before."""
-    return [Several(**each) for each in _fresh("several", json.dumps(list(counts)))["measured"]]
+def measure_scaling(counts: Sequence[int] = COUNTS) -> list[DatabaseScaling]:
+    """Measure programs with several databases in a fresh process with warm imports."""
+    return [
+        DatabaseScaling(**each) for each in _in_fresh_process("measure_scaling", json.dumps(list(counts)))["measured"]
+    ]
 
 
-def growth(measured: Sequence[Several]) -> float:
-    """Return by how much time grows faster than resources from the first to the last; 1 is in step."""
+def growth(measured: Sequence[DatabaseScaling]) -> float:
+    """Return the growth of time relative to resources from the first to the last measurement; 1 is proportional."""
     first, last = measured[0], measured[-1]
     return (last.seconds / first.seconds) / (last.resources / first.resources)
 
 
-def _fresh(*arguments: str) -> dict:
+def _in_fresh_process(*arguments: str) -> dict:
     command = [sys.executable, "-m", "benchmarks.program", "measure", *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    completed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(completed.stdout.splitlines()[-1])
 
 
 def _measure(what: str, given: str = "") -> dict:
-    """Return what a fresh process measures of itself; `process_time` counts from its start."""
+    """Return the measurement of a fresh process; `process_time` counts from its start."""
     if what == "import":
         for name in json.loads(given):
             importlib.import_module(name)
         return {"seconds": time.process_time()}
-    if what == "several":
-        return {"measured": [vars(_several(count)) for count in (1, *json.loads(given))][1:]}
+    if what == "measure_scaling":
+        return {"measured": [vars(_measure_databases(count)) for count in (1, *json.loads(given))][1:]}
     from tests.support.program.harness import run_program
 
     run = run_program({}, imported_before=False)
@@ -101,21 +104,20 @@ def _measure(what: str, given: str = "") -> dict:
     return {"seconds": run.ended_at_cpu_seconds, "modules": modules}
 
 
-def _several(count: int) -> Several:
+def _measure_databases(count: int) -> DatabaseScaling:
     from tests.support.program.harness import run_program
 
     gc.collect()
     run = run_program({}, program=databases(count))
     if run.error is not None:
         raise run.error
-    return Several(databases=count, resources=len(run.resources), seconds=run.cpu_seconds)
+    return DatabaseScaling(databases=count, resources=len(run.resources), seconds=run.cpu_seconds)
 
 
 def databases(count: int) -> Callable[[], None]:
-    """Return a program that is `__main__.py` some times over, each time for another project.
+    """Return a program that runs `__main__.py` several times, each time for another project.
 
-    Within one program the engine wants names that differ: each round's are prefixed, in the one place where every resource
-    gets its name.
+    Each run prefixes its resource names, because the engine requires unique names.
     """
     from pulumi.runtime.config import set_all_config
 
@@ -138,31 +140,31 @@ def databases(count: int) -> Callable[[], None]:
 def _prefixed(prefix: str) -> Iterator[None]:
     import pulumi
 
-    without = pulumi.Resource.__init__
+    original = pulumi.Resource.__init__
 
     def with_prefix(self: pulumi.Resource, t: str, name: str, *others: object, **named: object) -> None:
-        without(self, t, name if t == "pulumi:pulumi:Stack" else f"{prefix}{name}", *others, **named)  # pyright: ignore
+        original(self, t, name if t == "pulumi:pulumi:Stack" else f"{prefix}{name}", *others, **named)  # pyright: ignore
 
     pulumi.Resource.__init__ = with_prefix
     try:
         yield
     finally:
-        pulumi.Resource.__init__ = without
+        pulumi.Resource.__init__ = original
 
 
 def _report() -> str:
-    pairs = beside_the_import()
-    measured = several()
+    pairs = compare_with_import()
+    measured = measure_scaling()
     lines = [
-        "The program beside the bare import of the same SDK modules (processor time, fresh processes):",
-        *(f"  {p.program_seconds:.2f} s beside {p.import_seconds:.2f} s: {p.ratio:.2f} times" for p in pairs),
-        f"  median {typical(pairs):.2f} times; at most {MOST_TIMES_THE_IMPORT} wanted",
+        "The program compared with the import of the same SDK modules (processor time, fresh processes):",
+        *(f"  {p.program_seconds:.2f} s compared with {p.import_seconds:.2f} s: {p.ratio:.2f} times" for p in pairs),
+        f"  median {median_ratio(pairs):.2f} times; at most {MAX_IMPORT_RATIO} allowed",
         "Databases made by one program:",
         *(
             f"  {m.databases}: {m.resources} resources, {m.seconds:.2f} s, {m.seconds / m.resources * 1000:.2f} ms a resource"
             for m in measured
         ),
-        f"  time grows {growth(measured):.2f} times as fast as resources; at most {TOLERANCE} wanted",
+        f"  time grows {growth(measured):.2f} times as fast as resources; at most {TOLERANCE} allowed",
     ]
     return "\n".join(lines) + "\n"
 

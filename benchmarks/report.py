@@ -1,7 +1,4 @@
-"""Shows a run: tables on the terminal, one JSON object, or the page for the docs.
-
-Owns the layout. Does not own any figure. Invariant: the three show the same numbers.
-"""
+"""Output of a run as tables, JSON or the documentation page."""
 
 import os
 import platform
@@ -14,16 +11,23 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.assumptions import ASSUMPTIONS
-from benchmarks.figures import KINDS, Figures, Target, fastest_as_careful, ratio, seconds_text
-from benchmarks.tally import MISSED_AFTER_SECONDS
-from benchmarks.world import GRACE_SECONDS, Cause
+from benchmarks.counts import MISSED_AFTER_SECONDS
+from benchmarks.simulated_regions import GRACE_SECONDS, Cause
+from benchmarks.statistics import (
+    KINDS,
+    BenchmarkTarget,
+    DetectorStatistics,
+    fastest_careful_baseline,
+    ratio,
+    seconds_text,
+)
 
 TEMPLATE = Path(__file__).with_name("page.md.in")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run: how it was made, and what it gave."""
+class BenchmarkRun:
+    """One run: its options and results."""
 
     command: str
     day: date
@@ -37,26 +41,26 @@ class Run:
     cycles: int
     """Cycles that ran the real rules."""
     decide_microseconds: float
-    figures: Sequence[Figures]
-    targets: Sequence[Target]
+    statistics: Sequence[DetectorStatistics]
+    targets: Sequence[BenchmarkTarget]
 
 
-def as_json(run: Run) -> dict[str, object]:
+def as_json(run: BenchmarkRun) -> dict[str, object]:
     """Return the run as plain values."""
-    careful = fastest_as_careful(run.figures)
+    careful = fastest_careful_baseline(run.statistics)
     return {
         **asdict(run),
         "day": run.day.isoformat(),
         "machine": machine(),
         "grace_seconds": GRACE_SECONDS,
         "missed_after_seconds": MISSED_AFTER_SECONDS,
-        "fastest_as_careful": None if careful is None else careful.name,
-        "ratio_of_p99": None if careful is None else ratio(run.figures[0], careful),
+        "fastest_careful_baseline": None if careful is None else careful.name,
+        "ratio_of_p99": None if careful is None else ratio(run.statistics[0], careful),
     }
 
 
 def machine() -> str:
-    """Return what the run was made on."""
+    """Return the machine of the run."""
     model = ""
     cpu = Path("/proc/cpuinfo")
     if cpu.is_file():
@@ -67,7 +71,7 @@ def machine() -> str:
     )
 
 
-def show(run: Run, console: Console) -> None:
+def show(run: BenchmarkRun, console: Console) -> None:
     """Print the tables."""
     for title, header, rows in tables(run):
         table = Table(title=title, title_justify="left", title_style="bold")
@@ -83,15 +87,15 @@ def show(run: Run, console: Console) -> None:
         console.print(f"{mark} {target.text}: {target.measured}", highlight=False)
 
 
-def tables(run: Run) -> list[tuple[str, list[str], list[list[str]]]]:
+def tables(run: BenchmarkRun) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return the result tables: title, header, rows."""
     return [*(_times_table(run, kind) for kind in KINDS), _wrong_table(run)]
 
 
-def summary(run: Run) -> list[str]:
+def summary(run: BenchmarkRun) -> list[str]:
     """Return the lines under the tables."""
-    ours = run.figures[0]
-    careful = fastest_as_careful(run.figures)
+    ours = run.statistics[0]
+    careful = fastest_careful_baseline(run.statistics)
     lines = [_isolation_line(run)]
     if careful is None or (share := ratio(ours, careful)) is None:
         lines.append("No baseline makes as few wrong failovers as ours.")
@@ -110,7 +114,7 @@ def summary(run: Run) -> list[str]:
     return lines
 
 
-def write_page(run: Run, path: Path, chart: str) -> None:
+def write_page(run: BenchmarkRun, path: Path, chart: str) -> None:
     """Write the page for the docs."""
     results = "\n\n".join(f"### {title}\n{_markdown(header, rows)}" for title, header, rows in tables(run))
     assumed = [[str(item.cause), f"{item.per_year:g}", item.lasts, item.does, f"{item.source}"] for item in ASSUMPTIONS]
@@ -123,15 +127,15 @@ def write_page(run: Run, path: Path, chart: str) -> None:
         summary="\n".join(summary(run)),
         targets=_markdown(["target", "measured", ""], kept),
         results=results,
-        assumptions=_markdown(["trouble", "a region-year", "lasts", "does", "source"], assumed),
+        assumptions=_markdown(["fault", "per region-year", "duration", "effect", "source"], assumed),
         grace=f"{GRACE_SECONDS:g}",
         missed_after=f"{MISSED_AFTER_SECONDS / 60:g}",
     )
     path.write_text(page)
 
 
-def _times_table(run: Run, kind: str) -> tuple[str, list[str], list[list[str]]]:
-    header = ["detector", "p50", "p99", "longest", "outages", "missed", "asked"]
+def _times_table(run: BenchmarkRun, kind: str) -> tuple[str, list[str], list[list[str]]]:
+    header = ["detector", "p50", "p99", "longest", "outages", "missed", "requested"]
     rows = [
         [
             detector.name,
@@ -140,45 +144,51 @@ def _times_table(run: Run, kind: str) -> tuple[str, list[str], list[list[str]]]:
             seconds_text(times.longest),
             f"{times.outages:,}",
             f"{times.missed:,}",
-            f"{times.asked:,}",
+            f"{times.requested:,}",
         ]
-        for detector in run.figures
+        for detector in run.statistics
         for times in [detector.times[kind]]
     ]
     return f"From outage to call: {kind}", header, rows
 
 
-def _wrong_table(run: Run) -> tuple[str, list[str], list[list[str]]]:
-    found = {label for detector in run.figures for label in detector.wrong}
+def _wrong_table(run: BenchmarkRun) -> tuple[str, list[str], list[list[str]]]:
+    labels = {label for detector in run.statistics for label in detector.wrong}
     order = {str(cause): index for index, cause in enumerate(Cause)}
-    alone = sorted((label for label in found if label in order), key=order.__getitem__)
-    ours = sorted(label for label in run.figures[0].wrong if label not in order)
-    rows = [[label, *(f"{detector.wrong.get(label, 0):,.1f}" for detector in run.figures)] for label in [*alone, *ours]]
-    rest = found - {*alone, *ours}
+    single = sorted((label for label in labels if label in order), key=order.__getitem__)
+    ours = sorted(label for label in run.statistics[0].wrong if label not in order)
+    rows = [
+        [label, *(f"{detector.wrong.get(label, 0):,.1f}" for detector in run.statistics)] for label in [*single, *ours]
+    ]
+    rest = labels - {*single, *ours}
     if rest:
-        sums = (sum(rate for label, rate in detector.wrong.items() if label in rest) for detector in run.figures)
-        rows.append(["other troubles at once", *(f"{rate:,.1f}" for rate in sums)])
-    rows.append(["all", *(f"{detector.wrong_in_all:,.1f}" for detector in run.figures)])
-    names = [detector.name for detector in run.figures]
-    return "Wrong failovers per 1,000 region-years", ["what was going on", *names], rows
+        sums = (sum(rate for label, rate in detector.wrong.items() if label in rest) for detector in run.statistics)
+        rows.append(["other simultaneous faults", *(f"{rate:,.1f}" for rate in sums)])
+    rows.append(["all", *(f"{detector.total_wrong:,.1f}" for detector in run.statistics)])
+    names = [detector.name for detector in run.statistics]
+    return "Wrong failovers per 1,000 region-years", ["faults at the call", *names], rows
 
 
-def _questions_line(run: Run) -> str:
-    half_lost, vain = run.figures[0].times["half-lost region"], run.figures[0].vain_questions
-    by_cause = f" ({'; '.join(f'{per_year:.1f} in {label}' for label, per_year in vain.items())})" if vain else ""
+def _questions_line(run: BenchmarkRun) -> str:
+    half_lost, unnecessary = run.statistics[0].times["half-lost region"], run.statistics[0].unnecessary_requests
+    by_cause = (
+        f" ({'; '.join(f'{per_year:.1f} in {label}' for label, per_year in unnecessary.items())})"
+        if unnecessary
+        else ""
+    )
     return (
-        f"Of {half_lost.outages} half-lost regions ours called for {half_lost.outages - half_lost.missed} by itself and asked a person "
-        f"about {half_lost.asked} of the others; it asked in vain {sum(vain.values()):.1f} times per 1,000 region-years{by_cause}."
+        f"Of {half_lost.outages} half-lost regions ours failed over in {half_lost.outages - half_lost.missed} and requested approval in "
+        f"{half_lost.requested} others; {sum(unnecessary.values()):.1f} requests per 1,000 region-years were unnecessary{by_cause}."
     )
 
 
-def _isolation_line(run: Run) -> str:
-    ours = sum(count for label, count in run.figures[0].wrong_calls.items() if str(Cause.ISOLATION) in label)
+def _isolation_line(run: BenchmarkRun) -> str:
+    ours = sum(count for label, count in run.statistics[0].wrong_calls.items() if str(Cause.ISOLATION) in label)
     if not run.isolations:
         return "No full isolation was drawn."
     return (
-        f"Full isolation can't be told from a region loss from outside: ours failed over in {ours} of {run.isolations} of them "
-        f"({ours / run.isolations:.0%}); whoever expects r of them a region-year adds {1000 * ours / run.isolations:.0f} x r to the sum."
+        f"Full isolation looks like a region loss from outside: ours failed over in {ours} of {run.isolations} of them "
+        f"({ours / run.isolations:.0%}); r isolations per region-year add {1000 * ours / run.isolations:.0f} x r to the total."
     )
 
 

@@ -1,6 +1,6 @@
-"""How long one real `decide` takes, at the rows that it reaches last.
+"""Duration of one real `decide` on its slowest path.
 
-Owns the measurement. Invariant: the case that is timed ends in REGION_LOST, so that every row but the last one is tried.
+The timed case ends in REGION_LOST, so every row but the last one is evaluated.
 """
 
 from random import Random
@@ -8,8 +8,8 @@ from statistics import median
 from time import process_time
 
 from benchmarks.controller import POLICY
-from benchmarks.looks import SimulatedObserver, moment
-from benchmarks.world import DARK, Cause, Effect, Episode
+from benchmarks.observer import SimulatedObserver, moment
+from benchmarks.simulated_regions import REGION_LOST, Cause, Effect, Episode
 from functions.failover_controller.decide import decide
 from functions.failover_controller.model import Reason, State
 from functions.failover_controller.state_update import update_state
@@ -19,17 +19,17 @@ DECISIONS_A_ROUND = 3000
 
 
 def decide_microseconds() -> float:
-    """Return the median over some rounds of a decision's mean processor time, in microseconds.
+    """Return the median over several rounds of a decision's mean processor time, in microseconds.
 
     Raises:
-        RuntimeError: the case does not end where it should, so the time would say nothing.
+        RuntimeError: the timed case has an unexpected result.
     """
-    loss = Episode([Effect(start=0.0, end=600.0, cause=Cause.REGION_LOSS, paths=DARK)])
-    looks = SimulatedObserver(loss, POLICY, Random(0))
-    seen, _ = looks.calm_look(-5.0)
+    loss = Episode([Effect(start=0.0, end=600.0, cause=Cause.REGION_LOSS, paths=REGION_LOST)])
+    observer = SimulatedObserver(loss, POLICY, Random(0))
+    seen, _ = observer.observe_healthy(-5.0)
     state, _ = update_state(State(), seen, POLICY)
     for cycle in range(3):
-        seen, _ = looks.look(5.0 + 10 * cycle, DARK)
+        seen, _ = observer.observe_at(5.0 + 10 * cycle, REGION_LOST)
         state, _ = update_state(state, seen, POLICY)
     now = moment(28.0)
     reason = decide(seen, state, POLICY, now).reason

@@ -1,1 +1,1 @@
-"""The pages that are made from the code: `python -m docgen` writes them, a test keeps them current."""
+"""Pages generated from the code: `python -m docgen` writes them, a test checks them."""

@@ -1,4 +1,4 @@
-"""`python -m docgen`: write every generated page that is no longer current."""
+"""`python -m docgen`: write every outdated generated page."""
 
 import sys
 
@@ -6,4 +6,4 @@ from docgen.pages import write
 
 if __name__ == "__main__":
     written = write()
-    sys.stdout.write("".join(f"written: {path}\n" for path in written) or "every page is current\n")
+    sys.stdout.write("".join(f"written: {path}\n" for path in written) or "all pages are current\n")

@@ -1,8 +1,4 @@
-"""Who asks whom while the system runs: drawn from what the roles allow, and from what the records follow.
-
-Owns: which permissions and dependencies are drawn, and in which words. Does not own: the graph. Invariant: an arrow stands
-for a statement of a role's policy or a dependency of a record or health check; nothing is drawn that the program doesn't say.
-"""
+"""Diagram of the calls between components, from the roles' policies and the dependencies of DNS records and health checks."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,57 +6,59 @@ from collections.abc import Iterable, Iterator
 from docgen.diagram import Arrow, Box, flowchart
 from docgen.graph import Graph, Node
 
-LEFT_OUT = ("logs", "kms", "ec2")
-"""Every function writes its log, uses its region's key, and has its network interface: that says nothing of who asks whom."""
-FOLLOWS = {
-    ("route53.Record", "rds.Cluster"): "leads to",
-    ("route53.HealthCheck", "cloudwatch.MetricAlarm"): "follows",
+OMITTED_SERVICES = ("logs", "kms", "ec2")
+"""Every function may write its log, use its region's key and manage its network interface."""
+DEPENDENCY_LABELS = {
+    ("route53.Record", "rds.Cluster"): "resolves to",
+    ("route53.HealthCheck", "cloudwatch.MetricAlarm"): "monitors",
 }
-"""Kinds, from and to -> the word for it."""
+"""Kinds of the two resources -> the arrow's label."""
 
 
-def calls(graph: Graph) -> str:
-    """Return the picture."""
-    found = dict.fromkeys([*_permissions(graph), *_followed(graph)])
-    words: dict[tuple[str, str], list[str]] = {}
-    for start, end, word in found:
-        words.setdefault((start.name, end.name), []).append(word)
-    boxes = {node.name: node for start, end, _ in found for node in (start, end)}
-    places = {name: _region(graph, node) for name, node in boxes.items()}
+def calls_diagram(graph: Graph) -> str:
+    """Return the diagram."""
+    calls = dict.fromkeys([*_permissions(graph), *_dns_dependencies(graph)])
+    labels: dict[tuple[str, str], list[str]] = {}
+    for start, end, label in calls:
+        labels.setdefault((start.name, end.name), []).append(label)
+    boxes = {node.name: node for start, end, _ in calls for node in (start, end)}
+    regions = {name: _region(graph, node) for name, node in boxes.items()}
     return flowchart(
         [
-            Box(key=name, lines=[name, _class(boxes[name])], frame=places[name])
-            for name in sorted(boxes, key=lambda name: (not places[name], places[name], name))
+            Box(key=name, lines=[name, _class(boxes[name])], frame=regions[name])
+            for name in sorted(boxes, key=lambda name: (not regions[name], regions[name], name))
         ],
         [
-            Arrow(start=start, end=end, word=", ".join(sorted(set(said))))
-            for (start, end), said in sorted(words.items())
+            Arrow(start=start, end=end, label=", ".join(sorted(set(names))))
+            for (start, end), names in sorted(labels.items())
         ],
     )
 
 
 def _permissions(graph: Graph) -> Iterator[tuple[Node, Node, str]]:
-    """Return who may do what to whom: statements that name resources of the stack."""
+    """Yield the caller, the target and the actions of every statement that names a resource of the stack."""
     for node in graph.resources:
         for statement in json.loads(node.policy)["Statement"] if node.policy else ():
-            actions = [action for action in _list(statement["Action"]) if action.partition(":")[0] not in LEFT_OUT]
+            actions = [
+                action for action in _list(statement["Action"]) if action.partition(":")[0] not in OMITTED_SERVICES
+            ]
             targets = [graph.named_by(arn) for arn in _list(statement["Resource"])]
             for target in targets:
                 if actions and target is not None and graph.owner(target).name != graph.owner(node).name:
                     yield graph.owner(node), graph.owner(target), " ".join(actions)
 
 
-def _followed(graph: Graph) -> Iterator[tuple[Node, Node, str]]:
-    """Return what answers a name, and what a health check goes by."""
+def _dns_dependencies(graph: Graph) -> Iterator[tuple[Node, Node, str]]:
+    """Yield the clusters of DNS records and the alarms of health checks."""
     for node in graph.resources:
-        for first in (graph.by_urn[urn] for urn in node.needs):
-            word = FOLLOWS.get((node.kind, first.kind))
-            if word and graph.owner(first).name != graph.owner(node).name:
-                yield graph.owner(node), graph.owner(first), word
+        for target in (graph.by_urn[urn] for urn in node.dependencies):
+            label = DEPENDENCY_LABELS.get((node.kind, target.kind))
+            if label and graph.owner(target).name != graph.owner(node).name:
+                yield graph.owner(node), graph.owner(target), label
 
 
 def _region(graph: Graph, node: Node) -> str:
-    """Return where most of a component's resources are; nothing for what has no region."""
+    """Return the region of most of a component's resources; empty for global components."""
     regions = [each.region for each in graph.resources if graph.owner(each).name == node.name]
     most = max(sorted(set(regions)), key=regions.count)
     return most if "-" in most else ""

@@ -1,7 +1,6 @@
-"""docs/reference/commands.md: what `--help` says, of every command that people call.
+"""docs/reference/commands.md: the `--help` text of every command.
 
-Owns: which programs have a command line, and the width of the text. Does not own: what a command says of itself.
-Invariant: the text does not depend on the terminal in which it is made.
+The text does not depend on the terminal.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,13 +17,13 @@ PROGRAMS: Mapping[str, str] = {
     "python -m rehearsal": "rehearsal.__main__",
     "python -m rehearsal.sandbox": "rehearsal.sandbox.__main__",
 }
-"""How a program is called -> the module whose `app` it is."""
+"""Command -> the module with its `app`."""
 
 HEAD = """\
 # Commands
 
-Made by `python -m docgen` (`make docs`) from the command lines themselves; do not edit.
-Each is called with the project's Python: `.venv/bin/python`, or `python` after `source .venv/bin/activate`.
+Generated from the command-line help by `python -m docgen` (`make docs`); do not edit.
+Run the commands with the project's Python: `.venv/bin/python`, or `python` after `source .venv/bin/activate`.
 """
 
 
@@ -44,16 +43,15 @@ def _help(program: str, app: Typer) -> Iterable[tuple[str, str]]:
         return
     with command.make_context(program, [], resilient_parsing=True) as context:
         for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            if below is not None and not below.hidden:
-                yield f"{program} {name}", _text(below, name, context)
+            subcommand = command.get_command(context, name)
+            if subcommand is not None and not subcommand.hidden:
+                yield f"{program} {name}", _text(subcommand, name, context)
 
 
 def _text(command: Any, name: str, parent: Any = None) -> str:
-    # Typer draws frames as wide as the terminal; without its markup mode it writes plain text.
+    # Typer draws frames as wide as the terminal unless its markup mode is off.
     if isinstance(command, TyperCommand | TyperGroup):
         command.rich_markup_mode = None
-    # Parsing nothing and complaining of nothing: only the help is asked for.
     with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
         context.terminal_width = context.max_content_width = WIDTH
         return command.get_help(context).rstrip()

@@ -1,7 +1,6 @@
-"""Mermaid flowcharts of a graph: boxes in frames, and an arrow from what is needed to what needs it.
+"""Mermaid flowcharts with framed boxes and arrows.
 
-Owns: Mermaid's syntax. Does not own: what is drawn. Invariant: the text depends on the nodes alone; an arrow that others
-already imply is left out.
+The text depends only on the boxes and arrows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """One box: its lines, and the frame that it stands in (none: outside)."""
+    """One box: its lines and its frame, if it has one."""
 
     key: str
     lines: Sequence[str]
@@ -19,70 +18,71 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """From one box to another, by their keys, with a word on it if it has one."""
+    """An arrow between the keys of two boxes, with an optional label."""
 
     start: str
     end: str
-    word: str = ""
+    label: str = ""
 
 
 def flowchart(boxes: Sequence[Box], arrows: Sequence[Arrow], direction: str = "LR") -> str:
-    """Return a fenced flowchart of boxes and arrows, in their order.
+    """Return a fenced flowchart of boxes and arrows, in order.
 
     Raises:
-        ValueError: an arrow begins or ends at no box.
+        ValueError: an arrow has no box at one end.
     """
     ids = {box.key: f"b{number}" for number, box in enumerate(boxes, start=1)}
     unknown = sorted({key for arrow in arrows for key in (arrow.start, arrow.end)} - set(ids))
     if unknown:
-        raise ValueError(f"arrows to or from what is not drawn: {', '.join(unknown)}")
+        raise ValueError(f"arrows to or from unknown boxes: {', '.join(unknown)}")
     lines = [f"flowchart {direction}"]
     for number, frame in enumerate(dict.fromkeys(box.frame for box in boxes), start=1):
-        inside = [f'{ids[box.key]}["{_label(box.lines)}"]' for box in boxes if box.frame == frame]
+        box_lines = [f'{ids[box.key]}["{_label(box.lines)}"]' for box in boxes if box.frame == frame]
         if frame:
             lines += [f'  subgraph f{number} ["{_text(frame)}"]', f"    direction {direction}"]
-            lines += [*(f"    {one}" for one in inside), "  end"]
+            lines += [*(f"    {one}" for one in box_lines), "  end"]
         else:
-            lines += [f"  {one}" for one in inside]
+            lines += [f"  {one}" for one in box_lines]
     for arrow in arrows:
-        word = f' -- "{_text(arrow.word)}" -->' if arrow.word else " -->"
-        lines.append(f"  {ids[arrow.start]}{word} {ids[arrow.end]}")
+        label = f' -- "{_text(arrow.label)}" -->' if arrow.label else " -->"
+        lines.append(f"  {ids[arrow.start]}{label} {ids[arrow.end]}")
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"
 
 
-def order(boxes: Sequence[Box], needs: Mapping[str, Iterable[str]], direction: str = "LR") -> str:
-    """Return a flowchart of what has to exist first; `needs` says what each box (by key) needs."""
-    firsts = reduced(needs)
+def dependency_diagram(boxes: Sequence[Box], dependencies: Mapping[str, Iterable[str]], direction: str = "LR") -> str:
+    """Return a flowchart with an arrow from each dependency to its dependent; `dependencies` are by box key."""
+    direct = transitive_reduction(dependencies)
     keys = [box.key for box in boxes]
-    # Whatever no box stands for comes last, and is found there.
+    # Keys without a box come last; flowchart() raises an error for them.
     arrows = [
-        Arrow(start=first, end=then)
-        for then in [*keys, *sorted(set(firsts) - set(keys))]
-        for first in sorted(firsts.get(then, ()), key=lambda key: keys.index(key) if key in keys else len(keys))
+        Arrow(start=dependency, end=dependent)
+        for dependent in [*keys, *sorted(set(direct) - set(keys))]
+        for dependency in sorted(
+            direct.get(dependent, ()), key=lambda key: keys.index(key) if key in keys else len(keys)
+        )
     ]
     return flowchart(boxes, arrows, direction)
 
 
-def reduced(needs: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Leave out what is implied: if c needs b and b needs a, then that c needs a goes without saying."""
-    direct = {key: set(firsts) - {key} for key, firsts in needs.items()}
+def transitive_reduction(dependencies: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Remove implied dependencies: if c needs b and b needs a, then c needs a is implied."""
+    direct = {key: set(names) - {key} for key, names in dependencies.items()}
 
-    def beyond(key: str, seen: set[str]) -> set[str]:
-        for first in direct.get(key, ()):
-            if first not in seen:
-                seen.add(first)
-                beyond(first, seen)
+    def indirect(key: str, seen: set[str]) -> set[str]:
+        for name in direct.get(key, ()):
+            if name not in seen:
+                seen.add(name)
+                indirect(name, seen)
         return seen
 
-    reach = {key: beyond(key, set()) for key in {*direct, *(first for firsts in direct.values() for first in firsts)}}
+    reachable = {key: indirect(key, set()) for key in {*direct, *(name for names in direct.values() for name in names)}}
 
-    def is_implied(first: str, others: set[str]) -> bool:
-        # In a circle each would imply the other: then both stay.
-        return any(first in reach[other] and other not in reach[first] for other in others)
+    def is_implied(name: str, others: set[str]) -> bool:
+        # In a cycle each dependency implies the other, so both stay.
+        return any(name in reachable[other] and other not in reachable[name] for other in others)
 
     return {
-        key: sorted(first for first in firsts if not is_implied(first, firsts - {first}))
-        for key, firsts in direct.items()
+        key: sorted(name for name in names if not is_implied(name, names - {name})) for key, names in direct.items()
     }
 
 
@@ -91,5 +91,5 @@ def _label(lines: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    # Inside quotes only these two mean something to Mermaid.
+    # Only these two characters are special inside quotes.
     return text.replace("#", "#35;").replace('"', "#quot;")

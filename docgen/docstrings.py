@@ -1,7 +1,4 @@
-"""The docstrings of attributes, which Python throws away: read from the source.
-
-Owns: how they are found. Does not own: what they say.
-"""
+"""Attribute docstrings, read from the source because Python discards them."""
 
 import ast
 import inspect
@@ -10,14 +7,14 @@ from collections.abc import Mapping
 
 
 def attribute_docstrings(kind: type) -> Mapping[str, str]:
-    """Return each annotated attribute of a class with its docstring; empty where it has none.
+    """Return the docstring of each annotated attribute of a class; empty where it has none.
 
     Raises:
         OSError: the class has no source file.
     """
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     if not isinstance(definition, ast.ClassDef):
-        raise TypeError(f"{kind.__name__} is no class")
+        raise TypeError(f"{kind.__name__} is not a class")
     following = [*definition.body[1:], None]
     return {
         line.target.id: _text(after)

@@ -1,8 +1,7 @@
-"""The graph of a stack, as the engine would be told of it: every resource, whose child it is, and what it waits for.
+"""Resource graph of a stack: every resource with its parent and dependencies.
 
-Owns: one run of the unchanged program in this process against a made-up cloud, and what it registers (Pulumi's internals, so
-Pulumi is pinned). Does not own: what is written about it. Invariant: nothing is created and nobody is called; two runs give
-the same graph, in the same order; whatever the cloud makes up about a resource ends in the resource's name.
+The unchanged program runs in this process under Pulumi's mocks. The module uses Pulumi's internals, so Pulumi is pinned.
+Two runs give the same graph in the same order. Every mocked ARN ends with the resource's name.
 """
 
 import asyncio
@@ -29,13 +28,13 @@ from rehearsal.engine.deploy import project_name, stack_config
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = "dev"
-"""Whose settings are drawn: the stack that everybody deploys first."""
+"""The stack with the settings of the graph."""
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:aws"
 ROLE_POLICY_TYPE = "aws:iam/rolePolicy:RolePolicy"
-WITHOUT_A_REGION = ("iam", "route53", "random")
-"""Services of the account, whatever the provider's region: IAM, Route 53; and what no cloud makes."""
-ANYWHERE = "no region"
+GLOBAL_SERVICES = ("iam", "route53", "random")
+"""Services without a region: IAM, Route 53 and the random provider."""
+NO_REGION = "no region"
 THREADS = 8
 
 
@@ -45,32 +44,32 @@ class Node:
 
     urn: str
     type: str
-    """As Pulumi writes it: `aws:rds/cluster:Cluster`, `aurora:network:Network`."""
+    """Pulumi's type: `aws:rds/cluster:Cluster`, `aurora:network:Network`."""
     name: str
     parent: str
-    """The URN of the component or stack that it belongs to."""
+    """The URN of the parent component or stack."""
     region: str
-    """The region of its provider; `ANYWHERE` for services that have none."""
-    needs: frozenset[str]
-    """URNs of what must exist first, one step."""
+    """The provider's region; `NO_REGION` for global services."""
+    dependencies: frozenset[str]
+    """URNs of direct dependencies."""
     is_component: bool
     policy: str = ""
-    """What a role's policy says, as JSON; its ARNs are made up (`named_by`)."""
+    """A role policy's JSON document with mocked ARNs (`named_by`)."""
 
     @property
     def service(self) -> str:
-        """The part of the cloud that it belongs to: `rds`, `iam`."""
+        """The service: `rds`, `iam`."""
         return self.type.split(":")[1].split("/")[0] if self.type.startswith("aws:") else self.type.split(":")[0]
 
     @property
     def kind(self) -> str:
-        """Its type without the ballast: `rds.Cluster`."""
+        """The short type: `rds.Cluster`."""
         return f"{self.service}.{self.type.rpartition(':')[2]}"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Everything that one stack registers: cloud resources and the components around them, sorted by type and name."""
+    """The resources and components of one stack, sorted by type and name."""
 
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
@@ -83,59 +82,61 @@ class Graph:
 
     @cached_property
     def resources(self) -> tuple[Node, ...]:
-        """What the cloud (or the random provider) is asked to make."""
+        """Every node that is not a component."""
         return tuple(node for node in self.nodes if not node.is_component)
 
     def named_by(self, arn: str) -> Node | None:
-        """Return the resource that a made-up ARN is of; none for what is no resource of the stack, such as `*`."""
+        """Return the resource of a mocked ARN; None for other texts such as `*`."""
         found = [node for node in self.resources if re.search(rf"[:-]{re.escape(node.name)}(?=$|[/:])", arn)]
-        # `x-log` is in the ARN of `primary-x-log` too: the longest name is meant.
+        # The ARN of `primary-x-log` also matches `x-log`; the longest name is correct.
         return max(found, key=lambda node: len(node.name), default=None)
 
     def component(self, node: Node) -> Node:
-        """Return the component that the stack itself has, and that a node is in, however deep."""
+        """Return the top-level component of a node."""
         while node.parent in self.by_urn:
             node = self.by_urn[node.parent]
         return node
 
     def owner(self, node: Node) -> Node:
-        """Return the component that makes a resource."""
+        """Return the component that creates a resource."""
         return self.by_urn.get(node.parent, node)
 
     def inside(self, component: Node) -> tuple[Node, ...]:
-        """Return the resources in a component of the stack."""
+        """Return the resources in a top-level component."""
         return tuple(node for node in self.resources if self.component(node) == component)
 
     @cached_property
     def depths(self) -> Mapping[str, int]:
-        """How many resources, one after the other, must exist before each: 0 for what waits for nothing."""
+        """The length of the longest dependency chain before each resource."""
         found: dict[str, int] = {}
 
         def depth(urn: str) -> int:
             if urn not in found:
-                found[urn] = 1 + max((depth(each) for each in self.by_urn[urn].needs), default=-1)
+                found[urn] = 1 + max((depth(each) for each in self.by_urn[urn].dependencies), default=-1)
             return found[urn]
 
         return {node.urn: depth(node.urn) for node in self.resources}
 
     @cached_property
     def longest_chain(self) -> tuple[Node, ...]:
-        """The longest way through the graph: each of these waits for the one before, however much runs at a time."""
+        """The longest dependency chain: each resource depends on the previous one."""
         node = max(self.resources, key=lambda node: (self.depths[node.urn], node.name))
         chain = [node]
-        while node.needs:
-            node = max((self.by_urn[urn] for urn in node.needs), key=lambda each: (self.depths[each.urn], each.name))
+        while node.dependencies:
+            node = max(
+                (self.by_urn[urn] for urn in node.dependencies), key=lambda each: (self.depths[each.urn], each.name)
+            )
             chain.append(node)
         return tuple(reversed(chain))
 
 
 class GraphError(Exception):
-    """The program failed; the text says how."""
+    """The program failed."""
 
 
 @cache
 def drawn_graph() -> Graph:
-    """Return the graph that the pages draw: one run of the program serves them all."""
+    """Return the graph of the pages, from one run of the program."""
     return graph_of(STACK)
 
 
@@ -148,29 +149,29 @@ def graph_of(stack: str = STACK) -> Graph:
     recorder = _Recorder()
     failure = contextvars.copy_context().run(_run, recorder, stack)
     if failure is not None:
-        raise GraphError(f"the program of stack {stack} can't be drawn: {failure}") from failure
+        raise GraphError(f"the program of stack {stack} failed: {failure}") from failure
     resources = {node.urn for node in recorder.nodes if not node.is_component}
-    below = {node.urn: node for node in recorder.nodes}
+    by_urn = {node.urn: node for node in recorder.nodes}
     return Graph(
         tuple(
-            Node(**{**vars(node), "needs": frozenset(_leaves(node.needs, below, resources))})
+            Node(**{**vars(node), "dependencies": frozenset(_expanded(node.dependencies, by_urn, resources))})
             for node in sorted(recorder.nodes, key=lambda node: (node.type, node.name))
         ),
         tuple(recorder.outputs),
     )
 
 
-def _leaves(needs: Iterable[str], below: Mapping[str, Node], resources: set[str]) -> Iterator[str]:
-    """Return the resources that are meant: whoever depends on a component depends on all that is in it."""
-    for urn in needs:
+def _expanded(dependencies: Iterable[str], by_urn: Mapping[str, Node], resources: set[str]) -> Iterator[str]:
+    """Yield resource dependencies; a dependency on a component stands for all its resources."""
+    for urn in dependencies:
         if urn in resources:
             yield urn
-        elif urn in below:
-            yield from _leaves((node.urn for node in below.values() if node.parent == urn), below, resources)
+        elif urn in by_urn:
+            yield from _expanded((node.urn for node in by_urn.values() if node.parent == urn), by_urn, resources)
 
 
-class _MadeUp(Mocks):
-    """A cloud that makes nothing, and calls everything by its logical name."""
+class _MockCloud(Mocks):
+    """A mock whose resources have their logical names as ids."""
 
     def call(self, args: MockCallArgs) -> Any:
         return {
@@ -183,22 +184,22 @@ class _MadeUp(Mocks):
         }[args.token]
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        named = dict.fromkeys(("endpoint", "readerEndpoint", "zoneId", "fqdn", "keyId", "result"), args.name)
+        attributes = dict.fromkeys(("endpoint", "readerEndpoint", "zoneId", "fqdn", "keyId", "result"), args.name)
         arn = f"arn:aws:service:region:123456789012:{args.name}"
-        return args.name, {**named, **args.inputs, "arn": arn, "clusterResourceId": f"cluster-{args.name}"}
+        return args.name, {**attributes, **args.inputs, "arn": arn, "clusterResourceId": f"cluster-{args.name}"}
 
 
 class _Recorder(MockMonitor):
-    """Keeps what the program registers."""
+    """Records the resources that the program registers."""
 
     def __init__(self) -> None:
-        super().__init__(_MadeUp())
+        super().__init__(_MockCloud())
         self.nodes: list[Node] = []
         self.outputs: list[str] = []
         self._regions: dict[str, str] = {}
 
     def RegisterResource(self, request: Any) -> Any:
-        """Record a resource; providers and the stack itself are no part of the picture."""
+        """Record a resource, but no provider or stack."""
         answer = super().RegisterResource(request)
         if request.type == PROVIDER_TYPE:
             self._regions[answer.urn] = rpc.deserialize_properties(request.object)["region"]
@@ -207,43 +208,43 @@ class _Recorder(MockMonitor):
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        """Keep the names of the stack's outputs."""
+        """Record the names of the stack's outputs."""
         if STACK_TYPE in request.urn:
             self.outputs = sorted(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
         return super().RegisterResourceOutputs(request)
 
     def _node(self, urn: str, request: Any) -> Node:
-        region = self._regions.get(request.provider.rpartition("::")[0], ANYWHERE)
+        region = self._regions.get(request.provider.rpartition("::")[0], NO_REGION)
         service = request.type.split(":")[1].split("/")[0]
         return Node(
             urn=urn,
             type=request.type,
             name=request.name,
             parent=request.parent,
-            region=ANYWHERE if service in WITHOUT_A_REGION else region,
-            needs=frozenset(request.dependencies),
+            region=NO_REGION if service in GLOBAL_SERVICES else region,
+            dependencies=frozenset(request.dependencies),
             is_component=not request.custom,
             policy=rpc.deserialize_properties(request.object)["policy"] if request.type == ROLE_POLICY_TYPE else "",
         )
 
 
-class _Silent:
-    """Where the program's warnings go: a picture has no place for them; its errors are raised anyway."""
+class _NullLog:
+    """Discards the program's warnings; errors are raised."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **more: None
 
 
 def _run(recorder: _Recorder, stack: str) -> Exception | None:
-    """Run the program to its end; return what it raised."""
-    # The program's modules are imported before its registrations run in threads.
+    """Run the program; return the exception it raised, if any."""
+    # Import before registrations run in threads.
     importlib.import_module("pulumi_aws")
     pulumi_config.set_all_config(stack_config(ROOT, stack))
     pulumi_settings.configure(
         MockSettings(
             monitor=recorder,
             monitor_features=set(recorder.GetDeploymentInfo(None).supportedFeatures),
-            engine=MockEngine(_Silent()),  # pyright: ignore[reportArgumentType]
+            engine=MockEngine(_NullLog()),  # pyright: ignore[reportArgumentType]
             project=project_name(ROOT),
             stack=stack,
             dry_run=False,
@@ -255,12 +256,12 @@ def _run(recorder: _Recorder, stack: str) -> Exception | None:
     pulumi_settings.ROOT.set(None)
     loops: list[asyncio.AbstractEventLoop] = []
     loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(THREADS, initializer=_loop_of_a_thread, initargs=(loops,)))
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, initializer=_set_thread_loop, initargs=(loops,)))
     try:
         with _importable(ROOT):
             loop.run_until_complete(run_in_stack(_program))
         return None
-    except Exception as error:  # noqa: BLE001 (whatever the program raises is why it can't be drawn)
+    except Exception as error:  # noqa: BLE001 (reported as the cause of the failure)
         return error
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -272,7 +273,7 @@ def _program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
 
-def _loop_of_a_thread(loops: list[asyncio.AbstractEventLoop]) -> None:
+def _set_thread_loop(loops: list[asyncio.AbstractEventLoop]) -> None:
     loops.append(asyncio.new_event_loop())
     asyncio.set_event_loop(loops[-1])
 

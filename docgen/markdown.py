@@ -1,17 +1,14 @@
-"""What generated pages are made of: tables, and text that Markdown takes as it stands.
-
-Owns: escaping. Does not own: what a page says.
-"""
+"""Markdown tables with escaped cells."""
 
 from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; every cell is escaped."""
+    """Return a table with escaped cells."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(_cell(text) for text in line) + " |\n" for line in lines)
 
 
 def _cell(text: str) -> str:
-    # A name like writer.<zone> would be taken for HTML.
+    # A name such as writer.<zone> is not HTML.
     return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,8 +1,4 @@
-"""Which pages there are, and where each stands.
-
-Owns: the list. Does not own: what a page says (a module each). Invariant: what is made depends on the code alone, so that whoever
-makes it gets the same text.
-"""
+"""List of the generated pages, each made from the code alone."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +7,6 @@ from docgen.commands import commands_page
 from docgen.cost import cost_page
 from docgen.decisions import decisions_page
 from docgen.outputs import outputs_page
-from docgen.readme import readme_page
 from docgen.report import report_page
 from docgen.resources import resources_page
 from docgen.rules import rules_page
@@ -20,7 +15,6 @@ from docgen.settings import settings_page
 ROOT = Path(__file__).resolve().parents[1]
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "README.md": readme_page,
     "docs/cost.md": cost_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/decisions.md": decisions_page,
@@ -30,16 +24,16 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/rules.md": rules_page,
     "docs/reference/settings.md": settings_page,
 }
-"""Path below the project -> what makes its text."""
+"""Path in the repository -> the function that returns the text."""
 
 
 def outdated() -> list[str]:
-    """Return the pages whose files don't say what the code says."""
+    """Return the pages whose files differ from the code."""
     return [path for path, make in PAGES.items() if _read(ROOT / path) != make()]
 
 
 def write() -> list[str]:
-    """Write the pages that are outdated; return their paths."""
+    """Write the outdated pages; return their paths."""
     changed = outdated()
     for path in changed:
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,9 @@
-"""docs/reference/rules.md: every rule, what it says and who says so.
-
-Owns: the page's words around the rules. Does not own: the rules (`policy/rules/`): those are quoted.
-"""
+"""docs/reference/rules.md: every rule with its description, level and source."""
 
 from collections.abc import Iterator
 
 from policy.rules.catalogue import RULES
-from policy.rules.rule import Rule
+from policy.rules.rule import PolicyRule
 
 
 def rules_page() -> str:
@@ -17,23 +14,24 @@ def rules_page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Rules"
     yield ""
-    yield "This page is made from `policy/rules/` by `make docs`; a test checks that it is current."
+    yield "Generated from `policy/rules/` by `python -m docgen` (`make docs`); do not edit."
     yield ""
-    yield "Each rule is a predicate over everything that a stack registers."
-    yield "The tests hold all of them against dev, prod and every value of every setting, and break each by a change of its own."
-    yield "`pulumi preview --policy-pack policy` holds them against your stack before anything is changed."
-    yield "A mandatory rule stops the preview: AWS would refuse it, or data or a failover would be lost."
-    yield "An advisory one is only said."
+    yield "Each rule checks the resources that a stack registers."
+    yield "The tests check every rule for dev, prod and every setting, and violate each rule with a change of its own."
+    yield "`pulumi preview --policy-pack policy` checks your stack before any change."
+    yield "A violated mandatory rule stops the preview: AWS would refuse the change, or data or a failover would be lost."
+    yield "A violated advisory rule is a warning."
+    yield "Rules that no setting can violate are tests of the program (`tests/support/policy/program_rules/`)."
     for module in dict.fromkeys(_module(rule) for rule in RULES):
         yield ""
-        yield f"## {module.capitalize()}"
+        yield f"## {module.replace('_', ' ').capitalize()}"
         yield ""
-        yield "| rule | says | level | source |"
+        yield "| rule | description | level | source |"
         yield "|---|---|---|---|"
         for rule in (each for each in RULES if _module(each) == module):
-            cells = (f"`{rule.name}`", rule.says, rule.level, rule.source)
+            cells = (f"`{rule.name}`", rule.description, rule.level, rule.source)
             yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
-def _module(rule: Rule) -> str:
+def _module(rule: PolicyRule) -> str:
     return rule.check.__module__.rpartition(".")[2]

@@ -1,6 +1,6 @@
-"""What Pulumi starts: serves the pack until the engine is done.
+"""Serve the policy pack to the Pulumi engine.
 
-The pack's rules are this repository's, so it is used from a checkout of it, not published by itself.
+The pack imports this repository's rules, so it runs only from a checkout.
 """
 
 import sys

@@ -1,9 +1,7 @@
-"""The pack's policies, one a rule, and a stack as the engine shows it.
+"""Policies of the pack, one for each rule, over the stack that the engine reports.
 
-Owns: the way from Pulumi's policy API to the rules. Does not own: any rule (`policy/rules/`).
-Invariant: the rules judge what the program asks for. The engine shows a stack's policies what each resource has become,
-which after a failover is AWS's doing (a secondary that was a writer has a user name then); so the inputs are remembered
-from the check that comes before, of each resource by itself.
+The rules check the program's inputs. The engine gives stack policies the resources' state, which AWS changes in a failover
+(a former writer has a user name), so a resource policy records the inputs first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,68 +20,70 @@ from pulumi_policy import (
 from pulumi_policy import proxy as policy_proxy
 
 from policy.rules.catalogue import RULES
-from policy.rules.rule import Rule
-from policy.rules.stack_model import UNKNOWN, Finding, Resource, Stack
+from policy.rules.rule import PolicyRule
+from policy.rules.stack_model import UNKNOWN, RegisteredResource, Stack
 
-_UNKNOWN_TEXTS = frozenset(
+_UNKNOWN_STRINGS = frozenset(
     value for name, value in vars(policy_proxy).items() if name.startswith("UNKNOWN_") and isinstance(value, str)
 )
 _LEVELS = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel.ADVISORY}
 
 
-class Asked:
-    """What the program asks for, resource by resource, and the stack that comes of it."""
+class ProgramInputs:
+    """The inputs of the program's resources, and the stack built from them."""
 
     def __init__(self) -> None:
         self._inputs: dict[str, Mapping[str, Any]] = {}
         self._stack: Stack | None = None
 
-    def remember(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
-        """Keep the inputs of a resource; as a policy it finds nothing."""
+    def record(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
+        """Record the inputs of a resource, as a policy without violations."""
         self._inputs[args.urn] = plain(args.props)
         self._stack = None
 
     def stack(self, resources: Sequence[PolicyResource]) -> Stack:
-        """Return the stack as the rules see it; a resource that was never asked for is seen as it has become.
+        """Return the stack for the rules; a resource without recorded inputs has its state.
 
-        The engine shows the same stack to one policy after the other: it is looked at once.
+        The engine passes the same stack to every policy, so the result is cached.
         """
         if self._stack is None or not {each.urn for each in resources} <= {r.urn for r in self._stack.resources}:
-            self._stack = self._seen(resources)
+            self._stack = self._build_stack(resources)
         return self._stack
 
-    def _seen(self, resources: Sequence[PolicyResource]) -> Stack:
-        found = [
-            _resource(each, self._inputs[each.urn] if each.urn in self._inputs else plain(each.props))
+    def _build_stack(self, resources: Sequence[PolicyResource]) -> Stack:
+        registered = [
+            _registered_resource(each, self._inputs[each.urn] if each.urn in self._inputs else plain(each.props))
             for each in resources
         ]
-        known = {r.urn for r in found}
-        # The engine may name a provider only at the resources that use it.
+        known = {r.urn for r in registered}
+        # The engine may report a provider only on the resources that use it.
         providers = {each.provider.urn: each.provider for each in resources if each.provider is not None}
         for urn, provider in providers.items():
             if urn not in known:
-                found.append(
-                    Resource(urn=urn, type=provider.resource_type, name=provider.name, inputs=plain(provider.props))
+                registered.append(
+                    RegisteredResource(
+                        urn=urn, type=provider.resource_type, name=provider.name, inputs=plain(provider.props)
+                    )
                 )
-        return Stack(tuple(found))
+        return Stack(tuple(registered))
 
 
 def policies() -> list[Policy]:
-    """Return every rule as a policy, and first the one that remembers what was asked for."""
-    asked = Asked()
+    """Return the policy that records inputs, and every rule as a policy."""
+    program_inputs = ProgramInputs()
     first = ResourceValidationPolicy(
-        name="remember-what-was-asked-for",
-        description="Finds nothing: it keeps each resource's inputs for the policies on the whole stack.",
-        validate=asked.remember,
+        name="record-program-inputs",
+        description="Reports no violation; records each resource's inputs for the stack policies.",
+        validate=program_inputs.record,
         enforcement_level=EnforcementLevel.ADVISORY,
     )
-    return [first, *(_policy(rule, asked) for rule in RULES)]
+    return [first, *(_policy(rule, program_inputs) for rule in RULES)]
 
 
 def plain(value: Any) -> Any:
-    """Return a value of the policy API without its proxies, what isn't known as `UNKNOWN`, whole numbers as ints."""
+    """Return a value without the policy API's proxies, with `UNKNOWN` for unknown values and ints for whole numbers."""
     if isinstance(value, str):
-        return UNKNOWN if value in _UNKNOWN_TEXTS else value
+        return UNKNOWN if value in _UNKNOWN_STRINGS else value
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -94,36 +94,35 @@ def plain(value: Any) -> Any:
 
 
 def _unproxied(value: Any) -> Any:
-    """Return what a proxy stands for: it raises when somebody looks at what isn't known."""
+    """Return the target of a proxy, which raises on access to unknown values."""
     is_proxy = type(value).__module__ == policy_proxy.__name__
     return value["__target"] if is_proxy else value
 
 
-def _policy(rule: Rule, asked: Asked) -> Policy:
+def _policy(rule: PolicyRule, program_inputs: ProgramInputs) -> Policy:
     return StackValidationPolicy(
         name=rule.name,
-        description=f"{rule.says} Source: {rule.source}.",
-        validate=_validation(rule, asked),
+        description=f"{rule.description} Source: {rule.source}.",
+        validate=_validation(rule, program_inputs),
         enforcement_level=_LEVELS[rule.level],
     )
 
 
-def _validation(rule: Rule, asked: Asked) -> Callable[[StackValidationArgs, ReportViolation], None]:
+def _validation(
+    rule: PolicyRule, program_inputs: ProgramInputs
+) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for finding in rule.findings(asked.stack(args.resources)):
-            report(_message(finding), finding.resource.urn if finding.resource else None)
+        for violation in rule.violations(program_inputs.stack(args.resources)):
+            message = f"{violation.property}: {violation.message}" if violation.property else violation.message
+            report(message, violation.resource.urn if violation.resource else None)
 
     return validate
 
 
-def _message(finding: Finding) -> str:
-    return f"{finding.property}: {finding.problem}" if finding.property else finding.problem
-
-
-def _resource(resource: PolicyResource, inputs: Mapping[str, Any]) -> Resource:
+def _registered_resource(resource: PolicyResource, inputs: Mapping[str, Any]) -> RegisteredResource:
     provider = resource.provider
     region = plain(provider.props).get("region") if provider is not None else None
-    return Resource(
+    return RegisteredResource(
         urn=resource.urn,
         type=resource.resource_type,
         name=resource.name,

@@ -1,1 +1,1 @@
-"""What AWS refuses and what would lose data, as named and sourced predicates over the registered resources of a stack."""
+"""Rules that AWS or data safety demands of a stack, as named and sourced predicates over its resources."""

@@ -1,17 +1,28 @@
-"""Every rule. A rule that is written in one of these modules is in force: there is no list to forget it in."""
+"""Every rule of the policy pack: all rules in the modules below."""
 
-from policy.rules import alarms, cost, database, dns, functions, identity, lifecycle, network
-from policy.rules import availability as offered
-from policy.rules import data_protection as keeping
-from policy.rules import placement as placing
-from policy.rules.rule import Rule
-from policy.rules.stack_model import Finding, Stack
+from collections.abc import Iterable
 
-_MODULES = (placing, database, network, dns, alarms, functions, identity, keeping, lifecycle, cost, offered)
+from policy.rules import (
+    availability,
+    data_protection,
+    database,
+    dns,
+    functions,
+    identity,
+    lifecycle,
+    network,
+    placement,
+)
+from policy.rules.rule import PolicyRule
+from policy.rules.stack_model import Stack, Violation
 
-RULES: tuple[Rule, ...] = tuple(each for module in _MODULES for each in vars(module).values() if isinstance(each, Rule))
+_MODULES = (placement, database, network, dns, functions, identity, data_protection, lifecycle, availability)
+
+RULES: tuple[PolicyRule, ...] = tuple(
+    each for module in _MODULES for each in vars(module).values() if isinstance(each, PolicyRule)
+)
 
 
-def broken_rules(stack: Stack) -> dict[str, list[Finding]]:
-    """Return what breaks which rule in a stack: the rule's name -> its findings; empty when all hold."""
-    return {rule.name: findings for rule in RULES if (findings := rule.findings(stack))}
+def violations_by_rule(stack: Stack, rules: Iterable[PolicyRule] = RULES) -> dict[str, list[Violation]]:
+    """Return the violations in a stack by the rule's name; empty when all rules hold."""
+    return {rule.name: violations for rule in rules if (violations := rule.violations(stack))}

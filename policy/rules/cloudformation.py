@@ -1,7 +1,6 @@
-"""What cfn-lint's published copies of AWS's own schemas know: properties that force a replacement, zones, classes, versions.
+"""AWS resource schemas and API data as cfn-lint publishes them.
 
-Owns: reading that data. Does not own: what is concluded from it (`rules.replacement`, `rules.offered`).
-cfn-lint is a development dependency: neither the program nor the functions import this.
+cfn-lint is a development dependency: neither the program nor the functions import this module.
 """
 
 import functools
@@ -11,21 +10,22 @@ from typing import Any
 
 SCHEMAS = "cfnlint.data.schemas"
 ANY_REGION = "us-east-1"
-"""The region that has every resource type; a schema says the same in all regions that have it."""
+"""A region with every resource type; a schema is the same in all regions."""
 
 
 @functools.cache
 def schema(resource_type: str) -> dict[str, Any]:
     """Return AWS's schema of a CloudFormation type such as `AWS::RDS::DBCluster`.
 
-    Raises: KeyError, if there is no such type.
+    Raises:
+        KeyError: the type does not exist.
     """
     return _read("resources", f"{_files_of_types()[resource_type]}.json")
 
 
 @functools.cache
 def extension(folder: str, name: str) -> dict[str, Any]:
-    """Return what cfn-lint adds to a schema from AWS's APIs, such as the instance classes of each region."""
+    """Return data that cfn-lint adds from AWS APIs, such as the instance classes of each region."""
     return _read(f"extensions.{folder}", f"{name}.json")
 
 

@@ -1,22 +1,18 @@
-"""Life after day one: what a failover, an update and a destroy must leave alone, and in which order things come and go."""
+"""Rules on failover, update and destroy: protection, ignored changes and replacement."""
 
 import re
 from collections.abc import Iterator
 
 from policy.rules.replacement import CLOUDFORMATION_TYPES, create_only_properties
-from policy.rules.rule import broken, rule
-from policy.rules.stack_model import Finding, Resource, Stack
+from policy.rules.rule import rule, violation
+from policy.rules.stack_model import Stack, Violation
 
-CLUSTER, INSTANCE, WORLD = (
-    "rds/cluster:Cluster",
-    "rds/clusterInstance:ClusterInstance",
-    "rds/globalCluster:GlobalCluster",
-)
-SWAPPED_BY_AWS = (
+CLUSTER, INSTANCE = "rds/cluster:Cluster", "rds/clusterInstance:ClusterInstance"
+CHANGED_BY_AWS = (
     *("replicationSourceIdentifier", "globalClusterIdentifier", "engineVersion"),
     *("masterPassword", "masterUsername", "databaseName"),
 )
-HOLDS_DATA = frozenset(
+DATA_TYPES = frozenset(
     {
         "random:index/randomPassword:RandomPassword",
         "aws:secretsmanager/secret:Secret",
@@ -35,190 +31,146 @@ PROTECTED_BY_AWS = {
 
 
 @rule("The protect resource option, Pulumi documentation; DeletionProtection, Amazon RDS and DynamoDB API Reference")
-def production_keeps_its_data(stack: Stack) -> Iterator[Finding]:
-    """In production whatever holds data is protected by Pulumi, and by AWS where AWS can."""
+def production_data_is_protected(stack: Stack) -> Iterator[Violation]:
+    """In production, every resource that holds data is protected by Pulumi and, where supported, by AWS."""
     for r in stack.resources if stack.is_production else ():
-        if r.type in HOLDS_DATA and not r.protect:
-            yield broken(r, "protect", "a destroy would take it")
+        if r.type in DATA_TYPES and not r.protect:
+            yield violation(r, "protect", "A destroy deletes the resource. Set protect to true.")
         if r.type in PROTECTED_BY_AWS and r.get(PROTECTED_BY_AWS[r.type]) is not True:
-            yield broken(r, PROTECTED_BY_AWS[r.type], "anybody could delete it")
+            yield violation(
+                r, PROTECTED_BY_AWS[r.type], "AWS deletes the resource on request. Enable deletion protection."
+            )
 
 
 @rule("Deleting Aurora DB clusters: final snapshots, Aurora User Guide")
-def production_leaves_a_last_snapshot(stack: Stack) -> Iterator[Finding]:
-    """In production a cluster that is deleted leaves a last snapshot with a name that RDS takes, and its backups."""
-    for r in stack.of(CLUSTER) if stack.is_production else ():
+def production_clusters_keep_final_snapshot(stack: Stack) -> Iterator[Violation]:
+    """In production, a deleted cluster leaves a final snapshot with a valid name and its automated backups."""
+    for r in stack.of_type(CLUSTER) if stack.is_production else ():
         name = r.get("finalSnapshotIdentifier")
         if (
             r.get("skipFinalSnapshot")
             or not isinstance(name, str)
             or not re.fullmatch(r"[A-Za-z](-?[A-Za-z0-9]){0,254}", name)
         ):
-            yield broken(r, "finalSnapshotIdentifier", f"{name!r}")
+            yield violation(
+                r, "finalSnapshotIdentifier", f"{name!r} is not the name of a final snapshot. Set a valid name."
+            )
         if r.get("deleteAutomatedBackups") is not False:
-            yield broken(r, "deleteAutomatedBackups", "its backups would go with it")
+            yield violation(r, "deleteAutomatedBackups", "AWS deletes the backups with the cluster. Set it to false.")
 
 
-@rule("ScheduleKeyDeletion; DeleteSecret: what is gone can be called back for a month")
-def production_can_call_keys_and_secrets_back(stack: Stack) -> Iterator[Finding]:
-    """In production a deleted key or secret can be called back for 30 days."""
+@rule("ScheduleKeyDeletion, AWS KMS API Reference; DeleteSecret, AWS Secrets Manager API Reference")
+def production_keys_and_secrets_are_recoverable(stack: Stack) -> Iterator[Violation]:
+    """In production, a deleted key or secret is recoverable for 30 days."""
     if stack.is_production:
         for kind, name in (
             ("kms/key:Key", "deletionWindowInDays"),
             ("secretsmanager/secret:Secret", "recoveryWindowInDays"),
         ):
-            for r in stack.of(kind):
+            for r in stack.of_type(kind):
                 if r.get(name) != 30:
-                    yield broken(r, name, f"{r.get(name)} days")
+                    yield violation(r, name, f"{r.get(name)} days is too short. Use 30 days.")
 
 
-@rule("The decision that a stack which is no production can always be destroyed, DESIGN and components/region.py")
-def other_stacks_can_be_destroyed_and_made_again(stack: Stack) -> Iterator[Finding]:
-    """Outside production nothing resists a destroy, and no name stays taken after it."""
+@rule("The decision that a non-production stack can always be destroyed, components/region.py")
+def nonproduction_stacks_are_destroyable(stack: Stack) -> Iterator[Violation]:
+    """Outside production, a destroy deletes every resource and frees every name."""
     if stack.is_production:
         return
     for r in stack.resources:
         if r.protect:
-            yield broken(r, "protect", "a destroy would stop here")
+            yield violation(r, "protect", "A destroy fails here. Set it to false.")
         for name in ("deletionProtection", "deletionProtectionEnabled"):
             if r.get(name):
-                yield broken(r, name, "a destroy would stop here")
-    for r in stack.of(CLUSTER):
+                yield violation(r, name, "A destroy fails here. Set it to false.")
+    for r in stack.of_type(CLUSTER):
         if r.get("skipFinalSnapshot") is not True:
-            yield broken(r, "skipFinalSnapshot", "the second destroy would find the snapshot's name taken")
+            yield violation(
+                r, "skipFinalSnapshot", "A second destroy fails because the snapshot's name is taken. Set it to true."
+            )
     for kind, name, wanted in (
         ("kms/key:Key", "deletionWindowInDays", 7),
         ("secretsmanager/secret:Secret", "recoveryWindowInDays", 0),
         ("secretsmanager/secret:Secret", "forceOverwriteReplicaSecret", True),
         ("route53/zone:Zone", "forceDestroy", True),
     ):
-        for r in stack.of(kind):
+        for r in stack.of_type(kind):
             if r.inputs.get(name) != wanted:
-                yield broken(r, name, f"{r.inputs.get(name)}, not {wanted}")
+                yield violation(r, name, f"The value is {r.inputs.get(name)}. Set it to {wanted}.")
 
 
-@rule("aws_rds_cluster, Terraform provider; DESIGN section 6: after a failover AWS has swapped the roles")
-def members_leave_to_aws_what_a_failover_swaps(stack: Stack) -> Iterator[Finding]:
-    """Both members ignore what AWS changes in a failover, an upgrade or a rotation: repairing it detaches or replaces them."""
-    for r in stack.of(CLUSTER):
-        if missing := [name for name in SWAPPED_BY_AWS if name not in r.ignore_changes]:
-            yield broken(r, "ignoreChanges", f"without {', '.join(missing)}")
+@rule("aws_rds_cluster, Terraform provider: AWS changes these inputs in a failover")
+def failover_changes_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """Both clusters ignore inputs that AWS changes in a failover, an upgrade or a rotation."""
+    for r in stack.of_type(CLUSTER):
+        if missing := [name for name in CHANGED_BY_AWS if name not in r.ignore_changes]:
+            yield violation(r, "ignoreChanges", f"The program reverts changes by AWS. Add {', '.join(missing)}.")
 
 
 @rule("The ignoreChanges resource option: property paths, Pulumi documentation")
-def ignored_changes_are_inputs_in_camel_case(stack: Stack) -> Iterator[Finding]:
-    """What is ignored is written as Pulumi names it: a name in snake_case ignores nothing, and says nothing."""
+def ignored_changes_use_camel_case(stack: Stack) -> Iterator[Violation]:
+    """Names in ignore_changes are in camelCase, because Pulumi ignores other names silently."""
     for r in stack.resources:
         for name in r.ignore_changes:
             if not re.fullmatch(r"\*|[a-z][A-Za-z0-9]*([.\[].+)?", name):
-                yield broken(r, "ignoreChanges", f"{name!r}")
+                yield violation(r, "ignoreChanges", f"{name!r} matches no input. Write it in camelCase.")
 
 
-@rule("Rotating secrets: the program must not rotate back, components/credentials.py")
-def a_rotated_password_stays_rotated(stack: Stack) -> Iterator[Finding]:
-    """The secret's value and the set-up's input are left as they are after the first deployment."""
+@rule("Rotate AWS Secrets Manager secrets, Secrets Manager User Guide; components/credentials.py")
+def rotated_passwords_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """The program ignores changes of the secret's value and of the database setup's input."""
     for kind, name in (
         ("secretsmanager/secretVersion:SecretVersion", "secretString"),
         ("lambda/invocation:Invocation", "input"),
     ):
-        for r in stack.of(kind):
+        for r in stack.of_type(kind):
             if name not in r.ignore_changes:
-                yield broken(r, "ignoreChanges", f"without {name}")
+                yield violation(r, "ignoreChanges", f"The program reverts a rotated password. Add {name}.")
 
 
 @rule(
-    "DescribeAvailabilityZones names no order: a new order would replace subnets and instances, components/network.py"
+    "DescribeAvailabilityZones has no fixed order: a new order replaces subnets and instances, Amazon EC2 API Reference"
 )
-def zones_stay_as_they_were_chosen(stack: Stack) -> Iterator[Finding]:
-    """Subnets and instances ignore a change of their zone, which would replace them."""
+def availability_zone_changes_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """Subnets and instances ignore a change of their Availability Zone, which replaces them."""
     for kind in ("ec2/subnet:Subnet", INSTANCE):
-        for r in stack.of(kind):
+        for r in stack.of_type(kind):
             if "availabilityZone" not in r.ignore_changes:
-                yield broken(r, "ignoreChanges", "without availabilityZone")
+                yield violation(r, "ignoreChanges", "A new zone order replaces the resource. Add availabilityZone.")
 
 
-@rule("aws_route53_zone: use ignore_changes with associations of their own, Terraform provider")
-def a_zone_keeps_the_networks_that_were_associated(stack: Stack) -> Iterator[Finding]:
-    """A zone with associations of their own ignores its list of networks, or it would detach them."""
-    for zone in stack.of("route53/zone:Zone"):
+@rule("aws_route53_zone: ignore_changes with separate associations, Terraform provider")
+def zone_associations_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """A hosted zone with separate associations ignores changes of its VPC list."""
+    for zone in stack.of_type("route53/zone:Zone"):
         associated = [
             a
-            for a in stack.of("route53/zoneAssociation:ZoneAssociation")
-            if zone in stack.behind(a, "zoneId", "route53/zone:Zone")
+            for a in stack.of_type("route53/zoneAssociation:ZoneAssociation")
+            if zone in stack.references(a, "zoneId", "route53/zone:Zone")
         ]
         if associated and "vpcs" not in zone.ignore_changes:
-            yield broken(zone, "ignoreChanges", "without vpcs")
+            yield violation(zone, "ignoreChanges", "The program detaches associated VPCs. Add vpcs.")
 
 
 @rule("AWS's resource schemas: createOnlyProperties (policy/rules/replacement.py)")
-def it_is_known_what_would_replace_a_resource(stack: Stack) -> Iterator[Finding]:
-    """Of every type it is known which changes replace it."""
+def replacement_inputs_are_known(stack: Stack) -> Iterator[Violation]:
+    """The inputs that force a replacement are known for every resource type."""
     for r in stack.resources:
         if r.type.startswith(("aws:", "random:")) and r.type not in CLOUDFORMATION_TYPES:
-            yield broken(r, "", "nobody has looked what replaces this type (policy/rules/replacement.py)")
+            yield violation(
+                r, "", "The type's replacement inputs are unknown. Add the type to policy/rules/replacement.py."
+            )
 
 
-@rule("AWS's resource schemas: createOnlyProperties; Outputs are unknown before they are made, Pulumi documentation")
-def what_replaces_a_cluster_is_settled_before(stack: Stack) -> Iterator[Finding]:
-    """What would replace a database or its table is a setting, or comes from what is itself protected or named by settings."""
-    settled = {"aws:kms/key:Key", "aws:rds/subnetGroup:SubnetGroup", "aws:rds/globalCluster:GlobalCluster"}
+@rule("AWS's resource schemas: createOnlyProperties; Outputs are unknown before creation, Pulumi documentation")
+def replacement_inputs_are_stable(stack: Stack) -> Iterator[Violation]:
+    """Inputs that replace a cluster or its table come from settings or protected resources."""
+    stable_types = {"aws:kms/key:Key", "aws:rds/subnetGroup:SubnetGroup", "aws:rds/globalCluster:GlobalCluster"}
     by_urn = {r.urn: r for r in stack.resources}
     for r in stack.resources:
         if r.type not in ("aws:rds/cluster:Cluster", "aws:rds/globalCluster:GlobalCluster", "aws:dynamodb/table:Table"):
             continue
         for name in create_only_properties(r.type) - set(r.ignore_changes):
             for source in (by_urn[urn] for urn in r.property_dependencies.get(name, ()) if urn in by_urn):
-                if source.type.startswith(("aws:", "random:")) and source.type not in settled:
-                    yield broken(r, name, f"comes from {source}: its replacement would replace this")
-
-
-@rule("Creating an Amazon Aurora global database; Deleting Aurora DB clusters, Aurora User Guide")
-def members_come_and_go_in_auroras_order(stack: Stack) -> Iterator[Finding]:
-    """Global cluster, primary, its instances, secondary, its instances; on destroy the reverse."""
-    for r in stack.of(CLUSTER):
-        for world in stack.of(WORLD):
-            if not stack.waits_for(r, world):
-                yield broken(r, "dependsOn", "not after the global cluster")
-    instances = {r.urn: r for r in stack.of(INSTANCE)}
-    for secondary in stack.secondaries:
-        for primary in stack.primaries:
-            for instance in _instances(stack, primary, list(instances.values())):
-                if not stack.waits_for(secondary, instance):
-                    yield broken(secondary, "dependsOn", f"not after {instance.name}")
-
-
-@rule("Aurora makes the first instance the writer: Creating an Aurora DB cluster, Aurora User Guide")
-def the_first_instance_comes_alone(stack: Stack) -> Iterator[Finding]:
-    """A cluster's other instances wait for the one of tier 0, so that it becomes the writer, and go before it."""
-    for cluster in stack.of(CLUSTER):
-        members = _instances(stack, cluster, stack.of(INSTANCE))
-        firsts = [r for r in members if r.get("promotionTier") == 0]
-        for r in members:
-            if r not in firsts and not all(stack.waits_for(r, first) for first in firsts):
-                yield broken(r, "dependsOn", "may become the writer")
-
-
-@rule(
-    "Lambda removes a function's network interfaces with its role, Giving Lambda functions access to resources in a VPC"
-)
-def the_right_to_remove_interfaces_goes_last(stack: Stack) -> Iterator[Finding]:
-    """A function's security group waits for the right to remove interfaces, and so goes before it: or it stays for ever."""
-    connecting = [p for p in stack.of("iam/rolePolicy:RolePolicy") if p.name.endswith("network-permission")]
-    for function in stack.of("lambda/function:Function"):
-        for group in stack.behind(function, "vpcConfig", "ec2/securityGroup:SecurityGroup"):
-            if not any(stack.waits_for(group, permission) for permission in connecting):
-                yield broken(group, "dependsOn", "not after the right to remove its interfaces")
-
-
-@rule("DESIGN section 4: a first cycle before everything is there would find a disaster")
-def controllers_start_when_everything_is_there(stack: Stack) -> Iterator[Finding]:
-    """A schedule waits for all instances, the routes both ways, and the set-up of the database."""
-    needed = [r for kind in (INSTANCE, "ec2/route:Route", "lambda/invocation:Invocation") for r in stack.of(kind)]
-    for schedule in stack.of("scheduler/schedule:Schedule"):
-        for r in needed:
-            if not stack.waits_for(schedule, r):
-                yield broken(schedule, "dependsOn", f"not after {r}")
-
-
-def _instances(stack: Stack, cluster: Resource, among: list[Resource]) -> list[Resource]:
-    return [r for r in among if cluster in stack.behind(r, "clusterIdentifier", CLUSTER)]
+                if source.type.startswith(("aws:", "random:")) and source.type not in stable_types:
+                    yield violation(r, name, f"A replacement of {source} replaces this resource. Use a setting.")

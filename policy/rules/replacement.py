@@ -1,11 +1,8 @@
-"""Which inputs of a resource can't be changed in place: a change of one makes a new resource and deletes the old one.
+"""Inputs whose change replaces a resource, for every type that the program registers.
 
-Owns: the answer for every type that the program registers. Does not own: what is done about it (`protect`,
-`ignore_changes`, the settings' refusals).
-Invariant: nothing is guessed. AWS's own schemas (`createOnlyProperties`, and those that are so under a condition) give
-the names by CloudFormation; each is carried over to the input of the Pulumi type, or is known to have none there.
-What the provider replaces by itself stands in `BY_THE_PROVIDER` with its source. The SDK's docstrings hardly ever say
-it (the bridge strips "Forces new resource"), so they are no source.
+The names come from `createOnlyProperties` and `conditionalCreateOnlyProperties` of AWS's schemas, mapped to the inputs
+of the Pulumi types. `BY_THE_PROVIDER` lists the inputs that only the Pulumi provider replaces. The SDK's docstrings are
+no source: the bridge strips "Forces new resource".
 """
 
 import re
@@ -60,7 +57,7 @@ CLOUDFORMATION_TYPES: Mapping[str, str | None] = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "AWS::EC2::SecurityGroupIngress",
     "random:index/randomPassword:RandomPassword": None,
 }
-"""Pulumi's type -> CloudFormation's; None where CloudFormation knows no such resource."""
+"""Pulumi type -> CloudFormation type; None where CloudFormation has no such resource."""
 
 _NO_INPUT = None
 _RENAMED: Mapping[tuple[str, str], str | None] = {
@@ -89,7 +86,7 @@ _RENAMED: Mapping[tuple[str, str], str | None] = {
     ("rds/clusterInstance", "DBClusterIdentifier"): "clusterIdentifier",
     ("rds/clusterInstance", "DBInstanceIdentifier"): "identifier",
     ("rds/clusterInstance", "PerformanceInsightsKMSKeyId"): "performanceInsightsKmsKeyId",
-    # Of instances outside a cluster; an Aurora instance has these from its cluster.
+    # For instances outside a cluster; an Aurora instance inherits these from its cluster.
     **{
         ("rds/clusterInstance", name): _NO_INPUT
         for name in (
@@ -109,8 +106,8 @@ _RENAMED: Mapping[tuple[str, str], str | None] = {
     ("sns/topic", "TopicName"): "name",
     ("sns/topicSubscription", "TopicArn"): "topic",
     **{
-        (f"vpc/securityGroup{way}Rule", name): value
-        for way, peer in (("Egress", "Destination"), ("Ingress", "Source"))
+        (f"vpc/securityGroup{direction}Rule", name): value
+        for direction, peer in (("Egress", "Destination"), ("Ingress", "Source"))
         for name, value in (
             ("CidrIp", "cidrIpv4"),
             ("GroupId", "securityGroupId"),
@@ -122,7 +119,7 @@ _RENAMED: Mapping[tuple[str, str], str | None] = {
         )
     },
 }
-"""(type without provider and class, CloudFormation's property) -> the input, where it isn't the same word in camelCase."""
+"""(type without provider and class, CloudFormation property) -> the input, where camelCase does not give it."""
 
 _NESTED: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("route53/healthCheck", "HealthCheckConfig"): {
@@ -134,8 +131,8 @@ _NESTED: Mapping[tuple[str, str], Mapping[str, str]] = {
 }
 
 BY_THE_PROVIDER: Mapping[str, frozenset[str]] = {
-    # `ForceNew: true` in internal/service/rds/cluster.go, terraform-provider-aws. It promotes rather than replaces for a
-    # changed globalClusterIdentifier, which is as bad: CloudFormation's schema has that one under a condition.
+    # `ForceNew: true` in internal/service/rds/cluster.go, terraform-provider-aws. A changed
+    # globalClusterIdentifier promotes the cluster; CloudFormation's schema has it as a conditional property.
     "aws:rds/cluster:Cluster": frozenset({"clusterIdentifierPrefix", "engineMode", "restoreToPointInTime", "s3Import"}),
     # `ForceNew: true` in internal/service/kms/key.go, terraform-provider-aws.
     "aws:kms/key:Key": frozenset({"customKeyStoreId", "customerMasterKeySpec", "keyUsage", "multiRegion", "xksKeyId"}),
@@ -146,18 +143,20 @@ BY_THE_PROVIDER: Mapping[str, frozenset[str]] = {
             *("overrideSpecial", "special", "upper"),
         }
     ),
-    # Under another name the provider makes another one.
+    # The provider creates another secret under another name.
     "aws:secretsmanager/secret:Secret": frozenset({"namePrefix"}),
     "aws:secretsmanager/secretVersion:SecretVersion": frozenset({"secretId"}),
 }
-"""What the provider replaces besides what AWS's schemas say, for the types that hold data."""
+"""Inputs that the provider replaces in addition to AWS's schemas, for the types that hold data."""
 
 
 def create_only_properties(pulumi_type: str) -> frozenset[str]:
     """Return the inputs, in camelCase, whose change replaces a resource of the type, such as `aws:rds/cluster:Cluster`.
 
-    Those that AWS's schema calls create-only under a condition count: when it holds, the resource is gone.
-    Raises: KeyError for a type that the program doesn't register.
+    Conditional create-only properties count.
+
+    Raises:
+        KeyError: the program does not register the type.
     """
     cloudformation_type = CLOUDFORMATION_TYPES[pulumi_type]
     by_aws = _by_aws(pulumi_type, cloudformation_type) if cloudformation_type else set()
@@ -165,24 +164,24 @@ def create_only_properties(pulumi_type: str) -> frozenset[str]:
 
 
 def _by_aws(pulumi_type: str, cloudformation_type: str) -> set[str]:
-    described = schema(cloudformation_type)
-    paths = [*described.get("createOnlyProperties", ()), *described.get("conditionalCreateOnlyProperties", ())]
+    definition = schema(cloudformation_type)
+    paths = [*definition.get("createOnlyProperties", ()), *definition.get("conditionalCreateOnlyProperties", ())]
     short = pulumi_type.partition(":")[2].partition(":")[0]
-    found: set[str] = set()
+    names: set[str] = set()
     for path in paths:
         name, _, inner = path.removeprefix("/properties/").partition("/")
         if (short, name) in _NESTED:
-            found.update(_NESTED[short, name][inner].split())
+            names.update(_NESTED[short, name][inner].split())
         else:
-            found.add(_RENAMED.get((short, name), camel_case(name)) or "")
-    return found - {""}
+            names.add(_RENAMED.get((short, name), camel_case(name)) or "")
+    return names - {""}
 
 
 def input_of(pulumi_type: str, cloudformation_property: str) -> str | None:
-    """Return the input by which a Pulumi type knows a property of CloudFormation's; None if it isn't another word."""
+    """Return the renamed input of a CloudFormation property; None if camelCase gives the name."""
     return _RENAMED.get((pulumi_type.partition(":")[2].partition(":")[0], cloudformation_property))
 
 
 def camel_case(name: str) -> str:
-    """Return CloudFormation's name of a property as Pulumi writes it: `DBSubnetGroupName` -> `dbSubnetGroupName`."""
+    """Return a CloudFormation property name in camelCase: `DBSubnetGroupName` -> `dbSubnetGroupName`."""
     return re.sub(r"^[A-Z]+(?=[A-Z][a-z]|$)|^[A-Z]", lambda start: start.group().lower(), name)

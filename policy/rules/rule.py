@@ -1,7 +1,6 @@
-"""What a rule is.
+"""The shape of a policy rule.
 
-Owns: the shape of a rule and how one is written. Does not own: any rule. A rule's name is its function's, its words are
-the first line of the function's docstring, so that a message and the code that gives it never differ.
+A rule's name and description come from its function's name and docstring.
 """
 
 import inspect
@@ -9,40 +8,41 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.rules.stack_model import Finding, Resource, Stack
+from policy.rules.stack_model import RegisteredResource, Stack, Violation
 
-Check = Callable[[Stack], Iterator[Finding]]
+Check = Callable[[Stack], Iterator[Violation]]
 Level = Literal["mandatory", "advisory"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One thing that must hold for every stack."""
+class PolicyRule:
+    """One property that every stack must have."""
 
     name: str
-    says: str
-    """What must hold, in one sentence."""
+    description: str
+    """One sentence."""
     source: str
-    """Who says so: a page of AWS's documentation, or the decision of ours that it keeps."""
+    """The page of AWS's documentation, or the decision of this project."""
     level: Level
-    """Mandatory: AWS would refuse it, or data or a failover would be lost. Advisory: it would work, and shouldn't be so."""
+    """Mandatory: AWS would refuse it, or data or a failover would be lost. Advisory: it works, but is not recommended."""
     check: Check
 
-    def findings(self, stack: Stack) -> list[Finding]:
-        """Return what breaks the rule in a stack."""
+    def violations(self, stack: Stack) -> list[Violation]:
+        """Return the violations of the rule in a stack."""
         return list(self.check(stack))
 
 
-def rule(source: str, *, level: Level = "mandatory") -> Callable[[Check], Rule]:
-    """Make a rule of a function whose docstring's first line says what must hold."""
+def rule(source: str, *, level: Level = "mandatory") -> Callable[[Check], PolicyRule]:
+    """Make a rule of a function whose docstring's first line is the description."""
 
-    def make(check: Check) -> Rule:
-        says = (inspect.getdoc(check) or "").partition("\n")[0]
-        return Rule(name=check.__name__.replace("_", "-"), says=says, source=source, level=level, check=check)
+    def make(check: Check) -> PolicyRule:
+        description = (inspect.getdoc(check) or "").partition("\n")[0]
+        name = check.__name__.replace("_", "-")
+        return PolicyRule(name=name, description=description, source=source, level=level, check=check)
 
     return make
 
 
-def broken(resource: Resource | None, property: str, problem: str) -> Finding:
-    """Return a finding."""
-    return Finding(resource=resource, property=property, problem=problem)
+def violation(resource: RegisteredResource | None, property: str, message: str) -> Violation:
+    """Return a violation."""
+    return Violation(resource=resource, property=property, message=message)

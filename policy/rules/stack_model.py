@@ -1,8 +1,7 @@
-"""A stack as the rules see it: plain resources, however they came to be known.
+"""A stack's resources as the rules read them.
 
-Owns: the view and the ways through it. Does not own: the rules, nor where the resources come from: a run of the program
-under mocks, or the engine by way of a policy pack (`policy`).
-Invariant: a value that nobody knows yet is `UNKNOWN`, and never looks like one that is known.
+The resources come from a program run under mocks or from the engine through the policy pack.
+A value that is not known before the deployment is `UNKNOWN`.
 """
 
 import enum
@@ -23,11 +22,11 @@ class Unknown(enum.Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
-"""A value that only a deployment will tell."""
+"""A value that is known only after the deployment."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Resource:
+class RegisteredResource:
     """One resource, as the program registers it."""
 
     urn: str
@@ -35,108 +34,108 @@ class Resource:
     name: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
     region: str = ""
-    """Its provider's region; empty without a provider of its own."""
+    """The provider's region; empty for the default provider."""
     provider: str = ""
-    """The provider's URN; empty for a default one."""
+    """The provider's URN; empty for the default provider."""
     parent: str = ""
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()
     secret_inputs: frozenset[str] = frozenset()
-    """Inputs that the engine keeps secret; empty, too, where the source doesn't tell."""
+    """Inputs that the engine keeps secret; empty if the source does not report them."""
     dependencies: frozenset[str] = frozenset()
-    """URNs: what it waits for."""
+    """URNs of the resources that it depends on."""
     property_dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Input -> the URNs of what its value comes from."""
+    """Input -> URNs of the resources that its value comes from."""
 
     def __str__(self) -> str:
         return f"{self.type} {self.name}"
 
     def get(self, name: str) -> Any:
-        """Return an input, None if it isn't set (empty texts and lists count as not set), `UNKNOWN` if it isn't known."""
+        """Return an input; None if it is missing or empty, `UNKNOWN` if it is not known."""
         value = self.inputs.get(name)
         return None if value in ("", [], {}) else value
 
-    def says(self, name: str) -> bool:
+    def is_set(self, name: str) -> bool:
         """Return whether an input is set, known or not."""
         return self.get(name) is not None
 
     def json(self, name: str) -> Any:
-        """Return an input that is a JSON text, parsed; `UNKNOWN` while it isn't known, None if it isn't set."""
+        """Return a parsed JSON input; None if it is missing, `UNKNOWN` if it is not known."""
         value = self.get(name)
         return json.loads(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What breaks a rule: which resource, which of its inputs, and what is wrong with it."""
+class Violation:
+    """A resource and input that violate a rule, and why."""
 
-    resource: Resource | None
-    """None: the stack as a whole."""
+    resource: RegisteredResource | None
+    """None for the whole stack."""
     property: str
-    problem: str
+    message: str
 
     def __str__(self) -> str:
         where = f"{self.resource}" if self.resource else "stack"
-        return f"{where}{f' {self.property}' if self.property else ''}: {self.problem}"
+        return f"{where}{f' {self.property}' if self.property else ''}: {self.message}"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Every resource of a stack, and the ways between them."""
+    """Every resource of a stack and its references."""
 
-    resources: tuple[Resource, ...]
+    resources: tuple[RegisteredResource, ...]
 
-    def of(self, kind: str, region: str | None = None) -> list[Resource]:
-        """Return the resources of one of AWS's types, such as `rds/cluster:Cluster`, in a region or all."""
+    def of_type(self, kind: str, region: str | None = None) -> list[RegisteredResource]:
+        """Return the resources of an AWS type such as `rds/cluster:Cluster`, in one region or all."""
         return [r for r in self._by_type.get(f"aws:{kind}", ()) if region in (None, r.region)]
 
     @functools.cached_property
-    def cloud(self) -> tuple[Resource, ...]:
-        """Every resource of AWS."""
+    def aws_resources(self) -> tuple[RegisteredResource, ...]:
+        """Every AWS resource."""
         return tuple(r for r in self.resources if r.type.startswith("aws:"))
 
     @functools.cached_property
-    def providers(self) -> tuple[Resource, ...]:
-        """The providers of AWS."""
+    def providers(self) -> tuple[RegisteredResource, ...]:
+        """The AWS providers."""
         return tuple(r for r in self.resources if r.type == "pulumi:providers:aws")
 
     @functools.cached_property
     def default_tags(self) -> Mapping[str, Any]:
-        """The tags that the first provider adds to everything; empty if it adds none."""
+        """The default tags of the first provider."""
         return next(iter(tags_of(provider) for provider in self.providers), {})
 
     @functools.cached_property
     def environment(self) -> str:
-        """The environment that the tags name."""
+        """The value of the default tag Environment."""
         return str(self.default_tags.get("Environment", ""))
 
     @property
     def is_production(self) -> bool:
-        """Whether what holds data must be protected."""
+        """Whether the stack's data must be protected."""
         return self.environment == "prod"
 
-    def behind(self, resource: Resource, name: str, kind: str) -> list[Resource]:
-        """Return the resources of a type from which an input's value comes."""
+    def references(self, resource: RegisteredResource, name: str, kind: str) -> list[RegisteredResource]:
+        """Return the resources of a type that an input's value comes from."""
         urns = resource.property_dependencies.get(name, frozenset())
-        return [r for r in self.of(kind) if r.urn in urns]
+        return [r for r in self.of_type(kind) if r.urn in urns]
 
-    def waits_for(self, later: Resource, earlier: Resource) -> bool:
-        """Return whether one resource is made after another, through any number of steps."""
-        return earlier.urn in self._needs(later.urn)
-
-    @functools.cached_property
-    def secondaries(self) -> list[Resource]:
-        """The clusters that join a global database whose first member is elsewhere."""
-        return [r for r in self.of("rds/cluster:Cluster") if r.says("sourceRegion")]
+    def depends_on(self, later: RegisteredResource, earlier: RegisteredResource) -> bool:
+        """Return whether a resource depends on another, directly or indirectly."""
+        return earlier.urn in self._all_dependencies(later.urn)
 
     @functools.cached_property
-    def primaries(self) -> list[Resource]:
-        """The clusters that a global database begins with."""
-        return [r for r in self.of("rds/cluster:Cluster") if not r.says("sourceRegion")]
+    def secondary_clusters(self) -> list[RegisteredResource]:
+        """The clusters with a source region."""
+        return [r for r in self.of_type("rds/cluster:Cluster") if r.is_set("sourceRegion")]
 
     @functools.cached_property
-    def _by_type(self) -> Mapping[str, list[Resource]]:
-        found: dict[str, list[Resource]] = {}
+    def primary_clusters(self) -> list[RegisteredResource]:
+        """The clusters without a source region."""
+        return [r for r in self.of_type("rds/cluster:Cluster") if not r.is_set("sourceRegion")]
+
+    @functools.cached_property
+    def _by_type(self) -> Mapping[str, list[RegisteredResource]]:
+        found: dict[str, list[RegisteredResource]] = {}
         for resource in self.resources:
             found.setdefault(resource.type, []).append(resource)
         return found
@@ -146,44 +145,44 @@ class Stack:
         return {r.urn: r.dependencies for r in self.resources}
 
     @functools.cached_property
-    def _known_needs(self) -> dict[str, frozenset[str]]:
+    def _dependency_cache(self) -> dict[str, frozenset[str]]:
         return {}
 
-    def _needs(self, urn: str) -> frozenset[str]:
-        if urn not in self._known_needs:
+    def _all_dependencies(self, urn: str) -> frozenset[str]:
+        if urn not in self._dependency_cache:
             found: set[str] = set()
-            waiting = list(self._dependencies.get(urn, ()))
-            while waiting:
-                next_urn = waiting.pop()
+            pending = list(self._dependencies.get(urn, ()))
+            while pending:
+                next_urn = pending.pop()
                 if next_urn not in found:
                     found.add(next_urn)
-                    waiting += self._dependencies.get(next_urn, ())
-            self._known_needs[urn] = frozenset(found)
-        return self._known_needs[urn]
+                    pending += self._dependencies.get(next_urn, ())
+            self._dependency_cache[urn] = frozenset(found)
+        return self._dependency_cache[urn]
 
 
-def tags_of(provider: Resource) -> Mapping[str, Any]:
-    """Return the default tags of a provider; the engine hands nested values to providers as JSON texts."""
+def tags_of(provider: RegisteredResource) -> Mapping[str, Any]:
+    """Return the default tags of a provider; the engine passes nested values of providers as JSON."""
     default_tags = provider.get("defaultTags")
     if isinstance(default_tags, str):
         default_tags = json.loads(default_tags)
     return default_tags.get("tags", {}) if isinstance(default_tags, Mapping) else {}
 
 
-def texts(value: Any) -> Iterator[str]:
-    """Yield every text in a value, however deep."""
+def strings_in(value: Any) -> Iterator[str]:
+    """Yield every string in a nested value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from texts(item)
+            yield from strings_in(item)
     elif isinstance(value, Sequence):
         for item in value:
-            yield from texts(item)
+            yield from strings_in(item)
 
 
 def is_known(value: Any) -> bool:
-    """Return whether a value is set and holds nothing that only a deployment will tell."""
+    """Return whether a value is set and contains no unknown value."""
     if isinstance(value, Mapping):
         return all(is_known(item) for item in value.values())
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -192,7 +191,7 @@ def is_known(value: Any) -> bool:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return what may be one thing or a list of them as a list."""
+    """Return a list of one or more values; empty if unset or unknown."""
     if value is None or value is UNKNOWN:
         return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -1,15 +1,15 @@
-"""Makes the episodes that the tests speak of, and a generator that is never lucky nor unlucky."""
+"""Builders of faults and episodes, and a generator with fixed values."""
 
 from random import Random
 
-from benchmarks.world import Cause, Effect, Episode, Paths
+from benchmarks.simulated_regions import Cause, Effect, Episode, Paths
 
 START = 100_000.0
-"""When the trouble of a test begins (seconds)."""
+"""Start of the fault (seconds)."""
 
 
-class Steady(Random):
-    """Always draws the middle: no call fails by itself, no cycle is missed, clocks are right, phases are half a period."""
+class FixedRandom(Random):
+    """Always returns 0.5: no random failure, no missed cycle, no clock drift, phases of half a period."""
 
     def random(self) -> float:
         """Return the middle of the unit interval."""
@@ -17,10 +17,10 @@ class Steady(Random):
 
 
 def effect(cause: Cause, seconds: float, *, after: float = 0.0, **paths: float) -> Effect:
-    """A trouble that begins `after` seconds into the episode."""
+    """Return a fault that begins `after` seconds into the episode."""
     return Effect(start=START + after, end=START + after + seconds, cause=cause, paths=Paths(**paths))
 
 
 def episode(*effects: Effect) -> Episode:
-    """These troubles."""
+    """Return an episode of these faults."""
     return Episode(effects)

@@ -1,4 +1,4 @@
-"""What breaks each rule on places, names, the database and its life: one change of a real stack a rule."""
+"""A change of a stack that violates each rule on placement, database, lifecycle, cost and availability."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,15 +8,15 @@ from tests.support.policy.breaking import (
     Breaker,
     another,
     both,
-    hurried,
     inputs,
     options,
     unlinked,
     within,
     without,
+    without_dependencies,
 )
 
-CLUSTER, INSTANCE, WORLD = (
+CLUSTER, INSTANCE, GLOBAL_CLUSTER = (
     "rds/cluster:Cluster",
     "rds/clusterInstance:ClusterInstance",
     "rds/globalCluster:GlobalCluster",
@@ -25,7 +25,7 @@ PARAMETERS = "rds/clusterParameterGroup:ClusterParameterGroup"
 PROVIDER, PASSWORD = "pulumi:providers:aws", "random:index/randomPassword:RandomPassword"
 SECRET, VERSION = "secretsmanager/secret:Secret", "secretsmanager/secretVersion:SecretVersion"
 VPC, SUBNET, TOPIC, TABLE = "ec2/vpc:Vpc", "ec2/subnet:Subnet", "sns/topic:Topic", "dynamodb/table:Table"
-ACCIDENT = "Calling __str__ on an Output[T] is not supported."
+STRINGIFIED_OUTPUT = "Calling __str__ on an Output[T] is not supported."
 
 
 def _named(parameters: Any, name: str) -> Any:
@@ -33,141 +33,135 @@ def _named(parameters: Any, name: str) -> Any:
 
 
 BREAKERS: Mapping[str, Breaker] = {
-    "every-resource-has-a-provider-of-its-region": Breaker(
+    "resources-have-explicit-providers": Breaker(
         change=options("iam/role:Role", provider="", region=""),
     ),
-    "each-provider-has-a-region-of-its-own": Breaker(
+    "provider-regions-are-distinct": Breaker(
         change=inputs(PROVIDER, "secondary", region="us-east-1"),
-        also=frozenset({"secrets-are-kept-in-the-other-region-too"}),
+        also=frozenset({"secrets-are-replicated"}),
     ),
-    "no-resource-leaves-its-providers-region": Breaker(change=inputs(VPC, "secondary", region="us-east-1")),
-    "inputs-come-from-the-same-region": Breaker(
+    "resource-regions-match-providers": Breaker(change=inputs(VPC, "secondary", region="us-east-1")),
+    "inputs-come-from-same-region": Breaker(
         change=unlinked("ec2/routeTable:RouteTable", "primary", "vpcId", VPC, "secondary"),
     ),
-    "no-output-became-a-text": Breaker(change=inputs(TOPIC, displayName=ACCIDENT)),
-    "names-end-in-the-environment": Breaker(
-        change=inputs("iam/role:Role", "health-check", name="payments-health-check")
-    ),
-    "names-are-such-as-the-service-takes": Breaker(
+    "outputs-are-not-stringified": Breaker(change=inputs(TOPIC, displayName=STRINGIFIED_OUTPUT)),
+    "names-end-with-environment": Breaker(change=inputs("iam/role:Role", "health-check", name="payments-health-check")),
+    "names-match-service-constraints": Breaker(
         change=inputs("lambda/permission:Permission", statementId="failover.events-dev")
     ),
-    "names-are-given-once": Breaker(change=another("kms/alias:Alias", "primary")),
-    "providers-add-the-cost-tags": Breaker(
-        change=within(PROVIDER, "secondary", "defaultTags", lambda given: given["tags"].pop("CostCenter"))
+    "names-are-unique": Breaker(change=another("kms/alias:Alias", "primary")),
+    "cost-tags-are-set": Breaker(
+        change=within(PROVIDER, "secondary", "defaultTags", lambda tags: tags["tags"].pop("CostCenter"))
     ),
-    "tags-are-such-as-aws-takes": Breaker(change=inputs(TOPIC, tags={"Name": "topic-dev", "aws:owner": "us"})),
-    "what-is-tagged-has-its-name": Breaker(change=inputs(TOPIC, tags={"Purpose": "notices"})),
-    "every-resource-belongs-to-a-component": Breaker(change=options(TOPIC, parent="urn:pulumi:test::p::stack::test")),
-    "a-secondary-has-no-user-of-its-own": Breaker(change=inputs(CLUSTER, "secondary", masterUsername="dbadmin")),
-    "a-secondary-is-elsewhere-than-its-source": Breaker(change=inputs(CLUSTER, "secondary", sourceRegion="eu-west-1")),
-    "members-are-encrypted-by-a-key-of-their-region": Breaker(
-        change=inputs(CLUSTER, "secondary", storageEncrypted=GONE)
-    ),
-    "rds-manages-no-password": Breaker(change=inputs(CLUSTER, "primary", manageMasterUserPassword=True)),
-    "all-members-have-one-exact-version": Breaker(
-        change=inputs(CLUSTER, "secondary", engineVersion="8.0.mysql_aurora.3.10.3")
-    ),
-    "the-engine-is-aurora-mysql": Breaker(change=inputs(INSTANCE, engine="mysql")),
-    "no-instance-upgrades-by-itself": Breaker(change=inputs(INSTANCE, autoMinorVersionUpgrade=GONE)),
-    "instances-are-memory-optimised": Breaker(change=inputs(INSTANCE, instanceClass="db.t4g.large")),
-    "serverless-members-have-enough-capacity": Breaker(
+    "tags-match-aws-limits": Breaker(change=inputs(TOPIC, tags={"Name": "topic-dev", "aws:owner": "us"})),
+    "tagged-resources-have-names": Breaker(change=inputs(TOPIC, tags={"Purpose": "notices"})),
+    "resources-have-component-parents": Breaker(change=options(TOPIC, parent="urn:pulumi:test::p::stack::test")),
+    "secondary-clusters-inherit-credentials": Breaker(change=inputs(CLUSTER, "secondary", masterUsername="dbadmin")),
+    "secondary-clusters-are-in-another-region": Breaker(change=inputs(CLUSTER, "secondary", sourceRegion="eu-west-1")),
+    "clusters-use-regional-kms-keys": Breaker(change=inputs(CLUSTER, "secondary", storageEncrypted=GONE)),
+    "passwords-are-not-managed-by-rds": Breaker(change=inputs(CLUSTER, "primary", manageMasterUserPassword=True)),
+    "engine-versions-match": Breaker(change=inputs(CLUSTER, "secondary", engineVersion="8.0.mysql_aurora.3.10.3")),
+    "engines-are-aurora-mysql": Breaker(change=inputs(INSTANCE, engine="mysql")),
+    "minor-upgrades-are-manual": Breaker(change=inputs(INSTANCE, autoMinorVersionUpgrade=GONE)),
+    "instance-classes-are-memory-optimized": Breaker(change=inputs(INSTANCE, instanceClass="db.t4g.large")),
+    "serverless-capacity-is-sufficient": Breaker(
         change=both(
             inputs(INSTANCE, "primary-database-instance-1", instanceClass="db.serverless"),
             inputs(CLUSTER, "primary", serverlessv2ScalingConfiguration={"minCapacity": 0.5, "maxCapacity": 16}),
         )
     ),
-    "a-global-database-is-not-backtracked": Breaker(change=inputs(CLUSTER, "primary", backtrackWindow=86400)),
-    "a-backtrack-window-is-at-most-72-hours": Breaker(
+    "global-databases-disable-backtrack": Breaker(change=inputs(CLUSTER, "primary", backtrackWindow=86400)),
+    "backtrack-windows-are-bounded": Breaker(
         change=inputs(CLUSTER, "primary", backtrackWindow=259201),
-        also=frozenset({"a-global-database-is-not-backtracked"}),
+        also=frozenset({"global-databases-disable-backtrack"}),
     ),
-    "the-global-cluster-begins-empty": Breaker(
-        change=inputs(WORLD, sourceDbClusterIdentifier="payments-us-east-1-dev")
+    "global-clusters-start-empty": Breaker(
+        change=inputs(GLOBAL_CLUSTER, sourceDbClusterIdentifier="payments-us-east-1-dev")
     ),
-    "every-cluster-is-a-member": Breaker(change=inputs(CLUSTER, "secondary", globalClusterIdentifier=GONE)),
-    "backups-are-kept-for-a-week-or-more": Breaker(change=inputs(CLUSTER, backupRetentionPeriod=1)),
-    "performance-insights-are-kept-for-a-period-that-aws-sells": Breaker(
-        change=inputs(CLUSTER, performanceInsightsRetentionPeriod=30)
-    ),
-    "enhanced-monitoring-has-its-role": Breaker(change=inputs(INSTANCE, monitoringRoleArn=GONE)),
-    "the-port-is-one-that-aurora-takes": Breaker(
+    "clusters-join-global-database": Breaker(change=inputs(CLUSTER, "secondary", globalClusterIdentifier=GONE)),
+    "backup-retention-is-sufficient": Breaker(change=inputs(CLUSTER, backupRetentionPeriod=1)),
+    "performance-insights-retention-is-valid": Breaker(change=inputs(CLUSTER, performanceInsightsRetentionPeriod=30)),
+    "monitoring-intervals-are-valid": Breaker(change=inputs(INSTANCE, monitoringRoleArn=GONE)),
+    "cluster-ports-are-valid": Breaker(
         change=inputs(CLUSTER, "primary", port=1024),
-        also=frozenset({"the-database-lets-in-its-port-alone"}),
+        also=frozenset({"database-ingress-uses-cluster-port"}),
     ),
-    "the-master-user-is-one-that-aurora-takes": Breaker(change=inputs(PASSWORD, overrideSpecial="!@#")),
-    "a-cluster-has-one-to-sixteen-instances": Breaker(
+    "master-credentials-are-valid": Breaker(change=inputs(PASSWORD, overrideSpecial="!@#")),
+    "instance-counts-are-valid": Breaker(
         change=both(
             without(INSTANCE, "secondary-database-instance-1"), without(INSTANCE, "secondary-database-instance-2")
         )
     ),
-    "no-instance-is-public": Breaker(change=inputs(INSTANCE, publiclyAccessible=True)),
-    "only-logs-that-aurora-mysql-has-are-exported": Breaker(
+    "instances-are-private": Breaker(change=inputs(INSTANCE, publiclyAccessible=True)),
+    "exported-logs-have-log-groups": Breaker(
         change=inputs(CLUSTER, enabledCloudwatchLogsExports=["audit", "error", "postgresql"]),
     ),
-    "parameters-belong-to-the-engine": Breaker(change=inputs(PARAMETERS, family="aurora-mysql5.7")),
-    "the-database-takes-tls-only-and-writes-its-heartbeat": Breaker(
+    "parameters-match-engine-family": Breaker(change=inputs(PARAMETERS, family="aurora-mysql5.7")),
+    "required-parameters-are-set": Breaker(
         change=within(
             PARAMETERS,
             "secondary",
             "parameters",
-            lambda given: _named(given, "require_secure_transport").update(value="OFF"),
+            lambda parameters: _named(parameters, "require_secure_transport").update(value="OFF"),
         )
     ),
-    "a-subnet-group-spans-three-zones": Breaker(
+    "subnet-groups-span-three-zones": Breaker(
         change=inputs(SUBNET, "primary-network-private-2", availabilityZone="zone-a")
     ),
-    "windows-are-long-enough-and-apart": Breaker(
+    "maintenance-windows-are-valid": Breaker(
         change=inputs(CLUSTER, preferredBackupWindow="03:00-04:00", preferredMaintenanceWindow="sun:03:30-sun:04:30")
     ),
-    "only-members-forward-writes": Breaker(
+    "write-forwarding-requires-membership": Breaker(
         change=inputs(CLUSTER, "secondary", globalClusterIdentifier=GONE, enableGlobalWriteForwarding=True),
-        also=frozenset({"every-cluster-is-a-member"}),
+        also=frozenset({"clusters-join-global-database"}),
     ),
-    "production-keeps-its-data": Breaker(change=options(CLUSTER, "secondary", protect=False), production=True),
-    "production-leaves-a-last-snapshot": Breaker(
+    "production-data-is-protected": Breaker(change=options(CLUSTER, "secondary", protect=False), production=True),
+    "production-clusters-keep-final-snapshot": Breaker(
         change=inputs(CLUSTER, "secondary", finalSnapshotIdentifier="final--prod"), production=True
     ),
-    "production-can-call-keys-and-secrets-back": Breaker(
+    "production-keys-and-secrets-are-recoverable": Breaker(
         change=inputs("kms/key:Key", deletionWindowInDays=7), production=True
     ),
-    "other-stacks-can-be-destroyed-and-made-again": Breaker(change=inputs(CLUSTER, "primary", deletionProtection=True)),
-    "members-leave-to-aws-what-a-failover-swaps": Breaker(
+    "nonproduction-stacks-are-destroyable": Breaker(change=inputs(CLUSTER, "primary", deletionProtection=True)),
+    "failover-changes-are-ignored": Breaker(
         change=options(CLUSTER, "secondary", ignore_changes=("engineVersion", "masterPassword"))
     ),
-    "ignored-changes-are-inputs-in-camel-case": Breaker(
+    "ignored-changes-use-camel-case": Breaker(
         change=options(INSTANCE, ignore_changes=("availabilityZone", "engine_version"))
     ),
-    "a-rotated-password-stays-rotated": Breaker(change=options(VERSION, ignore_changes=())),
-    "zones-stay-as-they-were-chosen": Breaker(change=options(SUBNET, ignore_changes=())),
-    "a-zone-keeps-the-networks-that-were-associated": Breaker(change=options("route53/zone:Zone", ignore_changes=())),
-    "it-is-known-what-would-replace-a-resource": Breaker(
+    "rotated-passwords-are-ignored": Breaker(change=options(VERSION, ignore_changes=())),
+    "availability-zone-changes-are-ignored": Breaker(change=options(SUBNET, ignore_changes=())),
+    "zone-associations-are-ignored": Breaker(change=options("route53/zone:Zone", ignore_changes=())),
+    "replacement-inputs-are-known": Breaker(
         change=another(TOPIC, type="aws:sqs/queue:Queue"),
-        also=frozenset({"only-database-instances-are-billed-by-the-hour"}),
+        also=frozenset({"only-instances-are-billed-hourly"}),
     ),
-    "what-replaces-a-cluster-is-settled-before": Breaker(change=unlinked(TABLE, "primary", "name", TOPIC, "primary")),
-    "members-come-and-go-in-auroras-order": Breaker(
-        change=hurried(CLUSTER, "secondary"), also=frozenset({"only-logs-that-aurora-mysql-has-are-exported"})
+    "replacement-inputs-are-stable": Breaker(change=unlinked(TABLE, "primary", "name", TOPIC, "primary")),
+    "cluster-creation-is-ordered": Breaker(
+        change=without_dependencies(CLUSTER, "secondary"), also=frozenset({"exported-logs-have-log-groups"})
     ),
-    "the-first-instance-comes-alone": Breaker(change=hurried(INSTANCE, "secondary-database-instance-2")),
-    "the-right-to-remove-interfaces-goes-last": Breaker(
-        change=hurried("ec2/securityGroup:SecurityGroup", "health-check")
+    "writer-instances-are-created-first": Breaker(
+        change=without_dependencies(INSTANCE, "secondary-database-instance-2")
     ),
-    "controllers-start-when-everything-is-there": Breaker(change=hurried("scheduler/schedule:Schedule")),
-    "only-database-instances-are-billed-by-the-hour": Breaker(
+    "network-permissions-outlive-interfaces": Breaker(
+        change=without_dependencies("ec2/securityGroup:SecurityGroup", "health-check")
+    ),
+    "controllers-start-last": Breaker(change=without_dependencies("scheduler/schedule:Schedule")),
+    "only-instances-are-billed-hourly": Breaker(
         change=another(VPC, type="aws:ec2/natGateway:NatGateway"),
-        also=frozenset({"it-is-known-what-would-replace-a-resource", "nothing-leads-to-the-internet"}),
+        also=frozenset({"replacement-inputs-are-known", "networks-have-no-internet-access"}),
     ),
-    "tables-and-functions-reserve-nothing": Breaker(change=inputs(TABLE, billingMode="PROVISIONED")),
-    "classes-are-offered-in-their-region": Breaker(change=inputs(INSTANCE, instanceClass="db.r99g.large")),
-    "versions-exist": Breaker(
+    "capacity-is-on-demand": Breaker(change=inputs(TABLE, billingMode="PROVISIONED")),
+    "instance-classes-are-available": Breaker(change=inputs(INSTANCE, instanceClass="db.r99g.large")),
+    "engine-versions-exist": Breaker(
         change=both(
-            inputs(WORLD, engineVersion="8.0.mysql_aurora.3.10.99"),
+            inputs(GLOBAL_CLUSTER, engineVersion="8.0.mysql_aurora.3.10.99"),
             inputs(CLUSTER, "primary", engineVersion="8.0.mysql_aurora.3.10.99"),
             inputs(CLUSTER, "secondary", engineVersion="8.0.mysql_aurora.3.10.99"),
         )
     ),
-    "zones-belong-to-their-region": Breaker(change=inputs(INSTANCE, "primary", availabilityZone="eu-west-1a")),
-    "inputs-are-within-awss-schemas": Breaker(
+    "availability-zones-match-region": Breaker(change=inputs(INSTANCE, "primary", availabilityZone="eu-west-1a")),
+    "inputs-match-aws-schemas": Breaker(
         change=inputs(CLUSTER, databaseInsightsMode="premium", deletionProtection=False)
     ),
 }

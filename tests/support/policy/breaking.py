@@ -1,35 +1,35 @@
-"""How a real stack is broken at one place."""
+"""Changes of one place in a stack."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policy.rules.stack_model import Resource, Stack
+from policy.rules.stack_model import RegisteredResource, Stack
 
 GONE = object()
-"""Takes an input away."""
+"""Removes an input."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breaker:
-    """A change of a real stack that breaks a rule."""
+    """A change of a stack that violates a rule."""
 
     change: Callable[[Stack], Stack]
     also: frozenset[str] = frozenset()
-    """Other rules that can't hold any more, either."""
+    """Other rules that the change violates."""
     production: bool = False
-    """Of the production stack; else of dev."""
+    """Whether the change is of the production stack instead of dev."""
 
 
-def find(stack: Stack, kind: str, name: str = "") -> Resource:
-    """Return the first resource of a type whose name holds a text."""
+def find(stack: Stack, kind: str, name: str = "") -> RegisteredResource:
+    """Return the first resource of a type whose name contains a string."""
     whole = kind if kind.startswith(("aws:", "random:", "pulumi:")) else f"aws:{kind}"
     return next(r for r in stack.resources if r.type == whole and name in r.name)
 
 
 def inputs(kind: str, name: str = "", /, **values: Any) -> Callable[[Stack], Stack]:
-    """Set inputs of a resource, or take them away."""
+    """Set or remove inputs of a resource."""
 
     def change(stack: Stack) -> Stack:
         r = find(stack, kind, name)
@@ -40,7 +40,7 @@ def inputs(kind: str, name: str = "", /, **values: Any) -> Callable[[Stack], Sta
 
 
 def options(kind: str, name: str = "", /, **values: Any) -> Callable[[Stack], Stack]:
-    """Set what isn't an input: region, provider, protect, ignore_changes, dependencies."""
+    """Set region, provider, protect, ignore_changes or dependencies."""
 
     def change(stack: Stack) -> Stack:
         r = find(stack, kind, name)
@@ -50,7 +50,7 @@ def options(kind: str, name: str = "", /, **values: Any) -> Callable[[Stack], St
 
 
 def unlinked(kind: str, name: str, property: str, to: str | None = None, to_name: str = "") -> Callable[[Stack], Stack]:
-    """Have an input come from nowhere, or from another resource, of type `to`."""
+    """Remove the source of an input, or replace it with a resource of type `to`."""
 
     def change(stack: Stack) -> Stack:
         r = find(stack, kind, name)
@@ -62,13 +62,13 @@ def unlinked(kind: str, name: str, property: str, to: str | None = None, to_name
     return change
 
 
-def hurried(kind: str, name: str = "") -> Callable[[Stack], Stack]:
-    """Have a resource wait for nothing."""
+def without_dependencies(kind: str, name: str = "") -> Callable[[Stack], Stack]:
+    """Remove all dependencies of a resource."""
     return options(kind, name, dependencies=frozenset())
 
 
 def without(kind: str, name: str = "") -> Callable[[Stack], Stack]:
-    """Leave a resource out."""
+    """Remove a resource."""
 
     def change(stack: Stack) -> Stack:
         r = find(stack, kind, name)
@@ -78,7 +78,7 @@ def without(kind: str, name: str = "") -> Callable[[Stack], Stack]:
 
 
 def another(kind: str, name: str = "", /, **values: Any) -> Callable[[Stack], Stack]:
-    """Add a copy of a resource, under another logical name, with some fields changed; `inputs` are merged."""
+    """Add a copy of a resource, under another logical name, with changed fields and merged `inputs`."""
 
     def change(stack: Stack) -> Stack:
         r = find(stack, kind, name)
@@ -89,7 +89,7 @@ def another(kind: str, name: str = "", /, **values: Any) -> Callable[[Stack], St
 
 
 def both(*changes: Callable[[Stack], Stack]) -> Callable[[Stack], Stack]:
-    """Change one thing after the other."""
+    """Apply several changes in order."""
 
     def change(stack: Stack) -> Stack:
         for each in changes:
@@ -100,7 +100,7 @@ def both(*changes: Callable[[Stack], Stack]) -> Callable[[Stack], Stack]:
 
 
 def within(kind: str, name: str, property: str, edit: Callable[[Any], None]) -> Callable[[Stack], Stack]:
-    """Edit a copy of an input that is a structure, or a JSON text of one."""
+    """Edit a copy of a structured or JSON input."""
 
     def change(stack: Stack) -> Stack:
         r = find(stack, kind, name)
@@ -114,7 +114,7 @@ def within(kind: str, name: str, property: str, edit: Callable[[Any], None]) -> 
 
 
 def statement(kind: str, name: str, number: int, /, **values: Any) -> Callable[[Stack], Stack]:
-    """Set elements of a policy's statement, or take them away."""
+    """Set or remove elements of a policy statement."""
 
     def edit(policy: Any) -> None:
         for key, value in values.items():
@@ -132,5 +132,5 @@ def _copied(value: Any) -> Any:
     return [_copied(v) for v in value] if isinstance(value, list) else value
 
 
-def _replaced(stack: Stack, old: Resource, new: Resource) -> Stack:
+def _replaced(stack: Stack, old: RegisteredResource, new: RegisteredResource) -> Stack:
     return Stack(tuple(new if each is old else each for each in stack.resources))

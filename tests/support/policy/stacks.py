@@ -1,21 +1,21 @@
-"""The stacks that the rules are tried on: runs of the real program, seen as the rules see them."""
+"""Stacks for rule tests, from runs of a program."""
 
 from typing import Any
 
 from pulumi.output import Unknown
 
-from policy.rules.stack_model import UNKNOWN, Resource, Stack
+from policy.rules.stack_model import UNKNOWN, RegisteredResource, Stack
 from tests.support.program.harness import Registered, Run
 
 
-def seen(run: Run) -> Stack:
-    """Return what a run registered, as the rules see it."""
+def registered_stack(run: Run) -> Stack:
+    """Return the resources that a run registered."""
     assert run.error is None, run.error
     return Stack(tuple(_resource(r) for r in run.resources if not r.is_component or r.type.startswith("aurora:")))
 
 
-def _resource(r: Registered) -> Resource:
-    return Resource(
+def _resource(r: Registered) -> RegisteredResource:
+    return RegisteredResource(
         urn=r.urn,
         type=r.type,
         name=r.name,

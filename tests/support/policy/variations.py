@@ -1,8 +1,7 @@
-"""Every value of every setting that leads somewhere else, packed into few stacks.
+"""Every tested value of every setting, packed into few configurations.
 
-Owns: which values are tried. They are derived from the settings' own model: both ends of each range, each word of a
-choice, both answers to a question. What can't be derived (a text of a pattern, an address) stands in `EXAMPLES`, a line a
-setting; a setting that is neither fails a test.
+The values come from the settings model: the limits of each range, each choice, both booleans. `EXAMPLES` has the others;
+a setting without values fails a test.
 """
 
 import types
@@ -54,26 +53,26 @@ EXAMPLES: Mapping[str, Sequence[Any]] = {
     "notifications.emails": [["one@bank.internal", "two@bank.internal"]],
     "tags": [{"DataClass": "confidential"}, {f"tag-{n}": "v" * 256 for n in range(40)}],
 }
-"""Values that the model's types don't give away."""
+"""Values that do not follow from the model's types."""
 
-NOT_TRIED: Mapping[str, str] = {
-    place: "AWS has to describe the VPC: the existing VPC's own tests answer for it"
-    for place in ("primary.existing_vpc", "secondary.existing_vpc")
+NOT_TESTED: Mapping[str, str] = {
+    path: "AWS has to describe the VPC: covered by the tests of existing VPCs"
+    for path in ("primary.existing_vpc", "secondary.existing_vpc")
 }
-"""Settings that no run under mocks can have, and who tries them instead."""
+"""Settings that a run under mocks cannot have, and the tests that cover them."""
 
-NEEDED: Mapping[str, dict[str, Any]] = {
+REQUIRED: Mapping[str, dict[str, Any]] = {
     "environment=prod": {"owner": "payments-oncall@bank.internal"},
     "database.database_insights=advanced": {"database": {"performance_insights_retention_days": 465}},
 }
-"""Variation -> what it can't be had without."""
+"""Variation -> the settings that it requires."""
 
-MOST_STACKS = 30
+MAX_STACKS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variation:
-    """One setting with another value than its default."""
+    """One setting with a value other than its default."""
 
     path: str
     value: Any
@@ -84,7 +83,7 @@ class Variation:
 
 @dataclass(kw_only=True)
 class Packed:
-    """A configuration that takes several variations at once."""
+    """A configuration with several variations."""
 
     config: dict[str, Any] = field(default_factory=dict)
     variations: list[Variation] = field(default_factory=list)
@@ -93,7 +92,7 @@ class Packed:
         return f"{len(self.variations)} settings, {self.variations[0]} first" if self.variations else "nothing set"
 
     def takes(self, variation: Variation) -> bool:
-        """Take another variation along, if it is of a setting of its own and the settings still agree."""
+        """Add a variation if its setting is new and the settings stay valid; return whether it was added."""
         if any(_overlap(variation.path, taken.path) for taken in self.variations):
             return False
         config = _with(self.config, variation)
@@ -107,40 +106,41 @@ class Packed:
 
 
 def variations() -> list[Variation]:
-    """Return every variation, in the settings' order."""
+    """Return every variation in the order of the settings."""
     return [Variation(path=path, value=value) for path, values in values_of(Settings) for value in values]
 
 
 def packed() -> list[Packed]:
-    """Return configurations that together hold every variation, each in the first one that takes it.
+    """Return configurations that together contain every variation.
 
-    Raises: AssertionError for a variation that no configuration takes, not even alone.
+    Raises:
+        AssertionError: a variation is invalid alone.
     """
     stacks: list[Packed] = []
     for variation in variations():
         if not any(stack.takes(variation) for stack in stacks):
-            stacks.append(Packed(config=_needed_by(variation)))
-            assert stacks[-1].takes(variation), f"{variation}: the settings don't take it"
-    assert len(stacks) <= MOST_STACKS, "too many: give fewer examples"
+            stacks.append(Packed(config=_required_by(variation)))
+            assert stacks[-1].takes(variation), f"{variation}: the settings refuse it"
+    assert len(stacks) <= MAX_STACKS, "too many stacks: remove examples"
     return stacks
 
 
 def settable() -> list[str]:
-    """Return every setting, by its path."""
+    """Return the path of every setting."""
     return [path for path, _ in _leaves(Settings)]
 
 
 def values_of(model: type[BaseModel]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield each setting's path and the values to try."""
+    """Yield each setting's path and test values."""
     for path, field_info in _leaves(model):
-        if path in NOT_TRIED:
+        if path in NOT_TESTED:
             continue
         yield path, [*EXAMPLES[path]] if path in EXAMPLES else _derived(field_info)
 
 
 def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, info in model.model_fields.items():
-        # A section that may be left out is given as a whole, or not at all.
+        # An optional section is set as a whole or not at all.
         section = None if _is_union(info.annotation) else _section(info.annotation)
         if section is not None:
             yield from _leaves(section, f"{prefix}{name}.")
@@ -153,18 +153,18 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _derived(info: FieldInfo) -> list[Any]:
-    """Return the values that a field's type gives away, other than its default; none, if it gives none away."""
+    """Return the values that follow from a field's type, without its default."""
     annotation = info.annotation
     if _is_union(annotation):
         annotation = next(option for option in typing.get_args(annotation) if option is not type(None))
     if typing.get_origin(annotation) is typing.Literal:
-        words = list(typing.get_args(annotation))
-        # Of numbers the ends will do.
-        tried = words if all(isinstance(word, str) for word in words) else [min(words), max(words)]
+        choices = list(typing.get_args(annotation))
+        # For numbers, the limits are enough.
+        values = choices if all(isinstance(choice, str) for choice in choices) else [min(choices), max(choices)]
     elif annotation is bool:
-        tried = [True, False]
+        values = [True, False]
     else:
-        tried = [
+        values = [
             limit
             for constraint in info.metadata
             for limit in (
@@ -173,16 +173,16 @@ def _derived(info: FieldInfo) -> list[Any]:
             )
             if limit is not None
         ]
-    return [value for value in tried if value != info.default]
+    return [value for value in values if value != info.default]
 
 
 def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
-def _needed_by(variation: Variation) -> dict[str, Any]:
-    """Return what some values can't be had without."""
-    return NEEDED.get(str(variation), {})
+def _required_by(variation: Variation) -> dict[str, Any]:
+    """Return the settings that a variation requires."""
+    return REQUIRED.get(str(variation), {})
 
 
 def _with(config: Mapping[str, Any], variation: Variation) -> dict[str, Any]:

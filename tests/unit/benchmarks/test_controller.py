@@ -1,4 +1,4 @@
-"""Our detector: the outcome of each trouble, and that it does what the real cycle does."""
+"""The controller: the result of each fault, and the same decisions as the real cycle."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,55 +9,55 @@ from typing import Any
 import pytest
 
 from benchmarks import controller
-from benchmarks.controller import POLICY, Controller, first_look, second_look
+from benchmarks.controller import POLICY, Controller, decide_again, decide_first
 from benchmarks.histories import draw
-from benchmarks.looks import DATABASE_HEARTBEAT_SECONDS, PathSample, SimulatedObserver
-from benchmarks.world import DARK, Cause, Episode, Paths
+from benchmarks.observer import DATABASE_HEARTBEAT_SECONDS, PathSample, SimulatedObserver
+from benchmarks.simulated_regions import REGION_LOST, Cause, Episode, Paths
 from functions.database_setup.setup import EVENT_SECONDS
 from functions.failover_controller.cycle import Cycle
 from functions.failover_controller.model import Action, Observation, Peer, Port, State
 from functions.failover_controller.notices import NoticeQueue
 from functions.failover_controller.store import TableStore
 from settings import FailoverSettings
-from tests.support.benchmarks.builders import START, Steady, effect, episode
+from tests.support.benchmarks.builders import START, FixedRandom, effect, episode
 from tests.support.failover_controller.fakes import Clock, FakeWorld, InlineThreads, MemoryTable
 
 EVERYTHING_OUTSIDE = {"peering_cut": 1, "stream_cut": 1, "api_unreachable": 1}
 
 
-def _seconds_to_call(seen: Episode, rng: Random | None = None) -> float | None:
-    called_at = Controller().watch(seen, rng or Steady()).called_at
-    return None if called_at is None else called_at - seen.start
+def _seconds_to_call(history: Episode, rng: Random | None = None) -> float | None:
+    called_at = Controller().detect(history, rng or FixedRandom()).called_at
+    return None if called_at is None else called_at - history.start
 
 
-def test_the_policy_is_the_programs_default() -> None:
-    """What is simulated is what is deployed when nobody sets anything."""
+def test_policy_matches_default_settings() -> None:
+    """The simulated policy is the default of the settings."""
     names = ("mode", "interval_seconds", "failure_threshold", "in_region_grace_seconds", "cooldown_seconds")
     names = (*names, "max_data_loss_seconds")
     defaults = FailoverSettings()
     assert {name: getattr(POLICY, name) for name in names} == {name: getattr(defaults, name) for name in names}
 
 
-def test_the_database_writes_as_often_as_in_the_program() -> None:
-    """The simulated event has the period of the one that database_setup makes, whatever the cycle is."""
+def test_heartbeat_period_matches_database_setup() -> None:
+    """The simulated event has the period of the event that database_setup makes."""
     assert DATABASE_HEARTBEAT_SECONDS == EVENT_SECONDS
 
 
-def test_a_region_loss_is_called_at_the_third_cycle_after_two_looks() -> None:
-    """Half a cycle until the first failing cycle, two cycles more, two looks of 3 s, and the writes."""
-    seen = episode(effect(Cause.REGION_LOSS, 600, **DARK._asdict()))
+def test_region_loss_is_called_after_three_cycles() -> None:
+    """Half a cycle, two more cycles, two observations of 3 s, and the writes."""
+    seen = episode(effect(Cause.REGION_LOSS, 600, **REGION_LOST._asdict()))
     assert _seconds_to_call(seen) == pytest.approx(5 + 20 + 2 * 3, abs=0.2)
 
 
-def test_a_region_loss_is_called_within_37_seconds_at_any_phase() -> None:
-    """Late cycles and drifting clocks included; an own call that fails by itself (one in 2,000) begins the count anew."""
+def test_region_loss_is_called_within_37_seconds() -> None:
+    """At any phase, with late cycles and clock drift; a random failure of an own call resets the count."""
     losses = [Episode(draw(Cause.REGION_LOSS, Random(seed), START)) for seed in range(40)]
     seconds = sorted(_seconds_to_call(loss, Random(seed)) or 1e9 for seed, loss in enumerate(losses))
     assert (seconds[0] > 20, seconds[-2] < 37, seconds[-1] < 60) == (True, True, True)
 
 
-def test_an_in_region_failure_is_called_after_the_grace() -> None:
-    """The other region answers that its writer is down: Aurora has 120 s from the first failing cycle."""
+def test_in_region_failure_is_called_after_grace() -> None:
+    """The other region reports its writer as down for 120 s from the first failed cycle."""
     seconds = _seconds_to_call(episode(effect(Cause.IN_REGION_FAILURE, 900, writer_down=1)))
     assert seconds == pytest.approx(130, abs=6)
 
@@ -70,15 +70,15 @@ NEVER_CALLED = {
     "wide partition": effect(Cause.WIDE_PARTITION, 7200, peering_cut=1, api_unreachable=1),
     "API brown-out, silent": effect(Cause.BROWN_OUT, 7200, api_silent=1),
     "API brown-out, errors": effect(Cause.BROWN_OUT, 7200, api_errors=1),
-    "own network dead": effect(Cause.OBSERVER_TROUBLE, 7200, own_network_dead=1),
-    "own function dead": effect(Cause.OBSERVER_TROUBLE, 7200, own_function_dead=1),
-    "own RDS API blind": effect(Cause.OBSERVER_TROUBLE, 7200, rds_blind=1),
-    "own region out": effect(
-        Cause.OBSERVER_TROUBLE,
+    "own network down": effect(Cause.OBSERVER_FAULT, 7200, own_network_down=1),
+    "own function down": effect(Cause.OBSERVER_FAULT, 7200, own_function_down=1),
+    "own RDS API unreachable": effect(Cause.OBSERVER_FAULT, 7200, rds_unreachable=1),
+    "own region down": effect(
+        Cause.OBSERVER_FAULT,
         7200,
-        own_network_dead=1,
-        own_function_dead=1,
-        rds_blind=1,
+        own_network_down=1,
+        own_function_down=1,
+        rds_unreachable=1,
         peering_cut=1,
         api_unreachable=1,
     ),
@@ -86,137 +86,155 @@ NEVER_CALLED = {
     "light packet loss": effect(Cause.PACKET_LOSS, 900, backbone_loss=0.05),
     "slow across the peering": effect(Cause.SLOW_PROBE, 60, slow_peering=1),
     "slow own function": effect(Cause.SLOW_PROBE, 60, slow_function=1),
-    "nobody new gets in, who is connected goes on": effect(Cause.SATURATED_WRITER, 3600, slow_login=1),
+    "new log-ins refused, open connections work": effect(Cause.SATURATED_WRITER, 3600, slow_login=1),
     "slow queries": effect(Cause.SATURATED_WRITER, 3600, slow_query=1),
-    "region dark for 20 s": effect(Cause.FLAPPING, 20, **DARK._asdict()),
-    "half-lost region that always errs": effect(
+    "region unreachable for 20 s": effect(Cause.FLAPPING, 20, **REGION_LOST._asdict()),
+    "half-lost region that always returns errors": effect(
         Cause.HALF_LOSS, 3600, writer_down=1, peering_cut=1, stream_cut=1, api_errors=1
     ),
 }
 
 
 @pytest.mark.parametrize("name", NEVER_CALLED)
-def test_what_is_never_called(name: str) -> None:
-    """None of these leads to a failover, at any of ten phases."""
+def test_fault_is_never_called(name: str) -> None:
+    """No failover follows at any of ten phases."""
     seen = episode(NEVER_CALLED[name])
     assert [_seconds_to_call(seen, Random(seed)) for seed in range(10)] == [None] * 10
 
 
-def test_a_partition_while_the_lambda_api_is_silent_is_never_called() -> None:
-    """Nobody's probe writes a heartbeat then; the database's own event does, and the third path alone holds the failover back."""
+def test_partition_with_silent_lambda_api_is_never_called() -> None:
+    """Only the database's own event writes heartbeats, and they prevent the failover."""
     seen = episode(effect(Cause.PARTITION, 7200, peering_cut=1), effect(Cause.BROWN_OUT, 7080, after=120, api_silent=1))
     assert [_seconds_to_call(seen, Random(seed)) for seed in range(10)] == [None] * 10
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_switchover_there_and_back_is_never_called(seed: int) -> None:
-    """Both databases refuse during the operation, and nobody acts."""
+def test_switchover_and_back_is_never_called(seed: int) -> None:
+    """Both databases refuse connections during the operation."""
     rng = Random(seed)
     assert _seconds_to_call(Episode(draw(Cause.SWITCHOVER, rng, START)), rng) is None
 
 
-CALLED_THOUGH_IT_LIVES = {
-    "full isolation": (effect(Cause.ISOLATION, 600, **EVERYTHING_OUTSIDE, unseen=1),),
-    "region dark for 50 s": (effect(Cause.FLAPPING, 50, **DARK._asdict()),),
+WRONGLY_CALLED = {
+    "full isolation": (effect(Cause.ISOLATION, 600, **EVERYTHING_OUTSIDE, isolated=1),),
+    "region unreachable for 50 s": (effect(Cause.FLAPPING, 50, **REGION_LOST._asdict()),),
 }
-"""What the rules take for a loss today. A rule that tells one of them apart moves it to the table above."""
+"""Faults that the rules cannot distinguish from a loss."""
 
 
-@pytest.mark.parametrize("name", CALLED_THOUGH_IT_LIVES)
-def test_what_is_called_though_it_is_wrong(name: str) -> None:
-    """The benchmark must show it, not hide it."""
-    assert _seconds_to_call(episode(*CALLED_THOUGH_IT_LIVES[name])) is not None
+@pytest.mark.parametrize("name", WRONGLY_CALLED)
+def test_indistinguishable_fault_is_called(name: str) -> None:
+    """The benchmark shows these wrong calls."""
+    assert _seconds_to_call(episode(*WRONGLY_CALLED[name])) is not None
 
 
-def test_a_lag_above_the_limit_asks_a_person() -> None:
-    """The region is lost while the replication lags by more than max_data_loss: a question, no call."""
+def test_high_lag_requests_approval() -> None:
+    """A region loss with a lag above max_data_loss requests approval and makes no call."""
     seen = episode(
         effect(Cause.REPLICATION_LAG, 600, lag_seconds=100),
-        effect(Cause.REGION_LOSS, 600, after=300, **DARK._asdict()),
+        effect(Cause.REGION_LOSS, 600, after=300, **REGION_LOST._asdict()),
     )
-    watch = Controller().watch(seen, Steady())
+    watch = Controller().detect(seen, FixedRandom())
     assert watch.called_at is None
-    assert [round(asked - START - 300) for asked in watch.asked_at] == [28]
+    assert [round(requested - START - 300) for requested in watch.requested_at] == [28]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_half_lost_region_asks_a_person_after_the_grace(seed: int) -> None:
-    """Its API answers with nothing but errors: one question soon after 120 s, and no call."""
+def test_half_lost_region_requests_approval_after_grace(seed: int) -> None:
+    """The API returns only errors: one request soon after 120 s and no call."""
     gone = effect(Cause.HALF_LOSS, 900, writer_down=1, peering_cut=1, stream_cut=1, api_errors=1)
-    watch = Controller().watch(episode(gone), Random(seed))
-    assert (watch.called_at, len(watch.asked_at)) == (None, 1)
-    assert 120 <= watch.asked_at[0] - START < 145
+    watch = Controller().detect(episode(gone), Random(seed))
+    assert (watch.called_at, len(watch.requested_at)) == (None, 1)
+    assert 120 <= watch.requested_at[0] - START < 145
 
 
-def test_a_partition_beside_a_lambda_that_errs_asks_nobody() -> None:
+def test_partition_with_lambda_errors_requests_no_approval() -> None:
     """The database's own heartbeat still arrives."""
     seen = episode(effect(Cause.PARTITION, 7200, peering_cut=1), effect(Cause.BROWN_OUT, 7080, after=120, api_errors=1))
-    assert [Controller().watch(seen, Random(seed)).asked_at for seed in range(10)] == [()] * 10
+    assert [Controller().detect(seen, Random(seed)).requested_at for seed in range(10)] == [()] * 10
 
 
-def test_a_loss_after_a_jump_is_called_as_soon_as_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jumping over the cycles of a long partition changes nothing but the number of cycles."""
+def test_jump_does_not_change_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A jump over a long partition changes only the number of cycles."""
     seen = episode(
-        effect(Cause.PARTITION, 3600, peering_cut=1), effect(Cause.REGION_LOSS, 600, after=3000, **DARK._asdict())
+        effect(Cause.PARTITION, 3600, peering_cut=1),
+        effect(Cause.REGION_LOSS, 600, after=3000, **REGION_LOST._asdict()),
     )
-    jumped = Controller().watch(seen, Steady())
+    jumped = Controller().detect(seen, FixedRandom())
     monkeypatch.setattr(controller, "JUMP_FROM_CYCLES", 1e9)
-    every = Controller().watch(seen, Steady())
+    every = Controller().detect(seen, FixedRandom())
     assert (jumped.called_at, jumped.reason) == (pytest.approx(every.called_at, abs=0.01), every.reason)
     assert jumped.cycles < every.cycles / 10
 
 
-def test_a_partition_in_which_the_count_goes_to_and_fro_is_jumped_over_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each second heartbeat takes the count of silent cycles back: a jump goes on where the two would stand by then."""
+def test_jump_over_alternating_states_does_not_change_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every second heartbeat resets the count of silent cycles."""
     partition = effect(Cause.WIDE_PARTITION, 3600, peering_cut=1, api_unreachable=1)
-    for odd in (0, 10):
-        seen = episode(partition, effect(Cause.REGION_LOSS, 600, after=3000 + odd, **DARK._asdict()))
-        jumped = Controller().watch(seen, Steady())
+    for offset in (0, 10):
+        seen = episode(partition, effect(Cause.REGION_LOSS, 600, after=3000 + offset, **REGION_LOST._asdict()))
+        jumped = Controller().detect(seen, FixedRandom())
         with monkeypatch.context() as every_cycle:
             every_cycle.setattr(controller, "JUMP_FROM_CYCLES", 1e9)
-            every = Controller().watch(seen, Steady())
+            every = Controller().detect(seen, FixedRandom())
         assert (jumped.called_at, jumped.reason) == (pytest.approx(every.called_at, abs=0.01), every.reason)
         assert jumped.cycles < every.cycles / 10
 
 
-def test_of_cycles_that_see_the_writer_alive_only_the_last_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some minutes of light loss, then the region is gone: the same call at the same time, with and without the cycles before."""
+def test_skipped_cycles_with_live_writer_do_not_change_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Light packet loss before a region loss gives the same call with and without the skipped cycles."""
     light_loss = effect(Cause.PACKET_LOSS, 600, backbone_loss=0.05)
-    seen = episode(light_loss, effect(Cause.REGION_LOSS, 600, after=300, **DARK._asdict()))
-    last = Controller().watch(seen, Steady())
-    monkeypatch.setattr(PathSample, "sees_life", False)
-    every = Controller().watch(seen, Steady())
-    assert (last.called_at, last.reason, last.asked_at) == (every.called_at, every.reason, every.asked_at)
+    seen = episode(light_loss, effect(Cause.REGION_LOSS, 600, after=300, **REGION_LOST._asdict()))
+    last = Controller().detect(seen, FixedRandom())
+    monkeypatch.setattr(PathSample, "sees_live_writer", False)
+    every = Controller().detect(seen, FixedRandom())
+    assert (last.called_at, last.reason, last.requested_at) == (every.called_at, every.reason, every.requested_at)
     assert every.cycles - last.cycles >= 29
 
 
-def test_a_blip_between_two_cycles_is_seen_by_nobody() -> None:
-    """It costs no cycle at all."""
-    assert Controller().watch(episode(effect(Cause.BLIP, 3, writer_down=1)), Steady()).cycles == 0
+def test_blip_between_cycles_runs_no_cycle() -> None:
+    """The number of cycles is 0."""
+    assert Controller().detect(episode(effect(Cause.BLIP, 3, writer_down=1)), FixedRandom()).cycles == 0
 
 
-def test_a_living_port_leads_to_nothing_and_makes_the_cycles_before_forgotten() -> None:
-    """What leaving out such cycles rests on: with the port alive the real rules never act or ask, whatever the state remembers."""
-    calm = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(START)[0]
-    late = calm.at + timedelta(hours=1)
-    dead_long = State(
-        silent_cycles=9, dead_cycles=9, dead_since=calm.at, heartbeat_seen_at=calm.at, lag_ms=1.0, lag_at=calm.at
+def test_live_writer_resets_state_and_prevents_action() -> None:
+    """With a live writer the rules do not act, and the state does not depend on the past."""
+    healthy = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, FixedRandom()).observe_healthy(START)[0]
+    late = healthy.at + timedelta(hours=1)
+    long_outage = State(
+        silent_cycles=9,
+        dead_cycles=9,
+        dead_since=healthy.at,
+        heartbeat_seen_at=healthy.at,
+        lag_ms=1.0,
+        lag_at=healthy.at,
     )
-    for peer, operation in product(Peer, (None, calm.operation)):
-        seen = _changed(calm, at=late, peer=peer, operation=operation)
-        (after, decision), (after_calm, _) = (first_look(state, seen, POLICY, late) for state in (dead_long, State()))
-        assert (decision.action in (Action.HOLD, Action.NOTIFY), after) == (True, after_calm)
+    for peer, operation in product(Peer, (None, healthy.operation)):
+        seen = _changed(healthy, at=late, peer=peer, operation=operation)
+        (after, decision), (after_healthy, _) = (
+            decide_first(state, seen, POLICY, late) for state in (long_outage, State())
+        )
+        assert (decision.action in (Action.HOLD, Action.NOTIFY), after) == (True, after_healthy)
 
 
-# The same looks, through the benchmark's two functions and through the real cycle
+# The same observations through the benchmark and through the real cycle
 
 LOST = {"peer_port": Port.DEAD, "peer_read_only": None, "peer": Peer.SILENT}
 SEQUENCES: dict[str, list[dict[str, Any]]] = {
     "region loss": [{}, LOST, LOST, LOST, LOST],
-    "second look sees the port": [{}, LOST, LOST, LOST, {}, LOST, LOST, LOST, LOST],
-    "second look sees the region": [{}, LOST, LOST, LOST, {**LOST, "peer": Peer.FINE}, LOST, LOST, LOST, LOST],
-    "second look says down": [{}, LOST, LOST, LOST, {**LOST, "peer": Peer.DOWN}, LOST, LOST],
-    "second look is blind": [
+    "second observation reaches the port": [{}, LOST, LOST, LOST, {}, LOST, LOST, LOST, LOST],
+    "second observation reaches the region": [
+        {},
+        LOST,
+        LOST,
+        LOST,
+        {**LOST, "peer": Peer.FINE},
+        LOST,
+        LOST,
+        LOST,
+        LOST,
+    ],
+    "second observation reports down": [{}, LOST, LOST, LOST, {**LOST, "peer": Peer.DOWN}, LOST, LOST],
+    "second observation fails": [
         {},
         LOST,
         LOST,
@@ -227,26 +245,26 @@ SEQUENCES: dict[str, list[dict[str, Any]]] = {
         LOST,
         LOST,
     ],
-    "second look sees a heartbeat": [{}, LOST, LOST, LOST, {**LOST, "heartbeat": "new"}, LOST, LOST, LOST, LOST],
+    "second observation has a heartbeat": [{}, LOST, LOST, LOST, {**LOST, "heartbeat": "new"}, LOST, LOST, LOST, LOST],
     "errors between silences": [{}, LOST, LOST, {**LOST, "peer": Peer.UNKNOWN}, LOST, LOST, LOST, LOST],
 }
 
 
-class Script:
-    """An observer that shows prepared looks, each taking 3 s, with the table's records."""
+class ScriptedObserver:
+    """An observer with prepared observations of 3 s each and the table's records."""
 
-    def __init__(self, looks: list[Observation], store: TableStore, clock: Clock) -> None:
-        self._looks = looks
+    def __init__(self, observations: list[Observation], store: TableStore, clock: Clock) -> None:
+        self._observations = observations
         self.taken = 0
         self._store = store
         self._clock = clock
 
     def observe(self, *, writer: object, approval_id: str | None) -> Observation:
-        """Return the next look."""
+        """Return the next observation."""
         del writer
-        look = self._looks[min(self.taken, len(self._looks) - 1)]
+        observation = self._observations[min(self.taken, len(self._observations) - 1)]
         self.taken += 1
-        seen = _changed(look, at=self._clock(), records=self._store.read(approval_id))
+        seen = _changed(observation, at=self._clock(), records=self._store.read(approval_id))
         self._clock.advance(3)
         return seen
 
@@ -255,28 +273,28 @@ def _changed(seen: Observation, **changes: object) -> Observation:
     return replace(seen, **changes)  # pyright: ignore[reportArgumentType]
 
 
-def _by_the_benchmark(looks: list[Observation]) -> tuple[int, bool]:
-    """How many looks were taken, and whether the last of them led to a call."""
-    state, clock, rest = State(), Clock(), list(looks)
+def _in_benchmark(observations: list[Observation]) -> tuple[int, bool]:
+    """Return the number of observations and whether the last one led to a call."""
+    state, clock, rest = State(), Clock(), list(observations)
     while rest:
-        begun, seen = clock(), _changed(rest.pop(0), at=clock())
+        started, seen = clock(), _changed(rest.pop(0), at=clock())
         clock.advance(3)
-        state, decision = first_look(state, seen, POLICY, clock())
+        state, decision = decide_first(state, seen, POLICY, clock())
         if decision.action is Action.FAIL_OVER and rest:
             seen = _changed(rest.pop(0), at=clock())
             clock.advance(3)
-            state, again = second_look(state, seen, POLICY, clock())
+            state, again = decide_again(state, seen, POLICY, clock())
             if again.same_as(decision):
-                return len(looks) - len(rest), True
-        clock.now = begun + timedelta(seconds=10)
-    return len(looks), False
+                return len(observations) - len(rest), True
+        clock.now = started + timedelta(seconds=10)
+    return len(observations), False
 
 
-def _by_the_cycle(looks: list[Observation]) -> tuple[int, bool]:
-    """The same, by the real cycle on a table in memory."""
+def _in_real_cycle(observations: list[Observation]) -> tuple[int, bool]:
+    """Return the same for the real cycle on a table in memory."""
     clock, unused, ids = Clock(), _nothing(), count()
     world, store = FakeWorld(clock), TableStore(MemoryTable())
-    script = Script(looks, store, clock)
+    script = ScriptedObserver(observations, store, clock)
     names: dict[str, Any] = {
         "policy": POLICY,
         "new_id": lambda: f"id-{next(ids)}",
@@ -289,32 +307,32 @@ def _by_the_cycle(looks: list[Observation]) -> tuple[int, bool]:
     cycle = Cycle(notices=notices, store=store, rds=world, metrics=world, threads=InlineThreads(), clock=clock, **names)
     cycle.begin("invocation-1")
     cycle.take_lease()
-    while script.taken < len(looks) and not world.calls:
-        begun = clock()
+    while script.taken < len(observations) and not world.calls:
+        started = clock()
         cycle.run(0.0)
-        clock.now = begun + timedelta(seconds=10)
+        clock.now = started + timedelta(seconds=10)
     return script.taken, bool(world.calls)
 
 
 def _nothing() -> Any:
-    """Stands where nothing is used."""
+    """Return a placeholder for an unused dependency."""
     return None
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_two_looks_before_a_call_as_the_real_cycle_has_them(name: str) -> None:
-    """The benchmark's first and second look call at exactly the look at which the real cycle calls, or neither calls."""
-    calm = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, Steady()).calm_look(0.0)[0]
-    looks = [_changed(calm, **changes) for changes in SEQUENCES[name]]
-    assert _by_the_benchmark(looks) == _by_the_cycle(looks)
+def test_benchmark_calls_like_the_real_cycle(name: str) -> None:
+    """Both call at the same observation, or neither calls."""
+    healthy = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, FixedRandom()).observe_healthy(0.0)[0]
+    observations = [_changed(healthy, **changes) for changes in SEQUENCES[name]]
+    assert _in_benchmark(observations) == _in_real_cycle(observations)
 
 
-def test_a_look_sees_only_what_its_paths_show() -> None:
-    """In a wide partition port and API are dead, the standby is fine, and new heartbeats still arrive."""
+def test_observation_shows_only_its_paths() -> None:
+    """In a wide partition, port and API are unreachable, and heartbeats still arrive."""
     seen = episode(effect(Cause.WIDE_PARTITION, 600, peering_cut=1, api_unreachable=1))
-    looks = SimulatedObserver(seen, POLICY, Steady())
-    looks.forget_until(START)
-    first, took = looks.look(START + 10, Paths(peering_cut=1, api_unreachable=1))
-    second, _ = looks.look(START + 20, Paths(peering_cut=1, api_unreachable=1))
+    observer = SimulatedObserver(seen, POLICY, FixedRandom())
+    observer.skip_until(START)
+    first, took = observer.observe_at(START + 10, Paths(peering_cut=1, api_unreachable=1))
+    second, _ = observer.observe_at(START + 20, Paths(peering_cut=1, api_unreachable=1))
     assert (first.peer_port, first.peer, first.own_port, took) == (Port.DEAD, Peer.SILENT, Port.ALIVE, 3.0)
     assert first.heartbeat != second.heartbeat

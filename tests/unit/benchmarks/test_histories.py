@@ -1,4 +1,4 @@
-"""The histories: deterministic, complete, within their bounds."""
+"""The random histories."""
 
 from collections import Counter
 from itertools import pairwise
@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.assumptions import ASSUMPTIONS, RATES
 from benchmarks.histories import GAP_SECONDS, draw, year_of_episodes
-from benchmarks.world import GRACE_SECONDS, Cause, Episode
+from benchmarks.simulated_regions import GRACE_SECONDS, Cause, Episode
 
 
 def _years(seed: int, count: int) -> list[list[object]]:
@@ -16,19 +16,19 @@ def _years(seed: int, count: int) -> list[list[object]]:
     return [[effect for episode in year_of_episodes(rng) for effect in episode.effects] for _ in range(count)]
 
 
-def test_a_seed_makes_the_same_history() -> None:
-    """The same seed gives the same troubles to the last digit, another one gives others."""
+def test_seed_determines_the_history() -> None:
+    """The same seed gives the same faults, another seed gives others."""
     assert (_years(1, 3) == _years(1, 3), _years(1, 3) == _years(2, 3)) == (True, False)
 
 
-def test_every_trouble_is_assumed_in_the_table_and_drawn() -> None:
-    """The table names each cause once, with a source or the word that there is none."""
+def test_every_cause_has_an_assumption() -> None:
+    """The table has each cause once, with a source or a note."""
     assert [assumption.cause for assumption in ASSUMPTIONS] == list(Cause)
     assert [assumption.cause for assumption in ASSUMPTIONS if not assumption.source] == []
 
 
-def test_the_rates_are_kept() -> None:
-    """Over many years the number of blips a year is the assumed one, within five per cent."""
+def test_rates_match_the_assumptions() -> None:
+    """Over 400 years the rate of blips is within five percent of the assumption."""
     rng, found = Random(3), Counter()
     for _ in range(400):
         for episode in year_of_episodes(rng, {Cause.BLIP: RATES[Cause.BLIP]}):
@@ -37,7 +37,7 @@ def test_the_rates_are_kept() -> None:
 
 
 def test_episodes_are_apart_and_in_order() -> None:
-    """Between two episodes lies enough calm for every detector to forget."""
+    """The gap is long enough for every detector to forget."""
     rng = Random(4)
     years = [year_of_episodes(rng) for _ in range(20)]
     gaps = [after.start - before.end for year in years for before, after in pairwise(year)]
@@ -45,8 +45,8 @@ def test_episodes_are_apart_and_in_order() -> None:
 
 
 @pytest.mark.parametrize("cause", list(Cause))
-def test_what_a_trouble_does_to_the_writer(cause: Cause) -> None:
-    """Only outages by nature are outages; those that heal themselves do so within the grace, the others outlast it."""
+def test_outage_lengths_match_the_cause(cause: Cause) -> None:
+    """Self-healing outages end within the grace period, the others last longer."""
     rng = Random(5)
     lengths = [outage.seconds for _ in range(200) for outage in Episode(draw(cause, rng, 0.0)).outages]
     healing = {Cause.BLIP, Cause.CRASH, Cause.SWITCHOVER, Cause.FLAPPING}
@@ -55,8 +55,8 @@ def test_what_a_trouble_does_to_the_writer(cause: Cause) -> None:
     assert all((length > GRACE_SECONDS) == (cause in lasting) for length in lengths)
 
 
-def test_no_other_trouble_begins_while_the_roles_are_swapped() -> None:
-    """Else the writer's region would be lost while it is not the writer's."""
+def test_no_fault_starts_while_roles_are_swapped() -> None:
+    """The observed region is not the writer during that time."""
     rng, rates = Random(6), {Cause.SWITCHOVER: 50.0, Cause.BLIP: 300.0}
     episodes = [episode for _ in range(10) for episode in year_of_episodes(rng, rates)]
     blips = [

@@ -1,4 +1,4 @@
-"""The page of commands is what `--help` says."""
+"""The commands page shows the `--help` texts."""
 
 from typing import Annotated
 
@@ -11,24 +11,24 @@ from docgen import commands
 from operations.cli.app import app
 
 
-def test_every_command_of_the_operators_has_its_help_on_the_page() -> None:
-    """Whoever adds one gets it here."""
+def test_page_has_every_operator_command() -> None:
+    """Every command has a heading."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     page = commands.commands_page()
     assert [] == [name for name in group.commands if f"\n## python -m operations {name}\n" not in page]
 
 
-def test_the_page_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A narrow one, or a colourful one, would make another page."""
+def test_page_is_independent_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Width and colours of the terminal do not change the page."""
     page = commands.commands_page()
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert page == commands.commands_page()
 
 
-def test_an_option_stands_there_with_its_words() -> None:
-    """From a program of one command."""
+def test_option_has_its_help_text() -> None:
+    """A program with one command shows its options and defaults."""
     small = typer.Typer()
 
     @small.command()

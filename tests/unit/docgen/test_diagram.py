@@ -1,15 +1,17 @@
-"""Diagrams say what the graph says, in Mermaid's syntax."""
+"""Mermaid flowcharts."""
 
 import re
 
 import pytest
 
-from docgen.diagram import Arrow, Box, flowchart, order, reduced
+from docgen.diagram import Arrow, Box, dependency_diagram, flowchart, transitive_reduction
 
 
-def test_a_box_stands_in_its_frame_and_an_arrow_leads_from_what_is_needed() -> None:
-    """The whole text of a small one."""
-    drawn = order([Box(key="a", lines=["net", "Vpc"], frame="here"), Box(key="b", lines=["db"])], {"b": ["a"]})
+def test_box_has_frame_and_arrow_starts_at_dependency() -> None:
+    """The complete text of a small flowchart."""
+    drawn = dependency_diagram(
+        [Box(key="a", lines=["net", "Vpc"], frame="here"), Box(key="b", lines=["db"])], {"b": ["a"]}
+    )
     assert (
         "```mermaid\n"
         "flowchart LR\n"
@@ -23,38 +25,38 @@ def test_a_box_stands_in_its_frame_and_an_arrow_leads_from_what_is_needed() -> N
     ) == drawn
 
 
-def test_what_means_something_to_mermaid_is_written_as_an_entity() -> None:
-    """A quote would end the label."""
+def test_special_characters_are_escaped() -> None:
+    """Quotes and hashes are entities."""
     assert 'b1["a #quot;b#quot; #35;1"]' in flowchart([Box(key="a", lines=['a "b" #1'])], [])
 
 
-def test_an_arrow_to_nowhere_is_an_error() -> None:
-    """It would be drawn as a box of its own."""
-    with pytest.raises(ValueError, match="what is not drawn: c, d"):
-        order([Box(key="a", lines=["a"])], {"a": ["c"], "d": ["a"]})
+def test_arrow_to_unknown_box_is_an_error() -> None:
+    """The error names the unknown keys."""
+    with pytest.raises(ValueError, match="unknown boxes: c, d"):
+        dependency_diagram([Box(key="a", lines=["a"])], {"a": ["c"], "d": ["a"]})
 
 
-def test_an_implied_arrow_is_left_out() -> None:
-    """Through one step or many; what is not implied stays."""
-    assert {"b": ["a"], "c": ["b"], "d": ["c", "x"]} == reduced(
+def test_implied_arrow_is_omitted() -> None:
+    """Arrows implied by one or several steps are omitted."""
+    assert {"b": ["a"], "c": ["b"], "d": ["c", "x"]} == transitive_reduction(
         {"b": ["a"], "c": ["a", "b"], "d": ["a", "b", "c", "x"]}
     )
 
 
-def test_in_a_circle_every_arrow_stays() -> None:
-    """Each implies the other: leaving both out would lose them."""
-    assert {"a": ["b"], "b": ["a"], "c": ["a", "b"]} == reduced({"a": ["b"], "b": ["a"], "c": ["a", "b"]})
+def test_cycle_keeps_every_arrow() -> None:
+    """Dependencies in a cycle do not imply each other."""
+    assert {"a": ["b"], "b": ["a"], "c": ["a", "b"]} == transitive_reduction({"a": ["b"], "b": ["a"], "c": ["a", "b"]})
 
 
-def test_the_same_boxes_make_the_same_text() -> None:
-    """Whatever order a set has today."""
+def test_text_is_deterministic() -> None:
+    """The order of dependencies does not change the text."""
     boxes = [Box(key=key, lines=[key]) for key in "abcd"]
-    texts = {order(boxes, {"d": list(firsts)}) for firsts in ("abc", "cba", "bca")}
+    texts = {dependency_diagram(boxes, {"d": list(names)}) for names in ("abc", "cba", "bca")}
     assert 1 == len(texts)
     assert ["b1 --> b4", "b2 --> b4", "b3 --> b4"] == re.findall(r"b\d --> b\d", texts.pop())
 
 
-def test_a_word_stands_on_its_arrow() -> None:
-    """Quoted, as whatever stands in it may mean something to Mermaid."""
-    drawn = flowchart([Box(key=key, lines=[key]) for key in "ab"], [Arrow(start="a", end="b", word="sns:Publish")])
+def test_arrow_has_its_label() -> None:
+    """The label is quoted."""
+    drawn = flowchart([Box(key=key, lines=[key]) for key in "ab"], [Arrow(start="a", end="b", label="sns:Publish")])
     assert '  b1 -- "sns:Publish" --> b2\n' in drawn

@@ -1,4 +1,4 @@
-"""The page of outputs explains each, by the words that stand beside it in the code."""
+"""The outputs page explains every output with the docstrings of the code."""
 
 from dataclasses import dataclass
 
@@ -21,21 +21,21 @@ class _Documented:
     """The third."""
 
 
-def test_an_attribute_has_the_docstring_below_it() -> None:
-    """And not that of its neighbour."""
+def test_attribute_has_the_docstring_below_it() -> None:
+    """An attribute without a docstring has an empty text."""
     assert {"first": "What it is, in two lines.", "second": "", "third": "The third."} == attribute_docstrings(
         _Documented
     )
 
 
-def test_every_output_of_the_program_stands_on_the_page() -> None:
-    """Of a region: in both its flat forms."""
+def test_page_has_every_output() -> None:
+    """Regional outputs have both flat names."""
     page = outputs.outputs_page()
     assert [] == [name for name in drawn_graph().outputs if f"`{name}`" not in page]
 
 
-def test_output_without_a_docstring_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so does a word about one that is gone."""
+def test_unexplained_output_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An explanation of a removed output is an error, too."""
     names = [name for name in drawn_graph().outputs if name != "environment"]
     monkeypatch.setattr(outputs, "drawn_graph", lambda: Graph((), (*names, "brand_new")))
     with pytest.raises(ValueError, match="without a docstring: brand_new; not exported: environment"):

@@ -1,4 +1,4 @@
-"""The generated pages are current, and say everything."""
+"""The generated pages are current and complete."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,21 +16,21 @@ from settings import Settings
 
 
 @pytest.mark.parametrize("path", pages.PAGES)
-def test_a_generated_page_says_what_the_code_says(path: str) -> None:
-    """Whoever changes the code makes the page anew."""
+def test_generated_page_is_current(path: str) -> None:
+    """The page in the repository is what the code generates."""
     current = (pages.ROOT / path).read_text(encoding="utf-8")
     assert pages.PAGES[path]() == current, f"{path} is outdated: run `python -m docgen` (or `make docs`)"
 
 
-def test_every_reason_stands_on_the_page_once() -> None:
-    """In the order of the table, with its row's words."""
+def test_page_has_every_reason_once() -> None:
+    """The reasons have the order and conditions of the decision table."""
     rows = [line for line in decisions.decisions_page().splitlines() if line.startswith("| ") and "`" in line]
     assert list(Reason) == [Reason(line.split("`")[1]) for line in rows]
     assert [rule.when for rule in DECISION_TABLE] == [line.split(" | ")[4] for line in rows[: len(DECISION_TABLE)]]
 
 
-def test_a_reason_that_nobody_described_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be told to people who find it nowhere."""
+def test_undescribed_reason_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason without a description, or with two, is an error."""
     described: Mapping[Reason, str] = decisions.FROM_THE_CYCLE
     fewer = {reason: when for reason, when in described.items() if reason is not Reason.RDS_EVENT}
     monkeypatch.setattr(decisions, "FROM_THE_CYCLE", {**fewer, Reason.HEALTHY: "again"})
@@ -38,10 +38,8 @@ def test_a_reason_that_nobody_described_stops_the_page(monkeypatch: pytest.Monke
         decisions.decisions_page()
 
 
-def test_a_page_that_is_missing_or_old_is_written_and_a_current_one_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Twice in a row: the second time there is nothing to do."""
+def test_write_updates_only_outdated_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run writes no page."""
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     every: list[Any] = list(pages.PAGES)
     assert (every, []) == (pages.write(), pages.write())
@@ -49,8 +47,8 @@ def test_a_page_that_is_missing_or_old_is_written_and_a_current_one_left_alone(
     assert [every[0]] == pages.write()
 
 
-def test_a_definition_that_nothing_uses_stops_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be shown as a part of the report that no report has."""
+def test_unused_definition_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every definition of the report schema is used."""
     schema = json.loads(report.SCHEMA.read_text(encoding="utf-8"))
     schema["$defs"]["forgotten"] = {"properties": {}, "required": []}
     changed = tmp_path / "schema.json"
@@ -61,13 +59,13 @@ def test_a_definition_that_nothing_uses_stops_the_page(tmp_path: Path, monkeypat
 
 
 def settings_rows() -> list[str]:
-    """Return the names in the tables of the settings' page, in their order."""
+    """Return the names in the tables of the settings page, in order."""
     page = settings_page.settings_page()
     return [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield every setting below a model by its key, found through the JSON schema and not as the page finds it."""
+    """Yield every setting below a model by its key, from the JSON schema."""
     schema = model.model_json_schema()
 
     def below(node: dict[str, Any], path: str) -> Iterator[str]:
@@ -81,14 +79,14 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     yield from below(schema, prefix)
 
 
-def test_every_setting_stands_on_the_page_once() -> None:
-    """Also those of sections that may be left out, in both regions."""
+def test_page_has_every_setting_once() -> None:
+    """The page includes the settings of optional sections in both regions."""
     assert sorted(keys(Settings)) == sorted(settings_rows())
     assert {"primary.serverless.min_acu", "secondary.existing_vpc.route_table_ids"} <= set(settings_rows())
 
 
-def test_a_setting_that_nobody_described_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People would have to guess what it is."""
+def test_undescribed_setting_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the setting."""
     monkeypatch.setattr(Settings.model_fields["team"], "description", None)
     with pytest.raises(ValueError, match="team: has no description"):
         settings_page.settings_page()

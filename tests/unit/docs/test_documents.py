@@ -17,7 +17,7 @@ from docgen.commands import PROGRAMS
 from docgen.graph import drawn_graph
 from docgen.settings import sections, shown_default
 from operations.checks.required_permissions import ACTIONS
-from policy.rules.iam_actions import resources_of
+from tests.support.policy.program_rules.iam_actions import resources_of
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The policy pack, asked as the engine asks it: in Pulumi's own protocol over a socket, and policy by policy."""
+"""The policy pack over Pulumi's analyzer protocol, and policy by policy in this process."""
 
 import subprocess
 import sys
@@ -32,9 +32,9 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policy.pack import policies
 from policy.rules.catalogue import RULES
-from policy.rules.stack_model import UNKNOWN, Resource, Stack
+from policy.rules.stack_model import UNKNOWN, RegisteredResource, Stack
 from tests.support.policy.breaking import both, inputs, options
-from tests.support.policy.stacks import seen
+from tests.support.policy.stacks import registered_stack
 from tests.support.program.harness import run_program
 from tests.unit.program.conftest import stack_file
 
@@ -44,7 +44,7 @@ CLUSTER = "rds/cluster:Cluster"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
-    """A client of the pack, which runs as Pulumi starts it."""
+    """A client of the pack in its own process, started like Pulumi does."""
     command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", str(ROOT / "policy")]
     with subprocess.Popen(command, cwd=ROOT / "policy", stdout=subprocess.PIPE, text=True) as pack:
         assert pack.stdout is not None
@@ -58,17 +58,17 @@ def engine() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
 @pytest.fixture(scope="module")
 def dev() -> Stack:
     """The dev stack, deployed."""
-    return seen(run_program(stack_file("dev")))
+    return registered_stack(run_program(stack_file("dev")))
 
 
-def said(engine: analyzer_pb2_grpc.AnalyzerStub, stack: Stack) -> list[Any]:
-    """Return what the pack says of a stack over the socket: of each resource's inputs, then of all together."""
+def diagnostics(engine: analyzer_pb2_grpc.AnalyzerStub, stack: Stack) -> list[Any]:
+    """Return the diagnostics of a stack over the socket, after the analysis of each resource."""
     for r in stack.resources:
-        notified = engine.Analyze(analyzer_pb2.AnalyzeRequest(**_told(r, stack)))
-        assert [] == list(notified.diagnostics)
+        answer = engine.Analyze(analyzer_pb2.AnalyzeRequest(**_resource_message(r, stack)))
+        assert [] == list(answer.diagnostics)
     resources = [
         analyzer_pb2.AnalyzerResource(
-            **_told(r, stack),
+            **_resource_message(r, stack),
             parent=r.parent,
             dependencies=sorted(r.dependencies),
             propertyDependencies={
@@ -81,15 +81,15 @@ def said(engine: analyzer_pb2_grpc.AnalyzerStub, stack: Stack) -> list[Any]:
     return list(engine.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=resources)).diagnostics)
 
 
-def reported(stack: Stack, become: Stack | None = None, pack: list[Policy] | None = None) -> list[tuple[str, str]]:
-    """Return what the policies report, (policy, message), asked in this process."""
-    remember, *others = pack or policies()
-    assert isinstance(remember, ResourceValidationPolicy)
+def reported(stack: Stack, state: Stack | None = None, pack: list[Policy] | None = None) -> list[tuple[str, str]]:
+    """Return the reports of the policies in this process as (policy, message)."""
+    record, *others = pack or policies()
+    assert isinstance(record, ResourceValidationPolicy)
     for r in _policy_resources(stack):
         args = ResourceValidationArgs(r.resource_type, r.props, r.urn, r.name, r.opts, r.provider)
-        remember.validate(args, lambda message, urn=None: pytest.fail(message))
+        record.validate(args, lambda message, urn=None: pytest.fail(message))
     found: list[tuple[str, str]] = []
-    whole = StackValidationArgs(_policy_resources(become or stack))
+    whole = StackValidationArgs(_policy_resources(state or stack))
     for policy in others:
         assert isinstance(policy, StackValidationPolicy)
         policy.validate(whole, lambda message, urn=None, name=policy.name: found.append((name, message)))
@@ -98,14 +98,14 @@ def reported(stack: Stack, become: Stack | None = None, pack: list[Policy] | Non
 
 def _policy_resources(stack: Stack) -> list[PolicyResource]:
     providers = {
-        p.urn: PolicyProviderResource(p.type, unknown_checking_proxy(_sent(dict(p.inputs))), p.urn, p.name)
+        p.urn: PolicyProviderResource(p.type, unknown_checking_proxy(_serialized(dict(p.inputs))), p.urn, p.name)
         for p in stack.providers
     }
     timeouts = PolicyCustomTimeouts(0, 0, 0)
     made = {
         r.urn: PolicyResource(
             r.type,
-            unknown_checking_proxy(deserialize_properties(_sent(dict(r.inputs)))),
+            unknown_checking_proxy(deserialize_properties(_serialized(dict(r.inputs)))),
             r.urn,
             r.name,
             PolicyResourceOptions(r.protect, list(r.ignore_changes), None, [], timeouts, []),
@@ -125,13 +125,13 @@ def _policy_resources(stack: Stack) -> list[PolicyResource]:
     return list(made.values())
 
 
-def _told(r: Resource, stack: Stack) -> dict[str, Any]:
+def _resource_message(r: RegisteredResource, stack: Stack) -> dict[str, Any]:
     provider = next((p for p in stack.providers if p.urn == r.provider), None)
     return {
         "type": r.type,
         "name": r.name,
         "urn": r.urn,
-        "properties": json_format.ParseDict(_sent(dict(r.inputs)), analyzer_pb2.AnalyzeRequest().properties),
+        "properties": json_format.ParseDict(_serialized(dict(r.inputs)), analyzer_pb2.AnalyzeRequest().properties),
         "options": analyzer_pb2.AnalyzerResourceOptions(protect=r.protect, ignoreChanges=r.ignore_changes),
         "provider": provider
         and analyzer_pb2.AnalyzerProviderResource(
@@ -139,99 +139,99 @@ def _told(r: Resource, stack: Stack) -> dict[str, Any]:
             name=provider.name,
             urn=provider.urn,
             properties=json_format.ParseDict(
-                _sent(dict(provider.inputs)), analyzer_pb2.AnalyzerProviderResource().properties
+                _serialized(dict(provider.inputs)), analyzer_pb2.AnalyzerProviderResource().properties
             ),
         ),
     }
 
 
-def _sent(value: Any) -> Any:
+def _serialized(value: Any) -> Any:
     if value is UNKNOWN:
         return UNKNOWN_STRING_VALUE
     if isinstance(value, pulumi.FileAsset):
         return {SPECIAL_SIG_KEY: SPECIAL_ASSET_SIG, "path": value.path}
     if isinstance(value, pulumi.AssetArchive):
-        return {SPECIAL_SIG_KEY: SPECIAL_ARCHIVE_SIG, "assets": _sent(value.assets)}
+        return {SPECIAL_SIG_KEY: SPECIAL_ARCHIVE_SIG, "assets": _serialized(value.assets)}
     if isinstance(value, dict):
-        return {name: _sent(item) for name, item in value.items()}
-    return [_sent(item) for item in value] if isinstance(value, list) else value
+        return {name: _serialized(item) for name, item in value.items()}
+    return [_serialized(item) for item in value] if isinstance(value, list) else value
 
 
-def test_a_preview_of_our_stack_passes(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    """In the engine's own protocol, where much isn't known yet."""
-    assert [] == said(engine, seen(run_program(stack_file("prod"), preview=True)))
+def test_preview_of_prod_passes(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    """Over the analyzer protocol, with unknown values."""
+    assert [] == diagnostics(engine, registered_stack(run_program(stack_file("prod"), preview=True)))
 
 
-def test_what_breaks_a_rule_stops_the_preview_and_names_the_resource(
+def test_violation_is_reported_with_policy_level_and_resource(
     engine: analyzer_pb2_grpc.AnalyzerStub, dev: Stack
 ) -> None:
-    """Policy, level, resource and input, so that nobody has to search; what AWS will answer by itself is only said."""
+    """A diagnostic names the policy, the level, the resource and the input."""
     stack = both(
         inputs(CLUSTER, "secondary", sourceRegion="eu-west-1"), inputs(CLUSTER, "primary", backtrackWindow=86400)
     )(dev)
-    found, also = said(engine, stack)
-    assert found.policyName == "a-secondary-is-elsewhere-than-its-source"
+    found, also = diagnostics(engine, stack)
+    assert found.policyName == "secondary-clusters-are-in-another-region"
     assert found.enforcementLevel == analyzer_pb2.MANDATORY
-    assert found.urn == next(r.urn for r in stack.of(CLUSTER) if r.name == "secondary-database-cluster")
-    assert "sourceRegion: eu-west-1, from eu-west-1" in found.message
+    assert found.urn == next(r.urn for r in stack.of_type(CLUSTER) if r.name == "secondary-database-cluster")
+    assert "sourceRegion: eu-west-1 is not the primary region. Use another region than eu-west-1." in found.message
     assert "Aurora User Guide" in found.description
-    assert also.policyName == "a-global-database-is-not-backtracked"
+    assert also.policyName == "global-databases-disable-backtrack"
     assert also.enforcementLevel == analyzer_pb2.ADVISORY
 
 
 @pytest.mark.parametrize("preview", [True, False], ids=["previewed", "deployed"])
-def test_the_pack_lets_dev_pass(preview: bool) -> None:
-    """Asked in this process, as the library asks it."""
-    assert [] == reported(seen(run_program(stack_file("dev"), preview=preview)))
+def test_dev_passes(preview: bool) -> None:
+    """The dev stack has no violations."""
+    assert [] == reported(registered_stack(run_program(stack_file("dev"), preview=preview)))
 
 
-def test_options_are_seen(dev: Stack) -> None:
-    """What is protected and ignored is no input, and decides whether data survives."""
+def test_resource_options_reach_the_rules(dev: Stack) -> None:
+    """The rules read ignore_changes of a resource."""
     ((policy, _),) = reported(options(CLUSTER, "secondary", ignore_changes=("engineVersion",))(dev))
-    assert policy == "members-leave-to-aws-what-a-failover-swaps"
+    assert policy == "failover-changes-are-ignored"
 
 
-def test_a_forgotten_provider_is_seen(dev: Stack) -> None:
-    """The engine names no provider then."""
+def test_default_provider_is_reported(dev: Stack) -> None:
+    """The engine reports no provider for the default provider."""
     ((policy, _),) = reported(options("iam/role:Role", provider="", region="")(dev))
-    assert policy == "every-resource-has-a-provider-of-its-region"
+    assert policy == "resources-have-explicit-providers"
 
 
-def test_what_aws_made_of_a_secondary_is_not_held_against_the_program(dev: Stack) -> None:
-    """After a failover the secondary has been the writer, and the engine's state of it has a user name."""
-    became = inputs(CLUSTER, "secondary", masterUsername="dbadmin")(dev)
-    assert [] == reported(dev, become=became)
-    assert ["a-secondary-has-no-user-of-its-own"] == [policy for policy, _ in reported(became)]
+def test_rules_check_inputs_instead_of_state(dev: Stack) -> None:
+    """After a failover, the state of the secondary cluster has a user name."""
+    changed = inputs(CLUSTER, "secondary", masterUsername="dbadmin")(dev)
+    assert [] == reported(dev, state=changed)
+    assert ["secondary-clusters-inherit-credentials"] == [policy for policy, _ in reported(changed)]
 
 
-def test_a_second_update_is_judged_anew(dev: Stack) -> None:
-    """The pack may serve a preview and the update after it."""
+def test_second_update_is_checked_again(dev: Stack) -> None:
+    """One pack process may serve a preview and the following update."""
     pack = policies()
     assert [] == reported(dev, pack=pack)
     changed = inputs(CLUSTER, "secondary", sourceRegion="eu-west-1")(dev)
-    assert ["a-secondary-is-elsewhere-than-its-source"] == [policy for policy, _ in reported(changed, pack=pack)]
+    assert ["secondary-clusters-are-in-another-region"] == [policy for policy, _ in reported(changed, pack=pack)]
 
 
-def test_every_rule_is_a_policy_of_the_same_name_and_level(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    """No second copy, and none left out."""
-    notified = engine.GetAnalyzerInfo(empty_pb2.Empty())
+def test_every_rule_is_a_policy_with_the_same_level(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    """Every rule is a policy with the same name and level."""
+    info = engine.GetAnalyzerInfo(empty_pb2.Empty())
     levels = {"mandatory": analyzer_pb2.MANDATORY, "advisory": analyzer_pb2.ADVISORY}
-    first, *others = [(each.name, each.enforcementLevel) for each in notified.policies]
-    assert "remember-what-was-asked-for" == first[0]
+    first, *others = [(each.name, each.enforcementLevel) for each in info.policies]
+    assert "record-program-inputs" == first[0]
     assert [(rule.name, levels[rule.level]) for rule in RULES] == others
-    assert "aurora-global-database" == notified.name
+    assert "aurora-global-database" == info.name
 
 
-def test_the_policies_say_rule_and_source() -> None:
-    """What Pulumi shows beside a violation."""
+def test_policy_descriptions_name_rule_and_source() -> None:
+    """A policy's description holds the rule's description and source."""
     by_name = {policy.name: policy.description for policy in policies()}
-    assert {rule.name: f"{rule.says} Source: {rule.source}." for rule in RULES} == {
-        name: text for name, text in by_name.items() if name != "remember-what-was-asked-for"
+    assert {rule.name: f"{rule.description} Source: {rule.source}." for rule in RULES} == {
+        name: text for name, text in by_name.items() if name != "record-program-inputs"
     }
 
 
-def test_the_pack_needs_the_versions_that_everything_else_has() -> None:
-    """Two pins of one package would be two truths."""
+def test_pack_requirements_match_the_project() -> None:
+    """The pack pins the same versions as the project."""
     pinned = {
         line
         for name in ("requirements.txt", "requirements-rehearsal.txt", "requirements-dev.txt")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from components import regional_cluster
-from rehearsal.engine.deploy import DeployResult, DeploymentError
+from rehearsal.engine.deploy import DeploymentError, DeployResult
 from rehearsal.engine.plan import PlannedChange, PlanStep, counts
 from tests.support.rehearsal.imagined import after_change_of_roles, of_type, run
 

@@ -11,9 +11,9 @@ import pytest
 
 from rehearsal.network.alarms import AlarmRule, AlarmState, evaluate
 from rehearsal.network.routing import (
-    Route53HealthCheck,
-    HealthStatus,
     DnsRecord,
+    HealthStatus,
+    Route53HealthCheck,
     choose,
     final_status,
     health_of_alarm,

@@ -1,4 +1,4 @@
-"""Rules broken by programs: what a person would really write, run by Pulumi's own runtime."""
+"""Rules violated by small programs that run in Pulumi's own runtime."""
 
 from collections.abc import Callable
 
@@ -6,38 +6,39 @@ import pulumi_aws as aws
 import pytest
 from pulumi import Output, ResourceOptions
 
-from policy.rules.catalogue import broken_rules
-from tests.support.policy.stacks import seen
+from policy.rules.catalogue import RULES, violations_by_rule
+from tests.support.policy.program_rules.catalogue import PROGRAM_RULES
+from tests.support.policy.stacks import registered_stack
 from tests.support.program.harness import run_program
 
 
-def _ireland() -> ResourceOptions:
+def _in_ireland() -> ResourceOptions:
     return ResourceOptions(provider=aws.Provider("ireland", region="eu-west-1"))
 
 
 def forgotten_provider() -> None:
-    """A network wherever the machine is set to."""
+    """A VPC in the machine's default region."""
     aws.ec2.Vpc("network", cidr_block="10.0.0.0/16")
 
 
 def output_in_an_f_string() -> None:
-    """A name that becomes an error text."""
-    here = _ireland()
+    """A name that becomes Pulumi's error text."""
+    here = _in_ireland()
     vpc = aws.ec2.Vpc("network", cidr_block="10.0.0.0/16", opts=here)
     aws.cloudwatch.LogGroup("log", name=f"/aws/vpc/{vpc.id}", retention_in_days=30, opts=here)
 
 
 def policy_for_everything() -> None:
-    """What people write to get on with it."""
-    here = _ireland()
+    """A role that may do everything in RDS."""
+    here = _in_ireland()
     statement = '{"Effect": "Allow", "Action": "rds:*", "Resource": "*"}'
     role = aws.iam.Role("role", name="role", assume_role_policy=_trusting("lambda.amazonaws.com"), opts=here)
     policy = Output.from_input(f'{{"Version": "2012-10-17", "Statement": [{statement}]}}')
     aws.iam.RolePolicy("policy", name="policy", role=role.id, policy=policy, opts=here)
 
 
-def alarm_on_nothing() -> None:
-    """A metric by the name that one would expect, and a topic in another region."""
+def alarm_on_unknown_metric() -> None:
+    """A metric that does not exist, and a topic in another region."""
     topic = aws.sns.Topic("topic", opts=ResourceOptions(provider=aws.Provider("virginia", region="us-east-1")))
     aws.cloudwatch.MetricAlarm(
         "lag",
@@ -51,12 +52,12 @@ def alarm_on_nothing() -> None:
         threshold=1000,
         comparison_operator="GreaterThanThreshold",
         alarm_actions=[topic.arn],
-        opts=_ireland(),
+        opts=_in_ireland(),
     )
 
 
 def secondary_with_a_user() -> None:
-    """A second cluster copied from the first one."""
+    """A secondary cluster copied from the primary cluster."""
     aws.rds.Cluster(
         "secondary",
         cluster_identifier="secondary",
@@ -65,13 +66,13 @@ def secondary_with_a_user() -> None:
         source_region="us-east-1",
         master_username="admin",
         master_password="not-a-real-one",
-        opts=_ireland(),
+        opts=_in_ireland(),
     )
 
 
-def way_out() -> None:
-    """A NAT gateway, for updates."""
-    here = _ireland()
+def nat_gateway() -> None:
+    """A NAT gateway."""
+    here = _in_ireland()
     vpc = aws.ec2.Vpc("network", cidr_block="10.0.0.0/16", opts=here)
     subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.0.0.0/24", opts=here)
     aws.ec2.NatGateway("nat", subnet_id=subnet.id, connectivity_type="private", opts=here)
@@ -83,37 +84,37 @@ def _trusting(service: str) -> Output[str]:
 
 
 @pytest.mark.parametrize(
-    ("program", "broken"),
+    ("program", "violated"),
     [
-        (forgotten_provider, {"every-resource-has-a-provider-of-its-region"}),
-        (output_in_an_f_string, {"no-output-became-a-text"}),
+        (forgotten_provider, {"resources-have-explicit-providers"}),
+        (output_in_an_f_string, {"outputs-are-not-stringified"}),
         (
             policy_for_everything,
-            {"no-role-may-do-everything", "roles-trust-a-service-for-this-account-alone"},
+            {"iam-actions-are-explicit", "role-trust-is-scoped"},
         ),
         (
-            alarm_on_nothing,
+            alarm_on_unknown_metric,
             {
-                "alarms-watch-metrics-that-are-published",
-                "alarms-call-people-in-their-own-region",
-                "alarms-say-what-missing-data-means",
+                "alarms-use-published-metrics",
+                "alarm-actions-are-regional",
+                "alarms-define-missing-data",
             },
         ),
         (
             secondary_with_a_user,
             {
-                "a-secondary-has-no-user-of-its-own",
-                "all-members-have-one-exact-version",
-                "every-cluster-is-a-member",
-                "members-are-encrypted-by-a-key-of-their-region",
-                "members-leave-to-aws-what-a-failover-swaps",
+                "secondary-clusters-inherit-credentials",
+                "engine-versions-match",
+                "clusters-join-global-database",
+                "clusters-use-regional-kms-keys",
+                "failover-changes-are-ignored",
             },
         ),
-        (way_out, {"nothing-leads-to-the-internet", "only-database-instances-are-billed-by-the-hour"}),
+        (nat_gateway, {"networks-have-no-internet-access", "only-instances-are-billed-hourly"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_people_write_is_found(program: Callable[[], None], broken: set[str]) -> None:
-    """The rules see a stack as Pulumi's runtime registers it, not only as a test would make it."""
-    found = broken_rules(seen(run_program({}, program=program)))
-    assert set() == broken - set(found)
+def test_program_violates_rules(program: Callable[[], None], violated: set[str]) -> None:
+    """Violations are found in the stack of a hand-written program."""
+    found = violations_by_rule(registered_stack(run_program({}, program=program)), (*RULES, *PROGRAM_RULES))
+    assert set() == violated - set(found)

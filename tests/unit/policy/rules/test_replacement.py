@@ -1,4 +1,4 @@
-"""What a change would replace, by AWS's own schemas."""
+"""Inputs whose change replaces a resource."""
 
 import importlib
 
@@ -11,7 +11,7 @@ from tests.unit.program.conftest import stack_file
 
 
 def inputs_of(pulumi_type: str) -> set[str]:
-    """Return the names of a type's inputs, as the SDK declares them."""
+    """Return the SDK's input names of a type."""
     package, module, name = pulumi_type.replace("/", ":").split(":")[0], *pulumi_type.split(":")[1:]
     module = module.split("/")[0]
     sdk = {"random": "pulumi_random"}.get(package) or f"pulumi_aws.{'lambda_' if module == 'lambda' else module}"
@@ -20,13 +20,13 @@ def inputs_of(pulumi_type: str) -> set[str]:
 
 
 @pytest.mark.parametrize("pulumi_type", CLOUDFORMATION_TYPES)
-def test_every_property_that_replaces_is_an_input_of_the_type(pulumi_type: str) -> None:
-    """AWS's names are carried over to Pulumi's: one that was not would never match a change."""
+def test_replacing_properties_are_inputs_of_the_type(pulumi_type: str) -> None:
+    """Every CloudFormation name maps to a Pulumi input."""
     assert set() == create_only_properties(pulumi_type) - inputs_of(pulumi_type)
 
 
-def test_every_type_that_the_program_registers_is_known() -> None:
-    """A new type has to say what would replace it before it is deployed."""
+def test_every_registered_type_is_known() -> None:
+    """Every type of the production stack is in the table of types."""
     run = run_program(stack_file("prod"))
     registered = {r.type for r in run.resources if r.type.startswith(("aws:", "random:"))}
     assert set() == registered - set(CLOUDFORMATION_TYPES)
@@ -46,8 +46,8 @@ def test_every_type_that_the_program_registers_is_known() -> None:
         ("random:index/randomPassword:RandomPassword", {"length", "overrideSpecial"}),
     ],
 )
-def test_what_would_lose_data_is_among_them(pulumi_type: str, replacing: set[str]) -> None:
-    """The changes that people try first."""
+def test_changes_that_lose_data_replace(pulumi_type: str, replacing: set[str]) -> None:
+    """Changes that lose data replace the resource."""
     assert set() == replacing - create_only_properties(pulumi_type)
 
 
@@ -59,13 +59,13 @@ def test_what_would_lose_data_is_among_them(pulumi_type: str, replacing: set[str
         ("aws:dynamodb/table:Table", {"pointInTimeRecovery", "billingMode"}),
     ],
 )
-def test_what_changes_in_place_is_not(pulumi_type: str, in_place: set[str]) -> None:
-    """A list that held everything would forbid every update."""
+def test_changes_in_place_do_not_replace(pulumi_type: str, in_place: set[str]) -> None:
+    """Changes in place do not replace the resource."""
     assert set() == in_place & create_only_properties(pulumi_type)
 
 
-def test_names_of_cloudformation_become_pulumis() -> None:
-    """An abbreviation at the beginning is lowered as a whole."""
+def test_cloudformation_names_become_camel_case() -> None:
+    """A leading abbreviation becomes lower case as a whole."""
     assert ["dbSubnetGroupName", "kmsKeyId", "engine"] == [
         camel_case(name) for name in ("DBSubnetGroupName", "KmsKeyId", "Engine")
     ]

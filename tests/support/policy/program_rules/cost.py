@@ -1,14 +1,10 @@
-"""How each type is billed, and that a stack's only bill by the hour is its database's.
-
-Owns: the kind of bill of every type that the program registers. Does not own: amounts.
-A type that isn't in the table is a finding: nobody has looked yet what it costs.
-"""
+"""Rules on hourly costs, and the billing of every type that the program registers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from policy.rules.rule import broken, rule
-from policy.rules.stack_model import Finding, Stack
+from policy.rules.rule import rule, violation
+from policy.rules.stack_model import Stack, Violation
 
 Bill = Literal["free", "use", "month", "hour"]
 
@@ -54,30 +50,28 @@ BILLS: Mapping[str, tuple[Bill, str]] = {
     "aws:cloudwatch/dashboard:Dashboard": ("month", "Amazon CloudWatch pricing"),
     "aws:rds/clusterInstance:ClusterInstance": ("hour", "Amazon Aurora pricing"),
 }
-"""Type -> the finest step of what it costs while nothing happens ("use": nothing then), and the page that says it."""
+"""Type -> the billing unit of an idle resource ("use": no idle cost), and the pricing page."""
 
-UNAVOIDABLE_BY_THE_HOUR = frozenset({"aws:rds/clusterInstance:ClusterInstance"})
+HOURLY_TYPES = frozenset({"aws:rds/clusterInstance:ClusterInstance"})
 
 
-@rule(
-    "The decision of networks that cost nothing an hour, components/network.py; the pricing pages in policy/rules/cost.py"
-)
-def only_database_instances_are_billed_by_the_hour(stack: Stack) -> Iterator[Finding]:
-    """Nothing but a database's instances is billed by the hour, and it is known of every type how it is billed."""
-    for r in stack.cloud:
+@rule("The decision of networks without hourly costs, components/network.py; the pricing pages in BILLS")
+def only_instances_are_billed_hourly(stack: Stack) -> Iterator[Violation]:
+    """Only database instances are billed by the hour, and the billing of every type is known."""
+    for r in stack.aws_resources:
         bill = BILLS.get(r.type)
         if bill is None:
-            yield broken(r, "", "nobody has looked how this type is billed (policy/rules/cost.py)")
-        elif bill[0] == "hour" and r.type not in UNAVOIDABLE_BY_THE_HOUR:
-            yield broken(r, "", f"billed by the hour: {bill[1]}")
+            yield violation(r, "", "the billing of this type is unknown")
+        elif bill[0] == "hour" and r.type not in HOURLY_TYPES:
+            yield violation(r, "", f"billed by the hour: {bill[1]}")
 
 
 @rule("On-demand capacity mode, Amazon DynamoDB pricing")
-def tables_and_functions_reserve_nothing(stack: Stack) -> Iterator[Finding]:
-    """Tables are paid by request, and functions keep no provisioned concurrency: either reservation is billed by the hour."""
-    for r in stack.of("dynamodb/table:Table"):
+def capacity_is_on_demand(stack: Stack) -> Iterator[Violation]:
+    """Tables are billed per request, and functions have no provisioned concurrency."""
+    for r in stack.of_type("dynamodb/table:Table"):
         if r.get("billingMode") != "PAY_PER_REQUEST":
-            yield broken(r, "billingMode", f"{r.get('billingMode')!r}")
-    for r in stack.cloud:
+            yield violation(r, "billingMode", f"{r.get('billingMode')!r}")
+    for r in stack.aws_resources:
         if "provisionedConcurrencyConfig" in r.type:
-            yield broken(r, "", "provisioned concurrency is billed by the hour")
+            yield violation(r, "", "provisioned concurrency is billed by the hour")

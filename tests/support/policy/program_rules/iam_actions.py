@@ -1,7 +1,4 @@
-"""IAM's actions and the resources that each knows, from the copy of the Service Authorization Reference in cfn-lint.
-
-Owns: looking an action up, and the few that are allowed on every resource, with the reason of each.
-"""
+"""IAM actions and their resource types, from the Service Authorization Reference in cfn-lint."""
 
 import functools
 import json
@@ -9,17 +6,17 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-EVERY_RESOURCE: Mapping[str, str] = {
+ALLOWED_ON_ALL_RESOURCES: Mapping[str, str] = {
     "cloudwatch:PutMetricData": "metrics have no ARN; narrowed by the key cloudwatch:namespace instead "
     "(Using condition keys to limit access to CloudWatch namespaces)",
-    "ec2:AssignPrivateIpAddresses": "Lambda's interfaces, whose ids nobody knows before; denied to the function's own code",
+    "ec2:AssignPrivateIpAddresses": "Lambda's interfaces have no known ids; the function's own code is denied this action",
     "ec2:CreateNetworkInterface": "as above (Giving Lambda functions access to resources in an Amazon VPC)",
     "ec2:DeleteNetworkInterface": "as above",
     "ec2:DescribeNetworkInterfaces": "a list call without a resource",
     "ec2:DescribeSubnets": "a list call without a resource",
     "ec2:UnassignPrivateIpAddresses": "as above",
-    "rds:DescribeDBClusters": "reads only. The reference knows cluster ARNs for it, but nobody here can try whether AWS then "
-    "answers while a member is being moved, and a look that is denied is a failover that doesn't happen (docs/decisions.md)",
+    "rds:DescribeDBClusters": "read-only. The reference has cluster ARNs for it, but it is not verified that AWS accepts them during a "
+    "failover, and a denied call prevents a failover (docs/decisions.md)",
     "rds:DescribeGlobalClusters": "as rds:DescribeDBClusters",
 }
 """Action -> why its resource is `*`. Source: Actions, resources, and condition keys, Service Authorization Reference."""
@@ -32,7 +29,7 @@ def exists(action: str) -> bool:
 
 
 def resources_of(action: str) -> frozenset[str]:
-    """Return the types of resources that an action can be limited to; none, if only `*` will do."""
+    """Return the types of resources that an action can be limited to; empty if only `*` is possible."""
     service, _, name = action.partition(":")
     return frozenset(_services()[service]["Actions"][name.lower()].get("Resources", ()))
 
