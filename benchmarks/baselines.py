@@ -130,7 +130,7 @@ class CloudWatchAlarm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route53HealthCheck:
+class Route53Baseline:
     """Checkers around the world request a page in front of the database in the writer's region; 18 % decide.
 
     In its favour, the page always reports the database's status, and the call follows immediately. The checkers use neither
@@ -187,7 +187,7 @@ class GracePeriod:
 BASELINES: tuple[Detector, ...] = (
     CloudWatchAlarm(name="CloudWatch"),
     SinglePathProbe(name="single path", every_seconds=30.0, failures=2),
-    Route53HealthCheck(name="Route 53 (2)", failures=2),
-    Route53HealthCheck(name="Route 53 (3)", failures=3),
+    Route53Baseline(name="Route 53 (2)", failures=2),
+    Route53Baseline(name="Route 53 (3)", failures=3),
     GracePeriod(name="1 h grace"),
 )

@@ -40,8 +40,8 @@ _NO_LOGIN = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, U
 _HINTS = {
     "ExpiredToken": "Log in to AWS again.",
     "ExpiredTokenException": "Log in to AWS again.",
-    "AccessDenied": "Use a role with the permissions that the runbook lists under `Before you start`.",
-    "AccessDeniedException": "Use a role with the permissions that the runbook lists under `Before you start`.",
+    "AccessDenied": "Use a role with the permissions listed in the runbook, heading `Before you start`.",
+    "AccessDeniedException": "Use a role with the permissions listed in the runbook, heading `Before you start`.",
     "ResourceNotFoundException": "Check that the outputs are of a stack that is up in this account.",
     "GlobalClusterNotFoundFault": "Check that the outputs are of a stack that is up in this account.",
 }

@@ -111,7 +111,7 @@ def is_armed(switch: Switch | None, now: datetime) -> bool:
 
 
 def describe_switch(switch: ParsedItem[Switch], now: datetime) -> str:
-    """Return the switch in words: armed or disarmed, until when, by whom and why."""
+    """Return the switch as text: armed or disarmed, until when, by whom and why."""
     if switch.problem is not None:
         return f"unreadable ({switch.problem}): the controller holds"
     value = switch.value
@@ -128,7 +128,7 @@ def describe_switch(switch: ParsedItem[Switch], now: datetime) -> str:
 
 
 def end_text(expires_at: datetime | None) -> str:
-    """Return when a disarm window ends, in words."""
+    """Return when a disarm window ends, as text."""
     return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
 
 

@@ -87,5 +87,5 @@ def exit_code(results: Sequence[CheckResult]) -> ExitCode:
 
 
 def summary(results: Sequence[CheckResult]) -> str:
-    """Return the counts in words, including zeros."""
+    """Return the counts as text, including zeros."""
     return ", ".join(f"{count} {verdict}" for verdict, count in counts(results).items())

@@ -23,7 +23,7 @@ from rehearsal.aurora.replication import (
     Lag,
     LogEntry,
     MasterLogin,
-    OperationRefusedError,
+    ReplicationRefusedError,
     Statement,
     Transaction,
 )
@@ -35,7 +35,7 @@ __all__ = [
     "FailoverOutcome",
     "GlobalDatabase",
     "MasterLogin",
-    "OperationRefusedError",
+    "ReplicationRefusedError",
     "SqlError",
     "Statement",
     "Transaction",
@@ -76,10 +76,10 @@ class GlobalDatabase:
 
     @property
     def writer(self) -> Cluster:
-        """The cluster with the writer role. Raises OperationRefusedError if there is none."""
+        """The cluster with the writer role. Raises ReplicationRefusedError if there is none."""
         with self._lock:
             if self.writer_id is None:
-                raise OperationRefusedError("the global database has no writer")
+                raise ReplicationRefusedError("the global database has no writer")
             return self._clusters[self.writer_id]
 
     @property
@@ -89,10 +89,10 @@ class GlobalDatabase:
             return tuple(self._lost)
 
     def cluster(self, cluster_id: str) -> Cluster:
-        """Return a cluster. Raises OperationRefusedError for an unknown id."""
+        """Return a cluster. Raises ReplicationRefusedError for an unknown id."""
         with self._lock:
             if cluster_id not in self._clusters:
-                raise OperationRefusedError(f"no cluster {cluster_id}")
+                raise ReplicationRefusedError(f"no cluster {cluster_id}")
             return self._clusters[cluster_id]
 
     def add_cluster(
@@ -107,19 +107,19 @@ class GlobalDatabase:
         """Add a cluster. A reader starts as a copy of the writer's volume and takes no master user and no database.
 
         Raises:
-            OperationRefusedError: the id is in use, there are two writers, or a reader has a master or database.
+            ReplicationRefusedError: the id is in use, there are two writers, or a reader has a master or database.
 
         Source: "CreateDBCluster" (Amazon RDS API reference).
         """
         with self.locked():
             if cluster_id in self._clusters:
-                raise OperationRefusedError(f"cluster {cluster_id} already exists")
+                raise ReplicationRefusedError(f"cluster {cluster_id} already exists")
             if writer == (self.writer_id is not None):
-                raise OperationRefusedError("a global database has exactly one writer; add it first")
+                raise ReplicationRefusedError("a global database has exactly one writer; add it first")
             if not writer and (master or database):
-                raise OperationRefusedError("a secondary cluster copies its users and databases from the writer")
+                raise ReplicationRefusedError("a secondary cluster copies its users and databases from the writer")
             if not writer and not self.writer.running:
-                raise OperationRefusedError("the writer isn't running; a secondary starts as a copy of it")
+                raise ReplicationRefusedError("the writer isn't running; a secondary starts as a copy of it")
             cluster = Cluster(self, cluster_id, region)
             self._clusters[cluster_id] = cluster
             if not writer:
@@ -138,11 +138,11 @@ class GlobalDatabase:
         """Add the first cluster as a copy of another global database's writer as of `at` (seconds since the epoch).
 
         Raises:
-            OperationRefusedError: a cluster exists, or the source's backup starts later than `at`.
+            ReplicationRefusedError: a cluster exists, or the source's backup starts later than `at`.
         """
         with source.locked(), self.locked():
             if self._clusters:
-                raise OperationRefusedError("a cluster is restored into an empty global database only")
+                raise ReplicationRefusedError("a cluster is restored into an empty global database only")
             cluster = Cluster(self, cluster_id, region)
             source._backup.restore(cluster.volume, at)
             self._backup.start_from(cluster.volume)
@@ -157,11 +157,11 @@ class GlobalDatabase:
             return self._backup.earliest_at
 
     def remove_cluster(self, cluster_id: str) -> None:
-        """Delete a cluster and its volume. Raises OperationRefusedError if it is the writer and readers remain."""
+        """Delete a cluster and its volume. Raises ReplicationRefusedError if it is the writer and readers remain."""
         with self.locked():
             cluster = self.cluster(cluster_id)
             if cluster.is_writer and len(self._clusters) > 1:
-                raise OperationRefusedError("the writer can't be removed while readers remain")
+                raise ReplicationRefusedError("the writer can't be removed while readers remain")
             cluster.running = False
             cluster.incarnation += 1
             del self._clusters[cluster_id]
@@ -193,11 +193,11 @@ class GlobalDatabase:
             self._replicate(self.clock())
 
     def fence(self, cluster_id: str) -> None:
-        """Make the writer refuse commits at the start of a switchover. Raises OperationRefusedError for a reader."""
+        """Make the writer refuse commits at the start of a switchover. Raises ReplicationRefusedError for a reader."""
         with self.locked():
             cluster = self.cluster(cluster_id)
             if not cluster.is_writer:
-                raise OperationRefusedError(f"{cluster_id} isn't the writer")
+                raise ReplicationRefusedError(f"{cluster_id} isn't the writer")
             cluster.fenced = True
 
     def unfence(self, cluster_id: str) -> None:
@@ -209,7 +209,7 @@ class GlobalDatabase:
         """Promote a reader at once. Lose the commits that it lacks, and make every other cluster a copy of it.
 
         Raises:
-            OperationRefusedError: the target is unknown, stopped, rejoining or already the writer.
+            ReplicationRefusedError: the target is unknown, stopped, rejoining or already the writer.
         """
         with self.locked():
             target = self._promotable(target_id)
@@ -232,12 +232,12 @@ class GlobalDatabase:
         """Apply every commit of the writer on the target and swap the roles, without a loss.
 
         Raises:
-            OperationRefusedError: the target is unknown, stopped, rejoining or the writer, or the writer isn't running.
+            ReplicationRefusedError: the target is unknown, stopped, rejoining or the writer, or the writer isn't running.
         """
         with self.locked():
             target = self._promotable(target_id)
             if not self.writer.running:
-                raise OperationRefusedError("the writer isn't running; only a failover can promote a reader now")
+                raise ReplicationRefusedError("the writer isn't running; only a failover can promote a reader now")
             self._apply(target, until=float("inf"))
             self._promote(target)
 
@@ -297,11 +297,11 @@ class GlobalDatabase:
     def _promotable(self, target_id: str) -> Cluster:
         target = self.cluster(target_id)
         if target.is_writer:
-            raise OperationRefusedError(f"{target_id} is already the writer")
+            raise ReplicationRefusedError(f"{target_id} is already the writer")
         if not target.running:
-            raise OperationRefusedError(f"{target_id} isn't running")
+            raise ReplicationRefusedError(f"{target_id} isn't running")
         if target.must_rejoin:
-            raise OperationRefusedError(f"{target_id} hasn't rejoined yet")
+            raise ReplicationRefusedError(f"{target_id} hasn't rejoined yet")
         return target
 
     def _promote(self, target: Cluster) -> None:

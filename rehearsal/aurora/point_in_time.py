@@ -6,7 +6,7 @@ A restored volume holds exactly the transactions that were committed until then 
 from collections import deque
 from collections.abc import Sequence
 
-from rehearsal.aurora.replication import LogEntry, OperationRefusedError
+from rehearsal.aurora.replication import LogEntry, ReplicationRefusedError
 from rehearsal.aurora.storage import RowChange, Volume
 
 LIMIT = 20_000
@@ -48,10 +48,10 @@ class ContinuousBackup:
         """Restore the writer's data as of `at` (seconds since the epoch) into `volume`.
 
         Raises:
-            OperationRefusedError: `at` is before the earliest restorable time.
+            ReplicationRefusedError: `at` is before the earliest restorable time.
         """
         if at < self.earliest_at:
-            raise OperationRefusedError(
+            raise ReplicationRefusedError(
                 f"restore time {at:.3f} is before the earliest restorable time {self.earliest_at:.3f}"
             )
         volume.copy_from(self._base)

@@ -59,7 +59,7 @@ class FailoverOutcome:
     """Newest commit of the old writer minus newest commit of the target; 0 without a loss."""
 
 
-class OperationRefusedError(Exception):
+class ReplicationRefusedError(Exception):
     """The operation is impossible in the current state: unknown cluster, stopped cluster, already the writer ..."""
 
 

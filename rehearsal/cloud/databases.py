@@ -87,7 +87,7 @@ class Databases:
 
         Raises:
             KeyError: the source is unknown.
-            OperationRefusedError: `at` is before the earliest restorable time.
+            ReplicationRefusedError: `at` is before the earliest restorable time.
         """
         region, cluster_id = cluster_of_arn(arn)
         with self._lock:
@@ -167,7 +167,7 @@ class Databases:
     def begin(self, operation: RdsOperation) -> None:
         """Start an operation: a switchover makes the writer read-only.
 
-        Raises: OperationRefusedError.
+        Raises: ReplicationRefusedError.
         """
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).fence(operation.source.cluster_id)
@@ -175,7 +175,7 @@ class Databases:
     def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
         """Change the roles, and point the global endpoint to the new writer. A failover returns its outcome.
 
-        Raises: OperationRefusedError; the roles are unchanged then.
+        Raises: ReplicationRefusedError; the roles are unchanged then.
         """
         database = self.database(operation.global_cluster_id)
         outcome = None

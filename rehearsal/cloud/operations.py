@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
-from rehearsal.aurora.global_database import FailoverOutcome, OperationRefusedError
+from rehearsal.aurora.global_database import FailoverOutcome, ReplicationRefusedError
 from rehearsal.cloud.global_cluster import (
     PENDING_SHARE,
     GlobalClusterView,
@@ -54,11 +54,11 @@ class ClusterDatabases(Protocol):
     """The changes of an operation to the databases (databases.Databases); each blocks briefly."""
 
     def begin(self, operation: RdsOperation) -> None:
-        """Start the operation. Raises OperationRefusedError."""
+        """Start the operation. Raises ReplicationRefusedError."""
         ...
 
     def finish(self, operation: RdsOperation) -> FailoverOutcome | None:
-        """Change the roles. Raises OperationRefusedError."""
+        """Change the roles. Raises ReplicationRefusedError."""
         ...
 
     def cancel(self, operation: RdsOperation) -> None:
@@ -159,7 +159,7 @@ class GlobalOperations:
         self._in_progress[operation.global_cluster_id] = operation
         try:
             await asyncio.to_thread(self._databases.begin, operation)
-        except OperationRefusedError as error:
+        except ReplicationRefusedError as error:
             del self._in_progress[operation.global_cluster_id]
             raise RdsRefusal("InvalidDBClusterStateFault", str(error)) from error
         return operation
@@ -171,7 +171,7 @@ class GlobalOperations:
             await self._sleep(operation.seconds)
             try:
                 outcome = await asyncio.to_thread(self._databases.finish, operation)
-            except OperationRefusedError as refused:
+            except ReplicationRefusedError as refused:
                 cancelled, error = True, str(refused)
                 await self._cancel(operation)
             else:
@@ -193,7 +193,7 @@ class GlobalOperations:
         self._in_progress[operation.global_cluster_id] = operation.cancelled(self._clock())
         try:
             await asyncio.to_thread(self._databases.cancel, operation)
-        except OperationRefusedError:
+        except ReplicationRefusedError:
             # The cluster was deleted meanwhile.
             return
         await self._sleep(PENDING_SHARE * operation.seconds)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal.aurora.global_database import OperationRefusedError
+from rehearsal.aurora.global_database import ReplicationRefusedError
 from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import RdsRefusal
 from rehearsal.cloud.rds_xml import NAMESPACE, cluster_of_arn, parse, refusal_in
@@ -80,7 +80,7 @@ class Restores:
             await asyncio.to_thread(
                 self._databases.restore_cluster, arn, source_arn=source["DBClusterArn"], at=at, port=created["Port"]
             )
-        except OperationRefusedError as error:
+        except ReplicationRefusedError as error:
             raise RdsRefusal("InvalidRestoreFault", str(error)) from error
         self._ready_at[arn] = self._clock() + self._seconds()
         return _renamed(response.body)

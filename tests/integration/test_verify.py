@@ -173,7 +173,7 @@ def test_the_account_of_a_stack_that_is_up_is_fit_for_an_update(site: Site) -> N
 
 
 def test_a_region_that_is_gone_is_told_in_time(site: Site) -> None:
-    """Its promises are unknown, with the reason; the other region's are checked. The last test: nothing is mended."""
+    """Its checks are unknown, with the reason; the other region is checked. The last test: nothing is restored."""
     site.wait_for_a_cycle_of_each_controller()
     site.world.network.fail(EAST)
     found = site.found("verify")

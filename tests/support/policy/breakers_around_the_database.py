@@ -147,7 +147,7 @@ BREAKERS: Mapping[str, Breaker] = {
     ),
     "scheduled-functions-allow-overlap": Breaker(change=inputs(FUNCTION, CONTROLLER, reservedConcurrentExecutions=0)),
     "packages-contain-handlers": Breaker(
-        change=inputs(FUNCTION, CONTROLLER, handler="failover_controller.main.handler")
+        change=inputs(FUNCTION, CONTROLLER, handler="functions.failover_controller.main.handler")
     ),
     "packages-are-deterministic": Breaker(
         change=inputs(
@@ -155,7 +155,7 @@ BREAKERS: Mapping[str, Breaker] = {
             CONTROLLER,
             code=pulumi.AssetArchive(
                 {
-                    "failover_controller/handler.py": pulumi.StringAsset(""),
+                    "functions/failover_controller/handler.py": pulumi.StringAsset(""),
                     "boto3/__init__.py": pulumi.StringAsset(""),
                 }
             ),

@@ -4,19 +4,19 @@ from random import Random
 
 import pytest
 
-from benchmarks.baselines import BASELINES, CloudWatchAlarm, GracePeriod, Route53HealthCheck, SinglePathProbe
+from benchmarks.baselines import BASELINES, CloudWatchAlarm, GracePeriod, Route53Baseline, SinglePathProbe
 from benchmarks.simulated_regions import REGION_LOST, Cause, Effect
 from tests.support.benchmarks.builders import START, FixedRandom, effect, episode
 
 LOSS = effect(Cause.REGION_LOSS, 7200, **REGION_LOST._asdict())
 SINGLE = SinglePathProbe(name="single", every_seconds=30, failures=2)
 ALARM = CloudWatchAlarm(name="alarm")
-ROUTE_53 = Route53HealthCheck(name="route", failures=3)
+ROUTE_53 = Route53Baseline(name="route", failures=3)
 GRACE = GracePeriod(name="grace")
 
 
 def _call(
-    detector: SinglePathProbe | CloudWatchAlarm | Route53HealthCheck | GracePeriod, *effects: Effect
+    detector: SinglePathProbe | CloudWatchAlarm | Route53Baseline | GracePeriod, *effects: Effect
 ) -> float | None:
     """Return the seconds from the episode's start to the call, with every phase in the middle."""
     called_at = detector.detect(episode(*effects), FixedRandom()).called_at

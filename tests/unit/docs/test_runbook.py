@@ -16,7 +16,7 @@ FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(FOLDER.g
 CATALOGUES = ("reasons", "alarms")
 """Pages that have a section, and not a page, for each thing."""
 PAGES = [name for name in FILES if name not in ("README", *CATALOGUES)]
-FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong here"]
+FORM = ["When", "Which path", "Before", "Steps", "Verify", "Undo", "What goes wrong"]
 EVERYWHERE = "dns-reader"
 """One section for the alarms that differ by their region alone."""
 

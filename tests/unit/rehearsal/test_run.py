@@ -155,7 +155,7 @@ def test_permission_review_is_reported_like_a_drill(
     ).run()
     assert errors == report.errors[: len(errors)]
     assert [("permissions", False)] == [(one.name, one.passed) for one in report.drills]
-    assert "probe-role may not sns:Publish on *" == report.drills[0].failures[0].detail
+    assert "probe-role does not allow sns:Publish on *" == report.drills[0].failures[0].detail
     assert report.drills[0].title in output.getvalue()
     assert "unused permissions are not checked" in output.getvalue()
 

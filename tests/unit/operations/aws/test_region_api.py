@@ -144,7 +144,7 @@ def test_a_policy_that_may_not_be_decrypted_is_an_error_not_an_empty_one(api: St
 
 
 def test_a_change_and_its_trace_are_one_transaction(api: Stubbed) -> None:
-    """Over exactly what was read: the version, and that nobody made the item anew."""
+    """The condition covers exactly what was read: the version, and that the item was not created again."""
     puts = [
         {
             "Put": {
@@ -219,7 +219,7 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
     ],
 )
 def test_an_error_of_aws_names_its_code_its_region_and_a_hint(api: Stubbed, code: str, hint: str) -> None:
-    """Whoever reads it knows where, what, and what to do."""
+    """The text says where, what, and what to do."""
     api.stub("dynamodb").add_client_error("batch_get_item", code, "because")
     with pytest.raises(AwsError) as raised:
         api.read_items([("state", "current")])

@@ -284,7 +284,7 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: Fa
     ],
 )
 def test_a_controller_that_is_silent_or_troubled_fails(environment: FakeEnvironment, state: State, said: str) -> None:
-    """Nobody would fail over, or somebody is about to."""
+    """No controller would fail over, or one is about to."""
     healthy(environment).west.put_state(state)
     controller = finding(verified(environment), "controller", WEST)
     assert (controller["verdict"], said in controller["evidence"]) == (Verdict.FAILED, True)
@@ -342,7 +342,7 @@ def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(environment: Fake
 
 
 def test_a_function_that_fails_is_unknown_with_its_error(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Whether the promise holds, nobody knows."""
+    """The result of the check is unknown."""
     aws.set(WEST, "lambda", "invoke", {"FunctionError": "Unhandled", "Payload": {"errorMessage": "CA_BUNDLE: no file"}})
     found = verified(healthy(environment))
     assert [finding(found, check, WEST)["verdict"] for check in ("probes", "dns")] == [Verdict.UNKNOWN] * 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin, OperationRefusedError, SqlError
+from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin, ReplicationRefusedError, SqlError
 from rehearsal.aurora.session import MysqlSession
 
 EAST, WEST = "payments-us-east-1-dev", "payments-eu-west-1-dev"
@@ -289,7 +289,7 @@ class TestOutage:
         scenario.pay(1)
         scenario.database.stop(WEST)
         scenario.database.start(EAST)
-        with pytest.raises(OperationRefusedError, match="rejoined"):
+        with pytest.raises(ReplicationRefusedError, match="rejoined"):
             scenario.database.failover(EAST)
         scenario.database.start(WEST)
         assert scenario.paid(scenario.east) == [1]
@@ -301,7 +301,7 @@ class TestOutage:
         """Failover and switchover refuse an unknown target, the writer and a stopped reader."""
         scenario.database.stop(WEST)
         for operation in (scenario.database.failover, scenario.database.switchover):
-            with pytest.raises(OperationRefusedError, match=reason):
+            with pytest.raises(ReplicationRefusedError, match=reason):
                 operation(target)
         assert scenario.database.writer is scenario.east
 
@@ -334,7 +334,7 @@ class TestSwitchover:
     def test_switchover_needs_a_running_writer(self, scenario: Scenario) -> None:
         """Switchover needs a running writer."""
         scenario.database.stop(EAST)
-        with pytest.raises(OperationRefusedError, match="only a failover"):
+        with pytest.raises(ReplicationRefusedError, match="only a failover"):
             scenario.database.switchover(WEST)
 
     def test_fenced_writer_refuses_commits(self, scenario: Scenario) -> None:
@@ -357,14 +357,14 @@ class TestMembers:
         """A reader with a master user or database name, and a second writer, are refused."""
         scenario.database.remove_cluster(WEST)
         for master, name in ((MasterLogin(name="a", password="b"), None), (None, "x")):
-            with pytest.raises(OperationRefusedError, match="copies its users"):
+            with pytest.raises(ReplicationRefusedError, match="copies its users"):
                 scenario.database.add_cluster(WEST, "eu-west-1", writer=False, master=master, database=name)
-        with pytest.raises(OperationRefusedError, match="exactly one writer"):
+        with pytest.raises(ReplicationRefusedError, match="exactly one writer"):
             scenario.database.add_cluster(WEST, "eu-west-1", writer=True)
 
     def test_writer_is_removed_last(self, scenario: Scenario) -> None:
         """The writer can't be removed while readers remain."""
-        with pytest.raises(OperationRefusedError, match="while readers remain"):
+        with pytest.raises(ReplicationRefusedError, match="while readers remain"):
             scenario.database.remove_cluster(EAST)
         scenario.database.remove_cluster(WEST)
         scenario.database.remove_cluster(EAST)
@@ -868,7 +868,7 @@ def test_every_acknowledged_row_is_kept_or_reported_lost(steps: list[tuple[str, 
                     scenario.database.replication_lag_seconds = float(argument)
                 else:
                     getattr(scenario.database, step)(argument)
-            except (SqlError, OperationRefusedError):
+            except (SqlError, ReplicationRefusedError):
                 pass
             assert sum(not cluster.read_only for cluster in scenario.database.clusters) == 1
         for cluster in scenario.database.clusters:

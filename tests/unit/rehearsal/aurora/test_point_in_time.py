@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin, OperationRefusedError
+from rehearsal.aurora.global_database import GlobalDatabase, MasterLogin, ReplicationRefusedError
 from rehearsal.aurora.point_in_time import ContinuousBackup
 from rehearsal.aurora.replication import LogEntry, Transaction
 from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
@@ -90,9 +90,9 @@ def test_lost_transactions_are_in_no_copy(ledger: Ledger) -> None:
 
 def test_impossible_restores_are_refused(ledger: Ledger) -> None:
     """The time is before the earliest restorable time, or the database is not empty."""
-    with pytest.raises(OperationRefusedError, match="earliest restorable time"):
+    with pytest.raises(ReplicationRefusedError, match="earliest restorable time"):
         ledger.copy_as_of(-1)
-    with pytest.raises(OperationRefusedError, match="empty global database"):
+    with pytest.raises(ReplicationRefusedError, match="empty global database"):
         ledger.database.add_restored_cluster("copy", "us-east-1", source=ledger.database, at=START)
 
 
@@ -106,7 +106,7 @@ def test_old_transactions_are_merged_into_the_base_volume() -> None:
     backup.restore(volume, START + 3)
     assert volume.query("SELECT id FROM numbers", (), ExecutionContext(at=START))[1] == [(0,), (1,), (2,), (3,)]
     assert backup.earliest_at == START + 2
-    with pytest.raises(OperationRefusedError):
+    with pytest.raises(ReplicationRefusedError):
         backup.restore(volume, START + 1)
     backup.close()
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from rehearsal.aurora.global_database import Cluster, FailoverOutcome, OperationRefusedError
+from rehearsal.aurora.global_database import Cluster, FailoverOutcome, ReplicationRefusedError
 from rehearsal.aurora.server import Fault
 from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
@@ -267,7 +267,7 @@ class FakeDatabases:
     def _do(self, what: str) -> None:
         self.done.append(what)
         if what == self.refuses:
-            raise OperationRefusedError(f"can't {what}")
+            raise ReplicationRefusedError(f"can't {what}")
 
     def begin(self, operation: RdsOperation) -> None:
         """Record the call."""
@@ -896,7 +896,7 @@ def test_lambda_function_uses_its_regions_network(payments: Chain) -> None:
         responses["inside"]["endpoint"],
         responses["inside"][writer],
     )
-    assert "no way out of the VPC" in responses["inside"]["127.0.0.1"]
+    assert "no route out of the VPC" in responses["inside"]["127.0.0.1"]
 
 
 # --- Point-in-time restore -------------------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ def test_texts_of_drills_are_escaped() -> None:
 
 
 def test_failed_drill_is_named_at_the_top_and_in_its_section() -> None:
-    """With its evidence, in words."""
+    """The section has the evidence as text."""
     report = replace(sample_report(), drills=(steady(), switchover_home(passed=False)))
     text = Page(render_html(report)).text
     assert "Failed 1 of 2 drills failed: Switchover to the primary region . 1 of 5 assertions failed." in text

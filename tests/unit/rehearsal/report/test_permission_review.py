@@ -47,10 +47,10 @@ def test_unused_permissions_are_not_checked_without_failover() -> None:
 
 
 def test_unused_permissions_are_not_checked_after_early_end() -> None:
-    """Denied calls are still reported: they actions be the cause."""
+    """Denied calls are still reported: they may be the cause."""
     denied = checked("sns:Publish", is_allowed=False)
     result = reviewed(checked(FAILOVER), denied, actions=(FAILOVER, "sns:Subscribe"), ran_to_the_end=False)
-    assert [(ALLOWED, False, f"{ROLE} may not sns:Publish on *")] == [
+    assert [(ALLOWED, False, f"{ROLE} does not allow sns:Publish on *")] == [
         (one.text, one.passed, one.detail) for one in result.assertions
     ]
 
@@ -72,7 +72,7 @@ def test_long_list_is_shortened() -> None:
     """It gives the number of the rest."""
     many = [checked(f"sns:Action{number:02}", is_allowed=False) for number in range(MAX_LISTED + 3)]
     detail = reviewed(*many).assertions[0].detail
-    assert (MAX_LISTED, True) == (detail.count(" may not "), detail.endswith("; and 3 more"))
+    assert (MAX_LISTED, True) == (detail.count(" does not allow "), detail.endswith("; and 3 more"))
 
 
 class _Aws:
