@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.policy import Statement, document
+from components.iam_policy import Statement, document
 from components.region import Region
 from components.regional_cluster import RegionalCluster
 

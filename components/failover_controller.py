@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.iam_policy import Statement, document, trust
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs
 from components.lambda_package import lambda_package
-from components.policy import Statement, document, trust
 from components.region import Region
 
 METRIC_NAMESPACE = "AuroraFailover"

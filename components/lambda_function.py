@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.iam_policy import Statement, document, trust
 from components.lambda_package import LambdaPackage
 from components.network import ENI_RELEASE
-from components.policy import Statement, document, trust
 from components.region import Region
 
 RUNTIME = "python3.13"

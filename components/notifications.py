@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.policy import document
+from components.iam_policy import document
 from components.region import Region
 
 

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from components.database_parameters import DatabaseParameter, cluster_parameters, instance_parameters
 from components.foundation import Foundation
 from components.global_cluster import GlobalCluster
-from components.policy import trust
+from components.iam_policy import trust
 from components.region import Region
 from settings import DatabaseSettings
 

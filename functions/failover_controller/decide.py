@@ -3,7 +3,7 @@
 FAIL_OVER comes only from three rows near the end. They require an unreachable writer port, enough cycles in which the
 other region is silent or reports its writer as down (or an operator's approval), a known and stopped heartbeat, and
 that no guard applies. Any unknown value ends in a row above them unless an operator approved the decision.
-`docs/reference/decisions.md` is generated from `DECISION_TABLE`.
+`docs/reference/decision-table.md` is generated from `DECISION_TABLE`.
 """
 
 from collections.abc import Callable

@@ -2,17 +2,9 @@
 
 from collections.abc import Iterable
 
-from policy.rules import (
-    availability,
-    data_protection,
-    database,
-    dns,
-    functions,
-    identity,
-    lifecycle,
-    network,
-    placement,
-)
+from policy.rules import availability, database, dns, functions, identity, network, placement
+from policy.rules import data_protection as lifecycle
+from policy.rules import keys_secrets_and_logs as data_protection
 from policy.rules.rule import PolicyRule
 from policy.rules.stack_model import Stack, Violation
 

@@ -1,173 +1,176 @@
-"""Rules on keys, secrets, the table, log groups and topics."""
+"""Rules on failover, update and destroy: protection, ignored changes and replacement."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from policy.rules.replacement import CLOUDFORMATION_TYPES, create_only_properties
 from policy.rules.rule import rule, violation
-from policy.rules.stack_model import UNKNOWN, Stack, Violation, as_list
+from policy.rules.stack_model import Stack, Violation
 
-KEY, SECRET, TABLE = "kms/key:Key", "secretsmanager/secret:Secret", "dynamodb/table:Table"
-GROUP, TOPIC = "cloudwatch/logGroup:LogGroup", "sns/topic:Topic"
-RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
+CLUSTER, INSTANCE = "rds/cluster:Cluster", "rds/clusterInstance:ClusterInstance"
+CHANGED_BY_AWS = (
+    *("replicationSourceIdentifier", "globalClusterIdentifier", "engineVersion"),
+    *("masterPassword", "masterUsername", "databaseName"),
 )
+DATA_TYPES = frozenset(
+    {
+        "random:index/randomPassword:RandomPassword",
+        "aws:secretsmanager/secret:Secret",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+        "aws:kms/key:Key",
+        "aws:rds/globalCluster:GlobalCluster",
+        "aws:rds/cluster:Cluster",
+        "aws:dynamodb/table:Table",
+    }
+)
+PROTECTED_BY_AWS = {
+    "aws:rds/globalCluster:GlobalCluster": "deletionProtection",
+    "aws:rds/cluster:Cluster": "deletionProtection",
+    "aws:dynamodb/table:Table": "deletionProtectionEnabled",
+}
 
 
-@rule("Rotating AWS KMS keys; ScheduleKeyDeletion, AWS KMS Developer Guide and API Reference")
-def kms_keys_rotate_and_are_recoverable(stack: Stack) -> Iterator[Violation]:
-    """Every key rotates every 90 to 2560 days and has a deletion window of 7 to 30 days."""
-    for r in stack.of_type(KEY):
-        days, window = r.get("rotationPeriodInDays"), r.get("deletionWindowInDays")
-        if r.get("enableKeyRotation") is not True or (days is not None and not 90 <= days <= 2560):
+@rule("The protect resource option, Pulumi documentation; DeletionProtection, Amazon RDS and DynamoDB API Reference")
+def production_data_is_protected(stack: Stack) -> Iterator[Violation]:
+    """In production, every resource that holds data is protected by Pulumi and, where supported, by AWS."""
+    for r in stack.resources if stack.is_production else ():
+        if r.type in DATA_TYPES and not r.protect:
+            yield violation(r, "protect", "A destroy deletes the resource. Set protect to true.")
+        if r.type in PROTECTED_BY_AWS and r.get(PROTECTED_BY_AWS[r.type]) is not True:
             yield violation(
-                r,
-                "enableKeyRotation",
-                f"Rotation is off or every {days} days. Rotate every 90 to 2560 days.",
+                r, PROTECTED_BY_AWS[r.type], "AWS deletes the resource on request. Enable deletion protection."
             )
-        if not isinstance(window, int) or not 7 <= window <= 30:
-            yield violation(r, "deletionWindowInDays", f"{window} days is out of range. Use 7 to 30 days.")
 
 
-@rule("Key policies: the account keeps control, AWS KMS Developer Guide")
-def kms_policies_retain_account_control(stack: Stack) -> Iterator[Violation]:
-    """Every key policy gives the account full control."""
-    for r in stack.of_type(KEY):
-        policy = r.json("policy")
-        if policy is UNKNOWN:
-            continue
-        for_root = [
-            s
-            for s in statements(policy)
-            if s.get("Effect") == "Allow"
-            and str(principal_of(s).get("AWS", "")).endswith(":root")
-            and "kms:*" in as_list(s.get("Action"))
-        ]
-        if not for_root:
-            yield violation(r, "policy", "The account cannot change the key policy. Allow kms:* to the account root.")
+@rule("Deleting Aurora DB clusters: final snapshots, Aurora User Guide")
+def production_clusters_keep_final_snapshot(stack: Stack) -> Iterator[Violation]:
+    """In production, a deleted cluster leaves a final snapshot with a valid name and its automated backups."""
+    for r in stack.of_type(CLUSTER) if stack.is_production else ():
+        name = r.get("finalSnapshotIdentifier")
+        if (
+            r.get("skipFinalSnapshot")
+            or not isinstance(name, str)
+            or not re.fullmatch(r"[A-Za-z](-?[A-Za-z0-9]){0,254}", name)
+        ):
+            yield violation(
+                r, "finalSnapshotIdentifier", f"{name!r} is not the name of a final snapshot. Set a valid name."
+            )
+        if r.get("deleteAutomatedBackups") is not False:
+            yield violation(r, "deleteAutomatedBackups", "AWS deletes the backups with the cluster. Set it to false.")
 
 
-@rule("The decision of one customer-managed key a region, components/encryption.py")
-def stored_data_uses_managed_keys(stack: Stack) -> Iterator[Violation]:
-    """Secrets, log groups, topics and the table are encrypted with a key of this stack in their region."""
-    holding = {SECRET: "kmsKeyId", GROUP: "kmsKeyId", TOPIC: "kmsMasterKeyId", TABLE: "serverSideEncryption"}
-    for kind, name in holding.items():
+@rule("ScheduleKeyDeletion, AWS KMS API Reference; DeleteSecret, AWS Secrets Manager API Reference")
+def production_keys_and_secrets_are_recoverable(stack: Stack) -> Iterator[Violation]:
+    """In production, a deleted key or secret is recoverable for 30 days."""
+    if stack.is_production:
+        for kind, name in (
+            ("kms/key:Key", "deletionWindowInDays"),
+            ("secretsmanager/secret:Secret", "recoveryWindowInDays"),
+        ):
+            for r in stack.of_type(kind):
+                if r.get(name) != 30:
+                    yield violation(r, name, f"{r.get(name)} days is too short. Use 30 days.")
+
+
+@rule("The decision that a non-production stack can always be destroyed, components/region.py")
+def nonproduction_stacks_are_destroyable(stack: Stack) -> Iterator[Violation]:
+    """Outside production, a destroy deletes every resource and frees every name."""
+    if stack.is_production:
+        return
+    for r in stack.resources:
+        if r.protect:
+            yield violation(r, "protect", "A destroy fails here. Set it to false.")
+        for name in ("deletionProtection", "deletionProtectionEnabled"):
+            if r.get(name):
+                yield violation(r, name, "A destroy fails here. Set it to false.")
+    for r in stack.of_type(CLUSTER):
+        if r.get("skipFinalSnapshot") is not True:
+            yield violation(
+                r, "skipFinalSnapshot", "A second destroy fails because the snapshot's name is taken. Set it to true."
+            )
+    for kind, name, wanted in (
+        ("kms/key:Key", "deletionWindowInDays", 7),
+        ("secretsmanager/secret:Secret", "recoveryWindowInDays", 0),
+        ("secretsmanager/secret:Secret", "forceOverwriteReplicaSecret", True),
+        ("route53/zone:Zone", "forceDestroy", True),
+    ):
         for r in stack.of_type(kind):
-            keys = stack.references(r, name, KEY)
-            if {key.region for key in keys} != {r.region}:
-                yield violation(
-                    r, name, "The resource has no key of this stack and region. Use the regional customer-managed key."
-                )
+            if r.inputs.get(name) != wanted:
+                yield violation(r, name, f"The value is {r.inputs.get(name)}. Set it to {wanted}.")
 
 
-@rule("Replicate AWS Secrets Manager secrets across Regions, Secrets Manager User Guide")
-def secrets_are_replicated(stack: Stack) -> Iterator[Violation]:
-    """A secret has a replica in every other region of the stack, encrypted with that region's key."""
-    regions = {p.get("region") for p in stack.providers}
-    for r in stack.of_type(SECRET):
-        replicas = as_list(r.get("replicas"))
-        if {each.get("region") for each in replicas} != regions - {r.region}:
-            yield violation(
-                r,
-                "replicas",
-                "A replica is missing or in the secret's own region. Replicate to the other region.",
-            )
-        if any(each.get("kmsKeyId") is None for each in replicas):
-            yield violation(r, "replicas", "A replica uses the AWS managed key. Use the regional customer-managed key.")
+@rule("aws_rds_cluster, Terraform provider: AWS changes these inputs in a failover")
+def failover_changes_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """Both clusters ignore inputs that AWS changes in a failover, an upgrade or a rotation."""
+    for r in stack.of_type(CLUSTER):
+        if missing := [name for name in CHANGED_BY_AWS if name not in r.ignore_changes]:
+            yield violation(r, "ignoreChanges", f"The program reverts changes by AWS. Add {', '.join(missing)}.")
 
 
-@rule("DeleteSecret: RecoveryWindowInDays, AWS Secrets Manager API Reference")
-def secret_recovery_windows_are_valid(stack: Stack) -> Iterator[Violation]:
-    """A deleted secret is recoverable for 7 to 30 days, or not at all."""
-    for r in stack.of_type(SECRET):
-        days = r.inputs.get("recoveryWindowInDays")
-        if days != 0 and (not isinstance(days, int) or not 7 <= days <= 30):
-            yield violation(r, "recoveryWindowInDays", f"{days} days is out of range. Use 0 or 7 to 30 days.")
+@rule("The ignoreChanges resource option: property paths, Pulumi documentation")
+def ignored_changes_use_camel_case(stack: Stack) -> Iterator[Violation]:
+    """Names in ignore_changes are in camelCase, because Pulumi ignores other names silently."""
+    for r in stack.resources:
+        for name in r.ignore_changes:
+            if not re.fullmatch(r"\*|[a-z][A-Za-z0-9]*([.\[].+)?", name):
+                yield violation(r, "ignoreChanges", f"{name!r} matches no input. Write it in camelCase.")
 
 
-@rule("The decision that no password is stored in plain text, components/credentials.py")
-def secrets_are_not_plain_text(stack: Stack) -> Iterator[Violation]:
-    """Inputs with the password are Pulumi secrets, and no function environment contains a password."""
+@rule("Rotate AWS Secrets Manager secrets, Secrets Manager User Guide; components/credentials.py")
+def rotated_passwords_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """The program ignores changes of the secret's value and of the database setup's input."""
     for kind, name in (
         ("secretsmanager/secretVersion:SecretVersion", "secretString"),
         ("lambda/invocation:Invocation", "input"),
     ):
         for r in stack.of_type(kind):
-            if any(each.secret_inputs for each in stack.resources) and name not in r.secret_inputs:
-                yield violation(r, name, "The state stores the value in plain text. Use a Pulumi secret.")
-    for r in stack.of_type("lambda/function:Function"):
-        variables = (r.get("environment") or {}).get("variables")
-        for name in variables if isinstance(variables, Mapping) else ():
-            if re.search(r"PASSWORD|SECRET(?!_ARN)", name):
-                yield violation(
-                    r, f"environment.{name}", "A function environment is readable. Pass the secret's ARN instead."
-                )
+            if name not in r.ignore_changes:
+                yield violation(r, "ignoreChanges", f"The program reverts a rotated password. Add {name}.")
 
 
-@rule("Point-in-time backups for DynamoDB, Amazon DynamoDB Developer Guide")
-def audit_table_is_recoverable(stack: Stack) -> Iterator[Violation]:
-    """The table with the history has point-in-time recovery and encryption."""
-    for r in stack.of_type(TABLE):
-        if not (r.get("pointInTimeRecovery") or {}).get("enabled"):
-            yield violation(r, "pointInTimeRecovery", "It is off. Enable it.")
-        if not (r.get("serverSideEncryption") or {}).get("enabled"):
-            yield violation(r, "serverSideEncryption", "It is off. Enable it.")
+@rule(
+    "DescribeAvailabilityZones has no fixed order: a new order replaces subnets and instances, Amazon EC2 API Reference"
+)
+def availability_zone_changes_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """Subnets and instances ignore a change of their Availability Zone, which replaces them."""
+    for kind in ("ec2/subnet:Subnet", INSTANCE):
+        for r in stack.of_type(kind):
+            if "availabilityZone" not in r.ignore_changes:
+                yield violation(r, "ignoreChanges", "A new zone order replaces the resource. Add availabilityZone.")
 
 
-@rule("PutRetentionPolicy, Amazon CloudWatch Logs API Reference")
-def log_retention_is_valid(stack: Stack) -> Iterator[Violation]:
-    """Every log group has a retention period that CloudWatch Logs supports."""
-    for r in stack.of_type(GROUP):
-        if r.get("retentionInDays") not in RETENTION_DAYS:
+@rule("aws_route53_zone: ignore_changes with separate associations, Terraform provider")
+def zone_associations_are_ignored(stack: Stack) -> Iterator[Violation]:
+    """A hosted zone with separate associations ignores changes of its VPC list."""
+    for zone in stack.of_type("route53/zone:Zone"):
+        associated = [
+            a
+            for a in stack.of_type("route53/zoneAssociation:ZoneAssociation")
+            if zone in stack.references(a, "zoneId", "route53/zone:Zone")
+        ]
+        if associated and "vpcs" not in zone.ignore_changes:
+            yield violation(zone, "ignoreChanges", "The program detaches associated VPCs. Add vpcs.")
+
+
+@rule("AWS's resource schemas: createOnlyProperties (policy/rules/replacement.py)")
+def replacement_inputs_are_known(stack: Stack) -> Iterator[Violation]:
+    """The inputs that force a replacement are known for every resource type."""
+    for r in stack.resources:
+        if r.type.startswith(("aws:", "random:")) and r.type not in CLOUDFORMATION_TYPES:
             yield violation(
-                r,
-                "retentionInDays",
-                f"{r.get('retentionInDays')} days is not supported. Use a period such as 30 or 90 days.",
+                r, "", "The type's replacement inputs are unknown. Add the type to policy/rules/replacement.py."
             )
 
 
-@rule("Subscribe: Protocol and Endpoint, Amazon SNS API Reference")
-def email_subscriptions_are_valid(stack: Stack) -> Iterator[Violation]:
-    """An e-mail subscription has a valid address."""
-    for r in stack.of_type("sns/topicSubscription:TopicSubscription"):
-        address = r.get("endpoint")
-        if (
-            r.get("protocol") == "email"
-            and isinstance(address, str)
-            and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address)
-        ):
-            yield violation(
-                r, "endpoint", f"{address!r} is not an e-mail address. Use an address such as oncall@example.com."
-            )
-
-
-def statements(policy: Any) -> list[Mapping[str, Any]]:
-    """Return the statements of a policy document."""
-    return as_list(policy.get("Statement")) if isinstance(policy, Mapping) else []
-
-
-def principal_of(statement: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the principals of a statement by their kind."""
-    principal = statement.get("Principal")
-    return principal if isinstance(principal, Mapping) else {}
+@rule("AWS's resource schemas: createOnlyProperties; Outputs are unknown before creation, Pulumi documentation")
+def replacement_inputs_are_stable(stack: Stack) -> Iterator[Violation]:
+    """Inputs that replace a cluster or its table come from settings or protected resources."""
+    stable_types = {"aws:kms/key:Key", "aws:rds/subnetGroup:SubnetGroup", "aws:rds/globalCluster:GlobalCluster"}
+    by_urn = {r.urn: r for r in stack.resources}
+    for r in stack.resources:
+        if r.type not in ("aws:rds/cluster:Cluster", "aws:rds/globalCluster:GlobalCluster", "aws:dynamodb/table:Table"):
+            continue
+        for name in create_only_properties(r.type) - set(r.ignore_changes):
+            for source in (by_urn[urn] for urn in r.property_dependencies.get(name, ()) if urn in by_urn):
+                if source.type.startswith(("aws:", "random:")) and source.type not in stable_types:
+                    yield violation(r, name, f"A replacement of {source} replaces this resource. Use a setting.")

@@ -27,7 +27,8 @@ from rehearsal.cloud.global_cluster import (
     RdsRefusal,
     check_new_member,
 )
-from rehearsal.cloud.operations import GlobalOperations, OperationCall, OperationRecord
+from rehearsal.cloud.global_operations import GlobalOperations, OperationCall, OperationRecord
+from rehearsal.cloud.ministack_client import Upstream, UpstreamResponse
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import RdsEvent, RdsEvents
 from rehearsal.cloud.rds_xml import (
@@ -41,7 +42,6 @@ from rehearsal.cloud.rds_xml import (
 )
 from rehearsal.cloud.restores import ACTION as RESTORE
 from rehearsal.cloud.restores import Restores
-from rehearsal.cloud.upstream import Upstream, UpstreamResponse
 from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import ACCOUNT_ID, CredentialScope, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback

@@ -14,8 +14,8 @@ from typing import Any
 from rehearsal.aurora.global_database import ReplicationRefusedError
 from rehearsal.cloud.databases import Databases
 from rehearsal.cloud.global_cluster import RdsRefusal
+from rehearsal.cloud.ministack_client import UpstreamResponse
 from rehearsal.cloud.rds_xml import NAMESPACE, cluster_of_arn, parse, refusal_in
-from rehearsal.cloud.upstream import UpstreamResponse
 
 ACTION = "RestoreDBClusterToPointInTime"
 BACKUP_DELAY_SECONDS = 1.0

@@ -11,12 +11,7 @@ from dataclasses import dataclass
 
 from rehearsal.drills.baseline import with_baseline
 from rehearsal.drills.context import DrillContext
-from rehearsal.drills.core import (
-    play_old_region_returns,
-    play_region_lost,
-    play_steady,
-    play_switchover_home,
-)
+from rehearsal.drills.default_drills import play_old_region_returns, play_region_lost, play_steady, play_switchover_home
 from rehearsal.drills.delayed_failover import (
     play_clock_skew,
     play_disarmed,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.network.alarms import AlarmReader, AlarmRule, AlarmState, evaluate
-from rehearsal.network.routing import (
+from rehearsal.network.route53_routing import (
     DnsRecord,
     HealthStatus,
     Route53HealthCheck,

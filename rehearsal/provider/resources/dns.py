@@ -6,7 +6,7 @@ import re
 import uuid
 from typing import Any
 
-from rehearsal.network.routing import RefusedHealthCheck, Route53HealthCheck, require_supported_children
+from rehearsal.network.route53_routing import RefusedHealthCheck, Route53HealthCheck, require_supported_children
 from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from docgen import decisions, pages, report
+from docgen import decision_table as decisions
+from docgen import pages, report
 from docgen import settings as settings_page
 from functions.failover_controller.decide import DECISION_TABLE
 from functions.failover_controller.model import Reason

@@ -8,7 +8,7 @@ import pytest
 from components import regional_cluster
 from rehearsal.engine.deploy import DeploymentError, DeployResult
 from rehearsal.engine.plan import PlannedChange, PlanStep, counts
-from tests.support.rehearsal.imagined import after_change_of_roles, of_type, run
+from tests.support.rehearsal.accept_all_aws import after_change_of_roles, of_type, run
 
 CLUSTER = "aws:rds/cluster:Cluster"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rehearsal.engine.plan import PlannedChange
 from rehearsal.engine.state import KeptResource, StackState
-from tests.support.rehearsal.imagined import run
+from tests.support.rehearsal.accept_all_aws import run
 
 LIST = Path(__file__).with_name("urns.txt")
 HOW_TO = f"""

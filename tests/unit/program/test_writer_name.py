@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rehearsal.network.alarms import AlarmRule, AlarmState, evaluate
-from rehearsal.network.routing import (
+from rehearsal.network.route53_routing import (
     DnsRecord,
     HealthStatus,
     Route53HealthCheck,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policy.rules.data_protection import GROUP, KEY, TABLE, TOPIC, principal_of, statements
+from policy.rules.keys_secrets_and_logs import GROUP, KEY, TABLE, TOPIC, principal_of, statements
 from policy.rules.rule import rule, violation
 from policy.rules.stack_model import UNKNOWN, Stack, Violation, as_list, is_known
 

@@ -10,8 +10,8 @@ from operations.aws.table_items import parse_audit_entry
 from operations.commands.drill_log import DrillRecord, DrillStep, newest_drill
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
+from tests.support.operations.fake_move_api import FakeMoveEnvironment
 from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, WEST, WEST_REGION
-from tests.support.operations.moving import FakeMoveEnvironment
 
 GO = ("drill", "--reason", "quarterly", "--confirm", GLOBAL_CLUSTER)
 

@@ -7,6 +7,7 @@ import pytest
 from functions.failover_controller.model import Attempt, AttemptStatus, Pending, Reason
 from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
+from tests.support.operations.fake_move_api import FakeMoveEnvironment
 from tests.support.operations.fakes import (
     EAST,
     EAST_REGION,
@@ -18,7 +19,6 @@ from tests.support.operations.fakes import (
     after,
     lose_writer,
 )
-from tests.support.operations.moving import FakeMoveEnvironment
 
 ACCEPTED = ("failover", "--reason", "region lost, INC-7", "--accept-data-loss")
 GO = (*ACCEPTED, "--confirm", GLOBAL_CLUSTER)

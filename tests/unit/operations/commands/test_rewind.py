@@ -12,8 +12,8 @@ from operations.aws.ports import RdsRoles
 from operations.commands.rewind_plan import copy_id, flaws_of, instance_id
 from operations.support.errors import AwsError, ExitCode
 from operations.support.times import utc_text
+from tests.support.operations.fake_move_api import FakeMoveEnvironment
 from tests.support.operations.fakes import EAST, GLOBAL_CLUSTER, ME, NOW, WEST, WEST_REGION, after, outputs
-from tests.support.operations.moving import FakeMoveEnvironment
 
 TO = "2026-11-23T10:15:00Z"
 AT = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)

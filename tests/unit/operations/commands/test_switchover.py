@@ -12,8 +12,8 @@ from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE
 from operations.support.errors import AwsError, ExitCode
 from tests.support.operations.fake_aws import FakeAws
+from tests.support.operations.fake_move_api import FakeMoveEnvironment, FakeOperation
 from tests.support.operations.fakes import EAST, EAST_REGION, GLOBAL_CLUSTER, ME, WEST, WEST_REGION, after, lose_writer
-from tests.support.operations.moving import FakeMoveEnvironment, FakeOperation
 
 GO = ("switchover", "--reason", "game day", "--confirm", GLOBAL_CLUSTER)
 

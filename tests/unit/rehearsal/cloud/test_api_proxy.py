@@ -30,8 +30,8 @@ from rehearsal.cloud.global_cluster import (
     check,
     check_new_member,
 )
+from rehearsal.cloud.global_operations import GlobalOperations
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.cloud.operations import GlobalOperations
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
 from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, event_of
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite

@@ -11,7 +11,7 @@ from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, deletion
 from rehearsal.engine.state import KeptResource, StackState
 from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler
 from rehearsal.provider.resources.registry import HANDLERS
-from tests.support.rehearsal.imagined import IMAGINED, run
+from tests.support.rehearsal.accept_all_aws import IMAGINED, run
 
 CLUSTER = "aws:rds/cluster:Cluster"
 

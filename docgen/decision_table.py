@@ -1,4 +1,4 @@
-"""docs/reference/decisions.md: the decision table row by row, and every other reason of a notice."""
+"""docs/reference/decision-table.md: the decision table row by row, and every other reason of a notice."""
 
 from collections.abc import Mapping
 

@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.network.alarms import AlarmRule, AlarmState, MissingData, UnsupportedAlarm
 from rehearsal.network.route53 import PrivateDns
-from rehearsal.network.routing import (
+from rehearsal.network.route53_routing import (
     MAX_CHILDREN,
     DnsRecord,
     HealthStatus,
