@@ -105,7 +105,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         why_here="Another invocation may be failing over.",
     ),
     DecisionRow(
-        reason=Reason.RDS_BLIND,
+        reason=Reason.RDS_UNREADABLE,
         action=Action.NOTIFY,
         applies=lambda case: case.seen.rds_failure is not None,
         when="this region's RDS API is unreadable",
@@ -126,7 +126,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         why_here="During it the databases are unreachable by design.",
     ),
     DecisionRow(
-        reason=Reason.PROBE_BLIND,
+        reason=Reason.PROBE_UNUSABLE,
         action=Action.NOTIFY,
         applies=lambda case: case.seen.own_function_failure is not None or case.seen.peer_port is Port.UNKNOWN,
         when="this region's health_check gave no usable answer",
@@ -155,7 +155,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         why_here="The database is reachable, so no cluster is promoted. An operator must check it.",
     ),
     DecisionRow(
-        reason=Reason.WRITER_UNJUDGED,
+        reason=Reason.WRITER_UNVERIFIED,
         action=Action.NOTIFY,
         applies=lambda case: case.seen.peer_port is Port.UNUSABLE,
         when="the writer answers, but refuses the probe's log-in, TLS, protocol or query",

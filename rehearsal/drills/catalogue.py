@@ -151,7 +151,7 @@ DRILLS: tuple[Drill, ...] = (
         "oldest_heartbeat_ms",
     ),
     _independent(
-        "probe-blind",
+        "probe-unusable",
         "The standby's health check fails",
         play_probe_blind,
         "dark_seconds",

@@ -211,7 +211,9 @@ def play_throttled(context: DrillContext) -> None:
     _expect_delayed_failover(context, outage, over_at, "the end of the throttling")
     expect_no_write_after_outage(context, outage)
     # The throttling may cause its notice before the outage.
-    expect_clean_failover(context, outage, ("rds-blind", "region-lost", "failover-completed"), notified_since=since)
+    expect_clean_failover(
+        context, outage, ("rds-unreadable", "region-lost", "failover-completed"), notified_since=since
+    )
 
 
 def play_flapping(context: DrillContext) -> None:

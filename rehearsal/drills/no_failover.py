@@ -95,7 +95,7 @@ def play_probe_blind(context: DrillContext) -> None:
     )
     context.recorder.record(f"{standby.name}'s health check fails", EventKind.OUTAGE, standby.name)
     since = context.zero
-    context.wait_for_notice("probe-blind", standby, seconds=10 * context.interval_seconds)
+    context.wait_for_notice("probe-unusable", standby, seconds=10 * context.interval_seconds)
     outage = fail_writer_region(context, "the undetected outage")
     context.wait_cycles(HELD_CYCLES, standby)
     restore_region(context, outage.lost)
@@ -103,7 +103,7 @@ def play_probe_blind(context: DrillContext) -> None:
     context.wait_cycles(2)
     context.measure("failed_probes", fault.fired_count)
     _expect_no_change(context, since, outage.lost, standby)
-    expect_notices_sent_once(context, standby, ("probe-blind",), since=since)
+    expect_notices_sent_once(context, standby, ("probe-unusable",), since=since)
     _expect_writing_again(context, outage.lost)
 
 

@@ -260,7 +260,7 @@ def _cycle_at(day: Day) -> str:
 
 def _is_emulator_artifact(finding: dict[str, Any]) -> bool:
     """Whether the only fault is the alarm on controller errors: AWS needs three minutes of errors, the emulator one datapoint."""
-    on = {text.partition(" is on: ")[0] for text in finding["evidence"].split("; ")}
+    on = {text.partition(" is in ALARM: ")[0] for text in finding["evidence"].split("; ")}
     return finding["check"] == "alarms" and on == {"payments-controller-errors-dev"}
 
 

@@ -26,7 +26,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 def test_what_is_refused_says_why(terminal: Terminal) -> None:
     """A second sandbox in one place, a command without one, an unknown region, a stranger, two engines at once."""
-    assert "no sandbox runs here" in terminal.sandbox("up", code=1)
+    assert "no sandbox is running in" in terminal.sandbox("up", code=1)
     terminal.start()
     assert "a sandbox runs here already" in terminal.sandbox("start", code=1)
     assert f"there are {EAST}, {WEST}" in terminal.sandbox("fail", "us-west-2", code=1)

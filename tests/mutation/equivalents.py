@@ -31,7 +31,7 @@ READ_AS: Mapping[str, str | None] = {
 
 EXCLUSIVE: Mapping[tuple[Reason, Reason], str] = {
     (Reason.NETWORK_PARTITION, Reason.WRITER_READ_ONLY): "the port is unreachable, or alive",
-    (Reason.WRITER_READ_ONLY, Reason.WRITER_UNJUDGED): "the port is alive, or unusable",
+    (Reason.WRITER_READ_ONLY, Reason.WRITER_UNVERIFIED): "the port is alive, or unusable",
     (Reason.PEER_UNKNOWN, Reason.PEER_SILENT): "the other region answers, or is silent",
     (Reason.PEER_SILENT, Reason.PEER_PROBE_FAILS): "the other region is silent, or reports its writer as down",
     (Reason.LAG_UNKNOWN, Reason.LAG_TOO_HIGH): "the lag is unknown, or a number",
@@ -44,9 +44,9 @@ NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
     Reason.UNDECIDED: (
         "for each state of the port and of the other region a row above applies",
         (
-            Reason.PROBE_BLIND,
+            Reason.PROBE_UNUSABLE,
             Reason.NETWORK_PARTITION,
-            Reason.WRITER_UNJUDGED,
+            Reason.WRITER_UNVERIFIED,
             Reason.PEER_UNKNOWN,
             Reason.HEALTHY,
             Reason.REGION_UNCLEAR,

@@ -471,7 +471,7 @@ def test_unreadable_path_holds_and_is_reported_once(path: str, error: Exception)
     rig = outage()
     setattr(rig.world, path, error)
     rig.run_cycles(10)
-    blind = {"rds": "rds-blind", "own_lambda": "probe-blind"}[path]
+    blind = {"rds": "rds-unreadable", "own_lambda": "probe-unusable"}[path]
     assert ([], [blind], (1.0, "Count")) == (rig.world.calls, rig.world.notified(), rig.world.metrics[-1]["Error"])
     setattr(rig.world, path, None)
     rig.run_cycles(4)

@@ -151,18 +151,21 @@ def test_writer_suspected_until_the_heartbeat_has_stopped() -> None:
 
 def test_rds_blind_holds() -> None:
     """Without this region's RDS API the roles and operations are unknown."""
-    assert reason(lost(rds_failure="ThrottlingException", writer=Side.UNKNOWN)) == (Reason.RDS_BLIND, Action.NOTIFY)
+    assert reason(lost(rds_failure="ThrottlingException", writer=Side.UNKNOWN)) == (
+        Reason.RDS_UNREADABLE,
+        Action.NOTIFY,
+    )
 
 
 def test_probe_blind_without_an_answer_of_the_own_function() -> None:
     """The state of the writer's port is unknown."""
     seen = lost(own_function_failure="no answer within 0.4 s", own_port=Port.UNKNOWN, peer_port=Port.UNKNOWN)
-    assert reason(seen) == (Reason.PROBE_BLIND, Action.NOTIFY)
+    assert reason(seen) == (Reason.PROBE_UNUSABLE, Action.NOTIFY)
 
 
 def test_probe_blind_without_a_probe_of_the_writer() -> None:
     """The answer contains no probe of the writer."""
-    assert reason(lost(peer_port=Port.UNKNOWN)) == (Reason.PROBE_BLIND, Action.NOTIFY)
+    assert reason(lost(peer_port=Port.UNKNOWN)) == (Reason.PROBE_UNUSABLE, Action.NOTIFY)
 
 
 def test_writer_unknown_when_rds_names_none_or_two() -> None:
@@ -228,7 +231,7 @@ def test_writer_read_only_notifies() -> None:
 
 def test_writer_unjudged_when_it_refuses_the_probe() -> None:
     """A wrong credential must never cause a failover."""
-    assert reason(lost(peer_port=Port.UNUSABLE)) == (Reason.WRITER_UNJUDGED, Action.NOTIFY)
+    assert reason(lost(peer_port=Port.UNUSABLE)) == (Reason.WRITER_UNVERIFIED, Action.NOTIFY)
 
 
 @pytest.mark.parametrize("port", [Port.ALIVE, Port.DEAD])
@@ -533,9 +536,9 @@ LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": aft
             third_cycle(),
             Mode.AUTOMATIC,
         ),
-        (Reason.PROBE_BLIND, lost(own_function_failure="x", peer=Peer.FINE), third_cycle(), Mode.AUTOMATIC),
+        (Reason.PROBE_UNUSABLE, lost(own_function_failure="x", peer=Peer.FINE), third_cycle(), Mode.AUTOMATIC),
         (
-            Reason.PROBE_BLIND,
+            Reason.PROBE_UNUSABLE,
             down(own_function_failure="x"),
             third_cycle(heartbeat_seen_at=after(-1)),
             Mode.AUTOMATIC,
@@ -543,7 +546,7 @@ LATE = {"dead_since": after(-20), "heartbeat_seen_at": after(-20), "lag_at": aft
         (Reason.WRITER_LOCKED_OUT, down(), third_cycle(heartbeat_seen_at=after(-1)), Mode.AUTOMATIC),
         (Reason.NETWORK_PARTITION, lost(peer=Peer.UNKNOWN), third_cycle(heartbeat_seen_at=after(-1)), Mode.AUTOMATIC),
         (Reason.WRITER_READ_ONLY, healthy(peer_read_only=True, peer=Peer.UNKNOWN), third_cycle(), Mode.AUTOMATIC),
-        (Reason.WRITER_UNJUDGED, lost(peer_port=Port.UNUSABLE, peer=Peer.UNKNOWN), third_cycle(), Mode.AUTOMATIC),
+        (Reason.WRITER_UNVERIFIED, lost(peer_port=Port.UNUSABLE, peer=Peer.UNKNOWN), third_cycle(), Mode.AUTOMATIC),
         (Reason.PEER_UNKNOWN, healthy(peer=Peer.UNKNOWN, standby_instances=0), third_cycle(), Mode.AUTOMATIC),
         (Reason.PEER_PROBE_FAILS, healthy(peer=Peer.DOWN, standby_instances=0), third_cycle(), Mode.AUTOMATIC),
         (Reason.WRITER_SUSPECTED, down(), third_cycle(dead_cycles=2), Mode.AUTOMATIC),

@@ -58,24 +58,24 @@ def notified(state: State) -> list[Reason]:
 
 def test_notice_is_queued_once_after_the_threshold() -> None:
     """The third cycle queues it, and later ones do not repeat it."""
-    assert tuple(notified(track(State(), *[Reason.RDS_BLIND] * cycles)) for cycles in (2, 3, 9)) == (
+    assert tuple(notified(track(State(), *[Reason.RDS_UNREADABLE] * cycles)) for cycles in (2, 3, 9)) == (
         [],
-        [Reason.RDS_BLIND],
-        [Reason.RDS_BLIND],
+        [Reason.RDS_UNREADABLE],
+        [Reason.RDS_UNREADABLE],
     )
 
 
 def test_each_reason_is_queued_once_per_episode() -> None:
     """Alternating reasons cause two notices."""
-    state = track(State(), *[Reason.RDS_BLIND, Reason.PROBE_BLIND] * 5)
-    assert notified(state) == [Reason.RDS_BLIND, Reason.PROBE_BLIND]
+    state = track(State(), *[Reason.RDS_UNREADABLE, Reason.PROBE_UNUSABLE] * 5)
+    assert notified(state) == [Reason.RDS_UNREADABLE, Reason.PROBE_UNUSABLE]
 
 
 def test_end_of_an_episode_is_queued_once() -> None:
     """Three healthy cycles end it; a new episode is reported again."""
     healthy = [Reason.HEALTHY] * 3
-    state = track(State(), *[Reason.RDS_BLIND] * 3, *healthy, *healthy, *[Reason.RDS_BLIND] * 3)
-    assert notified(state) == [Reason.RDS_BLIND, Reason.HEALTHY, Reason.RDS_BLIND]
+    state = track(State(), *[Reason.RDS_UNREADABLE] * 3, *healthy, *healthy, *[Reason.RDS_UNREADABLE] * 3)
+    assert notified(state) == [Reason.RDS_UNREADABLE, Reason.HEALTHY, Reason.RDS_UNREADABLE]
 
 
 def test_unreported_interruption_needs_no_recovery_notice() -> None:

@@ -409,4 +409,4 @@ def test_approval_is_requested_with_an_intermittent_own_probe(
         seen = make(at=after(result), heartbeat="h0", **blind)
         state, _ = update_state(state, seen, POLICY)
         reasons.append(decide(seen, state, POLICY, seen.at).reason)
-    assert {Reason.REGION_UNCLEAR, Reason.PROBE_BLIND} == set(reasons[int(POLICY.in_region_grace_seconds) + 3 :])
+    assert {Reason.REGION_UNCLEAR, Reason.PROBE_UNUSABLE} == set(reasons[int(POLICY.in_region_grace_seconds) + 3 :])
