@@ -101,7 +101,7 @@ def vpc_mistakes(wanted: ExistingVpcSettings, cidr: str, found: FoundVpc) -> Ite
     # Source: Considerations when working with a private hosted zone; Enable DNS resolution for a VPC peering connection.
     off = [name for name, on in (("DNS support", found.dns_support), ("DNS host names", found.dns_hostnames)) if not on]
     if off:
-        yield "existing_vpc.vpc_id", f"{vpc_id} has no {' and no '.join(off)}. Turn both on; names need them."
+        yield "existing_vpc.vpc_id", f"{vpc_id} has {' and '.join(off)} disabled. Enable both; private DNS needs them."
     foreign = [subnet for subnet, vpc in zip(wanted.subnet_ids, found.subnet_vpcs, strict=True) if vpc != vpc_id]
     if foreign:
         yield "existing_vpc.subnet_ids", f"{', '.join(foreign)} not in {vpc_id}. Use three subnets of {vpc_id}."

@@ -293,5 +293,5 @@ def test_unsuitable_vpc_is_rejected_in_the_preview(varied: Varied) -> None:
         ec2.modify_vpc_attribute(VpcId=varied.vpc.vpc_id, EnableDnsHostnames={"Value": True})
     text = str(raised.value)
     assert f"secondary.vpc_cidr: {varied.vpc.vpc_id} has 10.99.0.0/20, not 10.99.0.0/21. Use 10.99.0.0/20" in text
-    assert "secondary.existing_vpc.vpc_id: DNS host names off" in text
+    assert f"secondary.existing_vpc.vpc_id: {varied.vpc.vpc_id} has DNS host names disabled" in text
     assert f"secondary.existing_vpc.route_table_ids: the subnets use {varied.vpc.route_table_id}" in text
