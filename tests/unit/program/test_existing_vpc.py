@@ -37,8 +37,8 @@ def test_main_route_table_is_enough_if_the_subnets_use_it() -> None:
     ("wanted", "found", "setting", "text"),
     [
         ({}, {"cidr": "10.98.0.0/20"}, "vpc_cidr", "vpc-1 has 10.98.0.0/20, not 10.99.0.0/20. Use 10.98.0.0/20."),
-        ({}, {"dns_support": False}, "existing_vpc.vpc_id", "vpc-1 has no DNS support. Turn both on"),
-        ({}, {"dns_hostnames": False}, "existing_vpc.vpc_id", "vpc-1 has no DNS host names"),
+        ({}, {"dns_support": False}, "existing_vpc.vpc_id", "vpc-1 has DNS support disabled. Enable both"),
+        ({}, {"dns_hostnames": False}, "existing_vpc.vpc_id", "vpc-1 has DNS host names disabled"),
         (
             {},
             {"subnet_vpcs": ["vpc-1", "vpc-2", "vpc-1"]},
