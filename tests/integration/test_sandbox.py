@@ -1,4 +1,4 @@
-"""What the sandbox refuses, and how it ends, by commands; a whole day in it is tests/e2e/test_lifecycle.py."""
+"""Tests of the sandbox's refusals and its end; tests/e2e/test_lifecycle.py covers a whole session."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ EAST, WEST = "us-east-1", "eu-west-1"
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """Give a person's terminals; whatever was started is ended."""
+    """Yield an operator's terminals; end every process at the end."""
     with open_terminal(tmp_path) as terminal:
         yield terminal
 
 
-def test_what_is_refused_says_why(terminal: Terminal) -> None:
-    """A second sandbox in one place, a command without one, an unknown region, a stranger, two engines at once."""
+def test_refusals_name_their_reason(terminal: Terminal) -> None:
+    """A second sandbox, a command without one, an unknown region, a wrong token, two engines at once."""
     assert "no sandbox is running in" in terminal.sandbox("up", code=1)
     terminal.start()
-    assert "a sandbox runs here already" in terminal.sandbox("start", code=1)
-    assert f"there are {EAST}, {WEST}" in terminal.sandbox("fail", "us-west-2", code=1)
+    assert "a sandbox is already running here" in terminal.sandbox("start", code=1)
+    assert f"Use one of: {EAST}, {WEST}" in terminal.sandbox("fail", "us-west-2", code=1)
     address = json.loads((terminal.directory / "sandbox.json").read_text())
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(urllib.request.Request(f"{address['url']}/state", headers={"X-Sandbox-Token": "guess"}))
@@ -39,8 +39,8 @@ def test_what_is_refused_says_why(terminal: Terminal) -> None:
         headers={"X-Sandbox-Token": address["token"]},
     )
     urllib.request.urlopen(taken).close()
-    assert "busy: up is under way" in terminal.sandbox("destroy", code=1)
+    assert "busy: up is in progress" in terminal.sandbox("destroy", code=1)
     assert terminal.started is not None
     terminal.started.send_signal(signal.SIGTERM)
-    terminal.wait(terminal.started_ended, "a signal to end ends it")
+    terminal.wait(terminal.started_ended, "SIGTERM stops it")
     assert not (terminal.directory / "sandbox.json").exists()
