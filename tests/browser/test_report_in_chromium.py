@@ -179,7 +179,7 @@ def test_texts_have_enough_contrast(open_page: Open, name: str, scheme: Literal[
 
 
 def test_dark_scheme_changes_the_page_background(open_page: Open) -> None:
-    """Not only the browser's own controls."""
+    """The page background changes, not only the browser's controls."""
     papers = [
         open_page(sample_report(), scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
         for scheme in ("light", "dark")
@@ -230,7 +230,7 @@ def test_reduced_motion_disables_smooth_scrolling(
 
 
 def test_drawings_are_accessible(open_page: Open) -> None:
-    """Each has a role and a name; headings descend one level at a time."""
+    """Each drawing has a role and a name; headings descend one level at a time."""
     page = open_page(sample_report())
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('svg:not([aria-hidden=true])')]

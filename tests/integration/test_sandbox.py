@@ -1,4 +1,4 @@
-"""What the sandbox refuses, and how it ends, by commands; a whole day in it is tests/e2e/test_lifecycle.py."""
+"""Tests of the sandbox's refusals and its end; tests/e2e/test_lifecycle.py is the complete lifecycle."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ EAST, WEST = "us-east-1", "eu-west-1"
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """Give a person's terminals; whatever was started is ended."""
+    """Yield an operator's terminals, and stop the sandbox afterwards."""
     with open_terminal(tmp_path) as terminal:
         yield terminal
 
 
-def test_what_is_refused_says_why(terminal: Terminal) -> None:
-    """A second sandbox in one place, a command without one, an unknown region, a stranger, two engines at once."""
+def test_sandbox_refusals_have_a_reason(terminal: Terminal) -> None:
+    """The cases are a second sandbox, a missing sandbox, an unknown region, a wrong token, and two engines at once."""
     assert "no sandbox is running in" in terminal.sandbox("up", code=1)
     terminal.start()
     assert "a sandbox runs here already" in terminal.sandbox("start", code=1)
@@ -42,5 +42,5 @@ def test_what_is_refused_says_why(terminal: Terminal) -> None:
     assert "busy: up is under way" in terminal.sandbox("destroy", code=1)
     assert terminal.started is not None
     terminal.started.send_signal(signal.SIGTERM)
-    terminal.wait(terminal.started_ended, "a signal to end ends it")
+    terminal.wait(terminal.started_ended, "the sandbox ends after SIGTERM")
     assert not (terminal.directory / "sandbox.json").exists()

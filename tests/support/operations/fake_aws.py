@@ -48,7 +48,7 @@ def _check(value: Mapping[str, Any], shape: Any, what: str) -> None:
 
 
 class FakeAws:
-    """Both regions of a healthy stack; a test changes answers or makes calls fail."""
+    """AWS answers of a healthy stack in two regions; a test changes answers or makes calls fail."""
 
     def __init__(self) -> None:
         self.resources = read_resources(outputs())

@@ -146,7 +146,7 @@ class FakeRegion:
 
 
 class FakeEnvironment:
-    """Both regions, the clock, and the injected failures."""
+    """Two regions, the clock, and the injected failures."""
 
     def __init__(self) -> None:
         self.now = NOW

@@ -57,7 +57,7 @@ HOURLY_TYPES = frozenset({"aws:rds/clusterInstance:ClusterInstance"})
 
 @rule("The decision of networks without hourly costs, components/network.py; the pricing pages in BILLS")
 def only_instances_are_billed_hourly(stack: Stack) -> Iterator[Violation]:
-    """Only database instances are billed by the hour, and the billing of every type is known."""
+    """No resource except database instances is billed by the hour, and the billing of every type is known."""
     for r in stack.aws_resources:
         bill = BILLS.get(r.type)
         if bill is None:
