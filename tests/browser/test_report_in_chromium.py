@@ -95,7 +95,7 @@ def test_page_is_silent_and_shows_every_drill(open_page: Open, name: str) -> Non
 @pytest.mark.parametrize("name", REPORTS)
 @pytest.mark.parametrize("width", [320, PHONE, TABLET, DESK])
 def test_page_is_not_wider_than_the_screen(open_page: Open, name: str, width: int) -> None:
-    """No text or drawing leaves it on either side."""
+    """No text or drawing exceeds the screen on either side."""
     page = open_page(REPORTS[name](), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     beyond = page.evaluate(

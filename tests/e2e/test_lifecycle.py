@@ -1,4 +1,4 @@
-"""The whole life of a stack on the embedded AWS by commands alone: the day in docs/tutorial.md."""
+"""Test of a stack's complete lifecycle on the embedded AWS with the commands of docs/tutorial.md."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def arm(day: Day) -> None:
 
 
 def failover(day: Day) -> None:
-    """The controller fails over after the drill's cooldown and notifies about its completion."""
+    """The controller fails over after the drill's cooldown and sends a notice of the completed failover."""
     terminal = day.terminal
     terminal.wait(lambda: "failover-completed" in day.reasons(), "the controller fails over")
     assert (WEST, EAST) == day.roles()
@@ -164,7 +164,7 @@ def failover(day: Day) -> None:
 
 
 def status(day: Day) -> None:
-    """Status reads the writer's region, because the standby is the lost one."""
+    """Status reads the writer's region, because the standby's region is lost."""
     found = day.terminal.found("status", code=5)
     assert (WEST, WEST, ["standby"]) == (found["region"], found["roles"]["writer"], list(found["not_read"]))
     assert [EAST] == day.terminal.status()["failed_regions"]

@@ -212,7 +212,7 @@ def test_unreachable_region_delays_by_seconds(site: Site) -> None:
 
 
 def test_unacknowledged_write_takes_effect_once(site: Site) -> None:
-    """The retry or the following read finds it."""
+    """The retry or the read that follows finds the write."""
     site.faults.add(
         ApiFault(service="dynamodb", operation="TransactWriteItems", target_region=WEST, lose_answer=True, times=1)
     )

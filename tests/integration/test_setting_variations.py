@@ -138,7 +138,7 @@ def test_serverless_region_has_its_capacity_range(varied: Varied) -> None:
 
 
 def test_existing_vpc_gets_no_network_resources(varied: Varied) -> None:
-    """Database, functions and their security groups are created in it."""
+    """The database, the functions and their security groups are created in the existing VPC."""
     ec2 = varied.world.clients("ec2", SECONDARY)
     assert varied.vpcs_before == {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]}
     group_id = varied.world.outputs["secondary_database_security_group_id"]

@@ -31,7 +31,7 @@ Key = tuple[str, str]
 
 
 class Crash(BaseException):
-    """Ends the process at a step."""
+    """Raised to end the process at a step."""
 
 
 class Clock:

@@ -53,7 +53,7 @@ class FakeAws:
     def __init__(self) -> None:
         self.resources = read_resources(outputs())
         self.name_leads_to: Callable[[], str] = lambda: EAST
-        """Region that the writer's name resolves to."""
+        """Region that the DNS name writer.<zone> resolves to."""
         self.answers: dict[tuple[str, str, str], Respond] = {}
         self.asked: list[tuple[str, str, str]] = []
         self._failures: list[tuple[str | None, str | None, str | None, Exception]] = []

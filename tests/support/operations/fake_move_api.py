@@ -38,7 +38,7 @@ class FakeOperation:
 
 
 class FakeMoveEnvironment(FakeEnvironment):
-    """The fake environment with databases that move."""
+    """The fake environment with switchovers, failovers and copies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class FakeMoveEnvironment(FakeEnvironment):
 
     @property
     def writer(self) -> DeployedRegion:
-        """The writer's region."""
+        """Return the writer's region."""
         return next(region for region in DEPLOYMENT.regions if region.cluster_arn == self.roles.writer_arn)
 
     def begin(self, target: DeployedRegion, *, allows_data_loss: bool) -> None:

@@ -164,7 +164,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
 
 PULL_REQUESTS = (ROOT / "docs" / "pull-requests.md").read_text(encoding="utf-8")
 IAM_PREFIX = {"vpc": ("ec2",), "cloudwatch": ("cloudwatch", "logs", "events"), "random": ()}
-"""Pulumi's module -> IAM's service prefixes, where the two differ."""
+"""Map from a module of Pulumi to IAM's service prefixes, where the two differ."""
 
 
 def policies() -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def test_sections_of_alarms_are_the_alarms() -> None:
 
 
 def test_alarm_description_links_to_its_section() -> None:
-    """Page and anchor exist."""
+    """The page and the anchor of the link exist."""
     for alarm in run_program({}).of("cloudwatch/metricAlarm:MetricAlarm"):
         page, _, anchor = alarm.inputs["alarmDescription"].rpartition("Runbook: ")[2].partition("#")
         assert (RUNBOOK, True) == (page, (PROGRAM / page).is_file())
@@ -62,7 +62,7 @@ def test_alarm_description_links_to_its_section() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_has_the_form(name: str) -> None:
-    """When, which path, before, steps, verify, undo, what goes wrong: once each, in this order."""
+    """The lead-ins are When, Which path, Before, Steps, Verify, Undo and What goes wrong, in this order."""
     assert FORM == lead_ins(FILES[name])
 
 
@@ -105,5 +105,5 @@ def test_headings_named_in_the_code_exist() -> None:
 
 
 def test_audit_reasons_of_commands_are_documented() -> None:
-    """The page of `history` explains each."""
+    """The page of `history` explains each audit reason."""
     assert [] == [word for word in OperatorReason if f"`{word}`" not in FILES["history"]]

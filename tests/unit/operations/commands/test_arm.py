@@ -143,7 +143,7 @@ def test_unreachable_writer_region_is_reported_as_partly_done(environment: FakeE
 
 
 def test_unreachable_standby_changes_nothing(environment: FakeEnvironment) -> None:
-    """A write in the other region alone would look like success."""
+    """A write in the writer's region alone would have no effect but appear successful."""
     environment.fail(WEST)
     result = environment.run(*DISARM)
     assert result.exit_code == ExitCode.AWS

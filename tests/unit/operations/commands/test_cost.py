@@ -67,7 +67,7 @@ PRICED_BY_USAGE = {
     "aws:dynamodb/table:Table": "DynamoDB writes",
     "aws:cloudwatch/logGroup:LogGroup": "log ingestion",
 }
-"""Types billed by the hour or by usage -> one of their items."""
+"""Map from a type billed by the hour or by usage to one of its items."""
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -242,7 +242,7 @@ def changed(path: tuple[str, ...], value: object) -> str:
     ],
 )
 def test_product_not_found_exactly_once_has_no_price(aws: FakeAws, documents: list[str], reason: str) -> None:
-    """Prices are never guessed."""
+    """The error has the reason, and no price is estimated."""
     aws.set(EAST, "pricing", "get_products", {"PriceList": documents})
     query = ProductQuery("AmazonRDS", "InstanceUsage:", {"instanceType": "db.r6g.large"})
     with pytest.raises(NoPriceError, match=re.escape(reason)):

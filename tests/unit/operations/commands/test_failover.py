@@ -48,7 +48,7 @@ def test_failover_promotes_the_standby(lost: FakeMoveEnvironment) -> None:
 
 
 def test_result_lists_the_next_steps(lost: FakeMoveEnvironment) -> None:
-    """Snapshot with the lost writes, switch back, and the switch."""
+    """The steps are the snapshot with the lost writes, the switch back, and the arm state."""
     text = lost.run(*GO).stdout
     for words in ("rds:unplanned-global-failover-...", "switchover --to us-east-1", "Check the switch in `status`"):
         assert words in text
@@ -63,7 +63,7 @@ def test_data_loss_must_be_accepted(lost: FakeMoveEnvironment) -> None:
 
 
 def test_plan_shows_the_evidence(lost: FakeMoveEnvironment) -> None:
-    """Controller state, estimated loss, pending decision and the result of each path."""
+    """The plan has the controller's state, the estimated loss, the pending decision and the result of each path."""
     result = lost.run(*ACCEPTED)
     assert result.exit_code == ExitCode.REFUSED
     for words in (

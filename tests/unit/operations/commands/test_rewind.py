@@ -229,7 +229,7 @@ def test_copy_that_differs_is_a_failure(environment: FakeMoveEnvironment) -> Non
 
 
 def test_every_difference_is_found(environment: FakeMoveEnvironment) -> None:
-    """Status, engine, encryption, network, key, parameters, login and instance."""
+    """The comparison is of status, engine, encryption, network, key, parameters, login and instance."""
     live = environment.moving[EAST].clusters[LIVE]
     bad = replace(live, status="stopped", engine_version="old", is_encrypted=False, settings={})
     assert len(list(flaws_of(bad, live, []))) == 9
@@ -251,7 +251,7 @@ def test_failed_restore_is_reported(environment: FakeMoveEnvironment) -> None:
 
 
 def test_copy_names_are_within_the_limit() -> None:
-    """At most 63 characters with the instance suffix, without a double hyphen."""
+    """A name has at most 63 characters with the instance suffix, and no double hyphen."""
     name = copy_id("p" * 40 + "-" * 5 + "x" * 18, AT)
     assert len(instance_id(name)) <= 63
     assert "--" not in name
@@ -259,13 +259,13 @@ def test_copy_names_are_within_the_limit() -> None:
 
 
 def with_copy(environment: FakeMoveEnvironment) -> FakeMoveEnvironment:
-    """Make a finished copy."""
+    """Run a rewind to its end; return the environment."""
     assert environment.run(*GO).exit_code == ExitCode.DONE
     return environment
 
 
 def test_drop_deletes_the_copy_only(environment: FakeMoveEnvironment) -> None:
-    """Protection, instance and cluster, in this order."""
+    """The command removes the protection, the instance and the cluster, in this order."""
     with_copy(environment).calls.clear()
     assert environment.run(*DROP[:-2]).exit_code == ExitCode.REFUSED
     assert COPY in environment.moving[EAST].clusters

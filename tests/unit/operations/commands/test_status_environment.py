@@ -25,7 +25,7 @@ def status_json(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
 
 
 def test_status_shows_lag_dns_endpoints_and_alarms(running: FakeEnvironment) -> None:
-    """One region returns all of them."""
+    """One region returns all four parts."""
     text = running.run("status").stdout
     for expected in (
         "48 ms, last measured by the controller, 4 s ago; AWS metric 62.5 ms in the minute of 2026-11-24T11:58:00Z",
@@ -151,7 +151,7 @@ def test_watch_refreshes_until_ctrl_c(running: FakeEnvironment) -> None:
 
 
 def test_watch_as_json_is_one_line_per_refresh(running: FakeEnvironment) -> None:
-    """Another program can read it."""
+    """Each line is a JSON object that a program can parse."""
     stop_after(running, 2)
     lines = running.run("status", "--watch", "--json").stdout.splitlines()
     assert [json.loads(line)["at"] for line in lines] == ["2026-11-24T12:00:00Z", "2026-11-24T12:00:05Z"]

@@ -44,7 +44,7 @@ def test_switchover_makes_the_other_region_the_writer(environment: FakeMoveEnvir
 
 
 def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironment) -> None:
-    """Clusters, lag, controllers, clients, time, and the command to run."""
+    """The plan has the clusters, lag, controllers, clients, duration, and the command to run."""
     result = environment.run(*GO[:-2])
     assert result.exit_code == ExitCode.REFUSED
     for words in (
@@ -199,7 +199,7 @@ def test_resume_without_an_operation_calls_nothing(environment: FakeMoveEnvironm
 
 
 def test_ctrl_c_shows_the_command_that_resumes(environment: FakeMoveEnvironment) -> None:
-    """The command names the target, and it works."""
+    """The command names the target and resumes the switchover."""
     environment.on_sleep = interrupt
     result = environment.run(*GO)
     assert result.exit_code == 130
@@ -220,7 +220,7 @@ def test_ctrl_c_before_the_call(environment: FakeMoveEnvironment) -> None:
 
 
 def test_operation_that_appears_late_is_not_a_failure(environment: FakeMoveEnvironment) -> None:
-    """The other region may show it a minute later."""
+    """The other region may show the operation a minute later."""
     environment.operation_seconds = 180
     hidden: list[FakeOperation] = []
 
@@ -318,7 +318,7 @@ def test_operation_that_ends_without_a_change_is_a_failure(environment: FakeMove
 
 
 def test_promotion_without_a_heartbeat_is_not_complete(environment: FakeMoveEnvironment) -> None:
-    """The role alone is not enough."""
+    """The writer role without a committed heartbeat is not enough."""
     environment.never_writes = True
     result = environment.run(*GO, "--timeout", "5m")
     assert result.exit_code == ExitCode.TIMED_OUT

@@ -263,7 +263,7 @@ def test_health_check_has_the_state_of_the_newest_minute(environment: FakeEnviro
 
 
 def test_unhealthy_writer_check_passes_after_a_failover(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """It routes the DNS name writer.<zone> to the other region; the readers' checks stay healthy."""
+    """The unhealthy check routes the DNS name writer.<zone> to the other region; the readers' checks stay healthy."""
 
     def statistics(asked: Mapping[str, Any]) -> Any:
         is_writer_check = asked["Dimensions"][0]["Value"] == "check-1"
@@ -284,7 +284,7 @@ def test_unhealthy_writer_check_passes_after_a_failover(environment: FakeEnviron
     ],
 )
 def test_silent_controller_or_pending_failover_fails(environment: FakeEnvironment, state: State, said: str) -> None:
-    """A silent controller does not fail over; the other states announce a failover."""
+    """A silent controller cannot fail over, and an outage or a pending decision precedes a failover."""
     healthy(environment).west.put_state(state)
     controller = finding(verified(environment), "controller", WEST)
     assert (controller["verdict"], said in controller["evidence"]) == (Verdict.FAILED, True)
@@ -350,7 +350,7 @@ def test_failed_function_makes_its_checks_unknown(environment: FakeEnvironment, 
 
 
 def test_unreachable_region_is_unknown_and_the_other_is_checked(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Each finding of the region has a reason; checks of both regions are unknown or failed; the rest pass."""
+    """Each finding of the unreachable region has a reason; a check of two regions is unknown or failed; the rest pass."""
     healthy(environment).fail(EAST)
     aws.fail(EAST)
     found = verified(environment)

@@ -42,7 +42,7 @@ def test_read_deployment_lists_the_day_one_standby_first() -> None:
 
 
 def test_missing_outputs_are_reported_in_one_error() -> None:
-    """The message names all of them."""
+    """The message names each missing or malformed output."""
     broken: dict[str, Any] = outputs()
     del broken["global_cluster_id"], broken["regions"]["primary"]["table_name"]
     broken["regions"]["secondary"]["region"] = 7
@@ -103,7 +103,7 @@ def test_pulumi_is_called_with_the_stack_and_without_prompts() -> None:
     ],
 )
 def test_each_failure_of_pulumi_has_a_hint(run: Run, why: str, hint: str) -> None:
-    """Not installed, no answer, an error, or output that is not JSON."""
+    """The failures are a missing command, a timeout, an error, and output that is not JSON."""
     with pytest.raises(UsageProblemError) as raised:
         load_outputs(None, None, run)
     assert why in raised.value.message

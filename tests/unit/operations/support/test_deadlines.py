@@ -39,6 +39,6 @@ def test_call_with_deadline_returns_the_result_or_raises_the_error() -> None:
 
 
 def test_exception_other_than_operation_error_is_raised() -> None:
-    """A bug must not look like an error of AWS."""
+    """A bug must not be reported as an error of AWS."""
     with pytest.raises(ZeroDivisionError):
         call_concurrently([lambda: 1 // 0])
