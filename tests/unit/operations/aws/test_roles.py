@@ -20,7 +20,7 @@ def test_roles_from_rds_follow_the_writer_arn() -> None:
 
 @pytest.mark.parametrize("arn", [None, "arn:aws:rds:eu-north-1:1:cluster:other"])
 def test_roles_are_unknown_for_a_foreign_writer(arn: str | None) -> None:
-    """Without a known writer the standby is unknown too."""
+    """The standby is unknown too."""
     assert roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=arn, operation="pending")) == Roles(operation="pending")
 
 

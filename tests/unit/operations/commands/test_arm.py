@@ -180,7 +180,7 @@ def test_roles_come_from_the_controller_state_without_rds(environment: FakeEnvir
 
 
 def test_unknown_roles_are_partly_done(environment: FakeEnvironment) -> None:
-    """Both regions are written, and the exit code is 5."""
+    """The switch is written in each region, and the exit code is 5."""
     environment.roles = RdsRoles(writer_arn=None, operation=None)
     found = result_of(environment, *DISARM)
     assert (found["notified"], found["effective"], found["exit_code"]) == ([WEST, EAST], None, ExitCode.PARTLY)

@@ -220,7 +220,7 @@ def test_unanswered_call_is_followed_only_if_it_started(lost: FakeMoveEnvironmen
 
 
 def test_failover_needs_an_rds_api(lost: FakeMoveEnvironment) -> None:
-    """Without an RDS API the writer is unknown."""
+    """The writer is unknown if no RDS API responds."""
     lost.fail(WEST, "read_global")
     assert lost.run(*GO).exit_code == ExitCode.AWS
     assert lost.now == NOW

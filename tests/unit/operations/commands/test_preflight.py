@@ -321,7 +321,7 @@ def test_denied_service_leaves_other_checks_intact(environment: FakeEnvironment,
 
 
 def test_outputs_option_without_destroy_is_a_usage_error(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Only --destroy reads the outputs."""
+    """Preflight reads the outputs for --destroy only."""
     assert environment.run("preflight", "--outputs", "outputs.json").exit_code == ExitCode.USAGE
 
 

@@ -236,7 +236,7 @@ def test_writer_region_is_shown_when_the_standby_is_unreachable(environment: Fak
 
 
 def test_named_region_is_not_replaced_when_unreachable(environment: FakeEnvironment) -> None:
-    """This applies to status and history."""
+    """Status and history keep the named region."""
     environment.fail(WEST, "read_items", "read_roles", "read_history")
     assert status_json(environment, "--region", WEST)["region"] == WEST
     assert environment.run("history", "--region", WEST).exit_code == ExitCode.AWS

@@ -373,7 +373,7 @@ def test_two_unreachable_regions_fail_without_a_passed_check(environment: FakeEn
 
 
 def test_denied_operation_leaves_other_checks_intact(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Only the checks that need the denied operation are unknown."""
+    """The checks that need the denied operation are unknown, and no others."""
     aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", hint="Use a role that may."))
     found = verified(healthy(environment))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]

@@ -87,7 +87,7 @@ def test_unusable_file_is_named_in_the_error(tmp_path: Path, content: str | None
 
 
 def test_pulumi_is_called_with_the_stack_and_without_prompts() -> None:
-    """Without a file, the outputs come from the pulumi command."""
+    """The outputs come from the pulumi command if no file is given."""
     run, lines = ran(stdout=json.dumps(outputs()))
     assert load_outputs(None, "prod", run) == outputs()
     assert lines == [["pulumi", "stack", "output", "--json", "--non-interactive", "--stack", "prod"]]
