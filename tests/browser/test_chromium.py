@@ -37,7 +37,7 @@ def test_missing_chromium_fails_if_required(bare: Path, monkeypatch: pytest.Monk
 
 
 def test_named_chromium_takes_precedence(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CHROMIUM names it; otherwise the usual names are searched."""
+    """CHROMIUM names the executable; without it the usual names are searched."""
     usual, named = executable(bare / "chromium"), executable(bare / "my-browser")
     assert usual == chromium()
     monkeypatch.setenv("CHROMIUM", named)

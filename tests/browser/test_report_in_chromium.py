@@ -95,7 +95,7 @@ def test_page_is_silent_and_shows_every_drill(open_page: Open, name: str) -> Non
 @pytest.mark.parametrize("name", REPORTS)
 @pytest.mark.parametrize("width", [320, PHONE, TABLET, DESK])
 def test_page_is_not_wider_than_the_screen(open_page: Open, name: str, width: int) -> None:
-    """No text or drawing leaves it on either side."""
+    """No text or drawing exceeds the screen on either side."""
     page = open_page(REPORTS[name](), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     beyond = page.evaluate(
@@ -179,7 +179,7 @@ def test_texts_have_enough_contrast(open_page: Open, name: str, scheme: Literal[
 
 
 def test_dark_scheme_changes_the_page_background(open_page: Open) -> None:
-    """Not only the browser's own controls."""
+    """The page background changes, not only the browser's controls."""
     papers = [
         open_page(sample_report(), scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
         for scheme in ("light", "dark")
@@ -230,7 +230,7 @@ def test_reduced_motion_disables_smooth_scrolling(
 
 
 def test_drawings_are_accessible(open_page: Open) -> None:
-    """Each has a role and a name; headings descend one level at a time."""
+    """Each drawing has a role and a name; headings descend one level at a time."""
     page = open_page(sample_report())
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('svg:not([aria-hidden=true])')]

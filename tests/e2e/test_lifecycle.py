@@ -1,4 +1,4 @@
-"""The whole life of a stack on the embedded AWS by commands alone: the day in docs/tutorial.md."""
+"""Test of a stack's complete lifecycle on the embedded AWS with the commands of docs/tutorial.md."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.support.sandbox_terminal import ROOT, Terminal, open_terminal
 
 EAST, WEST = "us-east-1", "eu-west-1"
 INTERVAL_SECONDS = 2
-"""Each probe of a cycle has a third of it; with less, probes time out on a busy machine, and the controller holds."""
+"""A probe's timeout is a third of the interval; with a shorter one, probes time out on a busy machine and the controller holds."""
 COOLDOWN_SECONDS = 20
-"""Long enough to hold a second change of roles, and over when the region is lost."""
+"""Long enough to block a second change of roles, and short enough to end before the region is lost."""
 CONFIRMED = ("--confirm", "payments-global-dev")
 UNKNOWN_BEFORE = ("quota: ", "permissions: ")
 """The emulator has no quotas, and its caller is the root user, whom IAM can't simulate."""
 UNKNOWN_ON_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
-"""It publishes no metrics of RDS or Route 53."""
+"""The emulator publishes no metrics of RDS or Route 53."""
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 @dataclass(kw_only=True)
 class Day:
-    """The operator's terminal and what is remembered between the steps."""
+    """The operator's terminal and the values shared between the steps."""
 
     terminal: Terminal
     resources: int = 0
@@ -41,7 +41,7 @@ class Day:
         return found["writer"], found["standby"]
 
     def is_healthy(self) -> bool:
-        """Whether the standby's controller runs and reports no problem."""
+        """Return whether the standby's controller runs and reports no problem."""
         done = self.terminal.try_operations("status", "--json")
         if done.returncode:
             return False
@@ -58,7 +58,7 @@ class Day:
 
 
 def start(day: Day) -> None:
-    """Both regions exist and are empty."""
+    """The sandbox has two empty regions."""
     day.terminal.start("--interval", str(INTERVAL_SECONDS), "--cooldown", str(COOLDOWN_SECONDS))
     assert (False, [EAST, WEST]) == (day.terminal.status()["is_up"], day.terminal.status()["regions"])
 
@@ -98,7 +98,7 @@ def verify(day: Day) -> None:
 
 
 def drill(day: Day) -> None:
-    """Without confirmation it shows a plan; with it, the drill switches over, verifies and switches back."""
+    """The command without --confirm shows a plan; a confirmed drill switches over, verifies and switches back."""
     plan = day.terminal.operations("drill", code=3)
     assert "not confirmed" in plan and f"of {COOLDOWN_SECONDS} s" in plan
     done = day.terminal.try_operations("drill", *CONFIRMED, "--json")
@@ -156,7 +156,7 @@ def arm(day: Day) -> None:
 
 
 def failover(day: Day) -> None:
-    """The controller fails over after the drill's cooldown and notifies about its completion."""
+    """The controller fails over after the drill's cooldown and sends a notice of the completed failover."""
     terminal = day.terminal
     terminal.wait(lambda: "failover-completed" in day.reasons(), "the controller fails over")
     assert (WEST, EAST) == day.roles()
@@ -164,7 +164,7 @@ def failover(day: Day) -> None:
 
 
 def status(day: Day) -> None:
-    """Status reads the writer's region, because the standby is the lost one."""
+    """Status reads the writer's region, because the standby's region is lost."""
     found = day.terminal.found("status", code=5)
     assert (WEST, WEST, ["standby"]) == (found["region"], found["roles"]["writer"], list(found["not_read"]))
     assert [EAST] == day.terminal.status()["failed_regions"]
@@ -226,7 +226,7 @@ STEPS = (
 
 
 def test_stack_lifecycle_by_commands_alone(tmp_path: Path) -> None:
-    """From an empty account to an empty account; the tutorial shows the same commands in the same order."""
+    """The account is empty before and after; the tutorial shows the same commands in the same order."""
     with open_terminal(tmp_path) as terminal:
         day = Day(terminal=terminal)
         for step in STEPS:
@@ -259,7 +259,7 @@ def _cycle_at(day: Day) -> str:
 
 
 def _is_emulator_artifact(finding: dict[str, Any]) -> bool:
-    """Whether the only fault is the alarm on controller errors: AWS needs three minutes of errors, the emulator one datapoint."""
+    """Return whether the only fault is the controller-errors alarm: AWS needs three minutes of errors, the emulator one datapoint."""
     on = {text.partition(" is in ALARM: ")[0] for text in finding["evidence"].split("; ")}
     return finding["check"] == "alarms" and on == {"payments-controller-errors-dev"}
 

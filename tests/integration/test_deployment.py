@@ -26,7 +26,7 @@ PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"
 INVOCATION = "aws:lambda/invocation:Invocation"
 PEERING_OPTIONS = "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions"
-# With a subscription and a database user, which the default settings lack.
+# The default settings have no subscription and no database user.
 CONFIG = stack_config(
     ROOT,
     "dev",
@@ -155,7 +155,7 @@ def test_program_uses_every_handler(deployed: Deployed) -> None:
 
 
 def test_regions_have_the_same_resource_types(deployed: Deployed) -> None:
-    """Only resources that exist once are in the primary region alone."""
+    """The exceptions are resources that exist once, in the primary region."""
     counts = deployed.deployment.counts()
     only_primary = {
         "aws:ec2/vpcPeeringConnection:VpcPeeringConnection",

@@ -103,7 +103,7 @@ def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 class Telemetry:
-    """Both regions' metrics, period by period, and the region that DNS returns."""
+    """Metrics of two regions, period by period, and the region that DNS returns."""
 
     def __init__(self, clients: BotoClients, start: float) -> None:
         self._clients = clients

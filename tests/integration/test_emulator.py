@@ -69,7 +69,7 @@ def test_stop_ends_all_processes_and_removes_the_directory(monkeypatch: pytest.M
 
 
 def test_credentials_of_the_machine_do_not_reach_ministack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the caller's additional variables do."""
+    """The emulator's environment has only the caller's additional variables."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTP_PROXY", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "real-and-private")
     with Emulator(environment={"ADDED": "by-the-caller"}) as emulator:

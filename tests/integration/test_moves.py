@@ -174,7 +174,7 @@ def test_resume_follows_the_switchover_after_ctrl_c(site: Site) -> None:
 
 
 def test_failover_is_refused_while_the_writer_is_reachable(site: Site) -> None:
-    """Without --accept-data-loss the exit code is 2."""
+    """A missing --accept-data-loss is a usage error with exit code 2."""
     before = site.calls()
     assert site.act("failover", "--reason", "test").returncode == 2
     result = site.act("failover", "--reason", "test", "--accept-data-loss")
@@ -241,13 +241,13 @@ def test_rewind_outside_the_restorable_range_is_refused(site: Site) -> None:
 
 
 def wait_for_next_second() -> None:
-    """Until the clock shows another second: rewinds are to the second."""
+    """Wait until the clock shows another second, because a rewind's time is in whole seconds."""
     now = int(time.time())
     wait_for(lambda: int(time.time()) > now)
 
 
 def test_drill_switches_over_verifies_and_switches_back(site: Site) -> None:
-    """Each step has its seconds."""
+    """The result has the duration of each step in seconds."""
     environment, before = site.environment, site.calls()
     done = site.act("drill", "--no-dns", "--json")
     found = json.loads(done.stdout)
@@ -257,7 +257,7 @@ def test_drill_switches_over_verifies_and_switches_back(site: Site) -> None:
     assert environment.writer == environment.primary
     assert site.calls() == before + 2
     verdicts = {each["check"]: each["verdict"] for each in found["not_passed"]}
-    # No controller cycles in this test, so what needs its cycles is found to be missing; the data path is whole.
+    # No controller runs in this test, so the checks of its cycles fail; the checks of the data path pass.
     assert {"controller", "alarm data"} & set(verdicts) != set()
     assert {"replication", "encryption", "one writer", "secret replica"} & set(verdicts) == set()
     assert site.run("drill", "--resume").returncode == 3

@@ -166,7 +166,7 @@ def _region(clients: BotoClients, region: str) -> dict[str, Any]:
 
 
 def test_controller_reads_the_switch_of_disarm_and_arm(site: Site) -> None:
-    """In both regions, with the expiry, and idempotently."""
+    """The switch is written in both regions with its expiry, and a repeated command changes nothing."""
     assert site.run("disarm", "--reason", "upgrade", "--for", "2h", "--confirm", GLOBAL).returncode == 0
     for region in (EAST, WEST):
         records = site.store(region).read(None)
@@ -212,7 +212,7 @@ def test_unreachable_region_delays_by_seconds(site: Site) -> None:
 
 
 def test_unacknowledged_write_takes_effect_once(site: Site) -> None:
-    """The retry or the following read finds it."""
+    """The retry or the read that follows finds the write."""
     site.faults.add(
         ApiFault(service="dynamodb", operation="TransactWriteItems", target_region=WEST, lose_answer=True, times=1)
     )
@@ -239,7 +239,7 @@ def test_refused_write_changes_nothing(site: Site) -> None:
 
 
 def test_table_refuses_a_write_over_an_unread_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Including its audit entry."""
+    """The transaction is rejected as a whole, with its audit entry."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", site.faults.endpoint(WEST))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
@@ -264,7 +264,7 @@ def test_table_refuses_a_write_over_an_unread_change(site: Site, monkeypatch: py
 
 
 def test_controller_reads_the_approval(site: Site) -> None:
-    """Only for the exact id, and only once."""
+    """An approval is accepted for the exact id, and once."""
     site.ask("d-1")
     assert site.run("approve", "d-2", "--confirm", GLOBAL).returncode == 3
     approved = site.run("approve", "d-1", "--confirm", GLOBAL)

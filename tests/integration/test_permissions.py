@@ -124,7 +124,7 @@ def _fail_over(rds: Any) -> None:
 
 @pytest.mark.parametrize("missing", ["global", "east", "west"])
 def test_failover_without_permission_on_one_resource_is_denied(account: Account, missing: str) -> None:
-    """It needs the global cluster and both members; a denied call is logged and starts no operation."""
+    """A failover needs the global cluster and both members; a denied call is logged and starts no operation."""
     resources = {"global": GLOBAL, "east": cluster_arn(EAST, "east"), "west": cluster_arn(WEST, "west")}
     allowed = [resource for name, resource in resources.items() if name != missing]
     role = f"without-{missing}"

@@ -138,7 +138,7 @@ def test_serverless_region_has_its_capacity_range(varied: Varied) -> None:
 
 
 def test_existing_vpc_gets_no_network_resources(varied: Varied) -> None:
-    """Database, functions and their security groups are created in it."""
+    """The database, the functions and their security groups are created in the existing VPC."""
     ec2 = varied.world.clients("ec2", SECONDARY)
     assert varied.vpcs_before == {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]}
     group_id = varied.world.outputs["secondary_database_security_group_id"]
@@ -156,7 +156,7 @@ def test_existing_vpc_gets_no_network_resources(varied: Varied) -> None:
 
 
 def test_existing_vpc_is_connected_to_the_other_region(varied: Varied) -> None:
-    """Its route table has the peering, and the zone is associated with it."""
+    """The VPC's route table has the peering route, and the zone is associated with the VPC."""
     tables = varied.world.clients("ec2", SECONDARY).describe_route_tables(RouteTableIds=[varied.vpc.route_table_id])
     routes = {
         route["DestinationCidrBlock"]: route.get("VpcPeeringConnectionId")
@@ -168,7 +168,7 @@ def test_existing_vpc_is_connected_to_the_other_region(varied: Varied) -> None:
 
 
 def test_client_cidrs_may_connect(varied: Varied) -> None:
-    """Both VPCs may connect too."""
+    """The CIDRs of both VPCs may connect too."""
     ec2 = varied.world.clients("ec2", PRIMARY)
     group_id = varied.world.outputs["primary_database_security_group_id"]
     (group,) = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
@@ -208,7 +208,7 @@ def test_dropped_properties_are_listed(varied: Varied) -> None:
 
 
 def test_master_password_is_in_no_log_output_or_report(varied: Varied) -> None:
-    """The tests of database_setup check its INFO lines, which ministack does not keep."""
+    """The tests of database_setup check its INFO lines, because ministack does not keep INFO lines."""
     password = varied.original_login["password"]
     assert 32 == len(password)
     logs = [event["message"] for region in (PRIMARY, SECONDARY) for event in log_events(varied.world, region)]

@@ -1,4 +1,4 @@
-"""The commands that look, against the whole program as the rehearsal deploys it: what they find is what is there."""
+"""Tests of the read-only commands on the whole program, deployed on the embedded AWS."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from tests.unit.operations.commands.test_verify import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"
-NOT_TOLD_BY_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
-"""It publishes no metrics of RDS or Route 53: these are unknown there, and said to be."""
+UNKNOWN_ON_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
+"""The emulator publishes no metrics of RDS or Route 53, so these checks are unknown."""
 
-LOOKS = 4
-"""A busy machine may leave a question without an answer, which is unknown: then one looks again, as people do."""
+ATTEMPTS = 4
+"""Runs of verify until no read has timed out: on a busy machine a timeout makes a check unknown."""
 
 
 @dataclass(kw_only=True)
 class Site:
-    """The deployed program, without its controllers: each test says what they have seen."""
+    """The deployed program without its controllers: each test writes the state that a cycle would leave."""
 
     world: Environment
     outputs: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command as a person does, in the standby's region."""
+        """Run one command in a new process, with the standby's endpoint."""
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ}
         return subprocess.run(
             [sys.executable, "-m", "operations", *arguments],
@@ -66,8 +66,8 @@ class Site:
         assert result.stdout, result.stderr
         return json.loads(result.stdout)
 
-    def wait_for_a_cycle_of_each_controller(self) -> None:
-        """Write what a cycle leaves behind, just now, in both regions."""
+    def write_a_cycle_of_each_controller(self) -> None:
+        """Write the state of a cycle that ended now, in both regions."""
         for region, writer in ((EAST, Side.OWN), (WEST, Side.PEER)):
             table = TableStore(DynamoDb(self.world.clients("dynamodb", region), "payments-failover-dev"))
             state = table.read(None).state or State()
@@ -76,7 +76,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Deploy the unchanged program once, with databases that answer."""
+    """Deploy the unchanged program once, with running databases."""
     with Environment(stack="dev", interval_seconds=10.0, operation_seconds=0.2) as world:
         world.deploy()
         outputs = tmp_path_factory.mktemp("verify") / "outputs.json"
@@ -85,23 +85,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def by_verdict(found: dict[str, Any], verdict: str) -> set[tuple[str, str]]:
-    """Return which findings have a verdict."""
+    """Return the check and place of each finding with a verdict."""
     return {(each["check"], each["where"]) for each in found["findings"] if each["verdict"] == verdict}
 
 
 def evidence(found: dict[str, Any], check: str, where: str) -> str:
-    """Return what one finding rests on."""
+    """Return the evidence of one finding."""
     (text,) = [each["evidence"] for each in found["findings"] if (each["check"], each["where"]) == (check, where)]
     return text
 
 
-def test_every_promise_of_the_deployed_program_is_kept(site: Site) -> None:
-    """With real functions, databases, keys and records; the alarms of what doesn't cycle here may be on."""
+def test_deployed_program_passes_every_check(site: Site) -> None:
+    """The functions, databases, keys and records are real; only the alarm on silent controllers may fire."""
     found: dict[str, Any] = {}
-    for _ in range(LOOKS):
-        site.wait_for_a_cycle_of_each_controller()
+    for _ in range(ATTEMPTS):
+        site.write_a_cycle_of_each_controller()
         found = site.found("verify")
-        if by_verdict(found, "unknown") == NOT_TOLD_BY_THE_EMULATOR:
+        if by_verdict(found, "unknown") == UNKNOWN_ON_THE_EMULATOR:
             break
     assert {each["check"] for each in found["findings"]} == CHECKS
     assert by_verdict(found, "failed") <= {("alarms", EAST), ("alarms", WEST)}
@@ -109,13 +109,13 @@ def test_every_promise_of_the_deployed_program_is_kept(site: Site) -> None:
         if ("alarms", region) in by_verdict(found, "failed"):
             on = {text.split(" is in ALARM")[0] for text in evidence(found, "alarms", region).split("; ")}
             assert on == {"payments-controller-silent-dev"}
-    assert by_verdict(found, "unknown") == NOT_TOLD_BY_THE_EMULATOR
+    assert by_verdict(found, "unknown") == UNKNOWN_ON_THE_EMULATOR
     assert "written in us-east-1" in evidence(found, "replication", "both")
     assert "resolves to us-east-1, the writer" in evidence(found, "dns", WEST)
 
 
-def test_no_value_of_a_secret_is_shown(site: Site) -> None:
-    """That it can be read is all that is said."""
+def test_secret_value_is_not_shown(site: Site) -> None:
+    """The check reports only that the secret can be read."""
     described = site.world.clients("secretsmanager", WEST).get_secret_value(SecretId="payments-master-dev")
     password = json.loads(described["SecretString"])["password"]
     result = site.run("verify", "--outputs", str(site.outputs), "--json")
@@ -123,9 +123,9 @@ def test_no_value_of_a_secret_is_shown(site: Site) -> None:
     assert ("secret", WEST) in by_verdict(json.loads(result.stdout), "passed")
 
 
-def test_what_somebody_broke_is_found(site: Site) -> None:
-    """A schedule that was switched off, a database that stopped writing its own heartbeats."""
-    site.wait_for_a_cycle_of_each_controller()
+def test_disabled_schedule_and_stopped_heartbeat_fail(site: Site) -> None:
+    """The schedule and the database's heartbeat event are disabled during the check."""
+    site.write_a_cycle_of_each_controller()
     scheduler = site.world.clients("scheduler", WEST)
     name = "payments-failover-controller-dev"
     schedule = scheduler.get_schedule(Name=name)
@@ -142,9 +142,9 @@ def test_what_somebody_broke_is_found(site: Site) -> None:
     assert "has stopped writing" in evidence(found, "database heartbeat", "both")
 
 
-def test_status_shows_lag_names_and_endpoints_in_less_than_two_seconds(site: Site) -> None:
-    """From the standby's region alone, through the function in its VPC; best of three, processor time of this machine given."""
-    site.wait_for_a_cycle_of_each_controller()
+def test_status_takes_less_than_two_seconds(site: Site) -> None:
+    """The standby's region alone is called; the best of three runs counts, unless the machine is overloaded."""
+    site.write_a_cycle_of_each_controller()
     found, seconds = site.found("status"), []
     for _ in range(3):
         started = time.monotonic()
@@ -155,15 +155,15 @@ def test_status_shows_lag_names_and_endpoints_in_less_than_two_seconds(site: Sit
     assert min(seconds) < 2 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1), f"{seconds}, load {os.getloadavg()}"
 
 
-def test_before_a_destroy_the_commands_lead_to_its_end(site: Site) -> None:
-    """At home nothing is in the way."""
+def test_preflight_destroy_ends_with_the_destroy_command(site: Site) -> None:
+    """With the writer in the primary region no check fails."""
     found = site.found("preflight", "--destroy")
     assert by_verdict(found, "failed") == set()
     assert found["commands"][-1] == "pulumi destroy --stack dev"
 
 
-def test_the_account_of_a_stack_that_is_up_is_fit_for_an_update(site: Site) -> None:
-    """Every name is this stack's own; what the emulator has no answer to is unknown."""
+def test_preflight_of_a_deployed_stack_has_no_failure(site: Site) -> None:
+    """Each name belongs to the stack; checks without an answer of the emulator are unknown."""
     found = json.loads(site.run("preflight", "--json").stdout)
     assert (found["is_up"], by_verdict(found, "failed")) == (True, set())
     names = [each for each in found["findings"] if each["check"].startswith("name: ")]
@@ -172,9 +172,9 @@ def test_the_account_of_a_stack_that_is_up_is_fit_for_an_update(site: Site) -> N
     assert not [each for each in names if " free" in each["evidence"] and each["where"] == EAST]
 
 
-def test_a_region_that_is_gone_is_told_in_time(site: Site) -> None:
-    """Its checks are unknown, with the reason; the other region is checked. The last test: nothing is restored."""
-    site.wait_for_a_cycle_of_each_controller()
+def test_unreachable_region_is_unknown_and_the_other_is_checked(site: Site) -> None:
+    """The checks have a reason. This is the last test, because the region is not restored."""
+    site.write_a_cycle_of_each_controller()
     site.world.network.fail(EAST)
     found = site.found("verify")
     gone = _where(found["findings"], EAST)

@@ -24,9 +24,9 @@ class MutantResult:
     by_shape: str | None
     """First test of the table's shape that fails."""
     why_equivalent: str | None = None
-    """Proven reason why it decides every case alike."""
+    """Proven reason why the mutant decides every case alike."""
     refuted_by: str | None = None
-    """A case that refutes that reason."""
+    """A case that refutes the listed reason."""
 
     @property
     def verdict(self) -> str:

@@ -41,7 +41,7 @@ class CollectedTest:
 
     @property
     def is_of_shape(self) -> bool:
-        """Whether it checks the table rather than decisions."""
+        """Return whether the test checks the table rather than decisions."""
         return self.name.split("[")[0] in SHAPE
 
 

@@ -27,7 +27,7 @@ READ_AS: Mapping[str, str | None] = {
     "cooldown_seconds": None,
     "pending": None,
 }
-"""Attribute read by a row -> its input; None if it is the same in every case."""
+"""Map from an attribute that a row reads to its input; None if the attribute is the same in every case."""
 
 EXCLUSIVE: Mapping[tuple[Reason, Reason], str] = {
     (Reason.NETWORK_PARTITION, Reason.WRITER_READ_ONLY): "the port is unreachable, or alive",
@@ -38,7 +38,7 @@ EXCLUSIVE: Mapping[tuple[Reason, Reason], str] = {
     (Reason.APPROVAL_NEEDED, Reason.REGION_IMPAIRED): "an approval exists, or does not",
     (Reason.WRITER_DOWN, Reason.REGION_LOST): "the other region reports its writer as down, or is silent",
 }
-"""Neighbouring rows that never both apply, whose order has no effect -> why."""
+"""Map from two neighbouring rows to the reason why at most one of them applies, so their order has no effect."""
 
 NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
     Reason.UNDECIDED: (
@@ -56,7 +56,7 @@ NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
         ),
     ),
 }
-"""Row that no case reaches -> why, and the rows above of which one always applies."""
+"""Map from a row that no case reaches to the reason, and to the rows above of which one always applies."""
 
 ROW_OF: Mapping[Reason, DecisionRow] = {rule.reason: rule for rule in DECISION_TABLE}
 

@@ -58,7 +58,7 @@ class Terminal:
         assert not self.started_ended(), self.log.read_text()
 
     def started_ended(self) -> bool:
-        """Whether the `start` command has ended."""
+        """Return whether the `start` command has ended."""
         return self.started is None or self.started.poll() is not None
 
     def end(self) -> None:

@@ -31,7 +31,7 @@ Key = tuple[str, str]
 
 
 class Crash(BaseException):
-    """Ends the process at a step."""
+    """Raised to end the process at a step."""
 
 
 class Clock:
@@ -225,7 +225,7 @@ class FakeWorld:
         return not (self.region_is_lost or self.writer_is_down)
 
     def settle(self) -> None:
-        """Advance to the present: heartbeats arrive, an operation ends."""
+        """Advance to the current time: heartbeats arrive, an operation ends."""
         if self.writer == OWN_ARN or self.writer_is_up:
             self._heartbeat = self._clock().isoformat()
         begun = self._promoted_at

@@ -48,12 +48,12 @@ def _check(value: Mapping[str, Any], shape: Any, what: str) -> None:
 
 
 class FakeAws:
-    """Both regions of a healthy stack; a test changes answers or makes calls fail."""
+    """AWS answers of a healthy stack in two regions; a test changes answers or makes calls fail."""
 
     def __init__(self) -> None:
         self.resources = read_resources(outputs())
         self.name_leads_to: Callable[[], str] = lambda: EAST
-        """Region that the writer's name resolves to."""
+        """Region that the DNS name writer.<zone> resolves to."""
         self.answers: dict[tuple[str, str, str], Respond] = {}
         self.asked: list[tuple[str, str, str]] = []
         self._failures: list[tuple[str | None, str | None, str | None, Exception]] = []

@@ -30,7 +30,7 @@ COPY_SECONDS = 120.0
 
 @dataclass(kw_only=True)
 class FakeOperation:
-    """An operation under way."""
+    """An operation in progress."""
 
     target: DeployedRegion
     allows_data_loss: bool
@@ -38,7 +38,7 @@ class FakeOperation:
 
 
 class FakeMoveEnvironment(FakeEnvironment):
-    """The fake environment with databases that move."""
+    """The fake environment with switchovers, failovers and copies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class FakeMoveEnvironment(FakeEnvironment):
         self.changed_at: datetime | None = None
         self.global_status = "available"
         self.synchronization = {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
-        self.dead: set[str] = set()
+        self.unreachable: set[str] = set()
         """Regions with unreachable databases."""
         self.is_stuck = False
         """Whether an operation ends without a change of roles."""
@@ -69,7 +69,7 @@ class FakeMoveEnvironment(FakeEnvironment):
 
     @property
     def writer(self) -> DeployedRegion:
-        """The writer's region."""
+        """Return the writer's region."""
         return next(region for region in DEPLOYMENT.regions if region.cluster_arn == self.roles.writer_arn)
 
     def begin(self, target: DeployedRegion, *, allows_data_loss: bool) -> None:
@@ -81,7 +81,7 @@ class FakeMoveEnvironment(FakeEnvironment):
         )
 
     def pass_time(self) -> None:
-        """Complete an operation whose time has come."""
+        """Complete the operation if `ends_at` has passed."""
         operation = self.operation
         if operation is not None and self.now >= operation.ends_at:
             self.operation = None
@@ -182,7 +182,7 @@ class FakeMoveRegion:
     def probe(self, target: ProbeTarget) -> ProbeResult:
         self.environment.record_call(self.region, "probe")
         assert target.function_name == "payments-health-check-dev"
-        if target.region in self.environment.dead:
+        if target.region in self.environment.unreachable:
             return ProbeResult(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
         read_only = target.region != self.environment.writer.name or self.environment.never_writes
         return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.environment.now.isoformat(), problem=None)

@@ -98,7 +98,7 @@ class FakeRegion:
 
     @property
     def switch(self) -> dict[str, object] | None:
-        """The switch's item."""
+        """Return the switch's item; None if the table has none."""
         return self.items.get(SWITCH)
 
     def traces(self) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ class FakeRegion:
 
 
 class FakeEnvironment:
-    """Both regions, the clock, and the injected failures."""
+    """Two regions, the clock, and the injected failures."""
 
     def __init__(self) -> None:
         self.now = NOW

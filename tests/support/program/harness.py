@@ -47,7 +47,7 @@ class Registered:
     dependencies: frozenset[str]
     """The URNs of explicit dependencies and of the sources of its inputs."""
     property_dependencies: Mapping[str, frozenset[str]]
-    """Input -> the URNs of the sources of its value."""
+    """Map from an input to the URNs of the sources of its value."""
     additional_secret_outputs: tuple[str, ...]
     is_component: bool
 
@@ -272,8 +272,8 @@ def run_program(
 ) -> Run:
     """Run `__main__.py` or another program with a stack's settings and return the result.
 
-    `zones`: the available zones, name -> id.
-    `describes_standby_endpoint`: whether AWS describes a standby's cluster endpoint, which it sometimes does not.
+    `zones`: map from the name of an available zone to its id.
+    `describes_standby_endpoint`: whether AWS describes the standby's cluster endpoint; AWS sometimes omits it.
     An exception of the program is stored in `error`. With `imported_before`, `seconds` excludes the imports of the SDK and
     the components.
     """
@@ -317,7 +317,7 @@ def _run(run: Run, config: Mapping[str, object], cloud: "_Cloud", program: Calla
     finally:
         run.ended_at_cpu_seconds = time.process_time()
         run.seconds, run.cpu_seconds = time.perf_counter() - started, run.ended_at_cpu_seconds - cpu_started
-        gc.enable()  # The program turns it off, but this process continues.
+        gc.enable()  # The program disables the garbage collector, but this process continues.
         loop.run_until_complete(loop.shutdown_default_executor())
         # Registrations are concurrent, so their order is random; some continue after a failure of the program.
         run.resources.sort(key=lambda resource: (resource.type, resource.name))

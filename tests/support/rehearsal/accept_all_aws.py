@@ -109,7 +109,7 @@ def run(
 def after_change_of_roles(state: StackState, *, writer_region: str) -> StackState:
     """Return the state that a refresh finds after the cluster of a region became the writer.
 
-    It covers everything that AWS may then describe differently: replication source, membership, versions, the former writer's
+    The state has each value that AWS may describe differently then: replication source, membership, versions, the former writer's
     user and database, the standby's endpoint, zones of instances, a rotated password.
     """
     after = state.copy()

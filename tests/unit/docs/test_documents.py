@@ -26,7 +26,7 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs
 
 
 def test_mission_point_7_production_page_explains_wait_verify_test_and_roll_back() -> None:
-    """Each of the four has its own heading with instructions below it, and the README links the page."""
+    """Each of the four tasks has its own heading with instructions below it, and the README links the page."""
     for heading in ("## Wait", "## Verify", "## Test a failover", "## Roll back"):
         section = PRODUCTION.split(heading + "\n", 1)[1].split("\n## ", 1)[0]
         assert len(section.strip()) > 200, heading
@@ -54,7 +54,7 @@ def test_settings_table_matches_the_model() -> None:
 
 
 def test_rewind_section_has_three_lines() -> None:
-    """What AWS refuses, the default method and the other method: three sentences, three lines."""
+    """The lines are AWS's restriction, the default method and the other method."""
     section = PRODUCTION.split("## Rewind\n", 1)[1].split("\n## ", 1)[0]
     assert 3 == len(section.strip().splitlines())
 
@@ -131,8 +131,8 @@ def parse(command: Any, program: str, words: list[str]) -> None:
 def test_every_program_in_a_document_is_parsed() -> None:
     """PROGRAMS has every command line except those that take no arguments in any document."""
     found = {name for document in DOCUMENTS for name in re.findall(r"python -m [a-z_.]+[a-z_]", document.read_text())}
-    ours = {name for name in found if (ROOT / name.split()[2].partition(".")[0]).is_dir()}
-    assert set() == ours - set(PROGRAMS) - {
+    local = {name for name in found if (ROOT / name.split()[2].partition(".")[0]).is_dir()}
+    assert set() == local - set(PROGRAMS) - {
         "python -m docgen",
         "python -m benchmarks",
         "python -m benchmarks.program",
@@ -140,15 +140,15 @@ def test_every_program_in_a_document_is_parsed() -> None:
     }
 
 
-def test_an_unknown_command_or_option_is_refused() -> None:
-    """`parse` refuses unknown commands, options and values."""
+def test_parse_refuses_an_unknown_command_or_option() -> None:
+    """Invalid values are refused too."""
     group = typer.main.get_command(import_module(PROGRAMS["python -m operations"]).app)
     for words in (["no-such-command"], ["status", "--no-such-option"], ["history", "--limit", "many"]):
         with pytest.raises(Exception, match=r"(?i)no such|valid integer"):
             parse(group, "python -m operations", words)
 
 
-def test_the_runbook_shows_every_command() -> None:
+def test_runbook_shows_every_command() -> None:
     """Each operator command is on a page of the runbook."""
     group = typer.main.get_command(import_module(PROGRAMS["python -m operations"]).app)
     assert isinstance(group, TyperGroup)
@@ -164,7 +164,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
 
 PULL_REQUESTS = (ROOT / "docs" / "pull-requests.md").read_text(encoding="utf-8")
 IAM_PREFIX = {"vpc": ("ec2",), "cloudwatch": ("cloudwatch", "logs", "events"), "random": ()}
-"""Pulumi's module -> IAM's service prefixes, where the two differ."""
+"""Map from a module of Pulumi to IAM's service prefixes, where the two differ."""
 
 
 def policies() -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ def policies() -> list[dict[str, Any]]:
     return [policy for policy in shown if "Statement" in policy]
 
 
-def test_the_deploy_role_allows_every_action_of_preflight() -> None:
+def test_deploy_role_allows_every_action_of_preflight() -> None:
     """The policy of the page allows each action that preflight simulates."""
     _trust, deploy, _preview = policies()
     allowed = [action for statement in deploy["Statement"] for action in _list(statement["Action"])]
@@ -181,7 +181,7 @@ def test_the_deploy_role_allows_every_action_of_preflight() -> None:
     assert needed and [] == sorted(one for one in needed if not any(fnmatchcase(one, pattern) for pattern in allowed))
 
 
-def test_the_deploy_role_may_use_the_default_option_group() -> None:
+def test_deploy_role_may_use_the_default_option_group() -> None:
     """Each cluster uses RDS's default option group without naming it; IAM evaluates it."""
     _trust, deploy, _preview = policies()
     needed = {action for actions in ACTIONS.values() for action in actions}
@@ -193,7 +193,7 @@ def test_the_deploy_role_may_use_the_default_option_group() -> None:
     assert [] == sorted(one for one in needed if not any(fnmatchcase(one, pattern) for pattern in allowed))
 
 
-def test_the_preview_role_reads_every_service_of_the_program() -> None:
+def test_preview_role_reads_every_service_of_the_program() -> None:
     """The preview policy has an action of each service."""
     needed = {prefix for node in drawn_graph().resources for prefix in IAM_PREFIX.get(node.service, (node.service,))}
     *_, preview = policies()
@@ -201,7 +201,7 @@ def test_the_preview_role_reads_every_service_of_the_program() -> None:
     assert set() == needed - {action.partition(":")[0] for action in actions}
 
 
-def test_the_preview_role_can_only_read() -> None:
+def test_preview_role_can_only_read() -> None:
     """Every action is Describe, Get, List or kms:Decrypt."""
     *_, preview = policies()
     verbs = {action.partition(":")[2] for statement in preview["Statement"] for action in _list(statement["Action"])}

@@ -39,19 +39,19 @@ def anchors(text: str) -> set[str]:
 
 
 def test_sections_of_reasons_are_the_reasons() -> None:
-    """Exactly as a notice spells them."""
+    """The spelling is that of the notices."""
     assert sorted(Reason) == sorted(sections("reasons"))
 
 
 def test_sections_of_alarms_are_the_alarms() -> None:
-    """By name without project and environment."""
+    """A heading is the alarm's name without project and environment."""
     alarms = run_program({}).of("cloudwatch/metricAlarm:MetricAlarm")
     things = {alarm.inputs["name"].removeprefix("payments-").removesuffix("-dev") for alarm in alarms}
     assert {EVERYWHERE if thing.startswith(EVERYWHERE) else thing for thing in things} == set(sections("alarms"))
 
 
 def test_alarm_description_links_to_its_section() -> None:
-    """Page and anchor exist."""
+    """The page and the anchor of the link exist."""
     for alarm in run_program({}).of("cloudwatch/metricAlarm:MetricAlarm"):
         page, _, anchor = alarm.inputs["alarmDescription"].rpartition("Runbook: ")[2].partition("#")
         assert (RUNBOOK, True) == (page, (PROGRAM / page).is_file())
@@ -62,19 +62,19 @@ def test_alarm_description_links_to_its_section() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_has_the_form(name: str) -> None:
-    """When, which path, before, steps, verify, undo, what goes wrong: once each, in this order."""
+    """The lead-ins are When, Which path, Before, Steps, Verify, Undo and What goes wrong, in this order."""
     assert FORM == lead_ins(FILES[name])
 
 
 @pytest.mark.parametrize("name", CATALOGUES)
 def test_every_section_has_the_form(name: str) -> None:
-    """For each Reason and each alarm."""
+    """Each Reason and each alarm has the same lead-ins."""
     assert [] == [heading for heading, text in sections(name).items() if lead_ins(text) != FORM]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_link_has_a_page_and_a_heading(name: str) -> None:
-    """Inside and outside the runbook."""
+    """Links within and out of the runbook are checked."""
     for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", FILES[name]):
         page, _, anchor = target.partition("#")
         file: Path = FOLDER / page if page else FOLDER / f"{name}.md"
@@ -83,7 +83,7 @@ def test_every_link_has_a_page_and_a_heading(name: str) -> None:
 
 
 def test_index_links_to_every_page() -> None:
-    """No page is unreachable from it."""
+    """Every page of the runbook is linked."""
     linked = {target.removesuffix(".md") for target in re.findall(r"\]\(([\w-]+\.md)\)", FILES["README"])}
     assert set(FILES) - {"README"} == linked
 
@@ -105,5 +105,5 @@ def test_headings_named_in_the_code_exist() -> None:
 
 
 def test_audit_reasons_of_commands_are_documented() -> None:
-    """The page of `history` explains each."""
+    """The page of `history` explains each audit reason."""
     assert [] == [word for word in OperatorReason if f"`{word}`" not in FILES["history"]]

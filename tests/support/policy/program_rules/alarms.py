@@ -25,7 +25,7 @@ IDENTIFIERS: Mapping[str, tuple[str, str]] = {
     "TopicName": ("sns/topic:Topic", "name"),
     "GlobalCluster": ("rds/globalCluster:GlobalCluster", "globalClusterIdentifier"),
 }
-"""Dimension -> the type and input with its value."""
+"""Map from a dimension to the type and input that hold the dimension's value."""
 
 
 @rule("Using Amazon CloudWatch alarms: actions are in the alarm's region, CloudWatch User Guide")

@@ -10,7 +10,7 @@ from tests.support.policy.program_rules.iam_actions import ALLOWED_ON_ALL_RESOUR
 
 ROLE, POLICY = "iam/role:Role", "iam/rolePolicy:RolePolicy"
 ALLOWING = (f"aws:{POLICY}", "aws:iam/policy:Policy")
-"""The types whose policies allow somebody something, rather than say who may use the resource."""
+"""Types of identity policies; the other policies are attached to a resource."""
 MANAGED_POLICIES = {"service-role/AmazonRDSEnhancedMonitoringRole"}
 FAILOVER = "rds:FailoverGlobalCluster"
 

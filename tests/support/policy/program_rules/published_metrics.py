@@ -38,7 +38,7 @@ def _read() -> dict[str, PublishedMetrics]:
 
 
 AWS_METRICS: Mapping[str, PublishedMetrics] = _read()
-"""Namespace -> the metrics in AWS's documentation."""
+"""Map from a namespace to its metrics in AWS's documentation."""
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The adapter of the acting commands against botocore's own stub: what is sent, once, and what the answers become."""
+"""Tests of the API of the changing commands with botocore's stub: requests, retries, answers and errors."""
 
 import io
 import json
@@ -42,8 +42,8 @@ def api() -> Stubbed:
     return Stubbed()
 
 
-def test_what_acts_is_sent_once_and_given_more_time() -> None:
-    """A repetition by the client could begin a second operation; a look may be repeated."""
+def test_changing_call_is_sent_once_with_a_longer_timeout() -> None:
+    """A retry by the client could start a second operation; reads may be retried."""
     region: Any = moves_to(DEPLOYMENT)(EAST_REGION)
     reading, changing = (region._client("rds", changing=each).meta for each in (False, True))
     assert (reading.config.retries["total_max_attempts"], changing.config.retries["total_max_attempts"]) == (2, 1)
@@ -62,8 +62,8 @@ def described(**more: object) -> dict[str, object]:
     return {"GlobalClusters": [{"Status": "available", "GlobalClusterMembers": members, **more}]}
 
 
-def test_the_global_cluster_at_rest_and_in_an_operation(api: Stubbed) -> None:
-    """Who is the writer, who is synchronized, and what is under way, whose status may be of either kind."""
+def test_read_global_with_and_without_an_operation(api: Stubbed) -> None:
+    """The result has the writer, the synchronization and the operation in progress, a switchover or a failover."""
     stub = api.stub("rds")
     stub.add_response("describe_global_clusters", described(FailoverState={}), {"GlobalClusterIdentifier": ANY})
     state = {"Status": "failing-over", "ToDbClusterArn": WEST_REGION.cluster_arn, "IsDataLossAllowed": True}
@@ -75,8 +75,8 @@ def test_the_global_cluster_at_rest_and_in_an_operation(api: Stubbed) -> None:
     assert (busy.operation, expected.label) == (expected, "failover")
 
 
-def test_two_writers_are_none(api: Stubbed) -> None:
-    """Nothing is moved while RDS names two."""
+def test_two_writers_are_read_as_unknown(api: Stubbed) -> None:
+    """No operation starts while RDS names two writers."""
     members = [member(region.cluster_arn, IsWriter=True) for region in DEPLOYMENT.regions]
     api.stub("rds").add_response("describe_global_clusters", described(GlobalClusterMembers=members))
     assert api.read_global().writer_arn is None
@@ -107,8 +107,8 @@ def cluster(**more: object) -> dict[str, object]:
     }
 
 
-def test_a_cluster_is_read_with_the_settings_that_a_copy_is_restored_with(api: Stubbed) -> None:
-    """In the words of RestoreDBClusterToPointInTime."""
+def test_read_cluster_returns_the_settings_of_a_restore(api: Stubbed) -> None:
+    """The settings have the parameter names of RestoreDBClusterToPointInTime."""
     api.stub("rds").add_response(
         "describe_db_clusters", {"DBClusters": [cluster(BacktrackWindow=60)]}, {"DBClusterIdentifier": LIVE}
     )
@@ -128,8 +128,8 @@ def test_a_cluster_is_read_with_the_settings_that_a_copy_is_restored_with(api: S
     assert (found.backtrack_window_seconds, found.is_encrypted) == (60, True)
 
 
-def test_capacity_and_storage_are_the_copy_s_too(api: Stubbed) -> None:
-    """A serverless cluster keeps its limits, without what only a description has; an I/O-optimised one its storage."""
+def test_restore_settings_have_capacity_and_storage_type(api: Stubbed) -> None:
+    """The capacity limits have only the keys that a restore accepts."""
     capacity = {"MinCapacity": 8.0, "MaxCapacity": 64.0, "SecondsUntilAutoPause": 300}
     found = cluster(ServerlessV2ScalingConfiguration=capacity, StorageType="aurora-iopt1")
     api.stub("rds").add_response("describe_db_clusters", {"DBClusters": [found]})
@@ -139,8 +139,8 @@ def test_capacity_and_storage_are_the_copy_s_too(api: Stubbed) -> None:
     assert read.settings["StorageType"] == "aurora-iopt1"
 
 
-def test_a_cluster_that_is_not_there_is_none_and_no_error(api: Stubbed) -> None:
-    """But any other error is one."""
+def test_missing_cluster_is_read_as_none(api: Stubbed) -> None:
+    """Any other error is raised."""
     stub = api.stub("rds")
     stub.add_client_error("describe_db_clusters", "DBClusterNotFoundFault", http_status_code=404)
     stub.add_client_error("describe_db_clusters", "AccessDenied", http_status_code=403)
@@ -149,8 +149,8 @@ def test_a_cluster_that_is_not_there_is_none_and_no_error(api: Stubbed) -> None:
         api.read_cluster(LIVE)
 
 
-def test_instances_are_those_of_the_cluster_and_the_writer_is_known(api: Stubbed) -> None:
-    """With the settings that a copy's instance is created with."""
+def test_read_instances_marks_the_writer(api: Stubbed) -> None:
+    """Each instance has the settings that an instance of a copy is created with."""
     stub = api.stub("rds")
     stub.add_response("describe_db_clusters", {"DBClusters": [cluster()]}, {"DBClusterIdentifier": LIVE})
     instances = [
@@ -227,14 +227,14 @@ ACTS: list[tuple[str, dict[str, object], Callable[[AwsMoveApi], object], dict[st
 
 
 @pytest.mark.parametrize(("operation", "sent", "act", "answer"), ACTS, ids=[each[0] for each in ACTS])
-def test_what_is_sent_and_what_a_no_and_a_fault_become(
+def test_changing_call_parameters_and_errors(
     api: Stubbed,
     operation: str,
     sent: dict[str, object],
     act: Callable[[AwsMoveApi], object],
     answer: dict[str, object],
 ) -> None:
-    """Exactly these parameters; a client's error is a clear no, a server's says nothing of what was begun."""
+    """Each call sends exactly these parameters; a 4xx is AwsRefusedError, a 5xx is AwsError because the outcome is unknown."""
     stub = api.stub("rds", changing=True)
     stub.add_response(operation, answer, sent)
     act(api)
@@ -248,8 +248,8 @@ def test_what_is_sent_and_what_a_no_and_a_fault_become(
     stub.assert_no_pending_responses()
 
 
-def test_no_answer_is_no_refusal(api: Stubbed) -> None:
-    """It may have begun."""
+def test_timeout_is_not_a_refusal(api: Stubbed) -> None:
+    """The operation may have started."""
     events: Any = api._client("rds", changing=True).meta.events
 
     def fail(**_: Any) -> None:
@@ -261,8 +261,8 @@ def test_no_answer_is_no_refusal(api: Stubbed) -> None:
     assert not isinstance(caught.value, AwsRefusedError)
 
 
-def test_a_backtrack_s_status(api: Stubbed) -> None:
-    """By its identifier."""
+def test_backtrack_status_is_read_by_identifier(api: Stubbed) -> None:
+    """The request names the cluster and the backtrack."""
     api.stub("rds").add_response(
         "describe_db_cluster_backtracks",
         {"DBClusterBacktracks": [{"BacktrackIdentifier": "b-1", "Status": "completed"}]},
@@ -277,8 +277,8 @@ def answered(body: object, **more: object) -> dict[str, object]:
     return {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(raw), len(raw)), **more}
 
 
-def test_a_probe_that_committed_a_heartbeat_takes_writes(api: Stubbed) -> None:
-    """Asked by name about one endpoint; read-only, or unreachable, takes none."""
+def test_probe_takes_writes_only_if_writable_and_reachable(api: Stubbed) -> None:
+    """The request names one endpoint; a read-only or unreachable database takes no writes."""
     asked = {"cluster": LIVE, "region": "eu-west-1", "host": "writer", "port": 3306}
     stub = api.stub("lambda")
     payload = json.dumps({"targets": [asked], "deadline_ms": 2500}).encode()
@@ -296,15 +296,15 @@ def test_a_probe_that_committed_a_heartbeat_takes_writes(api: Stubbed) -> None:
     "answer",
     [answered({"errorMessage": "no"}, FunctionError="Unhandled"), answered(b"nonsense"), answered({"probes": "x"})],
 )
-def test_a_probe_that_can_t_be_understood_is_an_error(api: Stubbed, answer: dict[str, object]) -> None:
-    """Never an answer about the database."""
+def test_malformed_probe_answer_is_an_error(api: Stubbed, answer: dict[str, object]) -> None:
+    """The answer of a failed function does not describe the database."""
     api.stub("lambda").add_response("invoke", answer)
     with pytest.raises(AwsError, match="health-check in eu-west-1"):
         api.probe(TARGET)
 
 
-def test_the_role_s_newest_value_counts(api: Stubbed) -> None:
-    """By the statistic and the period that DNS follows, from the minute on in which the move was begun."""
+def test_writer_role_is_the_newest_value(api: Stubbed) -> None:
+    """The query has the statistic and period of the DNS alarm, from the minute in which the operation started."""
     points = [
         {"Timestamp": datetime(2026, 11, 24, 12, minute, tzinfo=UTC), "Maximum": value}
         for minute, value in ((2, 0.0), (1, 1.0))
@@ -328,8 +328,8 @@ def test_the_role_s_newest_value_counts(api: Stubbed) -> None:
     assert api.writer_role(NOW) is None
 
 
-def test_the_metric_is_the_controller_s_own() -> None:
-    """The namespace and the name are written twice, for the functions ship alone: they must agree."""
+def test_metric_names_match_the_program() -> None:
+    """The functions are deployed alone, so the namespace and the name are defined twice and must agree."""
     from components.alarms import WRITER_ROLE as ALARM
     from components.failover_controller import METRIC_NAMESPACE as DEPLOYED
     from operations.aws.move_api import METRIC_NAMESPACE, WRITER_ROLE

@@ -1,4 +1,4 @@
-"""The adapter against botocore's own stub: what it asks, and what AWS's errors become."""
+"""Tests of the regional API with botocore's stub: requests, answers and errors."""
 
 import json
 import threading
@@ -54,8 +54,8 @@ def api() -> Iterator[Stubbed]:
     yield Stubbed()
 
 
-def test_every_client_is_of_the_region_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """STS too: a global endpoint would be in us-east-1, which may be the one that is lost."""
+def test_clients_use_the_region_with_bounded_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """STS is regional too: its global endpoint is in us-east-1, which may be the lost region."""
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
     region: Any = connect_to(DEPLOYMENT)(EAST_REGION)
     for service in ("dynamodb", "rds", "lambda", "sts"):
@@ -65,8 +65,8 @@ def test_every_client_is_of_the_region_and_bounded(monkeypatch: pytest.MonkeyPat
         assert client.meta.config.retries["total_max_attempts"] == (1 if service == "sts" else 2)
 
 
-def test_reads_all_items_at_once_and_consistently(api: Stubbed) -> None:
-    """An absent one is None."""
+def test_read_items_is_one_consistent_batch_read(api: Stubbed) -> None:
+    """A missing item is None."""
     stub = api.stub("dynamodb")
     keys = [{"item": {"S": "state"}, "sort": {"S": "current"}}, {"item": {"S": "switch"}, "sort": {"S": "current"}}]
     found = {"item": {"S": "switch"}, "sort": {"S": "current"}, "armed": {"BOOL": True}}
@@ -80,16 +80,16 @@ def test_reads_all_items_at_once_and_consistently(api: Stubbed) -> None:
     assert items == {("state", "current"): None, ("switch", "current"): switch}
 
 
-def test_a_throttled_item_is_an_error_not_an_absent_one(api: Stubbed) -> None:
-    """What was not read is not taken for missing."""
+def test_throttled_item_is_an_error(api: Stubbed) -> None:
+    """An item that was not read must not count as missing."""
     left = {TABLE: {"Keys": [{"item": {"S": "state"}, "sort": {"S": "current"}}]}}
     api.stub("dynamodb").add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
     with pytest.raises(AwsError, match="throttled"):
         api.read_items([("state", "current")])
 
 
-def test_history_is_read_in_pages_until_there_is_enough(api: Stubbed) -> None:
-    """Newest first, no page larger than what is still wanted."""
+def test_history_is_read_in_pages_up_to_the_limit(api: Stubbed) -> None:
+    """Entries are newest first, and no page is larger than the remaining limit."""
     stub = api.stub("dynamodb")
     key = {"item": {"S": "history"}, "sort": {"S": "b"}}
     request = {
@@ -106,8 +106,8 @@ def test_history_is_read_in_pages_until_there_is_enough(api: Stubbed) -> None:
     stub.assert_no_pending_responses()
 
 
-def test_the_writer_is_the_only_member_that_is_one(api: Stubbed) -> None:
-    """None, or two, is unknown; an operation under way is named."""
+def test_writer_is_unknown_without_exactly_one_member(api: Stubbed) -> None:
+    """With no writer or two writers the role is unknown; an operation in progress is returned."""
     members = [
         {"DBClusterArn": "arn:e", "IsWriter": True},
         {"DBClusterArn": "arn:w", "IsWriter": False},
@@ -125,8 +125,8 @@ def test_the_writer_is_the_only_member_that_is_one(api: Stubbed) -> None:
     assert api.read_roles() == RdsRoles(writer_arn=None, operation=None)
 
 
-def test_the_policy_is_the_controller_s_environment(api: Stubbed) -> None:
-    """As it is deployed, not as it is configured here."""
+def test_policy_is_the_deployed_controller_environment(api: Stubbed) -> None:
+    """The values are those of the deployed function, not of the local configuration."""
     api.stub("lambda").add_response(
         "get_function_configuration",
         {"Environment": {"Variables": {"MODE": "observe"}}},
@@ -135,16 +135,16 @@ def test_the_policy_is_the_controller_s_environment(api: Stubbed) -> None:
     assert api.read_policy() == {"MODE": "observe"}
 
 
-def test_a_policy_that_may_not_be_decrypted_is_an_error_not_an_empty_one(api: Stubbed) -> None:
-    """Lambda answers with the reason in place of the variables."""
+def test_undecryptable_policy_is_an_error(api: Stubbed) -> None:
+    """Lambda returns the reason in place of the variables."""
     error = {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}
     api.stub("lambda").add_response("get_function_configuration", {"Environment": {"Error": error}})
     with pytest.raises(AwsError, match="no kms:Decrypt"):
         api.read_policy()
 
 
-def test_a_change_and_its_trace_are_one_transaction(api: Stubbed) -> None:
-    """The condition covers exactly what was read: the version, and that the item was not created again."""
+def test_change_and_audit_entry_are_one_transaction(api: Stubbed) -> None:
+    """The condition requires the version that was read, and the same item rather than a recreated one."""
     puts = [
         {
             "Put": {
@@ -175,8 +175,8 @@ def test_a_change_and_its_trace_are_one_transaction(api: Stubbed) -> None:
     stub.assert_no_pending_responses()
 
 
-def test_a_repeated_write_is_harmless(api: Stubbed) -> None:
-    """botocore repeats a write that got no answer, both times with the same token."""
+def test_repeated_write_has_the_same_token(api: Stubbed) -> None:
+    """botocore repeats a write without an answer, with the same client request token."""
     bodies: list[dict[str, Any]] = []
 
     def lose(request: Any, **_: Any) -> None:
@@ -198,8 +198,8 @@ def test_a_repeated_write_is_harmless(api: Stubbed) -> None:
         (["ThrottlingError", "None"], AwsError),
     ],
 )
-def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], error: type[Exception]) -> None:
-    """A transaction is cancelled for other reasons too."""
+def test_only_a_concurrent_write_is_a_conflict(api: Stubbed, reasons: list[str], error: type[Exception]) -> None:
+    """DynamoDB cancels transactions for other reasons too."""
     api.stub("dynamodb").add_client_error(
         "transact_write_items",
         "TransactionCanceledException",
@@ -218,8 +218,8 @@ def test_only_another_s_write_is_a_conflict(api: Stubbed, reasons: list[str], er
         ("InternalServerError", "try again"),
     ],
 )
-def test_an_error_of_aws_names_its_code_its_region_and_a_hint(api: Stubbed, code: str, hint: str) -> None:
-    """The text says where, what, and what to do."""
+def test_aws_error_has_code_region_and_hint(api: Stubbed, code: str, hint: str) -> None:
+    """The message names the table's region and the error code, and the hint is specific to the code."""
     api.stub("dynamodb").add_client_error("batch_get_item", code, "because")
     with pytest.raises(AwsError) as raised:
         api.read_items([("state", "current")])
@@ -235,8 +235,8 @@ def test_an_error_of_aws_names_its_code_its_region_and_a_hint(api: Stubbed, code
         (NoCredentialsError(), "Unable to locate credentials"),
     ],
 )
-def test_silence_and_a_missing_login_are_told_apart(api: Stubbed, error: Exception, said: str) -> None:
-    """Both are AwsErrors, with different hints."""
+def test_timeout_and_missing_credentials_have_different_hints(api: Stubbed, error: Exception, said: str) -> None:
+    """Each is an AwsError; only a timeout suggests --region."""
     api.fails("rds", error)
     with pytest.raises(AwsError) as raised:
         api.read_roles()
@@ -244,22 +244,22 @@ def test_silence_and_a_missing_login_are_told_apart(api: Stubbed, error: Excepti
     assert ("--region" in raised.value.hint) == (said == "no answer")
 
 
-def test_the_caller_is_an_arn_of_bounded_length(api: Stubbed) -> None:
-    """It goes into items."""
+def test_caller_arn_is_truncated(api: Stubbed) -> None:
+    """The ARN is stored in items, so it has at most 256 characters."""
     api.stub("sts").add_response("get_caller_identity", {"Arn": ME + "x" * 300})
     caller = api.caller()
     assert caller.startswith(ME)
     assert len(caller) == 256
 
 
-def test_without_sts_the_access_key_says_who(api: Stubbed) -> None:
-    """Disarming must not wait for STS; a refusal by STS is another thing."""
+def test_caller_is_the_access_key_when_sts_is_unreachable(api: Stubbed) -> None:
+    """Disarming must not wait for STS; an error from STS is still raised."""
     api.fails("sts", ReadTimeoutError(endpoint_url="https://x"))
     assert api.caller() == "access key AKIDEXAMPLE; STS gave no answer"
 
 
-def test_credentials_that_sts_refuses_are_nobody(api: Stubbed) -> None:
-    """Nothing is written under a name that AWS does not know."""
+def test_credentials_refused_by_sts_are_an_error(api: Stubbed) -> None:
+    """No item is written with an identity that AWS does not know."""
     api.stub("sts").add_client_error("get_caller_identity", "ExpiredToken", "old")
     with pytest.raises(AwsError, match="ExpiredToken"):
         api.caller()

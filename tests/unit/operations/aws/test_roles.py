@@ -1,4 +1,4 @@
-"""Who is the writer and who the standby, from RDS or from memory; and which region is spoken to."""
+"""Tests of the writer and standby regions, from RDS or the controller's state, and of the choice of a region."""
 
 import pytest
 
@@ -12,60 +12,60 @@ BY_RDS = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=EAST_REGION.cluster_arn,
 SWAPPED = roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None))
 
 
-def test_rds_names_the_writer_and_the_other_is_the_standby() -> None:
-    """Roles come from the ARN of the writer, not from which region is the primary."""
+def test_roles_from_rds_follow_the_writer_arn() -> None:
+    """The configured primary region has no influence."""
     assert (BY_RDS.writer, BY_RDS.standby) == (EAST_REGION, WEST_REGION)
     assert (SWAPPED.writer, SWAPPED.standby) == (WEST_REGION, EAST_REGION)
 
 
 @pytest.mark.parametrize("arn", [None, "arn:aws:rds:eu-north-1:1:cluster:other"])
-def test_a_writer_that_is_none_of_ours_leaves_the_seats_unknown(arn: str | None) -> None:
-    """An unknown writer makes no standby."""
+def test_roles_are_unknown_for_a_foreign_writer(arn: str | None) -> None:
+    """The standby is unknown too."""
     assert roles_from_rds(DEPLOYMENT, RdsRoles(writer_arn=arn, operation="pending")) == Roles(operation="pending")
 
 
 @pytest.mark.parametrize(
     ("writer", "standby"), [(Side.OWN, EAST_REGION), (Side.PEER, WEST_REGION), (Side.UNKNOWN, None)]
 )
-def test_the_controller_s_memory_is_read_from_its_own_side(writer: Side, standby: object) -> None:
-    """`own` in the table of a region is that region."""
+def test_roles_from_state_are_relative_to_the_region(writer: Side, standby: object) -> None:
+    """`own` in a region's table means that region."""
     assert roles_from_state(DEPLOYMENT, WEST_REGION, State(writer=writer)).standby == standby
 
 
-def test_regions_that_disagree_know_nothing() -> None:
-    """Two answers that differ make the seats unknown; one that knows nothing does not count."""
+def test_roles_are_unknown_when_regions_disagree() -> None:
+    """Two different answers make the roles unknown; an answer without roles is ignored."""
     assert reconcile([BY_RDS, Roles(), BY_RDS]) == BY_RDS
     assert reconcile([]) == Roles()
     assert reconcile([BY_RDS, SWAPPED]).standby is None
 
 
-def test_asks_only_the_day_one_standby_when_it_answers(environment: FakeEnvironment) -> None:
-    """The other region, which may be dead, gets no call."""
+def test_choose_calls_only_the_day_one_standby_if_it_responds(environment: FakeEnvironment) -> None:
+    """The other region may be unreachable and gets no call."""
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == WEST_REGION
     assert environment.calls_to(EAST) == []
 
 
-def test_follows_the_roles_after_a_failover(environment: FakeEnvironment) -> None:
+def test_choose_follows_the_roles_after_a_failover(environment: FakeEnvironment) -> None:
     """When the day-one standby is the writer, the other region is the standby."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == EAST_REGION
 
 
-def test_asks_the_other_region_when_the_first_is_silent(environment: FakeEnvironment) -> None:
-    """The day-one standby may be the one that is lost."""
+def test_choose_calls_the_other_region_after_a_timeout(environment: FakeEnvironment) -> None:
+    """The day-one standby may be the lost region."""
     environment.fail(WEST)
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == EAST_REGION
 
 
-def test_a_named_region_is_asked_nothing(environment: FakeEnvironment) -> None:
-    """Who names a region needs no RDS."""
+def test_choose_makes_no_call_for_a_named_region(environment: FakeEnvironment) -> None:
+    """With --region, RDS is not needed."""
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], EAST) == EAST_REGION
     assert environment.calls == []
 
 
-def test_says_what_failed_when_no_region_can_tell(environment: FakeEnvironment) -> None:
-    """The error has both reasons, and the hint."""
+def test_choose_reports_each_failure_when_the_standby_is_unknown(environment: FakeEnvironment) -> None:
+    """The error has both reasons and a hint."""
     environment.fail(WEST)
     environment.roles = RdsRoles(writer_arn=None, operation=None)
     with pytest.raises(AwsError) as raised:

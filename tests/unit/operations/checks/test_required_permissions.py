@@ -17,7 +17,7 @@ BEYOND_THE_SCHEMAS = {
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"ec2:CreateTags", "ec2:ModifySecurityGroupRules"},
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {"ec2:CreateTags", "ec2:ModifySecurityGroupRules"},
 }
-"""What the AWS provider calls, or RDS and Lambda need of the caller, although no schema of the type names it."""
+"""Actions that the AWS provider, RDS or Lambda needs of the caller and that are missing in the type's schema."""
 
 
 def test_each_action_is_in_the_schema_of_its_type_or_listed_as_an_exception() -> None:
@@ -33,7 +33,7 @@ def test_each_action_is_in_the_schema_of_its_type_or_listed_as_an_exception() ->
 
 
 def test_each_type_may_be_created_and_deleted_where_its_schema_has_such_an_action() -> None:
-    """Of the actions that create or delete, the table has at least one that the schema has too."""
+    """The table has at least one of the schema's actions for each of create and delete."""
     for kind, actions in ACTIONS.items():
         if cloudformation_type := CLOUDFORMATION_TYPES[kind]:
             handlers = schema(cloudformation_type)["handlers"]

@@ -18,7 +18,7 @@ NEVER_FOR_HELP = ("boto3", "botocore", "pulumi", "asyncio")
 
 
 def start(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command line as a person does."""
+    """Run the command line in a new process."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -45,7 +45,7 @@ def test_help_imports_no_aws_client() -> None:
 
 
 def test_cost_needs_no_deployed_stack(environment: FakeEnvironment) -> None:
-    """It has --stack and --json, but neither --outputs nor --region."""
+    """The command has --stack and --json, but neither --outputs nor --region."""
     text = environment.run("cost", "--help").stdout
     assert [option in text for option in ("--stack", "--json", "--outputs", "--region")] == [True, True, False, False]
     assert "Exit codes: 0 done" in " ".join(text.split())
@@ -53,7 +53,7 @@ def test_cost_needs_no_deployed_stack(environment: FakeEnvironment) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_documents_exit_codes_and_common_options(environment: FakeEnvironment, command: str) -> None:
-    """In its --help."""
+    """The text of --help has them."""
     text = " ".join(environment.run(command, "--help").stdout.split())
     assert "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused" in text
     for option in ("--json", "--region", "--stack", "--outputs"):

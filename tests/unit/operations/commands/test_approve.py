@@ -45,7 +45,7 @@ def requesting(environment: FakeEnvironment) -> FakeEnvironment:
 
 
 def test_approval_has_the_form_that_the_controller_reads(requesting: FakeEnvironment) -> None:
-    """It is stored under the decision's id, with an audit entry."""
+    """The item is stored under the decision's id, with an audit entry."""
     result = requesting.run(*APPROVE)
     assert result.exit_code == ExitCode.DONE
     assert requesting.west.items[KEY] == {
@@ -63,7 +63,7 @@ def test_approval_has_the_form_that_the_controller_reads(requesting: FakeEnviron
 
 
 def test_evidence_is_shown_before_the_confirmation(requesting: FakeEnvironment) -> None:
-    """It contains the notice's evidence and the controller's state."""
+    """The text contains the notice's evidence and the controller's state."""
     result = requesting.run(*APPROVE[:-2], answer="n\n")
     shown, _, _ = result.stderr.partition("Approve d-1 as")
     for fact in ("held_by: lag-too-high", "lag_before_outage_ms: 9500.5", "dead_since: 2026-11-24T11:59:00Z"):
@@ -146,7 +146,7 @@ def test_refused_when_already_answered(requesting: FakeEnvironment, answer: dict
 
 @pytest.mark.parametrize(("cycle_at", "text"), [(after(-600), "for 10 min"), (None, "at all yet")])
 def test_refused_when_the_controller_is_silent(requesting: FakeEnvironment, cycle_at: object, text: str) -> None:
-    """Its observations are stale."""
+    """The observations of a silent controller are stale."""
     requesting.west.put_state(replace(lose_writer(requesting, pending=PENDING), cycle_at=cycle_at))
     result = requesting.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
@@ -176,7 +176,7 @@ def test_refused_after_the_failover_started(requesting: FakeEnvironment) -> None
 def test_refused_without_readable_state(
     environment: FakeEnvironment, state: dict[str, object] | None, text: str
 ) -> None:
-    """Neither a missing nor a malformed state can be approved."""
+    """A missing or malformed state cannot be approved."""
     if state is not None:
         environment.west.items[STATE] = state
     result = environment.run(*APPROVE)

@@ -88,7 +88,7 @@ def test_standby_is_written_first(environment: FakeEnvironment) -> None:
 
 @pytest.mark.parametrize("command", [DISARM, ARM])
 def test_repeating_a_command_changes_nothing(environment: FakeEnvironment, command: tuple[str, ...]) -> None:
-    """Both commands are idempotent, and need no confirmation without a change."""
+    """Each command is idempotent and needs no confirmation without a change."""
     environment.run(*DISARM)
     environment.run(*command)
     before = (dict(environment.east.items), dict(environment.west.items))
@@ -143,7 +143,7 @@ def test_unreachable_writer_region_is_reported_as_partly_done(environment: FakeE
 
 
 def test_unreachable_standby_changes_nothing(environment: FakeEnvironment) -> None:
-    """A write in the other region alone would look like success."""
+    """A write in the writer's region alone would have no effect but appear successful."""
     environment.fail(WEST)
     result = environment.run(*DISARM)
     assert result.exit_code == ExitCode.AWS
@@ -180,7 +180,7 @@ def test_roles_come_from_the_controller_state_without_rds(environment: FakeEnvir
 
 
 def test_unknown_roles_are_partly_done(environment: FakeEnvironment) -> None:
-    """Both regions are written, and the exit code is 5."""
+    """The switch is written in each region, and the exit code is 5."""
     environment.roles = RdsRoles(writer_arn=None, operation=None)
     found = result_of(environment, *DISARM)
     assert (found["notified"], found["effective"], found["exit_code"]) == ([WEST, EAST], None, ExitCode.PARTLY)
@@ -239,7 +239,7 @@ def test_unacknowledged_write_that_took_effect_is_a_success(environment: FakeEnv
 
 
 def test_failed_write_in_the_standby_changes_nothing(environment: FakeEnvironment) -> None:
-    """The error says that nothing was changed."""
+    """The error reports that no changes were made."""
     environment.fail(WEST, "write")
     result = environment.run(*DISARM)
     assert result.exit_code == ExitCode.AWS
@@ -248,7 +248,7 @@ def test_failed_write_in_the_standby_changes_nothing(environment: FakeEnvironmen
 
 
 def test_write_with_unknown_outcome_is_reported(environment: FakeEnvironment) -> None:
-    """Neither the write nor the read that follows is answered."""
+    """The write and the read that follows both time out."""
 
     def vanish() -> None:
         environment.fail(WEST)
@@ -269,7 +269,7 @@ def test_failed_write_in_the_writer_region_is_partly_done(environment: FakeEnvir
 
 
 def test_missing_confirmation_changes_nothing(environment: FakeEnvironment) -> None:
-    """Only the global cluster's id confirms; the plan is shown."""
+    """The confirmation is the global cluster's id; the plan is shown."""
     alone = environment.run(*DISARM[:-2])
     assert alone.exit_code == ExitCode.REFUSED
     assert f"--confirm {GLOBAL_CLUSTER}" in alone.stderr

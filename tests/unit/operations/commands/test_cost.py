@@ -67,12 +67,12 @@ PRICED_BY_USAGE = {
     "aws:dynamodb/table:Table": "DynamoDB writes",
     "aws:cloudwatch/logGroup:LogGroup": "log ingestion",
 }
-"""Types billed by the hour or by usage -> one of their items."""
+"""Map from a type billed by the hour or by usage to one of its items."""
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def stack(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Any]:
-    """A stack's settings, and what the program registers with them."""
+    """A stack's settings, and the program's run with them."""
     config = CONFIGS[request.param]
     run = run_program(config)
     assert run.error is None
@@ -80,7 +80,7 @@ def stack(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Any]:
 
 
 def test_counts_equal_the_registered_resources(stack: tuple[dict[str, Any], Any]) -> None:
-    """By type and region: a resource that the program adds or removes must be counted."""
+    """The counts are by type and region; a resource that the program adds or removes must be counted."""
     config, run = stack
     registered = Counter((resource.type, resource.region) for resource in run.cloud)
     assert counts(load_settings(config)) == dict(registered)
@@ -110,7 +110,7 @@ def test_every_metric_of_the_controller_is_counted() -> None:
 
 
 def items(config: dict[str, Any] | None = None, usage: Usage | None = None) -> list[CostItem]:
-    """Return what a stack is billed for."""
+    """Return the billed items of a stack."""
     return cost_items(load_settings(config or {}), usage or Usage())
 
 
@@ -142,8 +142,8 @@ def test_io_optimized_storage_has_its_own_products_and_no_charge_for_io() -> Non
     assert not {"Aurora storage", "Aurora I/O"} & names
 
 
-def test_a_shorter_interval_costs_requests_but_no_controller_time() -> None:
-    """A controller runs all the time, whatever the interval."""
+def test_shorter_interval_adds_requests_but_no_controller_time() -> None:
+    """A controller runs continuously at each interval."""
     slow, fast = items(), items({"failover": {"interval_seconds": 5}})
     always = 730 * 3600 * CONTROLLER_GB
     assert quantity(slow, "Lambda compute on arm64", EAST) == pytest.approx(
@@ -153,7 +153,7 @@ def test_a_shorter_interval_costs_requests_but_no_controller_time() -> None:
 
 
 def test_usage_is_billed_in_the_region_where_it_happens() -> None:
-    """Storage in both regions; the writer's I/O in the primary region, replicated writes in the other; transfer out."""
+    """Storage is billed in both regions, the writer's I/O and transfer in the primary region, replicated writes in the secondary."""
     usage = Usage(storage_gb=1000, io_millions=500, replicated_write_millions=50, replicated_gb=70)
     of = items(usage=usage)
     assert [quantity(of, "Aurora storage", region) for region in (EAST, WEST)] == [1000, 1000]
@@ -205,7 +205,7 @@ def document(usage_type: str = "InstanceUsage:db.r6g.large", *tiers: tuple[str, 
     return json.dumps(product)
 
 
-def test_a_price_is_that_of_the_only_product_with_the_usage_type() -> None:
+def test_price_is_of_the_only_product_with_the_usage_type() -> None:
     """Usage types have a prefix in most regions."""
     optimized = document("EU-InstanceUsageIOOptimized:db.r6g.large", ("0", "0.3380000000"))
     price = parse_price([optimized, document("EU-InstanceUsage:db.r6g.large")], "InstanceUsage:")
@@ -241,8 +241,8 @@ def changed(path: tuple[str, ...], value: object) -> str:
         (["no json"], "unknown form of the price document: JSONDecodeError"),
     ],
 )
-def test_a_product_that_is_not_found_exactly_once_has_no_price(aws: FakeAws, documents: list[str], reason: str) -> None:
-    """Prices are never guessed."""
+def test_product_not_found_exactly_once_has_no_price(aws: FakeAws, documents: list[str], reason: str) -> None:
+    """The error has the reason, and no price is estimated."""
     aws.set(EAST, "pricing", "get_products", {"PriceList": documents})
     query = ProductQuery("AmazonRDS", "InstanceUsage:", {"instanceType": "db.r6g.large"})
     with pytest.raises(NoPriceError, match=re.escape(reason)):
@@ -305,8 +305,8 @@ def test_cost_without_access_prints_the_quantities_and_asks_once(environment: Fa
 
 
 @pytest.mark.parametrize("options", [("--stack", "nowhere"), ("--storage-gb", "-1")])
-def test_an_unknown_stack_or_a_negative_usage_is_a_usage_error(
+def test_unknown_stack_or_negative_usage_is_a_usage_error(
     environment: FakeEnvironment, options: tuple[str, ...]
 ) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     assert environment.run("cost", *options).exit_code == ExitCode.USAGE

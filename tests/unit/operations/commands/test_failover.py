@@ -1,4 +1,4 @@
-"""Failover by hand: acceptance of data loss, evidence, obstacles, and completion with the writer's region lost."""
+"""Manual failover: acceptance of data loss, evidence, blockers, and completion with the writer's region lost."""
 
 import json
 
@@ -30,14 +30,14 @@ MOVES = ("read_global", "read_cluster", "probe", "writer_role")
 def lost() -> FakeMoveEnvironment:
     """The writer's region us-east-1 is lost, and the standby's controller requests approval."""
     environment = FakeMoveEnvironment()
-    environment.dead.add(EAST)
+    environment.unreachable.add(EAST)
     environment.fail(EAST, *ALL_CALLS, *MOVES)
     lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-9)))
     return environment
 
 
 def test_failover_promotes_the_standby(lost: FakeMoveEnvironment) -> None:
-    """It is called once in the standby's region and followed while the other region is unreachable."""
+    """The API is called once, in the standby's region, and the operation is followed while the other region is unreachable."""
     result = lost.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
     assert lost.writer == WEST_REGION
@@ -48,7 +48,7 @@ def test_failover_promotes_the_standby(lost: FakeMoveEnvironment) -> None:
 
 
 def test_result_lists_the_next_steps(lost: FakeMoveEnvironment) -> None:
-    """Snapshot with the lost writes, switch back, and the switch."""
+    """The steps are the snapshot with the lost writes, the switch back, and the arm state."""
     text = lost.run(*GO).stdout
     for words in ("rds:unplanned-global-failover-...", "switchover --to us-east-1", "Check the switch in `status`"):
         assert words in text
@@ -63,7 +63,7 @@ def test_data_loss_must_be_accepted(lost: FakeMoveEnvironment) -> None:
 
 
 def test_plan_shows_the_evidence(lost: FakeMoveEnvironment) -> None:
-    """Controller state, estimated loss, pending decision and the result of each path."""
+    """The plan has the controller's state, the estimated loss, the pending decision and the result of each path."""
     result = lost.run(*ACCEPTED)
     assert result.exit_code == ExitCode.REFUSED
     for words in (
@@ -81,7 +81,7 @@ def test_plan_shows_the_evidence(lost: FakeMoveEnvironment) -> None:
 
 
 def test_data_loss_is_unknown_without_controller_state(lost: FakeMoveEnvironment) -> None:
-    """The plan says so."""
+    """The plan reports the loss as unknown."""
     lost.west.items.clear()
     assert "the possible data loss is unknown" in lost.run(*ACCEPTED).stderr
 
@@ -127,9 +127,9 @@ def test_refused_while_the_writer_is_reachable() -> None:
 
 @pytest.mark.parametrize("sign", ["peer", "heartbeat"])
 def test_one_sign_of_a_running_writer_is_enough(lost: FakeMoveEnvironment, sign: str) -> None:
-    """Either the probe over the peering connection or the heartbeats."""
+    """The sign is either the probe over the peering connection or the heartbeats."""
     if sign == "peer":
-        lost.dead.clear()
+        lost.unreachable.clear()
     else:
         lose_writer(lost)
         state = lost.west.items["state", "current"]
@@ -168,8 +168,8 @@ def test_standby_without_instance_is_not_promoted(lost: FakeMoveEnvironment) -> 
     assert "the cluster in eu-west-1 has no instance" in result.stderr
 
 
-def test_failover_under_way_is_followed(lost: FakeMoveEnvironment) -> None:
-    """It is not called again, even if the controller started it."""
+def test_failover_in_progress_is_followed(lost: FakeMoveEnvironment) -> None:
+    """The API is not called again, even if the controller started the failover."""
     lost.begin(WEST_REGION, allows_data_loss=True)
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
@@ -220,7 +220,7 @@ def test_unanswered_call_is_followed_only_if_it_started(lost: FakeMoveEnvironmen
 
 
 def test_failover_needs_an_rds_api(lost: FakeMoveEnvironment) -> None:
-    """Without one the writer is unknown."""
+    """The writer is unknown if no RDS API responds."""
     lost.fail(WEST, "read_global")
     assert lost.run(*GO).exit_code == ExitCode.AWS
     assert lost.now == NOW

@@ -1,4 +1,4 @@
-"""Preflight: what AWS would refuse in the middle of `pulumi up` is found before it begins."""
+"""Preflight: problems that would make `pulumi up` fail are found before it starts."""
 
 import json
 from collections.abc import Mapping
@@ -41,8 +41,8 @@ def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
     return one
 
 
-def test_an_account_with_room_passes(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Every check, of both regions, with what was seen; it says who deploys where; nothing asks for a stack's outputs."""
+def test_account_with_enough_quota_passes(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Each check has evidence, the caller and the account are reported, and no stack outputs are read."""
     found = checked(environment)
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
     assert (found["exit_code"], found["account"], found["caller"], found["is_up"]) == (0, ACCOUNT, CALLER, False)
@@ -50,8 +50,8 @@ def test_an_account_with_room_passes(environment: FakeEnvironment, account: Fake
     assert environment.loaded == []
 
 
-def test_people_see_a_table_and_the_count(environment: FakeEnvironment, account: FakeAws) -> None:
-    """The unknown ones are counted in the last line, and the exit code is 0 with them."""
+def test_text_output_is_a_table_with_counts(environment: FakeEnvironment, account: FakeAws) -> None:
+    """The last line counts the unknown checks, which leave the exit code at 0."""
     account.fail(EAST, "service-quotas", error=AwsError("AccessDenied", hint="Allow servicequotas:GetServiceQuota."))
     result = environment.run("preflight")
     assert result.exit_code == ExitCode.DONE
@@ -94,7 +94,7 @@ BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
 
 
 @pytest.mark.parametrize(("check", "where", "question", "answer", "said"), BROKEN)
-def test_what_would_stop_the_deployment_is_found(
+def test_blocked_deployment_fails_with_evidence_and_hint(
     environment: FakeEnvironment,
     account: FakeAws,
     check: str,
@@ -103,7 +103,7 @@ def test_what_would_stop_the_deployment_is_found(
     answer: Any,
     said: str,
 ) -> None:
-    """It fails with what was seen and a hint, and the exit code is 6."""
+    """The exit code is 6."""
     account.set(*question, answer)
     found = checked(environment)
     broken = finding(found, check, where)
@@ -111,8 +111,8 @@ def test_what_would_stop_the_deployment_is_found(
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_a_new_account_is_told_of_lambdas_limit(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Ten are too few to reserve any: the hint names the number to ask for."""
+def test_lambda_limit_of_a_new_account_has_a_hint(environment: FakeEnvironment, account: FakeAws) -> None:
+    """A limit of 10 leaves no concurrency to reserve; the hint names the limit to request."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
     account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
     hint = finding(checked(environment), "quota: Lambda concurrency", EAST)["hint"]
@@ -122,8 +122,10 @@ def test_a_new_account_is_told_of_lambdas_limit(environment: FakeEnvironment, ac
 
 
 @pytest.mark.parametrize(("reserved", "said"), [(None, "10 of 10 unreserved, none to be reserved"), (4, "16 to be")])
-def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int | None, said: str) -> None:
-    """With null a new account passes; with more, more has to be asked for."""
+def test_lambda_quota_follows_the_reserved_concurrency_setting(
+    account: FakeAws, reserved: int | None, said: str
+) -> None:
+    """With null a new account passes; with a number the hint names the limit to request."""
     limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
     account.set(EAST, "lambda", "get_account_settings", {"AccountLimit": limit})
     settings = load_settings({"failover": {"reserved_concurrency": reserved}})
@@ -137,21 +139,21 @@ def test_what_is_reserved_is_what_the_stack_says(account: FakeAws, reserved: int
     assert (reserved is not None) is ("116 or more" in found.hint)
 
 
-def test_without_a_quota_of_its_own_an_account_has_awss_default(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Service Quotas then says that there is none."""
+def test_missing_account_quota_falls_back_to_the_aws_default(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Service Quotas answers that the account has no quota of its own."""
     account.set(EAST, "service-quotas", "get_service_quota", missing("quota"))
     account.set(EAST, "service-quotas", "get_aws_default_service_quota", {"Quota": {"Value": 5.0}})
     assert "1 of 5 used, 1 needed" in finding(checked(environment), "quota: VPCs", EAST)["evidence"]
 
 
-def test_a_class_that_nobody_can_list_is_unknown(environment: FakeEnvironment, account: FakeAws) -> None:
-    """No class at all for the version says nothing of this one."""
+def test_instance_class_is_unknown_if_no_class_is_listed(environment: FakeEnvironment, account: FakeAws) -> None:
+    """An empty list for the engine version is not evidence about one class."""
     account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": []})
     assert finding(checked(environment), "instance class", WEST)["verdict"] == Verdict.UNKNOWN
 
 
-def test_a_class_that_is_not_offered_is_found(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Others of the version are."""
+def test_instance_class_that_is_not_offered_fails(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Other classes of the engine version are offered."""
 
     def options(asked: Mapping[str, Any]) -> Any:
         return {
@@ -163,20 +165,18 @@ def test_a_class_that_is_not_offered_is_found(environment: FakeEnvironment, acco
     assert (klass["verdict"], "0 zones" in klass["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_class_that_is_not_offered_where_the_subnets_will_be_is_found(
-    environment: FakeEnvironment, account: FakeAws
-) -> None:
-    """Three other zones have it: the deployment would only fail once the network stands."""
+def test_instance_class_not_offered_in_the_subnet_zones_fails(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Three other zones offer the class; the deployment would fail after the network is created."""
     offered = [{"AvailabilityZones": [{"Name": f"{WEST}{letter}"} for letter in "bcd"]}]
     account.set(WEST, "rds", "describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": offered})
     klass = finding(checked(environment), "instance class", WEST)
     assert (klass["verdict"], klass["evidence"]) == (Verdict.FAILED, f"db.r6g.large is not offered in {WEST}a")
 
 
-def test_a_network_that_overlaps_is_left_to_people(environment: FakeEnvironment, account: FakeAws) -> None:
-    """AWS allows it; our own network does not count."""
-    ours = {"VpcId": "vpc-2", "CidrBlock": "10.10.0.0/16", "Tags": tags("dev")}
-    account.set(EAST, "ec2", "describe_vpcs", {"Vpcs": [ours]})
+def test_overlapping_network_is_unknown(environment: FakeEnvironment, account: FakeAws) -> None:
+    """AWS allows overlapping VPCs; the stack's own VPC is ignored."""
+    own_vpc = {"VpcId": "vpc-2", "CidrBlock": "10.10.0.0/16", "Tags": tags("dev")}
+    account.set(EAST, "ec2", "describe_vpcs", {"Vpcs": [own_vpc]})
     account.set(WEST, "ec2", "describe_vpcs", {"Vpcs": [{"VpcId": "vpc-3", "CidrBlock": "10.0.0.0/8"}]})
     found = checked(environment)
     assert finding(found, "network", EAST)["verdict"] == Verdict.PASSED
@@ -184,8 +184,8 @@ def test_a_network_that_overlaps_is_left_to_people(environment: FakeEnvironment,
     assert (network["verdict"], "vpc-3 (10.0.0.0/8)" in network["evidence"]) == (Verdict.UNKNOWN, True)
 
 
-def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(environment: FakeEnvironment, account: FakeAws) -> None:
-    """An update: what has this stack's tags is its own, and what is there is not counted twice."""
+def test_deployed_stack_needs_no_quota_and_owns_its_names(environment: FakeEnvironment, account: FakeAws) -> None:
+    """In an update, resources with the stack's tags are its own and are not counted twice."""
     for region in (EAST, WEST):
         account.set(region, "rds", "describe_global_clusters", {"GlobalClusters": [{"TagList": tags("dev")}]})
         account.set(region, "rds", "describe_db_clusters", {"DBClusters": [{"TagList": tags("dev")}]})
@@ -199,7 +199,7 @@ def test_a_stack_that_is_up_needs_no_quota_and_owns_its_names(environment: FakeE
 
 
 def test_every_kind_of_name_is_looked_up_with_its_tags(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Things that tell their tags only when asked by their ARN, too."""
+    """Tags that AWS returns only by ARN are read too."""
     plain = {"Project": "payments", "Environment": "dev", "ManagedBy": "Pulumi"}
     arn = "arn:aws:rds:eu-west-1:123456789012:x"
     for operation, items, name in (
@@ -236,8 +236,8 @@ def test_every_kind_of_name_is_looked_up_with_its_tags(environment: FakeEnvironm
     assert finding(found, "name: schedule", WEST)["verdict"] == Verdict.UNKNOWN
 
 
-def test_an_assumed_role_is_simulated_by_its_own_arn(environment: FakeEnvironment, account: FakeAws) -> None:
-    """With its path, which STS leaves out; each service on all resources and on this stack's own names."""
+def test_assumed_role_is_simulated_by_the_role_arn(environment: FakeEnvironment, account: FakeAws) -> None:
+    """The ARN has the path that STS omits; each service is simulated on all resources and on the stack's names."""
     seen: list[Mapping[str, Any]] = []
 
     def simulate(asked: Mapping[str, Any]) -> Any:
@@ -255,10 +255,10 @@ def test_an_assumed_role_is_simulated_by_its_own_arn(environment: FakeEnvironmen
 @pytest.mark.parametrize(
     ("by", "said"), [("implicitDeny", "not allowed by any policy"), ("explicitDeny", "denied by a policy")]
 )
-def test_a_permission_that_is_missing_is_named_with_what_needs_it(
+def test_missing_permission_is_named_with_its_resource_type(
     environment: FakeEnvironment, account: FakeAws, by: str, said: str
 ) -> None:
-    """In both regions; the other services pass."""
+    """The finding is in both regions, and the other services pass."""
     account.set(EAST, "iam", "simulate_principal_policy", allowed("rds:CreateGlobalCluster", by=by))
     found = checked(environment)
     rds = finding(found, "permissions: rds", WEST)
@@ -266,8 +266,8 @@ def test_a_permission_that_is_missing_is_named_with_what_needs_it(
     assert finding(found, "permissions: sns", WEST)["verdict"] == Verdict.PASSED
 
 
-def test_what_is_allowed_on_this_stacks_names_alone_is_allowed(environment: FakeEnvironment, account: FakeAws) -> None:
-    """A policy that names resources denies the rest, rightly."""
+def test_action_allowed_on_the_stack_names_only_passes(environment: FakeEnvironment, account: FakeAws) -> None:
+    """A policy that names resources denies all others."""
 
     def simulate(asked: Mapping[str, Any]) -> Any:
         specific = [
@@ -284,33 +284,33 @@ def test_what_is_allowed_on_this_stacks_names_alone_is_allowed(environment: Fake
     assert checked(environment)["exit_code"] == ExitCode.DONE
 
 
-def test_an_action_without_a_decision_is_not_allowed(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Never passed without a word of IAM."""
+def test_action_without_a_decision_fails(environment: FakeEnvironment, account: FakeAws) -> None:
+    """IAM must return a decision for an action to pass."""
     account.set(EAST, "iam", "simulate_principal_policy", {"EvaluationResults": []})
     kms = finding(checked(environment), "permissions: kms", EAST)
     assert (kms["verdict"], "no decision" in kms["evidence"]) == (Verdict.FAILED, True)
 
 
 @pytest.mark.parametrize("caller", [f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/alice"])
-def test_root_can_not_be_simulated_and_a_user_is_by_its_arn(
+def test_root_is_unknown_and_a_user_is_simulated_by_arn(
     environment: FakeEnvironment, account: FakeAws, caller: str
 ) -> None:
-    """What IAM can't tell is unknown."""
+    """IAM cannot simulate the root user."""
     account.set(EAST, "sts", "get_caller_identity", {"Account": ACCOUNT, "Arn": caller})
     verdict = finding(checked(environment), "permissions: iam", EAST)["verdict"]
     assert verdict == (Verdict.UNKNOWN if caller.endswith("root") else Verdict.PASSED)
 
 
-def test_without_credentials_nothing_is_asked(environment: FakeEnvironment, account: FakeAws) -> None:
-    """The exit code is that of AWS, and the hint is to log in."""
+def test_missing_credentials_stop_after_the_sts_call(environment: FakeEnvironment, account: FakeAws) -> None:
+    """The exit code is 4, and the hint is to log in."""
     account.fail(service="sts", error=AwsError("Unable to locate credentials", hint="Log in to AWS."))
     result = environment.run("preflight", "--json")
     assert (result.exit_code, json.loads(result.stdout)["hint"]) == (ExitCode.AWS, "Log in to AWS.")
     assert {service for _, service, _ in account.asked} == {"sts"}
 
 
-def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, account: FakeAws) -> None:
-    """What was denied is unknown with its hint; a stack that can't be looked for is taken for a first deployment."""
+def test_denied_service_leaves_other_checks_intact(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Denied checks are unknown with a hint; if the stack cannot be read, preflight assumes a first deployment."""
     account.fail(None, "rds", error=AwsError("AccessDenied", hint="Use a role that may."))
     found = checked(environment)
     assert finding(found, "stack", "both")["verdict"] == Verdict.UNKNOWN
@@ -320,8 +320,8 @@ def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, acco
     assert finding(found, "name: table", WEST)["verdict"] == Verdict.PASSED
 
 
-def test_outputs_are_for_a_stack_that_is_up(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Without --destroy they would be read for nothing."""
+def test_outputs_option_without_destroy_is_a_usage_error(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Preflight reads the outputs for --destroy only."""
     assert environment.run("preflight", "--outputs", "outputs.json").exit_code == ExitCode.USAGE
 
 
@@ -342,8 +342,8 @@ def test_outputs_are_for_a_stack_that_is_up(environment: FakeEnvironment, accoun
         ("config:\n  environment: Dev!", "environment: 'Dev!' is not allowed"),
     ],
 )
-def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: str | None, said: str) -> None:
-    """With a hint; an encrypted value is named by its key."""
+def test_unusable_settings_are_a_usage_error(tmp_path: Path, text: str | None, said: str) -> None:
+    """The error has a hint and names the key of an encrypted value."""
     if text is not None:
         (tmp_path / "Pulumi.x.yaml").write_text(text)
     (tmp_path / "Pulumi.other.yaml").write_text("config: {}")
@@ -355,8 +355,8 @@ def test_settings_that_can_not_be_used_are_a_usage_error(tmp_path: Path, text: s
         assert "other" in raised.value.hint
 
 
-def test_the_settings_are_those_of_the_stack(environment: FakeEnvironment, account: FakeAws) -> None:
-    """Read by the same model as the program's; another stack has other names."""
+def test_settings_are_those_of_the_stack(environment: FakeEnvironment, account: FakeAws) -> None:
+    """The program's settings model reads them; another stack has other names."""
     settings = read_settings("prod")
     assert (settings.environment, settings.primary.instance_count) == ("prod", 3)
     assert names_of(settings).cluster(EAST) == "payments-us-east-1-prod"
@@ -381,21 +381,21 @@ NAMED_BY = {
     "iam/role:Role": "name",
     "sns/topic:Topic": "name",
 }
-"""Types whose names AWS refuses, or takes over, when they are there already."""
+"""Types with unique names, and the input with the name: AWS refuses or overwrites a name that exists."""
 
 
 @pytest.fixture(scope="module")
 def registered() -> Any:
-    """What the program registers with the defaults and somebody who hears of alarms."""
-    people = {"notifications": {"emails": ["on-call@bank.internal"]}, "database": {"iam_users": {"alice": "read_only"}}}
-    run = run_program(people)
+    """A run of the program with the default settings, an alarm subscription and a database user."""
+    config = {"notifications": {"emails": ["on-call@bank.internal"]}, "database": {"iam_users": {"alice": "read_only"}}}
+    run = run_program(config)
     assert run.error is None
     return run
 
 
 @pytest.mark.parametrize("which", ["primary", "secondary"])
-def test_every_name_that_the_program_gives_is_looked_up(registered: Any, which: str) -> None:
-    """In each region, kind by kind: a name that the program changes must be changed here."""
+def test_names_of_the_program_are_looked_up(registered: Any, which: str) -> None:
+    """The comparison is by region and type: a name that the program changes must be changed in preflight."""
     settings = load_settings({})
     region = getattr(settings, which)
     looked_up = {
@@ -413,22 +413,22 @@ def test_every_name_that_the_program_gives_is_looked_up(registered: Any, which: 
     assert everywhere <= looked_up
 
 
-def test_every_type_that_the_program_registers_has_its_permissions(registered: Any) -> None:
-    """And no other: a type that comes or goes changes the table."""
+def test_permissions_cover_each_registered_type_and_no_other(registered: Any) -> None:
+    """A type that the program adds or removes must be added or removed in ACTIONS."""
     assert {resource.type for resource in registered.cloud} == set(ACTIONS)
 
 
 def test_every_service_is_simulated_on_names_of_this_stack() -> None:
-    """Otherwise a policy that names resources would look like none."""
+    """Otherwise a policy that names resources would appear to allow nothing."""
     assert set(actions_by_service()) == set(STACK_ARNS)
 
 
 NO_OPERATIONS = {"PassRole", "InvokeFunction"}
-"""Actions of IAM that no operation of an API has its name from."""
+"""IAM actions without an API operation of the same name."""
 
 
-def test_every_action_is_one_of_the_services_operations() -> None:
-    """A slip of the pen would be denied for ever."""
+def test_actions_exist_in_botocore() -> None:
+    """A misspelled action would always be denied."""
     from botocore.session import get_session
 
     core = get_session()
@@ -439,8 +439,8 @@ def test_every_action_is_one_of_the_services_operations() -> None:
         assert wrong == [], service
 
 
-def test_what_the_program_makes_is_what_the_quotas_count(registered: Any) -> None:
-    """IAM roles, health checks and reserved concurrency, as they are registered."""
+def test_quota_counts_equal_the_registered_resources(registered: Any) -> None:
+    """The counts are of IAM roles, health checks and reserved concurrency."""
     from operations.checks.quotas import ROUTE_53_LIMITS
 
     names = names_of(load_settings({}))
@@ -456,6 +456,6 @@ def test_what_the_program_makes_is_what_the_quotas_count(registered: Any) -> Non
     assert sum(reserved) == load_settings({}).failover.concurrency_reserved_in_a_region
 
 
-def test_the_version_of_the_fake_account_is_the_programs() -> None:
-    """The tests above would prove nothing of another."""
+def test_fake_account_has_the_engine_version_of_the_program() -> None:
+    """With another version the tests above would not apply to the program."""
     assert load_settings({}).database.engine_version == VERSION

@@ -18,7 +18,7 @@ AGAIN = "python -m operations preflight --destroy"
 
 
 def checked(environment: FakeEnvironment) -> dict[str, Any]:
-    """Run it; return its result."""
+    """Run `preflight --destroy`; return its JSON result."""
     result = environment.run("preflight", "--destroy", "--json")
     found = json.loads(result.stdout)
     assert found["exit_code"] == result.exit_code
@@ -26,7 +26,7 @@ def checked(environment: FakeEnvironment) -> dict[str, Any]:
 
 
 def verdicts(found: dict[str, Any], verdict: Verdict) -> set[tuple[str, str]]:
-    """Return which findings have a verdict."""
+    """Return the check and place of each finding with a verdict."""
     return {(each["check"], each["where"]) for each in found["findings"] if each["verdict"] == verdict}
 
 
@@ -37,8 +37,8 @@ def test_stack_with_writer_in_primary_region_can_be_destroyed(environment: FakeE
     assert verdicts(found, Verdict.PASSED) == {(each["check"], each["where"]) for each in found["findings"]}
 
 
-def test_commands_follow_the_table(environment: FakeEnvironment) -> None:
-    """They are shown in order."""
+def test_commands_follow_the_table_in_order(environment: FakeEnvironment) -> None:
+    """The heading is followed by the disarm command and the destroy command."""
     text = environment.run("preflight", "--destroy").stdout
     assert text.index("Run next, in this order") < text.index("disarm --reason") < text.index(DESTROY)
 
@@ -52,8 +52,8 @@ def test_writer_in_secondary_region_must_switch_back_first(environment: FakeEnvi
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_operation_under_way_comes_first(environment: FakeEnvironment) -> None:
-    """Preflight runs again after it."""
+def test_operation_in_progress_comes_first(environment: FakeEnvironment) -> None:
+    """The commands wait for the operation and run preflight again."""
     environment.roles = RdsRoles(writer_arn=environment.roles.writer_arn, operation="switching-over")
     found = checked(environment)
     assert ("no operation", "both") in verdicts(found, Verdict.FAILED)
@@ -61,7 +61,7 @@ def test_operation_under_way_comes_first(environment: FakeEnvironment) -> None:
 
 
 def test_production_protection_is_listed(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Clusters, tables and Pulumi, which is not visible here."""
+    """The findings are of clusters, tables and Pulumi, whose protection is not visible to preflight."""
     environment.outputs = {**outputs(), "environment": "prod"}
     for region in (EAST, WEST):
         aws.change(region, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].update(DeletionProtection=True))
@@ -88,7 +88,7 @@ def test_production_protection_is_listed(environment: FakeEnvironment, aws: Fake
 
 
 def snapshot(name: str, kind: str = "manual") -> Callable[[Any], None]:
-    """Return a change by which there is a snapshot."""
+    """Return a change that adds a snapshot."""
 
     def change(answer: Any) -> None:
         answer["DBClusterSnapshots"].append({"DBClusterSnapshotIdentifier": name, "SnapshotType": kind})
@@ -117,7 +117,7 @@ def test_snapshot_that_needs_a_decision_hides_the_destroy(
 
 
 def test_remaining_snapshots_are_named(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Their key is deleted with the stack."""
+    """The key of the snapshots is deleted with the stack."""
     aws.change(EAST, "rds", "describe_db_cluster_snapshots", snapshot("before-upgrade"))
     found = checked(environment)
     (one,) = [each for each in found["findings"] if (each["check"], each["where"]) == ("snapshots", EAST)]
@@ -125,7 +125,7 @@ def test_remaining_snapshots_are_named(environment: FakeEnvironment, aws: FakeAw
 
 
 def test_copy_of_a_rewind_hides_the_destroy(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """It uses the stack's subnet group and key."""
+    """The copy uses the stack's subnet group and key."""
 
     def rewound(answer: Any) -> None:
         own = answer["DBClusters"][0]
@@ -139,7 +139,7 @@ def test_copy_of_a_rewind_hides_the_destroy(environment: FakeEnvironment, aws: F
     assert found["commands"] == [AGAIN]
 
 
-def test_deleted_cluster_is_no_obstacle(environment: FakeEnvironment, aws: FakeAws) -> None:
+def test_deleted_cluster_is_not_a_blocker(environment: FakeEnvironment, aws: FakeAws) -> None:
     """An interrupted destroy can continue."""
     aws.set(WEST, "rds", "describe_db_clusters", {"DBClusters": []})
     assert checked(environment)["commands"] == [DISARM, DESTROY]
@@ -154,7 +154,7 @@ def test_check_that_fails_to_run_hides_the_destroy(environment: FakeEnvironment,
 
 
 def test_unknown_roles_hide_the_destroy(environment: FakeEnvironment) -> None:
-    """Neither the writer nor an operation is known."""
+    """The checks of the writer and of operations are unknown."""
     for region in (EAST, WEST):
         environment.fail(region, "read_roles")
     found = checked(environment)
@@ -163,6 +163,6 @@ def test_unknown_roles_hide_the_destroy(environment: FakeEnvironment) -> None:
 
 
 def test_one_region_is_enough_for_the_roles(environment: FakeEnvironment) -> None:
-    """The other region's RDS API does not answer."""
+    """The other region's RDS API does not respond."""
     environment.fail(EAST, "read_roles")
     assert checked(environment)["writer"] == EAST

@@ -1,4 +1,4 @@
-"""Rewind: a copy as of a second is restored, resumed, checked and dropped; and the backtrack that AWS refuses."""
+"""Rewind: restore, resume, check and drop of a point-in-time copy; and the backtrack that AWS refuses."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def interrupt() -> None:
 
 
 def test_copy_is_restored_beside_the_live_cluster(environment: FakeMoveEnvironment) -> None:
-    """It is restored in the writer's region with one instance; the live cluster does not change."""
+    """The copy is restored in the writer's region with one instance; the live cluster does not change."""
     before = environment.moving[EAST].clusters[LIVE]
     result = environment.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
@@ -68,8 +68,8 @@ def test_copy_has_the_settings_of_the_live_cluster_and_own_tags(environment: Fak
     assert instance.settings["DBParameterGroupName"] == "payments-instance-dev"
 
 
-def test_cluster_of_the_present_writer_is_restored(environment: FakeMoveEnvironment) -> None:
-    """After a change of roles it is the other region's."""
+def test_cluster_of_the_current_writer_is_restored(environment: FakeMoveEnvironment) -> None:
+    """After a change of roles, the other region's cluster is restored."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert environment.run(*GO).exit_code == ExitCode.DONE
     assert environment.called("restore") == [WEST]
@@ -127,10 +127,10 @@ def test_time_outside_the_restorable_range_is_refused(environment: FakeMoveEnvir
         ),
     ],
 )
-def test_obstacle_is_refused(
+def test_blocker_is_refused(
     environment: FakeMoveEnvironment, arrange: Callable[[FakeMoveEnvironment], None], words: str
 ) -> None:
-    """An operation under way, a busy cluster, or no backups."""
+    """The blocker is an operation in progress, a busy cluster, or a missing restorable range."""
     arrange(environment)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -155,7 +155,7 @@ def test_invalid_options_are_refused(environment: FakeMoveEnvironment, options: 
 
 
 def test_same_command_resumes_after_ctrl_c(environment: FakeMoveEnvironment) -> None:
-    """Nothing is restored twice, and the instance is added once."""
+    """The cluster is restored once, and the instance is added once."""
     environment.on_sleep = interrupt
     stopped = environment.run(*GO)
     assert stopped.exit_code == 130
@@ -229,7 +229,7 @@ def test_copy_that_differs_is_a_failure(environment: FakeMoveEnvironment) -> Non
 
 
 def test_every_difference_is_found(environment: FakeMoveEnvironment) -> None:
-    """Status, engine, encryption, network, key, parameters, login and instance."""
+    """The comparison is of status, engine, encryption, network, key, parameters, login and instance."""
     live = environment.moving[EAST].clusters[LIVE]
     bad = replace(live, status="stopped", engine_version="old", is_encrypted=False, settings={})
     assert len(list(flaws_of(bad, live, []))) == 9
@@ -251,7 +251,7 @@ def test_failed_restore_is_reported(environment: FakeMoveEnvironment) -> None:
 
 
 def test_copy_names_are_within_the_limit() -> None:
-    """At most 63 characters with the instance suffix, without a double hyphen."""
+    """A name has at most 63 characters with the instance suffix, and no double hyphen."""
     name = copy_id("p" * 40 + "-" * 5 + "x" * 18, AT)
     assert len(instance_id(name)) <= 63
     assert "--" not in name
@@ -259,13 +259,13 @@ def test_copy_names_are_within_the_limit() -> None:
 
 
 def with_copy(environment: FakeMoveEnvironment) -> FakeMoveEnvironment:
-    """Make a finished copy."""
+    """Run a rewind to its end; return the environment."""
     assert environment.run(*GO).exit_code == ExitCode.DONE
     return environment
 
 
 def test_drop_deletes_the_copy_only(environment: FakeMoveEnvironment) -> None:
-    """Protection, instance and cluster, in this order."""
+    """The command removes the protection, the instance and the cluster, in this order."""
     with_copy(environment).calls.clear()
     assert environment.run(*DROP[:-2]).exit_code == ExitCode.REFUSED
     assert COPY in environment.moving[EAST].clusters
@@ -281,7 +281,7 @@ def test_drop_deletes_the_copy_only(environment: FakeMoveEnvironment) -> None:
 
 @pytest.mark.parametrize("name", [LIVE, "payments-eu-west-1-dev"])
 def test_drop_refuses_members_of_the_global_cluster(environment: FakeMoveEnvironment, name: str) -> None:
-    """Even if they have a copy's tags."""
+    """The tags of a copy do not override this."""
     region = environment.moving[EAST if name == LIVE else WEST]
     for tags in ({}, {"RewindOf": LIVE, "RewindTo": TO}):
         region.clusters[name] = replace(region.clusters[name], tags=tags)
@@ -352,7 +352,7 @@ def test_backtrack_refused_by_aws_shows_the_setting_to_change(backtracking: Fake
 
 
 def test_backtrack_outside_its_window_is_refused(backtracking: FakeMoveEnvironment) -> None:
-    """Also when the cluster has no window."""
+    """A cluster without a backtrack window is refused too."""
     result = backtracking.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert "the earliest is 2026-11-23T12:00:00Z, the latest 2026-11-24T12:00:00Z" in result.stderr

@@ -28,7 +28,7 @@ def status_json(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
 
 
 def test_status_of_a_healthy_region(environment: FakeEnvironment) -> None:
-    """It shows the standby without a call to the other region."""
+    """The output is of the standby, without a call to the other region."""
     environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     environment.west.put_notice(notice("n-1", after(-500), Reason.HEALTHY))
     result = environment.run("status")
@@ -56,7 +56,7 @@ def test_status_as_json(environment: FakeEnvironment) -> None:
 
 
 def test_status_shows_pending_decision_expired_switch_operation_and_silence(environment: FakeEnvironment) -> None:
-    """Each with its evidence."""
+    """Each part has its evidence."""
     state = lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     environment.west.put_notice(
         notice("n-1", after(-28), Reason.LAG_TOO_HIGH, Action.REQUEST_APPROVAL, decision_id="d-1")
@@ -83,8 +83,8 @@ def test_status_shows_pending_decision_expired_switch_operation_and_silence(envi
     assert (found["switch"]["armed"], found["switch"]["expires_at"]) == (True, "2026-11-24T12:01:30Z")
 
 
-def test_failover_under_way_is_shown(environment: FakeEnvironment) -> None:
-    """With its start, reason and delay."""
+def test_failover_in_progress_is_shown(environment: FakeEnvironment) -> None:
+    """The line has the start, the reason and the delay."""
     attempt = Attempt(
         id="a-1",
         status=AttemptStatus.UNDER_WAY,
@@ -104,7 +104,7 @@ def test_failover_under_way_is_shown(environment: FakeEnvironment) -> None:
     assert status_json(environment)["attempt"]["overdue"] is True
 
 
-def test_default_region_is_the_present_standby(environment: FakeEnvironment) -> None:
+def test_default_region_is_the_current_standby(environment: FakeEnvironment) -> None:
     """--region selects another one."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert status_json(environment)["region"] == EAST
@@ -140,7 +140,7 @@ def test_roles_come_from_the_controller_state_without_rds(environment: FakeEnvir
 
 
 def test_malformed_items_are_shown(environment: FakeEnvironment) -> None:
-    """They do not stop the command."""
+    """Malformed items do not stop the command."""
     environment.west.items[STATE] = {"version": "x"}
     environment.west.items[SWITCH] = {"armed": 3}
     result = environment.run("status")
@@ -172,7 +172,7 @@ def test_unreadable_approval_is_named(environment: FakeEnvironment) -> None:
 def test_rejected_and_malformed_answers_are_shown(
     environment: FakeEnvironment, answer: dict[str, object], text: str
 ) -> None:
-    """With who answered, if known."""
+    """The line names who answered, if known."""
     lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     environment.west.items["approval", "d-1"] = answer
     assert f"d-1: region-lost, {text}" in environment.run("status").stdout
@@ -207,7 +207,7 @@ def test_history_is_newest_first_and_limited(environment: FakeEnvironment) -> No
 
 
 def test_malformed_history_entry_is_shown_escaped(environment: FakeEnvironment) -> None:
-    """It can't send control characters to the terminal."""
+    """A malformed entry cannot send control characters to the terminal."""
     environment.west.items["history", "2026-11-24T11:00:00+00:00#x"] = {"reason": "odd", "line": "\x1b[31mred [bold]"}
     result = environment.run("history")
     assert "\\x1b[31mred [bold]" in result.stdout
@@ -236,7 +236,7 @@ def test_writer_region_is_shown_when_the_standby_is_unreachable(environment: Fak
 
 
 def test_named_region_is_not_replaced_when_unreachable(environment: FakeEnvironment) -> None:
-    """Neither for status nor for history."""
+    """Status and history keep the named region."""
     environment.fail(WEST, "read_items", "read_roles", "read_history")
     assert status_json(environment, "--region", WEST)["region"] == WEST
     assert environment.run("history", "--region", WEST).exit_code == ExitCode.AWS
@@ -244,7 +244,7 @@ def test_named_region_is_not_replaced_when_unreachable(environment: FakeEnvironm
 
 
 def test_standby_failure_is_shown_when_both_regions_are_unreachable(environment: FakeEnvironment) -> None:
-    """Another region is shown only if it answers."""
+    """The other region is shown only if it responds."""
     environment.fail(EAST, "read_items", "read_history")
     environment.fail(WEST, "read_items", "read_history")
     roles = iter([True, False])
@@ -260,7 +260,7 @@ def test_standby_failure_is_shown_when_both_regions_are_unreachable(environment:
 
 
 def test_writer_history_is_shown_when_the_standby_is_unreachable(environment: FakeEnvironment) -> None:
-    """A note says so."""
+    """A note names both regions."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     environment.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
     environment.fail(EAST)

@@ -25,7 +25,7 @@ def status_json(environment: FakeEnvironment, *options: str) -> dict[str, Any]:
 
 
 def test_status_shows_lag_dns_endpoints_and_alarms(running: FakeEnvironment) -> None:
-    """All from one region."""
+    """One region returns all four parts."""
     text = running.run("status").stdout
     for expected in (
         "48 ms, last measured by the controller, 4 s ago; AWS metric 62.5 ms in the minute of 2026-11-24T11:58:00Z",
@@ -39,7 +39,7 @@ def test_status_shows_lag_dns_endpoints_and_alarms(running: FakeEnvironment) -> 
 
 
 def test_other_region_is_not_called(running: FakeEnvironment, aws: FakeAws) -> None:
-    """It may be unreachable."""
+    """The other region may be unreachable."""
     status_json(running)
     assert {region for region, *_ in aws.asked} == {WEST}
 
@@ -92,7 +92,7 @@ def test_dns_is_not_marked_without_a_known_writer(running: FakeEnvironment) -> N
 def test_unresolved_dns_shows_the_reason(
     running: FakeEnvironment, aws: FakeAws, addresses: list[str], failure: str | None, expected: str
 ) -> None:
-    """The name is missing in the zone or names another host."""
+    """The DNS name is missing in the zone or resolves to another host."""
 
     def elsewhere(answer: Any) -> None:
         answer["Payload"]["names"][0].update(addresses=addresses, failure=failure)
@@ -151,14 +151,14 @@ def test_watch_refreshes_until_ctrl_c(running: FakeEnvironment) -> None:
 
 
 def test_watch_as_json_is_one_line_per_refresh(running: FakeEnvironment) -> None:
-    """Another program can read it."""
+    """Each line is a JSON object that a program can parse."""
     stop_after(running, 2)
     lines = running.run("status", "--watch", "--json").stdout.splitlines()
     assert [json.loads(line)["at"] for line in lines] == ["2026-11-24T12:00:00Z", "2026-11-24T12:00:05Z"]
 
 
 def test_watch_follows_a_change_of_roles(running: FakeEnvironment) -> None:
-    """The standby is then the other region."""
+    """The next refresh is of the new standby."""
     stop_after(running, 2)
     before = running.on_sleep
 

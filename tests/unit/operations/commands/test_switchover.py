@@ -1,4 +1,4 @@
-"""Switchover: the plan, the obstacles, the wait, failures on the way, and how to resume."""
+"""Switchover: the plan, the blockers, the wait, failures on the way, and how to resume."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def interrupt() -> None:
 
 
 def test_switchover_makes_the_other_region_the_writer(environment: FakeMoveEnvironment) -> None:
-    """It is called once and followed until the former writer replicates."""
+    """The API is called once, and the operation is followed until the former writer replicates."""
     result = environment.run(*GO, "--json")
     assert result.exit_code == ExitCode.DONE
     assert environment.writer == WEST_REGION
@@ -44,7 +44,7 @@ def test_switchover_makes_the_other_region_the_writer(environment: FakeMoveEnvir
 
 
 def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironment) -> None:
-    """Clusters, lag, controllers, clients, time, and the command to run."""
+    """The plan has the clusters, lag, controllers, clients, duration, and the command to run."""
     result = environment.run(*GO[:-2])
     assert result.exit_code == ExitCode.REFUSED
     for words in (
@@ -72,7 +72,7 @@ def test_switchover_is_recorded_before_the_call(environment: FakeMoveEnvironment
 
 
 def test_switch_back_waits_for_a_whole_period_without_another_writer(environment: FakeMoveEnvironment) -> None:
-    """DNS returns to the primary region only then."""
+    """DNS returns to the primary region only after this period."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     result = environment.run(*GO, "--to", EAST, "--json")
     assert result.exit_code == ExitCode.DONE
@@ -150,10 +150,10 @@ def set_lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
         ),
     ],
 )
-def test_obstacle_is_refused_although_confirmed(
+def test_blocker_is_refused_despite_confirmation(
     environment: FakeMoveEnvironment, arrange: Callable[[FakeMoveEnvironment], None], words: str
 ) -> None:
-    """Plan and error name it, and nothing is called."""
+    """The plan and the error name the blocker, and no call is made."""
     arrange(environment)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -170,7 +170,7 @@ def test_max_lag_option_allows_more_lag(environment: FakeMoveEnvironment) -> Non
     assert environment.run(*GO, "--max-lag-ms", "10000").exit_code == ExitCode.DONE
 
 
-def test_operation_under_way_is_followed(environment: FakeMoveEnvironment) -> None:
+def test_operation_in_progress_is_followed(environment: FakeMoveEnvironment) -> None:
     """Repeating the command is safe and needs no confirmation."""
     environment.begin(WEST_REGION, allows_data_loss=False)
     for more in ((), ("--resume",), ("--to", WEST)):
@@ -191,7 +191,7 @@ def test_operation_to_another_region_is_refused(environment: FakeMoveEnvironment
 
 
 def test_resume_without_an_operation_calls_nothing(environment: FakeMoveEnvironment) -> None:
-    """It has ended, in the wanted region or not."""
+    """The operation has ended, with the writer in the requested region or in the other one."""
     assert environment.run(*GO, "--resume").exit_code == ExitCode.DONE
     assert environment.run(*GO, "--resume", "--to", EAST).exit_code == ExitCode.DONE
     assert environment.run(*GO, "--resume", "--to", WEST).exit_code == ExitCode.REFUSED
@@ -199,7 +199,7 @@ def test_resume_without_an_operation_calls_nothing(environment: FakeMoveEnvironm
 
 
 def test_ctrl_c_shows_the_command_that_resumes(environment: FakeMoveEnvironment) -> None:
-    """The command names the target, and it works."""
+    """The command names the target and resumes the switchover."""
     environment.on_sleep = interrupt
     result = environment.run(*GO)
     assert result.exit_code == 130
@@ -220,7 +220,7 @@ def test_ctrl_c_before_the_call(environment: FakeMoveEnvironment) -> None:
 
 
 def test_operation_that_appears_late_is_not_a_failure(environment: FakeMoveEnvironment) -> None:
-    """The other region may show it a minute later."""
+    """The other region may show the operation a minute later."""
     environment.operation_seconds = 180
     hidden: list[FakeOperation] = []
 
@@ -249,7 +249,7 @@ def test_timeout_reports_the_last_state(environment: FakeMoveEnvironment) -> Non
 
 
 def test_progress_is_printed_every_half_minute(environment: FakeMoveEnvironment) -> None:
-    """Also without news."""
+    """An unchanged state is printed too."""
     environment.operation_seconds = 300
     lines = [line for line in environment.run(*GO).stderr.splitlines() if "RDS reports switching-over" in line]
     assert 9 <= len(lines) <= 12
@@ -257,7 +257,7 @@ def test_progress_is_printed_every_half_minute(environment: FakeMoveEnvironment)
 
 
 def test_failing_poll_is_tolerated(environment: FakeMoveEnvironment) -> None:
-    """It is printed, and the wait continues."""
+    """The error is printed, and the wait continues."""
     failing = iter([AwsError("RDS API of eu-west-1: no answer", hint="")] * 3)
 
     def fail() -> None:
@@ -280,7 +280,7 @@ def test_too_many_failing_polls_end_the_wait(environment: FakeMoveEnvironment) -
 
 
 def test_unanswered_call_that_started_is_followed(environment: FakeMoveEnvironment) -> None:
-    """RDS shows the operation."""
+    """RDS shows the operation despite the missing answer."""
     environment.fail(EAST, "switching")
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.DONE
@@ -318,7 +318,7 @@ def test_operation_that_ends_without_a_change_is_a_failure(environment: FakeMove
 
 
 def test_promotion_without_a_heartbeat_is_not_complete(environment: FakeMoveEnvironment) -> None:
-    """The role alone is not enough."""
+    """The writer role without a committed heartbeat is not enough."""
     environment.never_writes = True
     result = environment.run(*GO, "--timeout", "5m")
     assert result.exit_code == ExitCode.TIMED_OUT

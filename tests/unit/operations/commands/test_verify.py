@@ -1,4 +1,4 @@
-"""Verify: each promise is looked at for real, each broken one is found, and what can't be seen is never passed."""
+"""Verify: each check reads AWS, each fault is found, and an unreadable part is unknown, not passed."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ CHECKS = {
 
 
 def healthy(environment: FakeEnvironment) -> FakeEnvironment:
-    """Let both controllers have beaten just now."""
+    """Give both controllers a cycle that ended 4 s ago."""
     environment.east.put_state(State(writer=Side.OWN, cycle_at=after(-4)))
     environment.west.put_state(State(writer=Side.PEER, cycle_at=after(-4)))
     return environment
@@ -45,8 +45,8 @@ def finding(found: Mapping[str, Any], check: str, where: str) -> dict[str, Any]:
     return one
 
 
-def test_a_healthy_stack_passes_every_promise(environment: FakeEnvironment) -> None:
-    """All of them, each with what was seen, and the exit code is 0."""
+def test_healthy_stack_passes_every_check(environment: FakeEnvironment) -> None:
+    """Each check has evidence, and the exit code is 0."""
     found = verified(healthy(environment))
     assert {each["check"] for each in found["findings"]} == CHECKS
     assert [each for each in found["findings"] if each["verdict"] != Verdict.PASSED] == []
@@ -54,8 +54,8 @@ def test_a_healthy_stack_passes_every_promise(environment: FakeEnvironment) -> N
     assert (found["exit_code"], found["writer"]) == (ExitCode.DONE, EAST)
 
 
-def test_people_see_failures_first_with_their_cures(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """A table, and a last line that counts the unknown too."""
+def test_text_output_lists_failures_first_with_hints(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The last line counts the failed and the unknown checks."""
     aws.change(
         WEST, "rds", "describe_db_clusters", lambda answer: answer["DBClusters"][0].update(StorageEncrypted=False)
     )
@@ -70,7 +70,7 @@ def test_people_see_failures_first_with_their_cures(environment: FakeEnvironment
 
 
 def at(*path: str | int, **changes: object) -> Callable[[Any], None]:
-    """Return a change of the description at a place in an answer."""
+    """Return a change that updates the dictionary at a path in an answer."""
 
     def change(answer: Any) -> None:
         _walk(answer, path).update(changes)
@@ -79,7 +79,7 @@ def at(*path: str | int, **changes: object) -> Callable[[Any], None]:
 
 
 def without(*path: str | int) -> Callable[[Any], None]:
-    """Return a change that takes out what is at a place in an answer."""
+    """Return a change that deletes the element at a path in an answer."""
 
     def change(answer: Any) -> None:
         del _walk(answer, path[:-1])[path[-1]]
@@ -98,7 +98,7 @@ def probed(**changes: object) -> Callable[[Any], None]:
 
 
 def resolved(**changes: object) -> Callable[[Any], None]:
-    """Return a change of what the writer's name leads to in an answer of health_check."""
+    """Return a change of the resolution of writer.<zone> in an answer of health_check."""
 
     def change(answer: Any) -> None:
         if "names" in answer["Payload"]:
@@ -187,7 +187,7 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
 
 
 @pytest.mark.parametrize(("check", "where", "question", "change", "said"), BROKEN)
-def test_a_broken_promise_is_found_where_it_is(
+def test_failed_check_has_evidence_and_hint(
     environment: FakeEnvironment,
     aws: FakeAws,
     check: str,
@@ -196,7 +196,7 @@ def test_a_broken_promise_is_found_where_it_is(
     change: Callable[[Any], None],
     said: str,
 ) -> None:
-    """It fails, says what was seen and what to do; the exit code is 6."""
+    """The finding names the region or scope of the fault, and the exit code is 6."""
     aws.change(EAST if where in (EAST, "global") else WEST, *question, change)
     found = verified(healthy(environment))
     broken = finding(found, check, where)
@@ -205,8 +205,8 @@ def test_a_broken_promise_is_found_where_it_is(
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_every_promise_can_be_broken() -> None:
-    """A check that can't fail would be no check; the rest have tests of their own below."""
+def test_each_check_has_a_failing_case() -> None:
+    """The checks in `own_tests` fail in separate tests below."""
     own_tests = {"one writer", "controller", "armed"}
     assert {check for check, *_ in BROKEN} | own_tests == CHECKS
 
@@ -221,14 +221,14 @@ def test_production_is_protected(environment: FakeEnvironment, aws: FakeAws) -> 
     assert finding(found, "tags", EAST)["verdict"] == Verdict.PASSED
 
 
-def test_lag_without_data_is_no_fault_where_the_writer_is(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """AWS publishes it in the standby's region only."""
+def test_missing_lag_data_passes_in_the_writer_region(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """AWS publishes the replication lag in the standby's region only."""
     aws.change(EAST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"][3].update(Values=[]))
     assert finding(verified(healthy(environment)), "alarm data", EAST)["verdict"] == Verdict.PASSED
 
 
-def test_alarms_that_are_younger_than_their_data_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Right after `pulumi up` nothing can be said yet, and it is said so."""
+def test_alarms_younger_than_15_minutes_without_data_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Right after `pulumi up` the metrics have no data yet."""
     aws.change(WEST, "cloudwatch", "get_metric_data", lambda a: a["MetricDataResults"].clear())
 
     def young(answer: Any) -> None:
@@ -241,33 +241,33 @@ def test_alarms_that_are_younger_than_their_data_are_unknown(environment: FakeEn
     assert found["exit_code"] == ExitCode.DONE
 
 
-def test_backups_that_rds_says_nothing_of_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Nothing seen is not passed."""
+def test_backups_without_a_restorable_time_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """A missing value must not pass."""
     aws.change(WEST, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].pop("LatestRestorableTime"))
     assert finding(verified(healthy(environment)), "backups", WEST)["verdict"] == Verdict.UNKNOWN
 
 
 def test_health_checks_without_a_status_are_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Each is named."""
+    """The finding names each health check."""
     aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": []})
     dns = finding(verified(healthy(environment)), "health checks", "global")
     assert dns["verdict"] == Verdict.UNKNOWN
     assert "reader-us-east-1" in dns["evidence"]
 
 
-def test_a_health_check_has_the_state_of_the_newest_minute(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Unhealthy with the writer at home is a fault."""
+def test_health_check_has_the_state_of_the_newest_minute(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """An unhealthy check is a fault while the writer is in the primary region."""
     points = [{"Timestamp": after(-120), "Minimum": 1.0}, {"Timestamp": after(-60), "Minimum": 0.0}]
     aws.set(EAST, "cloudwatch", "get_metric_statistics", {"Datapoints": points})
     assert "writer is unhealthy" in finding(verified(healthy(environment)), "health checks", "global")["evidence"]
 
 
-def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """That is what leads the name to the other region; the readers' stay healthy."""
+def test_unhealthy_writer_check_passes_after_a_failover(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The unhealthy check routes the DNS name writer.<zone> to the other region; the readers' checks stay healthy."""
 
     def statistics(asked: Mapping[str, Any]) -> Any:
-        away = asked["Dimensions"][0]["Value"] == "check-1"
-        return {"Datapoints": [{"Timestamp": after(-60), "Minimum": 0.0 if away else 1.0}]}
+        is_writer_check = asked["Dimensions"][0]["Value"] == "check-1"
+        return {"Datapoints": [{"Timestamp": after(-60), "Minimum": 0.0 if is_writer_check else 1.0}]}
 
     aws.set(EAST, "cloudwatch", "get_metric_statistics", statistics)
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
@@ -283,27 +283,27 @@ def test_away_from_home_the_writers_check_is_unhealthy_and_right(environment: Fa
         (State(cycle_at=NOW, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=NOW)), "d-1 waits"),
     ],
 )
-def test_a_controller_that_is_silent_or_troubled_fails(environment: FakeEnvironment, state: State, said: str) -> None:
-    """No controller would fail over, or one is about to."""
+def test_silent_controller_or_pending_failover_fails(environment: FakeEnvironment, state: State, said: str) -> None:
+    """A silent controller cannot fail over, and an outage or a pending decision precedes a failover."""
     healthy(environment).west.put_state(state)
     controller = finding(verified(environment), "controller", WEST)
     assert (controller["verdict"], said in controller["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_disarmed_region_does_not_keep_the_promise(environment: FakeEnvironment) -> None:
-    """It is said until when and by whom."""
+def test_armed_check_fails_in_a_disarmed_region(environment: FakeEnvironment) -> None:
+    """The evidence names who disarmed the region and why."""
     healthy(environment).west.items[SWITCH] = {"armed": False, "reason": "upgrade", "by": "bob"}
     armed = finding(verified(environment), "armed", WEST)
     assert (armed["verdict"], "bob: upgrade" in armed["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_the_heartbeat_is_waited_for(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Replication takes its time: what arrives at the third look has arrived."""
-    looks = iter(range(100))
+def test_replication_check_polls_for_the_heartbeat(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Replication takes time: a heartbeat that arrives at a later poll passes."""
+    polls = iter(range(100))
 
     def late(answer: Any) -> None:
         for probe in answer["Payload"].get("probes", []):
-            if len(answer["Payload"]["probes"]) == 1 and next(looks) < 4:
+            if len(answer["Payload"]["probes"]) == 1 and next(polls) < 4:
                 probe["heartbeat_at"] = "2026-11-24T11:00:00+00:00"
 
     aws.change(WEST, "lambda", "invoke", late)
@@ -312,8 +312,8 @@ def test_the_heartbeat_is_waited_for(environment: FakeEnvironment, aws: FakeAws)
     assert 0.5 in environment.slept
 
 
-def test_a_heartbeat_that_can_not_be_written_is_said_so(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """The writer's region is named, with its probe's word."""
+def test_unwritten_heartbeat_fails_the_replication_check(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The evidence names the writer's region."""
 
     def unwritten(answer: Any) -> None:
         for probe in answer["Payload"].get("probes", []):
@@ -324,33 +324,33 @@ def test_a_heartbeat_that_can_not_be_written_is_said_so(environment: FakeEnviron
     assert (across["verdict"], f"{EAST}: no heartbeat was written" in across["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_a_database_whose_own_heartbeat_stands_still_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """The probes' heartbeats go on, so only its own row tells."""
+def test_stopped_database_heartbeat_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The heartbeats of the probes continue, so only the row of the database's event shows the fault."""
     still = {"database": EARLY, "us-east-1": "2026-11-24T12:00:00+00:00"}
     aws.change(WEST, *INVOKE, probed(heartbeat_sources=still))
     event = finding(verified(healthy(environment)), "database heartbeat", "both")
     assert (event["verdict"], "has stopped writing" in event["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Neither the paths nor the replication can be told from it."""
+def test_missing_probes_make_their_checks_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The paths and the replication cannot be judged without each probe."""
     aws.change(WEST, *INVOKE, lambda answer: answer["Payload"].get("probes", []).clear())
     found = verified(healthy(environment))
-    asked = [finding(found, *promise) for promise in (("probes", WEST), ("replication", "both"))]
+    asked = [finding(found, *check) for check in (("probes", WEST), ("replication", "both"))]
     assert [each["verdict"] for each in asked] == [Verdict.UNKNOWN] * 2
     assert "0 of 2 answers" in asked[0]["evidence"]
 
 
-def test_a_function_that_fails_is_unknown_with_its_error(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """The result of the check is unknown."""
+def test_failed_function_makes_its_checks_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The evidence has the function's error."""
     aws.set(WEST, "lambda", "invoke", {"FunctionError": "Unhandled", "Payload": {"errorMessage": "CA_BUNDLE: no file"}})
     found = verified(healthy(environment))
     assert [finding(found, check, WEST)["verdict"] for check in ("probes", "dns")] == [Verdict.UNKNOWN] * 2
     assert "CA_BUNDLE: no file" in finding(found, "probes", WEST)["evidence"]
 
 
-def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """Everything of it has its reason; what both have together is unknown or failed; the rest passes."""
+def test_unreachable_region_is_unknown_and_the_other_is_checked(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Each finding of the unreachable region has a reason; a check of two regions is unknown or failed; the rest pass."""
     healthy(environment).fail(EAST)
     aws.fail(EAST)
     found = verified(environment)
@@ -362,8 +362,8 @@ def test_a_region_that_is_gone_is_unknown_and_the_other_is_checked(environment: 
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_nothing_seen_at_all_is_an_error_of_aws(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """With both regions silent nothing is passed, nothing promised: the writer is not known, and so that fails."""
+def test_two_unreachable_regions_fail_without_a_passed_check(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The unknown writer is the only failed check."""
     for region in (EAST, WEST):
         environment.fail(region)
     aws.fail()
@@ -372,8 +372,8 @@ def test_nothing_seen_at_all_is_an_error_of_aws(environment: FakeEnvironment, aw
     assert "the writer is unknown" in finding(found, "one writer", "both")["evidence"]
 
 
-def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """One operation that is denied makes its own promises unknown, and leaves all others as they are."""
+def test_denied_operation_leaves_other_checks_intact(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """The checks that need the denied operation are unknown, and no others."""
     aws.fail(WEST, "rds", "describe_db_cluster_parameters", AwsError("AccessDenied", hint="Use a role that may."))
     found = verified(healthy(environment))
     unknown = [each for each in found["findings"] if each["verdict"] == Verdict.UNKNOWN]
@@ -382,15 +382,15 @@ def test_an_error_in_the_middle_loses_nothing(environment: FakeEnvironment, aws:
     assert (found["exit_code"], {each["check"] for each in found["findings"]}) == (ExitCode.DONE, CHECKS)
 
 
-def test_what_is_not_there_is_not_taken_for_passed(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """AWS's word that there is no such thing is a promise that is broken."""
+def test_missing_resource_fails(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """AWS's answer that a resource does not exist is a failed check."""
     aws.set(WEST, "scheduler", "get_schedule", missing("schedule"))
     schedule = finding(verified(healthy(environment)), "schedule", WEST)
     assert (schedule["verdict"], "there is none" in schedule["evidence"]) == (Verdict.FAILED, True)
 
 
-def test_outputs_that_lack_something_are_a_usage_error(environment: FakeEnvironment) -> None:
-    """All that is missing is named at once, and nothing is asked."""
+def test_incomplete_outputs_are_a_usage_error(environment: FakeEnvironment) -> None:
+    """One error names each missing or malformed output, and AWS is not called."""
     shown: dict[str, Any] = outputs()
     regions = shown["regions"]
     del regions["primary"]["key_arn"]

@@ -32,8 +32,8 @@ def raises(error: Exception) -> Run:
     return run
 
 
-def test_a_deployment_has_two_regions_with_the_day_one_standby_first() -> None:
-    """Each region has the identifiers that the commands need."""
+def test_read_deployment_lists_the_day_one_standby_first() -> None:
+    """Each of the two regions has the identifiers that the commands need."""
     deployment = read_deployment(outputs())
     assert [region.name for region in deployment.regions] == [WEST, EAST]
     assert deployment.region(EAST) == EAST_REGION
@@ -42,7 +42,7 @@ def test_a_deployment_has_two_regions_with_the_day_one_standby_first() -> None:
 
 
 def test_missing_outputs_are_reported_in_one_error() -> None:
-    """The message names all of them."""
+    """The message names each missing or malformed output."""
     broken: dict[str, Any] = outputs()
     del broken["global_cluster_id"], broken["regions"]["primary"]["table_name"]
     broken["regions"]["secondary"]["region"] = 7
@@ -60,7 +60,7 @@ def test_outputs_of_another_program_are_rejected(answer: object) -> None:
         read_deployment(answer)
 
 
-def test_a_region_without_resources_is_rejected() -> None:
+def test_region_without_resources_is_rejected() -> None:
     """The hint names the deployed regions."""
     with pytest.raises(UsageProblemError) as raised:
         read_deployment(outputs()).region("eu-north-1")
@@ -75,7 +75,7 @@ def test_saved_outputs_are_read_without_pulumi(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "why"), [(None, "cannot read"), ("{", "is not JSON")])
-def test_an_unusable_file_is_named_in_the_error(tmp_path: Path, content: str | None, why: str) -> None:
+def test_unusable_file_is_named_in_the_error(tmp_path: Path, content: str | None, why: str) -> None:
     """The error contains the file, the reason, and how to create the file."""
     file = tmp_path / "outputs.json"
     if content is not None:
@@ -87,7 +87,7 @@ def test_an_unusable_file_is_named_in_the_error(tmp_path: Path, content: str | N
 
 
 def test_pulumi_is_called_with_the_stack_and_without_prompts() -> None:
-    """Without a file, the outputs come from the pulumi command."""
+    """The outputs come from the pulumi command if no file is given."""
     run, lines = ran(stdout=json.dumps(outputs()))
     assert load_outputs(None, "prod", run) == outputs()
     assert lines == [["pulumi", "stack", "output", "--json", "--non-interactive", "--stack", "prod"]]
@@ -103,7 +103,7 @@ def test_pulumi_is_called_with_the_stack_and_without_prompts() -> None:
     ],
 )
 def test_each_failure_of_pulumi_has_a_hint(run: Run, why: str, hint: str) -> None:
-    """Not installed, no answer, an error, or output that is not JSON."""
+    """The failures are a missing command, a timeout, an error, and output that is not JSON."""
     with pytest.raises(UsageProblemError) as raised:
         load_outputs(None, None, run)
     assert why in raised.value.message

@@ -15,7 +15,7 @@ def refuse() -> int:
     raise OperationRefusedError("no", hint="none")
 
 
-def test_a_hanging_call_becomes_an_error_and_the_others_return() -> None:
+def test_hanging_call_becomes_an_error_and_the_others_return() -> None:
     """At the deadline the hanging call is an AwsError; the other results and errors are returned."""
     release = threading.Event()
     started = time.monotonic()
@@ -38,7 +38,7 @@ def test_call_with_deadline_returns_the_result_or_raises_the_error() -> None:
         call_with_deadline(refuse)
 
 
-def test_an_exception_that_is_no_operation_error_is_raised() -> None:
-    """A bug must not look like an error of AWS."""
+def test_exception_other_than_operation_error_is_raised() -> None:
+    """A bug must not be reported as an error of AWS."""
     with pytest.raises(ZeroDivisionError):
         call_concurrently([lambda: 1 // 0])

@@ -19,13 +19,13 @@ from operations.support.times import age_text, parse_duration, parse_time, utc_t
     ],
 )
 def test_parse_duration_accepts_units_from_largest_to_smallest(text: str, expected: timedelta) -> None:
-    """Numbers with d, h, m or s."""
+    """A duration is numbers with the units d, h, m or s."""
     assert parse_duration(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2 hours", "30m1h", "1.5h", "0m", "367d", "999999999d", "٣h "])
 def test_parse_duration_rejects_an_invalid_duration(text: str) -> None:
-    """No number, no unit, zero, or longer than a year."""
+    """A duration needs a number and a unit, and is between one second and 366 days."""
     with pytest.raises(ValueError, match="Invalid duration"):
         parse_duration(text.replace("٣", "x"))
 
@@ -52,7 +52,7 @@ def test_parse_time_rejects_an_invalid_time(text: str, why: str) -> None:
 
 
 def test_utc_text_is_exact_to_the_second() -> None:
-    """UTC with a Z and without fractions."""
+    """The text has a Z and no fraction of a second."""
     assert utc_text(datetime(2026, 11, 24, 18, 0, 0, 999, tzinfo=UTC)) == "2026-11-24T18:00:00Z"
 
 
@@ -61,5 +61,5 @@ def test_utc_text_is_exact_to_the_second() -> None:
     [(0, "0 s"), (4.4, "4 s"), (200, "3 min 20 s"), (7_322, "2 h 2 min"), (190_000, "2 d 4 h"), (-3, "3 s")],
 )
 def test_age_text_has_two_units(seconds: float, expected: str) -> None:
-    """The two largest units that are not zero."""
+    """The text has the two largest units that are not zero."""
     assert age_text(seconds) == expected
