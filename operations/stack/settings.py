@@ -25,8 +25,8 @@ def read_settings(stack: str, directory: Path = PROGRAM) -> Settings:
         raise UsageProblemError(
             f"--stack: cannot read {file.name}: {error.strerror}", hint=f"Use one of the stacks: {stacks}."
         ) from error
-    except yaml.YAMLError as error:
-        raise UsageProblemError(f"{file.name}: not YAML: {error}", hint="Correct the file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageProblemError(f"{file.name}: not YAML in UTF-8: {error}", hint="Correct the file.") from error
     config = content.get("config") if isinstance(content, Mapping) else None
     if not isinstance(config, Mapping):
         raise UsageProblemError(f"{file.name}: `config` is missing", hint="Copy Pulumi.dev.yaml and adapt it.")

@@ -237,10 +237,13 @@ def _as_text(value: object) -> str:
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise DeploymentError(f"{path}: {error}") from error
+    except OSError as error:
+        stacks = ", ".join(sorted(each.name.split(".")[1] for each in path.parent.glob("Pulumi.*.yaml"))) or "none"
+        raise DeploymentError(f"{path.name}: {error.strerror}. Use one of the stacks: {stacks}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeploymentError(f"{path.name}: not YAML in UTF-8: {error}. Correct the file") from error
     if not isinstance(content, dict):
-        raise DeploymentError(f"{path}: not a mapping of settings")
+        raise DeploymentError(f"{path.name}: not a mapping of settings. Copy Pulumi.dev.yaml and adapt it")
     return content
 
 

@@ -355,6 +355,13 @@ def test_unusable_settings_are_a_usage_error(tmp_path: Path, text: str | None, s
         assert "other" in raised.value.hint
 
 
+def test_settings_file_in_latin_1_is_an_error(tmp_path: Path) -> None:
+    """The error names the file and the encoding, without a traceback."""
+    (tmp_path / "Pulumi.dev.yaml").write_bytes(b"config: {team: \xfc}")
+    with pytest.raises(UsageProblemError, match="not YAML in UTF-8"):
+        read_settings("dev", tmp_path)
+
+
 def test_settings_are_those_of_the_stack(environment: FakeEnvironment, account: FakeAws) -> None:
     """The program's settings model reads them; another stack has other names."""
     settings = read_settings("prod")

@@ -106,3 +106,20 @@ def test_resources_are_counted_by_region_and_type() -> None:
         preview=False,
     )
     assert deployment.counts() == {"eu-west-1": {"a": 1, "b": 2}, "global": {"z": 1}}
+
+
+def test_missing_stack_file_names_the_stacks(tmp_path: Path, write: Write) -> None:
+    """The error has the file's name without its folder, and the stacks that exist."""
+    write("", "config: {}\n")
+    with pytest.raises(DeploymentError) as raised:
+        stack_config(tmp_path, "nosuch")
+    assert "Pulumi.nosuch.yaml: No such file or directory. Use one of the stacks: dev" == str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"config: [", b"config: {team: \xfc}"])
+def test_file_that_is_not_yaml_in_utf8_is_an_error(tmp_path: Path, write: Write, content: bytes) -> None:
+    """A syntax error, and a file saved in Latin-1."""
+    write("", "")
+    (tmp_path / "Pulumi.dev.yaml").write_bytes(content)
+    with pytest.raises(DeploymentError, match="^Pulumi.dev.yaml: not YAML in UTF-8: "):
+        stack_config(tmp_path, "dev")
