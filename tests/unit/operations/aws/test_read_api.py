@@ -82,7 +82,7 @@ def test_a_refusal_that_nobody_foresaw_has_a_cure_that_fits_a_question(questions
         questions.read("iam", "get_account_summary")
     assert (raised.value.message, raised.value.hint) == (
         "iam of eu-west-1, get_account_summary: ServiceFailure: internal",
-        "Nothing was changed. Try again, or use the AWS console.",
+        "No changes were made. Try again, or use the AWS console.",
     )
 
 

@@ -115,7 +115,7 @@ def test_one_confirmation_covers_both_switchovers(environment: FakeMoveEnvironme
     assert environment.writer == EAST_REGION
 
 
-def test_obstacle_to_a_switchover_stops_a_drill(environment: FakeMoveEnvironment) -> None:
+def test_blocker_to_a_switchover_stops_a_drill(environment: FakeMoveEnvironment) -> None:
     """Nothing is called or recorded."""
     environment.moving[WEST].set_cluster(status="backing-up")
     result = environment.run(*GO)
@@ -154,7 +154,7 @@ def test_new_drill_is_refused_while_one_is_unfinished(environment: FakeMoveEnvir
     assert environment.writer == EAST_REGION
 
 
-def test_obstacle_to_the_switch_back_shows_how_to_resume(environment: FakeMoveEnvironment) -> None:
+def test_blocker_to_the_switch_back_shows_how_to_resume(environment: FakeMoveEnvironment) -> None:
     """The exit code is 3, and the drill stays unfinished."""
     environment.on(
         EAST, "writer_role", lambda: environment.synchronization.update({EAST_REGION.cluster_arn: "pending-resync"})

@@ -139,7 +139,7 @@ def test_copy_of_a_rewind_hides_the_destroy(environment: FakeEnvironment, aws: F
     assert found["commands"] == [AGAIN]
 
 
-def test_deleted_cluster_is_no_obstacle(environment: FakeEnvironment, aws: FakeAws) -> None:
+def test_deleted_cluster_is_no_blocker(environment: FakeEnvironment, aws: FakeAws) -> None:
     """An interrupted destroy can continue."""
     aws.set(WEST, "rds", "describe_db_clusters", {"DBClusters": []})
     assert checked(environment)["commands"] == [DISARM, DESTROY]

@@ -338,7 +338,7 @@ def test_an_answer_with_fewer_probes_than_asked_for_is_unknown(environment: Fake
     found = verified(healthy(environment))
     asked = [finding(found, *promise) for promise in (("probes", WEST), ("replication", "both"))]
     assert [each["verdict"] for each in asked] == [Verdict.UNKNOWN] * 2
-    assert "0 of 2 answers" in asked[0]["evidence"]
+    assert "expected 2 probes, got 0" in asked[0]["evidence"]
 
 
 def test_a_function_that_fails_is_unknown_with_its_error(environment: FakeEnvironment, aws: FakeAws) -> None:
