@@ -8,31 +8,33 @@ from functions.failover_controller.model import Action, Reason
 from functions.failover_controller.notices import NEXT_STEPS
 
 FROM_THE_CYCLE: Mapping[Reason, str] = {
-    Reason.DECISIONS_DIFFER: "the second observation, under the lock, led to a failover for another reason than the first",
+    Reason.DECISIONS_DIFFER: "the second observation, under the lock, led to a failover with a different reason than the first observation",
     Reason.STATE_CONFLICT: "another invocation wrote the state or took the lease since the first observation",
     Reason.STATE_UNWRITABLE: "the intent could not be written, so the failover was not called",
-    Reason.FAILOVER_REFUSED: "RDS refused the failover call, which has no effect",
-    Reason.FAILOVER_NOT_SENT: "the failover call was throttled or did not reach RDS, and has no effect",
-    Reason.FAILOVER_UNCERTAIN: "the failover call got no clear answer and may have taken effect",
+    Reason.FAILOVER_REFUSED: "RDS rejected the failover call; the cluster is unchanged",
+    Reason.FAILOVER_NOT_SENT: "the failover call was throttled or did not reach RDS; the cluster is unchanged",
+    Reason.FAILOVER_UNCERTAIN: "the result of the failover call is unknown; it may have taken effect",
     Reason.FAILOVER_OVERDUE: "a failover by this controller has not completed within its time limit (600 s by default)",
-    Reason.FAILOVER_FAILED: "RDS accepted the call, shows no operation any more, and the other cluster is still the writer",
-    Reason.FAILOVER_ABANDONED: "the call of an intent had no effect, and the writer is reachable again",
-    Reason.FAILOVER_COMPLETED: "RDS names this region's cluster as the writer, no operation is left, and the probe could write",
-    Reason.ROLES_CHANGED: "RDS names another writer than before without a failover by this controller",
+    Reason.FAILOVER_FAILED: "RDS accepted the call but shows no operation now, and the other region's cluster is still the writer",
+    Reason.FAILOVER_ABANDONED: "the recorded failover call had no effect, and the writer is reachable again",
+    Reason.FAILOVER_COMPLETED: (
+        "RDS names this region's cluster as the writer, no operation is in progress, and the local probe finds it writable"
+    ),
+    Reason.ROLES_CHANGED: "RDS names a different writer than before, and this controller did not start a failover",
     Reason.RDS_EVENT: "RDS emitted an event on a switchover, a failover or blocked writes of these clusters (see its EventID)",
 }
-"""Reasons outside the table -> when they occur."""
+"""Reasons outside the table, each with the condition in which it occurs."""
 
 NO_NOTICE: Mapping[Reason, str] = {
     Reason.DECISIONS_DIFFER: "no notice: the next cycle decides again",
     Reason.STATE_CONFLICT: "no notice: the next cycle decides again",
     Reason.RDS_EVENT: "the event itself, which the same EventBridge rule sends to the topic; the controller only records it",
 }
-"""Reasons without a notice by the controller -> what subscribers receive instead."""
+"""Reasons for which the controller sends no notice, each with the text for the notice column."""
 
 ACTIONS: Mapping[Action, str] = {
     Action.HOLD: "changes nothing and sends no notice",
-    Action.NOTIFY: "changes nothing and notifies subscribers once per episode of trouble, if it lasts",
+    Action.NOTIFY: "changes nothing and sends one notice per episode, if the condition persists",
     Action.REQUEST_APPROVAL: "changes nothing and asks operators once per episode to approve this decision",
     Action.FAIL_OVER: "calls `FailoverGlobalCluster` for this region's cluster, after a second observation under the lock",
 }
@@ -45,7 +47,7 @@ The table is `DECISION_TABLE` in `functions/failover_controller/decide.py`; `cyc
 
 In every cycle the standby's controller observes all paths, and the first row that applies decides.
 The order matters: each row may assume that no row above it applies.
-The last row holds. Only {acting} of the {rows} rows fail over.
+The last row, `undecided`, changes nothing and notifies. Only {acting} of the {rows} rows fail over.
 The log, notices, the audit trail and the runbook use the same reasons.
 
 Actions:
@@ -53,7 +55,7 @@ Actions:
 
 GUARDS = """\
 
-A *guard* holds back a failover. A cycle that ends in a guard counts as `Held` in the metrics.
+A *guard* blocks a failover that is otherwise due. A cycle that ends in a guard counts as `Held` in the metrics.
 """
 
 CYCLE = """\
@@ -67,10 +69,10 @@ The outcomes of these steps and the events of RDS have their own reasons.
 
 
 def decisions_page() -> str:
-    """Return the page.
+    """Return the Markdown text of the page.
 
     Raises:
-        ValueError: a Reason is described nowhere or twice.
+        ValueError: a Reason has no description or two.
     """
     _check_complete()
     acting = [f"`{row.reason}`" for row in DECISION_TABLE if row.action is Action.FAIL_OVER]
@@ -81,13 +83,13 @@ def decisions_page() -> str:
             GUARDS,
             "\n## The table\n\n",
             table(
-                ["#", "reason", "action", "guard", "when", "why here"],
+                ["#", "reason", "action", "guard", "when", "reason for the position"],
                 (_cells(number, row) for number, row in enumerate(DECISION_TABLE, start=1)),
             ),
             CYCLE,
             "\n",
             table(
-                ["reason", "when", "what the notice says"],
+                ["reason", "when", "next step in the notice"],
                 (
                     [f"`{reason}`", when, NO_NOTICE.get(reason) or _next_step(reason)]
                     for reason, when in FROM_THE_CYCLE.items()
@@ -111,5 +113,5 @@ def _check_complete() -> None:
     twice = [reason for reason in Reason if described.count(reason) > 1]
     if missing or twice:
         raise ValueError(
-            f"described nowhere: {', '.join(missing) or 'none'}; described twice: {', '.join(twice) or 'none'}"
+            f"Reason: without a description: {', '.join(missing) or 'none'}; described twice: {', '.join(twice) or 'none'}"
         )

@@ -27,7 +27,7 @@ class DatabaseSetupConfig:
     database: str
     """The application's database."""
     iam_users: Mapping[str, str]
-    """User name -> access level, a key of `users.PRIVILEGES`."""
+    """Access level, a key of `users.PRIVILEGES`, by user name."""
     clusters: tuple[Endpoint, ...]
     """Writer endpoints of both clusters."""
     ca_bundle: Path

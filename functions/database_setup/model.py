@@ -33,7 +33,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class SetupReport:
-    """What was created, already there and removed, and whether the database is a reader."""
+    """Objects created, found and removed; `read_only` if the database is a reader."""
 
     created: list[str]
     already_there: list[str]
@@ -48,7 +48,7 @@ def parse_request(event: object) -> SetupRequest:
         InvalidSetupRequestError: the request is malformed.
     """
     if not isinstance(event, Mapping):
-        raise InvalidSetupRequestError("the request must be an object")
+        raise InvalidSetupRequestError("request: must be a JSON object")
     for name in ("host", "username", "password"):
         if not isinstance(event.get(name), str) or not event[name]:
             raise InvalidSetupRequestError(f"{name}: must be a non-empty string")

@@ -40,7 +40,7 @@ def prepare(
     """Create missing objects, remove users that are no longer in the settings, and report.
 
     Raises:
-        SetupError: the database is a reader and an object is missing, or an object of the same name is not this stack's.
+        SetupError: the database is a reader and an object is missing, or an object of the same name was not created here.
         pymysql.MySQLError: the database refuses a statement.
     """
     cursor.execute("SELECT @@innodb_read_only")
@@ -70,7 +70,7 @@ def prepare(
         (removed if change.removes else created).append(f"IAM user {change.user}")
     if missing:
         raise SetupError(
-            f"the database is a reader, and it lacks: {', '.join(missing)}. Invoke with the writer's endpoint."
+            f"missing in the database: {', '.join(missing)}. The endpoint is a reader. Invoke with the writer endpoint."
         )
     return SetupReport(created=created, already_there=already_there, removed=removed, read_only=read_only)
 

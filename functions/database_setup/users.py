@@ -20,7 +20,7 @@ PRIVILEGES: Mapping[str, tuple[str, ...]] = {
     "read_only": ("SELECT",),
     "read_write": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
-"""Access level -> privileges on the application's database."""
+"""Privileges on the application's database, by access level."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class FoundUsers:
     managed: frozenset[str]
     """Users that this function created."""
     accounts: Mapping[str, DatabaseAccount] = field(default_factory=dict)
-    """User name -> account, for managed users and for names in the settings."""
+    """Accounts by user name, for managed users and for names in the settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrivilegeChange:
-    """Statements that bring one user into the wanted state."""
+    """Statements that make one user match the settings."""
 
     user: str
     statements: tuple[str, ...]
@@ -105,7 +105,7 @@ def _statements(user: str, level: str, found: FoundUsers, *, table: str, scope: 
 
 
 def find_users(cursor: Cursor, wanted: Iterable[str], *, database: str, heartbeat_database: str) -> FoundUsers:
-    """Return the managed users and the accounts with a wanted name. Raises pymysql.MySQLError."""
+    """Return the managed users and the accounts with a name in the settings. Raises pymysql.MySQLError."""
     cursor.execute(f"SELECT user FROM `{heartbeat_database}`.`{TABLE}`")
     managed = frozenset(str(row[0]) for row in cursor.fetchall())
     accounts: dict[str, DatabaseAccount] = {}

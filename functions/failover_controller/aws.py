@@ -122,7 +122,7 @@ class LambdaHealthChecks:
 
 
 class RdsApi:
-    """This region's RDS API. The failover uses a separate client with a longer time limit."""
+    """RDS API of this region. The failover uses a separate client with a longer time limit."""
 
     def __init__(self, client: Client, call_client: Client, *, global_cluster_id: str, cluster_id: str) -> None:
         self._client = client
@@ -251,7 +251,7 @@ def _config(seconds: float, *, attempts: int) -> Config:
 def _retried(call: Callable[[], Any]) -> Any:
     """Make a read-only call; repeat it once if the connection was closed.
 
-    AWS closes idle connections while a sandbox is frozen, and the first request afterwards fails without an answer.
+    AWS closes idle connections while an execution environment is frozen, and the first request afterwards fails without an answer.
     """
     try:
         return call()

@@ -28,13 +28,13 @@ def heartbeat_quiet_seconds(case: Case) -> float | None:
 
 
 def is_approved(case: Case) -> bool:
-    """Whether an operator approved the pending decision."""
+    """Return whether an operator approved the pending decision."""
     approval, pending = case.seen.records.approval, case.state.pending
     return approval is not None and pending is not None and approval.approved and approval.id == pending.id
 
 
 def is_disarmed(case: Case) -> bool:
-    """Whether the off-switch is set and has not expired."""
+    """Return whether an operator disarmed the controller and the disarming has not expired."""
     switch = case.seen.records.switch
     if switch is None or switch.armed:
         return False
@@ -57,14 +57,17 @@ def cannot_read(item: str) -> Callable[[Case], bool]:
 
 
 def is_under_way(case: Case) -> bool:
-    """Whether RDS accepted a failover by this controller, or its call may still take effect."""
+    """Return whether RDS accepted a failover by this controller or a failover call may still take effect."""
     return case.state.attempt is not None and (
         case.state.attempt.status is not AttemptStatus.INTENDED or call_may_still_show(case.state.attempt, case.now)
     )
 
 
 def _heartbeat_arrives(case: Case) -> bool:
-    """Whether a recent heartbeat arrived after the first failing cycle. One that arrived in it was written earlier."""
+    """Return whether a recent heartbeat arrived after the first failed cycle.
+
+    A heartbeat seen during that cycle may predate the outage.
+    """
     quiet, since = heartbeat_quiet_seconds(case), case.state.dead_since
     if quiet is None or since is None or case.state.heartbeat_seen_at is None:
         return False
@@ -72,17 +75,17 @@ def _heartbeat_arrives(case: Case) -> bool:
 
 
 def is_locked_out(case: Case) -> bool:
-    """Whether neither region can connect to the writer, while its database still writes heartbeats."""
+    """Return whether both regions fail to connect to the writer but its heartbeats still arrive."""
     return case.seen.peer_port is Port.DEAD and case.seen.peer is Peer.DOWN and _heartbeat_arrives(case)
 
 
 def is_partitioned(case: Case) -> bool:
-    """Whether the port is unreachable while another path shows a working writer."""
+    """Return whether the port is unreachable while another path shows a working writer."""
     return case.seen.peer_port is Port.DEAD and (case.seen.peer is Peer.FINE or _heartbeat_arrives(case))
 
 
 def region_is_unclear(case: Case) -> bool:
-    """Whether the writer has been unreachable for longer than the grace period with inconclusive answers from its region.
+    """Return whether the writer is unreachable and its region inconclusive for longer than the grace period.
 
     An answer is inconclusive if the region neither stayed silent nor reported its writer as down for failure_threshold
     cycles in a row.
@@ -98,12 +101,12 @@ def region_is_unclear(case: Case) -> bool:
 
 
 def peer_is_unknown(case: Case) -> bool:
-    """Whether the other region's answer is inconclusive, but not yet for longer than the grace period."""
+    """Return whether the other region's answer is inconclusive and the grace period has not ended."""
     return case.seen.peer is Peer.UNKNOWN and not region_is_unclear(case)
 
 
 def is_only_suspected(case: Case) -> bool:
-    """Whether there are too few consecutive failing cycles, or the heartbeat stopped too recently."""
+    """Return whether there are too few consecutive failing cycles, or the heartbeat stopped too recently."""
     if region_is_unclear(case):
         return False
     cycles = case.state.silent_cycles if case.seen.peer is Peer.SILENT else case.state.dead_cycles
@@ -112,7 +115,7 @@ def is_only_suspected(case: Case) -> bool:
 
 
 def is_in_region_grace(case: Case) -> bool:
-    """Whether Aurora still has time to recover the writer within its region."""
+    """Return whether Aurora still has time to recover the writer within its region."""
     if case.seen.peer is not Peer.DOWN:
         return False
     seconds = _unreachable_seconds(case)
@@ -120,7 +123,7 @@ def is_in_region_grace(case: Case) -> bool:
 
 
 def _unreachable_seconds(case: Case) -> float | None:
-    """Return the seconds since the last sign of the writer; `None` while it is not known to be unreachable."""
+    """Return the seconds since the last evidence of a working writer; `None` if the writer is not known to be unreachable."""
     since = case.state.dead_since
     if since is None:
         return None
@@ -128,29 +131,29 @@ def _unreachable_seconds(case: Case) -> float | None:
 
 
 def is_in_cooldown(case: Case) -> bool:
-    """Whether the roles changed too recently; a change in the future (differing clocks) counts as recent."""
+    """Return whether the roles changed too recently; a change in the future (differing clocks) counts as recent."""
     changed_at = case.state.roles_changed_at
     return changed_at is not None and seconds_between(changed_at, case.now) < case.policy.cooldown_seconds
 
 
 def lock_is_held(case: Case) -> bool:
-    """Whether another invocation holds the lock. The caller removes its own lock from the records."""
+    """Return whether another invocation holds the lock. The caller removes its own lock from the records."""
     lock = case.seen.records.lock
     return lock is not None and lock.until is not None and case.now < lock.until
 
 
 def standby_is_not_available(case: Case) -> bool:
-    """Whether the standby's status is not `available`, or unknown."""
+    """Return whether the standby's status is unknown or not `available`."""
     return case.seen.standby_status != "available"
 
 
 def standby_has_no_instance(case: Case) -> bool:
-    """Whether the standby has no instance, or their number is unknown."""
+    """Return whether the standby has no instance or an unknown number of instances."""
     return not case.seen.standby_instances
 
 
 def standby_is_not_synchronized(case: Case) -> bool:
-    """Whether RDS reports a synchronization other than `connected`, and no approval exists."""
+    """Return whether RDS reports a synchronization other than `connected`, and no approval exists."""
     return not _is_synchronized(case) and not is_approved(case)
 
 
@@ -160,12 +163,12 @@ def _is_synchronized(case: Case) -> bool:
 
 
 def standby_is_unreachable(case: Case) -> bool:
-    """Whether this region's probe could not use the standby, or its result is unknown."""
+    """Return whether this region's probe failed to use the standby or has an unknown result."""
     return case.seen.own_port is not Port.ALIVE
 
 
 def standby_is_not_ready(case: Case) -> bool:
-    """Whether the standby cannot take over now."""
+    """Return whether the standby cannot take over now."""
     return (
         standby_is_not_available(case)
         or standby_has_no_instance(case)
@@ -175,6 +178,6 @@ def standby_is_not_ready(case: Case) -> bool:
 
 
 def lag_is_too_high(case: Case) -> bool:
-    """Whether the known lag before the outage is above the limit, and no approval exists."""
+    """Return whether the known lag before the outage is above the limit, and no approval exists."""
     lag_ms = lag_before_outage_ms(case)
     return lag_ms is not None and lag_ms > case.policy.max_data_loss_seconds * 1000 and not is_approved(case)

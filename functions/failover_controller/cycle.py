@@ -39,7 +39,7 @@ class CycleResult:
 
 
 class Cycle:
-    """The cycles of one process, one at a time."""
+    """Runs the cycles of one process, one at a time."""
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class Cycle:
 
     @property
     def last_cycle_at(self) -> datetime | None:
-        """When the last known cycle of any invocation began."""
+        """Start of the last known cycle of any invocation."""
         return None if self._memory.state is None else self._memory.state.cycle_at
 
     def begin(self, holder: str) -> None:
-        """Start an invocation. A warm sandbox keeps its memory."""
+        """Start an invocation. A warm execution environment keeps its memory."""
         self._holder = holder
         self._has_lease = False
 
@@ -107,7 +107,7 @@ class Cycle:
         self._memory.remember(self._memory.adopt(records))
 
     def run(self, budget_seconds: float) -> CycleResult:
-        """Run one cycle; wait at most `budget_seconds` after its start for the answer to a failover call."""
+        """Run one cycle; wait at most `budget_seconds`, from the start of the cycle, for the answer to a failover call."""
         seen = self._observe()
         if self._is_superseded(seen.records):
             return CycleResult(observation=seen, decision=None, problems=self._take_problems())
@@ -151,7 +151,7 @@ class Cycle:
         self._finish_delivery()
 
     def finish(self, budget_seconds: float) -> None:
-        """End an invocation. A pending call is awaited, since a frozen sandbox would send it late."""
+        """End an invocation. A pending call is awaited, since a frozen execution environment would send it late."""
         if self._call.is_in_flight:
             self._call.wait(budget_seconds)
             if self._memory.state is not None:
@@ -286,7 +286,7 @@ class Cycle:
 
 
 def _met_error(result: CycleResult) -> bool:
-    """Whether the controller itself met an error. An unreachable writer or region is none."""
+    """Return whether the controller itself had an error. An unreachable writer or region does not count."""
     seen = result.observation
     return bool(result.problems or seen.records.failures or seen.rds_failure or seen.own_function_failure)
 

@@ -1,8 +1,8 @@
-"""The decision: an ordered table of rows; the first matching row decides, and the last row holds.
+"""The decision table: ordered rows; the first matching row decides. The last row matches every state and only notifies.
 
 FAIL_OVER comes only from three rows near the end. They require an unreachable writer port, enough cycles in which the
 other region is silent or reports its writer as down (or an operator's approval), a known and stopped heartbeat, and
-that no guard applies. Any unknown value ends in a row above them unless an operator approved the decision.
+that no guard applies. An unknown value matches a row above them unless an operator approved the decision.
 `docs/reference/decision-table.md` is generated from `DECISION_TABLE`.
 """
 
@@ -38,7 +38,7 @@ from .model import Action, Decision, Evidence, Mode, Observation, Peer, Policy, 
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRow:
-    """One row: its condition, its action, and why it stands where it does. A guard holds back a failover."""
+    """One row: condition, action and the reason for its position. A guard blocks a failover that is otherwise due."""
 
     reason: Reason
     action: Action
@@ -66,7 +66,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.FAILOVER_UNDER_WAY,
         action=Action.HOLD,
         applies=is_under_way,
-        when="a failover by this controller has not ended, or its call may still take effect",
+        when="a failover started by this controller is in progress, or the result of its call is unknown",
         why_here="First, so that a second failover never starts while one is in progress.",
     ),
     DecisionRow(
@@ -81,13 +81,13 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=cannot_read("state"),
         when="the state in the table is unreadable or malformed",
-        why_here="Without it the cycle counts, the cooldown and the attempts of other invocations are unknown.",
+        why_here="Without the state the cycle counts, the cooldown and the attempts of other invocations are unknown.",
     ),
     DecisionRow(
         reason=Reason.SWITCH_UNREADABLE,
         action=Action.NOTIFY,
         applies=cannot_read("switch"),
-        when="the off-switch is unreadable or malformed",
+        when="the switch is unreadable or malformed",
         why_here="An operator may have disarmed the controller.",
     ),
     DecisionRow(
@@ -95,7 +95,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=cannot_read("lease"),
         when="the lease is unreadable or malformed",
-        why_here="Another invocation may hold it.",
+        why_here="Another invocation may hold the lease.",
     ),
     DecisionRow(
         reason=Reason.LOCK_UNREADABLE,
@@ -109,7 +109,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=lambda case: case.seen.rds_failure is not None,
         when="this region's RDS API is unreadable",
-        why_here="Without it the roles, operations and the standby are unknown, and the failover call uses the same API.",
+        why_here="Without this API the roles, operations and the standby are unknown. The failover call uses the same API.",
     ),
     DecisionRow(
         reason=Reason.WRITER_UNKNOWN,
@@ -123,7 +123,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=lambda case: case.seen.operation is not None,
         when="RDS shows a switchover or failover in progress",
-        why_here="During it the databases are unreachable by design.",
+        why_here="During an operation the databases are unreachable by design.",
     ),
     DecisionRow(
         reason=Reason.PROBE_UNUSABLE,
@@ -137,15 +137,15 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=is_locked_out,
         when="neither region can connect to the writer's port, but new heartbeats of its database still arrive",
-        why_here="Otherwise it would look like a network partition. The database runs but accepts no connections: restart it or switch "
-        "over, which loses nothing.",
+        why_here="Before network-partition, whose condition also matches. The database runs but accepts no connections. Restart it, or "
+        "switch over; a switchover loses no data.",
     ),
     DecisionRow(
         reason=Reason.NETWORK_PARTITION,
         action=Action.NOTIFY,
         applies=is_partitioned,
         when="the port is unreachable, but the other region reports a working writer, or new heartbeats still arrive",
-        why_here="Before every failover: one sign that the writer works outweighs all others.",
+        why_here="Ahead of all failover rows: any evidence that the writer works rules out a failover.",
     ),
     DecisionRow(
         reason=Reason.WRITER_READ_ONLY,
@@ -165,8 +165,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.PEER_UNKNOWN,
         action=Action.NOTIFY,
         applies=peer_is_unknown,
-        when="the other region's Lambda API returns an error, or its health_check no usable answer; with an unreachable port, for "
-        "less than in_region_grace",
+        when="the other region's Lambda API returns an error, or its health_check returns no usable answer; if the port is also "
+        "unreachable, only until in_region_grace ends",
         why_here="An answer, even an error, means that the region is not silent. After in_region_grace, region-unclear asks for an "
         "approval.",
     ),
@@ -174,8 +174,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.PEER_SILENT,
         action=Action.NOTIFY,
         applies=lambda case: case.seen.peer_port is Port.ALIVE and case.seen.peer is Peer.SILENT,
-        when="the writer is reachable, but the other region's Lambda API does not answer",
-        why_here="One of three paths is lost. Operators should know before the others are.",
+        when="the writer is reachable, but the other region's Lambda API does not respond",
+        why_here="One of the three paths has failed. Notify operators before another fails.",
     ),
     DecisionRow(
         reason=Reason.PEER_PROBE_FAILS,
@@ -197,7 +197,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.HOLD,
         applies=lambda case: case.seen.peer_port is Port.ALIVE,
         when="the writer is reachable from both regions, and the standby is ready",
-        why_here="Rows above cover every fault of a reachable writer. Below, its port is unreachable.",
+        why_here="Faults of a reachable writer are covered above. In all rows below, the port is unreachable.",
     ),
     DecisionRow(
         reason=Reason.WRITER_SUSPECTED,
@@ -211,8 +211,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=is_in_region_grace,
         when="the other region answers and reports its writer as down, for less than in_region_grace",
-        why_here="Aurora fails over within the region first, without data loss. Every row below holds back, requests or starts a "
-        "failover.",
+        why_here="Aurora fails over within the region first, without data loss. All rows below except the last one block, request or "
+        "start a failover.",
     ),
     DecisionRow(
         reason=Reason.STANDBY_NOT_AVAILABLE,
@@ -242,7 +242,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.HEARTBEAT_UNKNOWN,
         action=Action.NOTIFY,
         applies=lambda case: heartbeat_quiet_seconds(case) is None,
-        when="no heartbeat is readable on the standby, or none ever was",
+        when="the standby's heartbeat cannot be read, or none has ever arrived",
         why_here="The third path is unknown. A stopped heartbeat must be observed, not assumed.",
         guard=True,
     ),
@@ -250,7 +250,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         reason=Reason.DISARMED,
         action=Action.NOTIFY,
         applies=is_disarmed,
-        when="the off-switch is set and has not expired",
+        when="the switch is set to disarmed and has not expired",
         why_here="An operator's decision precedes all time limits below.",
         guard=True,
     ),
@@ -259,7 +259,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.NOTIFY,
         applies=is_in_cooldown,
         when="the roles changed, or a failover failed, less than cooldown ago",
-        why_here="Operators decide on a second change in a row. Before the approval requests: an approval has no effect during the "
+        why_here="A second role change this soon needs an operator. Before the approval requests: an approval has no effect during the "
         "cooldown.",
         guard=True,
     ),
@@ -294,8 +294,8 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.REQUEST_APPROVAL,
         applies=standby_is_not_synchronized,
         when="RDS reports a synchronization of the standby other than `connected`, and no approval exists",
-        why_here="The standby may be far behind, whatever the last lag was. AWS does not define this status for an outage, so an "
-        "operator may override it.",
+        why_here="The standby may be far behind even if the last measured lag was low. AWS does not define this status for an "
+        "outage, so an operator may override it.",
         guard=True,
     ),
     DecisionRow(
@@ -319,7 +319,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.REQUEST_APPROVAL,
         applies=lambda case: case.policy.mode is not Mode.AUTOMATIC and not is_approved(case),
         when="`mode: approve`, and no approval exists for the pending decision",
-        why_here="The last guard: an approval then starts the failover at once.",
+        why_here="Last guard, so that an approval leaves nothing else to wait for.",
         guard=True,
     ),
     DecisionRow(
@@ -328,7 +328,7 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         applies=lambda case: region_is_unclear(case) and is_approved(case),
         when="the writer has been unreachable for longer than in_region_grace, the other region's answers are inconclusive, and an "
         "operator approved the failover",
-        why_here="Before the two verdicts that need no approval, as it covers cases in which they may apply too.",
+        why_here="Before `writer-down` and `region-lost`, whose conditions can also be true here.",
     ),
     DecisionRow(
         reason=Reason.WRITER_DOWN,
@@ -342,14 +342,14 @@ DECISION_TABLE: tuple[DecisionRow, ...] = (
         action=Action.FAIL_OVER,
         applies=lambda case: case.seen.peer_port is Port.DEAD and case.seen.peer is Peer.SILENT,
         when="the port is unreachable, the other region is silent and the heartbeat has stopped, for failure_threshold cycles",
-        why_here="All three independent paths agree.",
+        why_here="All three paths have failed.",
     ),
     DecisionRow(
         reason=Reason.UNDECIDED,
         action=Action.NOTIFY,
         applies=lambda case: True,
         when="no other row applies",
-        why_here="Default: hold in any unforeseen state.",
+        why_here="Default: change nothing in an unforeseen state, and notify.",
     ),
 )
 """The rows in order of precedence."""

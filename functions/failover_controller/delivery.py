@@ -8,7 +8,10 @@ from .ports import PortError, Store, Topic
 
 
 class NoticeDelivery:
-    """Delivers each notice to all three; logs and publishes it once per sandbox."""
+    """Deliver each notice to the log, the SNS topic and the audit trail.
+
+    Log and publish it at most once per execution environment.
+    """
 
     def __init__(self, *, store: Store, topic: Topic, log: logging.Logger) -> None:
         self._store = store

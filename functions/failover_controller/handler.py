@@ -36,7 +36,7 @@ class Context(Protocol):
 
 
 class Runtime(NamedTuple):
-    """Objects that a warm sandbox keeps between invocations."""
+    """Objects that a warm execution environment keeps between invocations."""
 
     cycle: Cycle
     policy: Policy

@@ -13,7 +13,7 @@ def cycle_metrics(
     met_error: bool,
     took_ms: float | None = None,
 ) -> Values:
-    """Return name -> (value, CloudWatch unit); `heartbeat_stopped` is `None` if unknown."""
+    """Return value and CloudWatch unit by metric name; `heartbeat_stopped` is `None` if unknown."""
     values: Values = {
         "Cycles": (1.0, "Count"),
         "Held": (float(decision.held), "Count"),
@@ -41,7 +41,7 @@ def cycle_metrics(
 
 
 def _writer_role(seen: Observation) -> bool | None:
-    """Whether RDS names this cluster as the writer and it accepts writes. DNS follows this metric."""
+    """Return whether RDS names this cluster as the writer and it accepts writes. DNS follows this metric."""
     if seen.writer is Side.PEER:
         return False
     if seen.writer is Side.OWN and seen.own_read_only is not None:

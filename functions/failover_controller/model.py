@@ -9,7 +9,7 @@ Evidence = Mapping[str, str | int | float | bool | None]
 
 
 class Side(StrEnum):
-    """Which cluster is the writer: this region's or the other region's."""
+    """The cluster that is the writer: this region's or the other region's."""
 
     OWN = "own"
     PEER = "peer"
@@ -21,7 +21,7 @@ class Port(StrEnum):
 
     ALIVE = "alive"
     DEAD = "dead"  # unreachable: time-out, refused, reset, name not resolved
-    UNUSABLE = "unusable"  # it answers, but refuses log-in, TLS, protocol or query
+    UNUSABLE = "unusable"  # the server answers, but refuses log-in, TLS, protocol or query
     UNKNOWN = "unknown"
 
 
@@ -35,7 +35,7 @@ class Peer(StrEnum):
 
 
 class Mode(StrEnum):
-    """What the controller may do without an operator."""
+    """Permission of the controller to act without an operator."""
 
     AUTOMATIC = "automatic"
     APPROVE = "approve"
@@ -150,7 +150,7 @@ class GlobalOperation:
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """The off-switch; disarming ends at `expires_at`."""
+    """Arm state of the controller, set by an operator; disarming ends at `expires_at`."""
 
     armed: bool
     reason: str
@@ -238,7 +238,7 @@ class State:
     dead_since: datetime | None = None
     """First cycle since the writer was last reachable from either region."""
     heartbeats: tuple[str, ...] = ()
-    """Last heartbeats seen, newest last. Several, as the readers behind one endpoint may differ."""
+    """Last heartbeats seen, newest last. Several are kept, as the readers behind one endpoint may differ."""
     heartbeat_seen_at: datetime | None = None
     """When a new heartbeat was last seen, by this controller's clock."""
     lag_ms: float | None = None
@@ -246,7 +246,7 @@ class State:
     unhealthy_cycles: int = 0
     healthy_cycles: int = 0
     notified: tuple[Reason, ...] = ()
-    """Reasons of the notices queued in this episode of trouble."""
+    """Reasons of the notices queued in this episode."""
     pending: Pending | None = None
     attempt: Attempt | None = None
     outbox: tuple[Notice, ...] = ()
@@ -254,7 +254,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """One consistent read of the table. An absent item is `None`, an unreadable one is in `failures`."""
+    """One consistent read of the table. A missing item is `None`; an unreadable item is in `failures`."""
 
     state: State | None = None
     switch: Switch | None = None
@@ -262,7 +262,7 @@ class Records:
     lock: Claim | None = None
     approval: Approval | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Item name (state, switch, lease, lock, approval) -> why it is unreadable."""
+    """Reason why an item is unreadable, by item name (state, switch, lease, lock, approval)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,10 +304,10 @@ class Decision:
     target: str | None
     evidence: Evidence
     held: bool = False
-    """Whether a guard held back a failover."""
+    """Whether a guard blocked a failover that was otherwise due."""
 
     def same_as(self, other: "Decision") -> bool:
-        """Whether action, reason and target are equal; the evidence may differ."""
+        """Return whether action, reason and target are equal; the evidence may differ."""
         return (self.action, self.reason, self.target) == (other.action, other.reason, other.target)
 
 

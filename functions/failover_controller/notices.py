@@ -1,4 +1,4 @@
-"""Notices to subscribers: composed here, kept in the state until delivered, sent once per episode of trouble.
+"""Notices to subscribers: composed here, kept in the state until delivered, sent once per episode.
 
 A notice is written into the state together with its cause and removed only after delivery. A crash may repeat it
 with the same id but never loses it.
@@ -25,10 +25,10 @@ NEXT_STEPS = {
     Reason.REGION_LOST: _CALLED,
     Reason.WRITER_DOWN: _CALLED,
     Reason.FAILOVER_COMPLETED: (
-        "This region's cluster is the writer. writer.<zone> resolves to it within seconds. When the old region returns, AWS "
-        "keeps its old volume as a system snapshot named rds:unplanned-global-failover-...: copy it before its retention "
-        "ends, as it holds the lost writes. The old cluster rejoins as standby automatically. There is no automatic "
-        "failback: run a switchover when you want to go back."
+        "This region's cluster is the writer. writer.<zone> resolves to it one to two minutes after the promotion. When the "
+        "old region returns, AWS keeps its old volume as a system snapshot named rds:unplanned-global-failover-...: copy this "
+        "snapshot before its retention ends, as it holds the lost writes. The old cluster rejoins as standby automatically. "
+        "There is no automatic failback: run a switchover when you want to go back."
     ),
     Reason.FAILOVER_OVERDUE: (
         "The failover was called but has not completed. Check FailoverState and the cluster's events in this region, and open "
@@ -39,13 +39,15 @@ NEXT_STEPS = {
         "the cooldown has ended."
     ),
     Reason.FAILOVER_ABANDONED: "The call had no effect, and the writer is reachable again. No cluster was promoted.",
-    Reason.FAILOVER_REFUSED: "RDS refused the call. The controller repeats it while the outage lasts. Read the error in the evidence.",
-    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not reach RDS. The controller repeats it in the next cycle.",
+    Reason.FAILOVER_REFUSED: (
+        "RDS rejected the call. The controller repeats the call while the outage lasts. Read the error in the evidence."
+    ),
+    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not reach RDS. The controller repeats the call in the next cycle.",
     Reason.FAILOVER_UNCERTAIN: (
-        "The call got no clear answer. The controller waits until RDS would show its effect before it calls again."
+        "The result of the call is unknown. The controller waits until RDS would show the effect, and then calls again if necessary."
     ),
     Reason.ROLES_CHANGED: "A switchover or failover that this controller did not start has changed the writer. The cooldown starts now.",
-    Reason.HEALTHY: "The reported trouble is over. No action is needed.",
+    Reason.HEALTHY: "The reported condition has ended. No action is needed.",
 }
 
 

@@ -85,7 +85,7 @@ class Observer:
         """Return the result or the error of a call. An unexpected error becomes an unknown value."""
         if not call.done():
             if call.cancel():
-                return None, UnusableError("not started in time: too many calls hang")
+                return None, UnusableError("call not started in time: too many earlier calls hang")
             return None, SilentError(f"no answer within {self._deadline:g} s")
         error = call.exception()
         if error is None:

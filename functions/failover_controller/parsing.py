@@ -48,7 +48,7 @@ def read_probes(answer: object) -> dict[str, Probe]:
     for probe in probes:
         cluster = probe.get("cluster") if isinstance(probe, Mapping) else None
         if not isinstance(probe, Mapping) or not isinstance(cluster, str):
-            raise UnusableError(f"malformed: a probe without a cluster: {_shortened(probe)}")
+            raise UnusableError(f"malformed: expected a probe with a cluster, got {_shortened(probe)}")
         found[cluster] = _read_probe(probe)
     return found
 
@@ -87,7 +87,7 @@ def read_global_cluster(answer: object, own_arn: str, peer_arn: str) -> GlobalVi
     synchronization: str | None = None
     for member in members:
         if not isinstance(member, Mapping):
-            raise UnusableError(f"malformed: a member of the global cluster: {_shortened(member)}")
+            raise UnusableError(f"malformed: expected a member of the global cluster, got {_shortened(member)}")
         if member.get("IsWriter") is True:
             writers.append(member.get("DBClusterArn"))
         if member.get("DBClusterArn") == own_arn:

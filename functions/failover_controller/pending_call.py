@@ -41,7 +41,7 @@ class PendingCall:
 
     @property
     def is_in_flight(self) -> bool:
-        """Whether a call was started and its answer was not taken yet."""
+        """Whether a call was started and its answer is not yet in the state."""
         return self._call is not None
 
     def start(self, attempt: Attempt) -> None:

@@ -20,7 +20,7 @@ class SilentError(PortError):
 
 
 class UnusableError(PortError):
-    """An inconclusive answer: an error, a refusal or a malformed one. Its sender is reachable."""
+    """An inconclusive answer: an error, a refusal or malformed data. The service that sent it is reachable."""
 
 
 class StateConflictError(PortError):
@@ -28,15 +28,15 @@ class StateConflictError(PortError):
 
 
 class UnavailableError(PortError):
-    """The service did not answer or refused; a write may have taken effect."""
+    """The service did not respond or returned an error; a write may have taken effect."""
 
 
 class CallRefusedError(PortError):
-    """RDS refused the failover call, which has no effect."""
+    """RDS rejected the failover call. The cluster is unchanged."""
 
 
 class CallNotSentError(PortError):
-    """The failover call was throttled or not sent, and has no effect."""
+    """The failover call was throttled or not sent. The cluster is unchanged."""
 
 
 class CallUncertainError(PortError):
@@ -56,7 +56,7 @@ class HealthChecks(Protocol):
 
 
 class Rds(Protocol):
-    """This region's RDS API. Reads raise SilentError or UnusableError."""
+    """RDS API of this region. Reads raise SilentError or UnusableError."""
 
     def read_global_cluster(self) -> object:
         """Return the global cluster in the form of DescribeGlobalClusters."""
@@ -76,7 +76,7 @@ class Rds(Protocol):
 
 
 class Store(Protocol):
-    """This region's table. Methods raise UnavailableError, conditional writes also StateConflictError."""
+    """State table of this region. Methods raise UnavailableError, conditional writes also StateConflictError."""
 
     def read(self, approval_id: str | None) -> Records:
         """Read state, switch, lease, lock and the approval of a pending decision in one consistent read."""
@@ -99,7 +99,7 @@ class Store(Protocol):
         ...
 
     def record(self, notice: Notice) -> None:
-        """Add a notice to the audit trail; a repetition changes nothing."""
+        """Add a notice to the audit trail; repeating the call changes nothing."""
         ...
 
 
@@ -115,7 +115,7 @@ class Metrics(Protocol):
     """CloudWatch metrics."""
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put the values (name -> number, unit) of one cycle in one call; raises UnavailableError."""
+        """Put the values of one cycle, number and unit by metric name, in one call; raises UnavailableError."""
         ...
 
 

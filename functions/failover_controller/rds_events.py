@@ -26,7 +26,7 @@ class MalformedEventError(ValueError):
 
 
 def is_rds_event(event: object) -> bool:
-    """Whether the invocation is an RDS event and not the schedule."""
+    """Return whether the invocation is an RDS event and not the schedule."""
     return isinstance(event, Mapping) and event.get("source") == SOURCE
 
 

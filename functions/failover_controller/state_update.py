@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .model import Action, Attempt, AttemptStatus, Event, Evidence, Observation, Peer, Policy, Port, Reason, Side, State
 
 CALL_SETTLES_SECONDS = 25.0
-"""A call takes at most 10 s to connect and 10 s to answer. After this time RDS shows its effect, or it had none."""
+"""A call takes at most 10 s to connect and 10 s to answer. After this time RDS shows the call's effect, or the call had none."""
 CYCLES_UNTIL_STALE = 5
 """Counts restart after a gap of more than this many cycles."""
 HEARTBEATS_KEPT = 4
@@ -33,7 +33,7 @@ def seconds_between(earlier: datetime, later: datetime) -> float:
 
 
 def call_may_still_show(attempt: Attempt, now: datetime) -> bool:
-    """Whether the effect of the last call may not be visible yet, which forbids another call.
+    """Return whether the effect of the last call may not be visible yet. Another call is then forbidden.
 
     A time in the future (another machine's clock is ahead) counts as recent.
     """
@@ -41,7 +41,7 @@ def call_may_still_show(attempt: Attempt, now: datetime) -> bool:
 
 
 def writer_is_reachable(observation: Observation) -> bool:
-    """Whether either region reached the peer's writer."""
+    """Return whether either region reached the peer's writer."""
     return observation.peer_port is Port.ALIVE or observation.peer is Peer.FINE
 
 
@@ -68,7 +68,10 @@ def _update_attempt(state: State, seen: Observation, policy: Policy) -> tuple[St
 
 
 def _own_cluster_accepts_writes(seen: Observation) -> bool:
-    """Whether a failover has completed: RDS shows the new writer and no operation, and this region's probe could write."""
+    """Return whether the failover has completed.
+
+    RDS reports this cluster as writer with no operation in progress, and the local probe finds it writable.
+    """
     by_rds = seen.writer is Side.OWN and seen.operation is None
     return by_rds and seen.own_port is Port.ALIVE and seen.own_read_only is False
 

@@ -69,7 +69,7 @@ def read_state(item: Item) -> State:
 
 
 def read_switch(item: Item) -> Switch:
-    """Return the off-switch. Raises MalformedItemError."""
+    """Return the switch. Raises MalformedItemError."""
     reader = _Reader(item)
     return Switch(
         armed=reader.required("armed", _is(bool)),

@@ -16,13 +16,13 @@ class InvalidProbeRequestError(ValueError):
 
 
 class ProbeFailure(StrEnum):
-    """Why a probe failed. The first five mean that the endpoint is unreachable."""
+    """Failure of a probe. The first five mean that the endpoint is unreachable."""
 
     TIMEOUT = "timeout"  # no complete answer within the deadline
     REFUSED = "refused"  # the port is closed
     RESET = "reset"  # the connection was cut
     UNREACHABLE = "unreachable"  # no route
-    NAME_RESOLUTION = "name-resolution"  # the name does not resolve
+    NAME_RESOLUTION = "name-resolution"  # the host name does not resolve
     TLS = "tls"  # no TLS, or an untrusted certificate
     ACCESS_DENIED = "access-denied"  # log-in or privilege refused
     TOO_MANY_CONNECTIONS = "too-many-connections"
@@ -55,7 +55,7 @@ class NamesRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NameReport:
-    """Sorted `address:port` values of a name, or why it does not resolve."""
+    """Sorted `address:port` values of a host name, or the reason why the name does not resolve."""
 
     name: str
     addresses: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class ProbeReport:
     replication_lag_ms: float | None = None
     rpo_lag_ms: float | None = None
     heartbeat_sources: Mapping[str, str] | None = (
-        None  # source -> newest heartbeat, ISO 8601, UTC; None unless requested
+        None  # newest heartbeat by source, ISO 8601, UTC; None unless requested
     )
 
 
@@ -143,7 +143,7 @@ def _parse_target(index: int, target: object) -> Target:
 
 
 def as_answer(region: str, reports: list[ProbeReport]) -> dict[str, object]:
-    """Return the answer in JSON types; `heartbeat_sources` is present only if it was requested."""
+    """Return the answer in JSON types; the answer contains `heartbeat_sources` only if the request asks for it."""
     probes = [asdict(report) for report in reports]
     for probe in probes:
         if probe["heartbeat_sources"] is None:

@@ -146,7 +146,7 @@ def _connect_socket(attempt: ConnectionAttempt) -> socket.socket:
     target = attempt.target
     addresses = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     attempt.enter("connect")
-    failure: OSError = OSError("the name has no address")
+    failure: OSError = OSError("the host name has no address")
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:

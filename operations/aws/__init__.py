@@ -1,1 +1,1 @@
-"""AWS as the operator commands use it: clients, read-only questions, moves, state table items."""
+"""AWS access for the operator commands: clients, queries, failover and switchover calls, state table items."""

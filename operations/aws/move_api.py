@@ -33,7 +33,7 @@ from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import AwsError
 
 CALL_TIMEOUT_SECONDS = 30
-"""For a call that starts an operation: RDS verifies both clusters first, which is slow in a disaster."""
+"""For a call that starts an operation. RDS verifies both clusters first; in a disaster this verification is slow."""
 METRIC_NAMESPACE, WRITER_ROLE = "AuroraFailover", "WriterRole"
 METRIC_PERIOD_SECONDS = 60
 PROBE_MS = 2500
@@ -48,7 +48,7 @@ _CLUSTER_SETTINGS = {
     "DeletionProtection": "DeletionProtection",
     "CopyTagsToSnapshot": "CopyTagsToSnapshot",
 }
-"""DescribeDBClusters -> RestoreDBClusterToPointInTime. Source: Amazon RDS API Reference."""
+"""Attributes of DescribeDBClusters and their parameters in RestoreDBClusterToPointInTime. Source: Amazon RDS API Reference."""
 _INSTANCE_SETTINGS = (
     "DBInstanceClass",
     "PubliclyAccessible",

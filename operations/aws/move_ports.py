@@ -1,4 +1,4 @@
-"""What `switchover`, `failover`, `drill` and `rewind` need of one region, as a Protocol, and the values that it exchanges.
+"""Protocol of the calls that `switchover`, `failover`, `drill` and `rewind` make in one region, and their values.
 
 Every call is limited in time, uses one region only, and raises `AwsError`, or `AwsRefusedError` if AWS rejected the call.
 """
@@ -13,7 +13,7 @@ from operations.support.errors import AwsError
 
 
 class AwsRefusedError(AwsError):
-    """AWS rejected the call: nothing was started."""
+    """AWS rejected the call. No operation was started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class GlobalClusterInfo:
     writer_arn: str | None
     """ARN of the only writer; `None` if RDS names no writer or several."""
     synchronization: Mapping[str, str]
-    """Member's ARN -> `SynchronizationStatus`."""
+    """`SynchronizationStatus` by member ARN."""
     operation: MoveOperation | None
 
 

@@ -1,4 +1,4 @@
-"""What the commands need of one region, as a Protocol, and the values that it exchanges.
+"""Protocol of the calls that the commands make in one region, and their values.
 
 Every call is limited in time, uses one region only, and raises `AwsError` or `VersionConflictError`, no error of boto3.
 """
@@ -30,7 +30,7 @@ class TableWrite:
     key: Key
     attributes: Item
     over: Item | None
-    """The item as it was read; `None` if there was none."""
+    """The item as it was read; `None` if the item did not exist."""
     audit_key: Key
     audit_item: Item
 
@@ -55,7 +55,7 @@ class RegionApi(Protocol):
         ...
 
     def caller(self) -> str:
-        """Return the caller's ARN, or the access key's id if this region's STS does not answer."""
+        """Return the caller's ARN, or the access key's id if this region's STS does not respond."""
         ...
 
     def write(self, change: TableWrite) -> None:

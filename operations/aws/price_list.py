@@ -1,6 +1,6 @@
 """On-demand prices from the AWS Price List API.
 
-A product that is not found exactly once, or whose document has an unknown form, has no price: prices are never guessed.
+A product has no price if it is not found exactly once or its document has an unknown form. Prices are never guessed.
 Source: GetProducts, AWS Price List API Reference.
 """
 
@@ -43,7 +43,7 @@ def read_price(api: ReadOnlyApi, query: ProductQuery) -> Price:
 
     Raises:
         NoPriceError: the filters find no product or several, or the document has an unknown form.
-        AwsError: the Price List API did not answer or denied access.
+        AwsError: the Price List API did not respond or denied access.
     """
     filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in query.attributes.items()]
     documents = api.read_all(
@@ -65,10 +65,10 @@ def parse_price(documents: Sequence[str], usage_type: str) -> Price:
     products = [json.loads(document) for document in documents]
     products = [each for each in products if re.search(usage_type, each["product"]["attributes"]["usagetype"])]
     if len(products) != 1:
-        raise NoPriceError(f"{len(products)} products match")
+        raise NoPriceError(f"expected one product, found {len(products)}")
     terms = list(products[0]["terms"]["OnDemand"].values())
     if len(terms) != 1:
-        raise NoPriceError(f"{len(terms)} on-demand terms")
+        raise NoPriceError(f"expected one on-demand term, found {len(terms)}")
     for tier in sorted(terms[0]["priceDimensions"].values(), key=lambda each: float(each["beginRange"])):
         if usd := float(tier["pricePerUnit"]["USD"]):
             return Price(usd=usd, unit=tier["unit"], description=tier["description"])

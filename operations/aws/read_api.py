@@ -94,7 +94,7 @@ class AwsReadApi:
                 f"{source}: no answer",
                 hint=f"{self._region} or the network may be down: check it from the other region.",
             )
-        return translate_error(error, source, default_hint="Nothing was changed. Try again, or use the AWS console.")
+        return translate_error(error, source, default_hint="No changes were made. Try again, or use the AWS console.")
 
     def _client(self, service: str) -> Any:
         # Creating a client is not thread-safe and may search for credentials for seconds.

@@ -52,7 +52,7 @@ READ_OPERATIONS: Mapping[tuple[str, str], str] = {
     ("sns", "list_tags_for_resource"): "sns:ListTagsForResource",
     ("sts", "get_caller_identity"): "sts:GetCallerIdentity",
 }
-"""(service, operation) as boto3 names them -> the permission. Source: Service Authorization Reference."""
+"""IAM permission by service and operation, as boto3 names them. Source: Service Authorization Reference."""
 
 
 class ReadOnlyApi(Protocol):
@@ -63,7 +63,7 @@ class ReadOnlyApi(Protocol):
 
         Raises:
             NotThereError: the resource does not exist.
-            AwsError: AWS denied access, failed, or did not answer in time.
+            AwsError: AWS denied access, failed, or did not respond in time.
         """
         ...
 

@@ -127,7 +127,7 @@ class AwsRegion:
         return environment.get("Variables", {})
 
     def caller(self) -> str:
-        """Return the caller's ARN, or the access key's id if this region's STS does not answer.
+        """Return the caller's ARN, or the access key's id if this region's STS does not respond.
 
         Raises:
             AwsError: there are no credentials, or STS denied them.
@@ -163,7 +163,7 @@ class AwsRegion:
         return {"TableName": self._region.table_name, "Item": item}
 
     def _condition(self, over: Item | None) -> dict[str, Any]:
-        """Return the condition that the item is unchanged; `change_id` tells a new item from one that TTL removed."""
+        """Return the condition that the item is unchanged; `change_id` distinguishes a new item from one that TTL removed."""
         if over is None:
             return {
                 "ConditionExpression": "attribute_not_exists(#item)",

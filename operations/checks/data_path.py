@@ -21,7 +21,7 @@ EVENT_PAUSE_SECONDS = 2.5
 """The database's event writes each second; two missed writes are tolerated."""
 DATABASE = "database"
 """The source of the database's own heartbeat (functions/database_setup)."""
-PROBE_HINT = "Read the log of health_check there. The runbook explains the word before the colon."
+PROBE_HINT = "Read the log of health_check there. The runbook explains the label before the colon."
 
 
 def data_checks(
@@ -75,7 +75,7 @@ def probe(
     probes = list(answer.get("probes", []))
     if len(probes) != len(targets):
         raise AwsError(
-            f"{here.health_check} of {here.region}: {len(probes)} of {len(targets)} answers", hint=PROBE_HINT
+            f"{here.health_check} of {here.region}: expected {len(targets)} probes, got {len(probes)}", hint=PROBE_HINT
         )
     return probes
 
@@ -184,14 +184,14 @@ def _read_names(
 
 
 def resolve(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> list[Mapping[str, Any]]:
-    """Return the addresses of the writer's name and of both cluster endpoints in a region's VPC. Raises AwsError."""
+    """Return the addresses of `writer.<zone>` and of both cluster endpoints in a region's VPC. Raises AwsError."""
     names = [resources.writer_name, *(each.writer_endpoint for each in resources.regions)]
     request = {"names": names, "port": here.port, "deadline_ms": PROBE_DEADLINE_MS}
     return list(invoke(read_api_for, here, request).get("names", []))
 
 
 def resolved_region(resources: StackResources, answer: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the region whose cluster endpoint has the addresses of the writer's name, or None."""
+    """Return the region whose cluster endpoint has the addresses of `writer.<zone>`, or None."""
     name, *endpoints = answer
     for here, endpoint in zip(resources.regions, endpoints, strict=True):
         if name.get("addresses") and name["addresses"] == endpoint.get("addresses"):
@@ -202,9 +202,11 @@ def resolved_region(resources: StackResources, answer: Sequence[Mapping[str, Any
 def check_names(
     resources: StackResources, where: str, answer: Sequence[Mapping[str, Any]], writer: str | None
 ) -> CheckResult:
-    """Check that the writer's name resolves to the writer in this region's VPC."""
+    """Check that `writer.<zone>` resolves to the writer in this region's VPC."""
     if len(answer) != 1 + len(resources.regions):
-        return unknown("dns", where, why=f"{len(answer)} answers to three names", hint=PROBE_HINT)
+        return unknown(
+            "dns", where, why=f"health_check: expected answers for three names, got {len(answer)}", hint=PROBE_HINT
+        )
     name, region = answer[0], resolved_region(resources, answer)
     hint = "DNS follows a change of roles within two minutes. After that, see the result of the health checks."
     if region is None:

@@ -23,14 +23,14 @@ class CheckResult:
     """The result of one check."""
 
     check: str
-    """The name of the check, the same in both regions."""
+    """Name of the check, the same in both regions."""
     where: str
     """The region, `both`, or `global`."""
     verdict: Verdict
     evidence: str
-    """What was found, or why it could not be read."""
+    """Observed state, or the reason why it could not be read."""
     hint: str = ""
-    """What to do; empty if the check passed."""
+    """Next step for the operator; empty if the check passed."""
 
     def to_json(self) -> dict[str, object]:
         """Return the result as a flat object."""

@@ -20,14 +20,17 @@ Tags = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingResource:
-    """A resource that has a name already; `tags` is None for a kind without tags, `obstacle` blocks the name anyway."""
+    """A resource that already uses a name.
+
+    `tags` is None for a kind without tags. A non-empty `blocker` is the reason why the name is taken whatever the tags are.
+    """
 
     tags: Tags | None
-    obstacle: str = ""
+    blocker: str = ""
 
 
 Find = Callable[[ReadOnlyApi, str], ExistingResource | None]
-"""Looks up a name in a region; None or NotThereError: the name is free. Raises AwsError."""
+"""Reads the resource of that name in a region; None or NotThereError if the name is free. Raises AwsError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +99,14 @@ def _look_up(kind: NameKind, api: ReadOnlyApi, where: str, wanted: Tags) -> list
 def check_names(kind: str, where: str, found: Mapping[str, ExistingResource | None], wanted: Tags) -> CheckResult:
     """Check that each name is free or has this stack's tags; `found` by name."""
     taken = {name: resource for name, resource in found.items() if resource is not None}
-    problems = [f"{name}: {resource.obstacle}" for name, resource in taken.items() if resource.obstacle]
+    problems = [f"{name}: {resource.blocker}" for name, resource in taken.items() if resource.blocker]
     foreign = [
         (name, resource.tags)
         for name, resource in taken.items()
         if resource.tags is not None and any(resource.tags.get(tag) != value for tag, value in wanted.items())
     ]
     problems += [f"{name} is taken, with {_tag_text(tags, wanted)}" for name, tags in foreign]
-    untagged = [name for name, resource in taken.items() if resource.tags is None and not resource.obstacle]
+    untagged = [name for name, resource in taken.items() if resource.tags is None and not resource.blocker]
     if untagged and not problems:
         why = f"{', '.join(untagged)} exists; resources of this kind have no tags, so its owner is unknown"
         return unknown(
@@ -174,7 +177,7 @@ def _secret(api: ReadOnlyApi, name: str) -> ExistingResource | None:
     """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
     found = api.read("secretsmanager", "describe_secret", SecretId=name)
     deleted = "scheduled for deletion and keeps its name until then: restore it, or delete it without recovery"
-    return ExistingResource(tags=_plain(found.get("Tags", [])), obstacle=deleted if found.get("DeletedDate") else "")
+    return ExistingResource(tags=_plain(found.get("Tags", [])), blocker=deleted if found.get("DeletedDate") else "")
 
 
 def _function(api: ReadOnlyApi, name: str) -> ExistingResource | None:

@@ -48,7 +48,7 @@ def _read_zones(api: ReadOnlyApi, region: RegionSettings) -> list[CheckResult]:
 
 
 def _zones(api: ReadOnlyApi) -> dict[str, str]:
-    """Return the availability zones: name -> id."""
+    """Return the ids of the availability zones by zone name."""
     return {
         str(each["ZoneName"]): str(each.get("ZoneId", ""))
         for each in api.read_all("ec2", "describe_availability_zones", "AvailabilityZones")
@@ -94,7 +94,7 @@ def _read_class(api: ReadOnlyApi, region: RegionSettings, version: str) -> list[
     operation, items = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
     found = api.read_all("rds", operation, items, **query, DBInstanceClass=region.database_class)
     any_class = bool(found) or bool(api.read("rds", operation, **query, MaxRecords=20).get(items))
-    # The zones of an existing VPC's subnets are not ours to choose.
+    # The zones of an existing VPC's subnets are not chosen by this stack.
     taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(_zones(api)))
     return [check_class(region, found, taken, lists_any=any_class)]
 

@@ -81,7 +81,7 @@ QUOTAS = (
 
 
 def quota_checks(settings: Settings, read_api_for: ReadApiFactory, *, is_up: bool) -> list[Check]:
-    """Return the checks of the quotas of both regions and of the account; a deployed stack needs no more."""
+    """Return the quota checks of both regions and the account. A deployed stack needs no additional quota."""
     checks = []
     for region in (settings.primary, settings.secondary):
         api = read_api_for(region.region)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 def _expanded(actions: str) -> Iterator[str]:
     """Yield each action with its service: `ec2:CreateVpc DeleteVpc` are two actions of EC2."""
     service = ""
-    for word in actions.split():
-        prefix, _, name = word.rpartition(":")
+    for action in actions.split():
+        prefix, _, name = action.rpartition(":")
         service = prefix or service
         yield f"{service}:{name}"
 
@@ -135,7 +135,7 @@ _ACTIONS = {
     ),
 }
 ACTIONS: Mapping[str, tuple[str, ...]] = {kind: tuple(_expanded(actions)) for kind, actions in _ACTIONS.items()}
-"""Resource type -> the actions that creating, reading, updating and deleting it calls."""
+"""Actions to create, read, update and delete a resource, by resource type."""
 
 STACK_ARNS: Mapping[str, tuple[str, ...]] = {
     "cloudwatch": ("cloudwatch:{region}:{account}:alarm:{project}-cpu-{environment}",),
@@ -162,7 +162,7 @@ STACK_ARNS: Mapping[str, tuple[str, ...]] = {
     "secretsmanager": ("secretsmanager:{region}:{account}:secret:{project}-master-{environment}-AbCdEf",),
     "sns": ("sns:{region}:{account}:{project}-failover-{environment}",),
 }
-"""Service -> ARNs of this stack: an action is allowed if a policy allows it on `*` or on one of them."""
+"""ARNs of this stack by service: an action is allowed if a policy allows it on `*` or on one of them."""
 
 
 def actions_by_service() -> dict[str, list[str]]:

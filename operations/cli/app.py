@@ -50,7 +50,7 @@ def disarm(
 
     The switch changes in both regions, the standby's first, because its controller is the one that would act.
     If only the standby answers, only its switch changes, and the exit code is 5.
-    If the standby does not answer, nothing is changed.
+    If the standby does not respond, no changes are made.
     """
     from operations.commands.arm import set_armed
 
@@ -94,7 +94,7 @@ def history(
 ) -> ExitCode:
     """Show the audit trail of one region, newest first: the controller's notices and the operators' commands.
 
-    Each region has its own trail. Default: the standby's, or the writer's if the standby does not answer.
+    Each region has its own trail. Default: the standby's, or the writer's if the standby does not respond.
     With --json: one object a line.
     """
     from operations.commands.status_and_history import show_history

@@ -34,7 +34,7 @@ def status(
 ) -> ExitCode:
     """Show roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and the last notices. Changes nothing.
 
-    Everything is read in one region. Default: the standby's, or the writer's if the standby does not answer.
+    Everything is read in one region. Default: the standby's, or the writer's if the standby does not respond.
     With --watch and --json: one object a line.
     """
     from operations.commands.status_and_history import show_status, watch_status

@@ -16,7 +16,7 @@ TimeoutOption = Annotated[
     typer.Option("--timeout", metavar="DURATION", help="Stop waiting after this duration; AWS continues. Exit code 7."),
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Start nothing: follow the operation under way and show its progress.")
+    bool, typer.Option("--resume", help="Start nothing: follow the operation in progress and show its progress.")
 ]
 DnsOption = Annotated[
     bool,
@@ -44,7 +44,7 @@ def switchover(
 ) -> ExitCode:
     """Make the other region's cluster the writer, as a planned operation without data loss.
 
-    Shows the plan. Refused if an obstacle exists or another operation is under way.
+    Shows the plan. Refused if a blocker exists or another operation is in progress.
     A repeated call follows the operation that the first one started; if the region is the writer already, it does nothing.
     """
     from operations.commands.move_steps import MoveOptions
@@ -77,7 +77,7 @@ def failover(
 ) -> ExitCode:
     """Promote the standby by hand, if its controller can't or may not. Writes that were not replicated are lost.
 
-    Shows the evidence. Refused if the writer seems reachable or a failover is under way.
+    Shows the evidence. Refused if the writer seems reachable or a failover is in progress.
     For a planned move without data loss use `switchover`.
     """
     from operations.commands.failover import fail_over
@@ -138,7 +138,7 @@ def rewind(
 ) -> ExitCode:
     """Restore the writer's cluster to a point in time, into a copy beside the live one; or delete such a copy.
 
-    The live cluster is not touched. The same --to again resumes the copy under way.
+    The live cluster is not touched. The same --to again resumes the copy in progress.
     With the setting `rewind.method: backtrack` it backtracks the live cluster instead, which AWS refuses in a global database.
     """
     from operations.commands import rewind as rewinds

@@ -211,11 +211,11 @@ def _confirm(
         return
     hint = f"Read the plan above, then run: {command_line} --confirm {global_cluster_id}"
     if not dependencies.is_interactive():
-        raise OperationRefusedError("not confirmed: nothing was changed", hint=hint)
+        raise OperationRefusedError("not confirmed: no changes were made", hint=hint)
     # Not typer.confirm, which writes a blank to stdout.
     typer.echo(f"{question} Type the global cluster's id to confirm: ", nl=False, err=True)
     if sys.stdin.readline().strip() != global_cluster_id:
-        raise OperationRefusedError("not confirmed: nothing was changed", hint=hint)
+        raise OperationRefusedError("not confirmed: no changes were made", hint=hint)
 
 
 def _command_line(cli: typer.Context) -> str:

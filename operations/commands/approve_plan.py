@@ -43,7 +43,7 @@ def pending_decision(
         raise OperationRefusedError(f"the controller in {where} has not completed a cycle yet", hint="Check `status`.")
     if value.attempt is not None:
         raise OperationRefusedError(
-            f"a failover to {where} was started at {utc_text(value.attempt.started_at)}: no approval is needed any more",
+            f"a failover to {where} was started at {utc_text(value.attempt.started_at)}: an approval is no longer needed",
             hint="Follow it with `status`.",
         )
     if value.pending is None:

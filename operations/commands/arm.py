@@ -27,7 +27,7 @@ def set_armed(
     readable = [state.region for state in states if state.failure is None]
     if not readable:
         several = "Check the login and the network of this machine, then try again."
-        raise AwsError(f"{_failures(states)}. Nothing was changed", hint=several if len(states) > 1 else "Try again.")
+        raise AwsError(f"{_failures(states)}. No changes were made", hint=several if len(states) > 1 else "Try again.")
     identity_region = roles.standby if roles.standby in readable else readable[0]
     request = ArmRequest(
         armed=armed,
@@ -42,7 +42,7 @@ def set_armed(
     if plan.standby_is_unreachable:
         standby = "" if roles.standby is None else roles.standby.name
         raise AwsError(
-            f"{standby}, the standby whose controller would act, is unreachable: {_failures(plan.unreachable)}. Nothing was changed",
+            f"{standby}, the standby whose controller would act, is unreachable: {_failures(plan.unreachable)}. No changes were made",
             hint=f"Try again. For the other region alone: --region {readable[0].name}.",
         )
     if plan.changes_something:

@@ -1,4 +1,4 @@
-"""Rules of `arm` and `disarm`: what is written in which region.
+"""Rules of `arm` and `disarm`: the items to write, by region.
 
 Invariant: the standby's table comes first, because its controller acts; if it is unreachable, nothing is written.
 An item is replaced only by its next version, and only if it is still the item that was read.
@@ -38,13 +38,13 @@ class ArmRequest:
 
     @property
     def verb(self) -> str:
-        """The name of the command."""
+        """Name of the command."""
         return "arm" if self.armed else "disarm"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchState:
-    """One region's switch and controller state, or why they could not be read."""
+    """One region's switch and controller state, or the reason why they could not be read."""
 
     region: DeployedRegion
     switch: ParsedItem[Switch] | None = None
@@ -190,11 +190,13 @@ def _state_remarks(request: ArmRequest, states: Sequence[SwitchState]) -> list[s
             continue
         if state.attempt is not None:
             started = utc_text(state.attempt.started_at)
-            remarks.append(f"A failover to {region} was started at {started}: the switch does not stop it any more.")
+            remarks.append(
+                f"A failover to {region} was started at {started}: the switch no longer stops this failover."
+            )
         elif request.armed and state.dead_since is not None:
             since = utc_text(state.dead_since)
             remarks.append(
                 f"For the controller in {region} the writer is unreachable since {since}: "
-                "once armed, it may fail over within cycles."
+                "once armed, the controller may fail over within cycles."
             )
     return remarks

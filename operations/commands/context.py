@@ -53,7 +53,7 @@ def write(
         try:
             current = describe_item(_read(api, change))
         except OperationError as failure:
-            current = f"the present item can't be read: {failure.message}"
+            current = f"the current item can't be read: {failure.message}"
         raise VersionConflictError(
             f"another writer changed the item first in {region.name}: {current}",
             hint="That change stands, and yours was not written. Check `status` and decide again.",
@@ -63,7 +63,7 @@ def write(
 
 
 def _check_written(api: RegionApi, change: TableWrite, region: DeployedRegion, error: AwsError) -> None:
-    """Return if the write took effect although it was not acknowledged; else raise."""
+    """Return if an unacknowledged write took effect; else raise."""
     try:
         found = _read(api, change)
     except OperationError:
@@ -72,7 +72,7 @@ def _check_written(api: RegionApi, change: TableWrite, region: DeployedRegion, e
             hint="Check `status`, then run the command again: repeating it is safe.",
         ) from error
     if found is None or found.get("change_id") != change.attributes.get("change_id"):
-        raise AwsError(f"{error.message}. Nothing was changed in {region.name} so far", hint=error.hint) from error
+        raise AwsError(f"{error.message}. No changes were made in {region.name} so far", hint=error.hint) from error
 
 
 def _read(api: RegionApi, change: TableWrite) -> Item | None:

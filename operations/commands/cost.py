@@ -1,4 +1,4 @@
-"""`cost`: what a stack is billed for in a month, at the list prices of the AWS Price List API."""
+"""The command `cost`: estimate the monthly cost of a stack at the list prices of the AWS Price List API."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass

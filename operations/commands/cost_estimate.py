@@ -1,4 +1,4 @@
-"""What a stack is billed for in a month: quantities from its settings and assumptions, and where to find each price."""
+"""Monthly quantities of a stack, from its settings and assumptions, and the price query of each."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ SECONDS_PER_HOUR = 3600
 CONTROLLER_GB, HEALTH_CHECK_GB = 0.5, 0.25
 """Memory of the functions (components): 512 and 256 MB."""
 CUSTOM_METRICS = 12
-"""What a controller publishes (functions/failover_controller/metrics.py); the standby's two lag metrics counted in both."""
+"""Metrics of one controller (functions/failover_controller/metrics.py), with the two lag metrics that only a standby has."""
 SECRET = "aws:secretsmanager/secret:Secret"
 FIXED_PRICE_TYPES: Mapping[str, str] = {
     "aws:cloudwatch/dashboard:Dashboard": "dashboard",
@@ -22,7 +22,7 @@ FIXED_PRICE_TYPES: Mapping[str, str] = {
     "aws:route53/zone:Zone": "hosted zone",
     SECRET: "secret",
 }
-"""Types that cost the same each month -> the item's name."""
+"""Item names of the resource types that cost the same each month."""
 NOT_COUNTED = (
     "taxes, support, discounts, reservations and free tiers",
     "Performance Insights beyond 7 days, and the log data of enhanced monitoring",
@@ -106,7 +106,7 @@ PRODUCTS: Mapping[str, tuple[str, ProductQuery | None]] = {
     "DynamoDB reads": ("units", _query(*_DYNAMODB, "(^|-)ReadRequestUnits$", group="DDB-ReadUnits")),
     "metric requests": ("requests", _query("AmazonCloudWatch", "API Request", "CW:Requests$")),
 }
-"""Item -> its unit, and the query for its price; None: the product is not known."""
+"""Unit and price query by item; the query is None if the product is unknown."""
 WITHOUT_REGION_CODE = ("dashboard", "hosted zone", "data transfer to the other region")
 
 
@@ -124,7 +124,7 @@ class CostItem:
 
 
 def cost_items(settings: Settings, usage: Usage) -> list[CostItem]:
-    """Return what a stack with these settings is billed for, without quantities of zero."""
+    """Return the items that a stack with these settings is billed for, without quantities of zero."""
     regions = (settings.primary, settings.secondary)
     items = [item for region in regions for item in (*_fixed(settings, region), *_by_usage(settings, region, usage))]
     return [item for item in items if item.quantity]

@@ -1,6 +1,6 @@
 """The command `drill`: switch over, verify, switch back, each step timed; resumable from the audit trail and RDS.
 
-Invariant: every end says which region has the writer and how to switch back; a failed check does not stop the switch back.
+Invariant: every end reports the writer's region and the command that switches back; a failed check does not stop the switch back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ class DrillOptions:
 
 @dataclass(kw_only=True)
 class _DrillRun:
-    """A drill under way, with its completed steps."""
+    """A drill in progress, with its completed steps."""
 
     context: CommandContext
     options: DrillOptions
@@ -140,14 +140,14 @@ def _resume(
 
 
 def _follow(run: _DrillRun, found: Topology) -> Topology:
-    """Follow the operation under way; return the topology after it."""
+    """Follow the operation in progress; return the topology after it."""
     operation = found.global_cluster.operation
     targets = [
         region for region in (run.origin, run.target) if operation and region.cluster_arn == operation.target_arn
     ]
     if not targets:
         raise OperationRefusedError(
-            "another operation is under way, to neither region of the drill", hint="Wait until it has ended."
+            "an operation to neither region of the drill is in progress", hint="Wait until that operation has ended."
         )
     started = run.context.stopwatch()
     result = run_move(run.context, targets[0], run.options.move, call=None, with_replication=True)
@@ -157,7 +157,7 @@ def _follow(run: _DrillRun, found: Topology) -> Topology:
 
 @contextmanager
 def _resume_hints(context: CommandContext) -> Iterator[None]:
-    """Add to every early end how to finish the drill."""
+    """Add to every early end the command that finishes the drill."""
     hint = f"The drill is unfinished. Resume it to switch back: {_resume_command(context)}"
     try:
         yield
@@ -190,7 +190,7 @@ def _last_drill(context: CommandContext) -> DrillRecord | None:
 def _position(found: Topology, last: DrillRecord) -> str:
     operation = found.global_cluster.operation
     if operation is not None:
-        return f"a {operation.label} under way ({operation.status})"
+        return f"a {operation.label} in progress ({operation.status})"
     writer = found.writer.region.name
     return f"the writer in {writer}, {'where it started' if writer == last.origin else f'not back in {last.origin}'}"
 

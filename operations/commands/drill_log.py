@@ -28,7 +28,7 @@ class DrillRecord:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the drill is unfinished."""
         return self.step is not DrillStep.ENDED
 
 

@@ -1,7 +1,7 @@
 """The command `failover`: promote the standby by hand when its controller can't or may not.
 
-Invariant: no call while the writer seems reachable, unless the operator overrides it, and none while the controller's own
-failover is under way. The controllers are not disarmed: the standby's holds while RDS shows an operation.
+Invariant: no call while the writer seems reachable, unless the operator overrides this check, and no call while the controller's own
+failover is in progress. The controllers are not disarmed: the standby's holds while RDS shows an operation.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from functions.failover_controller.model import State
 from operations.aws.table_items import OperatorReason
 from operations.commands.context import CommandContext
 from operations.commands.move_steps import (
+    Blocker,
     MoveOptions,
     MoveResult,
-    Obstacle,
-    cluster_obstacles,
+    cluster_blockers,
     cluster_text,
     controller_text,
     follow_operation,
@@ -51,11 +51,11 @@ def fail_over(
         return follow_operation(context, found, None, options, _show_result)
     if only_resume:
         raise OperationRefusedError(
-            f"failover --resume: no operation is under way, and {found.writer.region.name} is the writer",
-            hint="It has ended, or never started: check `status` and `history`.",
+            f"failover --resume: no operation is in progress, and {found.writer.region.name} is the writer",
+            hint="The failover has ended, or never started: check `status` and `history`.",
         )
     _show_plan(context, found)
-    refuse_if_any(context, obstacles_of(context, found, even_if_alive=even_if_alive))
+    refuse_if_any(context, blockers_of(context, found, even_if_alive=even_if_alive))
     context.confirm(f"Fail over to {target.name}, and lose the writes that it has not received?")
     _record(context, found, reason)
     call = partial(context.move_api(target).fail_over, target.cluster_arn)
@@ -63,47 +63,47 @@ def fail_over(
     return ExitCode.DONE
 
 
-def obstacles_of(context: CommandContext, found: Topology, *, even_if_alive: bool) -> Iterator[Obstacle]:
-    """Yield what forbids a failover by hand now."""
+def blockers_of(context: CommandContext, found: Topology, *, even_if_alive: bool) -> Iterator[Blocker]:
+    """Yield the reasons that forbid a failover by hand now."""
     standby, where = found.standby, found.standby.region.name
     if standby.global_cluster is None:
-        yield Obstacle(
-            problem=f"the RDS API in {where}, where a failover is called, does not answer",
-            hint="Try again; the cluster can be promoted only through that API.",
+        yield Blocker(
+            problem=f"the RDS API in {where}, where a failover is called, does not respond",
+            hint="Try again; only that API can promote the cluster.",
         )
-    yield from cluster_obstacles(standby)
+    yield from cluster_blockers(standby)
     versions = {region.cluster.engine_version for region in (found.writer, standby) if region.cluster is not None}
     if len(versions) > 1:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the engine versions differ: {' and '.join(sorted(versions))}",
-            hint="AWS refuses a failover then: open a support case.",
+            hint="AWS refuses a failover between different versions. Open a support case.",
         )
     state = standby.controller_state
     if state is not None and state.attempt is not None:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the controller in {where} started a failover at {utc_text(state.attempt.started_at)}",
-            hint="Never start a second one before the first has ended: follow it with `status`.",
+            hint="Follow this failover with `status`. Do not start a second one before it has ended.",
         )
     evidence = list(writer_evidence(context, found))
     if evidence and not even_if_alive:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the writer seems reachable: {', '.join(evidence)}",
             hint="`switchover` loses nothing while the writer is reachable. To override: --even-if-the-writer-answers.",
         )
 
 
 def writer_evidence(context: CommandContext, found: Topology) -> Iterator[str]:
-    """Yield every sign that the writer is running."""
+    """Yield the evidence that the writer is running."""
     writer, standby = found.writer, found.standby
     if writer.own_probe is not None and writer.own_probe.is_alive:
-        yield f"the health_check in {writer.region.name} reaches it"
+        yield f"the health_check in {writer.region.name} reaches the writer"
     if standby.peer_probe is not None and standby.peer_probe.is_alive:
-        yield f"the health_check in {standby.region.name} reaches it over the peering connection"
+        yield f"the health_check in {standby.region.name} reaches the writer over the peering connection"
     state = standby.controller_state
     if state is not None and state.dead_since is None and state.heartbeat_seen_at is not None:
         age_seconds = (context.now() - state.heartbeat_seen_at).total_seconds()
         if age_seconds <= HEARTBEAT_FRESH_SECONDS:
-            yield f"its heartbeats arrive, the last one {age_text(age_seconds)} ago"
+            yield f"the writer's heartbeats arrive, the last one {age_text(age_seconds)} ago"
 
 
 def _show_plan(context: CommandContext, found: Topology) -> None:
@@ -113,7 +113,7 @@ def _show_plan(context: CommandContext, found: Topology) -> None:
     note(f"  writer now   {writer.region.name}: {cluster_text(writer)}")
     note(f"  writer then  {standby.region.name}: {cluster_text(standby)}")
     note(f"  synchronized {found.global_cluster.synchronization.get(standby.region.cluster_arn, 'unknown')}")
-    note(f"  reachable?   {'; '.join(writer_evidence(context, found)) or 'no sign that the writer is running'}")
+    note(f"  reachable?   {'; '.join(writer_evidence(context, found)) or 'no evidence that the writer is running'}")
     for path, probe in (
         ("health_check in the writer's region", writer.own_probe),
         ("health_check over the peering", standby.peer_probe),
@@ -131,7 +131,7 @@ def _show_plan(context: CommandContext, found: Topology) -> None:
 
 def _controller_evidence(state: State | None) -> Iterator[str]:
     if state is None:
-        yield "its state can't be read: the possible data loss is unknown"
+        yield "the controller's state can't be read: the possible data loss is unknown"
         return
     if state.dead_since is not None:
         yield f"the writer is unreachable since {utc_text(state.dead_since)}, for {state.dead_cycles} cycles"

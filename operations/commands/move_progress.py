@@ -1,6 +1,6 @@
 """Progress of a switchover or failover: roles in RDS, first heartbeat on the new writer, DNS, replication.
 
-Everything is read in the target's region, which survives an outage of the other one.
+All reads use the target's region, because it survives an outage of the other region.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from operations.stack.resources import read_resources
 from operations.support.errors import AwsError, FailedError, OperationError
 
 NO_OPERATION_SECONDS = 120.0
-"""How long RDS may show neither an operation nor the new roles before the move counts as failed.
+"""Maximum time for which RDS may show neither an operation nor the new roles before the move counts as failed.
 
 The two regions show the start and the end of an operation at different times."""
 
@@ -37,7 +37,7 @@ class MoveProgress:
         """Wait until RDS has ended the operation and names the target as the writer.
 
         Raises:
-            FailedError: RDS shows no operation any more, and another cluster is the writer.
+            FailedError: RDS no longer shows an operation, and another cluster is the writer.
         """
         self.waiter.wait("promotion", self._poll_promotion)
 
@@ -60,12 +60,12 @@ class MoveProgress:
             self._no_operation_since = None
             return PollResult(done=False, text=f"{region}: RDS reports {info.operation.status}")
         if info.writer_arn == self.target.cluster_arn:
-            return PollResult(done=True, text=f"{region}: RDS names it as the writer")
+            return PollResult(done=True, text=f"{region}: RDS names this region as the writer")
         now = self.context.stopwatch()
         self._no_operation_since = now if self._no_operation_since is None else self._no_operation_since
         if now - self._no_operation_since >= NO_OPERATION_SECONDS:
             raise FailedError(
-                f"RDS shows no operation any more, and {info.writer_arn or 'no single cluster'} is the writer",
+                f"RDS no longer shows an operation, and {info.writer_arn or 'no single cluster'} is the writer",
                 hint="The cluster events give the reason: "
                 f"aws rds describe-events --source-type db-cluster --region {region}. Then check `status` and decide again.",
             )
@@ -96,12 +96,15 @@ class MoveProgress:
         resolved = self._resolved_region()
         if resolved not in (None, region):
             return PollResult(
-                done=False, text=f"DNS: {region} reports itself as the writer; the name still resolves to {resolved}"
+                done=False,
+                text=f"DNS: {region} reports itself as the writer; writer.<zone> still resolves to {resolved}",
             )
-        return PollResult(done=True, text=f"DNS: the writer's name resolves to {region}; clients follow within its TTL")
+        return PollResult(
+            done=True, text=f"DNS: writer.<zone> resolves to {region}; clients follow within the record's TTL"
+        )
 
     def _resolved_region(self) -> str | None:
-        """Return the region that the writer's name resolves to in the target's VPC; None if unknown."""
+        """Return the region that `writer.<zone>` resolves to in the target's VPC; None if unknown."""
         try:
             resources = read_resources(self.context.outputs)
             return read_dns(resources, resources.in_region(self.target.name), self.context.read_api_for).region

@@ -1,4 +1,4 @@
-"""Steps that `switchover`, `failover`, `drill` and `rewind` share: obstacles, audit entry, the call, the wait.
+"""Steps that `switchover`, `failover`, `drill` and `rewind` share: blockers, audit entry, the call, the wait.
 
 Invariant: a call is made once; whatever its answer, RDS is read before anything is called again.
 """
@@ -23,7 +23,7 @@ CALL_DEADLINE_SECONDS = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Obstacle:
+class Blocker:
     """A reason why the operation must not be started now."""
 
     problem: str
@@ -32,7 +32,7 @@ class Obstacle:
 
 @dataclass(frozen=True, kw_only=True)
 class MoveOptions:
-    """How long a move is followed, and whether until DNS has changed too."""
+    """Time limit for following a move; `with_dns` waits until DNS has changed too."""
 
     timeout_seconds: float
     with_dns: bool
@@ -40,7 +40,7 @@ class MoveOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MoveResult:
-    """A completed move: phase -> seconds from the call to the end of the phase."""
+    """A completed move; `seconds` from the call to the end of each phase, by phase."""
 
     origin: DeployedRegion
     target: DeployedRegion
@@ -55,7 +55,7 @@ def run_move(
     call: Callable[[], None] | None,
     with_replication: bool = False,
 ) -> MoveResult:
-    """Start a move with `call`, or follow the operation under way if it is None, until clients can write.
+    """Start a move with `call`, or follow the operation in progress if it is None, until clients can write.
 
     Raises:
         RefusedError: RDS refused the call.
@@ -86,7 +86,7 @@ def _start_move(context: CommandContext, target: DeployedRegion, call: Callable[
     try:
         call_with_deadline(call, seconds=CALL_DEADLINE_SECONDS)
     except AwsRefusedError as error:
-        raise OperationRefusedError(f"{error.message}. AWS refused: nothing was changed", hint=error.hint) from error
+        raise OperationRefusedError(f"{error.message}. AWS refused: no changes were made", hint=error.hint) from error
     except AwsError as error:
         try:
             info = call_with_deadline(context.move_api(target).read_global)
@@ -94,8 +94,8 @@ def _start_move(context: CommandContext, target: DeployedRegion, call: Callable[
             info = None
         if info is None or (info.operation is None and info.writer_arn != target.cluster_arn):
             raise AwsError(
-                f"{error.message}. RDS shows no operation: it may or may not have accepted the call",
-                hint="Run the command again: it follows an operation that is under way and never calls twice.",
+                f"{error.message}. RDS shows no operation and may or may not have accepted the call",
+                hint="Run the command again. The new run follows an operation that is in progress and never calls twice.",
             ) from error
         waiter.note("no answer to the call, but RDS has started the operation")
     else:
@@ -105,22 +105,22 @@ def _start_move(context: CommandContext, target: DeployedRegion, call: Callable[
 def follow_operation(
     context: CommandContext,
     found: Topology,
-    wanted: DeployedRegion | None,
+    requested: DeployedRegion | None,
     options: MoveOptions,
     show_result: Callable[[CommandContext, MoveResult], None],
 ) -> ExitCode:
-    """Follow the operation that RDS shows, if its target is the wanted region; call nothing."""
+    """Follow the operation that RDS shows, if its target is the requested region. Make no call."""
     operation = found.global_cluster.operation
     if operation is None:
-        raise OperationRefusedError("no operation is under way", hint="Check `status`.")
+        raise OperationRefusedError("no operation is in progress", hint="Check `status` for the current roles.")
     targets = [region for region in context.deployment.regions if region.cluster_arn == operation.target_arn]
-    if not targets or (wanted is not None and wanted != targets[0]):
+    if not targets or (requested is not None and requested != targets[0]):
         raise OperationRefusedError(
-            f"another operation is under way: {operation.label} to {operation.target_arn}, {operation.status}",
+            f"another operation is in progress: {operation.label} to {operation.target_arn}, {operation.status}",
             hint="Follow it with `status` until it has ended, then decide again.",
         )
     context.screen.note(
-        f"A {operation.label} to {targets[0].name} is under way: this command follows it and calls nothing"
+        f"A {operation.label} to {targets[0].name} is in progress: this command follows that operation and makes no call"
     )
     show_result(context, run_move(context, targets[0], options, call=None))
     return ExitCode.DONE
@@ -134,7 +134,7 @@ def _resume_command(command_line: str, target: DeployedRegion) -> str:
 
 
 def cluster_text(region: RegionSnapshot) -> str:
-    """Return a cluster as text."""
+    """Return identifier, status, instances and version of a region's cluster as text."""
     if region.cluster is None:
         return f"NOT READ: {region.failures.get('cluster', 'there is no such cluster')}"
     cluster = region.cluster
@@ -142,7 +142,7 @@ def cluster_text(region: RegionSnapshot) -> str:
 
 
 def controller_text(region: RegionSnapshot, context: CommandContext) -> str:
-    """Return a controller as text."""
+    """Return mode, arm state and last cycle of a region's controller as text."""
     state, switch = region.controller_state, region.switch
     mode = f"mode {(region.environment or {}).get('MODE', 'unknown')}"
     if region.state is None or switch is None:
@@ -169,28 +169,28 @@ def record(context: CommandContext, region: DeployedRegion, trace: OperatorReaso
     write(api, change, region, lambda _: "an item with the same id exists")
 
 
-def cluster_obstacles(region: RegionSnapshot) -> Iterator[Obstacle]:
-    """Yield why a cluster can't take part in a move now."""
+def cluster_blockers(region: RegionSnapshot) -> Iterator[Blocker]:
+    """Yield the reasons why a cluster can't take part in a move now."""
     where, cluster = region.region.name, region.cluster
     if cluster is None:
         reason = region.failures.get("cluster", "there is no such cluster")
-        yield Obstacle(
+        yield Blocker(
             problem=f"the cluster in {where} can't be read: {reason}", hint="Try again when that region answers."
         )
         return
     if cluster.status != AVAILABLE:
-        yield Obstacle(problem=f"the cluster in {where} is {cluster.status}", hint="Wait until it is available.")
+        yield Blocker(problem=f"the cluster in {where} is {cluster.status}", hint="Wait until it is available.")
     if not cluster.instance_ids:
-        yield Obstacle(problem=f"the cluster in {where} has no instance", hint="Add an instance with `pulumi up`.")
+        yield Blocker(problem=f"the cluster in {where} has no instance", hint="Add an instance with `pulumi up`.")
 
 
-def refuse_if_any(context: CommandContext, obstacles: Iterable[Obstacle]) -> None:
-    """Show the obstacles; if there are any, raise RefusedError with all of them and their hints."""
-    obstacles = list(obstacles)
-    for each in obstacles:
-        context.screen.note(f"  OBSTACLE     {each.problem}")
-    if obstacles:
+def refuse_if_any(context: CommandContext, blockers: Iterable[Blocker]) -> None:
+    """Show the blockers; if there are any, raise RefusedError with all of them and their hints."""
+    blockers = list(blockers)
+    for each in blockers:
+        context.screen.note(f"  BLOCKER      {each.problem}")
+    if blockers:
         raise OperationRefusedError(
-            "; ".join(each.problem for each in obstacles) + ". Nothing was called",
-            hint=" ".join(dict.fromkeys(each.hint for each in obstacles)),
+            "; ".join(each.problem for each in blockers) + ". No call was made",
+            hint=" ".join(dict.fromkeys(each.hint for each in blockers)),
         )

@@ -44,12 +44,12 @@ class RegionSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """Both regions by role, as RDS reports the roles."""
+    """State of the writer's and the standby's region, with the roles that RDS reports."""
 
     writer: RegionSnapshot
     standby: RegionSnapshot
     global_cluster: GlobalClusterInfo
-    """From the standby's region if it answers, because that region survives the writer's outage; else the writer's."""
+    """Read from the standby's region, which survives the writer's outage; from the writer's region if that fails."""
 
 
 def cluster_id(region: DeployedRegion) -> str:
@@ -73,7 +73,7 @@ def read_topology(context: CommandContext, *, with_probes: bool = False) -> Topo
                 standby = next(each for each in snapshots if each is not writer)
                 return Topology(writer=writer, standby=standby, global_cluster=standby.global_cluster or info)
     reasons = [f"{each.region.name}: {each.failures.get('RDS', 'names no single writer')}" for each in snapshots]
-    raise AwsError(f"the writer is unknown: {'; '.join(reasons)}", hint="Nothing was changed. Try again.")
+    raise AwsError(f"the writer is unknown: {'; '.join(reasons)}", hint="No changes were made. Try again.")
 
 
 def _read_regions(context: CommandContext) -> list[RegionSnapshot]:

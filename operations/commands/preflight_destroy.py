@@ -37,8 +37,8 @@ def preflight_destroy(context: CommandContext) -> ExitCode:
         Check(names=("table protection",), where=here.region, run=partial(_table_findings, here, read_api_for))
         for here in resources.regions
     ]
-    look = partial(_global_findings, resources, read_api_for)
-    checks.append(Check(names=("global protection",), where="both", run=look))
+    run = partial(_global_findings, resources, read_api_for)
+    checks.append(Check(names=("global protection",), where="both", run=run))
     findings = [check_writer(resources, roles), check_operation(roles), check_pulumi(resources)]
     findings += run_checks(checks, context.screen, "Checking what blocks a destroy")
     commands = next_commands(resources, findings)
@@ -76,12 +76,12 @@ def check_writer(resources: StackResources, roles: Roles) -> CheckResult:
 
 
 def check_operation(roles: Roles) -> CheckResult:
-    """Check that no switchover or failover is under way."""
+    """Check that no switchover or failover is in progress."""
     if roles.writer is None and roles.operation is None:
         return unknown("no operation", "both", why=f"no region answers: {roles.source}", hint="Check `status`.")
-    problems = [f"under way: {roles.operation}"] if roles.operation else []
+    problems = [f"in progress: {roles.operation}"] if roles.operation else []
     hint = "Wait for its end: `python -m operations status --watch`."
-    return check_result("no operation", "both", problems=problems, evidence="none under way", hint=hint)
+    return check_result("no operation", "both", problems=problems, evidence="none in progress", hint=hint)
 
 
 def check_pulumi(resources: StackResources) -> CheckResult:
@@ -126,7 +126,7 @@ def _table_findings(here: RegionResources, read_api_for: ReadApiFactory) -> list
 
 def _check_protection(check: str, where: str, name: str, info: Answer | None, command: str) -> CheckResult:
     problems = [f"{name} is protected from deletion"] if info and info.get("DeletionProtection") else []
-    evidence = "off" if info else f"{name} does not exist any more"
+    evidence = "off" if info else f"{name} no longer exists"
     return check_result(check, where, problems=problems, evidence=evidence, hint=f"`{command}`, deliberately.")
 
 

@@ -16,14 +16,14 @@ from operations.commands.move_topology import Topology, read_topology
 from operations.commands.rewind_plan import (
     REWIND_OF,
     REWIND_TO,
-    backtrack_obstacles,
+    backtrack_blockers,
+    blockers_of,
     cluster_settings,
     copy_id,
     flaws_of,
     instance_id,
     instance_settings,
     is_copy_of,
-    obstacles_of,
 )
 from operations.commands.waiting import PollResult, Waiter
 from operations.stack.deployment import DeployedRegion
@@ -39,7 +39,7 @@ def rewind(context: CommandContext, *, to: datetime, reason: str, timeout_second
     if source is None:
         cause = found.writer.failures.get("cluster", "there is no such cluster")
         raise AwsError(
-            f"the writer's cluster in {region.name} can't be read: {cause}", hint="Nothing was changed. Try again."
+            f"the writer's cluster in {region.name} can't be read: {cause}", hint="No changes were made. Try again."
         )
     if context.deployment.rewind_method == "backtrack":
         return _backtrack(context, found, source, to=to, reason=reason, timeout_seconds=timeout_seconds)
@@ -48,11 +48,11 @@ def rewind(context: CommandContext, *, to: datetime, reason: str, timeout_second
     instances = [] if copy is None else list(call_with_deadline(partial(move_api.read_instances, name)))
     if copy is None:
         _show_plan(context, region, source, name, to)
-        refuse_if_any(context, obstacles_of(source, found.global_cluster, to, context.now()))
+        refuse_if_any(context, blockers_of(source, found.global_cluster, to, context.now()))
     elif not is_copy_of(copy, source.identifier, to):
         raise OperationRefusedError(
             f"the cluster {name} exists already, and it is not a copy of {source.identifier} as of {utc_text(to)}",
-            hint="Find out who owns it. Nothing was changed.",
+            hint="Find the owner of that cluster. No changes were made.",
         )
     else:
         context.screen.note(f"{name} exists already, {copy.status}: resuming")
@@ -125,15 +125,15 @@ def _find_copy(context: CommandContext, name: str) -> tuple[DeployedRegion, Clus
     if not found:
         failed = [answer for answer in answers if isinstance(answer, OperationError)]
         if failed:
-            raise AwsError(f"{name} can't be looked up: {failed[0].message}", hint="Nothing was changed. Try again.")
+            raise AwsError(f"{name} can't be looked up: {failed[0].message}", hint="No changes were made. Try again.")
         raise OperationRefusedError(
             f"rewind --drop: no cluster {name} exists in either region", hint="Use the name that `rewind` printed."
         )
     region, copy = found[0]
     if REWIND_OF not in copy.tags or REWIND_TO not in copy.tags or copy.arn in [each.cluster_arn for each in regions]:
         raise OperationRefusedError(
-            f"rewind --drop: {name} is not a copy made by `rewind`: it lacks the tags {REWIND_OF} and {REWIND_TO}",
-            hint="This command deletes only copies. Nothing was changed.",
+            f"rewind --drop: {name} is not a copy made by `rewind`: the cluster lacks the tags {REWIND_OF} and {REWIND_TO}",
+            hint="This command deletes only copies. No changes were made.",
         )
     return region, copy
 
@@ -159,7 +159,7 @@ def _add_instance(move_api: MoveApi, source: ClusterInfo, name: str, to: datetim
     originals = call_with_deadline(partial(move_api.read_instances, source.identifier))
     if not originals:
         raise OperationRefusedError(
-            f"{source.identifier} has no instance to copy the settings from", hint="Check `status`."
+            f"{source.identifier} has no instance to copy the settings from", hint="Check the instances in `status`."
         )
     writer = next((each for each in originals if each.is_writer), originals[0])
     settings = instance_settings(writer, source, name, to)
@@ -172,7 +172,7 @@ def _poll_restore(move_api: MoveApi, name: str) -> PollResult:
     if found is not None and "failed" in found.status:
         raise FailedError(
             f"{name} is {found.status}",
-            hint="Its events give the reason. Drop it with `rewind --drop`, then try again.",
+            hint="The cluster's events give the reason. Drop the copy with `rewind --drop`, then try again.",
         )
     status = "not visible yet" if found is None else found.status
     return PollResult(done=status == AVAILABLE, text=f"{name}: {status}")
@@ -199,7 +199,7 @@ def _show_plan(context: CommandContext, region: DeployedRegion, source: ClusterI
     note = context.screen.note
     earliest, latest = source.earliest_restorable, source.latest_restorable
     note(f"Plan: rewind of {source.identifier} in {region.name}, the writer, as of {utc_text(to)}")
-    note(f"  copy       {name}: a separate cluster beside the live one, which is not touched")
+    note(f"  copy       {name}: a separate cluster; the live cluster is not touched")
     note("  settings   network, key, parameter groups, IAM login, logs and protection as the live one; one instance")
     note(f"  range      {_text_of(earliest) or 'unknown'} to {_text_of(latest) or 'unknown'}")
     note("  time       AWS restores in minutes to hours, depending on the amount of data; an instance adds minutes")
@@ -259,7 +259,7 @@ def _backtrack(
     note("  data       all writes since then are removed from the live database, for all clients")
     note("  clients    all connections are closed; the cluster is unavailable meanwhile, and its readers restart")
     note("  AWS        does not support Backtrack in a global database, and will refuse the call")
-    refuse_if_any(context, backtrack_obstacles(source, to, context.now()))
+    refuse_if_any(context, backtrack_blockers(source, to, context.now()))
     context.confirm(f"Backtrack {source.identifier} to {utc_text(to)}?")
     record(
         context, region, OperatorReason.REWIND, {"why": reason, "to": utc_text(to), "backtracked": source.identifier}
@@ -278,7 +278,7 @@ def _backtrack(
             )
         except AwsRefusedError as error:
             raise OperationRefusedError(
-                f"{error.message}. AWS refused: nothing was changed",
+                f"{error.message}. AWS refused: no changes were made",
                 hint="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
             ) from error
         waiter.wait("backtrack", lambda: _poll_backtrack(move_api, source.identifier, identifier))

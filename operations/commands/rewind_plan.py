@@ -1,6 +1,6 @@
-"""Rules of `rewind`: the copy's name, tags and settings, the obstacles, and the checks of a finished copy.
+"""Rules of `rewind`: the copy's name, tags and settings, the blockers, and the checks of a finished copy.
 
-Invariant: a cluster and a second always give the same name, which makes an interrupted rewind resumable. A copy is
+Invariant: a cluster and a second always give the same name, so an interrupted rewind is resumable. A copy is
 identified by its tags, never by its name alone.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from operations.aws.move_ports import ClusterInfo, GlobalClusterInfo, Instance
-from operations.commands.move_steps import AVAILABLE, Obstacle
+from operations.commands.move_steps import AVAILABLE, Blocker
 from operations.support.times import utc_text
 
 REWIND_OF, REWIND_TO = "RewindOf", "RewindTo"
@@ -19,7 +19,7 @@ _KEPT = ("DBSubnetGroupName", "DBClusterParameterGroupName", "KmsKeyId", "Enable
 
 
 def copy_id(source_id: str, at: datetime) -> str:
-    """Return the name of the copy of a cluster as of a second; the instance name is two characters longer."""
+    """Return the name of a cluster's copy as of a second; the name of its instance is two characters longer."""
     ending = f"-rewind-{at.astimezone(UTC):%Y%m%d-%H%M%S}"
     return source_id[: LONGEST_IDENTIFIER - 2 - len(ending)].rstrip("-") + ending
 
@@ -51,50 +51,50 @@ def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def is_copy_of(cluster: ClusterInfo, source_id: str, at: datetime) -> bool:
-    """Whether a cluster is the copy of this source as of this second."""
+    """Return whether a cluster's tags mark it as the copy of this source as of this second."""
     return cluster.tags.get(REWIND_OF) == source_id and cluster.tags.get(REWIND_TO) == utc_text(at)
 
 
-def obstacles_of(source: ClusterInfo, info: GlobalClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
-    """Yield what forbids a restore of `source` as of `at`."""
+def blockers_of(source: ClusterInfo, info: GlobalClusterInfo, at: datetime, now: datetime) -> Iterator[Blocker]:
+    """Yield the reasons that forbid a restore of `source` as of `at`."""
     if info.operation is not None:
-        yield Obstacle(
-            problem=f"a {info.operation.label} is under way: {info.operation.status}", hint="Wait until it has ended."
+        yield Blocker(
+            problem=f"a {info.operation.label} is in progress: {info.operation.status}", hint="Wait until it has ended."
         )
     if source.status != AVAILABLE:
-        yield Obstacle(problem=f"{source.identifier} is {source.status}", hint="Wait until it is available.")
+        yield Blocker(problem=f"{source.identifier} is {source.status}", hint="Wait until it is available.")
     earliest, latest = source.earliest_restorable, source.latest_restorable
     if earliest is None or latest is None:
-        yield Obstacle(
+        yield Blocker(
             problem=f"RDS reports no restorable range for {source.identifier}",
             hint="Check that its backups are on. A new cluster has none in its first minutes.",
         )
     elif not earliest <= at <= latest:
-        yield Obstacle(
+        yield Blocker(
             problem=f"{utc_text(at)} can't be restored: the earliest is {utc_text(earliest)}, the latest {utc_text(latest)}",
-            hint="The latest advances with the backups: run the command again in a few minutes."
+            hint="The latest restorable time advances with the backups: run the command again in a few minutes."
             if latest < at <= now
             else "Give a time between the two.",
         )
 
 
-def backtrack_obstacles(source: ClusterInfo, at: datetime, now: datetime) -> Iterator[Obstacle]:
-    """Yield what forbids a backtrack of `source` to `at`; AWS itself refuses it in a global database."""
+def backtrack_blockers(source: ClusterInfo, at: datetime, now: datetime) -> Iterator[Blocker]:
+    """Yield the reasons that forbid a backtrack of `source` to `at`. AWS refuses a backtrack in a global database."""
     window = timedelta(seconds=source.backtrack_window_seconds)
     if not window:
-        yield Obstacle(
+        yield Blocker(
             problem=f"{source.identifier} has no backtrack window: AWS supports none in a global database",
             hint="Set `rewind.method: point-in-time`, deploy, and rewind into a copy.",
         )
     elif not now - window <= at <= now:
-        yield Obstacle(
+        yield Blocker(
             problem=f"{utc_text(at)} can't be reached: the earliest is {utc_text(now - window)}, the latest {utc_text(now)}",
             hint="Give a time between the two.",
         )
 
 
 def flaws_of(copy: ClusterInfo, source: ClusterInfo, instances: list[Instance]) -> Iterator[str]:
-    """Yield how a finished copy differs from its source."""
+    """Yield the differences of a finished copy from its source."""
     if copy.status != AVAILABLE:
         yield f"it is {copy.status}"
     if copy.engine_version != source.engine_version:

@@ -46,7 +46,7 @@ def show_status(context: CommandContext, region: str | None) -> ExitCode:
 def watch_status(context: CommandContext, region: str | None, every_seconds: float) -> ExitCode:
     """Show one region repeatedly until Ctrl-C; errors are shown, and the next refresh tries again.
 
-    Without a named region each refresh shows the present standby.
+    Without a named region each refresh shows the current standby.
     """
     with context.screen.live() as show:
         try:
@@ -95,7 +95,7 @@ def _read_history(context: CommandContext, region: DeployedRegion, limit: int) -
 
 
 def _unreachable(standby: DeployedRegion, reason: str) -> str:
-    return f"{standby.name}, the standby, does not answer ({reason})"
+    return f"{standby.name}, the standby, does not respond ({reason})"
 
 
 def _rows(entries: Sequence[AuditEntry]) -> list[tuple[str, str, str, str]]:

@@ -24,7 +24,7 @@ class LagMetric:
 
 @dataclass(frozen=True, kw_only=True)
 class WriterNameAnswer:
-    """Answer to the writer's name inside a region's VPC."""
+    """DNS answer for `writer.<zone>` inside a region's VPC."""
 
     addresses: tuple[str, ...]
     region: str | None
@@ -66,7 +66,7 @@ def read_lag(here: RegionResources, read_api_for: ReadApiFactory, now: datetime)
 
 
 def read_dns(resources: StackResources, here: RegionResources, read_api_for: ReadApiFactory) -> WriterNameAnswer:
-    """Resolve the writer's name with the health_check inside this region's VPC. Raises AwsError."""
+    """Resolve `writer.<zone>` with the health_check inside this region's VPC. Raises AwsError."""
     answer = resolve(resources, here, read_api_for)
     name: Mapping[str, Any] = answer[0] if answer else {}
     is_complete = len(answer) == 1 + len(resources.regions)
@@ -117,12 +117,12 @@ def lag_text(status: RegionStatus) -> str:
 
 
 def dns_text(status: RegionStatus, writer: str | None) -> str:
-    """Return the region that the writer's name resolves to, and whether it is the writer's."""
+    """Return the region that `writer.<zone>` resolves to, and whether it is the writer's."""
     name, dns = status.resources.writer_name, status.dns
     if dns is None:
         return f"{name}: unknown"
     if dns.region is None:
-        reason = dns.failure or f"{', '.join(dns.addresses)}, which is neither cluster"
+        reason = dns.failure or f"{', '.join(dns.addresses)}: not the address of either cluster"
         return f"{name}: {reason}"
     role = "the writer" if dns.region == writer else "NOT THE WRITER" if writer else "the writer is unknown"
     return f"{name} resolves to {dns.region}, {role} ({', '.join(dns.addresses)}, resolved in {status.here.region})"

@@ -176,7 +176,7 @@ def _roles_text(roles: Roles, region: DeployedRegion) -> str:
         f"{role} {each.name}{' (seen from here)' if each == region else ''}"
         for role, each in (("writer", roles.writer), ("standby", roles.standby))
     ]
-    operation = f"under way: {roles.operation}" if roles.operation else "no operation under way"
+    operation = f"in progress: {roles.operation}" if roles.operation else "no operation in progress"
     return f"{', '.join(names)}; {operation}; {roles.source}"
 
 
@@ -225,7 +225,7 @@ def _attempt_text(view: RegionView) -> str:
         return "unknown"
     attempt = state.attempt
     if attempt is None:
-        return "none under way"
+        return "none in progress"
     overdue = ", OVERDUE" if attempt.overdue else ""
     return (
         f"{attempt.status}{overdue}: {attempt.verdict}, called {utc_text(attempt.started_at)}, {attempt.calls} call(s)"

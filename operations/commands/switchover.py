@@ -11,10 +11,10 @@ from operations.aws.table_items import OperatorReason
 from operations.commands.context import CommandContext
 from operations.commands.move_steps import (
     AVAILABLE,
+    Blocker,
     MoveOptions,
     MoveResult,
-    Obstacle,
-    cluster_obstacles,
+    cluster_blockers,
     cluster_text,
     controller_text,
     follow_operation,
@@ -51,7 +51,7 @@ def plan_and_switch_over(
     """Switch over to the standby after the checks, the plan and, with `ask`, the confirmation.
 
     Raises:
-        RefusedError: an obstacle exists, or it was not confirmed; nothing was called.
+        RefusedError: a blocker exists, or it was not confirmed; no call was made.
         OperationError: raised by the call or while waiting.
     """
     show_plan(context, found, max_lag_ms=max_lag_ms)
@@ -61,7 +61,7 @@ def plan_and_switch_over(
 
 
 def call_switchover(context: CommandContext, found: Topology, *, reason: str, options: MoveOptions) -> MoveResult:
-    """Record the switchover, call it and wait for its end; all checks have passed and it was confirmed.
+    """Record the switchover, make the call and wait for the end. The caller has run all checks and asked for confirmation.
 
     Raises:
         OperationError: raised by the call or while waiting.
@@ -72,39 +72,39 @@ def call_switchover(context: CommandContext, found: Topology, *, reason: str, op
     return run_move(context, standby, options, call=call, with_replication=True)
 
 
-def obstacles_of(found: Topology, *, max_lag_ms: float, now: float) -> Iterator[Obstacle]:
-    """Yield what forbids a switchover now; `now` in seconds since the epoch."""
+def blockers_of(found: Topology, *, max_lag_ms: float, now: float) -> Iterator[Blocker]:
+    """Yield the reasons that forbid a switchover now; `now` in seconds since the epoch."""
     writer, standby = found.writer, found.standby
     if writer.global_cluster is None:
-        yield Obstacle(
-            problem=f"the RDS API in {writer.region.name}, where a switchover is called, does not answer",
+        yield Blocker(
+            problem=f"the RDS API in {writer.region.name}, where a switchover is called, does not respond",
             hint="If that region is lost: `failover --accept-data-loss`. If not: try again.",
         )
     if found.global_cluster.status != AVAILABLE:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the global cluster is {found.global_cluster.status}", hint="Wait until it is available."
         )
     for region in (writer, standby):
-        yield from cluster_obstacles(region)
+        yield from cluster_blockers(region)
     versions = [region.cluster.engine_version for region in (writer, standby) if region.cluster is not None]
     if len(set(versions)) > 1:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the engine versions differ: {' and '.join(versions)}",
-            hint="Upgrade both to one version first: the runbook, upgrade of the engine.",
+            hint="Upgrade both clusters to one version first. See the runbook, upgrade of the engine.",
         )
     synchronization = found.global_cluster.synchronization.get(standby.region.cluster_arn, "unknown")
     if synchronization != CONNECTED:
-        yield Obstacle(
+        yield Blocker(
             problem=f"{standby.region.name} is not synchronized: {synchronization}",
-            hint="Wait until it is connected; the cluster events give the reason.",
+            hint="Wait until the standby is connected; the cluster events give the reason.",
         )
     lag_ms = fresh_lag_ms(standby, now)
     if lag_ms is not None and lag_ms > max_lag_ms:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the lag is {lag_ms:g} ms, above {max_lag_ms:g} ms: writes would stop while the standby catches up",
-            hint="Wait until it is lower, or allow more with --max-lag-ms.",
+            hint="Wait until the lag is lower, or allow more with --max-lag-ms.",
         )
-    yield from _controller_obstacles(standby)
+    yield from _controller_blockers(standby)
 
 
 def fresh_lag_ms(standby: RegionSnapshot, now: float) -> float | None:
@@ -119,7 +119,7 @@ def show_plan(context: CommandContext, found: Topology, *, max_lag_ms: float) ->
     """Show what the switchover does and what the operator should know before.
 
     Raises:
-        RefusedError: an obstacle exists.
+        RefusedError: a blocker exists.
     """
     note = context.screen.note
     writer, standby = found.writer, found.standby
@@ -138,33 +138,34 @@ def show_plan(context: CommandContext, found: Topology, *, max_lag_ms: float) ->
     note("               writer.<zone>, which follows one to two minutes after the promotion, or through the")
     note("               global writer endpoint")
     note('  time         AWS gives no number ("a short time"); expect seconds to minutes')
-    refuse_if_any(context, obstacles_of(found, max_lag_ms=max_lag_ms, now=context.now().timestamp()))
+    refuse_if_any(context, blockers_of(found, max_lag_ms=max_lag_ms, now=context.now().timestamp()))
 
 
-def _controller_obstacles(standby: RegionSnapshot) -> Iterator[Obstacle]:
+def _controller_blockers(standby: RegionSnapshot) -> Iterator[Blocker]:
     where, state = standby.region.name, standby.controller_state
     if standby.state is None or standby.state.problem is not None:
         reason = standby.failures.get("table") or (standby.state and standby.state.problem)
-        yield Obstacle(
-            problem=f"the state of the controller in {where} can't be read, so it may be about to act: {reason}",
+        yield Blocker(
+            problem=f"the state of the controller in {where} can't be read, so the controller may be about to act: {reason}",
             hint="Try again; the runbook, heading `state-unreadable`.",
         )
     if state is None:
         return
     if state.attempt is not None:
         started = utc_text(state.attempt.started_at)
-        yield Obstacle(
-            problem=f"the controller in {where} started a failover at {started}", hint="Follow it with `status`."
+        yield Blocker(
+            problem=f"the controller in {where} started a failover at {started}",
+            hint="Follow this failover with `status`.",
         )
     elif state.pending is not None:
-        yield Obstacle(
+        yield Blocker(
             problem=f"the controller in {where} considers the writer lost and requests approval of decision {state.pending.id}",
-            hint="Answer it with `approve`, or wait until the problem is over.",
+            hint="Answer the request with `approve`, or wait until the writer is reachable again.",
         )
     elif state.dead_since is not None:
         since = utc_text(state.dead_since)
-        yield Obstacle(
-            problem=f"for the controller in {where} the writer is unreachable since {since}: it may act within cycles",
+        yield Blocker(
+            problem=f"for the controller in {where} the writer is unreachable since {since}: the controller may act within cycles",
             hint="A switchover needs a reachable writer. Check `status`, and let the controller decide.",
         )
 
@@ -173,11 +174,12 @@ def _show_no_operation(context: CommandContext, found: Topology, to: str | None,
     writer = found.writer.region.name
     if only_resume and to not in (None, writer):
         raise OperationRefusedError(
-            f"switchover --resume: no operation is under way, and {writer} is the writer",
-            hint="It has ended, or never started: check `history`. Run the command without --resume to start it.",
+            f"switchover --resume: no operation is in progress, and {writer} is the writer",
+            hint="The switchover has ended, or never started: check `history`. Run the command without --resume to start it.",
         )
     context.screen.result(
-        {"writer": writer, "changed": False}, [f"No operation is under way, and {writer} is the writer: nothing to do."]
+        {"writer": writer, "changed": False},
+        [f"No operation is in progress, and {writer} is the writer: nothing to do."],
     )
     return ExitCode.DONE
 

@@ -49,5 +49,5 @@ def _check_roles(context: CommandContext) -> tuple[Roles, CheckResult]:
     if roles.writer is None:
         problems.append(f"the writer is {roles.source}")
     evidence = f"both regions name {roles.writer.name if roles.writer else None}"
-    hint = "A region that does not answer may be lost: run `status` from the other one, and see the runbook."
+    hint = "A region that does not respond may be lost: run `status` from the other region, and see the runbook."
     return roles, check_result("one writer", "both", problems=problems, evidence=evidence, hint=hint)

@@ -1,4 +1,4 @@
-"""Poll AWS until it has finished, with progress lines, a time limit and a hint how to resume."""
+"""Poll AWS until it has finished, with progress lines, a time limit and a hint for resuming."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class Waiter:
         self._hint = f"{continues} Follow it: {resume}"
         self._started = context.stopwatch()
         self.seconds: dict[str, float] = {}
-        """Phase -> seconds from the start of the wait to the end of the phase."""
+        """Seconds from the start of the wait to the end of each phase, by phase."""
 
     @property
     def elapsed_seconds(self) -> float:
@@ -59,7 +59,7 @@ class Waiter:
                 failures += 1
                 if failures > MAX_CONSECUTIVE_FAILURES:
                     raise
-                result = PollResult(done=False, text=f"{phase}: can't be read at present: {error.message}")
+                result = PollResult(done=False, text=f"{phase}: currently can't be read: {error.message}")
             is_due = self.elapsed_seconds - printed_at >= PROGRESS_INTERVAL_SECONDS
             if result.text != printed or is_due or result.done:
                 printed, printed_at = result.text, self.elapsed_seconds
@@ -76,7 +76,7 @@ class Waiter:
 
     @contextmanager
     def hints(self) -> Iterator[None]:
-        """Add to every early end what continues in AWS and how to follow it."""
+        """Add to every early end the operation that continues in AWS and the command that follows it."""
         try:
             yield
         except KeyboardInterrupt as error:

@@ -1,4 +1,4 @@
-"""What a stack has deployed, from `pulumi stack output --json` or a saved copy of it."""
+"""Regions and identifiers of a deployed stack, from `pulumi stack output --json` or a saved copy of it."""
 
 import json
 import subprocess

@@ -92,7 +92,7 @@ COUNTS: Mapping[str, Callable[[CountedRegion], int]] = {
         2 + len(counted.region.client_cidrs) + len(counted.region.client_security_groups)
     ),
 }
-"""Resource type -> its number in a region."""
+"""Number of resources in a region, by resource type."""
 
 
 def counts(settings: Settings) -> dict[tuple[str, str], int]:

@@ -44,7 +44,7 @@ class StackResources:
     writer_name: str
     reader_name: str
     health_checks: Mapping[str, str]
-    """Name -> id of the Route 53 health check."""
+    """Ids of the Route 53 health checks by name."""
     regions: tuple[RegionResources, ...]
 
     @property

@@ -1,6 +1,7 @@
 """Exit codes, and the errors that lead to them.
 
-After the exit codes 2 and 3 nothing was changed; after 4 nothing was changed unless the message says that it may have been.
+After the exit codes 2 and 3 no changes were made; after 4 the same holds unless
+the message reports a possible change.
 """
 
 from enum import IntEnum
@@ -20,7 +21,7 @@ class ExitCode(IntEnum):
 
 EXIT_CODES = (
     "Exit codes: 0 done (or nothing to do); 2 usage; 3 refused: the state does not allow it, or it was not confirmed; "
-    "4 AWS did not answer in time or answered with an error; 5 partly done: the message says what is missing; "
+    "4 AWS did not respond in time or returned an error; 5 partly done: the message says what is missing; "
     "6 failed: the operation or a check failed; "
     "7 timed out: the command stopped waiting and AWS continues: the message says how to follow it; "
     "130 Ctrl-C: as 7."
@@ -32,7 +33,7 @@ STOPPED = 130
 
 
 class OperationError(Exception):
-    """A command cannot do what was requested: the reason, and a hint."""
+    """A command cannot do what was requested; `message` is the reason, `hint` the next step."""
 
     exit_code: int = ExitCode.REFUSED
 
@@ -43,7 +44,7 @@ class OperationError(Exception):
 
     @property
     def label(self) -> str:
-        """The name of the exit code."""
+        """Name of the exit code."""
         return ExitCode(self.exit_code).name
 
 
@@ -54,15 +55,15 @@ class UsageProblemError(OperationError):
 
 
 class OperationRefusedError(OperationError):
-    """The state does not allow the command, or it was not confirmed; nothing was changed."""
+    """The state does not allow the command, or it was not confirmed; no changes were made."""
 
 
 class VersionConflictError(OperationRefusedError):
-    """Another command wrote first; nothing was changed."""
+    """Another command wrote first; no changes were made."""
 
 
 class AwsError(OperationError):
-    """AWS did not answer in time or answered with an error; the outcome of a write is unknown."""
+    """AWS did not respond in time or returned an error; the outcome of a write is unknown."""
 
     exit_code = ExitCode.AWS
 
@@ -86,7 +87,7 @@ class StoppedError(OperationError):
 
     @property
     def label(self) -> str:
-        """The name of the exit code."""
+        """Name of the exit code."""
         return "STOPPED"
 
 

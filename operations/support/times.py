@@ -19,10 +19,10 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"Invalid duration {text!r}. Use a value such as 90m, 2h or 1d.")
     duration = timedelta(seconds=sum(int(match[unit] or 0) * seconds for unit, seconds in _UNITS.items()))
     if not duration:
-        raise ValueError(f"Invalid duration {text!r}. It is zero.")
+        raise ValueError(f"Invalid duration {text!r}. The duration is zero. Use a value such as 90m, 2h or 1d.")
     if duration > LONGEST_WINDOW:
         raise ValueError(
-            f"Invalid duration {text!r}. It is longer than {LONGEST_WINDOW.days} days; omit it for no end."
+            f"Invalid duration {text!r}. The duration is longer than {LONGEST_WINDOW.days} days. Omit the option for no end."
         )
     return duration
 
@@ -38,11 +38,11 @@ def parse_time(text: str) -> datetime:
     except ValueError as error:
         raise ValueError(f"Invalid time {text!r}. Use a value such as 2026-11-24T18:00:00Z.") from error
     if time.tzinfo is None:
-        raise ValueError(f"Invalid time {text!r}. It has no time zone; append Z for UTC.")
+        raise ValueError(f"Invalid time {text!r}. The time has no time zone; append Z for UTC.")
     try:
         return time.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"Invalid time {text!r}. It is out of range.") from error
+        raise ValueError(f"Invalid time {text!r}. The time is out of range.") from error
 
 
 def utc_text(time: datetime) -> str:

@@ -151,7 +151,7 @@ def test_refusal_by_rds_changes_nothing(site: Site) -> None:
     )
     result = site.act("switchover", "--no-dns")
     assert result.returncode == 3
-    assert "AWS refused: nothing was changed" in result.stderr
+    assert "AWS refused: no changes were made" in result.stderr
     assert environment.writer == environment.primary
 
 

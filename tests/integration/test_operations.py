@@ -234,7 +234,7 @@ def test_refused_write_changes_nothing(site: Site) -> None:
     )
     result = site.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL)
     assert result.returncode == 4
-    assert "Nothing was changed in eu-west-1 so far" in result.stderr
+    assert "No changes were made in eu-west-1 so far" in result.stderr
     assert site.store(EAST).read(None).switch is None
 
 

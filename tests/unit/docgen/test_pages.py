@@ -35,7 +35,7 @@ def test_undescribed_reason_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     described: Mapping[Reason, str] = decisions.FROM_THE_CYCLE
     fewer = {reason: when for reason, when in described.items() if reason is not Reason.RDS_EVENT}
     monkeypatch.setattr(decisions, "FROM_THE_CYCLE", {**fewer, Reason.HEALTHY: "again"})
-    with pytest.raises(ValueError, match="described nowhere: rds-event; described twice: healthy"):
+    with pytest.raises(ValueError, match="without a description: rds-event; described twice: healthy"):
         decisions.decisions_page()
 
 

@@ -68,7 +68,7 @@ class TestPreparing:
         assert answer == {"created": ALL, "already_there": IMPLIED, "removed": [], "read_only": False}
 
     def test_database_writes_heartbeats_without_a_client(self, world: Any) -> None:
-        """The event writes a heartbeat each second on the writer, and it replicates to the reader."""
+        """The event writes a heartbeat each second on the writer, and the heartbeat replicates to the reader."""
         handler(event(world.writer_listener.port), None)
         second = math.ceil(time.time())
         world.global_database.clock = lambda: second + 7.5
@@ -125,8 +125,8 @@ class TestPreparing:
         assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": True}
 
     def test_reader_with_something_missing(self, world: Any) -> None:
-        """On a reader where something is missing it fails and names all of it."""
-        with pytest.raises(SetupError, match="is a reader, and it lacks: database failover, table"):
+        """On a reader with missing objects the setup fails and names all of them."""
+        with pytest.raises(SetupError, match="missing in the database: database failover, table"):
             handler(event(world.reader_listener.port), None)
 
     def test_unrelated_user_is_an_error(self, world: Any) -> None:
@@ -262,7 +262,7 @@ class TestRequestAndSettings:
 
 
 def test_health_check_works_after_database_setup(world: Any) -> None:
-    """Its probes of the writer and of the reader succeed."""
+    """The probes of the writer and of the reader succeed."""
     from functions.health_check.handler import cold_start as start_health_check
     from functions.health_check.handler import handler as check_health
 

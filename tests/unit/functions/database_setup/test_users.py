@@ -139,7 +139,7 @@ class TestLaterRuns:
         assert (["IAM user ann"], EVERYTHING) == (answer["created"], answer["already_there"])
 
     def test_own_user_can_create_everything_but_itself(self, world: Any, run: Any) -> None:
-        """Its grants suffice to restore dropped objects."""
+        """The user's grants suffice to restore dropped objects."""
         run({})
         for undo in ("DROP EVENT failover.heartbeat_of_the_database", "DROP USER 'health_check'@'%'"):
             world.writer.execute(undo)
@@ -191,5 +191,5 @@ class TestPlan:
             plan_changes({"ann": "read_only"}, found, **NAMES)
 
     def test_no_users_give_an_empty_plan(self) -> None:
-        """Without wanted and managed users there is no change."""
+        """The plan is empty if there are neither configured nor managed users."""
         assert () == plan_changes({}, FoundUsers(managed=frozenset()), **NAMES)

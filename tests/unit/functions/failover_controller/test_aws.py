@@ -124,26 +124,26 @@ def test_health_check_is_invoked_by_name() -> None:
     ],
 )
 def test_failed_function_or_malformed_answer_is_unusable(response: dict[str, Any]) -> None:
-    """Its region answered, so it is not silent."""
+    """A region that returns any answer is not silent."""
     with pytest.raises(UnusableError):
         invoked(response)
 
 
 def test_read_is_repeated_once_after_a_closed_connection() -> None:
-    """AWS closes idle connections while a sandbox is frozen."""
+    """AWS closes idle connections while an execution environment is frozen."""
     checks = LambdaHealthChecks(None, ClosedConnection({"Payload": body(b"{}")}), "f")
     names = {"global_cluster_id": "g", "cluster_id": "c"}
     clusters = (
         RdsApi(ClosedConnection({"GlobalClusters": ["g"]}), None, **names),
         RdsApi(ClosedConnection({"DBClusters": ["c"]}), None, **names),
     )
-    looks = (
+    observations = (
         checks.ask_peer({}),
         clusters[0].read_global_cluster(),
         clusters[1].read_own_cluster(),
         DynamoDb(ClosedConnection({}), "t").read([("lease", "current")]),
     )
-    assert ({}, "g", "c", {("lease", "current"): None}) == looks
+    assert ({}, "g", "c", {("lease", "current"): None}) == observations
 
 
 def test_write_is_not_repeated_after_a_closed_connection() -> None:
@@ -166,7 +166,7 @@ def test_missing_answer_is_silent(error: Exception) -> None:
 
 @pytest.mark.parametrize("error", [SSLError(endpoint_url=URL, error="garbage"), NoCredentialsError()])
 def test_local_error_or_tls_error_is_unusable(error: Exception) -> None:
-    """Neither shows that the other region is silent."""
+    """A local error or a TLS error is no evidence of a silent region."""
     with pytest.raises(UnusableError):
         LambdaHealthChecks(None, Raising(error), "f").ask_peer({})
 
@@ -213,7 +213,7 @@ def test_none_or_two_clusters_are_unusable(rds: tuple[RdsApi, Stubber], found: l
 
 
 def test_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> None:
-    """It is not retried within the cycle."""
+    """A throttled read is not retried within the cycle."""
     api, stub = rds
     stub.add_client_error("describe_global_clusters", "Throttling", http_status_code=400)
     stub.add_client_error("describe_db_clusters", "Throttling", http_status_code=400)
@@ -223,7 +223,7 @@ def test_throttled_description_is_unusable(rds: tuple[RdsApi, Stubber]) -> None:
 
 
 def test_failover_allows_data_loss_and_names_its_target(rds: tuple[RdsApi, Stubber]) -> None:
-    """Without AllowDataLoss the call would be a switchover."""
+    """RDS treats a call without AllowDataLoss as a switchover."""
     api, stub = rds
     expected = {
         "GlobalClusterIdentifier": "payments-global-dev",
@@ -268,7 +268,7 @@ def test_call_errors_are_classified_by_their_effect(
     ],
 )
 def test_call_without_an_answer(error: Exception, expected: type[Exception]) -> None:
-    """Without a connection the call was not sent; with one its effect is uncertain."""
+    """A call without a connection was not sent. A call that times out on a connection has an uncertain effect."""
     with pytest.raises(expected):
         RdsApi(None, Raising(error), global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
 

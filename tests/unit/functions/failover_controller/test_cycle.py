@@ -122,7 +122,7 @@ def test_writer_down_fails_over_after_the_grace_period() -> None:
 
 @pytest.mark.parametrize("call", ["timed out, took effect", "accepted"])
 def test_effective_call_is_never_repeated(call: str) -> None:
-    """Even if its answer is lost, the next cycle recognises the operation."""
+    """The next cycle recognizes the operation if the answer to the call is lost."""
     rig = outage()
     rig.world.call = call
     rig.run_cycles(40)
@@ -150,7 +150,7 @@ def test_lost_call_is_repeated_after_25_seconds() -> None:
 
 
 def test_refused_repetition_keeps_the_attempt() -> None:
-    """RDS may refuse it because the first call took effect."""
+    """RDS may refuse the repeated call because the first call took effect."""
     rig = outage()
     rig.world.call = "timed out, lost"
     rig.run_cycles(10)
@@ -161,7 +161,7 @@ def test_refused_repetition_keeps_the_attempt() -> None:
 
 
 def test_throttled_call_is_repeated_in_the_next_cycle() -> None:
-    """It is reported once."""
+    """One notice is sent."""
     rig = outage()
     rig.world.call = "throttled"
     rig.run_cycles(6)
@@ -203,7 +203,7 @@ def test_hanging_call_does_not_stop_the_cycles() -> None:
 
 
 def test_no_second_call_while_the_first_hangs() -> None:
-    """Not even after the call's time limit."""
+    """The first call still blocks a second one after its time limit."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -213,7 +213,7 @@ def test_no_second_call_while_the_first_hangs() -> None:
 
 
 def test_finish_takes_the_answer_of_the_call() -> None:
-    """A sandbox is not frozen during a call."""
+    """The execution environment is not frozen during a call."""
     rig = outage()
     rig.run_cycles(2)
     hang_the_call(rig)
@@ -255,7 +255,7 @@ def test_cancelled_failover_is_reported_and_starts_the_cooldown() -> None:
 
 
 def test_manual_switchover_is_reported_and_starts_the_cooldown() -> None:
-    """Its time is recorded as a change of roles."""
+    """The time of the switchover is recorded as a change of roles."""
     rig = Rig().start()
     rig.run_cycles(2)
     rig.world.writer = "arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-dev"
@@ -267,7 +267,7 @@ def test_manual_switchover_is_reported_and_starts_the_cooldown() -> None:
 
 
 def test_disarmed_controller_holds_until_armed() -> None:
-    """Every cycle reads the off-switch."""
+    """Every cycle reads the switch."""
     rig = outage()
     put(rig, SWITCH, armed=False, reason="maintenance", by="ada")
     rig.run_cycles(10)
@@ -279,7 +279,7 @@ def test_disarmed_controller_holds_until_armed() -> None:
 
 
 def test_disarming_between_the_observations_holds() -> None:
-    """The second observation reads the off-switch again."""
+    """The second observation reads the switch again."""
     rig = outage()
     rig.run_cycles(2)
 
@@ -307,10 +307,10 @@ def test_reachable_writer_in_second_observation_resets_the_count() -> None:
     """Three more failing cycles are then required."""
     rig = outage()
     rig.run_cycles(2)
-    ask_peer, looks = rig.world.ask_peer, iter(range(1, 100))
+    ask_peer, calls = rig.world.ask_peer, iter(range(1, 100))
 
     def fine_in_the_second_observation(request: Any) -> object:
-        if next(looks) == 2:
+        if next(calls) == 2:
             return {"probes": [{**rig.world.probe(OWN, from_peer=True), "cluster": PEER, "read_only": False}]}
         return ask_peer(request)
 
@@ -398,7 +398,7 @@ def test_alternating_errors_and_silence_request_approval() -> None:
     assert rig.world.effects == 1
 
 
-def test_a_pending_decision_ends_with_its_episode() -> None:
+def test_pending_decision_ends_with_its_episode() -> None:
     """The approval of an earlier request does not apply to a new one."""
     rig = outage(MODE="approve")
     rig.run_cycles(4)
@@ -445,14 +445,14 @@ def test_unanswered_request_survives_a_reachable_writer() -> None:
 
 
 def test_mode_observe_reports_once_and_does_not_act() -> None:
-    """The notice says what the controller would do."""
+    """The notice contains the action that the controller would take."""
     rig = outage(MODE="observe")
     rig.run_cycles(10)
     assert (rig.world.notified(), rig.world.calls) == (["observe-only"], [])
 
 
 def test_lag_above_the_limit_requires_an_approval() -> None:
-    """This also holds in mode automatic."""
+    """The approval is required in mode automatic too."""
     rig = Rig().start()
     rig.world.lag_ms = 60_000.0
     rig.run_cycles(2)
@@ -467,19 +467,19 @@ def test_lag_above_the_limit_requires_an_approval() -> None:
 @pytest.mark.parametrize("path", ["rds", "own_lambda"])
 @pytest.mark.parametrize("error", [THROTTLED, SilentError("timed out"), KeyError("a bug")])
 def test_unreadable_path_holds_and_is_reported_once(path: str, error: Exception) -> None:
-    """This region's probe or RDS API fails with any error."""
+    """The cycle holds after any error of this region's probe or RDS API."""
     rig = outage()
     setattr(rig.world, path, error)
     rig.run_cycles(10)
-    blind = {"rds": "rds-unreadable", "own_lambda": "probe-unusable"}[path]
-    assert ([], [blind], (1.0, "Count")) == (rig.world.calls, rig.world.notified(), rig.world.metrics[-1]["Error"])
+    unreadable = {"rds": "rds-unreadable", "own_lambda": "probe-unusable"}[path]
+    assert ([], [unreadable], (1.0, "Count")) == (rig.world.calls, rig.world.notified(), rig.world.metrics[-1]["Error"])
     setattr(rig.world, path, None)
     rig.run_cycles(4)
     assert rig.world.effects == 1
 
 
 def test_throttled_peer_is_not_silent() -> None:
-    """Its Lambda API answers."""
+    """A throttled Lambda API returns an answer."""
     rig = Rig().start()
     rig.run_cycles(2)
     rig.world.writer_is_down, rig.world.peer_lambda = True, THROTTLED
@@ -495,7 +495,7 @@ def test_first_run_with_an_empty_table() -> None:
 
 @pytest.mark.parametrize("key", [STATE, SWITCH, LEASE, LOCK])
 def test_malformed_item_holds_and_is_not_overwritten(key: tuple[str, str]) -> None:
-    """It is reported once."""
+    """One notice is sent."""
     rig = outage()
     rig.run_cycles(1)
     put(rig, key, version="x", armed="x", holder=7, until="x")
@@ -548,7 +548,7 @@ def test_notices_are_sent_once_while_the_state_is_unwritable() -> None:
 
 
 def test_no_call_after_an_uncertain_write_of_the_intent() -> None:
-    """The next cycles find the intent and continue it."""
+    """The next cycles find the intent and continue the attempt."""
     rig = outage()
     rig.run_cycles(2)
     rig.table.loses_answer_of = lambda key: key == STATE and bool(rig.table.items[STATE].get("attempt"))
@@ -560,7 +560,7 @@ def test_no_call_after_an_uncertain_write_of_the_intent() -> None:
 
 @pytest.mark.parametrize(("failing", "expected"), [("lock", "lock-unreadable"), ("lease", "writer-suspected")])
 def test_unavailable_lock_holds(failing: str, expected: str) -> None:
-    """Without the lock there is no call."""
+    """The controller makes no call if it cannot take the lock."""
     rig = outage()
     rig.table.fails_to_write = lambda key: key[0] == failing
     rig.run_cycles(2)
@@ -819,11 +819,11 @@ def test_answer_of_an_ended_attempt_is_ignored() -> None:
 
 
 def test_base_exception_in_a_report_is_raised() -> None:
-    """Only an Exception becomes a problem."""
+    """A BaseException is raised; an Exception is reported as a problem."""
     rig = Rig().start()
     result = rig.cycle.run(0.0)
-    dead: Future[Any] = Future()
-    dead.set_exception(Crash())
-    rig.threads.submit = lambda call, /: dead  # pyright: ignore[reportAttributeAccessIssue]
+    crashed: Future[Any] = Future()
+    crashed.set_exception(Crash())
+    rig.threads.submit = lambda call, /: crashed  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(Crash):
         rig.cycle.report(result, 0.0)

@@ -109,18 +109,18 @@ def test_healthy_holds() -> None:
 
 
 def test_writer_locked_out_while_heartbeats_arrive() -> None:
-    """Both regions find the port unreachable, and heartbeats still arrive."""
+    """The port is unreachable from both regions, but heartbeats still arrive."""
     state = third_cycle(dead_since=after(-900), heartbeat_seen_at=after(-1), silent_cycles=0)
     approved = replace(down(), records=APPROVED)
     assert reason(down(), state) == (Reason.WRITER_LOCKED_OUT, Action.NOTIFY)
     assert reason(approved, replace(state, pending=PENDING)) == (Reason.WRITER_LOCKED_OUT, Action.NOTIFY)
 
 
-@pytest.mark.parametrize("peer_says", [Peer.FINE, Peer.SILENT, Peer.UNKNOWN])
-def test_network_partition_when_the_heartbeat_still_arrives(peer_says: Peer) -> None:
+@pytest.mark.parametrize("peer_report", [Peer.FINE, Peer.SILENT, Peer.UNKNOWN])
+def test_network_partition_when_the_heartbeat_still_arrives(peer_report: Peer) -> None:
     """A heartbeat after the first failing cycle shows a working writer."""
     state = third_cycle(heartbeat_seen_at=after(-1))
-    assert reason(lost(peer=peer_says), state) == (Reason.NETWORK_PARTITION, Action.NOTIFY)
+    assert reason(lost(peer=peer_report), state) == (Reason.NETWORK_PARTITION, Action.NOTIFY)
 
 
 def test_network_partition_when_the_peer_reports_a_working_writer() -> None:
@@ -129,7 +129,7 @@ def test_network_partition_when_the_peer_reports_a_working_writer() -> None:
 
 
 def test_heartbeat_in_the_first_failing_cycle_is_ignored() -> None:
-    """It was written before the outage, so the third failing cycle still fails over."""
+    """A heartbeat from before the outage does not delay the failover in the third failing cycle."""
     state = third_cycle(dead_since=after(-2), heartbeat_seen_at=after(-2))
     assert reason(lost(), state) == (Reason.REGION_LOST, Action.FAIL_OVER)
     first = third_cycle(dead_since=NOW, heartbeat_seen_at=NOW, silent_cycles=1, dead_cycles=1)
@@ -149,8 +149,8 @@ def test_writer_suspected_until_the_heartbeat_has_stopped() -> None:
     assert reason(lost(), state) == (Reason.WRITER_SUSPECTED, Action.HOLD)
 
 
-def test_rds_blind_holds() -> None:
-    """Without this region's RDS API the roles and operations are unknown."""
+def test_unreadable_rds_api_holds() -> None:
+    """The roles and operations are unknown while this region's RDS API is unreadable."""
     assert reason(lost(rds_failure="ThrottlingException", writer=Side.UNKNOWN)) == (
         Reason.RDS_UNREADABLE,
         Action.NOTIFY,
@@ -179,7 +179,7 @@ def test_already_writer_precedes_other_rows() -> None:
     assert reason(seen) == (Reason.ALREADY_WRITER, Action.HOLD)
 
 
-@pytest.mark.parametrize("status", ["pending", "failing-over", "switching-over", "cancelling", "a-word-of-tomorrow"])
+@pytest.mark.parametrize("status", ["pending", "failing-over", "switching-over", "cancelling", "a-future-label"])
 def test_operation_under_way_holds(status: str) -> None:
     """During an operation the databases are unreachable by design."""
     seen = lost(operation=GlobalOperation(status=status, to_own=None, allows_data_loss=None))
@@ -220,7 +220,7 @@ def test_intent_without_an_effect_is_repeated() -> None:
     ],
 )
 def test_unreadable_item_holds(item: str, expected: Reason) -> None:
-    """State, off-switch, lease and lock have a reason each."""
+    """State, switch, lease and lock have a reason each."""
     assert (expected, Action.NOTIFY) == reason(with_records(failures={item: "malformed"}))
 
 
@@ -272,10 +272,10 @@ def test_region_unclear_waits_for_the_heartbeat_without_a_grace() -> None:
     assert reason(errs(), third_cycle(**{**UNCLEAR, **since}), rules) == (Reason.PEER_UNKNOWN, Action.NOTIFY)
 
 
-@pytest.mark.parametrize("peer_says", [Peer.SILENT, Peer.DOWN])
-def test_region_unclear_despite_single_clear_answers(peer_says: Peer) -> None:
+@pytest.mark.parametrize("peer_report", [Peer.SILENT, Peer.DOWN])
+def test_region_unclear_despite_single_clear_answers(peer_report: Peer) -> None:
     """One silent cycle or one "down" among errors is not conclusive."""
-    assert Reason.REGION_UNCLEAR is reason(errs(peer=peer_says), third_cycle(**UNCLEAR, dead_cycles=2))[0]
+    assert Reason.REGION_UNCLEAR is reason(errs(peer=peer_report), third_cycle(**UNCLEAR, dead_cycles=2))[0]
 
 
 def test_conclusive_answers_after_the_grace_need_no_approval() -> None:
@@ -298,8 +298,8 @@ def test_region_unclear_requires_an_unreachable_port(port: Port) -> None:
 
 def test_region_impaired_fails_over_after_an_approval() -> None:
     """The approval counts whatever the other region's API returns."""
-    for peer_says, dead_cycles in ((Peer.UNKNOWN, 0), (Peer.SILENT, 1), (Peer.DOWN, 1)):
-        seen, state = errs(peer=peer_says, records=APPROVED), third_cycle(**UNCLEAR, dead_cycles=dead_cycles)
+    for peer_report, dead_cycles in ((Peer.UNKNOWN, 0), (Peer.SILENT, 1), (Peer.DOWN, 1)):
+        seen, state = errs(peer=peer_report, records=APPROVED), third_cycle(**UNCLEAR, dead_cycles=dead_cycles)
         assert reason(seen, replace(state, pending=PENDING)) == (Reason.REGION_IMPAIRED, Action.FAIL_OVER)
 
 
@@ -309,7 +309,7 @@ def test_peer_silent_while_the_writer_is_reachable() -> None:
 
 
 def test_peer_probe_fails_while_the_writer_is_reachable() -> None:
-    """This region's connection proves that the writer works."""
+    """A connection from this region proves that the writer works."""
     assert reason(healthy(peer=Peer.DOWN)) == (Reason.PEER_PROBE_FAILS, Action.NOTIFY)
 
 
@@ -340,7 +340,7 @@ def test_standby_without_instance_holds(instances: int | None) -> None:
     assert reason(lost(standby_instances=instances)) == (Reason.STANDBY_WITHOUT_INSTANCE, Action.NOTIFY)
 
 
-@pytest.mark.parametrize("synchronization", ["pending-resync", "a-word-of-tomorrow"])
+@pytest.mark.parametrize("synchronization", ["pending-resync", "a-future-label"])
 def test_standby_not_synchronized_requests_approval(synchronization: str) -> None:
     """A standby that is being rebuilt is promoted only after an approval."""
     decision = decided(lost(synchronization=synchronization))
@@ -375,7 +375,7 @@ def test_heartbeat_never_seen_holds() -> None:
 
 
 def test_disarmed_holds() -> None:
-    """The off-switch holds back a failover."""
+    """A disarmed switch blocks a failover."""
     switch = Switch(armed=False, reason="maintenance", by="ada", expires_at=None)
     assert reason(with_records(switch=switch)) == (Reason.DISARMED, Action.NOTIFY)
 
@@ -395,7 +395,7 @@ def test_disarmed_holds_until_it_expires() -> None:
     ],
 )
 def test_armed_expired_and_absent_switch_act(switch: Switch | None) -> None:
-    """All three count as armed."""
+    """An armed, an expired and a missing switch all count as armed."""
     assert reason(with_records(switch=switch)) == (Reason.REGION_LOST, Action.FAIL_OVER)
 
 
@@ -577,7 +577,7 @@ def test_first_of_two_applying_rows_decides(first: Reason, seen: Observation, st
 
 
 def test_last_row_always_applies_and_does_not_act() -> None:
-    """It covers unforeseen states."""
+    """The last row covers unforeseen states."""
     last = DECISION_TABLE[-1]
     case: Any = None
     assert (last.reason, last.action, last.applies(case)) == (Reason.UNDECIDED, Action.NOTIFY, True)

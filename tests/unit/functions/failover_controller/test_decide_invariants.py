@@ -97,7 +97,7 @@ def broken_invariants(seen: Observation, state: State, rules: Policy, decision: 
         "the RDS API is read": seen.rds_failure is None,
         "the own probe answered": seen.own_function_failure is None,
         "the other cluster is the writer": seen.writer is Side.PEER,
-        "no operation is under way": seen.operation is None,
+        "no operation is in progress": seen.operation is None,
         "no earlier attempt may still take effect": state.attempt is None or state.attempt.touched_at == after(-60),
         "the writer's port is unreachable": seen.peer_port is Port.DEAD,
         "the other region does not report a working writer": seen.peer is not Peer.FINE,
@@ -183,6 +183,6 @@ def test_no_mixture_breaks_an_invariant(choice: dict[str, Any]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in {**SEEN, **STATE, **GUARDS}.items()}))
 def test_decision_is_deterministic(choice: dict[str, Any]) -> None:
-    """It depends on its arguments only."""
+    """A decision depends on the arguments of `decide` only."""
     seen, state, rules = case(**choice)
     assert decide(seen, state, rules, NOW) == decide(seen, state, rules, NOW)

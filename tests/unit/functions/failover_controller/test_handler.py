@@ -32,14 +32,14 @@ class Context:
 
 
 @pytest.fixture
-def fresh_sandbox() -> Any:
-    """Reset the runtime that a warm sandbox keeps."""
+def fresh_environment() -> Any:
+    """Reset the runtime that a warm execution environment keeps."""
     module._runtime.cache_clear()
     yield
     module._runtime.cache_clear()
 
 
-def test_cold_start_names_missing_variables(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cold_start_names_missing_variables(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first invocation fails."""
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
@@ -47,7 +47,7 @@ def test_cold_start_names_missing_variables(fresh_sandbox: None, monkeypatch: py
         module.handler({}, Context())
 
 
-def test_invocation_without_aws_ends_at_its_deadline(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invocation_without_aws_ends_at_its_deadline(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real wiring takes no lease, runs no cycle and raises nothing."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
@@ -58,7 +58,7 @@ def test_invocation_without_aws_ends_at_its_deadline(fresh_sandbox: None, monkey
     assert module._runtime() is module._runtime()
 
 
-def test_cycle_without_aws_holds(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cycle_without_aws_holds(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real adapters and threads every path is unreadable, and the answer is JSON."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
@@ -69,8 +69,8 @@ def test_cycle_without_aws_holds(fresh_sandbox: None, monkeypatch: pytest.Monkey
     assert answer == {"cycles": 1, "last": {"action": "notify", "reason": "state-unreadable"}, "ended": "cycles"}
 
 
-def test_event_delivered_twice_has_two_holders(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both invocations have the same request id and must not share a lease or a lock."""
+def test_event_delivered_twice_has_two_holders(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two invocations with the same request id must not share a lease or a lock."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     holders: list[str] = []
@@ -80,7 +80,7 @@ def test_event_delivered_twice_has_two_holders(fresh_sandbox: None, monkeypatch:
     assert (True, 2) == (all(holder.startswith("invocation-1/") for holder in holders), len(set(holders)))
 
 
-def test_rds_event_is_recorded_without_a_cycle(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rds_event_is_recorded_without_a_cycle(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The running invocation keeps its lease."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
@@ -98,7 +98,7 @@ def test_rds_event_is_recorded_without_a_cycle(fresh_sandbox: None, monkeypatch:
     assert (True, ["history"]) == (answer["recorded"], [key[0] for key in table.items])
 
 
-def test_unrecorded_rds_event_fails_the_invocation(fresh_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unrecorded_rds_event_fails_the_invocation(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The retries are bounded, and the failure counts as a Lambda error."""
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
@@ -129,5 +129,5 @@ def test_import_creates_no_runtime() -> None:
 
 
 def test_ids_are_unique() -> None:
-    """They identify notices, attempts and approval requests."""
+    """Generated ids identify notices, attempts and approval requests."""
     assert len({module._new_id() for _ in range(1000)}) == 1000

@@ -70,7 +70,7 @@ def test_third_process_completes_after_two_crashes(step: int, second_step: int) 
 @pytest.mark.parametrize("holder", ["first", "second"])
 @pytest.mark.parametrize("step", range(1, 45))
 def test_concurrent_cycle_at_any_step_does_not_call(step: int, holder: str) -> None:
-    """This holds even if lease and lock take both for one process."""
+    """The second cycle makes no call even if the lease and the lock treat both processes as one."""
     rig = outage_until_the_acting_cycle()
     other = Rig(world=rig.world, table=rig.table, clock=rig.clock, holder=holder)
     other.cycle.begin(holder)

@@ -77,7 +77,7 @@ def test_cycles_keep_the_interval() -> None:
 
 
 def test_reports_may_take_the_rest_of_the_interval() -> None:
-    """They never delay the next cycle."""
+    """Slow reports never delay the next cycle."""
     cycle = FakeCycle(Clock(), takes=[0.3, 0.05])
     run(cycle, limit=2)
     assert cycle.budgets == [0.7, 0.95]
@@ -133,7 +133,7 @@ def test_loop_ends_before_lambdas_time_out() -> None:
 
 
 def test_loop_ends_when_a_concurrent_start_takes_the_lease() -> None:
-    """Only one of two simultaneous invocations runs cycles."""
+    """One of two simultaneous invocations runs cycles."""
     cycle = FakeCycle(Clock(), lease=[StateConflictError("lease")])
     assert run(cycle) == {"cycles": 0, "last": None, "ended": "concurrent"}
 
@@ -146,7 +146,7 @@ def test_unreadable_lease_is_retried_in_each_cycle() -> None:
 
 
 def test_lease_taken_while_unreadable_ends_the_loop() -> None:
-    """Another invocation took it."""
+    """Another invocation took the lease."""
     cycle = FakeCycle(Clock(), lease=[False, StateConflictError("lease")])
     assert run(cycle)["ended"] == "concurrent"
 

@@ -31,7 +31,7 @@ def test_table_is_authoritative_after_a_successful_write(memory: StateMemory) ->
 
 
 def test_memory_is_used_while_the_table_is_unreadable(memory: StateMemory) -> None:
-    """Without any known state it is a first run's."""
+    """The state of a first run is used if no state is known."""
     assert memory.adopt(UNREADABLE) == State()
     memory.remember(State(silent_cycles=2))
     assert memory.adopt(UNREADABLE).silent_cycles == 2
@@ -48,7 +48,7 @@ def test_unsaved_state_is_used_until_the_table_changes(memory: StateMemory, tabl
 
 
 def test_unreadable_item_is_not_overwritten(memory: StateMemory, table: MemoryTable) -> None:
-    """It may hold another process's attempt."""
+    """An unreadable item may hold another process's attempt."""
     assert not memory.save(State(silent_cycles=1), UNREADABLE)
     assert (table.items, memory.is_unsaved) == ({}, True)
 

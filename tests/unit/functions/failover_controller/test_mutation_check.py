@@ -31,7 +31,7 @@ def test_every_entry_of_the_list_is_used() -> None:
     [(Reason.HEALTHY, Reason.WRITER_SUSPECTED), (Reason.DISARMED, Reason.COOLDOWN)],
 )
 def test_false_equivalent_is_refuted(reason: Reason, following: Reason) -> None:
-    """The case that refutes it is returned."""
+    """The check returns the case that refutes the equivalence."""
     (mutant,) = [
         one
         for one in mutants()
@@ -42,7 +42,7 @@ def test_false_equivalent_is_refuted(reason: Reason, following: Reason) -> None:
 
 
 def test_inputs_of_a_row_are_recorded() -> None:
-    """This includes inputs that are read only for certain values of others."""
+    """Inputs that are read only for certain values of other inputs are recorded too."""
     partition = inputs_read((ROW_OF[Reason.NETWORK_PARTITION],))
     assert partition == ("dead_since", "heartbeat", "heartbeat_seen_at", "peer", "peer_port")
 

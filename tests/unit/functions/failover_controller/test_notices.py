@@ -57,7 +57,7 @@ def notified(state: State) -> list[Reason]:
 
 
 def test_notice_is_queued_once_after_the_threshold() -> None:
-    """The third cycle queues it, and later ones do not repeat it."""
+    """The third cycle queues the notice, and later cycles do not repeat the notice."""
     assert tuple(notified(track(State(), *[Reason.RDS_UNREADABLE] * cycles)) for cycles in (2, 3, 9)) == (
         [],
         [Reason.RDS_UNREADABLE],
@@ -72,20 +72,20 @@ def test_each_reason_is_queued_once_per_episode() -> None:
 
 
 def test_end_of_an_episode_is_queued_once() -> None:
-    """Three healthy cycles end it; a new episode is reported again."""
+    """Three healthy cycles end the episode; a new episode is reported again."""
     healthy = [Reason.HEALTHY] * 3
     state = track(State(), *[Reason.RDS_UNREADABLE] * 3, *healthy, *healthy, *[Reason.RDS_UNREADABLE] * 3)
     assert notified(state) == [Reason.RDS_UNREADABLE, Reason.HEALTHY, Reason.RDS_UNREADABLE]
 
 
 def test_unreported_interruption_needs_no_recovery_notice() -> None:
-    """Its count is reset."""
+    """The count of unhealthy cycles is reset after an unreported interruption."""
     state = track(State(), Reason.WRITER_SUSPECTED, *[Reason.HEALTHY] * 3)
     assert (notified(state), state.unhealthy_cycles) == ([], 0)
 
 
 def test_approval_request_names_its_decision() -> None:
-    """It is queued at once with an id that later cycles keep."""
+    """The request is queued at once with an id that later cycles keep."""
     state = track(
         State(unhealthy_cycles=5), Reason.LAG_TOO_HIGH, Reason.APPROVAL_NEEDED, action=Action.REQUEST_APPROVAL
     )
@@ -103,7 +103,7 @@ def test_approval_request_keeps_its_verdict(peer: Peer, verdict: Reason) -> None
 
 
 def test_notice_is_one_line_of_json() -> None:
-    """It holds reason, action, region, time, evidence, next step and runbook heading."""
+    """A notice contains reason, action, region, time, evidence, next step and runbook heading."""
     state = notice_queue().queue_event(
         State(), Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={"to": "own"}), NOW
     )
@@ -148,7 +148,7 @@ def test_notice_is_delivered_once_to_each_destination(caplog: pytest.LogCaptureF
 
 
 def test_unrecorded_notice_is_retried_without_publishing_again() -> None:
-    """A later cycle adds it to the audit trail."""
+    """A later cycle adds the notice to the audit trail."""
     table, topic = MemoryTable(), Topic()
     delivery = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("delivery"))
     table.fails_to_write = lambda key: True
@@ -219,7 +219,7 @@ def test_writer_role_requires_rds_and_a_writable_database(seen: Observation, exp
     ],
 )
 def test_peer_region_lost_is_left_out_without_own_probe(seen: Observation, expected: float | None) -> None:
-    """It requires an unreachable port and a silent region."""
+    """The metric is 1 only if the port is unreachable and the region silent."""
     assert expected == metrics(seen).get("PeerRegionLost")
 
 
@@ -242,7 +242,7 @@ def test_peer_region_lost_is_left_out_without_own_probe(seen: Observation, expec
     ],
 )
 def test_no_writer(seen: Observation, stopped: bool | None, expected: float | None) -> None:
-    """It is 1 only if both clusters are known to refuse writes."""
+    """The metric is 1 only if both clusters are known to refuse writes."""
     assert expected == metrics(seen, stopped=stopped).get("NoWriter")
 
 

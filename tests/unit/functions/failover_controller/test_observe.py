@@ -81,7 +81,7 @@ def test_hanging_paths_end_at_the_deadline() -> None:
 
 
 def test_call_without_a_thread_is_unknown() -> None:
-    """It shows nothing about the other region."""
+    """A call that was never started gives no evidence about the other region."""
     rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
     rig.threads.has_room = False
     assert Peer.UNKNOWN is rig.cycle.run(0.0).observation.peer
@@ -105,9 +105,9 @@ def test_only_a_missing_answer_is_silent(error: Exception, expected: Peer) -> No
 def test_base_exception_ends_the_process() -> None:
     """An exit inside a call is not an observation."""
     rig = Rig().start()
-    dead: Future[Any] = Future()
-    dead.set_exception(Crash())
-    rig.threads.submit = lambda call: dead  # type: ignore[method-assign]
+    crashed: Future[Any] = Future()
+    crashed.set_exception(Crash())
+    rig.threads.submit = lambda call: crashed  # type: ignore[method-assign]
     with pytest.raises(Crash):
         rig.cycle.run(0.0)
 
@@ -142,18 +142,19 @@ def test_malformed_answer_of_the_peer_is_unknown() -> None:
     assert (seen.peer, any("malformed" in detail for detail in seen.details)) == (Peer.UNKNOWN, True)
 
 
-@pytest.mark.parametrize("word", ["timeout", "refused", "reset", "unreachable", "name-resolution"])
-def test_network_failure_before_log_in_is_unreachable(word: str) -> None:
+@pytest.mark.parametrize("label", ["timeout", "refused", "reset", "unreachable", "name-resolution"])
+def test_network_failure_before_log_in_is_unreachable(label: str) -> None:
     """These failures mean an unreachable endpoint."""
-    assert Port.DEAD is read(reachable=False, failure=f"{word}: connect: detail").port
+    assert Port.DEAD is read(reachable=False, failure=f"{label}: connect: detail").port
 
 
 @pytest.mark.parametrize(
-    "word", ["tls", "access-denied", "too-many-connections", "host-blocked", "protocol", "query-failed", "a-new-word"]
+    "label",
+    ["tls", "access-denied", "too-many-connections", "host-blocked", "protocol", "query-failed", "a-future-label"],
 )
-def test_refusing_port_is_unusable(word: str) -> None:
+def test_refusing_port_is_unusable(label: str) -> None:
     """A server answers but refuses credentials, TLS or query."""
-    assert Port.UNUSABLE is read(reachable=False, failure=f"{word}: log-in: detail").port
+    assert Port.UNUSABLE is read(reachable=False, failure=f"{label}: log-in: detail").port
 
 
 def test_failure_after_log_in_is_not_unreachable() -> None:
@@ -171,14 +172,14 @@ def test_contradictory_probe_is_unknown(changes: dict[str, object]) -> None:
 
 
 def test_lag_is_the_largest_known_value() -> None:
-    """Without the lag columns it is the heartbeat's age, an upper bound."""
+    """The heartbeat's age, an upper bound, replaces the lag if the lag columns are missing."""
     ages = (read(), read(rpo_lag_ms=None), read(rpo_lag_ms=None, replication_lag_ms=None))
     assert tuple(one.lag_ms for one in ages) == (45.5, 20.0, 350.0)
 
 
 @pytest.mark.parametrize("value", [-1, "20", True, float("nan"), float("inf"), 10**400, [1]])
 def test_impossible_number_is_unknown(value: object) -> None:
-    """No lag results from it."""
+    """An impossible number gives no lag."""
     assert None is read(rpo_lag_ms=value, replication_lag_ms=value, heartbeat_age_ms=value).lag_ms
 
 
@@ -190,7 +191,7 @@ def test_heartbeat_is_a_time_or_unknown(value: object, expected: str | None) -> 
 
 @pytest.mark.parametrize("answer", [None, 7, [], {}, {"probes": {}}, {"probes": [7]}, {"probes": [{"cluster": 7}]}])
 def test_malformed_answer_is_unusable(answer: object) -> None:
-    """The error describes it."""
+    """The error describes the malformed answer."""
     with pytest.raises(UnusableError, match="malformed"):
         read_probes(answer)
 
@@ -239,7 +240,7 @@ def test_failover_state_is_an_operation_unless_empty(state: object, expected: Gl
 
 @pytest.mark.parametrize("answer", [None, {}, {"GlobalClusterMembers": 7}, {"GlobalClusterMembers": [7]}])
 def test_malformed_global_cluster_is_unusable(answer: object) -> None:
-    """The error describes it."""
+    """The error describes the malformed answer."""
     with pytest.raises(UnusableError, match="malformed"):
         read_global_cluster(answer, OWN_ARN, PEER_ARN)
 

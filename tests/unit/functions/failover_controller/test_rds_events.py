@@ -36,7 +36,7 @@ def recorder_rig() -> RecorderRig:
 
 
 def test_event_is_recorded_in_the_form_of_a_notice(recorder_rig: RecorderRig, caplog: pytest.LogCaptureFixture) -> None:
-    """Its line is also in the log."""
+    """The recorded line is also in the log."""
     with caplog.at_level(logging.INFO):
         answer = recorder_rig.recorder.record(rds_event())
     (item,) = recorder_rig.table.history()

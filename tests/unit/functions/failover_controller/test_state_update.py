@@ -52,13 +52,13 @@ def standing(**changes: object) -> State:
 
 
 def test_consecutive_failing_cycles_are_counted() -> None:
-    """Both counts rise, and the first failing cycle is recorded."""
+    """Each failing cycle raises both counts; the first one is recorded."""
     state = followed(standing(), lost(at=NOW), lost(at=after(1)), lost(at=after(2)))
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (3, 3, NOW)
 
 
 def test_new_heartbeat_restarts_the_count() -> None:
-    """It was written by a working writer."""
+    """A new heartbeat proves that the writer worked."""
     partition = [lost(at=after(result), heartbeat=f"h{result}") for result in range(1, 9)]
     state = followed(standing(), *partition)
     silence = followed(state, lost(at=after(9), heartbeat="h8"), lost(at=after(10), heartbeat="h8"))
@@ -66,7 +66,7 @@ def test_new_heartbeat_restarts_the_count() -> None:
 
 
 def test_heartbeat_in_the_first_failing_cycle_keeps_the_count() -> None:
-    """It was written before the outage."""
+    """A heartbeat in that cycle was written before the outage."""
     state = followed(standing(), lost(at=NOW, heartbeat="h1"), *(lost(at=after(n), heartbeat="h1") for n in (1, 2)))
     assert state.silent_cycles == 3
 
@@ -87,7 +87,7 @@ def test_outage_begins_while_the_peer_returns_errors() -> None:
 
 
 def test_unknown_port_does_not_begin_an_outage() -> None:
-    """It is not a failing cycle."""
+    """A cycle with an unknown port is not a failing cycle."""
     state = followed(standing(), lost(at=NOW, peer_port=Port.UNKNOWN, peer=Peer.UNKNOWN))
     assert state.dead_since is None
 
@@ -115,15 +115,15 @@ def test_reachable_writer_resets_the_counts(life: Observation) -> None:
 
 @pytest.mark.parametrize("unknown", [lost(at=after(1), peer_port=Port.UNKNOWN), lost(at=after(1), peer=Peer.UNKNOWN)])
 def test_unknown_resets_the_counts_but_not_dead_since(unknown: Observation) -> None:
-    """It is neither a failing nor a healthy cycle."""
+    """A cycle with an unknown value is neither failing nor healthy."""
     state = followed(standing(), lost(at=NOW), unknown)
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 0, NOW)
 
 
 def test_unreadable_rds_api_keeps_the_counts() -> None:
     """The writer is known from earlier cycles."""
-    blind = lost(at=after(1), writer=Side.UNKNOWN, rds_failure="throttled")
-    assert followed(standing(), lost(at=NOW), blind).silent_cycles == 2
+    unreadable = lost(at=after(1), writer=Side.UNKNOWN, rds_failure="throttled")
+    assert followed(standing(), lost(at=NOW), unreadable).silent_cycles == 2
 
 
 @pytest.mark.parametrize("later", [0.4, 0.9])
@@ -162,8 +162,8 @@ def test_heartbeat_arrival_is_timed_by_the_own_clock() -> None:
 
 def test_alternating_readers_give_no_new_heartbeat() -> None:
     """Values that were seen before are not new."""
-    looks = [lost(at=after(index), heartbeat=f"h{index % 2}") for index in range(6)]
-    assert after(1) == followed(standing(heartbeats=()), *looks).heartbeat_seen_at
+    observations = [lost(at=after(index), heartbeat=f"h{index % 2}") for index in range(6)]
+    assert after(1) == followed(standing(heartbeats=()), *observations).heartbeat_seen_at
 
 
 def test_unreadable_heartbeat_is_not_new() -> None:
@@ -178,7 +178,7 @@ def test_lag_is_recorded_while_the_writer_is_reachable() -> None:
 
 
 def test_lag_of_a_failing_cycle_is_ignored() -> None:
-    """It may already include the outage."""
+    """The lag of a failing cycle may already include the outage."""
     state = followed(standing(lag_ms=80.0, lag_at=after(-1)), lost(lag_ms=900.0, heartbeat="new"))
     assert (80.0, after(-1)) == (state.lag_ms, state.lag_at)
 
@@ -215,7 +215,7 @@ def test_first_known_writer_is_no_change() -> None:
     "operation", [None, GlobalOperation(status="switching-over", to_own=True, allows_data_loss=False)]
 )
 def test_manual_change_of_roles_starts_the_cooldown(operation: GlobalOperation | None) -> None:
-    """It is reported, and pending decisions end."""
+    """A manual change of roles is reported, and pending decisions end."""
     pending = Pending(id="ask", verdict=Reason.REGION_LOST, asked_at=NOW)
     state, happened = update_state(standing(pending=pending), healthy(writer=Side.OWN, operation=operation), POLICY)
     assert (state.writer, state.roles_changed_at, state.pending) == (Side.OWN, NOW, None)
@@ -295,7 +295,7 @@ def test_unknown_loss_stays_unknown() -> None:
 
 
 def test_vanished_operation_without_a_new_writer_has_failed() -> None:
-    """It is reported, and the cooldown starts."""
+    """The failed attempt is reported, and the cooldown starts."""
     begun = attempt(status=AttemptStatus.UNDER_WAY, touched_at=after(-25))
     state, happened = update_state(standing(attempt=begun), lost(), POLICY)
     assert (
@@ -380,13 +380,13 @@ DARK = st.builds(lost, heartbeat=st.just("h1"))
     )
 )
 def test_failover_requires_three_silent_cycles_in_any_sequence(
-    looks: list[tuple[float, Observation]],
+    observations: list[tuple[float, Observation]],
 ) -> None:
     """No new heartbeat arrived for 1.8 s either."""
     state, seconds, history = State(), 0.0, []
-    for pause, look in looks:
+    for pause, observation in observations:
         seconds += pause
-        seen = replace(look, at=after(seconds))
+        seen = replace(observation, at=after(seconds))
         state, _ = update_state(state, seen, POLICY)
         history.append(seen)
         decision = decide(seen, state, policy(in_region_grace_seconds=10_000), seen.at)
@@ -405,8 +405,8 @@ def test_approval_is_requested_with_an_intermittent_own_probe(
     """The own probe fails every third cycle, so no verdict is ever reached."""
     state, reasons = standing(lag_ms=80.0, lag_at=after(-1)), []
     for result in range(40):
-        blind = {"peer_port": Port.UNKNOWN} if result % 3 == 2 else {}
-        seen = make(at=after(result), heartbeat="h0", **blind)
+        unreadable = {"peer_port": Port.UNKNOWN} if result % 3 == 2 else {}
+        seen = make(at=after(result), heartbeat="h0", **unreadable)
         state, _ = update_state(state, seen, POLICY)
         reasons.append(decide(seen, state, POLICY, seen.at).reason)
     assert {Reason.REGION_UNCLEAR, Reason.PROBE_UNUSABLE} == set(reasons[int(POLICY.in_region_grace_seconds) + 3 :])

@@ -53,7 +53,7 @@ def test_absent_attributes_have_first_run_values() -> None:
         {"silent_cycles": "3"},
         {"heartbeats": "h"},
         {"heartbeats": [7]},
-        {"notified": ["a-word-of-tomorrow"]},
+        {"notified": ["a-future-label"]},
         {"pending": []},
         {"pending": {"id": "x"}},
         {"attempt": {"id": "x", "status": "unknown"}},
@@ -61,7 +61,7 @@ def test_absent_attributes_have_first_run_values() -> None:
     ],
 )
 def test_malformed_state_names_the_attribute(change: dict[str, object]) -> None:
-    """An operator must be able to find it."""
+    """The error names the malformed attribute for the operator."""
     with pytest.raises(MalformedItemError, match=next(iter(change))):
         read_state({**as_stored(state_item(FULL)), **change})
 
@@ -76,7 +76,7 @@ def test_switch_expires_at_epoch_seconds() -> None:
     "item", [{}, {"armed": "no"}, {"armed": False, "expires_at": "soon"}, {"armed": False, "by": 7}]
 )
 def test_malformed_switch_is_an_error(item: dict[str, object]) -> None:
-    """It is unknown whether the controller is armed."""
+    """A malformed switch leaves the arm state unknown."""
     with pytest.raises(MalformedItemError):
         read_switch(item)
 
@@ -148,7 +148,7 @@ def test_one_read_returns_all_records() -> None:
 
 
 def test_each_unreadable_item_is_named() -> None:
-    """One is malformed and one throttled; the others are returned."""
+    """A malformed and a throttled item are reported; the other items are returned."""
     table = MemoryTable()
     store = TableStore(table)
     state = store.write_state(State())
@@ -159,7 +159,7 @@ def test_each_unreadable_item_is_named() -> None:
 
 
 def test_malformed_approval_is_no_approval() -> None:
-    """It is named in the failures."""
+    """A malformed approval is named in the failures."""
     table = MemoryTable()
     table.items[("approval", "ask-1")] = {"sort": "ask-1", "approved": "yes"}
     records = TableStore(table).read("ask-1")

@@ -70,7 +70,7 @@ class TestHandler:
     def test_names_are_resolved_without_a_database_connection(
         self, lambda_environment: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One name resolves to sorted addresses with the port, the other is reported with the reason."""
+        """A known name resolves to sorted addresses with the port; an unknown name is reported with the reason."""
 
         def resolver(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
             if host != "writer.payments.internal":
@@ -198,7 +198,7 @@ class TestToken:
         assert refusal is None
 
     def test_token_equals_boto3s(self) -> None:
-        """Both sign the same token within the same second."""
+        """The signer and boto3 return the same token within the same second."""
         import boto3
 
         client = boto3.client("rds", region_name="us-east-1", aws_access_key_id="AKID", aws_secret_access_key="secret")

@@ -71,7 +71,7 @@ def run_until(
 
 
 def is_connected(reports: list[ProbeReport]) -> bool:
-    """Whether the only probe connected before its deadline."""
+    """Return whether the only probe connected before its deadline."""
     return not str(reports[0].failure).startswith(("timeout: name resolution", "timeout: connect"))
 
 
@@ -249,15 +249,15 @@ class TestBroken:
         assert failure_of(report) == "reset"
 
     @pytest.mark.parametrize(
-        "said",
+        "data",
         [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20, b"SSH-2.0-OpenSSH_9.6\r\n", bytes(64), b"\xff" * 64],
         ids=["http", "ssh", "zeros", "ones"],
     )
-    def test_other_protocol(self, raw_server: Any, bundle: Path, said: bytes) -> None:
+    def test_other_protocol(self, raw_server: Any, bundle: Path, data: bytes) -> None:
         """Another protocol is reported, or times out waiting for the packet length that its first bytes announce."""
 
         def behave(sock: socket.socket) -> None:
-            sock.sendall(said)
+            sock.sendall(data)
             hang(sock)
 
         [report] = run_until(is_connected, runner(bundle), target(raw_server(behave).port))
@@ -265,7 +265,7 @@ class TestBroken:
         assert not report.reachable
 
     def test_tls_garbage(self, raw_server: Any, wire: Any, bundle: Path) -> None:
-        """A server that does not answer the TLS handshake with TLS is a TLS failure."""
+        """A server that answers the TLS handshake with other data is a TLS failure."""
 
         def behave(sock: socket.socket) -> None:
             sock.sendall(wire.packet(wire.greeting, 0))
@@ -451,7 +451,7 @@ class TestParallelProbes:
             under_test.run([target(server.port)] * 10, started_at=time.monotonic(), deadline_ms=20)
             assert wait_until(lambda: under_test.abandoned() == 0)
 
-    def test_a_warm_run_is_quick(self, world: Any, bundle: Path) -> None:
+    def test_warm_run_is_quick(self, world: Any, bundle: Path) -> None:
         """The fastest warm run against two emulated databases takes under 60 ms."""
         world.prepare_heartbeat()
         under_test = runner(bundle)
@@ -464,7 +464,7 @@ class TestParallelProbes:
         assert least(measure, enough=0.06, most_rounds=100) < 0.06
         assert failures == [[None, None]] * len(failures)
 
-    def test_the_answer_comes_at_the_deadline(self, raw_server: Any, bundle: Path) -> None:
+    def test_answer_comes_at_the_deadline(self, raw_server: Any, bundle: Path) -> None:
         """With two hanging targets the fastest answer comes within 50 ms after the deadline."""
         under_test = runner(bundle)
         targets = [target(raw_server(hang).port), target(raw_server(None).port)]
@@ -472,7 +472,7 @@ class TestParallelProbes:
         assert 0.1 <= seconds < 0.15
 
 
-def test_the_packaged_bundle_is_loaded() -> None:
+def test_packaged_bundle_is_loaded() -> None:
     """The packaged bundle holds the current root CAs of both default regions and no expired certificate."""
     context = tls_context(PACKAGED_BUNDLE)
     names = str([ca["subject"] for ca in context.get_ca_certs()])

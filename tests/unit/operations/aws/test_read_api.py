@@ -82,7 +82,7 @@ def test_unlisted_error_has_the_hint_of_a_read(api: Stubbed) -> None:
         api.read("iam", "get_account_summary")
     assert (raised.value.message, raised.value.hint) == (
         "iam of eu-west-1, get_account_summary: ServiceFailure: internal",
-        "Nothing was changed. Try again, or use the AWS console.",
+        "No changes were made. Try again, or use the AWS console.",
     )
 
 

@@ -202,7 +202,7 @@ def test_concurrent_answer_that_can_not_be_read_is_refused(requesting: FakeEnvir
     requesting.on(WEST, "write", bob_answers)
     result = requesting.run(*APPROVE)
     assert result.exit_code == ExitCode.REFUSED
-    assert "the present item can't be read" in result.stderr
+    assert "the current item can't be read" in result.stderr
 
 
 @pytest.mark.parametrize("call", ["read_items", "read_history", "caller", "write"])

@@ -192,7 +192,7 @@ def test_unreachable_regions_change_nothing(environment: FakeEnvironment) -> Non
     environment.fail(EAST)
     result = environment.run(*DISARM)
     assert result.exit_code == ExitCode.AWS
-    assert "Nothing was changed" in result.stderr
+    assert "No changes were made" in result.stderr
 
 
 def test_unknown_caller_changes_nothing(environment: FakeEnvironment) -> None:
@@ -243,7 +243,7 @@ def test_failed_write_in_the_standby_changes_nothing(environment: FakeEnvironmen
     environment.fail(WEST, "write")
     result = environment.run(*DISARM)
     assert result.exit_code == ExitCode.AWS
-    assert "Nothing was changed in eu-west-1 so far" in result.stderr
+    assert "No changes were made in eu-west-1 so far" in result.stderr
     assert (environment.west.switch, environment.east.switch) == (None, None)
 
 
@@ -316,7 +316,7 @@ def test_plan_remarks_on_outage_failover_and_operation(environment: FakeEnvironm
     """The remarks precede the confirmation."""
     lose_writer(environment)
     assert (
-        "once armed, it may fail over within cycles"
+        "once armed, the controller may fail over within cycles"
         in environment.run(*DISARM, *ARM[3:]).stderr + environment.run(*ARM).stderr
     )
     attempt = Attempt(
@@ -333,5 +333,5 @@ def test_plan_remarks_on_outage_failover_and_operation(environment: FakeEnvironm
     lose_writer(environment, attempt=attempt)
     environment.roles = RdsRoles(writer_arn=environment.roles.writer_arn, operation="failing-over")
     text = environment.run(*DISARM).stderr
-    assert "the switch does not stop it any more" in text
+    assert "the switch no longer stops this failover" in text
     assert "RDS shows an operation (failing-over)" in text

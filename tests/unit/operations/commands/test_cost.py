@@ -231,11 +231,11 @@ def changed(path: tuple[str, ...], value: object) -> str:
 @pytest.mark.parametrize(
     ("documents", "reason"),
     [
-        ([], "0 products match"),
-        ([document("InstanceUsage:db.r6g.xlarge"), document()], "2 products match"),
-        ([document("Multi-AZUsage:db.r6g.large")], "0 products match"),
+        ([], "expected one product, found 0"),
+        ([document("InstanceUsage:db.r6g.xlarge"), document()], "expected one product, found 2"),
+        ([document("Multi-AZUsage:db.r6g.large")], "expected one product, found 0"),
         ([document("InstanceUsage:db.r6g.large", ("0", "0.0000000000"))], "no tier has a price in USD"),
-        ([changed(("terms", "OnDemand"), {})], "0 on-demand terms"),
+        ([changed(("terms", "OnDemand"), {})], "expected one on-demand term, found 0"),
         ([changed(("terms",), {})], "unknown form of the price document: KeyError('OnDemand')"),
         ([changed(("product", "attributes"), None)], "unknown form of the price document: TypeError"),
         (["no json"], "unknown form of the price document: JSONDecodeError"),
@@ -270,7 +270,7 @@ def test_cost_prints_quantities_prices_total_and_assumptions(environment: FakeEn
     for text in (
         "Total 859.20 USD a month: 759.20 fixed, 100.00 by usage (*).",
         "Not in the total: dashboard in us-east-1",
-        "(0 products match)",
+        "(expected one product, found 0)",
         "(its product in the price list is not known)",
         "storage gb 500",
         "Not counted: taxes",

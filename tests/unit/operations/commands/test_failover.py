@@ -67,7 +67,7 @@ def test_plan_shows_the_evidence(lost: FakeMoveEnvironment) -> None:
     result = lost.run(*ACCEPTED)
     assert result.exit_code == ExitCode.REFUSED
     for words in (
-        "no sign that the writer is running",
+        "no evidence that the writer is running",
         "over the peering: timeout",
         "the writer is unreachable since 2026-11-24T11:59:00Z, for 6 cycles",
         "estimated loss: the writes of the last 1500 ms before the writer stopped",
@@ -116,8 +116,8 @@ def test_refused_while_the_writer_is_reachable() -> None:
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     for words in (
-        "the health_check in us-east-1 reaches it",
-        "the health_check in eu-west-1 reaches it over the peering connection",
+        "the health_check in us-east-1 reaches the writer",
+        "the health_check in eu-west-1 reaches the writer over the peering connection",
         "its heartbeats arrive, the last one 4 s ago",
         "`switchover`",
     ):
@@ -173,7 +173,7 @@ def test_failover_in_progress_is_followed(lost: FakeMoveEnvironment) -> None:
     lost.begin(WEST_REGION, allows_data_loss=True)
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
-    assert "A failover to eu-west-1 is under way: this command follows it and calls nothing" in result.stderr
+    assert "A failover to eu-west-1 is in progress: this command follows that operation and makes no call" in result.stderr
     assert "rds:unplanned-global-failover-..." in result.stdout
     assert lost.called("fail_over") == []
 
@@ -205,7 +205,7 @@ def test_refusal_by_rds_changes_nothing(lost: FakeMoveEnvironment) -> None:
     lost.on(WEST, "fail_over", lambda: setattr(lost.moving[WEST], "region", EAST_REGION))
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert "AWS refused: nothing was changed" in result.stderr
+    assert "AWS refused: no changes were made" in result.stderr
 
 
 def test_unanswered_call_is_followed_only_if_it_started(lost: FakeMoveEnvironment) -> None:

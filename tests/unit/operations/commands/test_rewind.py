@@ -119,7 +119,7 @@ def test_time_outside_the_restorable_range_is_refused(environment: FakeMoveEnvir
 @pytest.mark.parametrize(
     ("arrange", "words"),
     [
-        (lambda environment: environment.begin(WEST_REGION, allows_data_loss=False), "a switchover is under way"),
+        (lambda environment: environment.begin(WEST_REGION, allows_data_loss=False), "a switchover is in progress"),
         (lambda environment: environment.moving[EAST].set_cluster(status="backing-up"), "is backing-up"),
         (
             lambda environment: environment.moving[EAST].set_cluster(earliest_restorable=None),
@@ -347,7 +347,7 @@ def test_backtrack_refused_by_aws_shows_the_setting_to_change(backtracking: Fake
     backtracking.on(EAST, "backtrack", refuse)
     result = backtracking.run(*RECENT)
     assert result.exit_code == ExitCode.REFUSED
-    assert "not supported for global databases. AWS refused: nothing was changed" in result.stderr
+    assert "not supported for global databases. AWS refused: no changes were made" in result.stderr
     assert "`rewind.method: point-in-time`" in result.stderr
 
 

@@ -35,7 +35,7 @@ def test_status_of_a_healthy_region(environment: FakeEnvironment) -> None:
     assert result.exit_code == ExitCode.DONE
     for text in (
         "payments-global-dev, seen from eu-west-1 at 2026-11-24 12:00:00 UTC",
-        "writer us-east-1, standby eu-west-1 (seen from here); no operation under way; as RDS says",
+        "writer us-east-1, standby eu-west-1 (seen from here); no operation in progress; as RDS says",
         "mode approve; running, last cycle 4 s ago",
         "armed (never switched, or a window ended)",
         "what to do about healthy",
@@ -73,7 +73,7 @@ def test_status_shows_pending_decision_expired_switch_operation_and_silence(envi
     for text in (
         "d-1: region-lost, NOT ANSWERED;",
         "held_by lag-too-high",
-        "under way: switching-over",
+        "in progress: switching-over",
         "SILENT, last cycle 10 min 4 s",
     ):
         assert text in result.stdout
@@ -230,7 +230,7 @@ def test_writer_region_is_shown_when_the_standby_is_unreachable(environment: Fak
     result = environment.run("status")
     assert result.exit_code == ExitCode.PARTLY
     assert "seen from eu-west-1" in result.stdout
-    assert "us-east-1, the standby, does not answer" in " ".join(result.stdout.split())
+    assert "us-east-1, the standby, does not respond" in " ".join(result.stdout.split())
     found = status_json(environment)
     assert (found["region"], list(found["not_read"])) == (WEST, ["standby"])
 
@@ -266,7 +266,7 @@ def test_writer_history_is_shown_when_the_standby_is_unreachable(environment: Fa
     environment.fail(EAST)
     result = environment.run("history", "--json")
     assert (result.exit_code, json.loads(result.stdout)["id"]) == (ExitCode.PARTLY, "n-1")
-    assert "us-east-1, the standby, does not answer" in result.stderr
+    assert "us-east-1, the standby, does not respond" in result.stderr
     assert "showing the audit trail of eu-west-1" in " ".join(result.stderr.split())
 
 

@@ -87,7 +87,10 @@ def test_dns_is_not_marked_without_a_known_writer(running: FakeEnvironment) -> N
 
 @pytest.mark.parametrize(
     ("addresses", "failure", "expected"),
-    [([], "Name or service not known", "Name or service not known"), (["10.9.9.9:3306"], None, "which is neither")],
+    [
+        ([], "Name or service not known", "Name or service not known"),
+        (["10.9.9.9:3306"], None, "not the address of either cluster"),
+    ],
 )
 def test_unresolved_dns_shows_the_reason(
     running: FakeEnvironment, aws: FakeAws, addresses: list[str], failure: str | None, expected: str

@@ -87,7 +87,7 @@ def test_dns_is_done_when_the_name_resolves_to_the_target(environment: FakeMoveE
     aws.name_leads_to = lambda: WEST if environment.now >= after(300) else EAST
     result = environment.run(*GO, "--json")
     assert json.loads(result.stdout)["seconds"]["DNS"] >= 300
-    assert "eu-west-1 reports itself as the writer; the name still resolves to us-east-1" in result.stderr
+    assert "eu-west-1 reports itself as the writer; writer.<zone> still resolves to us-east-1" in result.stderr
 
 
 def test_no_dns_skips_the_wait_for_dns(environment: FakeMoveEnvironment) -> None:
@@ -142,11 +142,11 @@ def set_lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
             "requests approval of decision d-1",
         ),
         (lambda environment: set_lag(environment, 9000), "the lag is 9000 ms, above 5000 ms"),
-        (lambda environment: environment.fail(EAST, "read_global"), "where a switchover is called, does not answer"),
-        (lambda environment: environment.fail(WEST, "read_items"), "can't be read, so it may be about to act"),
+        (lambda environment: environment.fail(EAST, "read_global"), "where a switchover is called, does not respond"),
+        (lambda environment: environment.fail(WEST, "read_items"), "can't be read, so the controller may be about to act"),
         (
             lambda environment: environment.west.items.update({STATE: {"version": "x"}}),
-            "can't be read, so it may be about to act: malformed",
+            "can't be read, so the controller may be about to act: malformed",
         ),
     ],
 )
@@ -157,7 +157,7 @@ def test_blocker_is_refused_despite_confirmation(
     arrange(environment)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert words in result.stderr.partition("OBSTACLE")[2]
+    assert words in result.stderr.partition("BLOCKER")[2]
     assert words in result.stderr.partition("REFUSED")[2]
     assert "Hint: " in result.stderr
     assert environment.called("switch_over") == []
@@ -178,7 +178,7 @@ def test_operation_in_progress_is_followed(environment: FakeMoveEnvironment) -> 
         assert result.exit_code == ExitCode.DONE
         environment.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
         environment.begin(WEST_REGION, allows_data_loss=False)
-    assert "is under way: this command follows it and calls nothing" in result.stderr
+    assert "is in progress: this command follows that operation and makes no call" in result.stderr
     assert environment.called("switch_over") == []
 
 
@@ -187,7 +187,7 @@ def test_operation_to_another_region_is_refused(environment: FakeMoveEnvironment
     environment.begin(WEST_REGION, allows_data_loss=True)
     result = environment.run("switchover", "--to", EAST, "--confirm", GLOBAL_CLUSTER)
     assert result.exit_code == ExitCode.REFUSED
-    assert "another operation is under way: failover" in result.stderr
+    assert "another operation is in progress: failover" in result.stderr
 
 
 def test_resume_without_an_operation_calls_nothing(environment: FakeMoveEnvironment) -> None:
@@ -267,7 +267,7 @@ def test_failing_poll_is_tolerated(environment: FakeMoveEnvironment) -> None:
     environment.on(WEST, "read_global", fail)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.DONE
-    assert "can't be read at present: RDS API of eu-west-1: no answer" in result.stderr
+    assert "currently can't be read: RDS API of eu-west-1: no answer" in result.stderr
 
 
 def test_too_many_failing_polls_end_the_wait(environment: FakeMoveEnvironment) -> None:
@@ -305,7 +305,7 @@ def test_refusal_by_rds_changes_nothing(environment: FakeMoveEnvironment) -> Non
     )
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert "AWS refused: nothing was changed" in result.stderr
+    assert "AWS refused: no changes were made" in result.stderr
 
 
 def test_operation_that_ends_without_a_change_is_a_failure(environment: FakeMoveEnvironment) -> None:

@@ -338,7 +338,7 @@ def test_missing_probes_make_their_checks_unknown(environment: FakeEnvironment, 
     found = verified(healthy(environment))
     asked = [finding(found, *check) for check in (("probes", WEST), ("replication", "both"))]
     assert [each["verdict"] for each in asked] == [Verdict.UNKNOWN] * 2
-    assert "0 of 2 answers" in asked[0]["evidence"]
+    assert "expected 2 probes, got 0" in asked[0]["evidence"]
 
 
 def test_failed_function_makes_its_checks_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:

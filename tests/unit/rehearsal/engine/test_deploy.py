@@ -121,5 +121,5 @@ def test_file_that_is_not_yaml_in_utf8_is_an_error(tmp_path: Path, write: Write,
     """A syntax error, and a file saved in Latin-1."""
     write("", "")
     (tmp_path / "Pulumi.dev.yaml").write_bytes(content)
-    with pytest.raises(DeploymentError, match="^Pulumi.dev.yaml: not YAML in UTF-8: "):
+    with pytest.raises(DeploymentError, match=r"^Pulumi\.dev\.yaml: not YAML in UTF-8: "):
         stack_config(tmp_path, "dev")
