@@ -121,7 +121,7 @@ class _Client:
             transport.abort()
 
     def close(self) -> None:
-        """Close gracefully."""
+        """Close the connection gracefully."""
         transport = self.connection.transport if self.connection else None
         if transport is None:
             self.sock.close()

@@ -188,7 +188,7 @@ class Databases:
         return outcome
 
     def cancel(self, operation: RdsOperation) -> None:
-        """Undo `begin`."""
+        """Cancel the operation: undo the changes of `begin`."""
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).unfence(operation.source.cluster_id)
 

@@ -92,8 +92,13 @@ def parse(action: str, xml: bytes, *, http_status: int = 200) -> dict[str, Any]:
     return QueryParser().parse({"body": xml, "headers": {}, "status_code": http_status}, shape)
 
 
-def view_of(global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> GlobalClusterView:
-    """Return the view of a described global cluster and its clusters, by ARN; a missing cluster is inaccessible."""
+def parse_global_cluster(
+    global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]
+) -> GlobalClusterView:
+    """Return a GlobalClusterView from DescribeGlobalClusters and DescribeDBClusters output.
+
+    `clusters` maps ARNs to clusters; a cluster that is missing has the status "inaccessible".
+    """
     members = []
     for member in global_cluster["GlobalClusterMembers"]:
         arn = member["DBClusterArn"]

@@ -149,7 +149,7 @@ class DrillContext:
         return [call for call in tuple(self.environment.control_plane.calls) if call.at >= at]
 
     def dns_answers_since(self, at: float) -> list[str | None]:
-        """Return the regions that the writer's name resolved to since a moment, answer by answer."""
+        """Return the region of each answer for the writer's DNS name since `since`; None for an answer without an address."""
         return [region for moment, region in tuple(self.recorder.dns_answers) if moment >= at]
 
     def result(

@@ -16,7 +16,7 @@ from rehearsal.workload import WriteAttempt
 
 MAX_CYCLES_TO_CALL = 4
 MAX_CYCLE_MS = 1500
-"""Without a fault no request times out, so the limit does not depend on the interval."""
+"""Requests time out only under a fault, so the limit does not depend on the interval."""
 ACKNOWLEDGEMENT_DELAY_SECONDS = 0.5
 """Most time between a commit and the client's receipt of its acknowledgement, on a busy machine."""
 
@@ -144,7 +144,7 @@ def expect_call_in_time(
 
 
 def expect_dns_after_promotion(context: DrillContext, failover: Failover) -> None:
-    """Check that the name never resolved to a cluster that was still a reader."""
+    """Check that the writer DNS name changed only after the promotion."""
     context.expect(
         "DNS changed only after the promotion",
         failover.dns_at >= failover.promoted_at,

@@ -53,7 +53,7 @@ def restore_region(context: DrillContext, region: RegionFacts, text: str = "", *
 def start_outage(context: DrillContext, description: str, begin: Callable[[RegionFacts], None]) -> PlayedOutage:
     """Begin an outage of the writer's region, and set the drill's zero.
 
-    It begins midway between two cycles of the standby: the average delay until a cycle detects it.
+    The outage begins midway between two cycles of the standby: the average delay until a cycle detects it.
     """
     lost, standby = context.environment.writer, context.environment.standby
     context.wait_for_mid_cycle(standby)

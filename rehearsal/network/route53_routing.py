@@ -142,7 +142,7 @@ class Route53HealthCheck:
 
     @property
     def is_calculated(self) -> bool:
-        """Whether it is a calculated health check."""
+        """Whether the health check is a calculated one."""
         return self.alarm_name is None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The emulated Aurora global database: SQL, transactions, privileges, replication and failover."""
+"""The embedded Aurora global database: SQL, transactions, privileges, replication and failover."""
 
 import threading
 from collections.abc import Iterator
@@ -257,7 +257,7 @@ class TestOutage:
         assert scenario.paid(scenario.east) == [2, 4]
 
     def test_writer_that_restarts_before_a_failover_stays_writer(self, scenario: Scenario) -> None:
-        """Without a failover, a restarted writer keeps its role and replication continues."""
+        """A restarted writer keeps its role and replication continues if no failover happened."""
         scenario.pay(1)
         scenario.database.stop(EAST)
         scenario.clock.now += 60
@@ -274,7 +274,7 @@ class TestOutage:
         assert scenario.paid(scenario.west) == [1]
 
     def test_failover_demotes_a_running_writer(self, scenario: Scenario) -> None:
-        """There are never two writers."""
+        """A failover leaves exactly one writer."""
         session = scenario.east.session("admin")
         scenario.pay(1)
         scenario.database.failover(WEST)
@@ -295,7 +295,8 @@ class TestOutage:
         assert scenario.paid(scenario.east) == [1]
 
     @pytest.mark.parametrize(
-        ("target", "reason"), [("unknown", "no cluster unknown"), (EAST, "already the writer"), (WEST, "isn't running")]
+        ("target", "reason"),
+        [("unknown", "cluster unknown does not exist"), (EAST, "already the writer"), (WEST, "is not running")],
     )
     def test_refusals(self, scenario: Scenario, target: str, reason: str) -> None:
         """Failover and switchover refuse an unknown target, the writer and a stopped reader."""

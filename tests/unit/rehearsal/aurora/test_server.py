@@ -1,4 +1,4 @@
-"""The emulated database's listeners: log-in, TLS, results and faults; certificates; IAM tokens."""
+"""The embedded database's listeners: log-in, TLS, results and faults; certificates; IAM tokens."""
 
 import datetime
 import socket
@@ -112,7 +112,7 @@ class TestAnswers:
             assert cursor.fetchall() == ()
 
     def test_autocommit_setting_of_the_client(self, endpoint: Endpoint) -> None:
-        """Without autocommit, rows are kept only after COMMIT."""
+        """A client that disables autocommit keeps rows only after COMMIT."""
         endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
         with endpoint.connect() as connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO ledger.t VALUES (1)")
@@ -184,7 +184,7 @@ class TestLogIn:
         return endpoint
 
     def test_master_logs_in_by_password(self, endpoint: Endpoint) -> None:
-        """Other passwords are refused."""
+        """The master user logs in with its password; other passwords are refused."""
         endpoint.connect().close()
         for password in ("wrong", "", "pw "):
             with pytest.raises(pymysql.OperationalError, match="Access denied") as caught:
@@ -365,7 +365,7 @@ class TestFaults:
         assert endpoint.cluster.execute("SELECT id FROM ledger.t") == []
 
     def test_end_of_a_hang_resets_hanging_connections(self, endpoint: Endpoint) -> None:
-        """New connections are served."""
+        """The end of a hang resets hanging connections, and new connections are served."""
         connection = endpoint.connect()
         endpoint.listener.set_fault(Fault.HANG)
         waiting = socket.create_connection(("127.0.0.1", endpoint.listener.port), WAIT_SECONDS)
@@ -484,7 +484,7 @@ class TestCertificates:
             _handshake(client, server, "elsewhere.example")
 
     def test_private_keys_are_private(self, tmp_path: Path) -> None:
-        """Only the owner can read the key files, and the bundle has no key."""
+        """The key files are readable only by their owner, and the bundle contains no key."""
         authority = CertificateAuthority.create(tmp_path / "made")
         authority.server_context(["a.example"])
         [path] = (tmp_path / "made").glob("server-*.pem")

@@ -108,7 +108,7 @@ def test_inconsistent_records_are_an_error(records: list[DnsRecord]) -> None:
 
 @pytest.mark.parametrize("key", ["Weight", "AliasTarget", "GeoLocation", "MultiValueAnswer"])
 def test_unsupported_routing_policy_is_an_error(key: str) -> None:
-    """It is not treated as a simple record."""
+    """A record with an unsupported policy is not treated as a simple record."""
     with pytest.raises(UnsupportedRecord, match=key):
         DnsRecord.from_description({"Name": "a.", "Type": "CNAME", "TTL": 5, "ResourceRecords": [], key: {}})
 

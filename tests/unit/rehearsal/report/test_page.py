@@ -96,7 +96,7 @@ def test_every_svg_is_well_formed_xml(html: str) -> None:
 
 
 def test_ids_are_unique_and_references_have_targets(html: str) -> None:
-    """Links, labels and patterns."""
+    """Links, labels and patterns refer to existing ids, and each id occurs once."""
     page = Page(html)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
@@ -127,12 +127,12 @@ def test_page_shows_every_drill_event_assertion_and_measurement(html: str) -> No
 
 
 def test_page_shows_settings_versions_resources_and_limits(html: str) -> None:
-    """The conditions of the rehearsal."""
+    """The page shows the conditions of the rehearsal."""
     text = Page(html).text
     wanted = ["failure_threshold 3", "3.272.0", "aws:rds/globalCluster:GlobalCluster", *sample_report().notes]
     wanted += ["24 November 2026, 02:43 UTC", "18 resources in 12.3 s", "payments-global-dev", "4f7c2a90d1b3"]
     wanted += ["Linux x86_64, 2 processors", "failover.interval_seconds 10 s 1 s"]
-    wanted += ["databaseInsightsMode the emulator's cluster has no such field"]
+    wanted += ["databaseInsightsMode a cluster of the embedded AWS has no such field"]
     assert [words for words in wanted if words not in text] == []
 
 
@@ -161,7 +161,7 @@ def test_page_draws_every_widget_of_both_dashboards(html: str) -> None:
 
 
 def test_widgets_are_placed_on_the_grid(html: str) -> None:
-    """24 columns, as in CloudWatch."""
+    """Widgets are placed on a grid of 24 columns, as in CloudWatch."""
     places = [value for value in Page(html).values("style") if value.startswith("grid-column")]
     assert [
         "grid-column: 1 / span 12; grid-row: 1 / span 6",
@@ -171,7 +171,7 @@ def test_widgets_are_placed_on_the_grid(html: str) -> None:
 
 
 def test_dashboard_texts_are_escaped() -> None:
-    """They come from an API."""
+    """Dashboard texts come from an API, so the page escapes them."""
     evil = "</svg><script>alert(1)</script>"
     alarm = AlarmHistory(name=evil, says=evil, rule=evil, spans=(), absent=evil)
     series = Series(label=evil, namespace=evil, statistic=evil, points=(), absent=evil)
@@ -240,7 +240,7 @@ def test_report_without_drills_has_a_page() -> None:
 
 
 def test_drill_without_records_has_a_section() -> None:
-    """It has no timeline."""
+    """The section of a drill without records has no timeline."""
     drill = DrillResult(name="bare", title="Bare", assertions=(), timeline=())
     html = render_html(replace(sample_report(), drills=(drill,), resources={}, notes=(), versions={}, settings={}))
     assert "The drill checked no assertion. Events No events." in Page(html).text

@@ -28,7 +28,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_commit_is_the_checked_out_one(repository: Path) -> None:
-    """Without differences."""
+    """A clean checkout reports its commit as unmodified."""
     commit = commit_of(repository)
     assert commit is not None
     assert (git(repository, "rev-parse", "HEAD"), False) == (commit.id, commit.modified)
@@ -43,12 +43,12 @@ def test_changed_or_new_file_marks_commit_as_modified(repository: Path, name: st
 
 
 def test_no_repository_gives_no_commit(tmp_path: Path) -> None:
-    """For example in an unpacked archive."""
+    """A directory without a repository, such as an unpacked archive, has no commit."""
     assert commit_of(tmp_path / "nowhere") is None
 
 
 def test_no_git_gives_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command is missing."""
+    """A machine without git reports no commit."""
     monkeypatch.setenv("PATH", str(repository))
     assert commit_of(repository) is None
 
