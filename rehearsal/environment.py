@@ -139,7 +139,7 @@ class Environment:
         self._exit.close()
 
     def _start(self) -> None:
-        """Start the layers; the embedded AWS comes last because it needs the others' addresses."""
+        """Start the layers; the embedded AWS comes last because it needs the addresses of the other layers."""
         self.config = shortened_config(self.stack, self.interval_seconds, self.failover_overrides)
         regions = self._configured_regions()
         directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))

@@ -12,7 +12,7 @@ from rehearsal.aurora.sql import Need, SqlError, TableName, unsupported
 from rehearsal.aurora.storage import Volume
 
 SUPERUSER = "rdsadmin"
-"""AWS's administrative user. It has every privilege and can't log in."""
+"""AWS's administrative user. The user has every privilege and can't log in."""
 
 IAM_PLUGIN = "AWSAuthenticationPlugin"
 PASSWORD_PLUGIN = "mysql_native_password"

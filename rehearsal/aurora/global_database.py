@@ -5,7 +5,7 @@ it is in `lost_transactions`.
 
 No thread runs replication or MySQL's event scheduler. Each access to a cluster first commits the due events of the writer
 at their due times, and then applies every commit that is older than the lag. Replication between regions uses AWS's
-network, not the VPC peering: it stops only when the writer or the reader stops.
+network, not the VPC peering: replication stops only when the writer or the reader stops.
 """
 
 import threading
@@ -172,7 +172,7 @@ class GlobalDatabase:
             cluster.volume.close()
 
     def change_master_password(self, master: MasterLogin) -> None:
-        """Set the master password on the writer, as ModifyDBCluster does. It replicates to the readers."""
+        """Set the master password on the writer, as ModifyDBCluster does. The change replicates to the readers."""
         with self.locked():
             statements = master_statements(master.name, master.password)
             change = RowChange(statements=statements, context=ExecutionContext(at=self.clock()))

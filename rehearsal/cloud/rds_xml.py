@@ -37,7 +37,7 @@ def _tag(name: str) -> str:
 
 
 def endpoint_hash(account_id: str, region: str) -> str:
-    """Return the twelve characters in all endpoints of an account and region; they are always the same."""
+    """Return the twelve characters that all endpoints of an account and region contain. The same arguments give the same characters."""
     number = int.from_bytes(hashlib.sha256(f"{account_id}:{region}".encode()).digest()[:12], "big")
     characters = []
     for _ in range(12):

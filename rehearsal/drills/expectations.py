@@ -1,4 +1,4 @@
-"""Assertions that several drills share, each with its evidence. They only read."""
+"""Assertions that several drills share, each with its evidence. The assertions only read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACKNOWLEDGEMENT_DELAY_SECONDS = 0.5
 
 
 def expect_cycles(context: DrillContext, cycles: dict[str, int], count: int) -> None:
-    """Check that both controllers ran at least so many cycles."""
+    """Check that both controllers ran at least the given number of cycles."""
     context.expect(
         f"both controllers ran at least {count} cycles",
         min(cycles.values()) >= count,
@@ -134,7 +134,7 @@ def expect_call_in_time(
     seconds: float | None = None,
     since: str = "the outage",
 ) -> None:
-    """Check that the call came within so many cycles; `seconds` counts from another event than the outage."""
+    """Check that the failover was called within `max_cycles`; `seconds` counts from another event than the outage."""
     call_seconds = context.measurements["outage_to_call_seconds"] if seconds is None else seconds
     context.expect(
         f"the failover was called within {max_cycles:g} cycles of {since}",

@@ -73,7 +73,7 @@ def lost_rows(context: DrillContext) -> frozenset[int]:
 
 
 def wait_for_call(context: DrillContext, *, cycles: float = 20) -> OperationCall:
-    """Return the first accepted failover or switchover call since zero, and measure it; wait so many cycles and 5 s."""
+    """Return the first accepted failover or switchover call since zero, and measure it; wait at most `cycles` intervals and 5 s."""
     call = context.wait_for(
         "the failover call",
         lambda: next((call for call in context.calls_since(context.zero) if call.accepted), None),

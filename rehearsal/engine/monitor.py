@@ -1,4 +1,4 @@
-"""The resource monitor that the Pulumi SDK calls: it decodes registrations and creates resources through boto3.
+"""The resource monitor that the Pulumi SDK calls: decodes registrations, and creates resources through boto3.
 
 Only this module and deploy.py use Pulumi's internals, for which the version of pulumi is pinned. A registration
 succeeds completely, or is recorded as an error with URN, type and property. Independent resources continue.

@@ -1,7 +1,7 @@
 """The state of a stack between two runs: each resource's inputs and outputs, as JSON.
 
-A state holds secrets in plain text, because updates and deletions need them. It is never printed, and written only to
-files and ports that its owner alone can read.
+A state holds secrets in plain text, because updates and deletions need them. A state is never printed, and is
+written only to files and ports that only the owner can read.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class StackState:
             self.resources.pop(urn, None)
 
     def copy(self) -> StackState:
-        """Return a copy of the state; later changes of either do not affect the other one."""
+        """Return a copy of the state; later changes of one do not affect the other."""
         with self._lock:
             return StackState(resources=dict(self.resources), config=dict(self.config))
 

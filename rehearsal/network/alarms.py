@@ -229,7 +229,7 @@ def metric_samples(
 class AlarmReader:
     """Reads alarm definitions and metric data through CloudWatch's API.
 
-    `time_scale` divides alarm periods. It is the factor by which the rehearsal shortens the cycle, for example 10.
+    `time_scale` divides alarm periods: the factor by which the rehearsal shortens the cycle, for example 10.
     """
 
     def __init__(self, clients: ClientFactory, *, time_scale: float = 1.0) -> None:

@@ -125,9 +125,9 @@ class EmulatedNetwork:
         return {NAMES_VARIABLE: str(self.names_file), "PYTHONPATH": str(LAMBDA_SITE)}
 
     def add_cluster(self, cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int = 3306) -> None:
-        """Start a cluster's listener for each client region. They refuse connections until `open`.
+        """Start a cluster's listener for each client region. The listeners refuse connections until `open`.
 
-        `host_names` are the names in its certificate. `publish` adds a name to the network.
+        `host_names` are the names in the cluster's certificate. `publish` adds a name to the network.
         """
         with self._lock:
             listeners: dict[str, Listener] = {}
@@ -202,7 +202,7 @@ class EmulatedNetwork:
             return self._endpoint_of(host_name).cluster
 
     def set_vpc_functions(self, names: Iterable[str]) -> None:
-        """Set the Lambda functions in the VPC. They resolve only database names and the private zone."""
+        """Set the Lambda functions in the VPC. Functions in the VPC resolve only database names and the private zone."""
         with self._lock:
             self._vpc_functions = set(names)
             self._write_names()

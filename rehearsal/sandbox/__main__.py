@@ -1,6 +1,6 @@
 """Command line of the sandbox: `python -m rehearsal.sandbox`, an embedded AWS in two regions that runs until it is stopped.
 
-The commands import the server and the engine only when they need them: the others start quickly.
+A command imports the server and the engine only if it needs them, so that the other commands start quickly.
 """
 
 from __future__ import annotations

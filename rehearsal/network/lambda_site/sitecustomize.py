@@ -4,8 +4,8 @@ The module sets AWS_ENDPOINT_URL and replaces socket.getaddrinfo for the functio
 the embedded AWS has this directory on its PYTHONPATH too, but only a worker has AWS_LAMBDA_FUNCTION_NAME.
 
 The names file: {"<region>": {"<host name>": ["127.0.0.1", <port>]}, "vpc_functions": ["<function name>"]}.
-Python loads only the first sitecustomize on its path, so this module also runs the one that it hides. It imports only the
-standard library, to keep cold starts short.
+Python loads only the first sitecustomize on its path, so this module also runs the one that it hides. This module imports only
+the standard library, to keep cold starts short.
 """
 
 import json

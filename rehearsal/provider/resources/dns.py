@@ -22,7 +22,7 @@ from rehearsal.provider.resources.handler import (
 
 
 def _create_zone(request: Request) -> Created:
-    """Create a private zone with its first VPC, then associate the others, as the provider does."""
+    """Create a private zone with its first VPC, then associate the other VPCs, as the provider does."""
     client = request.client("route53")
     vpcs = [_vpc(vpc, request.region) for vpc in request.take("vpcs", [])]
     config = {"Comment": request.take("comment", "Managed by Pulumi"), "PrivateZone": bool(vpcs)}

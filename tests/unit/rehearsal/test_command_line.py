@@ -71,5 +71,5 @@ def test_keep_and_destroy_are_a_usage_error() -> None:
 def test_destroy_is_preceded_by_switchover_if_needed(
     names: tuple[str, ...], destroys: bool | None, played: tuple[str, ...]
 ) -> None:
-    """Alone it runs no drill. AWS refuses it while the writer is in the secondary region."""
+    """`--destroy` alone runs no drill. AWS refuses the destroy while the writer is in the secondary region."""
     assert played == tuple(drill.name for drill in command_line._drills(names, False, destroys))

@@ -100,7 +100,7 @@ def rehearsed(environment: BrokenEnvironment) -> Report:
 
 
 def test_failed_deployment_is_reported_with_its_conditions() -> None:
-    """The error, all settings and the versions."""
+    """The report has the error, all settings and the versions."""
     report = rehearsed(BrokenEnvironment(deploys=False))
     assert ("aws:rds/cluster:Cluster: unknown property x",) == report.errors
     assert (False, {}, (), ()) == (report.passed, report.resources, report.dashboards, report.shortened)

@@ -87,7 +87,7 @@ def kit(tmp_path: Path, attempt_seconds: float) -> Iterator[Kit]:
 
 
 def test_acknowledged_rows_are_in_the_database(kit: Kit) -> None:
-    """A reader of the endpoint finds exactly these rows."""
+    """A reader of the endpoint finds exactly the acknowledged rows."""
     kit.workload.start()
     kit.wait_for(lambda: len(kit.attempts) >= 10)
     kit.workload.stop()
@@ -105,7 +105,7 @@ def test_client_follows_the_name(kit: Kit) -> None:
 
 @pytest.mark.parametrize("attempt_seconds", [0.2])
 def test_hanging_database_fails_attempts_but_loses_no_row(kit: Kit) -> None:
-    """Afterwards the same row is written, and no id is skipped."""
+    """After the hang the client writes the same row, and skips no id."""
     kit.workload.start()
     kit.wait_for(lambda: len(kit.attempts) >= 3)
     kit.listeners["one"].set_fault(Fault.HANG)

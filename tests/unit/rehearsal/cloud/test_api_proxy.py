@@ -630,7 +630,7 @@ def test_secondary_with_user_name_is_refused_over_http(payments: Chain) -> None:
 
 
 def test_operation_errors_are_the_models_exceptions(payments: Chain) -> None:
-    """A handler can catch them by class."""
+    """A handler can catch an operation's errors by class."""
     west = payments.rds(WEST)
     cases = [
         ("payments", arn(WEST, "gone"), west.exceptions.DBClusterNotFoundFault, 404),

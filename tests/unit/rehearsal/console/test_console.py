@@ -206,7 +206,7 @@ def test_summary_has_drills_failures_result_and_paths(plain: Plain) -> None:
 
 
 def test_summary_has_a_reason_for_every_failure(plain: Plain) -> None:
-    """Early ends, drills without assertions, errors outside the drills."""
+    """The summary explains early ends, drills without assertions, and errors outside the drills."""
     ended = replace(drill(error="TimeoutError:\nno cycle"), name="steady")
     empty = replace(drill(), name="blip", assertions=())
     plain.console.summary(replace(report(ended, empty), errors=("the emulator ended",)), PATHS)
@@ -237,7 +237,7 @@ def test_summary_fits_eighty_columns() -> None:
 
 
 def test_summary_shows_the_time_scale(plain: Plain) -> None:
-    """Numbers of a shorter interval need it."""
+    """The numbers of a shorter interval are meaningless without the time scale."""
     plain.console.summary(report(drill()), PATHS)
     assert plain.lines[0].startswith("Summary  Periods shortened by a factor of 10 (interval 1 s instead of 10 s)")
 
@@ -269,7 +269,7 @@ def test_errors_go_to_stderr_unchanged(plain: Plain) -> None:
 def test_plain_lines_are_used_without_interactive_terminal(
     stream: io.StringIO, environment: Mapping[str, str], plain_lines: bool
 ) -> None:
-    """CI, NO_COLOR, a dumb terminal, or no terminal."""
+    """CI, NO_COLOR, a dumb terminal and a pipe get plain lines."""
     assert wants_plain_lines(stream, environment) == plain_lines
 
 

@@ -10,7 +10,7 @@ from tests.support.rehearsal.sample_report import region_lost, steady
 
 
 def test_lane_is_to_scale_with_one_label_per_state() -> None:
-    """A quarter writer, a quarter unknown, half unreachable."""
+    """The lane is a quarter writer, a quarter unknown and half unreachable."""
     intervals = [role_interval(Role.WRITER, 0, 10), role_interval(Role.UNREACHABLE, 20, 40)]
     line = lane(intervals, start=0, end=40, width=40).plain
     assert "writer ===" + " " * 10 + "unreachable " + "x" * 8 == line
@@ -32,7 +32,7 @@ def test_lane_shows_a_missing_answer() -> None:
 
 
 def test_writes_lane_shows_the_worst_outcome() -> None:
-    """Lost before failed before acknowledged; blank without writes."""
+    """Lost is worse than failed, and failed is worse than acknowledged. A period without writes is blank."""
     writes = [
         WriteSpan(start_seconds=0, end_seconds=1, acknowledged=5),
         WriteSpan(start_seconds=1, end_seconds=2, acknowledged=5, failed=1),

@@ -35,7 +35,7 @@ def test_everything_selects_all_drills_in_order() -> None:
     ],
 )
 def test_name_selects_the_drill_and_its_prerequisites(requested: tuple[str, ...], selected: tuple[str, ...]) -> None:
-    """Each once, in the catalogue's order."""
+    """Each selected drill occurs once, in the catalogue's order."""
     assert names(select_drills(requested)) == selected
 
 
@@ -72,7 +72,7 @@ def test_independent_drill_restores_the_baseline(drill: Drill) -> None:
 
 
 def test_default_drills_end_at_the_baseline() -> None:
-    """The next drill starts from it."""
+    """The next drill starts from the baseline."""
     assert select_drills(())[-1].restores
 
 

@@ -38,7 +38,7 @@ WRITABLE = [(0.0, frozenset({EAST})), (10.0, frozenset()), (15.0, frozenset({WES
 
 
 def test_accepted_call_explains_a_writer_change() -> None:
-    """Last write to the old cluster, call, promotion, first write to the new one."""
+    """The order is: last write to the old cluster, call, promotion, first write to the new cluster."""
     attempts = [write(9, "east.rds"), write(12, "east.rds", failure="timed out"), write(16, "west.rds")]
     assert unexplained_writer_changes(attempts, [call(13, WEST)], WRITABLE, CLUSTERS) == []
 
@@ -116,7 +116,7 @@ def test_healthy_state_is_at_the_baseline() -> None:
     ids=lambda difference: next(iter(difference)),
 )
 def test_pending_notice_action_or_cooldown_is_not_the_baseline(difference: dict[str, Any]) -> None:
-    """Each would affect the next drill."""
+    """A pending notice, action or cooldown would affect the next drill."""
     assert not at_baseline({**BASELINE, **difference})
 
 

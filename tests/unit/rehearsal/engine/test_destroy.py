@@ -116,7 +116,7 @@ def test_missing_resource_counts_as_deleted() -> None:
 
 
 def test_type_without_delete_is_an_error() -> None:
-    """The resource is named."""
+    """The error names the resource."""
     with pytest.raises(DestroyError, match="a\n  t: the rehearsal can't delete this type"):
         destroy(state_of(a=()), no_client, handlers={})
 

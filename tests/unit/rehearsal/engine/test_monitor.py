@@ -199,7 +199,7 @@ def test_provider_without_region_is_an_error(programs: Programs) -> None:
 
 
 def test_duplicate_urn_is_an_error(programs: Programs) -> None:
-    """The real engine rejects it too."""
+    """Pulumi's engine rejects a duplicate URN too."""
     errors = programs.errors('aws.sns.Topic("t", opts=there)\naws.sns.Topic("t", opts=there)')
     assert errors == [("t", "", "another resource has the same URN. Use different names")]
 
@@ -296,7 +296,7 @@ def test_use_of_a_missing_output_is_an_error(programs: Programs) -> None:
 
 
 def test_handler_that_does_not_use_a_property_fails(programs: Programs) -> None:
-    """The table entry alone is not enough."""
+    """A handler must use each property; the property's table entry alone is not enough."""
     programs.replace(TOPIC, lambda request: Created(id="x", outputs={}), name=sent("Name"), tags=provider_only("-"))
     errors = programs.errors('aws.sns.Topic("t", name="news", opts=there)')
     assert errors == [("t", "name", "the rehearsal's handler does not use the property")]
@@ -353,7 +353,7 @@ def test_read_and_import_are_errors(programs: Programs, body: str) -> None:
     ],
 )
 def test_transforms_and_hooks_are_rejected(programs: Programs, body: str) -> None:
-    """The monitor does not run them."""
+    """The monitor does not run transforms and hooks, so it rejects them."""
     with pytest.raises(DeploymentError, match="does not support"):
         programs.run(body)
 

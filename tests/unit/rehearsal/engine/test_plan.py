@@ -93,7 +93,7 @@ def test_protected_resource_is_not_replaced(before: bool, after: bool, refusal: 
 
 
 def test_deletion_protection_refuses_a_replacement() -> None:
-    """AWS refuses it independently of the engine's protection."""
+    """AWS refuses the deletion independently of the engine's protection."""
     kept = replace(KEPT, protect=True, inputs={**KEPT.inputs, "deletionProtection": True})
     inputs = {"name": "b", "size": 1, "deletionProtection": False}
     assert plan(kept, inputs=inputs, protect=False)[3] == "AWS refuses the deletion because deletionProtection is set"

@@ -100,7 +100,7 @@ def test_policy_without_statements_is_rejected(text: str) -> None:
 
 
 def test_timeout_names_the_awaited_condition() -> None:
-    """A resource that does not become ready is named."""
+    """The error names the resource that does not become ready."""
     with pytest.raises(HandlerError, match=r"expected: the table is active\. The condition did not hold within 0 s"):
         wait_until(lambda: False, timeout_seconds=0, what="the table is active")
 
@@ -168,7 +168,7 @@ def password(**inputs: Any) -> str:
 
 
 def test_password_has_its_length_and_only_allowed_characters() -> None:
-    """The special characters are those of the program, because RDS rejects others."""
+    """Only the program's special characters are used, because RDS rejects others."""
     drawn = [password(length=32, overrideSpecial="!#", minSpecial=3, minNumeric=2) for _ in range(50)]
     assert {len(each) for each in drawn} == {32}
     assert {letter for each in drawn for letter in each if not letter.isalnum()} <= {"!", "#"}
@@ -178,7 +178,7 @@ def test_password_has_its_length_and_only_allowed_characters() -> None:
 
 
 def test_disabled_character_class_is_not_generated() -> None:
-    """`special: false` draws no special characters."""
+    """`special: false` generates no special characters."""
     assert all(password(length=32, special=False).isalnum() for _ in range(20))
 
 

@@ -137,7 +137,7 @@ def test_metric_is_read_once_in_calls_within_the_limit() -> None:
 
 
 def test_line_without_data_has_a_reason() -> None:
-    """AWS metrics, missing data, metric math and percentiles."""
+    """AWS metrics, missing data, metric math and percentiles have a reason instead of a line."""
     rows = [["AWS/RDS", "CPU"], [NAMESPACE, "Cycles"], [{"expression": "m1"}], [NAMESPACE, "Lag", {"stat": "p99"}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
     assert [
@@ -171,7 +171,7 @@ def test_unsupported_properties_and_widgets_are_named() -> None:
 
 
 def test_widget_without_position_has_the_default_one() -> None:
-    """6 by 6 at the top left."""
+    """The default is 6 by 6 units at the top left."""
     widget = read(FakeCloudWatch(widgets=[{"type": "text", "properties": {"markdown": "# Hello"}}])).widgets[0]
     assert (0, 0, 6, 6, "# Hello") == (widget.x, widget.y, widget.width, widget.height, widget.text)
 
@@ -192,7 +192,7 @@ def test_alarm_is_evaluated_at_the_end_of_each_period() -> None:
 
 
 def test_alarm_that_cannot_be_evaluated_has_a_reason() -> None:
-    """A missing alarm, an unsupported one, and one on an AWS metric."""
+    """A missing alarm, an unsupported alarm and an alarm on an AWS metric have a reason."""
     names = ["gone", "percentile", "cpu"]
     fake = FakeCloudWatch(
         widgets=[

@@ -32,7 +32,7 @@ def test_drill_with_only_passed_assertions_passes() -> None:
 
 
 def test_one_failed_assertion_fails_the_drill() -> None:
-    """`failures` names it."""
+    """`failures` contains the failed assertion."""
     drill = switchover_home(passed=False)
     assert (drill.passed, [one.text for one in drill.failures]) == (False, ["the switchover lost no acknowledged row"])
 
@@ -48,7 +48,7 @@ def test_drill_that_ended_early_does_not_pass() -> None:
 
 
 def test_report_with_only_passed_drills_passes() -> None:
-    """The sample has four."""
+    """The sample report has four passed drills."""
     assert sample_report().passed
 
 
@@ -58,7 +58,7 @@ def test_report_with_only_passed_drills_passes() -> None:
     ids=["no drills", "a failed drill", "an error outside the drills"],
 )
 def test_report_does_not_pass(changes: dict[str, tuple[object, ...]]) -> None:
-    """No drills, a failed drill, or an error outside the drills."""
+    """A report without drills, with a failed drill, or with an error outside the drills does not pass."""
     assert not replace(sample_report(), **changes).passed
 
 
@@ -233,7 +233,7 @@ def test_failed_write_keeps_the_old_report(tmp_path: Path) -> None:
     ],
 )
 def test_time_scale_is_described(scale: TimeScale, words: str) -> None:
-    """Shorter, equal and longer than deployed."""
+    """The description covers intervals shorter, equal and longer than deployed."""
     assert scale.description == words
 
 
@@ -250,7 +250,7 @@ def test_time_scale_is_described(scale: TimeScale, words: str) -> None:
     ],
 )
 def test_measurements_are_formatted_with_their_unit(name: str, value: float, words: tuple[str, str, str]) -> None:
-    """The last word of the name is the unit."""
+    """The last part of a measurement's name is the unit."""
     assert format_measurement(name, value) == words
 
 

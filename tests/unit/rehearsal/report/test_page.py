@@ -91,7 +91,7 @@ def test_page_is_well_formed(html: str) -> None:
 
 
 def test_every_svg_is_well_formed_xml(html: str) -> None:
-    """Three layouts for each of four drills."""
+    """Each of the four drills has three well-formed layouts."""
     assert len(timelines(html)) == 12
 
 
@@ -107,7 +107,7 @@ def test_ids_are_unique_and_references_have_targets(html: str) -> None:
 
 
 def test_page_needs_no_network(html: str) -> None:
-    """No script, external style, image, font or link."""
+    """The page has no script, external style, image, font or link."""
     page = Page(html)
     assert [
         value for name in ("src", "href") for value in page.values(name) if not value.startswith(("#", "data:,"))
@@ -143,7 +143,7 @@ def test_page_marks_commit_with_uncommitted_changes() -> None:
 
 
 def test_page_draws_every_widget_of_both_dashboards(html: str) -> None:
-    """Titles, lines, levels, texts, alarms, and the reasons for missing data."""
+    """The page shows titles, lines, levels, texts, alarms, and the reasons for missing data."""
     text = Page(html).text
     for words in (
         "Cycles and decisions every 6 s",
@@ -185,7 +185,7 @@ def test_dashboard_texts_are_escaped() -> None:
 
 
 def test_page_shows_start_in_utc() -> None:
-    """Independent of the report's time zone."""
+    """The start is in UTC, whatever the report's time zone is."""
     zone = timezone(timedelta(hours=2))
     report = replace(sample_report(), started_at=datetime(2026, 11, 24, 1, 5, tzinfo=zone))
     assert "23 November 2026, 23:05 UTC" in Page(render_html(report)).text
@@ -261,6 +261,6 @@ def test_timelines_have_a_title_and_a_description(html: str) -> None:
 
 
 def test_page_has_styles_for_dark_mode_print_and_phones(html: str) -> None:
-    """The style has a part for each."""
+    """The style has a part for dark mode, for print and for phones."""
     for condition in ("prefers-color-scheme: dark", "@media print", "max-width", 'name="viewport"'):
         assert condition in html

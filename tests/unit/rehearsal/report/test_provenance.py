@@ -54,7 +54,7 @@ def test_no_git_gives_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_only_shorter_periods_are_listed() -> None:
-    """Settings by key, other periods by description."""
+    """Settings are listed by key, other periods by description."""
     here = FailoverSettings(
         interval_seconds=1, cooldown_seconds=900, in_region_grace_seconds=12, max_data_loss_seconds=600
     )

@@ -57,7 +57,7 @@ def test_summary_of_failed_deployment_is_empty() -> None:
 
 
 def test_key_figures_contain_reached_measurements_only() -> None:
-    """Each has its unit and its drill."""
+    """Each key figure has its unit and its drill."""
     lost = replace(region_lost(), measurements={**region_lost().measurements, "oldest_lost_row_ms": 280.649})
     switchover = replace(switchover_home(passed=False), measurements={"switched_seconds": 1.2, "lost_rows": 0})
     figures = key_figures(replace(sample_report(), drills=(lost, switchover)))
@@ -72,7 +72,7 @@ def test_key_figures_contain_reached_measurements_only() -> None:
 
 
 def test_summary_counts_many_drills_instead_of_naming_them() -> None:
-    """More than four are counted."""
+    """More than four drills are counted instead of named."""
     drills = tuple(replace(steady(), name=f"steady-{number}") for number in range(5))
     sentences = summary_sentences(replace(sample_report(), drills=drills))
     assert sentences[-1].endswith("where none was expected: 5 drills, such as Steady state.")

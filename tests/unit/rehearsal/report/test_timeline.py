@@ -92,7 +92,7 @@ def test_dot_without_room_has_no_row() -> None:
 
 
 def test_phases_are_drawn_without_gaps() -> None:
-    """Each shows its seconds where they fit."""
+    """Each phase shows its seconds where the text fits."""
     drawing = draw(region_lost(), BROAD)
     assert drawing is not None
     bars = drawing.lanes[0].bars
