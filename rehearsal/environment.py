@@ -40,7 +40,7 @@ OUTSIDE = "outside"
 DEPLOYED_INTERVAL_SECONDS = 10.0
 """The deployed interval; the rehearsal scales every other period by the same factor."""
 OPERATION_SECONDS = 2.0
-"""Duration of a failover or switchover in the emulated RDS API: an assumption. AWS documents minutes, but no number."""
+"""Duration of a failover or switchover in the embedded AWS: an assumption. AWS documents minutes, but no number."""
 
 
 def time_scale(interval_seconds: float) -> float:
@@ -97,12 +97,12 @@ class RegionFacts:
 
 
 class Environment:
-    """Both regions; a context manager. Call `deploy`, then `start_controllers`.
+    """Environment of both regions; a context manager. Call `deploy`, then `start_controllers`.
 
     Args:
         stack: the stack whose settings (Pulumi.<stack>.yaml) are deployed.
         interval_seconds: the controllers' interval; every period is scaled by the same factor.
-        operation_seconds: duration of a failover or switchover in the emulated RDS API.
+        operation_seconds: duration of a failover or switchover in the embedded AWS.
         failover_overrides: unscaled settings of `failover` that replace the stack's.
     """
 
@@ -139,7 +139,7 @@ class Environment:
         self._exit.close()
 
     def _start(self) -> None:
-        """Start the layers; the emulator comes last because it needs the others' addresses."""
+        """Start the layers; the embedded AWS comes last because it needs the addresses of the other layers."""
         self.config = shortened_config(self.stack, self.interval_seconds, self.failover_overrides)
         regions = self._configured_regions()
         directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))
@@ -220,7 +220,7 @@ class Environment:
         self.network.set_vpc_functions([])
 
     def start_controllers(self) -> None:
-        """Start both controllers: the emulator's scheduler first fires a minute after the deployment."""
+        """Start both controllers: the embedded AWS's scheduler first fires a minute after the deployment."""
         for region in self._regions.values():
             self.start_controller(region)
 
@@ -283,7 +283,7 @@ class Environment:
 
     @property
     def regions(self) -> tuple[RegionFacts, ...]:
-        """Both regions, the primary first."""
+        """Facts of both regions, the primary region first."""
         return self.primary, self.secondary
 
     @property
@@ -305,12 +305,12 @@ class Environment:
         self._client_region = region.name
 
     def crash_databases(self, region: RegionFacts) -> None:
-        """Stop a region's database engine: its ports refuse connections and it writes nothing."""
+        """Stop a region's database engine: its ports refuse connections, and the database commits no transactions."""
         self.network.database_down(region.cluster_id)
         self.database.stop(region.cluster_id)
 
     def restart_databases(self, region: RegionFacts) -> None:
-        """Undo `crash_databases`; harmless without a crash."""
+        """Restart the databases that `crash_databases` stopped; no effect if none is stopped."""
         self.database.start(region.cluster_id)
         self.network.database_up(region.cluster_id)
 
@@ -343,9 +343,9 @@ class Environment:
             try:
                 answer = self.resolve_dns(name, from_region=self.client_region)
             except (ClientError, BotoCoreError) as error:
-                raise OSError(f"no answer for {name}: {error}") from error
+                raise OSError(f"DNS has no answer for {name}: {error}") from error
             if not answer.values:
-                raise OSError(f"no answer for {name}: {answer.reason}")
+                raise OSError(f"DNS has no answer for {name}: {answer.reason}")
             return NameAnswer(endpoint=answer.values[0].rstrip("."), ttl_seconds=answer.ttl_seconds / self.time_scale)
 
         return WriteWorkload(

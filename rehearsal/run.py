@@ -90,7 +90,7 @@ class Rehearsal:
         recorder = Recorder(
             self.environment,
             on_event=self._show_event,
-            on_role=self.console.cluster_role,
+            on_role=self.console.show_cluster_role,
             on_dns=self.console.dns_answer,
         )
         workload = self.environment.new_workload()
@@ -247,14 +247,14 @@ class Rehearsal:
 
     def _notes(self) -> tuple[str, ...]:
         notes = [
-            f"A failover or switchover takes {OPERATION_SECONDS:g} s in the emulated RDS API. This is an assumption: AWS takes "
+            f"A failover or switchover takes {OPERATION_SECONDS:g} s in the embedded AWS. This is an assumption: AWS takes "
             "minutes and documents no number. Times after the call describe this program, not AWS.",
         ]
         memory = self.environment.emulator.resident_bytes()
         if memory is not None:
             own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             notes.append(
-                f"Memory at the end: emulator and functions {memory / 1e6:.0f} MB, rehearsal process {own / 1e6:.0f} MB."
+                f"Memory at the end: embedded AWS and functions {memory / 1e6:.0f} MB, rehearsal process {own / 1e6:.0f} MB."
             )
         return tuple(notes)
 

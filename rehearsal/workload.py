@@ -1,6 +1,6 @@
 """The write workload: a client that inserts rows through `writer.<zone>` and records every attempt.
 
-A row counts as acknowledged only after its commit was answered. An attempt with an unknown outcome is repeated with the
+A row counts as acknowledged only after its commit was acknowledged. An attempt with an unknown outcome is repeated with the
 same row id; the primary key makes that harmless.
 """
 
@@ -56,7 +56,7 @@ class WriteAttempt:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the commit was answered."""
+        """Whether the commit was acknowledged."""
         return self.failure is None
 
 
@@ -161,7 +161,7 @@ class WriteWorkload:
         return WriteAttempt(row_id=row_id, at_seconds=self.clock(), endpoint=self._endpoint, failure=failure)
 
     def _connect(self) -> pymysql.Connection:
-        """Return the open connection while the name resolves to its endpoint, else a new one."""
+        """Return the open connection while the DNS name resolves to its endpoint, else a new one."""
         endpoint = self._endpoint_of_writer()
         if self._connection is not None and endpoint == self._endpoint:
             return self._connection

@@ -12,7 +12,7 @@ from rehearsal.aurora.sql import Need, SqlError, TableName, unsupported
 from rehearsal.aurora.storage import Volume
 
 SUPERUSER = "rdsadmin"
-"""AWS's administrative user. It has every privilege and can't log in."""
+"""AWS's administrative user. The user has every privilege and can't log in."""
 
 IAM_PLUGIN = "AWSAuthenticationPlugin"
 PASSWORD_PLUGIN = "mysql_native_password"
@@ -65,7 +65,7 @@ class AccountPlan:
 
 
 def is_account_statement(sql: str) -> bool:
-    """Whether the statement is about users or grants."""
+    """Return whether the statement is about users or grants."""
     return _HEAD.match(sql) is not None
 
 
@@ -117,7 +117,7 @@ def check_privileges(volume: Volume, user: str, needs: Sequence[Need]) -> None:
 
 
 def can_use(volume: Volume, user: str, database: str) -> bool:
-    """Whether the user has any privilege on the database."""
+    """Return whether the user has any privilege on the database."""
     if user == SUPERUSER or database == "information_schema":
         return True
     return any(level in ("*", database) for _, level, _ in _grants(volume, user))

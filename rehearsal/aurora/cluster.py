@@ -58,7 +58,7 @@ class Cluster:
         return not self.is_writer or self.fenced
 
     def replication_lag_ms(self) -> float:
-        """Return 0 for the writer, and a reader's last measured lag. It stays constant while replication is stopped."""
+        """Return 0 for the writer, and a reader's last measured lag. The lag stays constant while replication is stopped."""
         with self.locked():
             return 0.0 if self.is_writer else self.last_lag.durability_ms
 

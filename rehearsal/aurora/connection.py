@@ -92,7 +92,7 @@ class _IamTokenPlugin(AbstractClearPasswordAuthPlugin):
 
 
 class _Identities(IdentityProvider):
-    """The accounts of the cluster."""
+    """The cluster's accounts, as mysql-mimic's identity provider."""
 
     def __init__(self, login: LoginContext) -> None:
         self._login = login
@@ -171,16 +171,16 @@ class AuroraConnection(Connection):
         header = await self._read_raw(4)
         length = int.from_bytes(header[:3], "little")
         if length > 65536 or header[3] != 1:
-            raise ClientGoneError("not a MySQL client")
+            raise ClientGoneError("the client does not speak the MySQL protocol")
         body = await self._read_raw(length)
         try:
             response = packets.parse_handshake_response(capabilities=self.server_capabilities, data=body)
         except Exception as error:  # mysql-mimic raises various exceptions for invalid packets
-            raise ClientGoneError("not a MySQL client") from error
+            raise ClientGoneError("the client does not speak the MySQL protocol") from error
         if not isinstance(response, SSLRequest):
             refusal = "Connections using insecure transport are prohibited while --require_secure_transport=ON."
             await self._send_raw(self.sql_error(SqlError(3159, "HY000", refusal)), sequence=2)
-            raise ClientGoneError("no TLS")
+            raise ClientGoneError("the client did not request TLS")
 
     async def start_tls(self) -> None:
         """Do the TLS handshake. Raises OSError or ssl.SSLError."""
@@ -202,7 +202,7 @@ class AuroraConnection(Connection):
                 capabilities=self.server_capabilities, data=await self.stream.read()
             )
         except Exception as error:  # mysql-mimic raises various exceptions for invalid packets
-            raise ClientGoneError("no log-in") from error
+            raise ClientGoneError("the client sent no valid log-in") from error
         self.capabilities = response.capabilities & self.server_capabilities
         self.client_plugin_name = response.client_plugin
         self.session.database = response.database
@@ -215,7 +215,7 @@ class AuroraConnection(Connection):
             connect_attrs=response.connect_attrs,
         )
         if self.session.username is None or self.wire_session.aurora is None:
-            raise ClientGoneError("refused")
+            raise ClientGoneError("the log-in was refused")
         self.stream.reset_seq()
         try:
             await self.command_phase()

@@ -37,7 +37,7 @@ class DueExecution:
 
 
 def is_event_statement(sql: str) -> bool:
-    """Whether the statement creates, changes or drops an event."""
+    """Return whether the statement creates, changes or drops an event."""
     return _HEAD.match(sql) is not None
 
 

@@ -1,11 +1,11 @@
-"""An emulated Aurora global database: clusters, roles, replication and the transactions that a failover loses.
+"""The Aurora global database of the embedded AWS: clusters, roles, replication and the transactions that a failover loses.
 
 At most one cluster accepts commits. Every acknowledged commit stays in the log, in order, until a failover loses it; then
 it is in `lost_transactions`.
 
 No thread runs replication or MySQL's event scheduler. Each access to a cluster first commits the due events of the writer
 at their due times, and then applies every commit that is older than the lag. Replication between regions uses AWS's
-network, not the VPC peering: it stops only when the writer or the reader stops.
+network, not the VPC peering: replication stops only when the writer or the reader stops.
 """
 
 import threading
@@ -79,7 +79,7 @@ class GlobalDatabase:
         """The cluster with the writer role. Raises ReplicationRefusedError if there is none."""
         with self._lock:
             if self.writer_id is None:
-                raise ReplicationRefusedError("the global database has no writer")
+                raise ReplicationRefusedError("the global database has no writer. Add one with writer=True")
             return self._clusters[self.writer_id]
 
     @property
@@ -92,7 +92,7 @@ class GlobalDatabase:
         """Return a cluster. Raises ReplicationRefusedError for an unknown id."""
         with self._lock:
             if cluster_id not in self._clusters:
-                raise ReplicationRefusedError(f"no cluster {cluster_id}")
+                raise ReplicationRefusedError(f"cluster {cluster_id} does not exist")
             return self._clusters[cluster_id]
 
     def add_cluster(
@@ -115,11 +115,13 @@ class GlobalDatabase:
             if cluster_id in self._clusters:
                 raise ReplicationRefusedError(f"cluster {cluster_id} already exists")
             if writer == (self.writer_id is not None):
-                raise ReplicationRefusedError("a global database has exactly one writer; add it first")
+                raise ReplicationRefusedError("a global database has exactly one writer. Add the writer first")
             if not writer and (master or database):
                 raise ReplicationRefusedError("a secondary cluster copies its users and databases from the writer")
             if not writer and not self.writer.running:
-                raise ReplicationRefusedError("the writer isn't running; a secondary starts as a copy of it")
+                raise ReplicationRefusedError(
+                    "the writer is not running, and a secondary cluster starts as a copy of the writer. Start the writer first"
+                )
             cluster = Cluster(self, cluster_id, region)
             self._clusters[cluster_id] = cluster
             if not writer:
@@ -170,7 +172,7 @@ class GlobalDatabase:
             cluster.volume.close()
 
     def change_master_password(self, master: MasterLogin) -> None:
-        """Set the master password on the writer, as ModifyDBCluster does. It replicates to the readers."""
+        """Set the master password on the writer, as ModifyDBCluster does. The change replicates to the readers."""
         with self.locked():
             statements = master_statements(master.name, master.password)
             change = RowChange(statements=statements, context=ExecutionContext(at=self.clock()))
@@ -197,7 +199,7 @@ class GlobalDatabase:
         with self.locked():
             cluster = self.cluster(cluster_id)
             if not cluster.is_writer:
-                raise ReplicationRefusedError(f"{cluster_id} isn't the writer")
+                raise ReplicationRefusedError(f"cluster {cluster_id} is not the writer")
             cluster.fenced = True
 
     def unfence(self, cluster_id: str) -> None:
@@ -237,7 +239,7 @@ class GlobalDatabase:
         with self.locked():
             target = self._promotable(target_id)
             if not self.writer.running:
-                raise ReplicationRefusedError("the writer isn't running; only a failover can promote a reader now")
+                raise ReplicationRefusedError("the writer is not running, so only a failover can promote a reader")
             self._apply(target, until=float("inf"))
             self._promote(target)
 
@@ -297,11 +299,11 @@ class GlobalDatabase:
     def _promotable(self, target_id: str) -> Cluster:
         target = self.cluster(target_id)
         if target.is_writer:
-            raise ReplicationRefusedError(f"{target_id} is already the writer")
+            raise ReplicationRefusedError(f"cluster {target_id} is already the writer")
         if not target.running:
-            raise ReplicationRefusedError(f"{target_id} isn't running")
+            raise ReplicationRefusedError(f"cluster {target_id} is not running")
         if target.must_rejoin:
-            raise ReplicationRefusedError(f"{target_id} hasn't rejoined yet")
+            raise ReplicationRefusedError(f"cluster {target_id} has not rejoined yet")
         return target
 
     def _promote(self, target: Cluster) -> None:

@@ -32,7 +32,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close sends RST i
 
 
 class Fault(StrEnum):
-    """A fault of a listener. It applies to new and established connections."""
+    """A fault of a listener. The fault applies to new and established connections."""
 
     NONE = "none"
     REFUSE = "refuse"  # refuse new connections, reset established ones
@@ -121,7 +121,7 @@ class _Client:
             transport.abort()
 
     def close(self) -> None:
-        """Close gracefully."""
+        """Close the connection gracefully."""
         transport = self.connection.transport if self.connection else None
         if transport is None:
             self.sock.close()

@@ -35,8 +35,8 @@ class SqlError(Exception):
 
 
 def unsupported(feature: str) -> SqlError:
-    """Return MySQL's error 1235 for a feature that is not emulated."""
-    return SqlError(1235, "42000", f"The emulated Aurora does not support this: {feature}")
+    """Return MySQL's error 1235 for a feature that the embedded database does not support."""
+    return SqlError(1235, "42000", f"The embedded Aurora does not support {feature}")
 
 
 class Kind(StrEnum):
@@ -56,7 +56,7 @@ class TableName:
 
     @property
     def stored_as(self) -> str:
-        """The table name in SQLite, which has no databases."""
+        """The table name in SQLite, prefixed with the database: SQLite has no databases."""
         return f"{self.database}.{self.name}"
 
 

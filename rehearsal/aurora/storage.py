@@ -1,7 +1,7 @@
 """A cluster's volume: an in-memory SQLite database with the tables, users, grants and events of one Aurora cluster.
 
-A change runs completely or not at all. It gives the same rows on every volume, because it carries its own time, session
-values and random seed.
+Changes are atomic. Replaying a change on another volume produces the same rows, because the change records its timestamp,
+session variables and random seed.
 """
 
 import json
@@ -284,4 +284,4 @@ def _as_mysql(error: sqlite3.Error) -> SqlError:
         found = re.search(pattern, text)
         if found:
             return SqlError(code, state, message.format(*found.groups()))
-    return SqlError(1105, "HY000", f"The emulated database's storage refused this: {text}")
+    return SqlError(1105, "HY000", f"The embedded database refused the statement: {text}")

@@ -37,8 +37,8 @@ from rehearsal.cloud.rds_xml import (
     error_response,
     operation_response,
     parse,
+    parse_global_cluster,
     rewrite,
-    view_of,
 )
 from rehearsal.cloud.restores import ACTION as RESTORE
 from rehearsal.cloud.restores import Restores
@@ -331,7 +331,7 @@ class ApiProxy:
             response = await self._describe(member_region, "DescribeDBClusters", DBClusterIdentifier=cluster_id)
             if response.status == 200:
                 clusters[arn] = parse("DescribeDBClusters", response.body)["DBClusters"][0]
-        return described, view_of(described, clusters)
+        return described, parse_global_cluster(described, clusters)
 
     async def _describe(self, region: str, action: str, **parameters: str) -> UpstreamResponse:
         return await self._upstream.call("rds", region, {"Action": action, "Version": RDS_VERSION, **parameters})

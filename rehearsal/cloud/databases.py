@@ -83,7 +83,7 @@ class Databases:
                 self._network.publish(global_endpoint(self._account_id, global_cluster_id), cluster)
 
     def restore_cluster(self, arn: str, *, source_arn: str, at: float, port: int) -> None:
-        """Add a cluster of its own group, with the data of the source's writer at the time `at`.
+        """Add a cluster in a new group, with the data of the source's writer at the time `at`.
 
         Raises:
             KeyError: the source is unknown.
@@ -188,7 +188,7 @@ class Databases:
         return outcome
 
     def cancel(self, operation: RdsOperation) -> None:
-        """Undo `begin`."""
+        """Cancel the operation: undo the changes of `begin`."""
         if operation.kind is OperationKind.SWITCHOVER:
             self.database(operation.global_cluster_id).unfence(operation.source.cluster_id)
 

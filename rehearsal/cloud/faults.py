@@ -28,7 +28,7 @@ HOLD_MS = 24 * 3600 * 1000.0
 """A held request ends when the client gives up, the fault is removed or the rehearsal stops."""
 
 TRICKLE_KBPS = 1e-6
-"""So slow that no byte of the response body is sent."""
+"""A rate at which no byte of the response body is sent."""
 
 MAX_BODY_BYTES = 256 * 1024**2
 
@@ -152,7 +152,7 @@ def _target_region(request: web.BaseRequest) -> str | None:
 
 
 class ApiFaults:
-    """The proxies of all callers in front of `upstream`: a context manager, thread-safe, and a Layer of network.Network."""
+    """One proxy for each caller, in front of `upstream`. Thread-safe context manager; a Layer of network.EmulatedNetwork."""
 
     def __init__(self, *, upstream: str, regions: Sequence[str]) -> None:
         self._upstream = upstream
@@ -290,8 +290,8 @@ class ApiFaults:
 
     def _remove_rules(self, rules: dict[str, list[Rule]]) -> None:
         for caller, changed in rules.items():
-            present = self._rules(caller)
-            present[:] = [rule for rule in present if not any(rule is removed for removed in changed)]
+            current = self._rules(caller)
+            current[:] = [rule for rule in current if not any(rule is removed for removed in changed)]
 
     def _drop(self, caller_region: str | None, target_region: str | None) -> None:
         proxies = [proxy for region, proxy in self._proxies.items() if caller_region in (None, region)]

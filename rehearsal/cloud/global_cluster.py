@@ -136,8 +136,8 @@ def check(
         raise _invalid_state(f"DBCluster {target.cluster_id} is already the writer of global cluster {view.id}")
     called_for = target if request.kind is OperationKind.FAILOVER else writer
     if request.region != called_for.region:
-        role = "the target" if request.kind is OperationKind.FAILOVER else "the present primary cluster"
-        raise _invalid_state(f"A {request.kind} must be called in the Region of {role}: {called_for.region}")
+        role = "the target cluster" if request.kind is OperationKind.FAILOVER else "the current primary cluster"
+        raise _invalid_state(f"Call {request.kind} in {called_for.region}, the Region of {role}.")
     if target.engine_version != writer.engine_version:
         raise _invalid_cluster_state(
             f"Engine versions differ: {writer.cluster_id} has {writer.engine_version}, "
@@ -211,13 +211,13 @@ def check_new_member(parameters: Mapping[str, str], view: GlobalClusterView, *, 
     writer = view.writer
     if writer is None:
         return
-    for name, words in (
+    for name, label in (
         ("MasterUsername", "user name"),
         ("MasterUserPassword", "password"),
         ("DatabaseName", "database name"),
     ):
         if parameters.get(name):
-            raise _invalid_combination(f"Cannot specify {words} for cross region replication cluster")
+            raise _invalid_combination(f"Cannot specify {label} for cross region replication cluster")
     if writer.instance_count == 0 or writer.status != "available":
         raise _invalid_cluster_state(
             f"Source cluster {writer.arn} is in a state which is not valid for physical replication"

@@ -62,7 +62,7 @@ class ClusterDatabases(Protocol):
         ...
 
     def cancel(self, operation: RdsOperation) -> None:
-        """Undo `begin`."""
+        """Cancel the operation: undo the changes of `begin`."""
         ...
 
 

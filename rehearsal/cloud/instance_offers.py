@@ -1,6 +1,6 @@
 """DescribeOrderableDBInstanceOptions: every memory-optimised class is offered, in three zones.
 
-Ministack offers ten classes of its own, and none that the program uses.
+Ministack offers ten classes, but none that the program uses.
 """
 
 import re
@@ -17,7 +17,7 @@ _OFFERED = re.compile(r"db\.(r([5-9]|\d{2,})|x\d)[a-z]*\.(large|\d*xlarge)")
 
 
 def offers_response(parameters: Mapping[str, str], *, region: str) -> bytes:
-    """Return the response for one class; it has no offer without a class, or for another class."""
+    """Return the response for one class. It contains no offer if the class is missing or not memory-optimised."""
     offer = {
         "Engine": parameters.get("Engine", ""),
         "EngineVersion": parameters.get("EngineVersion", ""),

@@ -88,7 +88,7 @@ class Emulator:
         Raises: EmulatorError if it dies or is not ready in time.
         """
         if self._process is not None:
-            raise EmulatorError("ministack is already running")
+            raise EmulatorError("ministack is already running. Call `stop` first")
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 self._start_once()
@@ -127,7 +127,7 @@ class Emulator:
     def permission_checks(self) -> list[PermissionCheck]:
         """Return the distinct permission checks of all roles. Raises EmulatorError before `start`."""
         if self._directory is None:
-            raise EmulatorError("ministack is not running")
+            raise EmulatorError("ministack is not running. Call `start` first")
         log = self._directory / PERMISSION_LOG
         return read_checks(log.read_text(encoding="utf-8").splitlines()) if log.exists() else []
 
@@ -147,7 +147,7 @@ class Emulator:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            raise EmulatorError("ministack is not running")
+            raise EmulatorError("ministack is not running. Call `start` first")
         return self._process
 
     def _start_once(self) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP client of ministack: it forwards callers' requests unchanged, and makes the proxy's own."""
+"""HTTP client of ministack: forwards callers' requests unchanged, and sends the API proxy's requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class UpstreamResponse:
 
 
 class Upstream:
-    """Ministack at `url`, which must be set before the first request."""
+    """Client of the ministack at `url`. Set `url` before the first request."""
 
     def __init__(self, url: str) -> None:
         self.url = url

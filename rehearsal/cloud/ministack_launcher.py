@@ -21,7 +21,7 @@ CHECK_FIELDS = ("role", "action", "resource", "by_role", "is_allowed")
 
 
 def die_with_parent() -> None:
-    """Kill the process group when standard input closes: it is a pipe whose other end only the parent holds.
+    """Kill the process group when standard input closes. Only the parent holds the other end of this pipe.
 
     Unlike PR_SET_PDEATHSIG, this works on every POSIX system, also for grandchildren, and not already when the starting
     thread ends.

@@ -1,4 +1,4 @@
-"""ModifyVpcPeeringConnectionOptions, which ministack lacks: whether the other VPC's DNS names resolve."""
+"""ModifyVpcPeeringConnectionOptions, which ministack lacks: whether the peer VPC's DNS names resolve."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """RDS's EventBridge events for failovers and switchovers, in each available region.
 
-Events are best effort: an operation does not wait for them, and one that can't be delivered changes nothing.
+Events are best effort: an operation does not wait for its events, and a failed delivery does not change the operation.
 Source: Monitoring Amazon Aurora events; Amazon RDS event categories and event messages for Aurora.
 """
 
@@ -56,7 +56,7 @@ class RdsEvent:
     error: str | None = None
 
 
-def event_of(operation: RdsOperation, phase: OperationPhase) -> tuple[str, str] | None:
+def rds_event(operation: RdsOperation, phase: OperationPhase) -> tuple[str, str] | None:
     """Return (EventID, message) for a phase of an operation; None if RDS has no event for it."""
     found = EVENTS.get((operation.kind, phase))
     if found is None:
@@ -67,7 +67,7 @@ def event_of(operation: RdsOperation, phase: OperationPhase) -> tuple[str, str] 
 
 
 def event_entry(member: ClusterMember, event_id: str, message: str, at: float) -> dict[str, Any]:
-    """Return the event of one member as an entry of PutEvents; `at` is in seconds since the epoch."""
+    """Return the PutEvents entry for one member's RDS event. `at` is epoch seconds."""
     moment = datetime.fromtimestamp(at, UTC)
     detail = {
         "EventCategories": [CATEGORY],
@@ -106,7 +106,7 @@ class RdsEvents:
 
     async def publish(self, operation: RdsOperation, phase: OperationPhase) -> None:
         """Publish the event for a phase in the available regions of both clusters."""
-        event = event_of(operation, phase)
+        event = rds_event(operation, phase)
         if event is None:
             return
         if self._clients is None:

@@ -37,7 +37,7 @@ def _tag(name: str) -> str:
 
 
 def endpoint_hash(account_id: str, region: str) -> str:
-    """Return the twelve characters in all endpoints of an account and region; they are always the same."""
+    """Return the twelve characters that all endpoints of an account and region contain. The same arguments give the same characters."""
     number = int.from_bytes(hashlib.sha256(f"{account_id}:{region}".encode()).digest()[:12], "big")
     characters = []
     for _ in range(12):
@@ -92,8 +92,13 @@ def parse(action: str, xml: bytes, *, http_status: int = 200) -> dict[str, Any]:
     return QueryParser().parse({"body": xml, "headers": {}, "status_code": http_status}, shape)
 
 
-def view_of(global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> GlobalClusterView:
-    """Return the view of a described global cluster and its clusters, by ARN; a missing cluster is inaccessible."""
+def parse_global_cluster(
+    global_cluster: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]
+) -> GlobalClusterView:
+    """Return a GlobalClusterView from DescribeGlobalClusters and DescribeDBClusters output.
+
+    `clusters` maps ARNs to clusters; a cluster that is missing has the status "inaccessible".
+    """
     members = []
     for member in global_cluster["GlobalClusterMembers"]:
         arn = member["DBClusterArn"]

@@ -21,7 +21,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rehearsal.console.lanes import ROLE_STYLES, Stretch, answer_stretch, drill_lanes, lane, role_stretch
+from rehearsal.console.lanes import ROLE_STYLES, Interval, answer_interval, drill_lanes, lane, role_interval
 from rehearsal.console.summary import (
     WIDE_COLUMNS,
     failures,
@@ -34,7 +34,7 @@ from rehearsal.console.summary import (
 from rehearsal.provider.resources.outcome import ProviderResource
 from rehearsal.report.files import ReportPaths
 from rehearsal.report.formatting import format_duration
-from rehearsal.report.lanes import stretches
+from rehearsal.report.lanes import intervals
 from rehearsal.report.model import Assertion, DrillResult, EventKind, Report, Role
 
 KIND_STYLES = {
@@ -171,7 +171,7 @@ class Console:
         with self._lock:
             self._line(seconds, kind.label, region or "", text, style=KIND_STYLES.get(kind, ""))
 
-    def cluster_role(self, cluster_id: str, region: str, role: Role) -> None:
+    def show_cluster_role(self, cluster_id: str, region: str, role: Role) -> None:
         """Update a cluster's role in the live view."""
         with self._lock:
             changes = (*self._view.roles.get(cluster_id, ()), (self._clock(), role))
@@ -190,13 +190,13 @@ class Console:
     def assertion(self, assertion: Assertion) -> None:
         """Show a checked assertion."""
         with self._lock:
-            word, style = verdict(assertion.passed)
+            label, style = verdict(assertion.passed)
             detail = f" ({one_line(assertion.detail)})" if assertion.detail else ""
             if not self._wants_live:
-                self._line(None, word, "", assertion.text + detail)
+                self._line(None, label, "", assertion.text + detail)
                 return
             text = Text.assemble(one_line(assertion.text), (detail, "dim"))
-            self._columns(("", Text(word, style=style), text), (1, KIND_WIDTH))
+            self._columns(("", Text(label, style=style), text), (1, KIND_WIDTH))
 
     def drill_finished(self, result: DrillResult) -> None:
         """Show a drill's lanes and its result."""
@@ -208,8 +208,8 @@ class Console:
                 self._print(Text.assemble("  ", line))
             passed = f"{passed_count(result)} assertions passed"
             ended = f"; ended early: {one_line(result.error)}" if result.error else ""
-            word, style = verdict(result.passed)
-            self._line(result.seconds, word, None, f"{result.title}: {passed}{ended}", style=style)
+            label, style = verdict(result.passed)
+            self._line(result.seconds, label, None, f"{result.title}: {passed}{ended}", style=style)
 
     def summary(self, report: Report, paths: ReportPaths) -> None:
         """Show the table of drills, every failure, the overall result and the report's paths."""
@@ -225,14 +225,14 @@ class Console:
             self._print(Text(""))
             for line in failures(report):
                 self._output.print(line)
-            word, style = verdict(report.passed)
-            self._print(Text(f"Rehearsal {word} after {format_duration(report.seconds)}", style=style))
+            label, style = verdict(report.passed)
+            self._print(Text(f"Rehearsal {label} after {format_duration(report.seconds)}", style=style))
             for path in (paths.html, paths.json):
                 link = f"link {path.resolve().as_uri()}" if self._wants_live else ""
                 self._output.print(Text(f"  {path}", style=link), soft_wrap=True)  # unwrapped, to be copied
 
     def note(self, text: str) -> None:
-        """Show a line outside the drills."""
+        """Print a line that belongs to no drill."""
         with self._lock:
             self._print(Text(one_line(text), style="dim"))
 
@@ -249,16 +249,16 @@ class Console:
         self._print(Text(""))
         self._print(Text.assemble((title, "bold"), (f"  {detail}" if detail else "", "dim")))
 
-    def _line(self, seconds: float | None, word: str, region: str | None, text: str, *, style: str = "") -> None:
+    def _line(self, seconds: float | None, label: str, region: str | None, text: str, *, style: str = "") -> None:
         """Print one event: seconds, kind, region and text; a region of None leaves out its column."""
         time_text = f"{seconds:8.2f} s" if seconds is not None else " " * 10
-        prefix = f"{time_text}  {word:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
+        prefix = f"{time_text}  {label:<{KIND_WIDTH}}  {region or '':<{REGION_WIDTH}}  "
         if not self._wants_live:
             self._print(Text(f"{prefix}{one_line(text)}".rstrip()))
             return
         region_cell: list[Text] = [] if region is None else [Text(region, style="dim")]
         region_width = max((len(one) for one in (*self._view.regions.values(), region or "")), default=0)
-        cells = (time_text, Text(word, style=style), *region_cell, Text(one_line(text)))
+        cells = (time_text, Text(label, style=style), *region_cell, Text(one_line(text)))
         self._columns(cells, (10, KIND_WIDTH, region_width)[: len(cells) - 1])
 
     def _columns(self, cells: Sequence[str | Text], widths: Sequence[int]) -> None:
@@ -304,16 +304,16 @@ class Console:
         width = max(20, min(self._output.width, LANES_WIDTH) - 2 * REGION_WIDTH)
         table = Table.grid(padding=(0, 1))
 
-        def strip(changes: Changes, stretch: Callable[[Any, float, float], Stretch]) -> Text:
-            found = (stretch(state, start, end) for state, start, end in stretches(changes, now))
+        def strip(changes: Changes, interval_of: Callable[[Any, float, float], Interval]) -> Text:
+            found = (interval_of(state, start, end) for state, start, end in intervals(changes, now))
             return lane(found, start=view.since, end=now, width=width)
 
         for cluster_id, changes in view.roles.items():
             role = Role(str(changes[-1][1]))
             style = ROLE_STYLES[role]
-            table.add_row(Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_stretch))
+            table.add_row(Text(view.regions[cluster_id]), Text(f" {role} ", style=style), strip(changes, role_interval))
         for changes in view.answers.values():
-            table.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_stretch))
+            table.add_row(Text("DNS"), Text(str(changes[-1][1] or "no answer")), strip(changes, answer_interval))
         return table
 
 

@@ -24,36 +24,36 @@ TICK_LETTERS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
-    """A labelled stretch of time, with its fill letter and style."""
+class Interval:
+    """A labelled time interval of a lane, with its fill letter and style."""
 
-    word: str
+    label: str
     fill: str
     style: str
     start: float
     end: float
 
 
-def role_stretch(role: Role, start: float, end: float) -> Stretch:
-    """Return the stretch of a cluster's role."""
-    return Stretch(word=role, fill=ROLE_FILLS[role], style=ROLE_STYLES[role], start=start, end=end)
+def role_interval(role: Role, start: float, end: float) -> Interval:
+    """Return the interval in which a cluster has a role."""
+    return Interval(label=role, fill=ROLE_FILLS[role], style=ROLE_STYLES[role], start=start, end=end)
 
 
-def answer_stretch(region: str | None, start: float, end: float) -> Stretch:
-    """Return the stretch of a name's answer."""
-    return Stretch(word=region or "no answer", fill=ANSWER_FILL, style=ANSWER_STYLE, start=start, end=end)
+def answer_interval(region: str | None, start: float, end: float) -> Interval:
+    """Return the interval in which a DNS name resolves to a region; None: to no address."""
+    return Interval(label=region or "no answer", fill=ANSWER_FILL, style=ANSWER_STYLE, start=start, end=end)
 
 
-def lane(stretches: Iterable[Stretch], *, start: float, end: float, width: int) -> Text:
-    """Return stretches side by side on a line of `width` letters from `start` to `end`."""
+def lane(intervals: Iterable[Interval], *, start: float, end: float, width: int) -> Text:
+    """Return intervals side by side on a line of `width` letters from `start` to `end`."""
     per_second = width / (end - start)
     text, filled = Text(), 0
-    for one in stretches:
+    for one in intervals:
         left, right = (round((min(max(at, start), end) - start) * per_second) for at in (one.start, one.end))
         text.append(" " * (left - filled))
         room = right - max(left, filled)
-        word = f"{one.word} " if len(one.word) + 1 <= room else one.word[:1] if room > 0 else ""
-        text.append(word + one.fill * (room - len(word)), style=one.style)
+        label = f"{one.label} " if len(one.label) + 1 <= room else one.label[:1] if room > 0 else ""
+        text.append(label + one.fill * (room - len(label)), style=one.style)
         filled = max(filled, right)
     text.append(" " * (width - filled))
     return text
@@ -66,7 +66,7 @@ def writes_lane(writes: Sequence[WriteSpan], *, start: float, end: float, width:
     for index in range(width):
         left, right = start + index * cell, start + (index + 1) * cell
         within = [one for one in writes if one.start_seconds < right and one.end_seconds > left]
-        happened = next((what for what in WRITE_LETTERS if any(getattr(one, what) for one in within)), None)
+        happened = next((outcome for outcome in WRITE_LETTERS if any(getattr(one, outcome) for one in within)), None)
         text.append(*(WRITE_LETTERS[happened] if happened else (" ", "")))
     return text
 
@@ -81,12 +81,12 @@ def drill_lanes(drill: DrillResult, *, width: int, name_width: int) -> tuple[Tex
     lanes: list[tuple[str, Text]] = []
     for cluster_id, region in drill.clusters:
         roles = [one for one in drill.roles if one.cluster_id == cluster_id]
-        stretches = (role_stretch(one.role, one.start_seconds, one.end_seconds) for one in roles)
-        lanes.append((region, lane(stretches, **span)))
+        intervals = (role_interval(one.role, one.start_seconds, one.end_seconds) for one in roles)
+        lanes.append((region, lane(intervals, **span)))
     for name in dict.fromkeys(one.name for one in drill.dns):
         answers = [one for one in drill.dns if one.name == name]
-        stretches = (answer_stretch(one.region, one.start_seconds, one.end_seconds) for one in answers)
-        lanes.append(("DNS", lane(stretches, **span)))
+        intervals = (answer_interval(one.region, one.start_seconds, one.end_seconds) for one in answers)
+        lanes.append(("DNS", lane(intervals, **span)))
     if drill.writes:
         lanes.append(("client", writes_lane(drill.writes, **span)))
     lanes.append(("seconds", Text(_axis_letters(axis, room), style="dim")))

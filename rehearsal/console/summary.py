@@ -1,6 +1,6 @@
 """The summary at the end: one row per drill, the failed assertions with their evidence, and the result.
 
-It fits 80 columns; a number stays beside its unit.
+The summary fits 80 columns. A number and its unit stay on one line.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def verdict(passed: bool) -> tuple[str, str]:
-    """Return the word of a result and its style."""
+    """Return the label ('passed' or 'FAILED') and its Rich style."""
     return ("passed", "bold green") if passed else ("FAILED", "bold red")
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line."""
+    """Return the text with each run of white space, line breaks included, replaced by one space."""
     return " ".join(text.split())
 
 
@@ -44,10 +44,10 @@ def summary_table(report: Report, *, width: int) -> Table:
     if is_wide:
         table.add_column("Key numbers")
     for drill in report.drills:
-        word, style = verdict(drill.passed)
+        label, style = verdict(drill.passed)
         cells: list[RenderableType] = [
             Text(drill.name),
-            Text(word, style=style),
+            Text(label, style=style),
             passed_count(drill),
             f"{drill.seconds:.1f}",
         ]
@@ -89,7 +89,7 @@ def failures(report: Report) -> Iterator[RenderableType]:
         yield from _indented("error", one_line(error))
 
 
-def _indented(word: str, text: str, evidence: str = "") -> Iterator[RenderableType]:
-    yield Padding(Text.assemble((f"{word}  ", "bold red"), text), (0, 0, 0, 2), expand=False)
+def _indented(label: str, text: str, evidence: str = "") -> Iterator[RenderableType]:
+    yield Padding(Text.assemble((f"{label}  ", "bold red"), text), (0, 0, 0, 2), expand=False)
     for line in evidence.splitlines():
-        yield Padding(Text(line, style="dim"), (0, 0, 0, 2 + len(word) + 2), expand=False)
+        yield Padding(Text(line, style="dim"), (0, 0, 0, 2 + len(label) + 2), expand=False)

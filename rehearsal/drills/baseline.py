@@ -118,7 +118,7 @@ def is_at_baseline(
 ) -> bool:
     """Return whether a controller's state shows no notice, action or cooldown pending, and a recent cycle.
 
-    `now` in seconds since the epoch. `measures_lag` applies to the standby, which needs a recent lag to decide.
+    `now` is epoch seconds. Set `measures_lag` for the standby: the standby can decide only with a recent lag measurement.
     """
     if not state or any(state.get(name) for name in ("notified", "outbox", "pending", "attempt", "dead_cycles")):
         return False

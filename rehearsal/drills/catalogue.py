@@ -1,6 +1,6 @@
 """The catalogue of drills, their order, and the selection from it.
 
-A drill outside the default set is independent: it starts from the baseline and restores it.
+A drill outside the default set is independent: the drill starts from the baseline and restores the baseline.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ INDEPENDENT_OVERRIDES: Mapping[str, object] = {"cooldown_seconds": 5, "max_data_
 class Drill:
     """One drill: its name on the command line, its title, and the drills that must run before it.
 
-    `default`: it runs without being named. `restores`: it ends at the baseline, with the writer in the primary region.
+    `default`: the drill runs without being named. `restores`: the drill ends at the baseline, with the writer in the primary region.
     """
 
     name: str

@@ -77,7 +77,7 @@ class DrillContext:
     def wait_for(
         self, what: str, poll: Callable[[], Found | None], *, seconds: float, pause_seconds: float = POLL_SECONDS
     ) -> Found:
-        """Poll until the result is neither None nor False, and return it. Raises DidNotHappenError after so many seconds."""
+        """Poll until the result is neither None nor False, and return it. Raises DidNotHappenError after `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
             found = poll()
@@ -88,7 +88,7 @@ class DrillContext:
             time.sleep(pause_seconds)
 
     def wait_cycles(self, count: int, region: RegionFacts | None = None) -> dict[str, int]:
-        """Wait for so many more cycles in one region, or in both; return the number of cycles by region."""
+        """Wait for `count` more cycles in one region, or in both; return the number of cycles by region."""
         regions, since = (region,) if region else self.environment.regions, time.time()
 
         def poll() -> dict[str, int] | None:
@@ -115,7 +115,7 @@ class DrillContext:
         time.sleep(max(0.0, started_at + self.interval_seconds / 2 - time.time()))
 
     def sleep_cycles(self, cycles: float) -> None:
-        """Sleep for so many intervals."""
+        """Sleep for `cycles` intervals."""
         time.sleep(cycles * self.interval_seconds)
 
     def wait_for_notice(self, reason: str, region: RegionFacts, *, seconds: float) -> SentNotice:
@@ -149,7 +149,7 @@ class DrillContext:
         return [call for call in tuple(self.environment.control_plane.calls) if call.at >= at]
 
     def dns_answers_since(self, at: float) -> list[str | None]:
-        """Return the regions that the writer's name resolved to since a moment, answer by answer."""
+        """Return the region of each answer for the writer's DNS name since `since`; None for an answer without an address."""
         return [region for moment, region in tuple(self.recorder.dns_answers) if moment >= at]
 
     def result(

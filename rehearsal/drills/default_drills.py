@@ -39,7 +39,7 @@ from rehearsal.drills.operator import switch_over
 STEADY_CYCLES = 20
 STABLE_CYCLES = 10
 LAG_IN_DRILLS_SECONDS = 0.3
-"""Replication lag of the emulated databases: a failover can lose the rows of this period."""
+"""Replication lag of the embedded databases: a failover can lose the rows of this period."""
 
 
 def play_steady(context: DrillContext) -> None:

@@ -34,7 +34,7 @@ HELD_CYCLES_AFTER_NOTICE = 3
 TIMEOUT_CYCLES = 30
 """A busy machine may restart the count of failing cycles."""
 MAX_CYCLES_AFTER_RELEASE = 3
-"""From the release to the call: the cycle under way, the one that notices the release, and one to spare."""
+"""From the release to the call: the cycle in progress, the cycle that notices the release, and one spare cycle."""
 HIGH_LAG_SHARE = 1.3
 CLOCK_SKEW_SECONDS = 5.0
 """More than twice the heartbeat timeout, so comparing two machines' clocks would give a wrong result."""
@@ -180,7 +180,7 @@ def play_clock_skew(context: DrillContext) -> None:
 
 
 def play_throttled(context: DrillContext) -> None:
-    """The RDS API throttles while the writer's region fails: the standby holds, and fails over once the API answers again."""
+    """The RDS API throttles while the writer's region fails: the standby holds, and fails over once the API responds again."""
     environment = context.environment
     standby, since = environment.standby, time.time()
     fault = environment.faults.add(
@@ -207,7 +207,7 @@ def play_throttled(context: DrillContext) -> None:
     )
     environment.faults.remove(fault)
     over_at = time.time()
-    context.recorder.record(f"{standby.name}'s RDS API answers again", EventKind.RECOVERY, standby.name)
+    context.recorder.record(f"{standby.name}'s RDS API responds again", EventKind.RECOVERY, standby.name)
     _expect_delayed_failover(context, outage, over_at, "the end of the throttling")
     expect_no_write_after_outage(context, outage)
     # The throttling may cause its notice before the outage.

@@ -1,4 +1,7 @@
-"""The last part of a rehearsal: destroy the stack and check that both regions are empty. A production stack must refuse."""
+"""The last part of a rehearsal: destroy the stack, and check that both regions are empty.
+
+Also check that a destroy of a production stack is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assertions that several drills share, each with its evidence. They only read."""
+"""Assertions that several drills share, each with its evidence. The assertions only read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rehearsal.workload import WriteAttempt
 
 MAX_CYCLES_TO_CALL = 4
 MAX_CYCLE_MS = 1500
-"""Without a fault no request times out, so the limit does not depend on the interval."""
+"""Requests time out only under a fault, so the limit does not depend on the interval."""
 ACKNOWLEDGEMENT_DELAY_SECONDS = 0.5
 """Most time between a commit and the client's receipt of its acknowledgement, on a busy machine."""
 
 
 def expect_cycles(context: DrillContext, cycles: dict[str, int], count: int) -> None:
-    """Check that both controllers ran at least so many cycles."""
+    """Check that both controllers ran at least the given number of cycles."""
     context.expect(
         f"both controllers ran at least {count} cycles",
         min(cycles.values()) >= count,
@@ -134,7 +134,7 @@ def expect_call_in_time(
     seconds: float | None = None,
     since: str = "the outage",
 ) -> None:
-    """Check that the call came within so many cycles; `seconds` counts from another event than the outage."""
+    """Check that the failover was called within `max_cycles`; `seconds` counts from another event than the outage."""
     call_seconds = context.measurements["outage_to_call_seconds"] if seconds is None else seconds
     context.expect(
         f"the failover was called within {max_cycles:g} cycles of {since}",
@@ -144,7 +144,7 @@ def expect_call_in_time(
 
 
 def expect_dns_after_promotion(context: DrillContext, failover: Failover) -> None:
-    """Check that the name never resolved to a cluster that was still a reader."""
+    """Check that the writer DNS name changed only after the promotion."""
     context.expect(
         "DNS changed only after the promotion",
         failover.dns_at >= failover.promoted_at,

@@ -53,7 +53,7 @@ def restore_region(context: DrillContext, region: RegionFacts, text: str = "", *
 def start_outage(context: DrillContext, description: str, begin: Callable[[RegionFacts], None]) -> PlayedOutage:
     """Begin an outage of the writer's region, and set the drill's zero.
 
-    It begins midway between two cycles of the standby: the average delay until a cycle detects it.
+    The outage begins midway between two cycles of the standby: the average delay until a cycle detects it.
     """
     lost, standby = context.environment.writer, context.environment.standby
     context.wait_for_mid_cycle(standby)
@@ -73,7 +73,7 @@ def lost_rows(context: DrillContext) -> frozenset[int]:
 
 
 def wait_for_call(context: DrillContext, *, cycles: float = 20) -> OperationCall:
-    """Return the first accepted failover or switchover call since zero, and measure it; wait so many cycles and 5 s."""
+    """Return the first accepted failover or switchover call since zero, and measure it; wait at most `cycles` intervals and 5 s."""
     call = context.wait_for(
         "the failover call",
         lambda: next((call for call in context.calls_since(context.zero) if call.accepted), None),

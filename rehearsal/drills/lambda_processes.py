@@ -1,4 +1,4 @@
-"""The operating-system processes in which the emulator runs a function."""
+"""The operating-system processes in which the embedded AWS runs a function."""
 
 from __future__ import annotations
 

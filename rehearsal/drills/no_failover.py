@@ -57,7 +57,7 @@ def play_partition(context: DrillContext) -> None:
         ApiFault(service="lambda", caller_region=standby.name, target_region=writer.name, hang=True)
     )
     context.recorder.record(
-        f"{writer.name}'s Lambda API does not answer {standby.name} either",
+        f"{writer.name}'s Lambda API does not respond to {standby.name} either",
         EventKind.OUTAGE,
         standby.name,
         label="second cut",
@@ -158,7 +158,7 @@ def play_writer_heals(context: DrillContext) -> None:
 
 
 def play_both_regions_lost(context: DrillContext) -> None:
-    """Both regions fail: neither controller can act, and neither fails over after the regions return."""
+    """Fail both regions. No controller can act, and no controller fails over after the regions are restored."""
     environment = context.environment
     writer, standby = environment.writer, environment.standby
     outage = fail_writer_region(context, "the outage of both")

@@ -27,7 +27,7 @@ def set_armed(context: DrillContext, region: RegionFacts, *, armed: bool, reason
 
 
 def is_armed(context: DrillContext, region: RegionFacts) -> bool:
-    """Return whether one region's controller is armed, which is the default."""
+    """Return whether one region's controller is armed. A controller without a stored arm state is armed."""
     return bool(context.recorder.item(region, "switch").get("armed", True))
 
 

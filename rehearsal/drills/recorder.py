@@ -1,6 +1,6 @@
 """Recorder of what happens during the drills: roles, DNS answers, failover calls, notices and cycles.
 
-It only reads, apart from the sqs that receive the notices. Times are seconds since the epoch.
+The recorder only reads, apart from the SQS queues that receive the notices. Times are seconds since the epoch.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def play_second_failover(context: DrillContext) -> None:
     expect_call_in_time(context)
     expect_dns_after_promotion(context, failover)
     context.expect(
-        f"{environment.writer_name} resolved to {primary.name} while the other region was unreachable",
+        f"{environment.writer_name} resolved to {primary.name} while {outage.lost.name} was unreachable",
         outage.lost.name in environment.network.failed_regions
         and context.dns_answers_since(failover.dns_at)[-1:] == [primary.name],
         f"{failover.dns_at - failover.promoted_at:.2f} s after the promotion",

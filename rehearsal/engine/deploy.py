@@ -68,7 +68,7 @@ class DeployResult:
     settings_changed: tuple[tuple[str, str, str], ...] = ()
     """(setting, old value, new value) since the previous run."""
     not_held: tuple[NotHeld, ...]
-    """The properties that were sent and that the emulator drops."""
+    """The properties that were sent and that the embedded AWS drops."""
     warnings: tuple[str, ...]
     """The messages of `pulumi.warn`."""
     seconds: float
@@ -187,7 +187,7 @@ def project_name(program_dir: Path) -> str:
     """Return the project's name from Pulumi.yaml. Raises DeploymentError if there is none."""
     name = _yaml(program_dir / "Pulumi.yaml").get("name")
     if not isinstance(name, str) or not name:
-        raise DeploymentError(f"{program_dir / 'Pulumi.yaml'}: has no name. Add one.")
+        raise DeploymentError(f"{program_dir / 'Pulumi.yaml'}: the project has no name. Add `name`.")
     return name
 
 
@@ -211,7 +211,7 @@ def stack_config(program_dir: Path, stack: str, overrides: Mapping[str, object] 
             full_key = _full_key(project, key)
             if isinstance(value, Mapping) and set(value) == {"secure"}:
                 raise DeploymentError(
-                    f"{full_key}: is encrypted, and only the Pulumi CLI can decrypt it. Use a plain value"
+                    f"{full_key}: the value is encrypted, and only the Pulumi CLI can decrypt it. Use a plain value"
                 )
             settings[full_key] = _merged(settings.get(full_key), value)
     return {key: _as_text(value) for key, value in settings.items()}

@@ -25,11 +25,11 @@ _NOT_FOUND_CODES = ("NotFound", "NoSuch", "ResourceNotFoundException", "NotFound
 
 
 class DestroyRefusedError(Exception):
-    """A destroy that was refused before it deleted anything; the text has the reason and a hint."""
+    """A destroy that was refused before the first deletion. The text contains the reason and a hint."""
 
 
 class DestroyError(Exception):
-    """A destroy in which deletions failed; the text has each of them and the number of resources left."""
+    """A destroy in which deletions failed; the text lists each failed deletion and the number of remaining resources."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def destroy(
     `on_deleted` is called once for each resource, in one thread.
 
     Raises:
-        DestroyRefusedError: a resource is protected, or AWS would reject a deletion; nothing was deleted.
+        DestroyRefusedError: a resource is protected, or AWS would reject a deletion; no resource was deleted.
         DestroyError: a deletion failed; the resources that are left stay in the state.
     """
     resources = list(state.resources.values()) if only is None else list(only)
@@ -117,7 +117,9 @@ def _refuse_protected(steps: Sequence[PlanStep]) -> None:
     refused = [step for step in steps if step.refusal]
     if refused:
         lines = [f"{step.urn}\n  {step.type}: {step.refusal}" for step in refused]
-        first = f"refused: {len(refused)} of {len(steps)} resources are protected from deletion. Nothing was deleted."
+        first = (
+            f"refused: {len(refused)} of {len(steps)} resources are protected from deletion. No resource was deleted."
+        )
         hint = (
             "To destroy a production stack: move the data, run `pulumi state unprotect --all`, "
             "set deletion_protection to off, run `pulumi up`, then destroy."
@@ -143,14 +145,14 @@ def refuse_writer_before_standby(in_order: Sequence[KeptResource], clients: Clie
             if member["IsWriter"] and member["DBClusterArn"] in earlier:
                 writer, standby = clusters[member["DBClusterArn"]], clusters[last]
                 raise DestroyRefusedError(
-                    f"refused: {writer.id} in {writer.region} is the writer, and AWS does not delete it before "
-                    f"{standby.id} in {standby.region}. Nothing was deleted.\n"
+                    f"refused: {writer.id} in {writer.region} is the writer, and AWS does not delete the writer before "
+                    f"{standby.id} in {standby.region}. No resource was deleted.\n"
                     f"Switch back first: `python -m operations switchover` to {standby.region}, then destroy."
                 )
 
 
 def _delete(kept: KeptResource, clients: ClientFactory, handlers: Mapping[str, Handler]) -> Deleted | str:
-    """Delete one resource; return it, or the error message."""
+    """Delete one resource. Return the deleted resource, or the error message."""
     started = time.monotonic()
     handler = handlers.get(kept.type)
     was_gone = False
@@ -169,7 +171,7 @@ def _delete(kept: KeptResource, clients: ClientFactory, handlers: Mapping[str, H
         )
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if not any(word in code for word in _NOT_FOUND_CODES):
+        if not any(each in code for each in _NOT_FOUND_CODES):
             return f"{kept.urn}\n  {kept.type}: {error}"
         was_gone = True
     except (HandlerError, BotoCoreError) as error:

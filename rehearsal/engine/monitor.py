@@ -1,7 +1,7 @@
-"""The resource monitor that the Pulumi SDK calls: it decodes registrations and creates resources through boto3.
+"""The resource monitor that the Pulumi SDK calls: decodes registrations, and creates resources through boto3.
 
-Only this module and deploy.py use Pulumi's internals, for which the version of pulumi is pinned. A registration is
-carried out completely, or recorded as an error with URN, type and property; the other resources go on.
+Only this module and deploy.py use Pulumi's internals, for which the version of pulumi is pinned. A registration
+succeeds completely, or is recorded as an error with URN, type and property. Independent resources continue.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pulumi.runtime.sync_await import _ensure_event_loop
 from policy.rules.replacement import create_only_properties
 from rehearsal.engine.aliases import STACK_TYPE, alias_urns, make_urn
 from rehearsal.engine.reconciler import ReadBackError, Reconciler, Registration, RegistrationResult
-from rehearsal.engine.state import StackState, Wanted, comparable
+from rehearsal.engine.state import ResourceGoal, StackState, comparable
 from rehearsal.provider.resources import lookups, registry
 from rehearsal.provider.resources.handler import Handler, HandlerError, unknown_properties
 from rehearsal.provider.resources.outcome import GLOBAL, ProviderResource, ResourceError, ResourceRecord
@@ -48,7 +48,7 @@ UNSUPPORTED_FEATURES = frozenset(
         resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
     }
 )
-"""Features that this monitor would not run. The SDK rejects their use if they are not announced."""
+"""Features that this monitor does not implement. The SDK rejects the use of a feature that GetDeploymentInfo does not list."""
 
 
 class RecordedFailure(Exception):
@@ -62,7 +62,7 @@ class _Provider:
 
 
 class _NoMocks(Mocks):
-    """Mocks that are never called: every method of the base class that would is overridden."""
+    """Mocks that are never called: the monitor overrides each method of the base class that would call them."""
 
     def call(self, args: MockCallArgs) -> Any:
         raise NotImplementedError(args.token)
@@ -125,7 +125,7 @@ class CreatingMonitor(MockMonitor):
     # --- Methods of Pulumi's protocol -------------------------------------------------------------------------------
 
     def RegisterResource(self, request: Any) -> Any:
-        """Register one resource; a failure is recorded and returned, and independent resources go on."""
+        """Register one resource; a failure is recorded and returned, and independent resources continue."""
         urn = make_urn(get_stack(), get_project(), request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
@@ -186,7 +186,7 @@ class CreatingMonitor(MockMonitor):
         raise RecordedFailure(urn)
 
     def GetDeploymentInfo(self, request: Any) -> Any:
-        """Announce the supported features, without transforms and hooks."""
+        """Return the engine's features, minus transforms and hooks, which are not implemented."""
         information = super().GetDeploymentInfo(request)
         supported = [each for each in information.supportedFeatures if each not in UNSUPPORTED_FEATURES]
         return resource_pb2.DeploymentInfo(supportedFeatures=supported)
@@ -225,7 +225,7 @@ class CreatingMonitor(MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         provider = self._provider(request.provider) if request.type.startswith("aws:") else None
         merged = {**inputs.plain, **_merged_tags(handler, provider, inputs.plain)}
-        wanted = Wanted(
+        goal = ResourceGoal(
             urn=urn,
             type=request.type,
             name=request.name,
@@ -235,7 +235,7 @@ class CreatingMonitor(MockMonitor):
             ignore_changes=tuple(request.ignoreChanges),
             dependencies=tuple(request.dependencies),
         )
-        registration = Registration(wanted=wanted, handler=handler, values=inputs, inputs=merged, aliases=aliases)
+        registration = Registration(goal=goal, handler=handler, values=inputs, inputs=merged, aliases=aliases)
         reconciler = self.reconciler
         result = reconciler.preview(registration) if self._preview else reconciler.apply(registration, started)
         if result is None:
@@ -286,7 +286,9 @@ class CreatingMonitor(MockMonitor):
         with self._lock:
             provider = self._providers.get(reference)
         if provider is None:
-            raise HandlerError("it has no explicit provider, and the default provider is not allowed")
+            raise HandlerError(
+                "the resource or function has no explicit provider, and the default provider is not allowed. Pass a provider"
+            )
         return provider
 
     def _reject_unknown(self, urn: str, type_: str, handler: Handler, inputs: Mapping[str, Any]) -> None:

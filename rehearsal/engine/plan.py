@@ -1,6 +1,6 @@
 """The plan of a run, without side effects: same, update, replace, create or delete for each resource.
 
-It compares inputs as Pulumi's engine does: secrets unwrapped, ignored properties as they were, archives by content.
+Inputs are compared as Pulumi's engine compares them: secrets unwrapped, ignored properties with their old values, archives by content.
 An unknown value counts as changed. Source: pkg/resource/deploy/step_generator.go, pulumi/pulumi.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from pulumi.output import Unknown
 
-from rehearsal.engine.state import KeptResource, Wanted
+from rehearsal.engine.state import KeptResource, ResourceGoal
 
 PROVIDER_REGION = "the provider's region"
 DELETION_PROTECTION = ("deletionProtection", "deletionProtectionEnabled")
@@ -23,7 +23,7 @@ DELETION_PROTECTION = ("deletionProtection", "deletionProtectionEnabled")
 
 
 class PlannedChange(StrEnum):
-    """The kinds of change to a resource."""
+    """Kind of change planned for a resource."""
 
     SAME = "same"
     UPDATE = "update"
@@ -58,17 +58,17 @@ class PlanStep:
         return f"{self.change} {self.type} {self.name}{why}{refused}"
 
 
-def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[str], Collection[str]]) -> PlanStep:
+def plan_step(kept: KeptResource | None, goal: ResourceGoal, create_only: Callable[[str], Collection[str]]) -> PlanStep:
     """Return the step for a registered resource; `create_only` returns the inputs of a type that force a replacement."""
-    step = partial(PlanStep, urn=wanted.urn, type=wanted.type, name=wanted.name, region=wanted.region)
+    step = partial(PlanStep, urn=goal.urn, type=goal.type, name=goal.name, region=goal.region)
     if kept is None:
         return step(change=PlannedChange.CREATE)
-    ignored_names = {name.partition(".")[0].partition("[")[0] for name in wanted.ignore_changes}
-    different = _different(kept.inputs, wanted.inputs)
+    ignored_names = {name.partition(".")[0].partition("[")[0] for name in goal.ignore_changes}
+    different = _different(kept.inputs, goal.inputs)
     ignored = tuple(name for name in different if name in ignored_names)
     properties = [name for name in different if name not in ignored_names]
-    forced_by = [name for name in properties if name in create_only(wanted.type)] if properties else []
-    if kept.region != wanted.region:
+    forced_by = [name for name in properties if name in create_only(goal.type)] if properties else []
+    if kept.region != goal.region:
         properties, forced_by = [PROVIDER_REGION, *properties], [PROVIDER_REGION, *forced_by]
     if not properties:
         return step(change=PlannedChange.SAME, ignored=ignored)
@@ -76,23 +76,23 @@ def plan_step(kept: KeptResource | None, wanted: Wanted, create_only: Callable[[
         change=PlannedChange.REPLACE if forced_by else PlannedChange.UPDATE,
         properties=tuple(properties),
         forced_by=tuple(forced_by),
-        unknown=tuple(name for name in properties if _has_unknown(wanted.inputs.get(name))),
+        unknown=tuple(name for name in properties if _has_unknown(goal.inputs.get(name))),
         ignored=ignored,
-        refusal=_refusal_to_replace(kept, wanted) if forced_by else "",
+        refusal=_refusal_to_replace(kept, goal) if forced_by else "",
     )
 
 
 def plan_deletion(kept: KeptResource) -> PlanStep:
     """Return the step for a resource that the program no longer registers."""
-    refusal = "it is protected" if kept.protect else _aws_refuses(kept)
+    refusal = "the resource is protected" if kept.protect else _aws_refuses(kept)
     return PlanStep(
         urn=kept.urn, type=kept.type, name=kept.name, region=kept.region, change=PlannedChange.DELETE, refusal=refusal
     )
 
 
-def inputs_to_keep(kept: KeptResource | None, wanted: Wanted, ignored: Collection[str]) -> dict[str, Any]:
+def inputs_to_keep(kept: KeptResource | None, goal: ResourceGoal, ignored: Collection[str]) -> dict[str, Any]:
     """Return the inputs for the state after a step: ignored inputs keep their old values."""
-    inputs = dict(wanted.inputs)
+    inputs = dict(goal.inputs)
     for name in ignored:
         if kept is not None and name in kept.inputs:
             inputs[name] = kept.inputs[name]
@@ -113,10 +113,10 @@ def refusal_text(steps: Sequence[PlanStep], settings: Sequence[tuple[str, str, s
     `settings` holds (setting, old value, new value).
     """
     refused = [step for step in steps if step.refusal]
-    lines = [f"refused: {len(refused)} resources would be lost. Nothing was changed."]
+    lines = [f"refused: {len(refused)} resources would be lost. No changes were made."]
     for step in refused:
         because = f" because of {', '.join(step.forced_by)}" if step.forced_by else ""
-        lines.append(f"{step.urn}\n  {step.type}: it would be {step.change}d{because}, but {step.refusal}")
+        lines.append(f"{step.urn}\n  {step.type}: the resource would be {step.change}d{because}, but {step.refusal}")
     return "\n".join([*lines, *_hint(settings)])
 
 
@@ -146,7 +146,9 @@ def _changed(settings: Sequence[tuple[str, str, str]]) -> list[str]:
 
 def _hint(settings: Sequence[tuple[str, str, str]]) -> list[str]:
     if not settings:
-        return ["No setting changed: the program's code did. Compare what it registers, or add an alias."]
+        return [
+            "No setting changed, but the program's code did. Compare the resources that it registers, or add an alias."
+        ]
     back = " and ".join(f"{name} back to {before}" for name, before, _ in settings)
     return [*_changed(settings), f"Set {back}; or deploy a second stack with the new value, and move the data."]
 
@@ -163,11 +165,11 @@ def _has_unknown(value: Any) -> bool:
     return isinstance(value, Unknown)
 
 
-def _refusal_to_replace(kept: KeptResource, wanted: Wanted) -> str:
+def _refusal_to_replace(kept: KeptResource, goal: ResourceGoal) -> str:
     # The engine allows a replacement in the run that removes the protection. AWS's own protection still applies.
-    return "it is protected" if kept.protect and wanted.protect else _aws_refuses(kept)
+    return "the resource is protected" if kept.protect and goal.protect else _aws_refuses(kept)
 
 
 def _aws_refuses(kept: KeptResource) -> str:
     protecting = [name for name in DELETION_PROTECTION if kept.inputs.get(name) is True]
-    return f"AWS refuses to delete it: {protecting[0]}" if protecting else ""
+    return f"AWS refuses the deletion because {protecting[0]} is set" if protecting else ""

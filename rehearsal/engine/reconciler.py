@@ -1,6 +1,6 @@
 """Creates and changes resources according to the plan, and records each in the state.
 
-The state changes only after AWS has responded. A preview changes neither. Thread-safe.
+The state changes only after AWS has responded. A preview changes neither the state nor AWS. Thread-safe.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engine.plan import PlannedChange, PlanStep, inputs_to_keep, plan_step
-from rehearsal.engine.state import KeptResource, StackState, Wanted
+from rehearsal.engine.state import KeptResource, ResourceGoal, StackState
 from rehearsal.provider.resources.handler import (
     Created,
     Handler,
@@ -32,7 +32,7 @@ from rehearsal.support.clients import ClientFactory
 class Registration:
     """A custom resource as the program registers it, decoded."""
 
-    wanted: Wanted
+    goal: ResourceGoal
     handler: Handler
     values: InputValues
     inputs: Mapping[str, Any]
@@ -83,26 +83,28 @@ class Reconciler:
     def apply(self, registration: Registration, started: float) -> RegistrationResult:
         """Carry out the plan for one resource and update the state.
 
-        Raises: HandlerError if that fails, or if the plan is a replacement, which is never carried out.
+        Raises: HandlerError if the change fails or if the plan is a replacement. A replacement is never carried out.
         """
         kept, step = self._plan(registration)
         if step.change is PlannedChange.REPLACE:
             refusal = f"; refused, {step.refusal}" if step.refusal else ""
-            raise HandlerError(f"it would be replaced{refusal}", property=", ".join(step.forced_by))
+            raise HandlerError(f"the resource would be replaced{refusal}", property=", ".join(step.forced_by))
         for name in registration.values.unknown:
             if name not in step.ignored:
-                raise HandlerError("its value is an output that the rehearsal's handler does not set", property=name)
+                raise HandlerError(
+                    "the property uses an output that the rehearsal's handler does not set", property=name
+                )
         if kept is not None and step.change is PlannedChange.SAME:
-            return _result(self._keep(registration.wanted, step, kept, kept), step)
+            return _result(self._keep(registration.goal, step, kept, kept), step)
         request = self._request(registration, kept, step)
         created = self._carry_out(registration.handler, request, step)
-        after = self._keep(registration.wanted, step, kept, created, tags_all=request.inputs.get("tags"))
+        after = self._keep(registration.goal, step, kept, created, tags_all=request.inputs.get("tags"))
         self._note(registration, request, created, started)
         return _result(after, step)
 
     def _plan(self, registration: Registration) -> tuple[KeptResource | None, PlanStep]:
-        kept = self.state.find(registration.wanted.urn, registration.aliases)
-        step = plan_step(kept, registration.wanted, self._create_only)
+        kept = self.state.find(registration.goal.urn, registration.aliases)
+        step = plan_step(kept, registration.goal, self._create_only)
         with self._lock:
             self.steps.append(step)
             if kept is not None:
@@ -136,14 +138,14 @@ class Reconciler:
             return Created(id=request.id, outputs={})
         if handler.update is None:
             raise HandlerError(
-                "the rehearsal can't change it in place. Destroy the stack, then deploy it again",
+                "in-place update is not supported in the rehearsal. Destroy and redeploy the stack.",
                 property=", ".join(for_aws),
             )
         return _checked(request, handler.update(request))
 
     def _keep(
         self,
-        wanted: Wanted,
+        goal: ResourceGoal,
         step: PlanStep,
         kept: KeptResource | None,
         source: KeptResource | Created,
@@ -152,9 +154,9 @@ class Reconciler:
     ) -> KeptResource:
         before = kept.outputs if kept is not None else {}
         known = {name: value for name, value in {**source.outputs, "tagsAll": tags_all}.items() if value is not None}
-        inputs = inputs_to_keep(kept, wanted, step.ignored)
+        inputs = inputs_to_keep(kept, goal, step.ignored)
         after = KeptResource(
-            **{**vars(wanted), "inputs": inputs},
+            **{**vars(goal), "inputs": inputs},
             id=source.id,
             outputs={**before, **known},
             secret_outputs=source.secret_outputs,
@@ -201,7 +203,7 @@ class ReadBackError(HandlerError):
 def _checked(request: Request, created: Created) -> Created:
     unused = unused_properties(request)
     if unused:
-        raise HandlerError("the rehearsal's handler does not use it", property=", ".join(unused))
+        raise HandlerError("the rehearsal's handler does not use the property", property=", ".join(unused))
     different = differences(request, created)
     if different:
         raise ReadBackError(different)

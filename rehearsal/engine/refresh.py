@@ -14,7 +14,7 @@ from rehearsal.support.clients import ClientFactory
 
 
 def refresh(state: StackState, clients: ClientFactory) -> StackState:
-    """Return a copy of the state with AWS's present values. Raises: ClientError, BotoCoreError."""
+    """Return a copy of the state with AWS's current values. Raises: ClientError, BotoCoreError."""
     refreshed = state.copy()
     for kept in state.resources.values():
         reader = _READERS.get(kept.type)

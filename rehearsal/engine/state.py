@@ -1,7 +1,7 @@
 """The state of a stack between two runs: each resource's inputs and outputs, as JSON.
 
-A state holds secrets in plain text, because updates and deletions need them. It is never printed, and written only to
-files and ports that its owner alone can read.
+A state holds secrets in plain text, because updates and deletions need them. A state is never printed, and is
+written only to files and ports that only the owner can read.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ STATE_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A resource as the program registers it."""
+class ResourceGoal:
+    """The program's goal state for one resource."""
 
     urn: str
     type: str
@@ -35,11 +35,11 @@ class Wanted:
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
-    """URNs of its explicit dependencies and of the resources that its inputs come from."""
+    """URNs of the explicit dependencies, and of the resources whose outputs the inputs use."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptResource(Wanted):
+class KeptResource(ResourceGoal):
     """A resource as the last run left it; ignored properties keep the values of its creation."""
 
     id: str
@@ -52,7 +52,7 @@ class KeptResource(Wanted):
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> KeptResource:
-        """Read what `to_json` wrote."""
+        """Return the resource from the JSON types of `to_json`."""
         lists = {name: tuple(kept[name]) for name in ("ignore_changes", "dependencies")}
         return cls(**{**kept, **lists, "secret_outputs": frozenset(kept["secret_outputs"])})
 
@@ -83,12 +83,12 @@ class StackState:
             self.resources[resource.urn] = resource
 
     def forget(self, urn: str) -> None:
-        """Remove a deleted resource."""
+        """Remove a resource from the state, if the state has it."""
         with self._lock:
             self.resources.pop(urn, None)
 
     def copy(self) -> StackState:
-        """Return an independent copy."""
+        """Return a copy of the state; later changes of one do not affect the other."""
         with self._lock:
             return StackState(resources=dict(self.resources), config=dict(self.config))
 
@@ -103,9 +103,11 @@ class StackState:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> StackState:
-        """Read what `to_json` wrote. Raises ValueError for another version."""
+        """Return the state from the JSON types of `to_json`. Raises ValueError for another version."""
         if kept.get("version") != STATE_VERSION:
-            raise ValueError(f"state: version {kept.get('version')!r} is not supported, only {STATE_VERSION}")
+            raise ValueError(
+                f"state: version {kept.get('version')!r} is not supported. Deploy again to write version {STATE_VERSION}."
+            )
         resources = (KeptResource.from_json(each) for each in kept["resources"])
         return cls(resources={each.urn: each for each in resources}, config=dict(kept["config"]))
 

@@ -1,1 +1,1 @@
-"""The emulated network: routes, name resolution, Route 53, CloudWatch alarms."""
+"""The network of the embedded AWS: routes, name resolution, Route 53, CloudWatch alarms."""

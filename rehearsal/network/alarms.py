@@ -1,6 +1,6 @@
 """CloudWatch's evaluation of alarm states from metric data.
 
-The emulator evaluates only the newest datapoint. Route 53 health checks use the metric data, not the alarm's state.
+Ministack evaluates only the newest datapoint. Route 53 health checks use the metric data, not the alarm's state.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class AlarmRule:
         )
 
     def is_breaching(self, value: float) -> bool:
-        """Whether a datapoint breaches the threshold."""
+        """Return whether a datapoint breaches the threshold."""
         return _COMPARISONS[self.comparison](value, self.threshold)
 
     def scaled(self, time_scale: float) -> AlarmRule:
@@ -229,7 +229,7 @@ def metric_samples(
 class AlarmReader:
     """Reads alarm definitions and metric data through CloudWatch's API.
 
-    `time_scale` divides alarm periods. It is the factor by which the rehearsal shortens the cycle, for example 10.
+    `time_scale` divides alarm periods: the factor by which the rehearsal shortens the cycle, for example 10.
     """
 
     def __init__(self, clients: ClientFactory, *, time_scale: float = 1.0) -> None:
@@ -245,7 +245,7 @@ class AlarmReader:
         """
         response = self._clients("cloudwatch", region).describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])
         if not response["MetricAlarms"]:
-            raise LookupError(f"no metric alarm {name} in {region}")
+            raise LookupError(f"there is no metric alarm {name} in {region}")
         return AlarmRule.from_description(response["MetricAlarms"][0])
 
     def rule(self, name: str, region: str) -> AlarmRule:

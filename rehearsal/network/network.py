@@ -1,6 +1,6 @@
-"""The emulated network: host names, and a loopback port for each cluster as seen from each region.
+"""The network of the embedded AWS: host names, and a loopback port for each cluster as seen from each region.
 
-It starts the listeners, injects faults on each path and writes the names file with which Lambda workers resolve host names.
+The network starts the listeners, injects faults on each path and writes the file from which Lambda workers resolve names.
 A path's fault depends only on the current faults (failed regions, peering, databases, single paths), not on their order.
 """
 
@@ -29,7 +29,7 @@ VPC_FUNCTIONS_KEY = "vpc_functions"
 
 
 class UnknownHost(socket.gaierror):
-    """NXDOMAIN: the name is not published."""
+    """NXDOMAIN: the DNS name is not published."""
 
     def __init__(self, host_name: str) -> None:
         super().__init__(socket.EAI_NONAME, f"Name or service not known: {host_name}")
@@ -125,9 +125,9 @@ class EmulatedNetwork:
         return {NAMES_VARIABLE: str(self.names_file), "PYTHONPATH": str(LAMBDA_SITE)}
 
     def add_cluster(self, cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int = 3306) -> None:
-        """Start a cluster's listener for each client region. They refuse connections until `open`.
+        """Start a cluster's listener for each client region. The listeners refuse connections until `open`.
 
-        `host_names` are the names in its certificate. `publish` adds a name to the network.
+        `host_names` are the names in the cluster's certificate. `publish` adds a name to the network.
         """
         with self._lock:
             listeners: dict[str, Listener] = {}
@@ -155,19 +155,19 @@ class EmulatedNetwork:
             self._write_names()
 
     def open(self, cluster_id: str) -> None:
-        """Accept connections to a cluster, which has an instance now."""
+        """Accept connections to a cluster: the cluster now has an instance."""
         with self._lock:
             self._endpoints[cluster_id].has_instance = True
             self._apply()
 
     def close(self, cluster_id: str) -> None:
-        """Refuse connections to a cluster, which has no instance."""
+        """Refuse connections to a cluster: the cluster has no instance."""
         with self._lock:
             self._endpoints[cluster_id].has_instance = False
             self._apply()
 
     def publish(self, host_name: str, cluster: Cluster) -> None:
-        """Point a name at a cluster, in every region. A second call moves the name, as for the global endpoint."""
+        """Point a DNS name at a cluster, in every region. A second call moves the DNS name, as for the global endpoint."""
         with self._lock:
             if cluster.id not in self._endpoints:
                 raise KeyError(f"{cluster.id}: the cluster has no listeners. Call add_cluster first.")
@@ -184,7 +184,7 @@ class EmulatedNetwork:
         """Return the address that a client in a region connects to.
 
         Raises:
-            UnknownHost: the name is not published.
+            UnknownHost: the DNS name is not published.
         """
         with self._lock:
             endpoint = self._endpoint_of(host_name)
@@ -196,13 +196,13 @@ class EmulatedNetwork:
         """Return the cluster that a name points at.
 
         Raises:
-            UnknownHost: the name is not published.
+            UnknownHost: the DNS name is not published.
         """
         with self._lock:
             return self._endpoint_of(host_name).cluster
 
     def set_vpc_functions(self, names: Iterable[str]) -> None:
-        """Set the Lambda functions in the VPC. They resolve only database names and the private zone."""
+        """Set the Lambda functions in the VPC. Functions in the VPC resolve only database names and the private zone."""
         with self._lock:
             self._vpc_functions = set(names)
             self._write_names()
@@ -244,7 +244,7 @@ class EmulatedNetwork:
             self._apply()
 
     def restore_peering(self) -> None:
-        """Undo `cut_peering`."""
+        """Restore the database ports across regions after `cut_peering`."""
         with self._lock:
             self._peering_cut = False
             self._apply()
@@ -256,7 +256,7 @@ class EmulatedNetwork:
             self._apply()
 
     def database_up(self, cluster_id: str) -> None:
-        """Undo `database_down`."""
+        """Restore the cluster's ports for every region after `database_down`."""
         with self._lock:
             self._endpoints[cluster_id].down = Fault.NONE
             self._apply()

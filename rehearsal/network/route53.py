@@ -1,6 +1,6 @@
 """Route 53's DNS answers for private zones, from the deployed zones, records and health checks.
 
-The emulator stores zones, records and health checks, but answers no queries and evaluates no health. Health follows metric
+The embedded AWS stores zones, records and health checks, but does not answer queries or evaluate health. Health follows metric
 data, not alarm states. Route 53 reacts to a change within seconds; this module reacts at once.
 """
 
@@ -35,7 +35,7 @@ _RDS_ENDPOINT_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\
 
 @dataclass(frozen=True, kw_only=True)
 class DnsAnswer:
-    """The answer to a query. Without `values` the name does not exist, for the given `reason`."""
+    """The answer to a query. Without `values` the DNS name does not exist, for the given `reason`."""
 
     values: tuple[str, ...] = ()
     ttl_seconds: int = 0

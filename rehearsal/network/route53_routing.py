@@ -142,7 +142,7 @@ class Route53HealthCheck:
 
     @property
     def is_calculated(self) -> bool:
-        """Whether it is a calculated health check."""
+        """Whether the health check is a calculated one."""
         return self.alarm_name is None
 
     @classmethod
@@ -150,7 +150,7 @@ class Route53HealthCheck:
         """Convert the health check of GetHealthCheck.
 
         Raises:
-            UnsupportedRecord: it is neither CLOUDWATCH_METRIC nor CALCULATED.
+            UnsupportedRecord: the health check is neither CLOUDWATCH_METRIC nor CALCULATED.
         """
         config = check["HealthCheckConfig"]
         if config["Type"] not in ("CLOUDWATCH_METRIC", "CALCULATED"):
@@ -195,7 +195,7 @@ def require_supported_children(check: Route53HealthCheck, children: Iterable[Rou
     """Check that Route 53 accepts the children of a calculated check.
 
     Raises:
-        RefusedHealthCheck: it has more than 255 children or a calculated child.
+        RefusedHealthCheck: the check has more than 255 children or a calculated child.
 
     Source: "Values that you specify when you create or update health checks" (no calculated children); "How Amazon Route 53
     determines whether a health check is healthy" (255 children).

@@ -1,4 +1,4 @@
-"""Time axis and layouts of a timeline."""
+"""Time axis of the timeline, and its layouts by plot width."""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ LETTER_PX = 6.6  # width of the page's 12 px labels, rounded up
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """The drawn period."""
+    """The period of a timeline, in seconds since the drill's zero."""
 
     start_seconds: float
     end_seconds: float

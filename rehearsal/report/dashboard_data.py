@@ -29,7 +29,7 @@ from rehearsal.report.dashboards import (
     Widget,
 )
 from rehearsal.report.formatting import format_number
-from rehearsal.report.lanes import stretches
+from rehearsal.report.lanes import intervals
 from rehearsal.support.clients import ClientFactory
 
 DEFAULT_PERIOD_SECONDS = 300
@@ -215,7 +215,7 @@ class DashboardReader:
             now += rule.period_seconds
         spans = tuple(
             AlarmSpan(state=state.value, start_seconds=round(start, 3), end_seconds=round(end, 3))
-            for state, start, end in stretches(changes, self.end - self.start)
+            for state, start, end in intervals(changes, self.end - self.start)
         )
         return AlarmHistory(
             name=rule.name,

@@ -125,7 +125,7 @@ class ResourceTable:
 
     @classmethod
     def of(cls, resources: Mapping[str, Mapping[str, int]]) -> "ResourceTable":
-        """Arrange the counts."""
+        """Return the counts as a table: one row per type, one column per region."""
         regions = tuple(sorted(resources, key=lambda region: (region == "global", region)))
         types = sorted({token for counts in resources.values() for token in counts})
         return cls(

@@ -15,7 +15,7 @@ def role_spans(
     """Return a cluster's lane from its changes `(seconds, role)`; the last role lasts until `end_seconds`."""
     return tuple(
         RoleSpan(cluster_id=cluster_id, region=region, role=role, start_seconds=start, end_seconds=end)
-        for role, start, end in stretches(changes, end_seconds)
+        for role, start, end in intervals(changes, end_seconds)
     )
 
 
@@ -23,7 +23,7 @@ def dns_spans(*, name: str, changes: Iterable[tuple[float, str | None]], end_sec
     """Return a name's lane from its changes `(seconds, region)`; the last answer lasts until `end_seconds`."""
     return tuple(
         DnsSpan(name=name, region=region, start_seconds=start, end_seconds=end)
-        for region, start, end in stretches(changes, end_seconds)
+        for region, start, end in intervals(changes, end_seconds)
     )
 
 
@@ -45,8 +45,8 @@ def bucket_writes(writes: Iterable[tuple[float, WriteOutcome]], *, width_seconds
     )
 
 
-def stretches(changes: Iterable[tuple[float, Changed]], end_seconds: float) -> Iterator[tuple[Changed, float, float]]:
-    """Yield each state with its start and end; repeated states are merged, empty stretches left out."""
+def intervals(changes: Iterable[tuple[float, Changed]], end_seconds: float) -> Iterator[tuple[Changed, float, float]]:
+    """Yield each state with its start and end; repeated states are merged, empty intervals left out."""
     ordered: list[tuple[float, Changed]] = []
     for seconds, state in sorted(changes, key=lambda change: change[0]):
         if ordered and ordered[-1][0] == seconds:

@@ -41,7 +41,7 @@ class _Placed:
         return self.x + FLAG_RADIUS_PX + 2 + (0 if self.flipped else self.text_px)
 
     def is_clear_of(self, other: "_Placed") -> bool:
-        """Return whether neither overlaps the other or crosses its text with its line."""
+        """Return whether this marker and `other` do not overlap, and no marker's line crosses the text of the lower marker."""
         upper, lower = (self, other) if self.row <= other.row else (other, self)
         if upper.row == lower.row:
             return upper.right < lower.left or lower.right < upper.left

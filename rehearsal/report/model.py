@@ -20,7 +20,7 @@ class EventKind(StrEnum):
     VERDICT = "verdict"  # a controller's verdict of a cycle
     HELD = "held"  # a guard held a verdict that wanted to act
     CALL = "call"  # an accepted failover or switchover call
-    REFUSED = "refused"  # a refused one
+    REFUSED = "refused"  # a refused failover or switchover call
     PROMOTION = "promotion"  # a cluster became the writer
     REJOIN = "rejoin"  # a cluster came back as a reader
     DNS = "dns"  # a name resolves differently
@@ -47,7 +47,7 @@ class WriteOutcome(StrEnum):
     """Outcome of one client write."""
 
     ACKNOWLEDGED = "acknowledged"  # acknowledged, and the row still exists at the end
-    FAILED = "failed"  # an error or no answer
+    FAILED = "failed"  # an error or no response
     LOST = "lost"  # acknowledged, but the row is gone
 
 
@@ -172,7 +172,7 @@ class DrillResult:
         for name, value in self.measurements.items():
             if not math.isfinite(value):
                 raise ValueError(
-                    f"drill {self.name}: measurement {name} is {value}; leave out a measurement without a value"
+                    f"drill {self.name}: measurement {name} is {value}. Omit measurements that have no value."
                 )
 
     @property
@@ -192,7 +192,7 @@ class DrillResult:
 
     @property
     def key_numbers(self) -> dict[str, float]:
-        """The available measurements of the summary."""
+        """The key measurements that have a value, by name."""
         names = self.key_measurements or tuple(self.measurements)[:3]
         return {name: self.measurements[name] for name in names if name in self.measurements}
 
@@ -240,7 +240,7 @@ class Shortened:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class UnverifiedProperty:
-    """A property that the emulator accepts but does not store, so the rehearsal does not verify it."""
+    """A property that the embedded AWS accepts but does not store, so the rehearsal does not verify it."""
 
     type: str
     property: str
@@ -252,7 +252,7 @@ class Report:
     """Report of a whole rehearsal.
 
     `subject` is the global cluster. `started_at` is aware. `settings` include the defaults. `resources` are counted by region
-    (or "global") and type. `not_held` are the properties that the emulator does not store. `commit` is None without git.
+    (or "global") and type. `not_held` are the properties that the embedded AWS does not store. `commit` is None without git.
     `errors` ended the rehearsal outside a drill.
 
     Raises:

@@ -64,7 +64,7 @@ def review(*, roles: Sequence[FunctionRole], checks: Iterable[PermissionCheck], 
                 text="no role allows an action that no function calls",
                 passed=not unused_actions,
                 detail=_listing(unused_actions)
-                or f"{len(allowed)} actions of {len(roles)} roles; {uncallable} cannot be called on the emulator",
+                or f"{len(allowed)} actions of {len(roles)} roles; {uncallable} cannot be called on the embedded AWS",
             )
         )
     return DrillResult(

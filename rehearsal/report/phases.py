@@ -1,4 +1,4 @@
-"""Phases from an outage, or a switchover call, to the first write: decision, promotion, DNS, client; without gaps."""
+"""Consecutive phases (decision, promotion, DNS, client) from an outage or switchover call to the first write."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Phase:
 
     @property
     def seconds(self) -> float:
-        """Duration."""
+        """Duration of the phase in seconds."""
         return self.end_seconds - self.start_seconds
 
 
@@ -30,7 +30,7 @@ NEXT: tuple[tuple[frozenset[EventKind], str, str], ...] = (
     (frozenset({EventKind.DNS, EventKind.CLIENT}), "DNS", "from the promotion to the DNS change"),
     (frozenset({EventKind.CLIENT}), "client", "from the DNS change to the client's first acknowledged write"),
 )
-"""The event that ends each phase. A client's write ends the DNS phase too: the client may resolve the name before the recorder."""
+"""The event that ends each phase. A client's write ends the DNS phase too: the client may resolve the DNS name before the recorder."""
 
 
 def phases(drill: DrillResult) -> tuple[Phase, ...]:

@@ -36,7 +36,7 @@ def summary_sentences(report: Report) -> tuple[str, ...]:
 def _sentences(report: Report) -> Iterator[str]:
     if report.resource_count:
         yield (
-            f"The unchanged program was deployed into two emulated AWS regions ({format_count(report.resource_count, 'resource')} in "
+            f"The unchanged program was deployed into two regions of an embedded AWS ({format_count(report.resource_count, 'resource')} in "
             f"{format_duration(report.deployment_seconds)}) and went through {format_count(len(report.drills), 'drill')}."
         )
     failed = [drill for drill in report.drills if not drill.passed]

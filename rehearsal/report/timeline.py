@@ -19,7 +19,7 @@ IN_LANES = frozenset().union(*(kinds for _, _, kinds in DOT_LANES))
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A stretch of a lane."""
+    """A time interval of a lane, with its position in the drawing."""
 
     style: str
     left: float

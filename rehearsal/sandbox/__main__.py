@@ -1,6 +1,6 @@
 """Command line of the sandbox: `python -m rehearsal.sandbox`, an embedded AWS in two regions that runs until it is stopped.
 
-The commands import the server and the engine only when they need them: the others start quickly.
+A command imports the server and the engine only if it needs them, so that the other commands start quickly.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def destroy_all(directory: Directory = DEFAULT_DIRECTORY) -> None:
 
 @app.command()
 def fail(region: str, directory: Directory = DEFAULT_DIRECTORY) -> None:
-    """Fail a region: its databases, functions and AWS API stop answering all callers."""
+    """Fail a region: its databases, functions and AWS API stop responding to all callers."""
     with _exit_codes():
         find(directory).change_region(region, "fail")
         typer.echo(f"{region} has failed")
@@ -178,7 +178,7 @@ def _require_free_directory(directory: Path) -> None:
     except SandboxError:
         return  # The file of a killed sandbox is overwritten.
     raise SandboxError(
-        f"a sandbox is already running here (process {client.address.pid}). Stop it, or use another --directory"
+        f"a sandbox is already running in {directory} (process {client.address.pid}). Stop that sandbox, or use another --directory"
     )
 
 

@@ -29,7 +29,7 @@ class SandboxError(Exception):
 
 
 class SandboxRefusedError(SandboxError):
-    """A command was refused; nothing was changed."""
+    """A command was refused; no changes were made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def write_address(directory: Path, address: Address) -> None:
 def find(directory: Path) -> SandboxClient:
     """Return the client of a directory's sandbox.
 
-    Raises: SandboxError if there is none, or its file is invalid.
+    Raises: SandboxError if no sandbox runs in the directory, or if the sandbox file is invalid.
     """
     start = "Start one in another terminal: `python -m rehearsal.sandbox start`."
     try:
@@ -107,7 +107,7 @@ class SandboxClient:
             self._ask("DELETE", "/engine")
 
     def change_region(self, region: str, action: str) -> None:
-        """Fail or restore a region. Raises: SandboxError for an unknown one."""
+        """Fail or restore a region. Raises: SandboxError for an unknown region."""
         self._ask("POST", f"/regions/{region}/{action}")
 
     def stop(self) -> None:
@@ -122,14 +122,14 @@ class SandboxClient:
             headers={TOKEN_HEADER: self.address.token, "Content-Type": "application/json"},
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return json.loads(answer.read())
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+                return json.loads(response.read())
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
             raise SandboxError(_error_of(said) or f"the sandbox failed: {error.code} {said[:500]}") from error
         except (urllib.error.URLError, OSError) as error:
             raise SandboxError(
-                f"the sandbox (process {self.address.pid}) does not answer: {error}. "
+                f"the sandbox (process {self.address.pid}) does not respond: {error}. "
                 "Start another one: `python -m rehearsal.sandbox start`."
             ) from error
 

@@ -1,6 +1,6 @@
 """The running sandbox: an environment and the loopback port for its commands.
 
-It listens on 127.0.0.1 only and requires the token. The command `up` deploys from its own process, so it always runs the
+The port listens on 127.0.0.1 only and requires the token. The command `up` deploys from the command's process, so it always runs the
 current program.
 """
 
@@ -139,7 +139,7 @@ class SandboxServer:
             self._environment.start_controllers()
 
     async def _lock(self, request: web.Request) -> web.StreamResponse:
-        """Grant the lock of the stack to one process; a lock of a dead process is replaced."""
+        """Grant the lock of the stack to one process; the lock of a process that has ended is replaced."""
         lock = await request.json()
         if self._engine is not None and _is_alive(self._engine["pid"]):
             return web.json_response({"error": f"busy: {self._engine['doing']} is in progress"}, status=409)
@@ -186,7 +186,7 @@ def host(
 
     `failover_overrides` are unscaled settings of `failover`.
     `on_ready` receives the regions, the operator's endpoint and the directory after the start.
-    Raises: SandboxError if the start fails or the emulator dies.
+    Raises: SandboxError if the start fails or the embedded AWS ends.
     """
     token = secrets.token_urlsafe(32)
     try:
@@ -222,7 +222,7 @@ def _warm_up(environment: Environment) -> None:
 
 
 def _wait(stop_requested: threading.Event, environment: Environment) -> None:
-    """Wait for `stop`, Ctrl-C or SIGTERM. Raises if the emulator dies."""
+    """Wait for `stop`, Ctrl-C or SIGTERM. Raises EmulatorError if the embedded AWS ends."""
     previous = signal.signal(signal.SIGTERM, lambda _number, _frame: stop_requested.set())
     try:
         while not stop_requested.wait(1.0):

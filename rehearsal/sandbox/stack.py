@@ -32,7 +32,7 @@ def deploy_stack(client: SandboxClient, stack: str, directory: Path) -> None:
             _show_plan(planned, created=False)
             if planned.refused or planned.replaces:
                 raise SandboxRefusedError(
-                    "nothing was changed: the sandbox does not replace resources. Run `destroy`, then `up`"
+                    "no changes were made: the sandbox does not replace resources. Run `destroy`, then `up`"
                 )
             if status["is_up"] and {step.change for step in planned.steps} == {PlannedChange.SAME}:
                 return
@@ -95,12 +95,12 @@ def _translate_errors() -> Iterator[None]:
 def _config(stack: str, status: dict[str, Any]) -> dict[str, str]:
     config = shortened_config(stack, status["interval_seconds"], status["failover_overrides"])
     settings = parse_stack_config(config)
-    wanted = [settings.primary.region, settings.secondary.region]
+    stack_regions = [settings.primary.region, settings.secondary.region]
     # The plan refuses one changed region; two other regions need another sandbox.
-    if not set(wanted) & set(status["regions"]):
+    if not set(stack_regions) & set(status["regions"]):
         raise SandboxError(
-            f"stack {stack} uses {' and '.join(wanted)}, this sandbox {' and '.join(status['regions'])}. "
-            f"Stop it and start another one with --stack {stack}"
+            f"stack {stack} uses {' and '.join(stack_regions)}, but this sandbox has {' and '.join(status['regions'])}. "
+            f"Stop the sandbox and start another one with --stack {stack}"
         )
     return config
 

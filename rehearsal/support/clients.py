@@ -17,7 +17,7 @@ ACCOUNT_ID = "123456789012"
 """The rehearsal's only account. ministack reads a 12-digit access key as an account id."""
 
 SECRET_ACCESS_KEY = "rehearsal"
-"""Not a secret: the key that ministack verifies signatures with when it enforces permissions."""
+"""The key that ministack verifies signatures with when it enforces permissions. Not a secret."""
 
 ClientFactory = Callable[[str, str], Any]
 """Returns a boto3 client for (service, region)."""

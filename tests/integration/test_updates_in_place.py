@@ -81,7 +81,9 @@ def test_unsupported_change_is_an_error(emulator: Emulator, program: Path) -> No
     (program / "__main__.py").write_text(PROGRAM.split("role = ")[0] + PROGRAM[PROGRAM.index("if pulumi.Config") :])
     state = StackState()
     deploy(program, {"tiny:value": "x", "tiny:name": "first"}, emulator.url, state=state)
-    with pytest.raises(DeploymentError, match="property displayName: the rehearsal can't change it in place"):
+    with pytest.raises(
+        DeploymentError, match="property displayName: in-place update is not supported in the rehearsal"
+    ):
         deploy(program, {"tiny:value": "x", "tiny:name": "second"}, emulator.url, state=state)
     kept = next(iter(state.resources.values()))
     assert "first" == kept.inputs["displayName"]

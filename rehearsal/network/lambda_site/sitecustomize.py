@@ -1,11 +1,11 @@
 """The network of a Lambda worker in the rehearsal, installed before the function is imported.
 
-It sets AWS_ENDPOINT_URL and replaces socket.getaddrinfo for the function's region. Outside a Lambda worker it does nothing:
-the emulator has this directory on its PYTHONPATH too, but only a worker has AWS_LAMBDA_FUNCTION_NAME.
+The module sets AWS_ENDPOINT_URL and replaces socket.getaddrinfo for the function's region. Outside a Lambda worker it has no effect:
+the embedded AWS has this directory on its PYTHONPATH too, but only a worker has AWS_LAMBDA_FUNCTION_NAME.
 
 The names file: {"<region>": {"<host name>": ["127.0.0.1", <port>]}, "vpc_functions": ["<function name>"]}.
-Python loads only the first sitecustomize on its path, so this module also runs the one that it hides. It imports only the
-standard library, to keep cold starts short.
+Python loads only the first sitecustomize on its path, so this module also runs the one that it hides. This module imports only
+the standard library, to keep cold starts short.
 """
 
 import json

@@ -25,7 +25,7 @@ DEFAULT_SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
 
 def _create_password(request: Request) -> Created:
-    """Draw a password as the random provider does: `length` characters with a minimum of each class."""
+    """Generate a password as the random provider does: `length` characters with a minimum of each class."""
     classes = {
         "Lower": (request.take("lower", True), string.ascii_lowercase),
         "Upper": (request.take("upper", True), string.ascii_uppercase),
@@ -34,16 +34,16 @@ def _create_password(request: Request) -> Created:
     }
     length = request.take("length")
     allowed = "".join(characters for wanted, characters in classes.values() if wanted)
-    drawn = [
+    chosen = [
         secrets.choice(characters)
         for name, (_, characters) in classes.items()
         for _ in range(request.take(f"min{name}", 0))
     ]
-    if not allowed or length < max(1, len(drawn)):
+    if not allowed or length < max(1, len(chosen)):
         raise HandlerError(f"no password of {length} characters can hold the minimum of each class", property="length")
-    drawn += [secrets.choice(allowed) for _ in range(length - len(drawn))]
-    secrets.SystemRandom().shuffle(drawn)
-    return Created(id="none", outputs={"result": "".join(drawn)}, secret_outputs=frozenset({"result"}))
+    chosen += [secrets.choice(allowed) for _ in range(length - len(chosen))]
+    secrets.SystemRandom().shuffle(chosen)
+    return Created(id="none", outputs={"result": "".join(chosen)}, secret_outputs=frozenset({"result"}))
 
 
 def _create_secret(request: Request) -> Created:
@@ -67,7 +67,7 @@ def _create_secret(request: Request) -> Created:
 
 
 def _replica_arn(arn: str, region: str) -> str:
-    """Return the ARN of a replica: the primary's, with the other region.
+    """Return the ARN of a replica: the primary secret's ARN, with the replica's region.
 
     Source: "Replicate AWS Secrets Manager secrets across Regions".
     """
@@ -82,7 +82,7 @@ def _replica(request: Request, arn: str, region: str) -> dict[str, Any]:
 
 
 def _create_secret_version(request: Request) -> Created:
-    """Put the value, and check that every replica region returns it."""
+    """Store the secret's value, and check that every replica region returns that value."""
     client = request.client("secretsmanager")
     parameters = request.parameters()
     arn = parameters["SecretId"]
@@ -123,7 +123,7 @@ HANDLERS = {
             "length": own(),
             **{name: own() for name in ("lower", "upper", "numeric", "special", "overrideSpecial")},
             **{name: own() for name in ("minLower", "minUpper", "minNumeric", "minSpecial")},
-            "keepers": provider_only("a change of them draws a new password"),
+            "keepers": provider_only("a change of the keepers generates a new password"),
         },
     ),
     "aws:secretsmanager/secret:Secret": Handler(

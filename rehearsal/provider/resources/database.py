@@ -166,7 +166,10 @@ def _delete_cluster(request: DeleteRequest) -> None:
         wait_until(lambda: _global_cluster_of(rds, arn) is None, what=f"{request.id} has left its global cluster")
     skips = bool(inputs.get("skipFinalSnapshot"))
     if not skips and not inputs.get("finalSnapshotIdentifier"):
-        raise HandlerError("a final snapshot needs this name", property="finalSnapshotIdentifier")
+        raise HandlerError(
+            "a final snapshot needs a name. Set finalSnapshotIdentifier, or set skipFinalSnapshot to true",
+            property="finalSnapshotIdentifier",
+        )
     snapshot = {} if skips else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
     rds.delete_db_cluster(
         DBClusterIdentifier=request.id,

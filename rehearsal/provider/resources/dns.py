@@ -22,7 +22,7 @@ from rehearsal.provider.resources.handler import (
 
 
 def _create_zone(request: Request) -> Created:
-    """Create a private zone with its first VPC, then associate the others, as the provider does."""
+    """Create a private zone with its first VPC, then associate the other VPCs, as the provider does."""
     client = request.client("route53")
     vpcs = [_vpc(vpc, request.region) for vpc in request.take("vpcs", [])]
     config = {"Comment": request.take("comment", "Managed by Pulumi"), "PrivateZone": bool(vpcs)}
@@ -44,7 +44,7 @@ def _create_zone(request: Request) -> Created:
         "Tags": _tags(client, "hostedzone", zone_id),
     }
     if {vpc["VPCId"] for vpc in vpcs} != {vpc["VPCId"] for vpc in held["VPCs"]}:
-        raise HandlerError(f"the zone is associated with {held['VPCs']}", property="vpcs")
+        raise HandlerError(f"expected the VPCs {vpcs}, but the zone is associated with {held['VPCs']}", property="vpcs")
     outputs = {
         "zoneId": zone_id,
         "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
@@ -56,7 +56,9 @@ def _create_zone(request: Request) -> Created:
 def _vpc(vpc: dict[str, Any], default_region: str) -> dict[str, str]:
     unknown = set(vpc) - {"vpcId", "vpcRegion"}
     if unknown:
-        raise HandlerError(f"unknown keys {sorted(unknown)}", property="vpcs")
+        raise HandlerError(
+            f"the VPC has unknown keys: {', '.join(sorted(unknown))}. Use vpcId and vpcRegion", property="vpcs"
+        )
     return {"VPCId": vpc["vpcId"], "VPCRegion": vpc.get("vpcRegion") or default_region}
 
 
@@ -89,7 +91,7 @@ _CHILD = re.compile(rb"<ChildHealthCheck>([^<]+)</ChildHealthCheck>")
 
 
 def _nest_children(params: dict[str, Any], **_event: Any) -> None:
-    """Nest each child id one element deeper, where the emulator expects it."""
+    """Nest each child id one element deeper, where the embedded AWS expects the id."""
     params["body"] = _CHILD.sub(
         rb"<ChildHealthCheck><ChildHealthCheck>\1</ChildHealthCheck></ChildHealthCheck>", params["body"]
     )
@@ -137,7 +139,9 @@ def _create_health_check(request: Request) -> Created:
         "Tags": _tags(client, "healthcheck", check_id),
     }
     if not held["CallerReference"].startswith(request.take("referenceName", "pulumi")[:27]):
-        raise HandlerError("the health check has another reference", property="referenceName")
+        raise HandlerError(
+            f"the health check has the unexpected reference {held['CallerReference']!r}", property="referenceName"
+        )
     return Created(id=check_id, outputs={"arn": f"arn:aws:route53:::healthcheck/{check_id}"}, held=held)
 
 
@@ -183,7 +187,7 @@ def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]
                 "FailoverPolicies": [{"type": each.get("Failover")}],
                 "LatencyPolicies": [{"region": each.get("Region")}],
             }
-    raise HandlerError("the zone does not contain the record")
+    raise HandlerError(f"the zone does not contain the record {record['Name']} {record['Type']}")
 
 
 def _delete_zone(request: DeleteRequest) -> None:

@@ -65,7 +65,9 @@ def _read_function(request: Request, package: bytes) -> Created:
     digest = base64.b64encode(hashlib.sha256(package).digest()).decode()
     held = dict(client.get_function_configuration(FunctionName=name))
     if held["CodeSha256"] != digest:
-        raise HandlerError(f"the emulator has another package: {held['CodeSha256']}", property="code")
+        raise HandlerError(
+            f"expected a package with hash {digest}, but the embedded AWS stores {held['CodeSha256']}", property="code"
+        )
     concurrency = client.get_function_concurrency(FunctionName=name)
     held["ReservedConcurrentExecutions"] = concurrency.get("ReservedConcurrentExecutions")
     arn = held["FunctionArn"]
@@ -122,7 +124,7 @@ def _create_permission(request: Request) -> Created:
     policy = json.loads(client.get_policy(FunctionName=request.inputs["function"])["Policy"])
     statement_id = request.inputs["statementId"]
     if not any(each["Sid"] == statement_id for each in policy["Statement"]):
-        raise HandlerError("the function's policy lacks the statement", property="statementId")
+        raise HandlerError("the function's policy does not contain the statement", property="statementId")
     return Created(id=statement_id, outputs={})
 
 

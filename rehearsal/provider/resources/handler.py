@@ -1,4 +1,4 @@
-"""The interface of a resource handler, and the comparison of what it sent with what the emulator stores.
+"""The interface of a resource handler, and the comparison of the sent values with the values that the embedded AWS stores.
 
 Each input property is sent and read back, or its table entry says why not. No property is dropped silently.
 """
@@ -31,11 +31,11 @@ class Treatment(StrEnum):
     """How a handler treats an input property."""
 
     SENT = "sent"
-    """A parameter of the create call, which must read back with the same value."""
-    NOT_HELD = "not held by the emulator"
-    """A parameter of the create call that the emulator accepts and drops. Reported after every deployment."""
+    """A parameter of the create call. AWS must return the same value."""
+    NOT_HELD = "not held by the embedded AWS"
+    """A parameter of the create call that the embedded AWS accepts and drops. Reported after every deployment."""
     OWN = "handled by the handler's own code"
-    """A property with a call of its own; it is read back if `held` names a path."""
+    """A property that a separate call sets. Its value is read back if `held` names a path."""
     PROVIDER_ONLY = "read by the provider, not by AWS"
     """A property that controls Pulumi's provider on update or delete, and is no parameter of AWS."""
 
@@ -55,7 +55,7 @@ class Property:
     convert: Callable[[Any], Any] = unchanged
     """Converts the property's value to the parameter's."""
     held: str = ""
-    """The dotted path to the value in the description that is read back; empty if it is not there."""
+    """Dotted path to the value in AWS's description of the resource; empty if the description does not contain the value."""
     expected: Callable[[Any], Any] = unchanged
     """Converts the property's value to the value at `held`."""
     reason: str = ""
@@ -79,7 +79,7 @@ def sent(
 
 
 def not_held(parameter: str, reason: str) -> Property:
-    """Return a property that is sent, and that the emulator is known to drop."""
+    """Return a property that is sent, and that the embedded AWS is known to drop."""
     return Property(treatment=Treatment.NOT_HELD, parameter=parameter, reason=reason)
 
 
@@ -104,7 +104,7 @@ class Created:
     A missing output stays unknown: a resource or an export that uses it fails.
     """
     held: Mapping[str, Any] = field(default_factory=dict)
-    """The emulator's description, in the shape of the table's `held` paths."""
+    """The embedded AWS's description, in the shape of the table's `held` paths."""
     secret_outputs: frozenset[str] = frozenset()
 
 
@@ -189,7 +189,7 @@ class DeleteRequest:
 def delete_by_id(
     service: str, operation: str, parameter: str, *, in_list: bool = False
 ) -> Callable[[DeleteRequest], None]:
-    """Return a delete function that calls one operation with the resource's id, or with a list of it."""
+    """Return a delete function that calls one operation with the resource id, or with a list that contains only the id."""
 
     def delete(request: DeleteRequest) -> None:
         value = [request.id] if in_list else request.id
@@ -199,7 +199,7 @@ def delete_by_id(
 
 
 def delete_nothing(request: DeleteRequest) -> None:
-    """Do nothing, for a type that has no AWS resource of its own to delete."""
+    """Do nothing. For a type without an AWS resource to delete."""
 
 
 def unknown_properties(handler: Handler, inputs: Mapping[str, Any]) -> list[str]:
@@ -252,19 +252,19 @@ def agrees(expected: Any, actual: Any) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], *, what: str, timeout_seconds: float = WAIT_SECONDS) -> None:
-    """Poll until `condition` holds, for what no boto3 waiter exists.
+    """Poll until `condition` holds. Use a boto3 waiter instead where one exists.
 
     Raises: HandlerError, which names `what`, after the timeout.
     """
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise HandlerError(f"{what}: not so after {timeout_seconds:g} s")
+            raise HandlerError(f"expected: {what}. The condition did not hold within {timeout_seconds:g} s")
         time.sleep(POLL_SECONDS)
 
 
 def wait_for(client: Any, waiter: str, **parameters: Any) -> None:
-    """Run a boto3 waiter at the emulator's pace. Raises: botocore.exceptions.WaiterError."""
+    """Run a boto3 waiter at the embedded AWS's pace. Raises: botocore.exceptions.WaiterError."""
     config = {"Delay": POLL_SECONDS, "MaxAttempts": int(WAIT_SECONDS / POLL_SECONDS)}
     client.get_waiter(waiter).wait(**parameters, WaiterConfig=config)
 

@@ -67,7 +67,7 @@ def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> d
     main = [{"Name": "association.main", "Values": ["true"]}, {"Name": "vpc-id", "Values": [vpc_id]}]
     tables = ec2.describe_route_tables(Filters=main)["RouteTables"]
     if len(tables) != 1:
-        raise HandlerError(f"{vpc_id} has {len(tables)} main route tables", property="id")
+        raise HandlerError(f"expected one main route table in {vpc_id}, found {len(tables)}", property="id")
     return {
         **attributes,
         "id": vpc_id,

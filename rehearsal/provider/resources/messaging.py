@@ -34,7 +34,7 @@ def _create_topic_policy(request: Request) -> Created:
 
 
 def _create_subscription(request: Request) -> Created:
-    """Subscribe. An e-mail address stays "pending confirmation" until its owner confirms."""
+    """Subscribe the endpoint to the topic. An e-mail address stays "pending confirmation" until its owner confirms."""
     sns = request.client("sns")
     arn = sns.subscribe(ReturnSubscriptionArn=True, **request.parameters())["SubscriptionArn"]
     held = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]

@@ -65,7 +65,7 @@ def _default_security_group(ec2: Any, vpc_id: str) -> Any:
         Filters=[{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
     )["SecurityGroups"]
     if len(groups) != 1:
-        raise HandlerError(f"{vpc_id} has {len(groups)} default security groups", property="vpcId")
+        raise HandlerError(f"expected one default security group in {vpc_id}, found {len(groups)}", property="vpcId")
     return groups[0]
 
 
@@ -170,7 +170,7 @@ def _create_rule(direction: str) -> Callable[[Request], Created]:
         rule_id = response["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         held = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]
         if held["IsEgress"] is not (direction == "egress"):
-            raise HandlerError(f"{rule_id} is not an {direction} rule")
+            raise HandlerError(f"expected an {direction} rule, but {rule_id} has IsEgress={held['IsEgress']}")
         outputs = {"arn": request.arn("ec2", f"security-group-rule/{rule_id}"), "securityGroupRuleId": rule_id}
         return Created(id=rule_id, outputs=outputs, held=held)
 

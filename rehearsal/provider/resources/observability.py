@@ -86,7 +86,9 @@ def _create_dashboard(request: Request) -> Created:
     name = request.inputs["dashboardName"]
     response = cloudwatch.put_dashboard(**request.parameters())
     if response.get("DashboardValidationMessages"):
-        raise HandlerError(f"{response['DashboardValidationMessages']}", property="dashboardBody")
+        raise HandlerError(
+            f"CloudWatch rejected the dashboard: {response['DashboardValidationMessages']}", property="dashboardBody"
+        )
     held = cloudwatch.get_dashboard(DashboardName=name)
     return Created(id=name, outputs={"dashboardArn": held["DashboardArn"]}, held=held)
 
@@ -113,7 +115,7 @@ def _create_event_target(request: Request) -> Created:
         target["RetryPolicy"] = pascal(request.take("retryPolicy"))
     response = events.put_targets(Rule=rule, Targets=[target])
     if response["FailedEntryCount"]:
-        raise HandlerError(f"{response['FailedEntries']}")
+        raise HandlerError(f"EventBridge rejected these entries: {response['FailedEntries']}")
     held = next(each for each in events.list_targets_by_rule(Rule=rule)["Targets"] if each["Id"] == target_id)
     return Created(id=f"{rule}-{target_id}", outputs={}, held={**held, "Rule": rule})
 
@@ -129,7 +131,7 @@ def _delete_log_group(request: DeleteRequest) -> None:
 def _delete_event_target(request: DeleteRequest) -> None:
     response = request.client("events").remove_targets(Rule=request.inputs["rule"], Ids=[request.inputs["targetId"]])
     if response["FailedEntryCount"]:
-        raise HandlerError(f"{response['FailedEntries']}")
+        raise HandlerError(f"EventBridge rejected these entries: {response['FailedEntries']}")
 
 
 HANDLERS = {

@@ -42,7 +42,7 @@ class ResourceError:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class NotHeld:
-    """A property that was sent and that the emulator drops: the rehearsal does not show whether AWS accepts it."""
+    """A property that was sent and that the embedded AWS drops: the rehearsal does not show whether AWS accepts it."""
 
     type: str
     property: str

@@ -315,12 +315,12 @@ def sample_report() -> Report:
             UnverifiedProperty(
                 type="aws:rds/cluster:Cluster",
                 property="databaseInsightsMode",
-                reason="the emulator's cluster has no such field",
+                reason="a cluster of the embedded AWS has no such field",
             ),
         ),
         dashboards=(dashboard(PRIMARY), dashboard(SECONDARY)),
         notes=(
-            "The databases are emulated: the duration of a promotion says nothing about Aurora.",
+            "The databases are embedded: the duration of a promotion says nothing about Aurora.",
             "DNS answers are computed from the deployed records and health checks, not returned by Route 53.",
             "The emulator accepts Performance Insights and enhanced monitoring but does not store them.",
         ),

@@ -100,15 +100,17 @@ def test_production_refuses_replacements_that_lose_data(setting: str, deployed: 
     assert expected == {step.type for step in planned.steps if step.refusal}
     for step in planned.steps:
         if step.change in (PlannedChange.REPLACE, PlannedChange.DELETE) and step.type in LOST:
-            assert step.refusal == "it is protected", str(step)
-            assert f"{step.urn}\n  {step.type}: it would be" in planned.refused
+            assert step.refusal == "the resource is protected", str(step)
+            assert f"{step.urn}\n  {step.type}: the resource would be" in planned.refused
     assert f"{setting}: " in planned.refused
     assert f"Set {setting} back to " in planned.refused
 
 
 def test_deployment_refuses_a_replacement(deployed: Callable[[str], DeployResult]) -> None:
     """The error names the property."""
-    with pytest.raises(DeploymentError, match="property cidrBlock: it would be replaced; refused, it is protected"):
+    with pytest.raises(
+        DeploymentError, match="property cidrBlock: the resource would be replaced; refused, the resource is protected"
+    ):
         run("prod", DANGEROUS["primary.vpc_cidr"][0], state=deployed("prod").state)
 
 

@@ -19,7 +19,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_help_lists_options_and_exit_codes() -> None:
-    """With the meaning of each exit code."""
+    """The help explains each option and the meaning of each exit code."""
     code, text = run("--help")
     options = set(re.findall(r"--[a-z]+", text))
     assert (0, True, True) == (
@@ -30,20 +30,20 @@ def test_help_lists_options_and_exit_codes() -> None:
 
 
 def test_list_names_every_drill() -> None:
-    """In order."""
+    """The list names every drill in catalogue order."""
     code, text = run("--list")
     assert (0, [drill.name for drill in DRILLS]) == (code, [line.split()[0] for line in text.splitlines()])
 
 
 def test_unknown_drill_is_a_usage_error() -> None:
-    """It lists the known drills and starts nothing."""
+    """The error lists the known drills, and no drill starts."""
     code, text = run("--drill", "region-lots")
     assert (2, True, True) == (code, "region-lots" in text, "region-lost" in text)
 
 
 @pytest.mark.parametrize("seconds", ["0", "0.1", "60", "soon"])
 def test_interval_out_of_range_is_a_usage_error(seconds: str) -> None:
-    """Before anything starts."""
+    """The interval is checked before the environment starts."""
     assert 2 == run("--interval", seconds)[0]
 
 
@@ -54,7 +54,7 @@ def test_stack_without_settings_is_an_error() -> None:
 
 
 def test_keep_and_destroy_are_a_usage_error() -> None:
-    """Before anything starts."""
+    """The options are checked before the environment starts."""
     assert 2 == run("--keep", "--destroy")[0]
 
 
@@ -71,5 +71,5 @@ def test_keep_and_destroy_are_a_usage_error() -> None:
 def test_destroy_is_preceded_by_switchover_if_needed(
     names: tuple[str, ...], destroys: bool | None, played: tuple[str, ...]
 ) -> None:
-    """Alone it runs no drill. AWS refuses it while the writer is in the secondary region."""
+    """`--destroy` alone runs no drill. AWS refuses the destroy while the writer is in the secondary region."""
     assert played == tuple(drill.name for drill in command_line._drills(names, False, destroys))

@@ -27,13 +27,13 @@ from tests.unit.rehearsal.report.test_model import SCHEMA
 
 
 def unreachable(service: str, region: str) -> Any:
-    """Fail like a stopped emulator."""
+    """Fail like a stopped embedded AWS."""
     raise EndpointConnectionError(endpoint_url=f"http://{service}.{region}")
 
 
 @dataclass(kw_only=True)
 class BrokenEnvironment:
-    """An environment whose deployment fails, or whose emulator stops after it."""
+    """An environment whose deployment fails, or whose embedded AWS stops after the deployment."""
 
     deploys: bool
     stack: str = "dev"
@@ -87,7 +87,7 @@ class BrokenEnvironment:
         return SimpleNamespace(stop=lambda: None)
 
     def start_controllers(self) -> None:
-        """Fail like a stopped emulator."""
+        """Fail like a stopped embedded AWS."""
         raise EmulatorError("the emulator ended")
 
 
@@ -100,7 +100,7 @@ def rehearsed(environment: BrokenEnvironment) -> Report:
 
 
 def test_failed_deployment_is_reported_with_its_conditions() -> None:
-    """The error, all settings and the versions."""
+    """The report has the error, all settings and the versions."""
     report = rehearsed(BrokenEnvironment(deploys=False))
     assert ("aws:rds/cluster:Cluster: unknown property x",) == report.errors
     assert (False, {}, (), ()) == (report.passed, report.resources, report.dashboards, report.shortened)
@@ -112,7 +112,7 @@ def test_failed_deployment_is_reported_with_its_conditions() -> None:
     assert [] == list(Draft202012Validator(SCHEMA).iter_errors(report.to_json()))
 
 
-def test_stopped_emulator_leaves_report_without_dashboards() -> None:
+def test_stopped_embedded_aws_leaves_report_without_dashboards() -> None:
     """The report names the error, the unverified properties and the shortened periods."""
     report = rehearsed(BrokenEnvironment(deploys=True))
     assert "the emulator ended" == report.errors[0]
@@ -133,7 +133,7 @@ class _Played(rehearse.Rehearsal):
 
 
 class _Silent(rehearse.Rehearsal):
-    """A rehearsal in which nothing ever cycles."""
+    """A rehearsal in which no controller runs a cycle."""
 
     def _play(self) -> None:
         raise DidNotHappenError("2 cycles: did not happen")
@@ -143,7 +143,7 @@ class _Silent(rehearse.Rehearsal):
 def test_permission_review_is_reported_like_a_drill(
     rehearsal: type[rehearse.Rehearsal], errors: tuple[str, ...]
 ) -> None:
-    """Also when no controller runs; a denied call fails it."""
+    """The permission review is reported even if no controller runs, and fails for a denied call."""
     role = FunctionRole(function="probe", region="us-east-1", role="probe-role", actions=frozenset())
     check = PermissionCheck(role=role.role, action="sns:Publish", resource="*", by_role=False, is_allowed=False)
     emulator = SimpleNamespace(resident_bytes=lambda: None, permission_checks=lambda: [check])
@@ -174,7 +174,7 @@ def _function_of(role: FunctionRole) -> Callable[[str, str], Any]:
 
 
 def test_commit_is_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the working directory's."""
+    """The report names the commit of the program's directory, not of the working directory."""
     asked: list[Path] = []
     monkeypatch.setattr(rehearse.provenance, "commit_of", asked.append)
     rehearsed(BrokenEnvironment(deploys=False))
@@ -182,7 +182,7 @@ def test_commit_is_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dashboards_are_read_once_before_destroy() -> None:
-    """Afterwards they do not exist."""
+    """The dashboards are read before the destroy, because it deletes them."""
     done: list[str] = []
 
     class Noted(rehearse.Rehearsal):

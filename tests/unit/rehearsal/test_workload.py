@@ -1,4 +1,4 @@
-"""Tests of the write workload against an emulated database over the MySQL protocol."""
+"""Tests of the write workload against an embedded database over the MySQL protocol."""
 
 import threading
 import time
@@ -87,7 +87,7 @@ def kit(tmp_path: Path, attempt_seconds: float) -> Iterator[Kit]:
 
 
 def test_acknowledged_rows_are_in_the_database(kit: Kit) -> None:
-    """A reader of the endpoint finds exactly these rows."""
+    """A reader of the endpoint finds exactly the acknowledged rows."""
     kit.workload.start()
     kit.wait_for(lambda: len(kit.attempts) >= 10)
     kit.workload.stop()
@@ -105,7 +105,7 @@ def test_client_follows_the_name(kit: Kit) -> None:
 
 @pytest.mark.parametrize("attempt_seconds", [0.2])
 def test_hanging_database_fails_attempts_but_loses_no_row(kit: Kit) -> None:
-    """Afterwards the same row is written, and no id is skipped."""
+    """After the hang the client writes the same row, and skips no id."""
     kit.workload.start()
     kit.wait_for(lambda: len(kit.attempts) >= 3)
     kit.listeners["one"].set_fault(Fault.HANG)
@@ -119,7 +119,7 @@ def test_hanging_database_fails_attempts_but_loses_no_row(kit: Kit) -> None:
 
 
 def test_writes_to_a_standby_fail(kit: Kit) -> None:
-    """They are not counted as acknowledged."""
+    """Writes to a standby are not counted as acknowledged."""
     kit.workload.start()
     kit.wait_for(lambda: len(kit.attempts) >= 1)
     kit.target = "two"
@@ -128,12 +128,12 @@ def test_writes_to_a_standby_fail(kit: Kit) -> None:
 
 
 def test_role_is_read_over_the_protocol(kit: Kit) -> None:
-    """Writer, reader, and unreachable."""
+    """The read role is writer, reader or unreachable."""
     roles = [kit.workload.read_only(ENDPOINTS[name]) for name in ("one", "two")]
     kit.listeners["one"].set_fault(Fault.REFUSE)
     assert [False, True, None] == [*roles, kit.workload.read_only(ENDPOINTS["one"])]
 
 
 def test_password_is_not_in_representations(kit: Kit) -> None:
-    """Neither of the login nor of the client."""
+    """The password is not in the representation of the workload."""
     assert "correct horse" not in repr(kit.workload)

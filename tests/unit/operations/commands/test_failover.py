@@ -118,7 +118,7 @@ def test_refused_while_the_writer_is_reachable() -> None:
     for words in (
         "the health_check in us-east-1 reaches the writer",
         "the health_check in eu-west-1 reaches the writer over the peering connection",
-        "its heartbeats arrive, the last one 4 s ago",
+        "the writer's heartbeats arrive, the last one 4 s ago",
         "`switchover`",
     ):
         assert words in result.stderr.partition("REFUSED")[2]

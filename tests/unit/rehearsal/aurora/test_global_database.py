@@ -1,4 +1,4 @@
-"""The emulated Aurora global database: SQL, transactions, privileges, replication and failover."""
+"""The embedded Aurora global database: SQL, transactions, privileges, replication and failover."""
 
 import threading
 from collections.abc import Iterator
@@ -257,7 +257,7 @@ class TestOutage:
         assert scenario.paid(scenario.east) == [2, 4]
 
     def test_writer_that_restarts_before_a_failover_stays_writer(self, scenario: Scenario) -> None:
-        """Without a failover, a restarted writer keeps its role and replication continues."""
+        """A restarted writer keeps its role and replication continues if no failover happened."""
         scenario.pay(1)
         scenario.database.stop(EAST)
         scenario.clock.now += 60
@@ -266,7 +266,7 @@ class TestOutage:
         assert not scenario.east.read_only
 
     def test_restarted_reader_catches_up(self, scenario: Scenario) -> None:
-        """Restarted reader catches up."""
+        """A restarted reader catches up."""
         scenario.database.stop(WEST)
         scenario.pay(1)
         scenario.clock.now += 60
@@ -274,7 +274,7 @@ class TestOutage:
         assert scenario.paid(scenario.west) == [1]
 
     def test_failover_demotes_a_running_writer(self, scenario: Scenario) -> None:
-        """There are never two writers."""
+        """A failover leaves exactly one writer."""
         session = scenario.east.session("admin")
         scenario.pay(1)
         scenario.database.failover(WEST)
@@ -295,7 +295,8 @@ class TestOutage:
         assert scenario.paid(scenario.east) == [1]
 
     @pytest.mark.parametrize(
-        ("target", "reason"), [("unknown", "no cluster unknown"), (EAST, "already the writer"), (WEST, "isn't running")]
+        ("target", "reason"),
+        [("unknown", "cluster unknown does not exist"), (EAST, "already the writer"), (WEST, "is not running")],
     )
     def test_refusals(self, scenario: Scenario, target: str, reason: str) -> None:
         """Failover and switchover refuse an unknown target, the writer and a stopped reader."""
@@ -332,7 +333,7 @@ class TestSwitchover:
         assert scenario.database.writer is scenario.east
 
     def test_switchover_needs_a_running_writer(self, scenario: Scenario) -> None:
-        """Switchover needs a running writer."""
+        """A switchover needs a running writer."""
         scenario.database.stop(EAST)
         with pytest.raises(ReplicationRefusedError, match="only a failover"):
             scenario.database.switchover(WEST)
@@ -371,7 +372,7 @@ class TestMembers:
         assert scenario.database.clusters == ()
 
     def test_log_drops_entries_that_all_clusters_applied(self, scenario: Scenario) -> None:
-        """Log drops entries that all clusters applied."""
+        """The log drops entries that all clusters applied."""
         for number in range(200):
             scenario.pay(number)
         scenario.clock.now += 2
@@ -592,7 +593,7 @@ class TestPrivileges:
         return scenario.east.session("app")
 
     def test_granted_statements_run(self, app: MysqlSession) -> None:
-        """Granted statements run."""
+        """Statements with a granted privilege run."""
         app.execute("INSERT INTO ledger.payments VALUES (1, 1)")
         assert app.execute("SELECT id FROM ledger.payments").rows == ((1,),)
 
@@ -617,11 +618,11 @@ class TestPrivileges:
         ],
     )
     def test_statements_without_privilege_are_refused(self, app: MysqlSession, sql: str, number: int) -> None:
-        """Each is refused with MySQL's error number, before any other check."""
+        """Each statement is refused with MySQL's error number, before any other check."""
         assert refusal(app, sql) == number
 
     def test_revoked_privilege_is_refused(self, scenario: Scenario, app: MysqlSession) -> None:
-        """Revoked privilege is refused."""
+        """A statement that needs a revoked privilege is refused."""
         scenario.east.execute("REVOKE INSERT ON ledger.payments FROM app")
         assert refusal(app, "INSERT INTO ledger.payments VALUES (1, 1)") == 1142
 
@@ -705,7 +706,7 @@ class TestEvents:
         assert (self.heartbeat(heartbeat_event.east), heartbeat_event.east.applied_sequence) == (64.0, position + 1)
 
     def test_fenced_writer_runs_no_events(self, heartbeat_event: Scenario) -> None:
-        """Fenced writer runs no events."""
+        """A fenced writer runs no events."""
         heartbeat_event.clock.now += 2.5
         heartbeat_event.database.fence(EAST)
         heartbeat_event.clock.now += 10
@@ -789,7 +790,7 @@ class TestEvents:
         assert refusal(heartbeat_event.east, sql) == number
 
     def test_reader_refuses_event_statements(self, heartbeat_event: Scenario) -> None:
-        """Reader refuses event statements."""
+        """A reader refuses event statements."""
         heartbeat_event.clock.now += 5
         assert refusal(heartbeat_event.west, CREATE_HEARTBEAT_EVENT) == 1290
 

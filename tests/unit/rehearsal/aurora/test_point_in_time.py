@@ -1,4 +1,4 @@
-"""Point-in-time restore of the emulated global database."""
+"""Point-in-time restore of the embedded global database."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The emulated database's listeners: log-in, TLS, results and faults; certificates; IAM tokens."""
+"""The embedded database's listeners: log-in, TLS, results and faults; certificates; IAM tokens."""
 
 import datetime
 import socket
@@ -112,7 +112,7 @@ class TestAnswers:
             assert cursor.fetchall() == ()
 
     def test_autocommit_setting_of_the_client(self, endpoint: Endpoint) -> None:
-        """Without autocommit, rows are kept only after COMMIT."""
+        """A client that disables autocommit keeps rows only after COMMIT."""
         endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
         with endpoint.connect() as connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO ledger.t VALUES (1)")
@@ -126,7 +126,7 @@ class TestAnswers:
         assert endpoint.cluster.execute("SELECT id FROM ledger.t") == [(1,), (3,)]
 
     def test_disconnect_rolls_back_the_transaction(self, endpoint: Endpoint) -> None:
-        """Disconnect rolls back the transaction."""
+        """A disconnect rolls back the transaction."""
         endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
         connection = endpoint.connect()
         connection.cursor().execute("INSERT INTO ledger.t VALUES (1)")
@@ -184,7 +184,7 @@ class TestLogIn:
         return endpoint
 
     def test_master_logs_in_by_password(self, endpoint: Endpoint) -> None:
-        """Other passwords are refused."""
+        """The master user logs in with its password; other passwords are refused."""
         endpoint.connect().close()
         for password in ("wrong", "", "pw "):
             with pytest.raises(pymysql.OperationalError, match="Access denied") as caught:
@@ -198,7 +198,7 @@ class TestLogIn:
                 endpoint.connect(user="unknown", password=password)
 
     def test_iam_user_logs_in_by_token(self, app: Endpoint) -> None:
-        """IAM user logs in by token."""
+        """An IAM user logs in by token."""
         with app.connect(user="app", password=token(session="a/b+c=")) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT CURRENT_USER()")
             assert cursor.fetchone() == ("app@%",)
@@ -221,14 +221,14 @@ class TestLogIn:
             app.connect(user="app", password=token(**{"user": "app", **bad}))  # type: ignore[arg-type]
 
     def test_token_and_password_are_not_interchangeable(self, app: Endpoint) -> None:
-        """Token and password are not interchangeable."""
+        """A token is not accepted as a password, and a password is not accepted as a token."""
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             app.connect(user="plain", password=token("plain"))
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             app.connect(user="app", password="p")
 
     def test_unknown_database_is_refused(self, endpoint: Endpoint) -> None:
-        """Unknown database is refused."""
+        """A log-in to an unknown database is refused."""
         with pytest.raises(pymysql.MySQLError, match="Unknown database"):
             endpoint.connect(database="nowhere")
 
@@ -317,21 +317,21 @@ class TestTokens:
 
     @pytest.mark.parametrize("changed", ["X-Amz-Date", "X-Amz-Signature", "X-Amz-Security-Token", "DBUser"])
     def test_changed_token_is_refused(self, changed: str) -> None:
-        """Changed token is refused."""
+        """A changed token is refused."""
         host, _, query = token(session="t").partition("?")
         fields = dict(parse_qsl(query))
         fields[changed] = {"X-Amz-Date": "20200101T000000Z", "DBUser": "root"}.get(changed, "f" * 64)
         assert self.refused(f"{host}?{urlencode(fields)}", time.time()) is not None
 
     def test_unknown_access_key_is_refused(self) -> None:
-        """Unknown access key is refused."""
+        """A token with an unknown access key is refused."""
         refusal = token_refusal(
             token(), user="app", audience=self.AUDIENCE, now=time.time(), secret_key_of=lambda key: None
         )
         assert refusal == "unknown access key AKID"
 
     def test_signature_is_not_checked_without_secrets(self) -> None:
-        """Signature is not checked without secrets."""
+        """The signature is not checked if the secrets are unknown."""
         assert token_refusal(token(secret="x"), user="app", audience=self.AUDIENCE, now=time.time()) is None
 
 
@@ -354,7 +354,7 @@ class TestFaults:
         established._force_close()
 
     def test_hang_rolls_back_open_transactions(self, endpoint: Endpoint) -> None:
-        """Hang rolls back open transactions."""
+        """A hang rolls back open transactions."""
         endpoint.cluster.execute("CREATE TABLE ledger.t (id INT PRIMARY KEY)")
         connection = endpoint.connect()
         connection.cursor().execute("INSERT INTO ledger.t VALUES (1)")
@@ -365,7 +365,7 @@ class TestFaults:
         assert endpoint.cluster.execute("SELECT id FROM ledger.t") == []
 
     def test_end_of_a_hang_resets_hanging_connections(self, endpoint: Endpoint) -> None:
-        """New connections are served."""
+        """The end of a hang resets hanging connections, and new connections are served."""
         connection = endpoint.connect()
         endpoint.listener.set_fault(Fault.HANG)
         waiting = socket.create_connection(("127.0.0.1", endpoint.listener.port), WAIT_SECONDS)
@@ -411,7 +411,7 @@ class TestFaults:
             sock.recv(1)
 
     def test_fault_affects_one_listener_only(self, endpoint: Endpoint) -> None:
-        """Fault affects one listener only."""
+        """A fault affects one listener only."""
         tls = endpoint.authority.server_context(["localhost"])
         other = endpoint.server.listen(endpoint.cluster, host_names=["localhost"], ssl_context=tls)
         other.set_fault(Fault.HANG)
@@ -438,7 +438,7 @@ class TestFaults:
         endpoint.connect().close()
 
     def test_role_change_ends_connections(self, endpoint: Endpoint) -> None:
-        """Role change ends connections."""
+        """A role change ends connections."""
         connection = endpoint.connect()
         endpoint.database.switchover("payments-eu-west-1-dev")
         with pytest.raises(pymysql.OperationalError):
@@ -484,7 +484,7 @@ class TestCertificates:
             _handshake(client, server, "elsewhere.example")
 
     def test_private_keys_are_private(self, tmp_path: Path) -> None:
-        """Only the owner can read the key files, and the bundle has no key."""
+        """The key files are readable only by their owner, and the bundle contains no key."""
         authority = CertificateAuthority.create(tmp_path / "made")
         authority.server_context(["a.example"])
         [path] = (tmp_path / "made").glob("server-*.pem")
@@ -492,7 +492,7 @@ class TestCertificates:
         assert "PRIVATE" not in authority.bundle.read_text()
 
     def test_certificate_needs_a_name(self, tmp_path: Path) -> None:
-        """Certificate needs a name."""
+        """A certificate needs a name."""
         with pytest.raises(ValueError, match="needs a name"):
             CertificateAuthority.create(tmp_path).server_context([])
 

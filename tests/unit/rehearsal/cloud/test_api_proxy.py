@@ -33,7 +33,7 @@ from rehearsal.cloud.global_cluster import (
 from rehearsal.cloud.global_operations import GlobalOperations
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.peering_options import Ec2Refusal, PeeringOptions
-from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, event_of
+from rehearsal.cloud.rds_events import OperationPhase, RdsEvents, event_entry, rds_event
 from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
 from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import BotoClients, credential_scope
@@ -121,8 +121,13 @@ INVALID_GLOBAL, INVALID_CLUSTER, NOT_FOUND = (
         (replace(FAILOVER, target=arn(WEST, "gone")), VIEW, NOT_FOUND, "not found"),
         (replace(SWITCHOVER, target="west"), VIEW, NOT_FOUND, "not found"),
         (replace(FAILOVER, target=EAST_MEMBER.arn), VIEW, INVALID_GLOBAL, "already the writer"),
-        (replace(FAILOVER, region=EAST), VIEW, INVALID_GLOBAL, "Region of the target: eu-west-1"),
-        (replace(SWITCHOVER, region=WEST), VIEW, INVALID_GLOBAL, "primary cluster: us-east-1"),
+        (replace(FAILOVER, region=EAST), VIEW, INVALID_GLOBAL, "Call failover in eu-west-1, the Region of the target"),
+        (
+            replace(SWITCHOVER, region=WEST),
+            VIEW,
+            INVALID_GLOBAL,
+            "Call switchover in us-east-1, the Region of the current primary cluster",
+        ),
         (FAILOVER, replace(VIEW, status="creating"), INVALID_GLOBAL, "not available"),
         (FAILOVER, view(east={"is_writer": False}), INVALID_GLOBAL, "no writer"),
         (FAILOVER, view(west={"engine_version": "8.0.mysql_aurora.3.11.0"}), INVALID_CLUSTER, "versions differ"),
@@ -135,7 +140,7 @@ INVALID_GLOBAL, INVALID_CLUSTER, NOT_FOUND = (
 def test_check_refuses_invalid_operation(
     call: OperationRequest, state: GlobalClusterView, code: str, message: str
 ) -> None:
-    """RDS refuses each of these with the code in its API model."""
+    """RDS refuses each invalid operation with the error code of RDS's API model."""
     with pytest.raises(RdsRefusal, match=message) as caught:
         check(call, state, None)
     assert code == caught.value.code
@@ -168,7 +173,7 @@ def test_second_operation_is_refused_while_one_is_in_progress(call: OperationReq
     ],
 )
 def test_only_allow_data_loss_makes_a_failover(action: str, parameters: dict[str, str], kind: OperationKind) -> None:
-    """Without AllowDataLoss, FailoverGlobalCluster is a switchover."""
+    """FailoverGlobalCluster without AllowDataLoss is a switchover."""
     named = {"GlobalClusterIdentifier": "Payments", "TargetDbClusterIdentifier": WEST_MEMBER.arn}
 
     assert request(kind, region=WEST) == OperationRequest.from_parameters(action, {**named, **parameters}, region=WEST)
@@ -335,7 +340,7 @@ class SimulatedOperations:
 
 @pytest.mark.parametrize("call", [FAILOVER, SWITCHOVER])
 def test_databases_change_before_metadata(call: OperationRequest) -> None:
-    """Both change after the duration; then the operation is recorded."""
+    """The databases and the metadata change after the operation's duration; then the operation is recorded."""
     simulated = SimulatedOperations(FakeDatabases())
     asyncio.run(simulated.run_calls(call))
 
@@ -370,7 +375,7 @@ def test_refused_call_publishes_no_event() -> None:
 
 
 def test_one_of_two_simultaneous_calls_is_accepted() -> None:
-    """Both calls are recorded."""
+    """The accepted call and the refused call are recorded."""
     simulated = SimulatedOperations(FakeDatabases())
     responses = asyncio.run(simulated.run_calls(FAILOVER, FAILOVER))
 
@@ -625,7 +630,7 @@ def test_secondary_with_user_name_is_refused_over_http(payments: Chain) -> None:
 
 
 def test_operation_errors_are_the_models_exceptions(payments: Chain) -> None:
-    """A handler can catch them by class."""
+    """A handler can catch an operation's errors by class."""
     west = payments.rds(WEST)
     cases = [
         ("payments", arn(WEST, "gone"), west.exceptions.DBClusterNotFoundFault, 404),
@@ -772,7 +777,7 @@ def test_aws_event_source_of_a_customer_is_rejected(chain: Chain) -> None:
 
 def test_event_has_awss_form() -> None:
     """The fields are those of AWS's example, and the message names the new writer."""
-    event = event_of(operation(OperationKind.FAILOVER), OperationPhase.COMPLETED)
+    event = rds_event(operation(OperationKind.FAILOVER), OperationPhase.COMPLETED)
     assert event is not None
     entry = event_entry(EAST_MEMBER, *event, at=1_800_000_000.25)
     assert {
@@ -867,7 +872,7 @@ def handler(event, context):
 
 
 def test_lambda_function_uses_its_regions_network(payments: Chain) -> None:
-    """It calls AWS through its region's proxy and resolves databases; in the VPC it resolves no other name."""
+    """A function calls AWS through its region's proxy and resolves databases; in the VPC it resolves no other name."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("probe.py", FUNCTION)

@@ -33,7 +33,7 @@ def check(name: str, action: str, *, by_role: bool = True, is_allowed: bool = Tr
 
 
 def test_requested_and_allowed_action_is_fine() -> None:
-    """It is neither denied nor unused."""
+    """An action that is requested and allowed is neither denied nor unused."""
     roles = [role(EAST, "sns:Publish")]
     request_parameters = [check(EAST, "sns:Publish")]
     assert ([], []) == (denied(request_parameters), unused(roles, request_parameters))
@@ -84,7 +84,7 @@ def test_request_of_another_function_does_not_count() -> None:
 
 
 def test_denied_action_is_not_unused() -> None:
-    """It is reported once."""
+    """A denied action is reported as denied only, not also as unused."""
     request_parameters = [check(EAST, "sns:Publish", by_role=False, is_allowed=False)]
     assert [] == unused([role(EAST, "sns:Publish")], request_parameters)
 
@@ -106,7 +106,7 @@ def test_roles_of_other_services_are_ignored() -> None:
 
 @pytest.mark.parametrize(("action", "is_judged"), [(FAILOVER, True), ("sns:Publish", False)])
 def test_unused_is_decidable_after_a_failover_by_a_function(action: str, is_judged: bool) -> None:
-    """Without a failover, its permissions are not requested."""
+    """The permissions of a failover are requested only if a function calls one."""
     assert is_judged is is_unused_decidable([check(EAST, action)])
 
 

@@ -133,7 +133,7 @@ def test_text_is_not_parsed_as_markup(plain: Plain) -> None:
 
 
 def test_plain_lines_contain_no_escape_codes(plain: Plain) -> None:
-    """Including failures and the summary."""
+    """Plain output has no escape codes, including failures and the summary."""
     plain.console.drill_started("region-lost", "The writer's region fails")
     plain.console.assertion(drill(passed=False).assertions[1])
     plain.console.drill_finished(drill(passed=False))
@@ -143,7 +143,7 @@ def test_plain_lines_contain_no_escape_codes(plain: Plain) -> None:
 
 
 def test_each_resource_is_a_line(plain: Plain) -> None:
-    """With its region, or `global`."""
+    """Each resource is a line with its region, or `global`."""
     plain.console.deployment_started(2)
     plain.console.resource_created(CLUSTER)
     plain.console.resource_created(replace(CLUSTER, name="zone", region="global"))
@@ -172,8 +172,8 @@ def test_drill_that_ended_early_shows_its_error(plain: Plain) -> None:
     assert plain.lines[0].endswith("2 of 2 assertions passed; ended early: TimeoutError: no cycle")
 
 
-def test_assertion_shows_its_result_in_words(plain: Plain) -> None:
-    """With its evidence."""
+def test_assertion_shows_its_result_as_a_label(plain: Plain) -> None:
+    """The line of an assertion shows `passed` or `FAILED`, and the evidence of a failure."""
     for assertion in drill(passed=False).assertions:
         plain.console.assertion(assertion)
     assert [line.split(maxsplit=1)[0] for line in plain.lines] == ["passed", "FAILED"]
@@ -181,14 +181,14 @@ def test_assertion_shows_its_result_in_words(plain: Plain) -> None:
 
 
 def test_roles_and_dns_print_no_lines(plain: Plain) -> None:
-    """Only the live view shows them."""
-    plain.console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
+    """Role and DNS changes are shown only in the live view."""
+    plain.console.show_cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
     plain.console.dns_answer("writer.payments.internal", None)
     assert plain.lines == []
 
 
 def test_summary_has_drills_failures_result_and_paths(plain: Plain) -> None:
-    """It is complete without the lines above it."""
+    """The summary is complete without the lines printed before it."""
     plain.console.summary(report(replace(drill(), name="steady"), drill(passed=False)), PATHS)
     rows = [" ".join(line.split()) for line in plain.lines]
     assert rows[1:] == [
@@ -206,7 +206,7 @@ def test_summary_has_drills_failures_result_and_paths(plain: Plain) -> None:
 
 
 def test_summary_has_a_reason_for_every_failure(plain: Plain) -> None:
-    """Early ends, drills without assertions, errors outside the drills."""
+    """The summary explains early ends, drills without assertions, and errors outside the drills."""
     ended = replace(drill(error="TimeoutError:\nno cycle"), name="steady")
     empty = replace(drill(), name="blip", assertions=())
     plain.console.summary(replace(report(ended, empty), errors=("the emulator ended",)), PATHS)
@@ -237,19 +237,19 @@ def test_summary_fits_eighty_columns() -> None:
 
 
 def test_summary_shows_the_time_scale(plain: Plain) -> None:
-    """Numbers of a shorter interval need it."""
+    """The numbers of a shorter interval are meaningless without the time scale."""
     plain.console.summary(report(drill()), PATHS)
     assert plain.lines[0].startswith("Summary  Periods shortened by a factor of 10 (interval 1 s instead of 10 s)")
 
 
 def test_summary_shows_that_the_rehearsal_passed(plain: Plain) -> None:
-    """If all drills passed."""
+    """The result is `passed` if all drills passed."""
     plain.console.summary(report(drill()), PATHS)
     assert "Rehearsal passed after 71.3 s" in plain.lines
 
 
 def test_errors_go_to_stderr_unchanged(plain: Plain) -> None:
-    """With all lines."""
+    """Every line of an error goes to stderr."""
     plain.console.error("2 mistakes:\n  one\n  two")
     assert (plain.out.getvalue(), plain.err.getvalue()) == ("", "error: 2 mistakes:\n  one\n  two\n")
 
@@ -269,12 +269,12 @@ def test_errors_go_to_stderr_unchanged(plain: Plain) -> None:
 def test_plain_lines_are_used_without_interactive_terminal(
     stream: io.StringIO, environment: Mapping[str, str], plain_lines: bool
 ) -> None:
-    """CI, NO_COLOR, a dumb terminal, or no terminal."""
+    """CI, NO_COLOR, a dumb terminal and a pipe get plain lines."""
     assert wants_plain_lines(stream, environment) == plain_lines
 
 
 def test_process_console_writes_to_its_streams(capsys: pytest.CaptureFixture[str]) -> None:
-    """Under pytest stdout is no terminal."""
+    """The process's console is not live under pytest: stdout is no terminal."""
     with Console.for_process({}) as console:
         console.note("hello")
         console.error("oh")
@@ -283,7 +283,7 @@ def test_process_console_writes_to_its_streams(capsys: pytest.CaptureFixture[str
 
 
 def test_ascii_stream_gets_escapes() -> None:
-    """Instead of an encoding error."""
+    """An ASCII stream gets escapes instead of an encoding error."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", errors="backslashreplace")
     console = Console(output=plain_console(stream), errors=plain_console(stream), live=False)
@@ -294,13 +294,13 @@ def test_ascii_stream_gets_escapes() -> None:
 
 
 def test_live_view_shows_drill_elapsed_time_roles_and_dns() -> None:
-    """The current state."""
+    """The live view shows the current state."""
     live_kit = LiveKit()
     with live_kit.console as console:
         console.drill_started("region-lost", "The writer's region fails")
-        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
-        console.cluster_role("payments-eu-west-1-dev", "eu-west-1", Role.STANDBY)
-        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
+        console.show_cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
+        console.show_cluster_role("payments-eu-west-1-dev", "eu-west-1", Role.STANDBY)
+        console.show_cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
         console.dns_answer("writer.payments.internal", None)
         live_kit.now = 7.0
         rows = [" ".join(line.split()) for line in live_kit.live_view().splitlines()]
@@ -313,13 +313,13 @@ def test_live_view_shows_drill_elapsed_time_roles_and_dns() -> None:
 
 
 def test_live_lanes_grow_to_scale_and_restart_with_each_drill() -> None:
-    """Of the previous drill only the last state stays."""
+    """A new drill's lanes start with the last state of the previous drill."""
     live_kit = LiveKit()
     with live_kit.console as console:
         console.drill_started("region-lost", "The writer's region fails")
-        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
+        console.show_cluster_role("payments-us-east-1-dev", "us-east-1", Role.WRITER)
         live_kit.now = 10.0
-        console.cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
+        console.show_cluster_role("payments-us-east-1-dev", "us-east-1", Role.UNREACHABLE)
         live_kit.now = 20.0
         halves = live_kit.live_view().splitlines()[2].split("unreachable", 1)[1].strip()
         console.drill_started("old-region-returns", "The failed region returns")
@@ -329,7 +329,7 @@ def test_live_lanes_grow_to_scale_and_restart_with_each_drill() -> None:
 
 
 def test_live_view_counts_resources() -> None:
-    """By region, with the newest one; no line per resource."""
+    """The live view counts resources by region and shows the newest one, without a line per resource."""
     live_kit = LiveKit()
     with live_kit.console as console:
         console.deployment_started(118)
@@ -342,7 +342,7 @@ def test_live_view_counts_resources() -> None:
 
 
 def test_events_are_printed_above_the_live_view() -> None:
-    """They stay on the terminal."""
+    """Events stay on the terminal after the live view ends."""
     live_kit = LiveKit()
     with live_kit.console as console:
         console.drill_started("region-lost", "The writer's region fails")
@@ -386,7 +386,7 @@ def test_threads_write_whole_lines(live: bool) -> None:
 
         def play(thread: int) -> None:
             for index in range(25):
-                console.cluster_role("c", "us-east-1", Role.WRITER)
+                console.show_cluster_role("c", "us-east-1", Role.WRITER)
                 console.event(index, f"event-{thread}-{index}-end", EventKind.VERDICT, "eu-west-1")
 
         threads = [threading.Thread(target=play, args=(number,), daemon=True) for number in range(8)]

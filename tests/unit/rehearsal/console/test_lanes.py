@@ -4,35 +4,35 @@ from dataclasses import replace
 
 import pytest
 
-from rehearsal.console.lanes import answer_stretch, drill_lanes, lane, role_stretch, writes_lane
+from rehearsal.console.lanes import answer_interval, drill_lanes, lane, role_interval, writes_lane
 from rehearsal.report.model import Role, WriteSpan
 from tests.support.rehearsal.sample_report import region_lost, steady
 
 
-def test_lane_is_to_scale_with_one_word_per_state() -> None:
-    """A quarter writer, a quarter unknown, half unreachable."""
-    stretches = [role_stretch(Role.WRITER, 0, 10), role_stretch(Role.UNREACHABLE, 20, 40)]
-    line = lane(stretches, start=0, end=40, width=40).plain
+def test_lane_is_to_scale_with_one_label_per_state() -> None:
+    """The lane is a quarter writer, a quarter unknown and half unreachable."""
+    intervals = [role_interval(Role.WRITER, 0, 10), role_interval(Role.UNREACHABLE, 20, 40)]
+    line = lane(intervals, start=0, end=40, width=40).plain
     assert "writer ===" + " " * 10 + "unreachable " + "x" * 8 == line
 
 
 @pytest.mark.parametrize(
     ("seconds", "letters"), [(9, "standby -"), (8, "standby "), (7, "s------"), (0.9, "s"), (0.3, "")]
 )
-def test_word_that_does_not_fit_is_its_first_letter(seconds: float, letters: str) -> None:
-    """Or left out."""
-    line = lane([role_stretch(Role.STANDBY, 0, seconds)], start=0, end=10, width=10)
+def test_label_that_does_not_fit_is_its_first_letter(seconds: float, letters: str) -> None:
+    """A label that does not fit is shortened to its first letter, or omitted."""
+    line = lane([role_interval(Role.STANDBY, 0, seconds)], start=0, end=10, width=10)
     assert letters.ljust(10) == line.plain
 
 
 def test_lane_shows_a_missing_answer() -> None:
-    """Beside an answer."""
-    stretches = [answer_stretch("us-east-1", 0, 15), answer_stretch(None, 15, 30)]
-    assert "us-east-1 .....no answer ....." == lane(stretches, start=0, end=30, width=30).plain
+    """A missing answer is an interval beside those of the answers."""
+    intervals = [answer_interval("us-east-1", 0, 15), answer_interval(None, 15, 30)]
+    assert "us-east-1 .....no answer ....." == lane(intervals, start=0, end=30, width=30).plain
 
 
 def test_writes_lane_shows_the_worst_outcome() -> None:
-    """Lost before failed before acknowledged; blank without writes."""
+    """Lost is worse than failed, and failed is worse than acknowledged. A period without writes is blank."""
     writes = [
         WriteSpan(start_seconds=0, end_seconds=1, acknowledged=5),
         WriteSpan(start_seconds=1, end_seconds=2, acknowledged=5, failed=1),
@@ -42,7 +42,7 @@ def test_writes_lane_shows_the_worst_outcome() -> None:
 
 
 def test_drill_has_lanes_for_clusters_dns_client_and_axis() -> None:
-    """Of equal width, in ASCII."""
+    """The lanes have equal width and contain only ASCII."""
     lines = [line.plain for line in drill_lanes(region_lost(), width=70, name_width=14)]
     assert ["us-east-1", "eu-west-1", "DNS", "client", "seconds"] == [line.split()[0] for line in lines]
     assert {70} == {len(line) for line in lines[:-1]}
@@ -54,7 +54,7 @@ def test_drill_has_lanes_for_clusters_dns_client_and_axis() -> None:
 
 
 def test_drill_without_records_has_no_lanes() -> None:
-    """Nor has a terminal without room."""
+    """A drill without records and a terminal that is too narrow have no lanes."""
     bare = replace(steady(), timeline=(), roles=(), dns=(), writes=())
     assert ((), ()) == (
         drill_lanes(bare, width=70, name_width=14),

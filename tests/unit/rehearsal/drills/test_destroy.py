@@ -34,14 +34,14 @@ def play(
 
 
 def test_drill_passes_when_everything_is_deleted() -> None:
-    """Both regions and the global services were checked."""
+    """The drill checks both regions and the global services."""
     result = play(after=())
     assert (True, 5, 2) == (result.passed, len(result.assertions), result.measurements["deleted_resources"])
 
 
 @pytest.mark.parametrize("left", THERE, ids=str)
 def test_remaining_resource_fails_the_drill(left: Found) -> None:
-    """It is named."""
+    """The failed assertion names the remaining resource."""
     (failure,) = play(after=(left,)).failures
     assert "VPC vpc-1" == failure.detail
 
@@ -52,13 +52,13 @@ def test_empty_list_before_destroy_fails_the_drill() -> None:
 
 
 def test_failed_deletion_fails_the_drill() -> None:
-    """With AWS's message."""
+    """The failed assertion contains AWS's message."""
     result = play(after=(), failing={"subnet": aws_error("DependencyViolation")})
     assert "DependencyViolation" in result.failures[0].detail
 
 
 def test_resource_that_was_already_gone_fails_the_drill() -> None:
-    """Something else deleted it."""
+    """A resource that something else deleted fails the drill."""
     result = play(after=(), failing={"subnet": aws_error("NotFound")})
     assert ["subnet"] == [failure.detail for failure in result.failures]
 

@@ -15,7 +15,7 @@ def names(drills: tuple[Drill, ...]) -> tuple[str, ...]:
 
 
 def test_default_drills_are_the_first_four() -> None:
-    """In order."""
+    """The default drills are the first four, in catalogue order."""
     assert names(select_drills(())) == FIRST
 
 
@@ -35,7 +35,7 @@ def test_everything_selects_all_drills_in_order() -> None:
     ],
 )
 def test_name_selects_the_drill_and_its_prerequisites(requested: tuple[str, ...], selected: tuple[str, ...]) -> None:
-    """Each once, in the catalogue's order."""
+    """Each selected drill occurs once, in the catalogue's order."""
     assert names(select_drills(requested)) == selected
 
 
@@ -47,7 +47,7 @@ def test_unknown_name_is_refused(everything: bool) -> None:
 
 
 def test_names_are_unique() -> None:
-    """They select drills on the command line."""
+    """Drill names select drills on the command line, so each name occurs once."""
     assert len({drill.name for drill in DRILLS}) == len(DRILLS)
 
 
@@ -67,22 +67,22 @@ def test_prerequisites_come_first_in_the_catalogue(drill: Drill) -> None:
 
 @pytest.mark.parametrize("drill", [one for one in DRILLS if not one.default], ids=lambda drill: drill.name)
 def test_independent_drill_restores_the_baseline(drill: Drill) -> None:
-    """It has no prerequisites."""
+    """An independent drill has no prerequisites."""
     assert drill.restores and drill.after == ()
 
 
 def test_default_drills_end_at_the_baseline() -> None:
-    """The next drill starts from it."""
+    """The next drill starts from the baseline."""
     assert select_drills(())[-1].restores
 
 
 def test_default_drills_override_no_setting() -> None:
-    """They use the stack's own settings."""
+    """The default drills use the stack's settings unchanged."""
     assert failover_overrides(select_drills(())) == {}
 
 
 def test_independent_drills_override_two_settings() -> None:
-    """Both are valid settings."""
+    """The overridden settings are valid."""
     overrides = failover_overrides(select_drills(("steady", "blip")))
     assert overrides == {"cooldown_seconds": 5, "max_data_loss_seconds": 6}
     assert FailoverSettings.model_validate(overrides).mode == "automatic"

@@ -38,13 +38,13 @@ WRITABLE = [(0.0, frozenset({EAST})), (10.0, frozenset()), (15.0, frozenset({WES
 
 
 def test_accepted_call_explains_a_writer_change() -> None:
-    """Last write to the old cluster, call, promotion, first write to the new one."""
+    """The order is: last write to the old cluster, call, promotion, first write to the new cluster."""
     attempts = [write(9, "east.rds"), write(12, "east.rds", failure="timed out"), write(16, "west.rds")]
     assert unexplained_writer_changes(attempts, [call(13, WEST)], WRITABLE, CLUSTERS) == []
 
 
 def test_writes_to_one_cluster_need_no_explanation() -> None:
-    """There is no change."""
+    """Writes to one cluster only contain no writer change."""
     assert unexplained_writer_changes([write(1, "east.rds"), write(2, "east.rds")], [], WRITABLE, CLUSTERS) == []
 
 
@@ -54,13 +54,13 @@ def test_writes_to_one_cluster_need_no_explanation() -> None:
     ids=["no-call", "another-target", "refused", "too-late"],
 )
 def test_writer_change_without_its_call_is_found(calls: list[OperationCall]) -> None:
-    """Only an accepted call for the new cluster before its first write explains it."""
+    """A writer change needs an accepted call for the new cluster before that cluster's first write."""
     found = unexplained_writer_changes([write(9, "east.rds"), write(16, "west.rds")], calls, WRITABLE, CLUSTERS)
     assert found == [f"row 9 in {EAST}, then row 16 in {WEST}, unexplained"]
 
 
 def test_write_to_old_cluster_after_promotion_is_found() -> None:
-    """Both clusters accepted writes at the same time."""
+    """A write to the old cluster after the promotion means that both clusters accepted writes."""
     attempts = [write(15.9, "east.rds"), write(16, "west.rds")]
     assert unexplained_writer_changes(attempts, [call(13, WEST)], WRITABLE, CLUSTERS) != []
 
@@ -95,7 +95,7 @@ def at_baseline(state: dict[str, Any]) -> bool:
 
 
 def test_healthy_state_is_at_the_baseline() -> None:
-    """Also if the roles never changed."""
+    """A healthy state is at the baseline, whether or not the roles have ever changed."""
     assert at_baseline(BASELINE)
     assert at_baseline({name: value for name, value in BASELINE.items() if name != "roles_changed_at"})
 
@@ -116,7 +116,7 @@ def test_healthy_state_is_at_the_baseline() -> None:
     ids=lambda difference: next(iter(difference)),
 )
 def test_pending_notice_action_or_cooldown_is_not_the_baseline(difference: dict[str, Any]) -> None:
-    """Each would affect the next drill."""
+    """A pending notice, action or cooldown would affect the next drill."""
     assert not at_baseline({**BASELINE, **difference})
 
 
@@ -126,7 +126,7 @@ def test_missing_state_is_not_the_baseline() -> None:
 
 
 def test_only_the_functions_own_processes_are_found() -> None:
-    """Same process group, name and region, as whole words."""
+    """A process matches by process group, function name and region, as whole words."""
     listing = """
     11 7 python worker.py AWS_REGION=eu-west-1 AWS_LAMBDA_FUNCTION_NAME=controller HOME=/tmp
     12 7 python worker.py AWS_REGION=us-east-1 AWS_LAMBDA_FUNCTION_NAME=controller

@@ -61,9 +61,9 @@ def test_stack_without_configuration_is_empty(tmp_path: Path, write: Write) -> N
 
 @pytest.mark.parametrize("stack", ["config:\n  tiny:p: {secure: v1:abc}\n", "- a list\n", "{ not yaml"])
 def test_encrypted_or_malformed_value_is_an_error(tmp_path: Path, write: Write, stack: str) -> None:
-    """It is not left out silently."""
+    """An encrypted or malformed value raises DeploymentError instead of being omitted."""
     write("", stack)
-    with pytest.raises(DeploymentError, match=r"tiny:p: is encrypted|not a mapping|Pulumi\.dev\.yaml"):
+    with pytest.raises(DeploymentError, match=r"tiny:p: the value is encrypted|not a mapping|Pulumi\.dev\.yaml"):
         stack_config(tmp_path, "dev")
 
 

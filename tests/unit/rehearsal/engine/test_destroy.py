@@ -109,14 +109,14 @@ def test_second_destroy_continues_after_a_failure() -> None:
 
 
 def test_missing_resource_counts_as_deleted() -> None:
-    """It was deleted outside of the stack."""
+    """A resource that was deleted outside of the stack counts as deleted."""
     state = state_of(a=())
     deletions = Deletions({"a": aws_error("ResourceNotFoundException")})
     assert [True] == [each.was_gone for each in destroy(state, no_client, handlers=deletions.handlers).deleted]
 
 
 def test_type_without_delete_is_an_error() -> None:
-    """The resource is named."""
+    """The error names the resource."""
     with pytest.raises(DestroyError, match="a\n  t: the rehearsal can't delete this type"):
         destroy(state_of(a=()), no_client, handlers={})
 
@@ -130,7 +130,7 @@ def test_production_stack_is_not_destroyed() -> None:
     """The error names all protected resources and the way to unprotect them."""
     state = run("prod").state
     before = dict(state.resources)
-    with pytest.raises(DestroyRefusedError, match="Nothing was deleted") as raised:
+    with pytest.raises(DestroyRefusedError, match="No resource was deleted") as raised:
         destroy(state, no_client, handlers=IMAGINED)
     protected = [urn for urn, each in before.items() if each.protect]
     assert (len(protected) > 10, [], before) == (

@@ -152,14 +152,20 @@ def test_error_counts_the_resources_that_were_not_tried(programs: Programs) -> N
 
 
 def test_default_provider_is_rejected(programs: Programs) -> None:
-    """Otherwise the resource would be in a region of the machine's configuration."""
+    """The default provider would use the region of the machine's configuration."""
     errors = programs.errors('aws.sns.Topic("t")')
-    assert errors == [("t", "", "it has no explicit provider, and the default provider is not allowed")]
+    assert errors == [
+        (
+            "t",
+            "",
+            "the resource or function has no explicit provider, and the default provider is not allowed. Pass a provider",
+        )
+    ]
 
 
 def test_function_call_without_provider_is_rejected(programs: Programs) -> None:
     """A function call needs a region."""
-    with pytest.raises(DeploymentError, match=r"getRegion: it has no explicit provider"):
+    with pytest.raises(DeploymentError, match=r"getRegion: the resource or function has no explicit provider"):
         programs.run("aws.get_region()")
 
 
@@ -187,13 +193,13 @@ def test_unknown_provider_setting_is_an_error(programs: Programs) -> None:
 
 
 def test_provider_without_region_is_an_error(programs: Programs) -> None:
-    """Otherwise the machine's configuration would choose the region."""
+    """A provider without a region would use the region of the machine's configuration."""
     errors = programs.errors('aws.Provider("other")')
     assert errors == [("other", "region", "an explicit provider needs a region")]
 
 
 def test_duplicate_urn_is_an_error(programs: Programs) -> None:
-    """The real engine rejects it too."""
+    """Pulumi's engine rejects a duplicate URN too."""
     errors = programs.errors('aws.sns.Topic("t", opts=there)\naws.sns.Topic("t", opts=there)')
     assert errors == [("t", "", "another resource has the same URN. Use different names")]
 
@@ -282,18 +288,18 @@ def test_output_formatted_into_a_string_is_an_error(programs: Programs) -> None:
 
 
 def test_use_of_a_missing_output_is_an_error(programs: Programs) -> None:
-    """Otherwise it would be None as an input or export."""
+    """A missing output is an error instead of None as an input or export."""
     errors = programs.errors('t = aws.sns.Topic("t", opts=there)\naws.sqs.Queue("q", name=t.owner, opts=there)')
-    assert errors == [("q", "name", "its value is an output that the rehearsal's handler does not set")]
+    assert errors == [("q", "name", "the property uses an output that the rehearsal's handler does not set")]
     errors = programs.errors('t = aws.sns.Topic("t", opts=there)\npulumi.export("owner", t.owner)')
     assert errors == [("tiny-dev", "owner", "this export has an unknown value")]
 
 
 def test_handler_that_does_not_use_a_property_fails(programs: Programs) -> None:
-    """The table entry alone is not enough."""
+    """A handler must use each property; the property's table entry alone is not enough."""
     programs.replace(TOPIC, lambda request: Created(id="x", outputs={}), name=sent("Name"), tags=provider_only("-"))
     errors = programs.errors('aws.sns.Topic("t", name="news", opts=there)')
-    assert errors == [("t", "name", "the rehearsal's handler does not use it")]
+    assert errors == [("t", "name", "the rehearsal's handler does not use the property")]
 
 
 def test_property_that_reads_back_differently_is_an_error(programs: Programs) -> None:
@@ -312,7 +318,7 @@ def test_property_that_reads_back_differently_is_an_error(programs: Programs) ->
 
 
 def test_dropped_property_is_reported_with_its_reason(programs: Programs) -> None:
-    """The deployment lists properties that the emulator drops."""
+    """The deployment lists properties that the embedded AWS drops."""
     deployment = programs.run('aws.sns.Topic("t", delivery_policy="{}", opts=there)')
     assert [str(each) for each in deployment.not_held] == [f"{TOPIC}, deliveryPolicy: the emulator forgets it"]
 
@@ -347,7 +353,7 @@ def test_read_and_import_are_errors(programs: Programs, body: str) -> None:
     ],
 )
 def test_transforms_and_hooks_are_rejected(programs: Programs, body: str) -> None:
-    """The monitor does not run them."""
+    """The monitor does not run transforms and hooks, so it rejects them."""
     with pytest.raises(DeploymentError, match="does not support"):
         programs.run(body)
 

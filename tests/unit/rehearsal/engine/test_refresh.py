@@ -12,7 +12,7 @@ DESCRIBED = {"EngineVersion": "8", "MasterUsername": "u", "DatabaseName": "d", "
 
 
 def test_standby_has_a_source_and_no_endpoint() -> None:
-    """It has no master user, and keeps its database name if AWS returns none."""
+    """A standby has no master user, and keeps its database name if AWS returns none."""
     silent = {name: value for name, value in DESCRIBED.items() if name != "DatabaseName"}
     assert "databaseName" not in cluster_roles({**silent, "DBClusterArn": "east"}, GLOBAL)[0]
     inputs, outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "east"}, GLOBAL)
@@ -27,7 +27,7 @@ def test_standby_has_a_source_and_no_endpoint() -> None:
 
 
 def test_writer_has_no_source() -> None:
-    """It has an endpoint, a master user and a database."""
+    """A writer has an endpoint, a master user and a database."""
     inputs, outputs = cluster_roles({**DESCRIBED, "DBClusterArn": "west"}, GLOBAL)
     assert (None, "u", "d", "rw") == (
         inputs["replicationSourceIdentifier"],

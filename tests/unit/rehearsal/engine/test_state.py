@@ -37,7 +37,7 @@ def test_state_of_another_version_is_rejected() -> None:
 
 
 def test_renamed_resource_keeps_its_position() -> None:
-    """It is found by its earlier URN."""
+    """A renamed resource is found by its earlier URN and keeps its position."""
     state = StackState()
     for urn in ("a", "b", "c"):
         state.keep(kept(urn))

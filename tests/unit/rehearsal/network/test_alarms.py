@@ -94,7 +94,7 @@ def test_recent_breaching_point_does_not_fire(pattern: str) -> None:
     ],
 )
 def test_comparison_operators(comparison: str, breaching: list[bool]) -> None:
-    """Values below, at and above the threshold."""
+    """Each operator is checked with values below, at and above the threshold."""
     assert breaching == [rule(comparison=comparison).is_breaching(value) for value in (-1.0, 0.0, 1.0)]
 
 
@@ -184,7 +184,7 @@ class FakeCloudWatch:
 
 
 def test_reader_evaluates_a_scaled_alarm() -> None:
-    """With a time scale of 10, it needs three periods of 6 s and requests only the data of its range."""
+    """With a time scale of 10, the alarm needs three periods of 6 s and requests only the data of that range."""
     cloudwatch = FakeCloudWatch()
     reader = AlarmReader(lambda _service, _region: cloudwatch, time_scale=10.0)
     alarm = reader.rule("alarm", "eu-west-1")

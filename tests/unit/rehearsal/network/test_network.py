@@ -155,7 +155,7 @@ def test_failed_region_hangs_in_both_directions(network: EmulatedNetwork) -> Non
 
 
 def test_database_down_affects_every_region(network: EmulatedNetwork) -> None:
-    """It refuses connections. The failure of its region overrides that fault until the region is restored."""
+    """A stopped database refuses connections. A failed region overrides that fault until the region is restored."""
     network.database_down("east")
     assert only(Fault.REFUSE, "east -> east", "west -> east") == faults(network)
     network.fail(EAST)
@@ -168,7 +168,7 @@ def test_database_down_affects_every_region(network: EmulatedNetwork) -> None:
 
 
 def test_port_fault_affects_one_path(network: EmulatedNetwork) -> None:
-    """Only clients of the region itself lose the cluster."""
+    """A port fault affects only clients of the given region."""
     network.port_fault("east", from_region=EAST, fault=Fault.RESET)
 
     assert only(Fault.RESET, "east -> east") == faults(network)
@@ -260,7 +260,7 @@ print(json.dumps(results))
 def worker(
     names_file: Path, *names: str, path: Sequence[Path] = (), environment: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    """Resolve names in a Python process like the emulator's Lambda workers."""
+    """Resolve names in a Python process like the Lambda workers of the embedded AWS."""
     started = subprocess.run(
         [sys.executable, "-c", PROBE, *names],
         env={
@@ -283,7 +283,7 @@ def worker(
 
 
 def test_worker_uses_its_regions_endpoint_and_ports(network: EmulatedNetwork) -> None:
-    """AWS_ENDPOINT_URL and the database ports are those of its region."""
+    """AWS_ENDPOINT_URL and the database ports belong to the worker's region."""
     found = worker(network.names_file, EAST_WRITER, EAST_WRITER.upper() + ".")
 
     port = network.address(EAST_WRITER, from_region=WEST)[1]
@@ -296,7 +296,7 @@ def test_worker_uses_its_regions_endpoint_and_ports(network: EmulatedNetwork) ->
 
 
 def test_worker_does_not_resolve_unknown_database_names(network: EmulatedNetwork) -> None:
-    """Only other names use the system resolver, for functions outside the VPC."""
+    """Names that are not database names use the system resolver, for functions outside the VPC."""
     found = worker(network.names_file, "gone.cluster-c1.us-east-1.rds.amazonaws.com", "127.0.0.1")
 
     assert "Name or service not known" in str(found["gone.cluster-c1.us-east-1.rds.amazonaws.com"])
@@ -341,7 +341,7 @@ def test_other_processes_resolve_as_usual(network: EmulatedNetwork, missing: str
 
 
 def test_hidden_sitecustomize_runs(network: EmulatedNetwork, tmp_path: Path) -> None:
-    """For example one of the Linux distribution."""
+    """A sitecustomize that the rehearsal's one hides, such as the Linux distribution's, still runs."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.modules['hidden_sitecustomize_ran'] = sys")
 

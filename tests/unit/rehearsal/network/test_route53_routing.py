@@ -108,7 +108,7 @@ def test_inconsistent_records_are_an_error(records: list[DnsRecord]) -> None:
 
 @pytest.mark.parametrize("key", ["Weight", "AliasTarget", "GeoLocation", "MultiValueAnswer"])
 def test_unsupported_routing_policy_is_an_error(key: str) -> None:
-    """It is not treated as a simple record."""
+    """A record with an unsupported policy is not treated as a simple record."""
     with pytest.raises(UnsupportedRecord, match=key):
         DnsRecord.from_description({"Name": "a.", "Type": "CNAME", "TTL": 5, "ResourceRecords": [], key: {}})
 
@@ -192,7 +192,7 @@ def test_calculated_check_with_too_many_children_is_refused() -> None:
     ],
 )
 def test_unsupported_alarm_is_refused(period: float, to_alarm: int, missing: MissingData, message: str) -> None:
-    """High resolution, M out of N, and treatments of missing data that AWS does not document for health checks."""
+    """High resolution, M out of N, and treatments of missing data that AWS does not document for health checks are refused."""
     alarm = AlarmRule(
         name="a",
         namespace="n",
@@ -370,7 +370,7 @@ def clock() -> Clock:
 
 
 def test_name_follows_the_writer_role(aws: FakeAws, clock: Clock) -> None:
-    """The name moves within one scaled period after each role change."""
+    """The DNS name moves within one scaled period after each role change."""
     dns = PrivateDns(aws, time_scale=10.0, clock=clock)
     role = aws.points[WEST]
     answers = []
@@ -386,7 +386,7 @@ def test_name_follows_the_writer_role(aws: FakeAws, clock: Clock) -> None:
 
 
 def test_missing_data_keeps_the_last_known_status(aws: FakeAws, clock: Clock) -> None:
-    """The name does not move while the metric is missing."""
+    """The DNS name does not move while the metric is missing."""
     dns = PrivateDns(aws, time_scale=10.0, clock=clock)
     aws.points[WEST].append((600.0, 1.0))
     clock.now = 606.0
@@ -411,7 +411,7 @@ def test_data_of_a_failed_region_is_missing(aws: FakeAws, clock: Clock) -> None:
 
 
 def test_name_fails_back_once_the_primary_region_is_promoted(aws: FakeAws, clock: Clock) -> None:
-    """The name does not move while the failed region is only silent, nor when it returns as a reader."""
+    """The DNS name does not move while the failed region is only unreachable, nor when it returns as a reader."""
     aws.use_calculated_check()
     failed: set[str] = set()
     dns = PrivateDns(aws, time_scale=10.0, clock=clock, failed_regions=lambda: failed)

@@ -100,8 +100,8 @@ def test_policy_without_statements_is_rejected(text: str) -> None:
 
 
 def test_timeout_names_the_awaited_condition() -> None:
-    """A resource that does not become ready is named."""
-    with pytest.raises(HandlerError, match="the table is active: not so after 0 s"):
+    """The error names the resource that does not become ready."""
+    with pytest.raises(HandlerError, match=r"expected: the table is active\. The condition did not hold within 0 s"):
         wait_until(lambda: False, timeout_seconds=0, what="the table is active")
 
 
@@ -148,7 +148,7 @@ def test_unreadable_archive_is_an_error(tmp_path: Path, archive: pulumi.Archive)
 
 
 def password(**inputs: Any) -> str:
-    """Draw a password with these inputs."""
+    """Generate a password with these inputs."""
     handler = CREDENTIALS[PASSWORD]
 
     def no_client(service: str, region: str) -> Any:
@@ -168,7 +168,7 @@ def password(**inputs: Any) -> str:
 
 
 def test_password_has_its_length_and_only_allowed_characters() -> None:
-    """The special characters are those of the program, because RDS rejects others."""
+    """Only the program's special characters are used, because RDS rejects others."""
     drawn = [password(length=32, overrideSpecial="!#", minSpecial=3, minNumeric=2) for _ in range(50)]
     assert {len(each) for each in drawn} == {32}
     assert {letter for each in drawn for letter in each if not letter.isalnum()} <= {"!", "#"}
@@ -177,8 +177,8 @@ def test_password_has_its_length_and_only_allowed_characters() -> None:
     assert len(set(drawn)) == 50
 
 
-def test_disabled_character_class_is_not_drawn() -> None:
-    """`special: false` draws no special characters."""
+def test_disabled_character_class_is_not_generated() -> None:
+    """`special: false` generates no special characters."""
     assert all(password(length=32, special=False).isalnum() for _ in range(20))
 
 

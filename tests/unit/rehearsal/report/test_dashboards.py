@@ -113,7 +113,7 @@ def test_metric_row_repeats_parts_of_the_row_above() -> None:
 
 
 def test_dashboards_are_ordered_by_name() -> None:
-    """Over all pages."""
+    """Dashboards of all result pages are ordered by name."""
     reader = DashboardReader(clients=lambda *_: FakeCloudWatch(), time_scale=10, start=START, end=START + 60)
     assert ["a", "z"] == [one.name for one in reader.dashboards("eu-west-1")]
 
@@ -137,7 +137,7 @@ def test_metric_is_read_once_in_calls_within_the_limit() -> None:
 
 
 def test_line_without_data_has_a_reason() -> None:
-    """AWS metrics, missing data, metric math and percentiles."""
+    """AWS metrics, missing data, metric math and percentiles have a reason instead of a line."""
     rows = [["AWS/RDS", "CPU"], [NAMESPACE, "Cycles"], [{"expression": "m1"}], [NAMESPACE, "Lag", {"stat": "p99"}]]
     widget = read(FakeCloudWatch(widgets=[graph(*rows)])).widgets[0]
     assert [
@@ -156,14 +156,14 @@ def test_row_options_set_label_and_statistic_and_hide_rows() -> None:
 
 
 def test_levels_come_from_annotations_and_alarms() -> None:
-    """One line each."""
+    """Each annotation and each alarm threshold is one line."""
     notes = {"horizontal": [{"label": "limit", "value": 5}], "alarms": ["arn:aws:cloudwatch:eu-west-1:1:alarm:silent"]}
     fake = FakeCloudWatch(widgets=[graph([NAMESPACE, "Cycles"], annotations=notes)], alarms=[alarm()])
     assert [("limit", 5.0), ("silent", 1.0)] == [(one.label, one.value) for one in read(fake).widgets[0].levels]
 
 
 def test_unsupported_properties_and_widgets_are_named() -> None:
-    """They are not dropped silently."""
+    """Unsupported properties and widgets are listed in the dashboard."""
     widgets = [graph([NAMESPACE, "Cycles"], yAxis={}), {"type": "log", "properties": {"query": "fields"}}]
     drawn = read(FakeCloudWatch(widgets=widgets)).widgets
     assert (("yAxis",), ("query",)) == (drawn[0].undrawn, drawn[1].undrawn)
@@ -171,13 +171,13 @@ def test_unsupported_properties_and_widgets_are_named() -> None:
 
 
 def test_widget_without_position_has_the_default_one() -> None:
-    """6 by 6 at the top left."""
+    """The default is 6 by 6 units at the top left."""
     widget = read(FakeCloudWatch(widgets=[{"type": "text", "properties": {"markdown": "# Hello"}}])).widgets[0]
     assert (0, 0, 6, 6, "# Hello") == (widget.x, widget.y, widget.width, widget.height, widget.text)
 
 
 def test_alarm_is_evaluated_at_the_end_of_each_period() -> None:
-    """Without data from 20 to 50 s: in alarm once all three periods are empty."""
+    """An alarm without data from 20 to 50 s enters ALARM once all three periods are empty."""
     data = {"Cycles": [(at, 1.0) for at in range(80) if at < 20 or at >= 50]}
     arn = "arn:aws:cloudwatch:eu-west-1:1:alarm:silent"
     fake = FakeCloudWatch(widgets=[{"type": "alarm", "properties": {"alarms": [arn]}}], alarms=[alarm()], data=data)
@@ -192,7 +192,7 @@ def test_alarm_is_evaluated_at_the_end_of_each_period() -> None:
 
 
 def test_alarm_that_cannot_be_evaluated_has_a_reason() -> None:
-    """A missing alarm, an unsupported one, and one on an AWS metric."""
+    """A missing alarm, an unsupported alarm and an alarm on an AWS metric have a reason."""
     names = ["gone", "percentile", "cpu"]
     fake = FakeCloudWatch(
         widgets=[
@@ -242,13 +242,13 @@ def test_line_is_to_scale_with_gaps_for_missing_data() -> None:
     ],
 )
 def test_axis_covers_all_values_and_zero_in_round_steps(values: Sequence[float], labels: list[str]) -> None:
-    """With two to four steps."""
+    """The axis has two to four round steps."""
     points = [(index * 10, value) for index, value in enumerate(values)]
     assert labels == [label for _, label in drawn(points).y_ticks]
 
 
 def test_drills_are_bands_to_scale() -> None:
-    """Limited to the drawn period."""
+    """Each drill's band is limited to the drawn period."""
     report = sample_report()
     bands = draw_boards(report)[0].bands
     first, last = bands[0], bands[-1]

@@ -27,18 +27,18 @@ from tests.support.rehearsal.sample_report import (
 
 
 def test_drill_with_only_passed_assertions_passes() -> None:
-    """And without an early end."""
+    """A drill passes if every assertion passed and it did not end early."""
     assert region_lost().passed
 
 
 def test_one_failed_assertion_fails_the_drill() -> None:
-    """`failures` names it."""
+    """`failures` contains the failed assertion."""
     drill = switchover_home(passed=False)
     assert (drill.passed, [one.text for one in drill.failures]) == (False, ["the switchover lost no acknowledged row"])
 
 
 def test_drill_without_assertions_does_not_pass() -> None:
-    """It proves nothing."""
+    """A drill without assertions proves nothing, so it does not pass."""
     assert not replace(steady(), assertions=()).passed
 
 
@@ -48,7 +48,7 @@ def test_drill_that_ended_early_does_not_pass() -> None:
 
 
 def test_report_with_only_passed_drills_passes() -> None:
-    """The sample has four."""
+    """The sample report has four passed drills."""
     assert sample_report().passed
 
 
@@ -58,14 +58,14 @@ def test_report_with_only_passed_drills_passes() -> None:
     ids=["no drills", "a failed drill", "an error outside the drills"],
 )
 def test_report_does_not_pass(changes: dict[str, tuple[object, ...]]) -> None:
-    """No drills, a failed drill, or an error outside the drills."""
+    """A report without drills, with a failed drill, or with an error outside the drills does not pass."""
     assert not replace(sample_report(), **changes).passed
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_measurement_that_is_not_finite_is_refused(value: float) -> None:
     """NaN would make the JSON invalid."""
-    with pytest.raises(ValueError, match=r"drill steady: measurement detection_seconds is .*leave out"):
+    with pytest.raises(ValueError, match=r"drill steady: measurement detection_seconds is .*Omit"):
         replace(steady(), measurements={"detection_seconds": value})
 
 
@@ -76,7 +76,7 @@ def test_naive_start_is_refused() -> None:
 
 
 def test_more_lost_than_acknowledged_rows_are_refused() -> None:
-    """Only an acknowledged row can be lost."""
+    """A span with more lost than acknowledged rows is rejected."""
     with pytest.raises(ValueError, match="2 rows lost of 1 acknowledged at 3 s"):
         WriteSpan(start_seconds=3, end_seconds=4, acknowledged=1, lost=2)
 
@@ -134,14 +134,14 @@ def objects(schema: object) -> Iterator[dict[str, Any]]:
 
 
 def test_json_is_valid_against_its_schema() -> None:
-    """For a passed rehearsal, a failed one, and one without drills."""
+    """The JSON of a passed rehearsal, a failed one and one without drills is valid."""
     failed = replace(sample_report(), drills=(steady(), replace(switchover_home(passed=False), error="ended")))
     bare = replace(sample_report(), drills=(), dashboards=(), commit=None, errors=("nothing was deployed",))
     assert [] == [one for report in (sample_report(), failed, bare) for one in mistakes(report.to_json())]
 
 
 def test_schema_is_strict_and_describes_every_key() -> None:
-    """It allows no other keys, and requires all but the optional ones."""
+    """The schema allows no other keys, and requires all keys except the optional ones."""
     Draft202012Validator.check_schema(SCHEMA)
     parts = list(objects(SCHEMA))
     optional = {"region", "label"}
@@ -161,7 +161,7 @@ def test_report_without_a_required_key_is_invalid(key: str) -> None:
 
 
 def test_schema_lists_every_kind_and_role() -> None:
-    """In the order of the enumerations."""
+    """The schema lists kinds and roles in the order of the enumerations."""
     definitions = SCHEMA["$defs"]
     assert [str(kind) for kind in EventKind] == definitions["event"]["properties"]["kind"]["enum"]
     assert [str(role) for role in Role] == definitions["role_lane"]["properties"]["spans"]["items"]["properties"][
@@ -170,7 +170,7 @@ def test_schema_lists_every_kind_and_role() -> None:
 
 
 def test_json_survives_a_round_trip() -> None:
-    """It contains plain JSON types only."""
+    """The JSON form contains only plain JSON types."""
     contents = replace(sample_report(), drills=(region_lost(), switchover_home(passed=False))).to_json()
     assert json.loads(json.dumps(contents)) == contents
 
@@ -193,7 +193,7 @@ def test_json_timeline_is_ordered_by_time() -> None:
 
 
 def test_json_has_lanes_for_roles_dns_and_writes() -> None:
-    """One per cluster, one per name, one for the writes."""
+    """The JSON has one lane per cluster, one per DNS name and one for the writes."""
     drill = region_lost().to_json()
     assert [(lane["lane"], len(lane["spans"])) for lane in drill["lanes"]][:3] == [("role", 2), ("role", 2), ("dns", 2)]
     writes = drill["lanes"][3]["spans"]
@@ -205,7 +205,7 @@ def test_json_has_lanes_for_roles_dns_and_writes() -> None:
 
 
 def test_write_report_writes_two_files(tmp_path: Path) -> None:
-    """It creates the directory and leaves no temporary file."""
+    """`write_report` creates the directory and leaves no temporary file."""
     paths = write_report(sample_report(), tmp_path / "rehearsal-report")
     assert sorted(path.name for path in paths.json.parent.iterdir()) == ["report.html", "report.json"]
     assert json.loads(paths.json.read_text(encoding="utf-8"))["passed"] is True
@@ -213,7 +213,7 @@ def test_write_report_writes_two_files(tmp_path: Path) -> None:
 
 
 def test_failed_write_keeps_the_old_report(tmp_path: Path) -> None:
-    """Both files are rendered before either is written."""
+    """The report's two files are rendered before the first one is written."""
     paths = write_report(sample_report(), tmp_path)
     before = paths.json.read_bytes()
     with pytest.raises(TypeError):
@@ -233,7 +233,7 @@ def test_failed_write_keeps_the_old_report(tmp_path: Path) -> None:
     ],
 )
 def test_time_scale_is_described(scale: TimeScale, words: str) -> None:
-    """Shorter, equal and longer than deployed."""
+    """The description covers intervals shorter, equal and longer than deployed."""
     assert scale.description == words
 
 
@@ -250,12 +250,12 @@ def test_time_scale_is_described(scale: TimeScale, words: str) -> None:
     ],
 )
 def test_measurements_are_formatted_with_their_unit(name: str, value: float, words: tuple[str, str, str]) -> None:
-    """The last word of the name is the unit."""
+    """The last part of a measurement's name is the unit."""
     assert format_measurement(name, value) == words
 
 
 def test_key_numbers_are_the_named_and_reached_ones() -> None:
-    """By default the first three."""
+    """The key numbers are the named measurements that have a value; by default the first three."""
     drill = replace(steady(), key_measurements=("first_write_seconds", "cycles"))
     assert (drill.key_numbers, list(steady().key_numbers)) == (
         {"cycles": 20},
@@ -264,6 +264,6 @@ def test_key_numbers_are_the_named_and_reached_ones() -> None:
 
 
 def test_resource_table_has_global_last() -> None:
-    """With a total per column."""
+    """The global column is last, and each column has a total."""
     table = ResourceTable.of(sample_report().resources)
     assert (table.regions, table.totals) == ((SECONDARY, PRIMARY, "global"), (4, 4, 10))

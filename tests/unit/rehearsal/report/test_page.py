@@ -91,12 +91,12 @@ def test_page_is_well_formed(html: str) -> None:
 
 
 def test_every_svg_is_well_formed_xml(html: str) -> None:
-    """Three layouts for each of four drills."""
+    """Each of the four drills has three well-formed layouts."""
     assert len(timelines(html)) == 12
 
 
 def test_ids_are_unique_and_references_have_targets(html: str) -> None:
-    """Links, labels and patterns."""
+    """Links, labels and patterns refer to existing ids, and each id occurs once."""
     page = Page(html)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
@@ -107,7 +107,7 @@ def test_ids_are_unique_and_references_have_targets(html: str) -> None:
 
 
 def test_page_needs_no_network(html: str) -> None:
-    """No script, external style, image, font or link."""
+    """The page has no script, external style, image, font or link."""
     page = Page(html)
     assert [
         value for name in ("src", "href") for value in page.values(name) if not value.startswith(("#", "data:,"))
@@ -127,12 +127,12 @@ def test_page_shows_every_drill_event_assertion_and_measurement(html: str) -> No
 
 
 def test_page_shows_settings_versions_resources_and_limits(html: str) -> None:
-    """The conditions of the rehearsal."""
+    """The page shows the conditions of the rehearsal."""
     text = Page(html).text
     wanted = ["failure_threshold 3", "3.272.0", "aws:rds/globalCluster:GlobalCluster", *sample_report().notes]
     wanted += ["24 November 2026, 02:43 UTC", "18 resources in 12.3 s", "payments-global-dev", "4f7c2a90d1b3"]
     wanted += ["Linux x86_64, 2 processors", "failover.interval_seconds 10 s 1 s"]
-    wanted += ["databaseInsightsMode the emulator's cluster has no such field"]
+    wanted += ["databaseInsightsMode a cluster of the embedded AWS has no such field"]
     assert [words for words in wanted if words not in text] == []
 
 
@@ -143,7 +143,7 @@ def test_page_marks_commit_with_uncommitted_changes() -> None:
 
 
 def test_page_draws_every_widget_of_both_dashboards(html: str) -> None:
-    """Titles, lines, levels, texts, alarms, and the reasons for missing data."""
+    """The page shows titles, lines, levels, texts, alarms, and the reasons for missing data."""
     text = Page(html).text
     for words in (
         "Cycles and decisions every 6 s",
@@ -161,7 +161,7 @@ def test_page_draws_every_widget_of_both_dashboards(html: str) -> None:
 
 
 def test_widgets_are_placed_on_the_grid(html: str) -> None:
-    """24 columns, as in CloudWatch."""
+    """Widgets are placed on a grid of 24 columns, as in CloudWatch."""
     places = [value for value in Page(html).values("style") if value.startswith("grid-column")]
     assert [
         "grid-column: 1 / span 12; grid-row: 1 / span 6",
@@ -171,7 +171,7 @@ def test_widgets_are_placed_on_the_grid(html: str) -> None:
 
 
 def test_dashboard_texts_are_escaped() -> None:
-    """They come from an API."""
+    """Dashboard texts come from an API, so the page escapes them."""
     evil = "</svg><script>alert(1)</script>"
     alarm = AlarmHistory(name=evil, says=evil, rule=evil, spans=(), absent=evil)
     series = Series(label=evil, namespace=evil, statistic=evil, points=(), absent=evil)
@@ -185,7 +185,7 @@ def test_dashboard_texts_are_escaped() -> None:
 
 
 def test_page_shows_start_in_utc() -> None:
-    """Independent of the report's time zone."""
+    """The start is in UTC, whatever the report's time zone is."""
     zone = timezone(timedelta(hours=2))
     report = replace(sample_report(), started_at=datetime(2026, 11, 24, 1, 5, tzinfo=zone))
     assert "23 November 2026, 23:05 UTC" in Page(render_html(report)).text
@@ -240,7 +240,7 @@ def test_report_without_drills_has_a_page() -> None:
 
 
 def test_drill_without_records_has_a_section() -> None:
-    """It has no timeline."""
+    """The section of a drill without records has no timeline."""
     drill = DrillResult(name="bare", title="Bare", assertions=(), timeline=())
     html = render_html(replace(sample_report(), drills=(drill,), resources={}, notes=(), versions={}, settings={}))
     assert "The drill checked no assertion. Events No events." in Page(html).text
@@ -261,6 +261,6 @@ def test_timelines_have_a_title_and_a_description(html: str) -> None:
 
 
 def test_page_has_styles_for_dark_mode_print_and_phones(html: str) -> None:
-    """The style has a part for each."""
+    """The style has a part for dark mode, for print and for phones."""
     for condition in ("prefers-color-scheme: dark", "@media print", "max-width", 'name="viewport"'):
         assert condition in html

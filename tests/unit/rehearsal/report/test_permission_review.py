@@ -33,7 +33,7 @@ def test_missing_and_unused_permissions_are_checked_after_failover() -> None:
         Assertion(
             text=NOT_UNUSED,
             passed=True,
-            detail="2 actions of 1 roles; 1 cannot be called on the emulator",
+            detail="2 actions of 1 roles; 1 cannot be called on the embedded AWS",
         ),
     ) == result.assertions
     assert (True, ()) == (result.passed, result.timeline)
@@ -56,20 +56,20 @@ def test_unused_permissions_are_not_checked_after_early_end() -> None:
 
 
 def test_unused_action_fails_the_review() -> None:
-    """It names the role and the action."""
+    """The failed assertion names the role and the action."""
     result = reviewed(checked(FAILOVER), actions=(FAILOVER, "sns:Subscribe"))
     assert not result.passed
     assert f"{ROLE} allows sns:Subscribe, which was never requested" == result.assertions[1].detail
 
 
 def test_review_without_recorded_calls_fails() -> None:
-    """Otherwise a broken recorder would pass."""
+    """A review without recorded calls fails, so a broken recorder is noticed."""
     result = reviewed()
     assert (False, "0 roles called no action") == (result.passed, result.assertions[0].detail)
 
 
 def test_long_list_is_shortened() -> None:
-    """It gives the number of the rest."""
+    """A shortened list ends with the number of omitted entries."""
     many = [checked(f"sns:Action{number:02}", is_allowed=False) for number in range(MAX_LISTED + 3)]
     detail = reviewed(*many).assertions[0].detail
     assert (MAX_LISTED, True) == (detail.count(" does not allow "), detail.endswith("; and 3 more"))
@@ -119,7 +119,7 @@ class _Aws:
 
 
 def test_role_is_read_with_all_its_policies() -> None:
-    """Inline and attached, as object or text; a Deny allows nothing."""
+    """Inline and attached policies are read, as object or text; a Deny adds no allowed action."""
     aws = _Aws()
     assert [
         FunctionRole(

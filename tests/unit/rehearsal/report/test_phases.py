@@ -41,13 +41,13 @@ def test_refused_call_does_not_end_the_decision() -> None:
 
 
 def test_dns_answer_of_failed_region_does_not_end_dns_phase() -> None:
-    """Only an answer of the promoted region does."""
+    """The DNS phase ends only with an answer of the promoted region."""
     flap = at(6.0, EventKind.DNS, "answers us-east-1", PRIMARY)
     assert 9.0 == phases(replace(region_lost(), timeline=(*region_lost().timeline, flap)))[2].end_seconds
 
 
 def test_call_before_zero_is_ignored() -> None:
-    """It belongs to the preparation of the drill."""
+    """A call before the drill's zero belongs to the preparation of the drill."""
     earlier = at(-8.0, EventKind.CALL, "switchover accepted", SECONDARY)
     assert 3.3 == phases(replace(region_lost(), timeline=(earlier, *region_lost().timeline)))[0].end_seconds
 

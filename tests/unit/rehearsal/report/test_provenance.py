@@ -28,7 +28,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_commit_is_the_checked_out_one(repository: Path) -> None:
-    """Without differences."""
+    """A clean checkout reports its commit as unmodified."""
     commit = commit_of(repository)
     assert commit is not None
     assert (git(repository, "rev-parse", "HEAD"), False) == (commit.id, commit.modified)
@@ -43,18 +43,18 @@ def test_changed_or_new_file_marks_commit_as_modified(repository: Path, name: st
 
 
 def test_no_repository_gives_no_commit(tmp_path: Path) -> None:
-    """For example in an unpacked archive."""
+    """A directory without a repository, such as an unpacked archive, has no commit."""
     assert commit_of(tmp_path / "nowhere") is None
 
 
 def test_no_git_gives_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command is missing."""
+    """A machine without git reports no commit."""
     monkeypatch.setenv("PATH", str(repository))
     assert commit_of(repository) is None
 
 
 def test_only_shorter_periods_are_listed() -> None:
-    """Settings by key, other periods by description."""
+    """Settings are listed by key, other periods by description."""
     here = FailoverSettings(
         interval_seconds=1, cooldown_seconds=900, in_region_grace_seconds=12, max_data_loss_seconds=600
     )

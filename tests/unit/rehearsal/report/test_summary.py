@@ -13,12 +13,12 @@ from tests.support.rehearsal.sample_report import (
 
 
 def test_summary_covers_deployment_failover_loss_and_switchover() -> None:
-    """One sentence each, and one for the drills without a failover."""
+    """Each topic is one sentence, and so are the drills without a failover."""
     lost = replace(region_lost(), measurements={**region_lost().measurements, "replication_lag_ms": 300.0})
     switchover = replace(switchover_home(), measurements={"switched_seconds": 1.2, "lost_rows": 0})
     report = replace(sample_report(), drills=(steady(), lost, old_region_returns(), switchover))
     assert (
-        "The unchanged program was deployed into two emulated AWS regions (18 resources in 12.3 s) and went through 4 drills.",
+        "The unchanged program was deployed into two regions of an embedded AWS (18 resources in 12.3 s) and went through 4 drills.",
         "The writer's region fails: the standby called the failover automatically 3.3 s after the outage; DNS followed after 9 s.",
         "Of 44 rows acknowledged to the client in that drill, 3 were lost; the replication lag was 300 ms.",
         "The planned switchover took 1.2 s and lost no row.",
@@ -33,7 +33,7 @@ def test_summary_names_failed_drills_before_results() -> None:
 
 
 def test_failed_drill_is_not_counted_as_without_failover() -> None:
-    """Although its clusters kept their roles."""
+    """A failed drill is not counted, although its clusters kept their roles."""
     drill = replace(steady(), error="ended early")
     assert [] == [
         one for one in summary_sentences(replace(sample_report(), drills=(drill,))) if "No failover happened" in one
@@ -48,7 +48,7 @@ def test_several_failovers_show_fastest_and_slowest_call() -> None:
 
 
 def test_summary_of_failed_deployment_is_empty() -> None:
-    """Without drills and resources only the number of assertions is shown."""
+    """A report without drills and resources shows only the number of assertions."""
     bare = replace(sample_report(), drills=(), resources={})
     assert ((), [("Assertions passed", "0", "of 0")]) == (
         summary_sentences(bare),
@@ -57,7 +57,7 @@ def test_summary_of_failed_deployment_is_empty() -> None:
 
 
 def test_key_figures_contain_reached_measurements_only() -> None:
-    """Each has its unit and its drill."""
+    """Each key figure has its unit and its drill."""
     lost = replace(region_lost(), measurements={**region_lost().measurements, "oldest_lost_row_ms": 280.649})
     switchover = replace(switchover_home(passed=False), measurements={"switched_seconds": 1.2, "lost_rows": 0})
     figures = key_figures(replace(sample_report(), drills=(lost, switchover)))
@@ -72,7 +72,7 @@ def test_key_figures_contain_reached_measurements_only() -> None:
 
 
 def test_summary_counts_many_drills_instead_of_naming_them() -> None:
-    """More than four are counted."""
+    """More than four drills are counted instead of named."""
     drills = tuple(replace(steady(), name=f"steady-{number}") for number in range(5))
     sentences = summary_sentences(replace(sample_report(), drills=drills))
     assert sentences[-1].endswith("where none was expected: 5 drills, such as Steady state.")

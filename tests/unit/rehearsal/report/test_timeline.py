@@ -37,7 +37,7 @@ def text_extent(drawing: Drawing, flag: Flag) -> tuple[float, float]:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 def test_markers_and_lines_do_not_overlap_texts(layout: Layout) -> None:
-    """Forty crowded events."""
+    """Markers and lines of forty crowded events do not overlap texts."""
     timeline = tuple(at(index * 0.37 % 11, EventKind.PROMOTION, "x") for index in range(40))
     drawing = draw(replace(region_lost(), timeline=timeline), layout)
     assert drawing is not None
@@ -53,7 +53,7 @@ def test_markers_and_lines_do_not_overlap_texts(layout: Layout) -> None:
 
 
 def test_text_near_right_edge_is_left_of_its_marker() -> None:
-    """Otherwise it would leave the page."""
+    """A text near the right edge is left of its marker, so it stays on the page."""
     drawing = draw(replace(region_lost(), timeline=(at(11.9, EventKind.PROMOTION, "x"),)), WIDE)
     assert drawing is not None
     assert [True] == [flag.flipped for flag in drawing.flags]
@@ -92,7 +92,7 @@ def test_dot_without_room_has_no_row() -> None:
 
 
 def test_phases_are_drawn_without_gaps() -> None:
-    """Each shows its seconds where they fit."""
+    """Each phase shows its seconds where the text fits."""
     drawing = draw(region_lost(), BROAD)
     assert drawing is not None
     bars = drawing.lanes[0].bars
@@ -155,7 +155,7 @@ def test_one_lost_row_among_hundreds_is_visible() -> None:
 
 
 def test_dns_answers_have_a_pattern_per_region() -> None:
-    """Also without an answer."""
+    """Each region has a pattern, and so has a period without an answer."""
     dns = dns_spans(name=NAME, changes=[(0, PRIMARY), (2, None), (3, SECONDARY)], end_seconds=20)
     drawing = draw(replace(steady(), dns=dns), WIDE)
     assert drawing is not None

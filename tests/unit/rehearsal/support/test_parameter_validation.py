@@ -38,7 +38,7 @@ def operation(service: str, name: str) -> OperationModel:
     ],
 )
 def test_violations_are_reported(service: str, name: str, params: dict[str, Any], message: str | None) -> None:
-    """Enums, patterns, lengths and ranges at any depth. botocore accepts all of these."""
+    """Violated enums, patterns, lengths and ranges are reported at any depth; botocore does not check them."""
     found = model_violations(operation(service, name), params)
     assert (len(found) == 1 and message in found[0]) if message else found == []
 
