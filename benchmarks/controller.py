@@ -61,6 +61,7 @@ class Controller:
     """One standby controller that runs through an episode until its first call."""
 
     name = "ours"
+    """Seeds the random generator: a new name would change the results. Tables show "controller" instead."""
     memory_seconds = 45.0
     """How long before a call its causes may have ended."""
 

@@ -24,7 +24,7 @@ class VpcAccess:
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     database_cidrs: Mapping[str, str]
-    """`own` or `peer` -> the addresses of that network."""
+    """CIDRs of the networks, by `own` or `peer`."""
     database_port: int
 
 

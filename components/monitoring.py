@@ -48,7 +48,7 @@ class Monitoring(pulumi.ComponentResource):
     reader_role_alarm: pulumi.Output[str]
     """The name of the alarm that is on while this region's cluster is not the writer."""
     peer_region_lost_alarm: pulumi.Output[str]
-    """The name of the alarm that is on while the other region is unreachable from this one."""
+    """The name of the alarm that fires while the other region is unreachable from this region."""
     dashboard_url: pulumi.Output[str]
     """The dashboard's page in the AWS console."""
 

@@ -12,7 +12,7 @@ DEPENDENCY_LABELS = {
     ("route53.Record", "rds.Cluster"): "resolves to",
     ("route53.HealthCheck", "cloudwatch.MetricAlarm"): "monitors",
 }
-"""Kinds of the two resources -> the arrow's label."""
+"""The arrow's label, by the kinds of the two resources."""
 
 
 def calls_diagram(graph: Graph) -> str:

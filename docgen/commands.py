@@ -17,7 +17,7 @@ PROGRAMS: Mapping[str, str] = {
     "python -m rehearsal": "rehearsal.__main__",
     "python -m rehearsal.sandbox": "rehearsal.sandbox.__main__",
 }
-"""Command -> the module with its `app`."""
+"""The module with the `app` of each command."""
 
 HEAD = """\
 # Commands

@@ -16,9 +16,9 @@ UNSET = {
     "zone_name": "<project>-<environment>.internal",
     "maintenance_window": "chosen by AWS",
     "backup_window": "chosen by AWS",
-    "route_table_ids": "the VPC's main one",
+    "route_table_ids": "the VPC's main route table",
 }
-"""Settings without a default -> the text of their default."""
+"""The text shown as the default, by setting, for settings without a default."""
 
 HEAD = """\
 # Settings
@@ -27,7 +27,7 @@ Generated from `settings/model.py` by `python -m docgen` (`make docs`); do not e
 
 Set one with `pulumi config set --path aurora-global-database:failover.mode observe`, or edit `Pulumi.<stack>.yaml`.
 The program lists all mistakes at once, before it creates a resource. Each is one line: the setting, what is wrong, and what to do.
-The preview checks an existing VPC in AWS and reports its mistakes in the same form.
+`pulumi preview` checks an existing VPC in AWS and reports errors in the same form.
 """
 
 NOT_SETTINGS = """\

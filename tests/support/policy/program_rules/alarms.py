@@ -25,7 +25,7 @@ IDENTIFIERS: Mapping[str, tuple[str, str]] = {
     "TopicName": ("sns/topic:Topic", "name"),
     "GlobalCluster": ("rds/globalCluster:GlobalCluster", "globalClusterIdentifier"),
 }
-"""Dimension -> the type and input with its value."""
+"""The type and the input that hold a dimension's value, by dimension."""
 
 
 @rule("Using Amazon CloudWatch alarms: actions are in the alarm's region, CloudWatch User Guide")

@@ -50,14 +50,14 @@ BILLS: Mapping[str, tuple[Bill, str]] = {
     "aws:cloudwatch/dashboard:Dashboard": ("month", "Amazon CloudWatch pricing"),
     "aws:rds/clusterInstance:ClusterInstance": ("hour", "Amazon Aurora pricing"),
 }
-"""Type -> the billing unit of an idle resource ("use": no idle cost), and the pricing page."""
+"""Billing by type: the unit of an idle resource ("use": no idle cost), and the pricing page."""
 
 HOURLY_TYPES = frozenset({"aws:rds/clusterInstance:ClusterInstance"})
 
 
 @rule("The decision of networks without hourly costs, components/network.py; the pricing pages in BILLS")
 def only_instances_are_billed_hourly(stack: Stack) -> Iterator[Violation]:
-    """Only database instances are billed by the hour, and the billing of every type is known."""
+    """No resource except database instances is billed by the hour, and the billing of every type is known."""
     for r in stack.aws_resources:
         bill = BILLS.get(r.type)
         if bill is None:

@@ -38,7 +38,7 @@ def _read() -> dict[str, PublishedMetrics]:
 
 
 AWS_METRICS: Mapping[str, PublishedMetrics] = _read()
-"""Namespace -> the metrics in AWS's documentation."""
+"""The metrics in AWS's documentation, by namespace."""
 
 
 @functools.cache
