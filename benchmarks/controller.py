@@ -242,7 +242,7 @@ def _repeating(recent: Sequence[_SimulatedCycle]) -> tuple[_SimulatedCycle, ...]
         return ()
     if last.signature == _HARMLESS_SIGNATURE or (len(recent) > 1 and recent[-2].signature == last.signature):
         return (last,)
-    # A random failure can look like half of an alternation, so require two full alternations.
+    # A random failure can resemble half of an alternation, so require two full alternations.
     if len(recent) > 3 and (recent[-4].signature, recent[-3].signature) == (recent[-2].signature, last.signature):
         return (last, recent[-2])
     return ()

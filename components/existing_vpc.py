@@ -28,7 +28,7 @@ class ExistingVpc:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundVpc:
-    """A VPC as AWS describes it."""
+    """Attributes of a VPC from AWS's description."""
 
     cidr: str
     dns_support: bool

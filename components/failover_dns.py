@@ -35,23 +35,23 @@ WithoutData = Literal["Healthy", "Unhealthy", "LastKnownStatus"]
 
 @dataclass(frozen=True, kw_only=True)
 class DnsMember:
-    """A region as DNS sees it."""
+    """The endpoints and alarms of a region that the DNS records use."""
 
     region: Region
     vpc_id: pulumi.Input[str]
     writer_endpoint: pulumi.Input[str]
     reader_endpoint: pulumi.Input[str]
     writer_role_alarm: pulumi.Input[str]
-    """The alarm that is on while this region's cluster is the writer."""
+    """The alarm that fires while this region's cluster is the writer."""
     reader_role_alarm: pulumi.Input[str]
-    """The alarm that is on while this region's cluster is not the writer."""
+    """The alarm that fires while this region's cluster is not the writer."""
     peer_region_lost_alarm: pulumi.Input[str]
     """The alarm that fires while the other region is unreachable from this region."""
     topic_arn: pulumi.Input[str]
 
     @classmethod
     def of(cls, watch: FailoverWatch) -> "DnsMember":
-        """Return the region of a failover watch as DNS sees it."""
+        """Return the endpoints and alarms of a failover watch's region."""
         member, monitoring = watch.member, watch.monitoring
         return cls(
             region=member.region,

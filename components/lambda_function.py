@@ -19,7 +19,7 @@ RUNTIME = "python3.13"
 
 @dataclass(frozen=True, kw_only=True)
 class VpcAccess:
-    """The network of a function, and the databases that it reaches; it reaches no other address."""
+    """The network of a function, and the databases that the function reaches. It reaches no other address."""
 
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]

@@ -16,7 +16,7 @@ DEPENDENCY_LABELS = {
 
 
 def calls_diagram(graph: Graph) -> str:
-    """Return the diagram."""
+    """Return the Mermaid diagram of the calls between components."""
     calls = dict.fromkeys([*_permissions(graph), *_dns_dependencies(graph)])
     labels: dict[tuple[str, str], list[str]] = {}
     for start, end, label in calls:

@@ -77,7 +77,7 @@ def shown_default(key: str, field: FieldInfo) -> str:
 
 
 def settings_page() -> str:
-    """Return the page.
+    """Return the Markdown of docs/reference/settings.md.
 
     Raises:
         ValueError: a setting has no description.
@@ -100,7 +100,7 @@ def _section(section: Section) -> str:
 
 def _description(key: str, field: FieldInfo) -> str:
     if not field.description:
-        raise ValueError(f"{key}: has no description")
+        raise ValueError(f"{key}: has no description. Add one in settings/model.py.")
     return field.description
 
 

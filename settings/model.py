@@ -132,7 +132,7 @@ class DatabaseSettings(_Section):
 
     @property
     def insights_days(self) -> int | None:
-        """The retention of Performance Insights in days; None if it is off."""
+        """The retention of Performance Insights in days; None if Performance Insights is off."""
         return self.performance_insights_retention_days if self.performance_insights else None
 
 

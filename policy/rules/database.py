@@ -33,7 +33,7 @@ def secondary_clusters_inherit_credentials(stack: Stack) -> Iterator[Violation]:
     for r in stack.secondary_clusters:
         for name in ("masterUsername", "masterPassword", "databaseName", "manageMasterUserPassword"):
             if r.get(name):
-                yield violation(r, name, "AWS refuses it for a secondary cluster. Remove it.")
+                yield violation(r, name, "AWS refuses this input for a secondary cluster. Remove the input.")
 
 
 @rule("Creating an Amazon Aurora global database: adding a secondary cluster, Aurora User Guide")
@@ -123,7 +123,7 @@ def serverless_capacity_is_sufficient(stack: Stack) -> Iterator[Violation]:
 
 @rule(LIMITATIONS, level="advisory")
 def global_databases_disable_backtrack(stack: Stack) -> Iterator[Violation]:
-    """No member of a global database has a backtrack window, because AWS does not support it."""
+    """No member of a global database has a backtrack window, because AWS does not support backtrack there."""
     for r in stack.of_type(CLUSTER):
         if r.get("backtrackWindow") and r.is_set("globalClusterIdentifier"):
             yield violation(r, "backtrackWindow", "Global databases do not support backtrack. Set it to 0.")
@@ -144,7 +144,7 @@ def global_clusters_start_empty(stack: Stack) -> Iterator[Violation]:
     for r in stack.of_type(GLOBAL_CLUSTER):
         for name in ("sourceDbClusterIdentifier", "forceDestroy"):
             if r.get(name):
-                yield violation(r, name, "It creates or orphans a cluster. Remove it.")
+                yield violation(r, name, "The input creates or orphans a cluster. Remove the input.")
         if r.get("storageEncrypted") is not True:
             yield violation(r, "storageEncrypted", "Encrypted clusters cannot join. Set it to true.")
 
@@ -161,7 +161,7 @@ def clusters_join_global_database(stack: Stack) -> Iterator[Violation]:
             )
         if r.is_set("replicationSourceIdentifier"):
             yield violation(
-                r, "replicationSourceIdentifier", "AWS sets this value and changes it in a failover. Remove it."
+                r, "replicationSourceIdentifier", "AWS sets this value and changes it in a failover. Remove the input."
             )
 
 
