@@ -41,22 +41,22 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.PACKET_LOSS,
         per_year=4,
         lasts="log-normal, median 40 s, sigma 1, at most 15 min",
-        does="1 to 50 % each way, log-uniform; half on the peering, half on every path between the regions, the replication too",
-        source="that loss comes in bursts and is rare: Haq et al., Measuring and Improving the Reliability of Wide-Area Cloud Paths "
+        does="1 to 50 % in each direction, log-uniform; half: the peering; half: every path between the regions, including the replication",
+        source="loss is rare and comes in bursts: Haq et al., Measuring and Improving the Reliability of Wide-Area Cloud Paths "
         "(WWW 2017); rate and size: assumption, far worse than measured there",
     ),
     Assumption(
         cause=Cause.SLOW_PROBE,
         per_year=6,
         lasts="uniform, 5 to 60 s",
-        does="each try is late with a probability of 0.3 to 1; half: across the peering; half: the observer's own function",
+        does="each try is late with a probability of 0.3 to 1; half: across the peering; half: the observer's local health_check",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.SATURATED_WRITER,
         per_year=1,
         lasts="log-normal, median 90 s, sigma 1, at most 1 h",
-        does="open connections work; probes from both regions are late with a probability of 0.2 to 1; half in the log-in, half later",
+        does="open connections work; probes from both regions are late with a probability of 0.2 to 1; half: at the log-in; half: later",
         source=_NO_SOURCE,
     ),
     Assumption(
@@ -71,14 +71,14 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         per_year=0.1,
         lasts="log-normal, median 10 min, sigma 1, 150 s to 6 h",
         does="the writer is down in a healthy region, and Aurora does not heal it within the grace period",
-        source="that it can happen: Amazon RDS SLA (99.99 % a month for Multi-AZ: up to 53 min a year); rate: assumption",
+        source="possibility: Amazon RDS SLA (99.99 % a month for Multi-AZ: up to 53 min a year); rate: assumption",
     ),
     Assumption(
         cause=Cause.PARTITION,
         per_year=1,
         lasts="log-normal, median 10 min, sigma 1.5, 1 min to 12 h",
         does="the peering is cut (routes, rules, the network); Lambda API and storage replication work",
-        source="that partitions last minutes to hours: Bailis and Kingsbury, The Network is Reliable (ACM Queue 2014); rate: assumption",
+        source="duration of minutes to hours: Bailis and Kingsbury, The Network is Reliable (ACM Queue 2014); rate: assumption",
     ),
     Assumption(
         cause=Cause.WIDE_PARTITION,
@@ -91,8 +91,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.BROWN_OUT,
         per_year=1,
         lasts="log-normal, median 30 min, sigma 1, 1 min to 12 h",
-        does="the Lambda API of the writer's region fails with a probability of 0.3 to 1 a call; 40 %: silent, 60 %: errors; "
-        "the database lives",
+        does="the Lambda API of the writer's region fails with a probability of 0.3 to 1 for each call; 40 %: no response; 60 %: errors; "
+        "the database works",
         source="form and length: AWS Post-Event Summaries (Lambda, us-east-1, 13 June 2023: 2 to 4 h of errors and latencies; "
         "Kinesis, 25 November 2020); rate: assumption",
     ),
@@ -100,7 +100,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.OBSERVER_FAULT,
         per_year=1,
         lasts="log-normal, median 10 min, sigma 1, 30 s to 6 h",
-        does="a quarter each: own network down, own Lambda down, own RDS API unreachable, all of them and the other region unreachable",
+        does="in the observer's region, a quarter each: network down; Lambda down; RDS API unreachable; all of these, and the other "
+        "region unreachable",
         source=_NO_SOURCE,
     ),
     Assumption(
@@ -113,15 +114,15 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     Assumption(
         cause=Cause.SWITCHOVER,
         per_year=2,
-        lasts="operation 60 to 180 s, there and, 30 min to 4 h later, back",
-        does="both databases refuse for 10 to 90 s of the operation; other faults are not drawn while the roles are swapped",
+        lasts="two operations of 60 to 180 s each; the switch back starts 30 min to 4 h after the first",
+        does="both databases refuse connections for 10 to 90 s of the operation; no other fault starts while the roles are swapped",
         source="the stages: Amazon Aurora User Guide, Performing switchovers for Amazon Aurora global databases; rate: assumption",
     ),
     Assumption(
         cause=Cause.REGION_LOSS,
         per_year=0.1,
         lasts="log-normal, median 1 h, sigma 1.2, 150 s to 48 h",
-        does="the region stops answering immediately",
+        does="the region stops responding immediately",
         source="assumption, far above experience: AWS Post-Event Summaries report hours-long regional events, none of them a complete "
         "loss; a low rate gives too few losses for a p99",
     ),
@@ -129,31 +130,31 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.GRADUAL_LOSS,
         per_year=0.05,
         lasts="as above, after 10 to 180 s of packet loss, API errors and growing lag (up to 30 s)",
-        does="the same, after the warning signs",
+        does="the region stops responding, after the warning signs",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.HALF_LOSS,
         per_year=0.02,
         lasts="as above",
-        does="database, peering and replication are gone; the Lambda API answers with errors: half: always; half: 10 to 90 % of "
-        "the calls, silent otherwise",
-        source="that APIs answer with errors rather than not at all: AWS Post-Event Summaries; rate: assumption",
+        does="database, peering and replication are gone; the Lambda API answers with errors; half: all calls; half: 10 to 90 % of "
+        "the calls, and does not respond to the rest",
+        source="errors instead of no response: AWS Post-Event Summaries; rate: assumption",
     ),
     Assumption(
         cause=Cause.FLAPPING,
         per_year=0.05,
         lasts="5 to 30 min of unreachable and reachable phases of 5 to 60 s each",
-        does="in an unreachable phase the region does not answer",
+        does="in an unreachable phase the region does not respond",
         source=_NO_SOURCE,
     ),
     Assumption(
         cause=Cause.ISOLATION,
         per_year=0.01,
         lasts="log-normal, median 2 min, sigma 1.5, 5 s to 6 h",
-        does="the region works inside but is cut off: from outside it looks like a region loss",
-        source="that it can happen: Google Cloud Networking Incident 19009 (2 June 2019, up to 4 h 25 min of heavy loss in whole "
-        "regions); none is known of AWS; rate: assumption",
+        does="the region itself works but all its paths are cut; from outside, it cannot be distinguished from a region loss",
+        source="possibility: Google Cloud Networking Incident 19009 (2 June 2019, up to 4 h 25 min of heavy loss in whole "
+        "regions); no case is known at AWS; rate: assumption",
     ),
 )
 """Rates are for one pair of regions and one year (a region-year)."""

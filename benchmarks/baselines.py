@@ -1,4 +1,4 @@
-"""Common failover detectors, each with the view of its own path.
+"""Common failover detectors. Each one observes a single path.
 
 Unknown details are assumed in a baseline's favour. No baseline calls while RDS reports a switchover or swapped roles,
 because AWS would refuse the call.

@@ -43,7 +43,7 @@ def _draw_times(axes: Any, all_statistics: Sequence[DetectorStatistics]) -> None
         axes.text(times.longest * 1.15, row, f"p99 {times.p99:,.0f} s{share}", va="center", fontsize=9)
     axes.set_xscale("log")
     axes.set_xlim(10, 300_000)
-    axes.set_yticks(range(len(all_statistics)), [detector.name for detector in all_statistics])
+    axes.set_yticks(range(len(all_statistics)), [detector.label for detector in all_statistics])
     axes.invert_yaxis()
     axes.set_xlabel("seconds from region loss to failover call (log): dot p50, bar p99, line to the longest")
     axes.grid(axis="x", alpha=0.3)

@@ -61,6 +61,7 @@ class Controller:
     """One standby controller that runs through an episode until its first call."""
 
     name = "ours"
+    """Seeds the random generator: a new name would change the results. Tables show "controller" instead."""
     memory_seconds = 45.0
     """How long before a call its causes may have ended."""
 
@@ -241,7 +242,7 @@ def _repeating(recent: Sequence[_SimulatedCycle]) -> tuple[_SimulatedCycle, ...]
         return ()
     if last.signature == _HARMLESS_SIGNATURE or (len(recent) > 1 and recent[-2].signature == last.signature):
         return (last,)
-    # A random failure can look like half of an alternation, so require two full alternations.
+    # A random failure can resemble half of an alternation, so require two full alternations.
     if len(recent) > 3 and (recent[-4].signature, recent[-3].signature) == (recent[-2].signature, last.signature):
         return (last, recent[-2])
     return ()

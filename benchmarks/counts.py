@@ -83,4 +83,4 @@ class CallCounts:
 
 
 LOSSES = (Cause.REGION_LOSS, Cause.GRADUAL_LOSS)
-"""Losses of a whole region. A half-lost region is a kind of its own."""
+"""Losses of a whole region. A half-lost region is a separate kind."""

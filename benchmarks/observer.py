@@ -148,7 +148,7 @@ class SimulatedObserver:
         return observation, took
 
     def _sample(self, at: float, paths: Paths, noise: float) -> PathSample:
-        """Return a sample; `noise` below 1, 2 or 3 fails the own function, the other function or a heartbeat of the other region."""
+        """Return a sample; `noise` below 1, 2 or 3 fails the local health_check, the peer's health_check or a peer heartbeat."""
         own_answers = not (paths.own_function_down or noise < 1 or self._happens(paths.slow_function))
         peer_port = self._peer_port(paths)
         peer = Peer.SILENT if 1 <= noise < 2 else self._peer(paths)

@@ -1,4 +1,4 @@
-"""Output of a run as tables, JSON or the documentation page."""
+"""Output of a benchmark run as tables, JSON or the documentation page."""
 
 import os
 import platform
@@ -39,14 +39,14 @@ class BenchmarkRun:
     episodes: int
     isolations: int
     cycles: int
-    """Cycles that ran the real rules."""
+    """Controller cycles of the simulation."""
     decide_microseconds: float
     statistics: Sequence[DetectorStatistics]
     targets: Sequence[BenchmarkTarget]
 
 
 def as_json(run: BenchmarkRun) -> dict[str, object]:
-    """Return the run as plain values."""
+    """Return the run and its key figures as JSON values."""
     careful = fastest_careful_baseline(run.statistics)
     return {
         **asdict(run),
@@ -60,7 +60,7 @@ def as_json(run: BenchmarkRun) -> dict[str, object]:
 
 
 def machine() -> str:
-    """Return the machine of the run."""
+    """Return the cores, processor model, system and Python version of the machine."""
     model = ""
     cpu = Path("/proc/cpuinfo")
     if cpu.is_file():
@@ -72,7 +72,7 @@ def machine() -> str:
 
 
 def show(run: BenchmarkRun, console: Console) -> None:
-    """Print the tables."""
+    """Print the tables, the summary and the targets."""
     for title, header, rows in tables(run):
         table = Table(title=title, title_justify="left", title_style="bold")
         for index, name in enumerate(header):
@@ -93,30 +93,30 @@ def tables(run: BenchmarkRun) -> list[tuple[str, list[str], list[list[str]]]]:
 
 
 def summary(run: BenchmarkRun) -> list[str]:
-    """Return the lines under the tables."""
-    ours = run.statistics[0]
+    """Return the summary: full isolations, fastest baseline, half-lost regions and size of the run."""
+    controller = run.statistics[0]
     careful = fastest_careful_baseline(run.statistics)
     lines = [_isolation_line(run)]
-    if careful is None or (share := ratio(ours, careful)) is None:
-        lines.append("No baseline makes as few wrong failovers as ours.")
+    if careful is None or (share := ratio(controller, careful)) is None:
+        lines.append("Every baseline makes more wrong failovers than the controller.")
     else:
         missed = careful.times["region loss"]
         lines.append(
-            f"Fastest baseline with no more wrong failovers than ours: {careful.name}; our p99 is {share:.4f} of its p99 "
-            f"(1/{1 / share:.0f}), and it misses {missed.missed} of {missed.outages} region losses."
+            f"The fastest baseline with no more wrong failovers is `{careful.label}`. Its p99 is {1 / share:,.0f} times longer, "
+            f"and it misses {missed.missed:,} of {missed.outages:,} region losses."
         )
     lines.append(_questions_line(run))
     lines.append(
-        f"{run.region_years:,} region-years, {run.episodes:,} episodes, {run.cycles:,} cycles of the real rules "
+        f"{run.region_years:,} region-years, {run.episodes:,} episodes, {run.cycles:,} controller cycles "
         f"in {run.seconds:.1f} s on {run.workers} workers ({run.processor_seconds:.0f} s of processor time); "
-        f"one decide takes {run.decide_microseconds:.1f} microseconds; seed {run.seed}."
+        f"one `decide` call takes {run.decide_microseconds:.1f} microseconds; seed {run.seed}."
     )
     return lines
 
 
 def write_page(run: BenchmarkRun, path: Path, chart: str) -> None:
-    """Write the page for the docs."""
-    results = "\n\n".join(f"### {title}\n{_markdown(header, rows)}" for title, header, rows in tables(run))
+    """Write the documentation page to `path`; `chart` is the chart's file name."""
+    *times, wrong = (f"### {title}\n{_markdown(header, rows)}" for title, header, rows in tables(run))
     assumed = [[str(item.cause), f"{item.per_year:g}", item.lasts, item.does, f"{item.source}"] for item in ASSUMPTIONS]
     kept = [[target.text, target.measured, "met" if target.is_met else "**missed**"] for target in run.targets]
     page = TEMPLATE.read_text().format(
@@ -126,7 +126,8 @@ def write_page(run: BenchmarkRun, path: Path, chart: str) -> None:
         chart=chart,
         summary="\n".join(summary(run)),
         targets=_markdown(["target", "measured", ""], kept),
-        results=results,
+        times="\n\n".join(times),
+        wrong=wrong,
         assumptions=_markdown(["fault", "per region-year", "duration", "effect", "source"], assumed),
         grace=f"{GRACE_SECONDS:g}",
         missed_after=f"{MISSED_AFTER_SECONDS / 60:g}",
@@ -138,7 +139,7 @@ def _times_table(run: BenchmarkRun, kind: str) -> tuple[str, list[str], list[lis
     header = ["detector", "p50", "p99", "longest", "outages", "missed", "requested"]
     rows = [
         [
-            detector.name,
+            detector.label,
             seconds_text(times.p50),
             seconds_text(times.p99),
             seconds_text(times.longest),
@@ -156,39 +157,47 @@ def _wrong_table(run: BenchmarkRun) -> tuple[str, list[str], list[list[str]]]:
     labels = {label for detector in run.statistics for label in detector.wrong}
     order = {str(cause): index for index, cause in enumerate(Cause)}
     single = sorted((label for label in labels if label in order), key=order.__getitem__)
-    ours = sorted(label for label in run.statistics[0].wrong if label not in order)
+    combined = sorted(label for label in run.statistics[0].wrong if label not in order)
     rows = [
-        [label, *(f"{detector.wrong.get(label, 0):,.1f}" for detector in run.statistics)] for label in [*single, *ours]
+        [label, *(f"{detector.wrong.get(label, 0):,.1f}" for detector in run.statistics)]
+        for label in [*single, *combined]
     ]
-    rest = labels - {*single, *ours}
+    rest = labels - {*single, *combined}
     if rest:
         sums = (sum(rate for label, rate in detector.wrong.items() if label in rest) for detector in run.statistics)
         rows.append(["other simultaneous faults", *(f"{rate:,.1f}" for rate in sums)])
     rows.append(["all", *(f"{detector.total_wrong:,.1f}" for detector in run.statistics)])
-    names = [detector.name for detector in run.statistics]
+    names = [detector.label for detector in run.statistics]
     return "Wrong failovers per 1,000 region-years", ["faults at the call", *names], rows
 
 
 def _questions_line(run: BenchmarkRun) -> str:
     half_lost, unnecessary = run.statistics[0].times["half-lost region"], run.statistics[0].unnecessary_requests
-    by_cause = (
-        f" ({'; '.join(f'{per_year:.1f} in {label}' for label, per_year in unnecessary.items())})"
+    requested = (
+        f"{half_lost.requested:,}"
+        if half_lost.requested == half_lost.missed
+        else f"{half_lost.missed:,}: {half_lost.requested:,} times"
+    )
+    by_cause = "; ".join(f"{rate:.1f} in {label}" for label, rate in unnecessary.items())
+    verdict = (
+        f"{sum(unnecessary.values()):.1f} requests per 1,000 region-years were unnecessary ({by_cause})."
         if unnecessary
-        else ""
+        else "No request was unnecessary."
     )
     return (
-        f"Of {half_lost.outages} half-lost regions ours failed over in {half_lost.outages - half_lost.missed} and requested approval in "
-        f"{half_lost.requested} others; {sum(unnecessary.values()):.1f} requests per 1,000 region-years were unnecessary{by_cause}."
+        f"The controller failed over in {half_lost.outages - half_lost.missed:,} of {half_lost.outages:,} half-lost regions "
+        f"and requested approval in the other {requested}. {verdict}"
     )
 
 
 def _isolation_line(run: BenchmarkRun) -> str:
-    ours = sum(count for label, count in run.statistics[0].wrong_calls.items() if str(Cause.ISOLATION) in label)
+    wrong = sum(count for label, count in run.statistics[0].wrong_calls.items() if str(Cause.ISOLATION) in label)
     if not run.isolations:
-        return "No full isolation was drawn."
+        return "The histories contain no full isolation."
     return (
-        f"Full isolation looks like a region loss from outside: ours failed over in {ours} of {run.isolations} of them "
-        f"({ours / run.isolations:.0%}); r isolations per region-year add {1000 * ours / run.isolations:.0f} x r to the total."
+        f"The controller failed over in {wrong:,} of {run.isolations:,} full isolations ({wrong / run.isolations:.0%}). "
+        f"Each additional isolation per region-year adds {1000 * wrong / run.isolations:,.0f} wrong failovers "
+        "per 1,000 region-years."
     )
 
 

@@ -47,7 +47,7 @@ class Paths(NamedTuple):
     api_unreachable: float = 0.0
     """The other region's Lambda API is unreachable for the observer, but works inside its region."""
     api_silent: float = 0.0
-    """Probability for each try that the other region's Lambda API does not answer any client."""
+    """Probability for each try that the other region's Lambda API does not respond to any client."""
     api_errors: float = 0.0
     """Probability for each try that the other region's Lambda API answers with an error."""
     loss: float = 0.0

@@ -28,7 +28,7 @@ DYNAMIC = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseParameter:
-    """A parameter and its value as RDS expects it."""
+    """A parameter with the value in RDS's format."""
 
     name: str
     value: str

@@ -32,7 +32,7 @@ class DatabaseSetupArgs:
     vpc: VpcAccess
     key_arn: pulumi.Input[str]
     clusters: Sequence[RegionalCluster]
-    """The first one is the writer on day one."""
+    """The first cluster is the writer at the first deployment."""
     master: MasterUser
     created_after: Sequence[pulumi.Resource]
     """The writer's instances, and the rules that admit the function."""

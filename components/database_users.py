@@ -47,7 +47,7 @@ class DatabaseUsers(pulumi.ComponentResource):
     """A managed IAM policy for each person in `database.iam_users`."""
 
     policy_arns: dict[str, pulumi.Output[str]]
-    """Person -> the policy to attach to that person's role."""
+    """The policies to attach to the users' roles, by database user."""
 
     def __init__(self, name: str, args: DatabaseUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:database_users:DatabaseUsers", name, None, opts)

@@ -23,12 +23,12 @@ class ExistingVpc:
     zones: list[pulumi.Output[str]]
     """The subnets' zones, in their order."""
     route_tables: Mapping[str, pulumi.Output[str]]
-    """Suffix of a route's logical name -> a route table of the subnets."""
+    """The subnets' route tables, by the suffix of the route's logical name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundVpc:
-    """A VPC as AWS describes it."""
+    """Attributes of a VPC from AWS's description."""
 
     cidr: str
     dns_support: bool
@@ -38,7 +38,7 @@ class FoundVpc:
     zones: Sequence[str]
     """The subnets' zones, in their order."""
     own_route_tables: Sequence[Sequence[str]]
-    """The route tables that each subnet is associated with; empty if it uses the main one."""
+    """The route tables that each subnet is associated with; empty if the subnet uses the main route table."""
 
 
 def existing_vpc(label: str, region: RegionSettings, opts: pulumi.InvokeOutputOptions) -> ExistingVpc | None:

@@ -21,7 +21,7 @@ EVENT_AGE_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class WatchedCluster:
-    """A member cluster as the controller sees it, and the health check in its region."""
+    """A member cluster and the health check in the cluster's region, as inputs of the controller."""
 
     cluster_id: pulumi.Input[str]
     cluster_arn: pulumi.Input[str]

@@ -12,7 +12,7 @@ The writer's name resolves to the primary region ("home") while two of three vot
 | writer-elsewhere-heard      | the secondary region reports that it is the writer | for the primary |
 | home-is-writer              | the primary region reports that it is not the writer | against the primary |
 While the secondary region reports, its two votes agree and decide. While it is silent, its votes agree if it was not the
-writer in its last report, and the name resolves to the primary region; otherwise the primary region's own report decides.
+writer in its last report, and the DNS name resolves to the primary region; otherwise the primary region's own report decides.
 There are three votes at one level because a calculated check cannot have calculated children.
 """
 
@@ -35,23 +35,23 @@ WithoutData = Literal["Healthy", "Unhealthy", "LastKnownStatus"]
 
 @dataclass(frozen=True, kw_only=True)
 class DnsMember:
-    """A region as DNS sees it."""
+    """The endpoints and alarms of a region that the DNS records use."""
 
     region: Region
     vpc_id: pulumi.Input[str]
     writer_endpoint: pulumi.Input[str]
     reader_endpoint: pulumi.Input[str]
     writer_role_alarm: pulumi.Input[str]
-    """The alarm that is on while this region's cluster is the writer."""
+    """The alarm that fires while this region's cluster is the writer."""
     reader_role_alarm: pulumi.Input[str]
-    """The alarm that is on while this region's cluster is not the writer."""
+    """The alarm that fires while this region's cluster is not the writer."""
     peer_region_lost_alarm: pulumi.Input[str]
-    """The alarm that is on while the other region is unreachable from this one."""
+    """The alarm that fires while the other region is unreachable from this region."""
     topic_arn: pulumi.Input[str]
 
     @classmethod
     def of(cls, watch: FailoverWatch) -> "DnsMember":
-        """Return the region of a failover watch as DNS sees it."""
+        """Return the endpoints and alarms of a failover watch's region."""
         member, monitoring = watch.member, watch.monitoring
         return cls(
             region=member.region,
@@ -97,7 +97,7 @@ class FailoverDns(pulumi.ComponentResource):
     reader_name: pulumi.Output[str]
     """The name of the nearest reader."""
     health_check_ids: dict[str, pulumi.Output[str]]
-    """Name -> health check id: the checks of the records, then the votes about the writer."""
+    """Health check ids by name: the checks of the records, then the votes about the writer."""
     alarm_arns: list[pulumi.Output[str]]
     """The alarms on the records' checks; empty if neither region is us-east-1."""
 
@@ -258,7 +258,7 @@ class FailoverDns(pulumi.ComponentResource):
                 f"{self._name}-{name}",
                 name=member.region.name(f"dns-{name}"),
                 alarm_description=alarm_description(
-                    f"DNS: the health check {name} is unhealthy, so the name resolves to the other region.",
+                    f"DNS: the health check {name} is unhealthy, so the DNS name resolves to the other region.",
                     f"dns-{name.partition('-')[0]}",
                 ),
                 namespace="AWS/Route53",

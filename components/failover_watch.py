@@ -30,7 +30,7 @@ class GlobalMember:
 
     @property
     def watched_cluster(self) -> WatchedCluster:
-        """The cluster as a controller sees it."""
+        """The cluster and its health check, as inputs of a controller."""
         return WatchedCluster(
             cluster_id=self.cluster.cluster_id,
             cluster_arn=self.cluster.cluster_arn,

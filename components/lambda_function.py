@@ -19,12 +19,12 @@ RUNTIME = "python3.13"
 
 @dataclass(frozen=True, kw_only=True)
 class VpcAccess:
-    """The network of a function, and the databases that it reaches; it reaches no other address."""
+    """The network of a function, and the databases that the function reaches. It reaches no other address."""
 
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     database_cidrs: Mapping[str, str]
-    """`own` or `peer` -> the addresses of that network."""
+    """CIDRs of the networks, by `own` or `peer`."""
     database_port: int
 
 

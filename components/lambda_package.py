@@ -17,7 +17,7 @@ CERTIFICATES = "certificates/rds-global-bundle.pem"
 
 @dataclass(frozen=True, kw_only=True)
 class LambdaPackage:
-    """A deployment package."""
+    """Lambda deployment package: handler and archive."""
 
     handler: str
     """The function's entry point, in Lambda's notation."""
@@ -49,7 +49,7 @@ def lambda_package(name: str, *, speaks_mysql: bool = False, functions: Path = F
 
 
 def _mysql_client() -> dict[str, Path]:
-    """Return PyMySQL's modules, which are pure Python and run on any processor."""
+    """Return PyMySQL's modules by path in the archive. PyMySQL is pure Python, so the modules run on any processor."""
     installed = importlib.metadata.files("PyMySQL") or ()
     return {
         str(file): Path(str(file.locate())) for file in installed if file.suffix == ".py" and file.parts[0] == "pymysql"

@@ -44,11 +44,11 @@ class Monitoring(pulumi.ComponentResource):
     alarm_arns: pulumi.Output[list[str]]
     """Every alarm of this component."""
     writer_role_alarm: pulumi.Output[str]
-    """The name of the alarm that is on while this region's cluster is the writer."""
+    """The name of the alarm that fires while this region's cluster is the writer."""
     reader_role_alarm: pulumi.Output[str]
-    """The name of the alarm that is on while this region's cluster is not the writer."""
+    """The name of the alarm that fires while this region's cluster is not the writer."""
     peer_region_lost_alarm: pulumi.Output[str]
-    """The name of the alarm that is on while the other region is unreachable from this one."""
+    """The name of the alarm that fires while the other region is unreachable from this region."""
     dashboard_url: pulumi.Output[str]
     """The dashboard's page in the AWS console."""
 

@@ -38,7 +38,7 @@ class Network(pulumi.ComponentResource):
     subnet_ids: list[pulumi.Output[str]]
     """The three private subnets, one a zone."""
     route_tables: Mapping[str, pulumi.Input[str]]
-    """Suffix of a route's logical name -> a route table of the private subnets."""
+    """The private subnets' route tables, by the suffix of the route's logical name."""
     database_security_group_id: pulumi.Output[str]
     """Admits both regions' networks and the configured clients to the database port."""
     database_rules: list[pulumi.Resource]

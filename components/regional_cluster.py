@@ -100,7 +100,7 @@ class RegionalCluster(pulumi.ComponentResource):
     reader_endpoint: pulumi.Output[str]
     """The reader endpoint."""
     instances: list[pulumi.Resource]
-    """The instances; the first one is the writer on day one."""
+    """The instances; the first one is the cluster's first writer."""
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:regional_cluster:RegionalCluster", name, None, opts)

@@ -12,11 +12,11 @@ DEPENDENCY_LABELS = {
     ("route53.Record", "rds.Cluster"): "resolves to",
     ("route53.HealthCheck", "cloudwatch.MetricAlarm"): "monitors",
 }
-"""Kinds of the two resources -> the arrow's label."""
+"""The arrow's label, by the kinds of the two resources."""
 
 
 def calls_diagram(graph: Graph) -> str:
-    """Return the diagram."""
+    """Return the Mermaid diagram of the calls between components."""
     calls = dict.fromkeys([*_permissions(graph), *_dns_dependencies(graph)])
     labels: dict[tuple[str, str], list[str]] = {}
     for start, end, label in calls:

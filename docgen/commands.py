@@ -17,7 +17,7 @@ PROGRAMS: Mapping[str, str] = {
     "python -m rehearsal": "rehearsal.__main__",
     "python -m rehearsal.sandbox": "rehearsal.sandbox.__main__",
 }
-"""Command -> the module with its `app`."""
+"""The module with the `app` of each command."""
 
 HEAD = """\
 # Commands
@@ -28,7 +28,7 @@ Run the commands with the project's Python: `.venv/bin/python`, or `python` afte
 
 
 def commands_page() -> str:
-    """Return the page."""
+    """Return the Markdown of the generated page."""
     return HEAD + "".join(
         f"\n## {name}\n\n```text\n{text}\n```\n"
         for program, module in PROGRAMS.items()

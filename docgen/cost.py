@@ -21,7 +21,7 @@ Nothing but the database instances is billed by the hour: no NAT gateway, no int
 
 
 def cost_page() -> str:
-    """Return the page."""
+    """Return the Markdown of the generated page."""
     parts = [HEAD]
     for stack in STACKS:
         settings = read_settings(stack)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """One box: its lines and its frame, if it has one."""
+    """One box: the lines of text and the optional frame."""
 
     key: str
     lines: Sequence[str]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def attribute_docstrings(kind: type) -> Mapping[str, str]:
-    """Return the docstring of each annotated attribute of a class; empty where it has none.
+    """Return the docstring of each annotated attribute of a class; empty for an attribute without a docstring.
 
     Raises:
         OSError: the class has no source file.

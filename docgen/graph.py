@@ -236,7 +236,7 @@ class _NullLog:
 
 
 def _run(recorder: _Recorder, stack: str) -> Exception | None:
-    """Run the program; return the exception it raised, if any."""
+    """Run the program; return the program's exception, or None."""
     # Import before registrations run in threads.
     importlib.import_module("pulumi_aws")
     pulumi_config.set_all_config(stack_config(ROOT, stack))

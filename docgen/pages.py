@@ -24,7 +24,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/rules.md": rules_page,
     "docs/reference/settings.md": settings_page,
 }
-"""Path in the repository -> the function that returns the text."""
+"""The function that returns a page's text, by path in the repository."""
 
 
 def outdated() -> list[str]:

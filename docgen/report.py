@@ -36,7 +36,7 @@ def report_page() -> str:
     definitions: Mapping[str, Any] = schema["$defs"]
     used = {name for one in (schema, *definitions.values()) for name in _references(one)}
     if unused := sorted(set(definitions) - used):
-        raise ValueError(f"unused definitions in the schema: {', '.join(unused)}")
+        raise ValueError(f"unused definitions in the schema: {', '.join(unused)}. Remove or reference them.")
     parts = [HEAD.format(description=schema["description"]), *_table(schema)]
     for name, definition in definitions.items():
         parts += [f"\n## {name}\n\n", *_table(definition)]

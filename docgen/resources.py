@@ -56,7 +56,7 @@ The dependencies are direct and have Pulumi's logical names.
 
 
 def resources_page() -> str:
-    """Return the page."""
+    """Return the Markdown of the generated page."""
     return page_of(drawn_graph())
 
 

@@ -7,7 +7,7 @@ from policy.rules.rule import PolicyRule
 
 
 def rules_page() -> str:
-    """Return the page."""
+    """Return the Markdown of the generated page."""
     return "\n".join(_lines()) + "\n"
 
 

@@ -16,9 +16,9 @@ UNSET = {
     "zone_name": "<project>-<environment>.internal",
     "maintenance_window": "chosen by AWS",
     "backup_window": "chosen by AWS",
-    "route_table_ids": "the VPC's main one",
+    "route_table_ids": "the VPC's main route table",
 }
-"""Settings without a default -> the text of their default."""
+"""The text shown as the default, by setting, for settings without a default."""
 
 HEAD = """\
 # Settings
@@ -27,7 +27,7 @@ Generated from `settings/model.py` by `python -m docgen` (`make docs`); do not e
 
 Set one with `pulumi config set --path aurora-global-database:failover.mode observe`, or edit `Pulumi.<stack>.yaml`.
 The program lists all mistakes at once, before it creates a resource. Each is one line: the setting, what is wrong, and what to do.
-The preview checks an existing VPC in AWS and reports its mistakes in the same form.
+`pulumi preview` checks an existing VPC in AWS and reports errors in the same form.
 """
 
 NOT_SETTINGS = """\
@@ -77,7 +77,7 @@ def shown_default(key: str, field: FieldInfo) -> str:
 
 
 def settings_page() -> str:
-    """Return the page.
+    """Return the Markdown of docs/reference/settings.md.
 
     Raises:
         ValueError: a setting has no description.
@@ -100,7 +100,7 @@ def _section(section: Section) -> str:
 
 def _description(key: str, field: FieldInfo) -> str:
     if not field.description:
-        raise ValueError(f"{key}: has no description")
+        raise ValueError(f"{key}: has no description. Add one in settings/model.py.")
     return field.description
 
 

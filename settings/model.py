@@ -9,7 +9,9 @@ from settings import types
 PROJECT_NAMESPACE = "aurora-global-database"
 PRODUCTION = "prod"
 """The protected environment; a stack of this name must use it."""
-_VPC_CIDR = "the VPC's CIDR, /16 to /22, which must not overlap the other region's; with `existing_vpc` its CIDR"
+_VPC_CIDR = (
+    "the VPC's CIDR, /16 to /22; must not overlap the other region's CIDR. With `existing_vpc`, the CIDR of that VPC"
+)
 
 
 class _Section(BaseModel):
@@ -17,18 +19,18 @@ class _Section(BaseModel):
 
 
 class ExistingVpcSettings(_Section):
-    """An existing VPC to use: the program then creates no VPC, subnet or route table."""
+    """Use an existing VPC. The program then creates no VPC, subnets or route tables."""
 
     vpc_id: types.VpcId = Field(description="the VPC's id; DNS support and DNS host names must be on")
     subnet_ids: types.Subnets = Field(description="three private subnets, one in each of three zones")
     route_table_ids: types.RouteTables | None = Field(
         default=None,
-        description="the subnets' route tables, which get the route to the other region; by default the main one",
+        description="the subnets' route tables, to which the program adds a route to the other region",
     )
 
 
 class ServerlessSettings(_Section):
-    """The capacity range of Serverless v2 instances in ACU (about 2 GiB each), in steps of 0.5."""
+    """Serverless v2 capacity in ACUs (about 2 GiB each), in steps of 0.5. Replaces `instance_class`."""
 
     min_acu: types.Acu = Field(ge=8, le=256, description="the minimum capacity; a global database needs 8 or more")
     max_acu: types.Acu = Field(ge=8, le=256, description="the maximum capacity, up to 256")
@@ -47,7 +49,7 @@ class RegionSettings(_Section):
     instance_count: int = Field(default=2, ge=1, le=15, description="instances, 1 to 15; `prod` needs 2 or more")
     serverless: ServerlessSettings | None = None
     client_cidrs: types.ClientNetworks = Field(
-        default=(), description="further networks that may connect to the database; the two VPCs always may"
+        default=(), description="additional networks that may connect to the database; the two VPCs always may"
     )
     client_security_groups: types.SecurityGroups = Field(
         default=(), description="security groups of this region whose members may connect to the database"
@@ -66,21 +68,21 @@ class RegionSettings(_Section):
 
     @property
     def memory_gib(self) -> float:
-        """The memory of an instance; with Serverless v2 at the maximum capacity."""
+        """The memory of an instance in GiB; with Serverless v2, at the maximum capacity."""
         return self.serverless.max_acu * 2 if self.serverless else types.class_memory_gib(self.instance_class)
 
 
 class PrimarySettings(RegionSettings):
-    """The region of the writer on day one."""
+    """The region of the writer at the first deployment."""
 
-    region: types.RegionCode = Field(default="us-east-1", description="the writer's region on day one")
+    region: types.RegionCode = Field(default="us-east-1", description="the writer's region at the first deployment")
     vpc_cidr: types.PrivateNetwork = Field(default="10.10.0.0/16", description=_VPC_CIDR)
 
 
 class SecondarySettings(RegionSettings):
-    """The standby region on day one; give it the capacity of the primary, whose load it carries after a failover."""
+    """The standby region at the first deployment. Give it the capacity of the primary: after a failover, it carries the primary's load."""
 
-    region: types.RegionCode = Field(default="eu-west-1", description="the standby's region on day one")
+    region: types.RegionCode = Field(default="eu-west-1", description="the standby's region at the first deployment")
     vpc_cidr: types.PrivateNetwork = Field(default="10.20.0.0/16", description=_VPC_CIDR)
 
 
@@ -98,7 +100,7 @@ class DatabaseSettings(_Section):
     iam_users: dict[types.DatabaseUser, Literal["read_only", "read_write"]] = Field(
         default={},
         max_length=50,
-        description="people who log in with IAM tokens: user -> `read_only` or `read_write`; an IAM policy is created for each",
+        description="users who log in with IAM tokens, each with `read_only` or `read_write`; the program creates an IAM policy for each",
     )
     backup_retention_days: int = Field(default=7, ge=7, le=35, description="the backup retention, 7 to 35")
     storage_type: Literal["aurora", "aurora-iopt1"] = Field(
@@ -106,20 +108,20 @@ class DatabaseSettings(_Section):
     )
     write_forwarding: bool = Field(
         default=False,
-        description="whether the standby forwards writes to the writer",
+        description="forward writes from the standby to the writer",
     )
     cluster_parameters: dict[types.ParameterName, types.ParameterValue] = Field(
-        default={}, description="further cluster parameters, by MySQL's name"
+        default={}, description="additional cluster parameters, by MySQL's name"
     )
     instance_parameters: dict[types.ParameterName, types.ParameterValue] = Field(
-        default={}, description="further instance parameters, by MySQL's name"
+        default={}, description="additional instance parameters, by MySQL's name"
     )
     ca_certificate: types.CertificateAuthority = Field(
         default="rds-ca-rsa2048-g1", description="the certificate authority of the instances' TLS certificates"
     )
     performance_insights: bool = Field(default=True, description="Performance Insights on both clusters")
     performance_insights_retention_days: types.InsightsRetentionDays = Field(
-        default=7, description="7, 731, or months of 31 days"
+        default=7, description="7, 731, or a multiple of 31"
     )
     database_insights: Literal["standard", "advanced"] = Field(
         default="standard", description="`advanced` needs a Performance Insights retention of 465 days"
@@ -130,19 +132,22 @@ class DatabaseSettings(_Section):
 
     @property
     def insights_days(self) -> int | None:
-        """The retention of Performance Insights in days; None if it is off."""
+        """The retention of Performance Insights in days; None if Performance Insights is off."""
         return self.performance_insights_retention_days if self.performance_insights else None
 
 
 class RewindSettings(_Section):
-    """How the writer's data is rewound, and how far back (docs/decisions.md explains the two methods)."""
+    """The method and the window of a rewind of the writer's data (docs/decisions.md explains the two methods)."""
 
     window_hours: int = Field(
-        default=24, ge=1, le=72, description="up to 72 hours, and not longer than the backup retention"
+        default=24,
+        ge=1,
+        le=72,
+        description="the hours that must stay restorable, 1 to 72; must not exceed the backup retention",
     )
     method: Literal["point-in-time", "backtrack"] = Field(
         default="point-in-time",
-        description="AWS refuses `backtrack` in a global database, as the preview warns",
+        description="`backtrack` is not supported by AWS for global databases; the preview warns about it",
     )
 
 
@@ -157,8 +162,7 @@ class FailoverSettings(_Section):
         default=10,
         ge=0.2,
         le=30,
-        description="the interval of the controller's cycles; calls time out after 0.35 of it, at most 3 s, so use less than 5 only for "
-        "rehearsals on one machine",
+        description="seconds between cycles. Calls time out after 35 % of this, at most 3 s; use values below 5 only in rehearsals",
     )
     failure_threshold: int = Field(
         default=3, ge=2, le=30, description="consecutive failing cycles before the controller acts"
@@ -167,21 +171,23 @@ class FailoverSettings(_Section):
         default=120,
         ge=0,
         le=3600,
-        description="how long Aurora may recover an unreachable writer inside its own region",
+        description="seconds in which Aurora may recover an unreachable writer inside the writer's region",
     )
     cooldown_seconds: int = Field(
-        default=900, ge=0, le=86400, description="how long after a change of roles the controller does not act"
+        default=900, ge=0, le=86400, description="seconds after a role change in which the controller does not act"
     )
     max_data_loss_seconds: int = Field(
-        default=60, ge=0, le=86400, description="a failover that may lose more needs an operator's approval"
+        default=60,
+        ge=0,
+        le=86400,
+        description="a failover with a higher possible data loss, in seconds, needs approval",
     )
     reserved_concurrency: int | None = Field(
         default=2,
         ge=2,
         le=10,
-        description="the reserved concurrency of each controller, 2 to 10; each health_check, which both regions invoke, gets three "
-        "times as much. `null` reserves none, for a new account whose limit of 10 allows no reservation; other functions of "
-        "the account can then use up the concurrency",
+        description="reserved concurrency of each controller, 2 to 10; each health_check gets three times as much. Use `null` in an "
+        "account with a concurrency limit of 10; other functions can then exhaust the concurrency",
     )
 
     @property
@@ -198,9 +204,11 @@ class FailoverSettings(_Section):
 class DnsSettings(_Section):
     """The private hosted zone of both VPCs."""
 
-    zone_name: types.ZoneName | None = Field(default=None, description="the zone of the names `writer` and `reader`")
+    zone_name: types.ZoneName | None = Field(
+        default=None, description="the private hosted zone, which contains the DNS names `writer` and `reader`"
+    )
     record_ttl_seconds: int = Field(
-        default=5, ge=1, le=60, description="how long a client may cache an answer, 1 to 60"
+        default=5, ge=1, le=60, description="seconds for which a client may cache an answer, 1 to 60"
     )
 
 
@@ -221,20 +229,28 @@ class NotificationSettings(_Section):
 
 
 class AlarmSettings(_Section):
-    """The thresholds of the alarms; that of the RPO lag is `failover.max_data_loss_seconds`."""
+    """Alarm thresholds. The RPO lag alarm uses `failover.max_data_loss_seconds`."""
 
-    replication_lag_ms: int = Field(default=1000, ge=1, le=3_600_000, description="the standby's lag")
+    replication_lag_ms: int = Field(
+        default=1000, ge=1, le=3_600_000, description="the standby's replication lag in milliseconds"
+    )
     cpu_percent: float = Field(default=80, ge=1, le=100, description="an instance's CPU utilization")
     free_memory_percent: float = Field(
-        default=6.25, ge=0.1, le=90, description="an instance's free memory, of its class's memory"
+        default=6.25,
+        ge=0.1,
+        le=90,
+        description="an instance's free memory, as a percentage of the instance class's memory",
     )
     connections_percent: float = Field(
-        default=80, ge=1, le=100, description="an instance's connections, of its maximum"
+        default=80,
+        ge=1,
+        le=100,
+        description="an instance's connections, as a percentage of the instance class's connection limit",
     )
-    deadlocks_per_second: float = Field(default=0.1, ge=0, le=1000, description="deadlocks")
-    failed_logins_per_second: float = Field(default=0.5, ge=0, le=1000, description="failed logins")
+    deadlocks_per_second: float = Field(default=0.1, ge=0, le=1000, description="deadlocks per second")
+    failed_logins_per_second: float = Field(default=0.5, ge=0, le=1000, description="failed logins per second")
     volume_left_tib: float = Field(
-        default=10, ge=0.1, le=127, description="the space left of the cluster volume's 128 TiB"
+        default=10, ge=0.1, le=127, description="the free space of the cluster volume in TiB, of at most 128"
     )
 
 
@@ -243,10 +259,10 @@ class Settings(_Section):
 
     environment: types.EnvironmentName = Field(
         default="dev",
-        description="the end of every physical name; `prod` protects resources that hold data and requires an owner",
+        description="the suffix of every physical resource name; `prod` protects resources that hold data and requires an owner",
     )
     project: types.ProjectName = Field(
-        default="payments", description="the beginning of every physical name, and the tag Project"
+        default="payments", description="the prefix of every physical resource name, and the tag Project"
     )
     team: types.TagText = Field(default="platform", description="the tag Team")
     cost_center: types.TagText = Field(default="unassigned", description="the tag CostCenter")
@@ -260,7 +276,7 @@ class Settings(_Section):
     logs: LogSettings = LogSettings()
     notifications: NotificationSettings = NotificationSettings()
     alarms: AlarmSettings = AlarmSettings()
-    tags: dict[types.TagText, types.TagValue] = Field(default={}, description="further tags of every resource")
+    tags: dict[types.TagText, types.TagValue] = Field(default={}, description="additional tags of every resource")
 
     @property
     def is_production(self) -> bool:
@@ -274,7 +290,7 @@ class Settings(_Section):
 
     @property
     def zone_name(self) -> str:
-        """The private zone's name; by default under `.internal`, which is reserved for private use."""
+        """The private zone's name. The default is under `.internal`, a domain reserved for private use."""
         return self.dns.zone_name or f"{self.project}-{self.environment}.internal"
 
     @property

@@ -1,6 +1,6 @@
-"""The rules over several settings: violations refuse a configuration, warnings do not.
+"""The rules that involve several settings. A violation refuses the configuration; a warning does not.
 
-A rule names every setting that it reads, so that an invalid setting is not reported twice.
+Each rule names every setting that it reads, so that an invalid setting is not reported twice.
 """
 
 import ipaddress
@@ -79,9 +79,9 @@ def _of_the_regions(s: Settings) -> Iterator[Violation]:
         wrong = f"{second} overlaps the primary's {first}, so both regions would be in maintenance. Use another time."
         yield ("secondary.maintenance_window", "primary.maintenance_window"), wrong
     if both := set(primary.client_security_groups) & set(secondary.client_security_groups):
-        wrong = f"{', '.join(sorted(both))} also set for the primary, but a group belongs to one region"
+        wrong = f"{', '.join(sorted(both))} also in primary.client_security_groups, but a group belongs to one region"
         reads = ("secondary.client_security_groups", "primary.client_security_groups")
-        yield reads, f"{wrong}. Use groups of this region."
+        yield reads, f"{wrong}. Use groups of the secondary region."
 
 
 def _of_the_network(name: str, region: RegionSettings, other: RegionSettings) -> Iterator[Violation]:
@@ -103,7 +103,7 @@ def _of_the_network(name: str, region: RegionSettings, other: RegionSettings) ->
         yield (f"{name}.availability_zones", f"{name}.existing_vpc"), wrong
     redundant = [cidr for cidr in region.client_cidrs if cidr in (region.vpc_cidr, other.vpc_cidr)]
     if redundant:
-        wrong = f"{', '.join(redundant)} already reaches the database, and AWS refuses a duplicate rule. Remove it."
+        wrong = f"{', '.join(redundant)} already reaches the database, and AWS refuses a duplicate rule. Remove the network."
         yield (f"{name}.client_cidrs", f"{name}.vpc_cidr"), wrong
 
 
@@ -135,8 +135,9 @@ def _of_the_database(s: Settings) -> Iterator[Violation]:
         settings = ("database_insights", "performance_insights", "performance_insights_retention_days")
         yield tuple(f"database.{setting}" for setting in settings), f"{wrong}. Set these, or use standard."
     if both := set(database.cluster_parameters) & set(database.instance_parameters):
-        wrong = f"{', '.join(sorted(both))} also in cluster_parameters, which this one overrides. Set each parameter in one region."
-        yield ("database.instance_parameters", "database.cluster_parameters"), wrong
+        wrong = f"{', '.join(sorted(both))} also in cluster_parameters, and the instance parameter overrides the cluster parameter"
+        reads = ("database.instance_parameters", "database.cluster_parameters")
+        yield reads, f"{wrong}. Set each parameter in one of the two settings."
 
 
 def _of_the_users(s: Settings) -> Iterator[Violation]:
@@ -150,7 +151,7 @@ def _of_the_users(s: Settings) -> Iterator[Violation]:
         if user in RESERVED_USERS:
             yield (f"database.iam_users.{user}",), f"{user!r} {reserved}"
         elif user == database.master_username.lower():
-            wrong = f"{user!r} is the master user, which has a password. Use another name."
+            wrong = f"{user!r} is the master user, who logs in with a password. Use another name."
             yield (f"database.iam_users.{user}", "database.master_username"), wrong
 
 

@@ -37,7 +37,10 @@ def matching(pattern: str, fix: str) -> AfterValidator:
 
 
 def physical_name(*, up_to: int) -> AfterValidator:
-    """Limit a part of a physical name; the longest name is `{project}-failover-controller-{region}-{environment}` of IAM."""
+    """Return a check that limits a part of a physical name.
+
+    The longest name is IAM's `{project}-failover-controller-{region}-{environment}`.
+    """
     return matching(rf"(?=.{{1,{up_to}}}$)[a-z](-?[a-z0-9])*", f"Use up to {up_to} of a-z, 0-9 and single hyphens.")
 
 
@@ -158,7 +161,7 @@ def _day_and_minute(text: str) -> tuple[int, int | None]:
 
 
 def _long_enough(window: str) -> str:
-    """Source: CreateDBCluster, PreferredBackupWindow and PreferredMaintenanceWindow."""
+    """Return a window of 30 minutes to 24 hours. Source: CreateDBCluster, PreferredBackupWindow and PreferredMaintenanceWindow."""
     start, end = window_minutes(window)[0]
     if end - start < 30:
         raise ValueError(f"{window} lasts {end - start} minutes. Use 30 or more.")
@@ -178,7 +181,9 @@ def _stack_parameter(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_.-]{1,63}", name):
         raise ValueError(f"{name!r} is not a parameter name. Use MySQL's spelling, such as max_connections.")
     if name in OWN_PARAMETERS:
-        raise ValueError(f"{name} is set by the program, because the failover or the audit depends on it. Remove it.")
+        raise ValueError(
+            f"{name} is set by the program, because the failover or the audit depends on it. Remove this parameter."
+        )
     return name
 
 

@@ -15,5 +15,5 @@ availability zone Lambda doesn't support", keboola/developer-portal issue 81).
 
 
 def chosen_zones(ids: Mapping[str, str]) -> list[str]:
-    """Return three zone names in the order of the subnets, from zone name -> zone id; fewer if there are fewer."""
+    """Return up to three zone names in the order of the subnets; `ids` maps zone names to zone ids."""
     return sorted(sorted(ids, key=lambda name: (ids[name] in _LAST, name))[:ZONES])

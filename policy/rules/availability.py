@@ -64,7 +64,7 @@ def availability_zones_match_region(stack: Stack) -> Iterator[Violation]:
 
 @rule("AWS's resource schemas: enum, pattern, minimum, maximum, minLength, maxLength")
 def inputs_match_aws_schemas(stack: Stack) -> Iterator[Violation]:
-    """Every plain input matches the AWS schema of its type."""
+    """Every scalar input matches the CloudFormation schema of its type."""
     for r in stack.aws_resources:
         limits = _limits(r.type)
         for name, value in r.inputs.items():
@@ -78,7 +78,7 @@ _LIMITS: dict[str, Mapping[str, Mapping[str, Any]]] = {}
 
 
 def _limits(pulumi_type: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return the plain inputs of a type -> the limits in the AWS schema."""
+    """Map each scalar input of a type to its limits in the CloudFormation schema."""
     if pulumi_type not in _LIMITS:
         cloudformation_type = CLOUDFORMATION_TYPES.get(pulumi_type)
         properties = schema(cloudformation_type)["properties"] if cloudformation_type else {}

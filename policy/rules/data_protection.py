@@ -101,7 +101,7 @@ def nonproduction_stacks_are_destroyable(stack: Stack) -> Iterator[Violation]:
 
 @rule("aws_rds_cluster, Terraform provider: AWS changes these inputs in a failover")
 def failover_changes_are_ignored(stack: Stack) -> Iterator[Violation]:
-    """Both clusters ignore inputs that AWS changes in a failover, an upgrade or a rotation."""
+    """The clusters of both regions ignore inputs that AWS changes in a failover, an upgrade or a rotation."""
     for r in stack.of_type(CLUSTER):
         if missing := [name for name in CHANGED_BY_AWS if name not in r.ignore_changes]:
             yield violation(r, "ignoreChanges", f"The program reverts changes by AWS. Add {', '.join(missing)}.")

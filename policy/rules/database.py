@@ -33,7 +33,7 @@ def secondary_clusters_inherit_credentials(stack: Stack) -> Iterator[Violation]:
     for r in stack.secondary_clusters:
         for name in ("masterUsername", "masterPassword", "databaseName", "manageMasterUserPassword"):
             if r.get(name):
-                yield violation(r, name, "AWS refuses it for a secondary cluster. Remove it.")
+                yield violation(r, name, "AWS refuses this input for a secondary cluster. Remove the input.")
 
 
 @rule("Creating an Amazon Aurora global database: adding a secondary cluster, Aurora User Guide")
@@ -123,7 +123,7 @@ def serverless_capacity_is_sufficient(stack: Stack) -> Iterator[Violation]:
 
 @rule(LIMITATIONS, level="advisory")
 def global_databases_disable_backtrack(stack: Stack) -> Iterator[Violation]:
-    """No member of a global database has a backtrack window, because AWS does not support it."""
+    """No member of a global database has a backtrack window, because AWS does not support backtrack there."""
     for r in stack.of_type(CLUSTER):
         if r.get("backtrackWindow") and r.is_set("globalClusterIdentifier"):
             yield violation(r, "backtrackWindow", "Global databases do not support backtrack. Set it to 0.")
@@ -144,7 +144,7 @@ def global_clusters_start_empty(stack: Stack) -> Iterator[Violation]:
     for r in stack.of_type(GLOBAL_CLUSTER):
         for name in ("sourceDbClusterIdentifier", "forceDestroy"):
             if r.get(name):
-                yield violation(r, name, "It creates or orphans a cluster. Remove it.")
+                yield violation(r, name, "The input creates or orphans a cluster. Remove the input.")
         if r.get("storageEncrypted") is not True:
             yield violation(r, "storageEncrypted", "Encrypted clusters cannot join. Set it to true.")
 
@@ -161,7 +161,7 @@ def clusters_join_global_database(stack: Stack) -> Iterator[Violation]:
             )
         if r.is_set("replicationSourceIdentifier"):
             yield violation(
-                r, "replicationSourceIdentifier", "AWS sets this value and changes it in a failover. Remove it."
+                r, "replicationSourceIdentifier", "AWS sets this value and changes it in a failover. Remove the input."
             )
 
 
@@ -270,12 +270,12 @@ def exported_logs_have_log_groups(stack: Stack) -> Iterator[Violation]:
         for log in as_list(r.get("enabledCloudwatchLogsExports")):
             group = groups.get(f"/aws/rds/cluster/{r.get('clusterIdentifier')}/{log}")
             if log not in known:
-                yield violation(r, "enabledCloudwatchLogsExports", f"Aurora MySQL has no {log} log. Remove it.")
+                yield violation(r, "enabledCloudwatchLogsExports", f"Aurora MySQL has no {log} log. Remove the entry.")
             elif group is None or not stack.depends_on(r, group):
                 yield violation(
                     r,
                     "enabledCloudwatchLogsExports",
-                    f"RDS creates its own {log} group. Create it before the cluster.",
+                    f"RDS creates an unmanaged {log} log group. Create the log group before the cluster.",
                 )
 
 
@@ -288,7 +288,7 @@ def parameters_match_engine_family(stack: Stack) -> Iterator[Violation]:
             yield violation(r, "family", f"{r.get('family')!r} is the wrong family. Use aurora-mysql8.0.")
         names = [p["name"] for p in as_list(r.get("parameters"))]
         if len(names) != len(set(names)):
-            yield violation(r, "parameters", "A parameter is set twice. Set it once.")
+            yield violation(r, "parameters", "A parameter is set twice. Set each parameter once.")
         for parameter in as_list(r.get("parameters")):
             if parameter["name"] in STATIC_PARAMETERS and parameter.get("applyMethod") != "pending-reboot":
                 yield violation(
@@ -317,7 +317,7 @@ def required_parameters_are_set(stack: Stack) -> Iterator[Violation]:
             yield violation(
                 r,
                 "dbClusterParameterGroupName",
-                "The default does not require TLS. Use the stack's group.",
+                "The default parameter group does not require TLS. Use the stack's parameter group.",
             )
         if r.get("iamDatabaseAuthenticationEnabled") is not True:
             yield violation(r, "iamDatabaseAuthenticationEnabled", "The health check logs in with IAM. Set it to true.")
@@ -361,7 +361,7 @@ def maintenance_windows_are_valid(stack: Stack) -> Iterator[Violation]:
 
 @rule("Using write forwarding in an Aurora global database, Aurora User Guide", level="advisory")
 def write_forwarding_requires_membership(stack: Stack) -> Iterator[Violation]:
-    """Only members of a global database forward writes."""
+    """A cluster that forwards writes is a member of a global database."""
     for r in stack.of_type(CLUSTER):
         if r.get("enableGlobalWriteForwarding") and not r.is_set("globalClusterIdentifier"):
             yield violation(

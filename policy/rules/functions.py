@@ -39,7 +39,7 @@ def function_environments_are_valid(stack: Stack) -> Iterator[Violation]:
                 yield violation(r, f"environment.{name}", f"{value!r} is not a string. Convert it to a string.")
         known = {name: value for name, value in variables.items() if isinstance(value, str)}
         if len(json.dumps(known, separators=(",", ":")).encode()) > 4096:
-            yield violation(r, "environment", "The variables exceed 4 KB. Shorten them.")
+            yield violation(r, "environment", "The environment variables exceed 4 KB. Shorten their names or values.")
 
 
 @rule("Configuring reserved concurrency: zero stops a function, AWS Lambda Developer Guide")

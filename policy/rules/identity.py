@@ -15,7 +15,7 @@ DOCUMENTS: Mapping[str, tuple[str, int]] = {
     "kms/key:Key": ("policy", 32768),
     "sns/topicPolicy:TopicPolicy": ("policy", 30720),
 }
-"""Type -> the input that holds a policy, and its maximum size in characters. Source: IAM and AWS STS quotas; KMS; SNS."""
+"""The input that holds a policy and the maximum size in characters, by type. Source: IAM and AWS STS quotas; KMS; SNS."""
 
 
 @rule("Grammar of the IAM JSON policy language; IAM and AWS STS quotas, IAM User Guide")

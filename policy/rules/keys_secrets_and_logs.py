@@ -130,9 +130,9 @@ def audit_table_is_recoverable(stack: Stack) -> Iterator[Violation]:
     """The table with the history has point-in-time recovery and encryption."""
     for r in stack.of_type(TABLE):
         if not (r.get("pointInTimeRecovery") or {}).get("enabled"):
-            yield violation(r, "pointInTimeRecovery", "It is off. Enable it.")
+            yield violation(r, "pointInTimeRecovery", "Point-in-time recovery is off. Enable it.")
         if not (r.get("serverSideEncryption") or {}).get("enabled"):
-            yield violation(r, "serverSideEncryption", "It is off. Enable it.")
+            yield violation(r, "serverSideEncryption", "Server-side encryption is off. Enable it.")
 
 
 @rule("PutRetentionPolicy, Amazon CloudWatch Logs API Reference")

@@ -51,7 +51,7 @@ def subnet_cidrs_fit_vpc(stack: Stack) -> Iterator[Violation]:
         for one, other in itertools.combinations(subnets, 2):
             blocks = [cidr_block(r.get("cidrBlock")) for r in (one, other)]
             if blocks[0] and blocks[1] and blocks[0].overlaps(blocks[1]):
-                yield violation(other, "cidrBlock", f"It overlaps {one.name}. Choose another range.")
+                yield violation(other, "cidrBlock", f"{blocks[1]} overlaps {one.name}. Choose another range.")
 
 
 @rule("The decision of networks without internet access, components/network.py")
@@ -60,7 +60,7 @@ def networks_have_no_internet_access(stack: Stack) -> Iterator[Violation]:
     for r in stack.aws_resources:
         type_name = r.type.rpartition(":")[2]
         if any(name in type_name for name in INTERNET_ACCESS_TYPES) and "rds" not in r.type:
-            yield violation(r, "", "The resource connects the private network to the outside. Remove it.")
+            yield violation(r, "", "The resource connects the private network to the outside. Remove the resource.")
     for r in stack.of_type(SUBNET):
         if r.get("mapPublicIpOnLaunch"):
             yield violation(r, "mapPublicIpOnLaunch", "Instances get public addresses. Set it to false.")
@@ -73,7 +73,7 @@ def security_group_rules_are_specific(stack: Stack) -> Iterator[Violation]:
     for r in (*stack.of_type(INGRESS), *stack.of_type(EGRESS)):
         named = [name for name in peers if r.is_set(name)]
         if len(named) != 1:
-            yield violation(r, "", f"The rule has {len(named)} peers. Set exactly one.")
+            yield violation(r, "", f"The rule has {len(named)} peers. Set exactly one peer.")
         block = cidr_block(r.get("cidrIpv4"))
         if r.is_set("cidrIpv4") and is_known(r.get("cidrIpv4")) and (block is None or not block.is_private):
             yield violation(r, "cidrIpv4", f"{r.get('cidrIpv4')} is not a private range. Use a private range.")

@@ -135,7 +135,7 @@ def tags_match_aws_limits(stack: Stack) -> Iterator[Violation]:
 
 
 def named_resources(stack: Stack) -> Iterator[tuple[RegisteredResource, str]]:
-    """Yield every resource with a known name, and the name."""
+    """Yield every resource with a known physical name, and this name."""
     for kind, constraint in NAMES.items():
         for r in stack.of_type(kind):
             name = r.get(constraint.property)

@@ -57,7 +57,7 @@ CLOUDFORMATION_TYPES: Mapping[str, str | None] = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "AWS::EC2::SecurityGroupIngress",
     "random:index/randomPassword:RandomPassword": None,
 }
-"""Pulumi type -> CloudFormation type; None where CloudFormation has no such resource."""
+"""CloudFormation types by Pulumi type; None where CloudFormation has no such resource."""
 
 _NO_INPUT = None
 _RENAMED: Mapping[tuple[str, str], str | None] = {

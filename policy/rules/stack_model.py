@@ -45,7 +45,7 @@ class RegisteredResource:
     dependencies: frozenset[str] = frozenset()
     """URNs of the resources that it depends on."""
     property_dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Input -> URNs of the resources that its value comes from."""
+    """URNs of the resources that an input's value comes from, by input."""
 
     def __str__(self) -> str:
         return f"{self.type} {self.name}"

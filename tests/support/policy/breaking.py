@@ -19,7 +19,7 @@ class Breaker:
     also: frozenset[str] = frozenset()
     """Other rules that the change violates."""
     production: bool = False
-    """Whether the changed stack is prod instead of dev."""
+    """Whether the breaker changes the production stack instead of the dev stack."""
 
 
 def find(stack: Stack, kind: str, name: str = "") -> RegisteredResource:

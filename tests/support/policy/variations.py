@@ -65,7 +65,7 @@ REQUIRED: Mapping[str, dict[str, Any]] = {
     "environment=prod": {"owner": "payments-oncall@bank.internal"},
     "database.database_insights=advanced": {"database": {"performance_insights_retention_days": 465}},
 }
-"""Map from a variation to the settings that it requires."""
+"""The settings that a variation requires, by variation."""
 
 MAX_STACKS = 30
 

@@ -34,7 +34,7 @@ def test_single_path_calls_in_partition() -> None:
 
 
 def test_single_path_count_resets_after_success() -> None:
-    """Only consecutive failures count."""
+    """Two failures with a success between them cause no call."""
     first, second = (effect(Cause.BLIP, 10, after=after, peering_cut=1) for after in (10, 70))
     assert _call(SINGLE, first, second) is None
 
@@ -95,6 +95,6 @@ def test_no_baseline_calls_during_a_switchover(detector: SinglePathProbe) -> Non
 
 @pytest.mark.parametrize("detector", BASELINES, ids=lambda detector: detector.name)
 def test_every_baseline_calls_in_full_isolation(detector: SinglePathProbe) -> None:
-    """From outside an isolation looks like a region loss."""
+    """From outside, an isolation cannot be distinguished from a region loss."""
     isolation = effect(Cause.ISOLATION, 7200, peering_cut=1, stream_cut=1, api_unreachable=1, isolated=1)
     assert detector.detect(episode(isolation), FixedRandom()).called_at is not None

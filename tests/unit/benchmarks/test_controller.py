@@ -103,14 +103,14 @@ def test_fault_is_never_called(name: str) -> None:
 
 
 def test_partition_with_silent_lambda_api_is_never_called() -> None:
-    """Only the database's own event writes heartbeats, and they prevent the failover."""
+    """The heartbeats of the database's event prevent the failover; no probe writes one."""
     seen = episode(effect(Cause.PARTITION, 7200, peering_cut=1), effect(Cause.BROWN_OUT, 7080, after=120, api_silent=1))
     assert [_seconds_to_call(seen, Random(seed)) for seed in range(10)] == [None] * 10
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_switchover_and_back_is_never_called(seed: int) -> None:
-    """Both databases refuse connections during the operation."""
+    """The databases of both regions refuse connections during the operation."""
     rng = Random(seed)
     assert _seconds_to_call(Episode(draw(Cause.SWITCHOVER, rng, START)), rng) is None
 
@@ -321,7 +321,7 @@ def _nothing() -> Any:
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_benchmark_calls_like_the_real_cycle(name: str) -> None:
-    """Both call at the same observation, or neither calls."""
+    """The simulated and the real cycle call at the same observation, or neither of them calls."""
     healthy = SimulatedObserver(episode(effect(Cause.BLIP, 1)), POLICY, FixedRandom()).observe_healthy(0.0)[0]
     observations = [_changed(healthy, **changes) for changes in SEQUENCES[name]]
     assert _in_benchmark(observations) == _in_real_cycle(observations)

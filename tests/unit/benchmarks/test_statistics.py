@@ -29,7 +29,7 @@ def _counts(*effects: Effect, called_after: float | None = None, asked_after: tu
 
 
 def test_call_is_right_only_in_long_outage() -> None:
-    """Not before or after an outage, and not in one that heals within 120 s."""
+    """A call before or after an outage, or in an outage that heals within 120 s, is wrong."""
     long, healing = SimulatedOutage(100, 221, Cause.REGION_LOSS), SimulatedOutage(300, 420, Cause.CRASH)
     assert [is_right((long, healing), moment) for moment in (99, 100, 220, 221, 350)] == [
         False,
@@ -94,7 +94,7 @@ def test_outage_after_call_does_not_count() -> None:
 
 
 def test_outage_of_five_minutes_is_not_missed() -> None:
-    """Only a longer outage is missed."""
+    """A longer outage without a call is missed."""
     assert _counts(effect(Cause.IN_REGION_FAILURE, 300, writer_down=1)).missed == Counter()
 
 

@@ -8,7 +8,7 @@ BENCHMARK = ROOT / "docs" / "benchmark.md"
 
 
 def _rows(heading: str) -> dict[str, list[str]]:
-    """Return a table of the benchmark page: first cell -> the other cells."""
+    """Return a table of the benchmark page: the cells of each row by the row's first cell."""
     text = BENCHMARK.read_text(encoding="utf-8").split(f"### {heading}\n")[1].split("\n\n")[0]
     cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()]
     return {first: others for first, *others in cells}
@@ -19,12 +19,13 @@ def test_readme_matches_the_benchmark_page() -> None:
     times, wrong = _rows("From outage to call: region loss"), _rows("Wrong failovers per 1,000 region-years")
     columns = wrong["faults at the call"]
     p99 = times["detector"].index("p99")
-    measured = [times[name][p99] for name in ("ours", "CloudWatch")]
-    measured += [wrong["all"][columns.index(name)] for name in ("ours", "CloudWatch")]
+    measured = [times[name][p99] for name in ("controller", "CloudWatch")]
+    measured += [wrong["all"][columns.index(name)] for name in ("controller", "CloudWatch")]
     rounded = [f"{float(re.sub('[^0-9.]', '', number)):,.0f}" for number in measured]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     match = re.search(
-        r"failover call is (\S+) s \(a CloudWatch alarm took (\S+) s\)\.\n.*wrong (\S+) times .*the alarm (\S+) times",
+        r"failover call is (\S+) s \(CloudWatch alarm: (\S+) s\)\.\n"
+        r".*made (\S+) wrong failovers per 1,000 region-years \(CloudWatch alarm: (\S+)\)",
         readme,
     )
     assert match is not None

@@ -15,7 +15,7 @@ from components.lambda_package import LambdaPackage, lambda_package
 
 SPEAKS_MYSQL = {"health_check": True, "database_setup": True, "failover_controller": False}
 AWS_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
-"""What Lambda's runtime provides: the SDK and its dependencies."""
+"""Packages that Lambda's runtime provides: the SDK and its dependencies."""
 
 
 def inside(package: LambdaPackage) -> list[str]:
@@ -133,7 +133,7 @@ def test_archive_imports_alone_and_needs_shared(name: str, tmp_path: Path, sdk: 
 
 
 @pytest.mark.parametrize("name", ["health_check", "database_setup"])
-def test_archive_contains_the_certificates_where_the_function_looks(name: str, tmp_path: Path) -> None:
+def test_archive_contains_the_certificates_at_the_functions_path(name: str, tmp_path: Path) -> None:
     """`PACKAGED_BUNDLE` exists in the unpacked archive."""
     unpack(lambda_package(name, speaks_mysql=True), tmp_path)
     program = (

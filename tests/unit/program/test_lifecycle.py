@@ -21,7 +21,7 @@ HOLDS_DATA = {
 
 
 def test_dev_stack_can_always_be_destroyed(dev: Run) -> None:
-    """It has no protection and no final snapshot, and the shortest recovery windows."""
+    """Dev resources have no protection, no final snapshot and the shortest recovery windows."""
     assert [str(r) for r in dev.resources if r.protect] == []
     for r in dev.cloud:
         assert not r.inputs.get("deletionProtection"), str(r)

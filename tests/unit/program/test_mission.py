@@ -85,7 +85,7 @@ def test_point_5_health_checks_follow_metrics(any_run: Run) -> None:
 
 
 def test_point_6_master_password_is_generated(dev: Run) -> None:
-    """It has no default."""
+    """The password has no default value."""
     (password,) = [r for r in dev.resources if r.type == "random:index/randomPassword:RandomPassword"]
     assert password.inputs["length"] == 32
     assert set(password.inputs["overrideSpecial"]) & set("\"@/\\ '`") == set()
@@ -143,7 +143,7 @@ def test_point_8_outputs_are_complete(any_run: Run) -> None:
 
 
 def test_point_8_no_output_is_empty_after_a_deployment(any_deployment: Run) -> None:
-    """Only the policies of IAM users may be empty."""
+    """No output except the policies of IAM users is empty."""
 
     def empty(value: Any) -> bool:
         return value in (None, "", {})
@@ -160,7 +160,7 @@ def test_point_9_default_environment_is_dev(dev: Run) -> None:
 
 
 def test_point_10_every_resource_carries_the_cost_tags(any_run: Run) -> None:
-    """Both providers add them as default tags."""
+    """The providers of both regions add the tags as default tags."""
     for provider in (r for r in any_run.resources if r.type == "pulumi:providers:aws"):
         tags = json.loads(provider.inputs["defaultTags"])["tags"]
         assert {"Environment", "Project", "Team", "CostCenter", "ManagedBy"} <= set(tags)

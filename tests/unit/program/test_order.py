@@ -37,7 +37,7 @@ def test_first_instance_is_created_before_the_others(dev: Run, label: str) -> No
 
 
 def test_database_setup_waits_for_the_primary_instances_and_rules(any_run: Run) -> None:
-    """It needs the secondary cluster's endpoint only, so it waits neither for its instances nor for the peering."""
+    """The setup needs only the endpoint of the secondary cluster, so it does not wait for the secondary instances or the peering."""
     invocation = any_run.one("lambda/invocation:Invocation")
     rules = [any_run.named(f"primary-network-database-from-{source}") for source in ("own", "peer")]
     needed = [*instances(any_run, "primary"), *rules]

@@ -89,7 +89,7 @@ DANGEROUS: Mapping[str, tuple[Mapping[str, object], set[str]]] = {
     "project": ({"project": "other"}, {CLUSTER, GLOBAL_CLUSTER, SECRET, VALUE, TABLE}),
     "dns.zone_name": ({"dns": {"zone_name": "elsewhere.internal"}}, {ZONE}),
 }
-"""Setting -> (a change of it, the protected types that it would replace)."""
+"""A change of each setting, and the protected types that the change would replace."""
 
 
 @pytest.mark.parametrize("setting", DANGEROUS)

@@ -62,7 +62,7 @@ def test_peering_adds_routes_to_the_existing_vpc(varied: Run) -> None:
 
 
 def test_unsuitable_existing_vpc_fails_the_preview() -> None:
-    """Its subnets use a route table that the settings do not name."""
+    """The subnets of the VPC use a route table that the settings do not name."""
     secondary = {"vpc_cidr": "10.99.0.0/20", "existing_vpc": EXISTING_VPC}
     run = run_program({"secondary": secondary}, preview=True)
     assert "the subnets use rtb-0000000a, which would get no route to the other region" in str(run.error)

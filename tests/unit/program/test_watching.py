@@ -131,7 +131,7 @@ def test_health_check_may_only_log_in_to_both_clusters(dev: Run, policy_of: Poli
 
 
 def test_functions_in_the_vpc_reach_the_databases_only(any_run: Run) -> None:
-    """They have no inbound rule, and the databases have no outbound rule."""
+    """The functions have no inbound rule, and the databases have no outbound rule."""
     egress = any_run.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule")
     ingress = any_run.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     assert len(egress) == 6

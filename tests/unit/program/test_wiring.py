@@ -52,7 +52,7 @@ def test_resources_are_in_the_region_of_their_name(any_run: Run) -> None:
 
 
 def test_resources_of_both_regions_are_in_the_required_one(dev: Run) -> None:
-    """Only three resources without a region prefix are in the secondary region."""
+    """Three resources without a region prefix are in the secondary region."""
     elsewhere = {
         r.name: r.region
         for r in dev.cloud
@@ -110,7 +110,7 @@ def test_urns_are_unique(any_run: Run) -> None:
 
 
 def test_every_resource_belongs_to_a_component(any_run: Run) -> None:
-    """Only components and providers are direct children of the stack."""
+    """The stack's direct children are components and providers."""
     components = {r.urn for r in any_run.resources if r.type.startswith("aurora:")}
     assert [str(r) for r in any_run.cloud if r.parent not in components] == []
 
@@ -158,7 +158,7 @@ def test_three_subnets_are_in_three_zones_with_different_addresses(dev: Run, reg
 
 
 def test_zone_use1_az3_is_used_last() -> None:
-    """Its zone name differs between accounts."""
+    """The zone id is checked, because the zone name of use1-az3 differs between accounts."""
     run = run_program(
         {}, zones={"zone-a": "use1-az6", "zone-b": "use1-az3", "zone-c": "use1-az1", "zone-d": "use1-az4"}
     )
@@ -167,7 +167,7 @@ def test_zone_use1_az3_is_used_last() -> None:
 
 
 def test_zones_of_the_settings_are_used() -> None:
-    """They override the choice from AWS's list."""
+    """Zones in the settings override the choice from AWS's list."""
     zones = {"availability_zones": ["us-east-1a", "us-east-1c", "us-east-1d"]}
     run = run_program({"primary": zones})
     assert [s.inputs["availabilityZone"] for s in run.of("ec2/subnet:Subnet", "us-east-1")] == zones[
@@ -176,13 +176,13 @@ def test_zones_of_the_settings_are_used() -> None:
 
 
 def test_network_has_no_internet_access_and_no_hourly_cost(any_run: Run) -> None:
-    """Only the database instances are billed by the hour."""
+    """No resource except the database instances is billed by the hour."""
     forbidden = ("Gateway", "Endpoint", "Eip", "Proxy", "TransitGateway", "LoadBalancer")
     assert [str(r) for r in any_run.cloud if any(word in r.type.split(":")[-1] for word in forbidden)] == []
 
 
 def test_no_policy_allows_every_action(any_deployment: Run) -> None:
-    """Only the key policy, which delegates to IAM, uses a wildcard."""
+    """No policy except the key policy, which delegates to IAM, uses a wildcard."""
     for r in any_deployment.cloud:
         if r.type == "aws:kms/key:Key" or "policy" not in r.inputs:
             continue

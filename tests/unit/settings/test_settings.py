@@ -148,7 +148,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (
         {where: {"client_security_groups": ["sg-0123456789abcdef0"]} for where in ("primary", "secondary")},
         "secondary.client_security_groups",
-        "also set for the primary, but a group belongs to one region",
+        "also in primary.client_security_groups, but a group belongs to one region",
     ),
     ({"primary": {"backup_window": "3:00-03:30"}}, "primary.backup_window", "such as 03:00-03:30"),
     ({"primary": {"backup_window": "23:50-00:10"}}, "primary.backup_window", "lasts 20 minutes. Use 30 or more"),
@@ -174,7 +174,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"database": {"cluster_parameters": {"require_secure_transport": "OFF"}}},
         "database.cluster_parameters.require_secure_transport",
-        "is set by the program, because the failover or the audit depends on it. Remove it.",
+        "is set by the program, because the failover or the audit depends on it. Remove this parameter.",
     ),
     (
         {"database": {"instance_parameters": {"event_scheduler": "OFF"}}},
@@ -189,7 +189,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"database": {"cluster_parameters": {"sql_mode": "x"}, "instance_parameters": {"sql_mode": "y"}}},
         "database.instance_parameters",
-        "sql_mode also in cluster_parameters, which this one overrides",
+        "sql_mode also in cluster_parameters, and the instance parameter overrides the cluster parameter",
     ),
     ({"database": {"iam_users": {"ann": "owner"}}}, "database.iam_users.ann", "Use read_only or read_write"),
     ({"database": {"iam_users": {"Ann'; --": "read_only"}}}, "database.iam_users.Ann'; --", "Use up to 32 of a-z"),
@@ -273,7 +273,7 @@ def test_mistakes_across_settings_are_listed_with_the_others() -> None:
 
 
 def test_program_fails_with_the_same_text_before_it_registers_a_resource() -> None:
-    """It registers no provider and no component, and calls no function of AWS."""
+    """The failing program registers no provider and no component, and invokes no AWS function."""
     config = {"environment": "prod", "primary": {"instance_class": "db.t4g.medium"}, "secondary": {"regoin": "x"}}
     run = run_program(config)
     assert type(run.error).__name__ == "RunError"
@@ -288,7 +288,7 @@ def test_section_that_is_not_an_object_is_a_mistake() -> None:
     assert str(run.error).startswith("primary: 'us-east-1' is not an object. Set the settings below it")
 
 
-def test_point_9_the_default_environment_is_dev_not_prod() -> None:
+def test_point_9_default_environment_is_dev_not_prod() -> None:
     """A stack without settings can be destroyed."""
     settings = load_settings({})
     assert settings.environment == "dev"

@@ -8,7 +8,7 @@ from tools.check_commit_subject import problems
 @pytest.mark.parametrize(
     "message", ["Add the layer contracts\n", "Fix the lag\n\nWhy.\n# comment\n", "Merge branch 'x'\n"]
 )
-def test_a_valid_message_has_no_problem(message: str) -> None:
+def test_valid_message_has_no_problem(message: str) -> None:
     """A subject alone, a subject with a body, and a subject that git generated."""
     assert [] == problems(message)
 

@@ -7,7 +7,7 @@ import pytest
 from tools import check_prose
 
 
-def test_a_docstring_and_a_message_are_checked_and_a_name_is_not(tmp_path: Path) -> None:
+def test_docstrings_and_messages_are_checked_and_names_are_not(tmp_path: Path) -> None:
     """Strings and comments of Python are prose; identifiers are not."""
     file = tmp_path / "module.py"
     file.write_text('"""One."""\nword = 1\nraise ValueError(f"two {word}")  # three\n', encoding="utf-8")
@@ -22,7 +22,7 @@ def test_each_line_of_a_document_is_checked(tmp_path: Path) -> None:
     assert [(1, "# Title"), (2, ""), (3, "A sentence.")] == list(check_prose.prose(file))
 
 
-def test_a_finding_names_file_line_and_suggestion(
+def test_finding_names_file_line_and_suggestion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The exit code is 1, and the line says what to write instead."""

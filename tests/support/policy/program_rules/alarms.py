@@ -25,7 +25,7 @@ IDENTIFIERS: Mapping[str, tuple[str, str]] = {
     "TopicName": ("sns/topic:Topic", "name"),
     "GlobalCluster": ("rds/globalCluster:GlobalCluster", "globalClusterIdentifier"),
 }
-"""Map from a dimension to the type and input that hold the dimension's value."""
+"""The type and the input that hold a dimension's value, by dimension."""
 
 
 @rule("Using Amazon CloudWatch alarms: actions are in the alarm's region, CloudWatch User Guide")

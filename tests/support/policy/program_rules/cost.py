@@ -50,7 +50,7 @@ BILLS: Mapping[str, tuple[Bill, str]] = {
     "aws:cloudwatch/dashboard:Dashboard": ("month", "Amazon CloudWatch pricing"),
     "aws:rds/clusterInstance:ClusterInstance": ("hour", "Amazon Aurora pricing"),
 }
-"""Map from a type to the billing unit of an idle resource ("use": no idle cost), and the pricing page."""
+"""Billing by type: the unit of an idle resource ("use": no idle cost), and the pricing page."""
 
 HOURLY_TYPES = frozenset({"aws:rds/clusterInstance:ClusterInstance"})
 

@@ -103,7 +103,7 @@ def failover_records_are_paired(stack: Stack) -> Iterator[Violation]:
         if not roles["PRIMARY"].is_set("healthCheckId"):
             yield violation(roles["PRIMARY"], "healthCheckId", "missing: Route 53 always answers with this record")
         if roles["SECONDARY"].is_set("healthCheckId"):
-            yield violation(roles["SECONDARY"], "healthCheckId", "a check of its own")
+            yield violation(roles["SECONDARY"], "healthCheckId", "the secondary record has a health check")
 
 
 @rule("Values that are common for all routing policies: record ID, Route 53 Developer Guide")

@@ -75,7 +75,9 @@ def vpc_functions_span_zones(stack: Stack) -> Iterator[Violation]:
             yield violation(r, "vpcConfig", "fewer than two subnets or no security group")
         connecting = [p for p in stack.of_type("iam/rolePolicy:RolePolicy") if p.name.endswith("network-permission")]
         if not any(stack.depends_on(r, permission) for permission in connecting):
-            yield violation(r, "vpcConfig", "made before it may make its network interfaces")
+            yield violation(
+                r, "vpcConfig", "the function is created before its permission to create network interfaces"
+            )
 
 
 @rule("Sending Lambda function logs to CloudWatch Logs, AWS Lambda Developer Guide")
@@ -84,7 +86,7 @@ def functions_use_managed_log_groups(stack: Stack) -> Iterator[Violation]:
     for r in stack.of_type(FUNCTION):
         groups = stack.references(r, "loggingConfig", "cloudwatch/logGroup:LogGroup")
         if not groups or {g.region for g in groups} != {r.region}:
-            yield violation(r, "loggingConfig", "no group of this stack")
+            yield violation(r, "loggingConfig", "the log group does not belong to this stack")
 
 
 @rule("PutFunctionEventInvokeConfig, AWS Lambda API Reference")
@@ -130,7 +132,7 @@ def lambda_permissions_name_source(stack: Stack) -> Iterator[Violation]:
         if str(r.get("principal")).endswith("amazonaws.com") and not (
             r.is_set("sourceArn") or r.is_set("sourceAccount")
         ):
-            yield violation(r, "sourceArn", "a rule of any account may invoke it")
+            yield violation(r, "sourceArn", "a rule of any account may invoke the function")
 
 
 @rule("Amazon RDS event categories and event messages for Aurora, Aurora User Guide")
@@ -177,7 +179,7 @@ def event_targets_have_invoke_permissions(stack: Stack) -> Iterator[Violation]:
             else [target]
         )
         if not permissions:
-            yield violation(target, "arn", "no permission before it")
+            yield violation(target, "arn", "the target is created before its permission")
 
 
 def _files(function: RegisteredResource) -> Mapping[str, str] | None:

@@ -19,7 +19,7 @@ ALLOWED_ON_ALL_RESOURCES: Mapping[str, str] = {
     "failover, and a denied call prevents a failover (docs/decisions.md)",
     "rds:DescribeGlobalClusters": "as rds:DescribeDBClusters",
 }
-"""Map from an action to the reason for `*`. Source: Actions, resources, and condition keys, Service Authorization Reference."""
+"""The reasons for the resource `*`, by action. Source: Actions, resources, and condition keys, Service Authorization Reference."""
 
 
 def exists(action: str) -> bool:

@@ -42,7 +42,9 @@ def network_permissions_outlive_interfaces(stack: Stack) -> Iterator[Violation]:
     for function in stack.of_type("lambda/function:Function"):
         for group in stack.references(function, "vpcConfig", "ec2/securityGroup:SecurityGroup"):
             if not any(stack.depends_on(group, permission) for permission in connecting):
-                yield violation(group, "dependsOn", "not after the permission to remove its interfaces")
+                yield violation(
+                    group, "dependsOn", "the group does not depend on the permission to remove its network interfaces"
+                )
 
 
 @rule("A first cycle before the deployment is complete would detect an outage, components/failover_controller.py")

@@ -53,7 +53,7 @@ def peering_is_accepted_by_peer(stack: Stack) -> Iterator[Violation]:
     """A peering between regions is accepted by an accepter in the other region."""
     for r in stack.of_type("ec2/vpcPeeringConnection:VpcPeeringConnection"):
         if r.get("autoAccept"):
-            yield violation(r, "autoAccept", "AWS refuses it between regions")
+            yield violation(r, "autoAccept", "AWS refuses automatic acceptance between regions")
         accepters = [
             a
             for a in stack.of_type("ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter")
@@ -81,4 +81,4 @@ def default_security_groups_are_empty(stack: Stack) -> Iterator[Violation]:
     for vpc in stack.of_type(VPC):
         groups = [r for r in locked if vpc in stack.references(r, "vpcId", VPC)]
         if not groups or any(as_list(g.get("ingress")) or as_list(g.get("egress")) for g in groups):
-            yield violation(vpc, "", "its default security group has rules")
+            yield violation(vpc, "", "the VPC's default security group has rules")

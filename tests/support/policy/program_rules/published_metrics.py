@@ -38,7 +38,7 @@ def _read() -> dict[str, PublishedMetrics]:
 
 
 AWS_METRICS: Mapping[str, PublishedMetrics] = _read()
-"""Map from a namespace to its metrics in AWS's documentation."""
+"""The metrics in AWS's documentation, by namespace."""
 
 
 @functools.cache

@@ -173,7 +173,9 @@ def test_failover_in_progress_is_followed(lost: FakeMoveEnvironment) -> None:
     lost.begin(WEST_REGION, allows_data_loss=True)
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.DONE
-    assert "A failover to eu-west-1 is in progress: this command follows that operation and makes no call" in result.stderr
+    assert (
+        "A failover to eu-west-1 is in progress: this command follows that operation and makes no call" in result.stderr
+    )
     assert "rds:unplanned-global-failover-..." in result.stdout
     assert lost.called("fail_over") == []
 

@@ -143,7 +143,10 @@ def set_lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
         ),
         (lambda environment: set_lag(environment, 9000), "the lag is 9000 ms, above 5000 ms"),
         (lambda environment: environment.fail(EAST, "read_global"), "where a switchover is called, does not respond"),
-        (lambda environment: environment.fail(WEST, "read_items"), "can't be read, so the controller may be about to act"),
+        (
+            lambda environment: environment.fail(WEST, "read_items"),
+            "can't be read, so the controller may be about to act",
+        ),
         (
             lambda environment: environment.west.items.update({STATE: {"version": "x"}}),
             "can't be read, so the controller may be about to act: malformed",
