@@ -62,6 +62,7 @@ mutants: $(DEV) ## Change the decision table row by row and check that the tests
 
 benchmark: $(DEV) ## Simulate 10,000 region-years and compare with the usual alternatives
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.program
 
 clean: ## Remove the virtual environment and everything generated
 	rm -rf $(VENV) rehearsal-report .sandbox .pytest_cache .ruff_cache .import_linter_cache

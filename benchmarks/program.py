@@ -1,6 +1,6 @@
 """Processor time of the program, compared with the import of its SDK, and for several databases.
 
-`python -m benchmarks.program` prints both. tests/unit/program/test_benchmark.py checks the limits.
+`python -m benchmarks.program` (part of `make benchmark`) prints both and ends with exit code 1 when a limit is exceeded.
 """
 
 import gc
@@ -152,25 +152,40 @@ def _prefixed(prefix: str) -> Iterator[None]:
         pulumi.Resource.__init__ = original
 
 
-def _report() -> str:
-    pairs = compare_with_import()
-    measured = measure_scaling()
+def exceeded_limits(ratio: float, time_growth: float) -> list[str]:
+    """Return a sentence for each limit that the measurements exceed."""
+    limits = (
+        (ratio, MAX_IMPORT_RATIO, "times the import of the SDK modules"),
+        (time_growth, TOLERANCE, "times the growth of the resources"),
+    )
+    return [
+        f"The program takes {value:.2f} {what}; at most {most} is allowed."
+        for value, most, what in limits
+        if value > most
+    ]
+
+
+def _report() -> int:
+    pairs, measured = compare_with_import(), measure_scaling()
+    ratio, time_growth = median_ratio(pairs), growth(measured)
     lines = [
         "The program compared with the import of the same SDK modules (processor time, fresh processes):",
         *(f"  {p.program_seconds:.2f} s compared with {p.import_seconds:.2f} s: {p.ratio:.2f} times" for p in pairs),
-        f"  median {median_ratio(pairs):.2f} times; at most {MAX_IMPORT_RATIO} allowed",
+        f"  median {ratio:.2f} times",
         "Databases made by one program:",
         *(
             f"  {m.databases}: {m.resources} resources, {m.seconds:.2f} s, {m.seconds / m.resources * 1000:.2f} ms a resource"
             for m in measured
         ),
-        f"  time grows {growth(measured):.2f} times as fast as resources; at most {TOLERANCE} allowed",
+        f"  time grows {time_growth:.2f} times as fast as resources",
+        *exceeded_limits(ratio, time_growth),
     ]
-    return "\n".join(lines) + "\n"
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 1 if exceeded_limits(ratio, time_growth) else 0
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["measure"]:
         sys.stdout.write(json.dumps(_measure(*sys.argv[2:])) + "\n")
     else:
-        sys.stdout.write(_report())
+        sys.exit(_report())
