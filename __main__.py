@@ -1,4 +1,4 @@
-"""Deploys an Aurora MySQL Global Database in two regions, and what fails it over from one to the other."""
+"""Deploy an Aurora MySQL Global Database in two regions, with automated failover between them."""
 
 import gc
 

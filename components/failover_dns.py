@@ -173,7 +173,7 @@ class FailoverDns(pulumi.ComponentResource):
         }
 
     def _majority(self, votes: list[aws.route53.HealthCheck]) -> aws.route53.HealthCheck:
-        """Create the check that is healthy while the writer's name resolves to the primary region.
+        """Create the calculated check that is healthy while enough votes are healthy; `writer.<zone>` then resolves to the primary region.
 
         Source: Monitoring other health checks (calculated health checks), Route 53 developer guide.
         """

@@ -115,7 +115,7 @@ class Metrics(Protocol):
     """CloudWatch metrics."""
 
     def put(self, values: Mapping[str, tuple[float, str]]) -> None:
-        """Put the values of one cycle, number and unit by metric name, in one call; raises UnavailableError."""
+        """Send the metrics of one cycle in one call. `values` maps a metric name to its number and unit. Raises UnavailableError."""
         ...
 
 

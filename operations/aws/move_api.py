@@ -122,7 +122,7 @@ class AwsMoveApi:
         self._change(lambda client: client.switchover_global_cluster(**names))
 
     def fail_over(self, target_arn: str) -> None:
-        """Start a failover that may lose data. Raises as `switch_over`.
+        """Start a failover that may lose data. Raises the same errors as `switch_over`.
 
         Without AllowDataLoss it would be a switchover. Source: Amazon RDS API Reference, FailoverGlobalCluster.
         """
@@ -165,7 +165,7 @@ class AwsMoveApi:
         return points[-1]["Maximum"] if points else None
 
     def restore(self, source_id: str, copy_id: str, at: datetime, settings: Mapping[str, object]) -> None:
-        """Start to restore a cluster as of `at` into a new one. Raises as `switch_over`.
+        """Start to restore a cluster as of `at` into a new one. Raises the same errors as `switch_over`.
 
         Source: Amazon RDS API Reference, RestoreDBClusterToPointInTime.
         """
@@ -173,25 +173,25 @@ class AwsMoveApi:
         self._change(lambda client: client.restore_db_cluster_to_point_in_time(**names, RestoreToTime=at, **settings))
 
     def create_instance(self, cluster_id: str, instance_id: str, settings: Mapping[str, object]) -> None:
-        """Start to create an instance in a cluster. Raises as `switch_over`."""
+        """Start to create an instance in a cluster. Raises the same errors as `switch_over`."""
         names = {"DBClusterIdentifier": cluster_id, "DBInstanceIdentifier": instance_id}
         self._change(lambda client: client.create_db_instance(**names, Engine="aurora-mysql", **settings))
 
     def unprotect(self, cluster_id: str) -> None:
-        """Disable a cluster's deletion protection. Raises as `switch_over`."""
+        """Disable a cluster's deletion protection. Raises the same errors as `switch_over`."""
         change = {"DBClusterIdentifier": cluster_id, "DeletionProtection": False, "ApplyImmediately": True}
         self._change(lambda client: client.modify_db_cluster(**change))
 
     def delete_instance(self, instance_id: str) -> None:
-        """Start to delete an instance. Raises as `switch_over`."""
+        """Start to delete an instance. Raises the same errors as `switch_over`."""
         self._change(lambda client: client.delete_db_instance(DBInstanceIdentifier=instance_id))
 
     def delete_cluster(self, cluster_id: str) -> None:
-        """Start to delete a cluster, without a final snapshot. Raises as `switch_over`."""
+        """Start to delete a cluster, without a final snapshot. Raises the same errors as `switch_over`."""
         self._change(lambda client: client.delete_db_cluster(DBClusterIdentifier=cluster_id, SkipFinalSnapshot=True))
 
     def backtrack(self, cluster_id: str, at: datetime) -> str:
-        """Start to backtrack a cluster in place; return the backtrack's identifier. Raises as `switch_over`."""
+        """Start to backtrack a cluster in place; return the backtrack's identifier. Raises the same errors as `switch_over`."""
         answer = self._change(
             lambda client: client.backtrack_db_cluster(DBClusterIdentifier=cluster_id, BacktrackTo=at)
         )

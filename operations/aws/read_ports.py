@@ -68,7 +68,7 @@ class ReadOnlyApi(Protocol):
         ...
 
     def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
-        """Return the list `items` of the response, from all pages. Raises as `read`."""
+        """Return the list `items` of the response, from all pages. Raises the same errors as `read`."""
         ...
 
 

@@ -54,7 +54,7 @@ def pending_decision(
     if value.pending.id != decision_id:
         raise OperationRefusedError(
             f"{decision_id!r} is not the pending decision in {where}",
-            hint=f"{value.pending.id!r} is pending since {utc_text(value.pending.asked_at)}. Read its evidence in `status` first.",
+            hint=f"{value.pending.id!r} has been pending since {utc_text(value.pending.asked_at)}. Read its evidence in `status` first.",
         )
     if approval.raw is not None:
         raise OperationRefusedError(

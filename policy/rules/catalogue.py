@@ -2,13 +2,31 @@
 
 from collections.abc import Iterable
 
-from policy.rules import availability, database, dns, functions, identity, network, placement
-from policy.rules import data_protection as lifecycle
-from policy.rules import keys_secrets_and_logs as data_protection
+from policy.rules import (
+    availability,
+    data_protection,
+    database,
+    dns,
+    functions,
+    identity,
+    keys_secrets_and_logs,
+    network,
+    placement,
+)
 from policy.rules.rule import PolicyRule
 from policy.rules.stack_model import Stack, Violation
 
-_MODULES = (placement, database, network, dns, functions, identity, data_protection, lifecycle, availability)
+_MODULES = (
+    placement,
+    database,
+    network,
+    dns,
+    functions,
+    identity,
+    keys_secrets_and_logs,
+    data_protection,
+    availability,
+)
 
 RULES: tuple[PolicyRule, ...] = tuple(
     each for module in _MODULES for each in vars(module).values() if isinstance(each, PolicyRule)

@@ -117,7 +117,9 @@ class GlobalDatabase:
             if writer == (self.writer_id is not None):
                 raise ReplicationRefusedError("a global database has exactly one writer. Add the writer first")
             if not writer and (master or database):
-                raise ReplicationRefusedError("a secondary cluster copies its users and databases from the writer")
+                raise ReplicationRefusedError(
+                    f"cluster {cluster_id}: a secondary cluster accepts no master user or database name. Omit both"
+                )
             if not writer and not self.writer.running:
                 raise ReplicationRefusedError(
                     "the writer is not running, and a secondary cluster starts as a copy of the writer. Start the writer first"

@@ -51,7 +51,7 @@ class OperationRecord:
 
 
 class ClusterDatabases(Protocol):
-    """The changes of an operation to the databases (databases.Databases); each blocks briefly."""
+    """Interface by which an operation changes the databases (`databases.Databases`). Each method blocks briefly."""
 
     def begin(self, operation: RdsOperation) -> None:
         """Start the operation. Raises ReplicationRefusedError."""

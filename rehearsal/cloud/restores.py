@@ -128,7 +128,7 @@ class Restores:
 
 
 def _renamed(xml: bytes) -> bytes:
-    """Rename the response to CreateDBCluster to the response to a restore."""
+    """Rename the elements of a CreateDBCluster response to those of RestoreDBClusterToPointInTime."""
     root = ElementTree.fromstring(xml)
     for element in root.iter():
         for end in ("Response", "Result"):

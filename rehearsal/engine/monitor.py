@@ -167,7 +167,7 @@ class CreatingMonitor(MockMonitor):
         function = lookups.INVOKE_FUNCTIONS.get(request.tok)
         try:
             if function is None:
-                raise HandlerError("the rehearsal does not support this function")
+                raise HandlerError(f"{request.tok}: the rehearsal does not support this function")
             provider = self._provider(request.provider)
             result = function(arguments, self._clients, provider.region)
         except (HandlerError, ClientError, BotoCoreError) as error:

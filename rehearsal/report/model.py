@@ -117,7 +117,7 @@ class WriteSpan:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeScale:
-    """The interval of this rehearsal and the deployed one; every period is scaled by their ratio."""
+    """Interval between cycles, in this rehearsal and when deployed. Every period is scaled by their ratio."""
 
     interval_seconds: float
     deployed_interval_seconds: float = 10.0

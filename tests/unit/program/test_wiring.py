@@ -175,8 +175,8 @@ def test_zones_of_the_settings_are_used() -> None:
     ]
 
 
-def test_network_has_no_internet_access_and_no_hourly_cost(any_run: Run) -> None:
-    """No resource except the database instances is billed by the hour."""
+def test_no_gateway_endpoint_or_load_balancer_is_created(any_run: Run) -> None:
+    """Gateways, endpoints, Elastic IPs, proxies and load balancers allow internet access or cost money by the hour."""
     forbidden = ("Gateway", "Endpoint", "Eip", "Proxy", "TransitGateway", "LoadBalancer")
     assert [str(r) for r in any_run.cloud if any(word in r.type.split(":")[-1] for word in forbidden)] == []
 

@@ -72,7 +72,7 @@ class Programs:
         return Created(id="none", outputs={"result": "correct horse"}, secret_outputs=frozenset({"result"}))
 
     def run(self, body: str, *, preview: bool = False, **options: Any) -> DeployResult:
-        """Run a program with an explicit provider `east` and its options `there`."""
+        """Run PRELUDE, which defines the provider `east` and the resource options `there` that select it, and then the program."""
         return self.run_exactly(PRELUDE + body, preview=preview, **options)
 
     def run_exactly(self, source: str, **options: Any) -> DeployResult:

@@ -31,7 +31,7 @@ def test_equal_inputs_are_the_same() -> None:
 
 
 def test_new_urn_is_created() -> None:
-    """A resource of a new URN is new."""
+    """A resource whose URN is not in the state is planned as a create."""
     assert (PlannedChange.CREATE, (), (), "") == plan(None)
 
 
