@@ -28,7 +28,7 @@ def test_refusals_name_their_reason(terminal: Terminal) -> None:
     """A second sandbox, a command without one, an unknown region, a wrong token, two engines at once."""
     assert "no sandbox is running in" in terminal.sandbox("up", code=1)
     terminal.start()
-    assert "a sandbox is already running here" in terminal.sandbox("start", code=1)
+    assert "a sandbox is already running in" in terminal.sandbox("start", code=1)
     assert f"Use one of: {EAST}, {WEST}" in terminal.sandbox("fail", "us-west-2", code=1)
     address = json.loads((terminal.directory / "sandbox.json").read_text())
     with pytest.raises(urllib.error.HTTPError, match="403"):
