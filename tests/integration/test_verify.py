@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -142,17 +141,12 @@ def test_disabled_schedule_and_stopped_heartbeat_fail(site: Site) -> None:
     assert "has stopped writing" in evidence(found, "database heartbeat", "both")
 
 
-def test_status_takes_less_than_two_seconds(site: Site) -> None:
-    """The standby's region alone is called; the best of three runs counts, unless the machine is overloaded."""
+def test_status_calls_the_standby_region_only(site: Site) -> None:
+    """The answer is complete without a call to the writer's region."""
     site.write_a_cycle_of_each_controller()
-    found, seconds = site.found("status"), []
-    for _ in range(3):
-        started = time.monotonic()
-        found = site.found("status")
-        seconds.append(time.monotonic() - started)
+    found = site.found("status")
     assert (found["dns"]["leads_to"], found["not_read"]) == (EAST, {})
     assert found["endpoints"][WEST]["writer"] == site.world.secondary.writer_endpoint
-    assert min(seconds) < 2 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1), f"{seconds}, load {os.getloadavg()}"
 
 
 def test_preflight_destroy_ends_with_the_destroy_command(site: Site) -> None:
