@@ -26,7 +26,7 @@ endif
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(REHEARSAL): requirements-rehearsal.lock | $(UV)
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $<
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 
 $(DEV): requirements-dev.lock | $(UV)
