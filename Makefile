@@ -52,7 +52,7 @@ test: $(DEV) ## Run every test
 	$(BIN)/python -m pytest
 
 rehearse: $(REHEARSAL) ## Deploy both regions on the embedded AWS, fail the database over, destroy everything
-	$(BIN)/python -m rehearsal $(ARGS)
+	$(BIN)/python -m rehearsal --interval 2 $(ARGS)
 
 docs: $(DEV) ## Write the generated pages in docs/reference
 	$(BIN)/python -m docgen
