@@ -113,6 +113,8 @@ class StackOutputs:
     """The function that creates the database users and the heartbeat table."""
     database_setup_function_arn: pulumi.Output[str]
     """Its ARN."""
+    function_code_sha256: dict[str, str]
+    """Function's name, the same in both regions -> the SHA-256 of its archive in Base64, with which `verify` compares."""
     iam_user_policy_arns: dict[str, pulumi.Output[str]]
     """Person -> the policy to attach to that person's role."""
     database_name: pulumi.Output[str | None]
@@ -123,6 +125,8 @@ class StackOutputs:
     """The backtrack window in seconds; 0 with the other method."""
     environment: str
     """The end of every physical name (setting `environment`)."""
+    stack_name: str
+    """The stack's name in Pulumi, for the commands that `preflight --destroy` prints."""
 
 
 def export_outputs(
@@ -152,11 +156,20 @@ def export_outputs(
         dns_alarm_arns=dns.alarm_arns,
         database_setup_function_name=setup.function_name,
         database_setup_function_arn=setup.function_arn,
+        function_code_sha256={
+            primary.member.region.name(function): component.code_sha256
+            for function, component in (
+                ("health-check", primary.member.health_check),
+                ("failover-controller", primary.controller),
+                ("database-setup", setup),
+            )
+        },
         iam_user_policy_arns=users.policy_arns,
         database_name=primary.member.cluster.database_name,
         rewind_method=stack.rewind.method,
         backtrack_window=stack.backtrack_seconds or 0,
         environment=stack.environment,
+        stack_name=pulumi.get_stack(),
     )
     flat = {f"{label}_{name}": value for label, outputs in regions.items() for name, value in outputs.items()}
     for name, value in {"regions": regions, **flat, **vars(whole_stack)}.items():

@@ -3,6 +3,11 @@
 Exit codes: 0 every target was met; 1 one was not; 2 usage.
 """
 
+from rehearsal.support.interrupts import end_on_interrupt, keep_interrupts
+
+if __name__ == "__main__":
+    end_on_interrupt()
+
 import json
 import os
 import shlex
@@ -16,9 +21,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks.outage_budget import budget_target, budgets, dns_by_promotion
 from benchmarks.report import BenchmarkRun, as_json, show, write_page
 from benchmarks.simulate import SimulationResult, run
-from benchmarks.statistics import statistics, targets
+from benchmarks.statistics import operating_curve, statistics, targets
 from benchmarks.timing import decide_microseconds
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +52,12 @@ def benchmark(
     if chart is not None:
         from benchmarks.chart import draw  # matplotlib takes a second to import
 
-        draw(result.statistics, chart, f"{region_years:,} simulated region-years, the same for all (seed {seed})")
+        draw(
+            result.statistics,
+            result.curve,
+            chart,
+            f"{region_years:,} simulated region-years, the same for all (seed {seed})",
+        )
     if page is not None:
         write_page(result, page, chart.name if chart is not None else "benchmark.png")
     if as_json_text:
@@ -76,7 +87,7 @@ def _processor_seconds() -> float:
 def _run(
     outcome: SimulationResult, *, seed: int, workers: int, took: tuple[float, float], microseconds: float
 ) -> BenchmarkRun:
-    all_statistics = statistics(outcome)
+    all_statistics, found = statistics(outcome), budgets(outcome, seed)
     return BenchmarkRun(
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         day=datetime.now(UTC).date(),
@@ -90,9 +101,14 @@ def _run(
         cycles=outcome.counts_by_detector[all_statistics[0].name].cycles,
         decide_microseconds=microseconds,
         statistics=all_statistics,
-        targets=targets(all_statistics[0], microseconds),
+        targets=[*targets(all_statistics[0], microseconds), budget_target(found)],
+        budgets=found,
+        dns_by_promotion=dns_by_promotion(outcome, seed),
+        curve_years=outcome.curve_years,
+        curve=operating_curve(outcome, all_statistics),
     )
 
 
 if __name__ == "__main__":
+    keep_interrupts()
     app()

@@ -67,6 +67,23 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         source="duration: Amazon Aurora FAQs (a restart takes less than 60 s in most cases); rate: assumption",
     ),
     Assumption(
+        cause=Cause.ZONE_FAILURE,
+        per_year=0.5,
+        lasts="the crash: as above; the APIs: uniform, 30 to 60 s",
+        does="the writer is down and the Lambda API does not respond, from the same moment; the RDS API does not respond with a "
+        "probability of 1/3, as one of three zones",
+        source="possibility: AWS Post-Event Summaries (us-east-1, 29 June 2012: a zone loses power, regional APIs degrade); rate: "
+        "assumption",
+    ),
+    Assumption(
+        cause=Cause.CRASH_IN_API_OUTAGE,
+        per_year=0.5,
+        lasts="the API outage: log-normal, median 30 min, sigma 1, 5 min to 12 h; the crash: as above, a minute or more after its start",
+        does="the Lambda API does not respond (half: never; half: with a probability of 0.5 to 1); half: the RDS API does not respond "
+        "either; meanwhile the writer crashes",
+        source="assumption: far above the product of the two independent rates",
+    ),
+    Assumption(
         cause=Cause.IN_REGION_FAILURE,
         per_year=0.1,
         lasts="log-normal, median 10 min, sigma 1, 150 s to 6 h",
@@ -84,7 +101,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         cause=Cause.WIDE_PARTITION,
         per_year=0.1,
         lasts="as above",
-        does="peering and Lambda API are unreachable from the standby region; the storage replication works",
+        does="peering, Lambda API and RDS API are unreachable from the standby region; the storage replication works",
         source=_NO_SOURCE,
     ),
     Assumption(
@@ -92,7 +109,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         per_year=1,
         lasts="log-normal, median 30 min, sigma 1, 1 min to 12 h",
         does="the Lambda API of the writer's region fails with a probability of 0.3 to 1 for each call; 40 %: no response; 60 %: errors; "
-        "the database works",
+        "in a quarter of the former the RDS API does not respond either; the database works",
         source="form and length: AWS Post-Event Summaries (Lambda, us-east-1, 13 June 2023: 2 to 4 h of errors and latencies; "
         "Kinesis, 25 November 2020); rate: assumption",
     ),
@@ -134,11 +151,18 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         source=_NO_SOURCE,
     ),
     Assumption(
+        cause=Cause.LOSS_IN_API_OUTAGE,
+        per_year=0.05,
+        lasts="the API outage: as for a crash in an API outage; the loss: as above, at any time in it",
+        does="the region stops responding in the middle of an outage of its APIs",
+        source=_NO_SOURCE,
+    ),
+    Assumption(
         cause=Cause.HALF_LOSS,
         per_year=0.02,
         lasts="as above",
         does="database, peering and replication are gone; the Lambda API answers with errors; half: all calls; half: 10 to 90 % of "
-        "the calls, and does not respond to the rest",
+        "the calls, and does not respond to the rest; the RDS API responds as often",
         source="errors instead of no response: AWS Post-Event Summaries; rate: assumption",
     ),
     Assumption(

@@ -7,24 +7,30 @@ from typing import Any
 import matplotlib
 
 from benchmarks.simulated_regions import Cause
-from benchmarks.statistics import DetectorStatistics
+from benchmarks.statistics import DetectorStatistics, OperatingPoint
 
 COLOURS = (
     "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#1b9e77", "#d4a6c8",
-    "#222222", "#7f7f7f", "#17becf", "#bcbd22", "#aec7e8", "#98df8a", "#c49c94"
+    "#222222", "#7f7f7f", "#17becf", "#bcbd22", "#aec7e8", "#98df8a", "#c49c94", "#393b79", "#637939", "#ad494a"
 )  # fmt: skip
+RAISED = " after a silence"
+"""In the label of a threshold that is higher after a silence that healed."""
 SIMULTANEOUS = "several at once"
 
 
-def draw(all_statistics: Sequence[DetectorStatistics], path: Path, title: str) -> None:
+def draw(all_statistics: Sequence[DetectorStatistics], curve: Sequence[OperatingPoint], path: Path, title: str) -> None:
     """Write the chart as PNG."""
     matplotlib.use("Agg")
     from matplotlib import pyplot  # after the backend was chosen
 
-    figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=(13, 5.4), layout="constrained")
+    figure = pyplot.figure(figsize=(13, 11), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=(5.4, 5.6))
+    upper, lower = parts
+    left, right = upper.subplots(1, 2, sharey=True)
     _draw_times(left, all_statistics)
     _draw_wrong(right, all_statistics)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize=8)
+    upper.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize=8)
+    _draw_curve(lower.subplots(), curve)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
@@ -62,6 +68,39 @@ def _draw_wrong(axes: Any, all_statistics: Sequence[DetectorStatistics]) -> None
     axes.set_xlim(0, max(1.0, *left) * 1.12)
     axes.tick_params(left=False)
     axes.set_xlabel("wrong failovers per 1,000 region-years, by fault")
+
+
+def _draw_curve(axes: Any, curve: Sequence[OperatingPoint]) -> None:
+    """Draw each setting at its p99 and its wrong failovers; lower left is better."""
+    placed = sorted(
+        ((point.p99, max(point.wrong, 1.0), point) for point in curve if point.p99 is not None),
+        key=lambda each: each[0],
+    )
+    for is_raised, colour, name in (
+        (False, "#4e79a7", "fixed"),
+        (True, "#59a14f", "higher after a silence that healed"),
+    ):
+        line = [each for each in placed if each[2].is_controller and (RAISED in each[2].label) is is_raised]
+        axes.plot(
+            [each[0] for each in line], [each[1] for each in line], "o-", color=colour, label=f"controller, {name}"
+        )
+    baselines = [each for each in placed if not each[2].is_controller]
+    axes.plot([each[0] for each in baselines], [each[1] for each in baselines], "s", color="#8c8c8c", label="baselines")
+    for p99, wrong, point in placed:
+        label = point.label.replace(" cycles", "").replace(RAISED, "").replace(", ", "/")
+        below = point.is_controller and RAISED in point.label
+        offset = (-8, -14) if below else (6, 5)
+        text = f"{label} (default)" if point.is_default else label
+        axes.annotate(text, (p99, wrong), xytext=offset, textcoords="offset points", fontsize=8)
+    axes.legend(loc="upper right", fontsize=8)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(0.6, 12_000)
+    axes.set_xlim(15, 8_000)
+    axes.set_xlabel("p99 in seconds from region loss to failover call (log)")
+    axes.set_ylabel("wrong failovers per 1,000 region-years (log)")
+    axes.set_title("Operating curve: the controller at several thresholds, and the baselines", fontsize=10)
+    axes.grid(alpha=0.3)
 
 
 def _rate(detector: DetectorStatistics, label: str) -> float:

@@ -16,27 +16,27 @@ from benchmarks.observer import EPOCH, PathSample, SimulatedObserver, moment
 from benchmarks.simulated_regions import Episode, Segment
 from functions.failover_controller.conditions import Case, lag_before_outage_ms
 from functions.failover_controller.decide import decide
-from functions.failover_controller.model import Action, Decision, Mode, Observation, Policy, Records, Side, State
+from functions.failover_controller.model import Action, Decision, Mode, Observation, Peer, Policy, Records, Side, State
 from functions.failover_controller.state_update import update_state
 
 LOCK_SECONDS = 0.03
-"""From the first decision to the second observation: one conditional write. An assumption."""
+"""From the first decision to the pause before the second observation: one conditional write. An assumption."""
 INTENT_SECONDS = 0.03
 """From the second decision to the call: one conditional write. An assumption."""
 JUMP_FROM_CYCLES = 6
-CYCLES_BEFORE_A_CHANGE = 2
-"""Cycles that run before the next change of the paths, after a jump."""
+CYCLES_BEFORE_A_CHANGE = 5
+"""Cycles that run before the next change of the paths, after a jump: more than those in which an answer of the region counts."""
 _HARMLESS_SIGNATURE: tuple[object, ...] = ()
 """Signature of a time in which no cycle can act."""
-_OBSERVER = State(writer=Side.PEER)
-"""State of a controller whose peer has been the writer for a long time."""
+_OBSERVER = State(writer=Side.PEER, writer_since=EPOCH - timedelta(days=365), heartbeats=("",))
+"""State of a controller whose peer has been the writer for a long time. Any heartbeat is newer than the empty one."""
 _NOTHING_SEEN = Observation(at=EPOCH, records=Records())
 
 POLICY = Policy(
     target="arn:aws:rds:eu-west-1:123456789012:cluster:payments-eu-west-1-prod",
     mode=Mode.AUTOMATIC,
     interval_seconds=10.0,
-    failure_threshold=3,
+    failure_threshold=5,
     in_region_grace_seconds=120.0,
     cooldown_seconds=900.0,
     max_data_loss_seconds=60.0,
@@ -62,11 +62,12 @@ class Controller:
 
     name = "ours"
     """Seeds the random generator: a new name would change the results. Tables show "controller" instead."""
-    memory_seconds = 45.0
-    """How long before a call its causes may have ended."""
 
-    def __init__(self, policy: Policy = POLICY) -> None:
+    def __init__(self, policy: Policy = POLICY, name: str = name) -> None:
         self.policy = policy
+        self.name = name
+        self.memory_seconds = 15.0 + policy.failure_threshold * policy.interval_seconds
+        """How long before a call its causes may have ended."""
 
     def detect(self, episode: Episode, rng: Random) -> DetectorResult:
         """Return the first call of an episode and its reason."""
@@ -99,8 +100,9 @@ class _Run:
     def run_from(self, first: float) -> DetectorResult:
         """Run the cycles from the last healthy one before the episode to the first call or the episode's end."""
         self._observer.skip_until(first)
-        state = _OBSERVER
-        last_alive: PathSample | None = self._observer.healthy_sample(first)
+        state = self._updated(_OBSERVER, self._observer.healthy_sample(first))
+        last_alive: PathSample | None = None
+        answered_at, silent_at = state.peer_answered_at, state.calm_silence_at
         due = first + self._period
         recent: list[_SimulatedCycle] = []
         while due <= self._episode.end:
@@ -116,23 +118,34 @@ class _Run:
             sample = self._observer.sample(at, segment.paths)
             due += self._period
             if sample.sees_live_writer:
+                if last_alive is None and state.silent_cycles:
+                    state = self._updated(state, sample)  # the time at which a silence healed counts
                 last_alive, self._is_requesting = sample, False
+                if sample.peer is Peer.SILENT:
+                    silent_at = moment(sample.at)
+                else:
+                    answered_at = moment(sample.at)
                 recent.clear()
                 due = due if segment.can_cause_failover else self._due_at_the_end(due, segment)
                 continue
             if last_alive is not None:
-                observation, _ = self._observer.observe(last_alive)
-                state, _ = update_state(state, observation, self._policy)
+                state = self._updated(state, last_alive)
+                state = replace(state, peer_answered_at=answered_at, calm_silence_at=silent_at)
                 last_alive = None
             state, decision, called_at = self._cycle(state, sample)
             if called_at is not None:
                 return self._result(called_at, decision)
+            answered_at, silent_at = state.peer_answered_at, state.calm_silence_at
             recent.append(_SimulatedCycle(at, state, self._signature(state, decision, at, segment)))
             repeat = _repeating(recent)
             if repeat:
                 state, due = self._jump(repeat, due, segment)
                 recent.clear()
         return self._result(None, None)
+
+    def _updated(self, state: State, sample: PathSample) -> State:
+        observation, _ = self._observer.observe(sample)
+        return update_state(state, observation, self._policy)[0]
 
     def _is_missed(self) -> bool:
         """Return whether this cycle is missed. After a jump that ends with random noise, the cycle or one of its calls fails."""
@@ -158,7 +171,7 @@ class _Run:
         self._record_request(decision, at + took)
         if decision.action is not Action.FAIL_OVER:
             return state, decision, None
-        again_at = at + took + LOCK_SECONDS
+        again_at = at + took + LOCK_SECONDS + self._policy.pause_seconds
         observation, took = self._observer.observe_at(again_at, self._episode.paths_at(again_at))
         state, again = decide_again(state, observation, self._policy, moment(again_at + took))
         return state, decision, again_at + took + INTENT_SECONDS if again.same_as(decision) else None
@@ -185,13 +198,17 @@ class _Run:
             (state.dead_since, life),
             (state.heartbeat_seen_at, life),
             (state.lag_at, life),
+            (state.served_at, life),
+            (state.peer_answered_at, life),
+            (state.calm_silence_at, policy.settling_seconds),
+            (state.silence_healed_at, policy.settling_seconds),
             (state.roles_changed_at, policy.cooldown_seconds),
         )
         ages = tuple(
             None if then is None else min(bound + policy.interval_seconds, (now - then).total_seconds())
             for then, bound in bounds
         )
-        enough = policy.failure_threshold
+        enough = policy.failure_threshold + policy.extra_cycles
         counts = (min(state.silent_cycles, enough), min(state.dead_cycles, enough))
         lag_ms = lag_before_outage_ms(Case(_NOTHING_SEEN, state, policy, now))
         return (decision.reason, decision.action, state.writer, counts, ages, lag_ms)
@@ -230,6 +247,9 @@ class _Run:
             cycle_at=shifted(state.cycle_at),
             heartbeat_seen_at=shifted(state.heartbeat_seen_at),
             lag_at=shifted(state.lag_at),
+            served_at=shifted(state.served_at),
+            peer_answered_at=shifted(state.peer_answered_at),
+            silence_healed_at=shifted(state.silence_healed_at),
         )
         self._observer.skip_until(until)
         return state, due + cycles * self._period

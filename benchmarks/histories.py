@@ -11,10 +11,9 @@ from benchmarks.assumptions import RATES
 from benchmarks.simulated_regions import REGION_LOST, Cause, Effect, Episode, Paths, combined
 
 YEAR_SECONDS = 365.25 * 86_400
-GAP_SECONDS = 300.0
-"""Faults with a shorter gap belong to one episode; every detector forgets a fault within that time."""
-SETTLE_SECONDS = 960.0
-"""After a switchover the roles count as recently changed, so later faults within this time belong to the same episode."""
+GAP_SECONDS = 960.0
+"""Faults with a shorter gap belong to one episode. Every detector forgets a fault within that time: the controller's cooldown and
+its time of a higher threshold are 900 s."""
 
 
 def year_of_episodes(rng: Random, rates: Mapping[Cause, float] = RATES) -> list[Episode]:
@@ -58,8 +57,7 @@ def _episodes(effects: list[Effect]) -> list[Episode]:
         if effect.start > reach + GAP_SECONDS:
             groups.append([])
         groups[-1].append(effect)
-        settle = SETTLE_SECONDS if effect.cause is Cause.SWITCHOVER else 0.0
-        reach = max(reach, effect.end + settle)
+        reach = max(reach, effect.end)
     return [Episode(group) for group in groups]
 
 
@@ -100,8 +98,46 @@ def _saturated_writer(rng: Random, start: float) -> list[Effect]:
 
 
 def _crash(rng: Random, start: float) -> list[Effect]:
-    end = start + _lognormal(rng, 28, 0.5, 3, 120)
+    end = start + _crash_seconds(rng)
     return [Effect(start=start, end=end, cause=Cause.CRASH, paths=Paths(writer_down=1))]
+
+
+def _crash_seconds(rng: Random) -> float:
+    return _lognormal(rng, 28, 0.5, 3, 120)
+
+
+def _zone_failure(rng: Random, start: float) -> list[Effect]:
+    hangs = Effect(
+        start=start,
+        end=start + rng.uniform(30, 60),
+        cause=Cause.ZONE_FAILURE,
+        paths=Paths(api_silent=1, rds_api_silent=1 / 3),
+    )
+    down = Effect(start=start, end=start + _crash_seconds(rng), cause=Cause.ZONE_FAILURE, paths=Paths(writer_down=1))
+    return [hangs, down]
+
+
+def _api_outage(rng: Random, start: float, cause: Cause) -> Effect:
+    paths = Paths(api_silent=rng.uniform(0.5, 1), rds_api_silent=rng.choice((0.0, 1.0)))
+    if rng.random() < 0.5:
+        paths = paths._replace(api_silent=1)
+    return Effect(start=start, end=start + _lognormal(rng, 1800, 1, 300, 12 * 3600), cause=cause, paths=paths)
+
+
+def _crash_in_api_outage(rng: Random, start: float) -> list[Effect]:
+    outage = _api_outage(rng, start, Cause.CRASH_IN_API_OUTAGE)
+    # An earlier crash cannot be told from a region loss; a zone failure is that case.
+    crash = rng.uniform(outage.start + 60, outage.end - 120)
+    paths = Paths(writer_down=1)
+    down = Effect(start=crash, end=crash + _crash_seconds(rng), cause=Cause.CRASH_IN_API_OUTAGE, paths=paths)
+    return [outage, down]
+
+
+def _loss_in_api_outage(rng: Random, start: float) -> list[Effect]:
+    outage = _api_outage(rng, start, Cause.LOSS_IN_API_OUTAGE)
+    loss = rng.uniform(outage.start, outage.end - 120)
+    gone = Effect(start=loss, end=loss + _loss_seconds(rng), cause=Cause.LOSS_IN_API_OUTAGE, paths=REGION_LOST)
+    return [outage, gone]
 
 
 def _in_region_failure(rng: Random, start: float) -> list[Effect]:
@@ -126,6 +162,8 @@ def _partition_seconds(rng: Random) -> float:
 def _brown_out(rng: Random, start: float) -> list[Effect]:
     chance = rng.uniform(0.3, 1)
     paths = Paths(api_silent=chance) if rng.random() < 0.4 else Paths(api_errors=chance)
+    if paths.api_silent and rng.random() < 0.25:
+        paths = paths._replace(rds_api_silent=chance)
     end = start + _lognormal(rng, 1800, 1, 60, 12 * 3600)
     return [Effect(start=start, end=end, cause=Cause.BROWN_OUT, paths=paths)]
 
@@ -184,7 +222,9 @@ def _gradual_loss(rng: Random, start: float) -> list[Effect]:
 
 def _half_loss(rng: Random, start: float) -> list[Effect]:
     errors = 1.0 if rng.random() < 0.5 else rng.uniform(0.1, 0.9)
-    paths = Paths(writer_down=1, peering_cut=1, stream_cut=1, api_errors=errors, api_silent=1)
+    paths = Paths(
+        writer_down=1, peering_cut=1, stream_cut=1, api_errors=errors, api_silent=1, rds_api_silent=1 - errors
+    )
     return [Effect(start=start, end=start + _loss_seconds(rng), cause=Cause.HALF_LOSS, paths=paths)]
 
 
@@ -210,6 +250,9 @@ _DRAWS: dict[Cause, Callable[[Random, float], list[Effect]]] = {
     Cause.SLOW_PROBE: _slow_probe,
     Cause.SATURATED_WRITER: _saturated_writer,
     Cause.CRASH: _crash,
+    Cause.ZONE_FAILURE: _zone_failure,
+    Cause.CRASH_IN_API_OUTAGE: _crash_in_api_outage,
+    Cause.LOSS_IN_API_OUTAGE: _loss_in_api_outage,
     Cause.IN_REGION_FAILURE: _in_region_failure,
     Cause.PARTITION: _partition,
     Cause.WIDE_PARTITION: _wide_partition,

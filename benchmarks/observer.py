@@ -88,7 +88,6 @@ class SimulatedObserver:
         self._phase = rng.random() * self._period
         self._database_phase = rng.random() * DATABASE_HEARTBEAT_SECONDS
         self._observed_until = float("-inf")
-        self._stream_until = float("inf")
         self._call_fails = False
 
     def fail_next_call(self) -> None:
@@ -151,7 +150,7 @@ class SimulatedObserver:
         """Return a sample; `noise` below 1, 2 or 3 fails the local health_check, the peer's health_check or a peer heartbeat."""
         own_answers = not (paths.own_function_down or noise < 1 or self._happens(paths.slow_function))
         peer_port = self._peer_port(paths)
-        peer = Peer.SILENT if 1 <= noise < 2 else self._peer(paths)
+        peer = self._peer(paths, lambda_fails=1 <= noise < 2)
         if peer_port is Port.ALIVE or peer is Peer.FINE:
             self._written_by_observer.append(at + 0.1)
         return PathSample(at, paths, own_answers, peer_port, peer, 2 <= noise < 3)
@@ -169,27 +168,30 @@ class SimulatedObserver:
             return Port.DEAD
         return Port.UNUSABLE if self._happens(paths.slow_query) else Port.ALIVE
 
-    def _peer(self, paths: Paths) -> Peer:
-        if paths.api_unreachable or (paths.backbone_loss and self._happens(call_fails(paths.backbone_loss))):
+    def _peer(self, paths: Paths, *, lambda_fails: bool) -> Peer:
+        if paths.api_unreachable:
             return Peer.SILENT
+        lost = call_fails(paths.backbone_loss) if paths.backbone_loss else 0.0
+        if lambda_fails or self._happens(lost):
+            return self._silent_unless_rds_answers(paths, lost)
         if self._happens(paths.api_errors):
             return Peer.UNKNOWN
         if self._happens(paths.api_silent):
-            return Peer.SILENT
+            return self._silent_unless_rds_answers(paths, lost)
         if paths.writer_down or self._happens(paths.slow_login):
             return Peer.DOWN
         return Peer.UNKNOWN if self._happens(paths.slow_query) else Peer.FINE
 
+    def _silent_unless_rds_answers(self, paths: Paths, lost: float) -> Peer:
+        """Return the report of a region whose Lambda API does not respond."""
+        is_silent = self._happens(lost) or self._happens(paths.rds_api_silent)
+        return Peer.SILENT if is_silent else Peer.UNKNOWN
+
     def _receive(self, at: float, paths: Paths, *, writes_missed: bool) -> None:
         """Process the heartbeats that arrived until `at`."""
-        if paths.stream_cut:
-            if self._stream_until == float("inf"):
-                self._stream_until = self._episode.segment_at(at).start
-        else:
-            self._stream_until = float("inf")
-            if paths.backbone_loss and self._happens(stream_stalls(paths.backbone_loss)):
-                return
-        horizon = min(at, self._stream_until) - (paths.lag_seconds or USUAL_LAG_SECONDS)
+        if not paths.stream_cut and paths.backbone_loss and self._happens(stream_stalls(paths.backbone_loss)):
+            return
+        horizon = (self._episode.cut_since(at) if paths.stream_cut else at) - (paths.lag_seconds or USUAL_LAG_SECONDS)
         arrived = [written for written in self._written_by_observer if written <= horizon]
         self._written_by_observer = [written for written in self._written_by_observer if written > horizon]
         newest = max([self._newest, *arrived])

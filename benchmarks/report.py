@@ -12,16 +12,20 @@ from rich.table import Table
 
 from benchmarks.assumptions import ASSUMPTIONS
 from benchmarks.counts import MISSED_AFTER_SECONDS
+from benchmarks.outage_budget import PROMOTION_SECONDS, TRIALS, Budget, budget_tables
 from benchmarks.simulated_regions import GRACE_SECONDS, Cause
 from benchmarks.statistics import (
     KINDS,
     BenchmarkTarget,
     DetectorStatistics,
+    OperatingPoint,
     fastest_careful_baseline,
     ratio,
     seconds_text,
 )
 
+REHEARSAL_SECTION = "The rehearsal beside busy processes"
+ENGINES_SECTION = "The commands on both engines"
 TEMPLATE = Path(__file__).with_name("page.md.in")
 
 
@@ -43,6 +47,10 @@ class BenchmarkRun:
     decide_microseconds: float
     statistics: Sequence[DetectorStatistics]
     targets: Sequence[BenchmarkTarget]
+    curve_years: int
+    curve: Sequence[OperatingPoint]
+    budgets: Sequence[Budget] = ()
+    dns_by_promotion: Sequence[tuple[float, list[float]]] = ()
 
 
 def as_json(run: BenchmarkRun) -> dict[str, object]:
@@ -89,7 +97,12 @@ def show(run: BenchmarkRun, console: Console) -> None:
 
 def tables(run: BenchmarkRun) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return the result tables: title, header, rows."""
-    return [*(_times_table(run, kind) for kind in KINDS), _wrong_table(run)]
+    return [
+        *(_times_table(run, kind) for kind in KINDS),
+        _wrong_table(run),
+        _curve_table(run),
+        *budget_tables(run.budgets, run.dns_by_promotion),
+    ]
 
 
 def summary(run: BenchmarkRun) -> list[str]:
@@ -116,7 +129,9 @@ def summary(run: BenchmarkRun) -> list[str]:
 
 def write_page(run: BenchmarkRun, path: Path, chart: str) -> None:
     """Write the documentation page to `path`; `chart` is the chart's file name."""
-    *times, wrong = (f"### {title}\n{_markdown(header, rows)}" for title, header, rows in tables(run))
+    *times, wrong, curve, budget, dns = (
+        f"### {title}\n{_markdown(header, rows)}" for title, header, rows in tables(run)
+    )
     assumed = [[str(item.cause), f"{item.per_year:g}", item.lasts, item.does, f"{item.source}"] for item in ASSUMPTIONS]
     kept = [[target.text, target.measured, "met" if target.is_met else "**missed**"] for target in run.targets]
     page = TEMPLATE.read_text().format(
@@ -128,11 +143,36 @@ def write_page(run: BenchmarkRun, path: Path, chart: str) -> None:
         targets=_markdown(["target", "measured", ""], kept),
         times="\n\n".join(times),
         wrong=wrong,
+        curve=curve,
+        budget=f"{budget}\n\n{dns}",
+        promotion_from=f"{PROMOTION_SECONDS[0]:g}",
+        promotion_to=f"{PROMOTION_SECONDS[1]:g}",
+        trials=f"{TRIALS:,}",
+        curve_years=f"{run.curve_years:,}",
         assumptions=_markdown(["fault", "per region-year", "duration", "effect", "source"], assumed),
         grace=f"{GRACE_SECONDS:g}",
         missed_after=f"{MISSED_AFTER_SECONDS / 60:g}",
     )
-    path.write_text(page)
+    # These sections are measured by other commands.
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    for title in (ENGINES_SECTION, REHEARSAL_SECTION):
+        if kept_section := section(before, title):
+            page = replace_section(page, title, kept_section)
+    path.write_text(page, encoding="utf-8")
+
+
+def section(page: str, title: str) -> str:
+    """Return the text of a page's section of the second level; empty if the page has none."""
+    _before, found, after = page.partition(f"\n## {title}\n")
+    return after.partition("\n## ")[0].strip() if found else ""
+
+
+def replace_section(page: str, title: str, text: str) -> str:
+    """Return a page with the section's text replaced, or with the section at its end."""
+    old = section(page, title)
+    if old:
+        return page.replace(old, text, 1)
+    return f"{page.rstrip()}\n\n## {title}\n{text}\n"
 
 
 def _times_table(run: BenchmarkRun, kind: str) -> tuple[str, list[str], list[list[str]]]:
@@ -151,6 +191,23 @@ def _times_table(run: BenchmarkRun, kind: str) -> tuple[str, list[str], list[lis
         for times in [detector.times[kind]]
     ]
     return f"From outage to call: {kind}", header, rows
+
+
+def _curve_table(run: BenchmarkRun) -> tuple[str, list[str], list[list[str]]]:
+    header = ["setting", "p50", "p99", "missed", "wrong per 1,000 region-years"]
+    rows = [
+        [
+            f"controller, {point.label}{' (default)' if point.is_default else ''}"
+            if point.is_controller
+            else point.label,
+            seconds_text(point.p50),
+            seconds_text(point.p99),
+            f"{point.missed:,}",
+            f"{point.wrong:,.1f}",
+        ]
+        for point in run.curve
+    ]
+    return "Operating curve: region loss to call, and wrong failovers", header, rows
 
 
 def _wrong_table(run: BenchmarkRun) -> tuple[str, list[str], list[list[str]]]:

@@ -22,6 +22,8 @@ class Cause(StrEnum):
     SLOW_PROBE = "slow probe"
     SATURATED_WRITER = "saturated writer"
     CRASH = "self-healing crash"
+    ZONE_FAILURE = "zone failure"
+    CRASH_IN_API_OUTAGE = "crash in an API outage"
     IN_REGION_FAILURE = "in-region failure"
     PARTITION = "peering partition"
     WIDE_PARTITION = "wide partition"
@@ -31,6 +33,7 @@ class Cause(StrEnum):
     SWITCHOVER = "planned switchover"
     REGION_LOSS = "region loss"
     GRADUAL_LOSS = "gradual region loss"
+    LOSS_IN_API_OUTAGE = "region loss in an API outage"
     HALF_LOSS = "half-lost region"
     FLAPPING = "flapping region"
     ISOLATION = "full isolation"
@@ -45,9 +48,11 @@ class Paths(NamedTuple):
     stream_cut: float = 0.0
     """Storage replication between the regions has stopped."""
     api_unreachable: float = 0.0
-    """The other region's Lambda API is unreachable for the observer, but works inside its region."""
+    """The other region's Lambda and RDS APIs are unreachable for the observer, but work inside their region."""
     api_silent: float = 0.0
     """Probability for each try that the other region's Lambda API does not respond to any client."""
+    rds_api_silent: float = 0.0
+    """The same for the other region's RDS API."""
     api_errors: float = 0.0
     """Probability for each try that the other region's Lambda API answers with an error."""
     loss: float = 0.0
@@ -79,6 +84,7 @@ class Paths(NamedTuple):
         """Whether two observations at the same time may differ."""
         chances = (
             self.api_silent,
+            self.rds_api_silent,
             self.api_errors,
             self.slow_login,
             self.slow_query,
@@ -86,6 +92,11 @@ class Paths(NamedTuple):
             self.slow_function,
         )
         return self.loss > 0 or self.backbone_loss > 0 or any(0 < chance < 1 for chance in chances)
+
+    @property
+    def may_seem_silent(self) -> bool:
+        """Whether neither API of the other region may respond to the observer."""
+        return bool(self.api_unreachable or self.backbone_loss or (self.api_silent and self.rds_api_silent))
 
     @property
     def can_cause_failover(self) -> bool:
@@ -110,7 +121,7 @@ class Paths(NamedTuple):
 
 HEALTHY = Paths()
 REGION_LOST = Paths(
-    writer_down=1, peering_cut=1, stream_cut=1, api_unreachable=1, api_silent=1, isolated=1
+    writer_down=1, peering_cut=1, stream_cut=1, api_unreachable=1, api_silent=1, rds_api_silent=1, isolated=1
 )  # a region is unreachable from everywhere
 
 
@@ -173,6 +184,13 @@ class Episode:
         if not last.start <= moment < last.end:
             self._last = last = self._timeline[bisect_right(self._starts, moment) - 1]
         return last
+
+    def cut_since(self, moment: float) -> float:
+        """Return when the replication was cut, for a moment at which it is. Heartbeats arrived in any gap before."""
+        index = bisect_right(self._starts, moment) - 1
+        while self._timeline[index - 1].paths.stream_cut:
+            index -= 1
+        return self._timeline[index].start
 
     def extended_harmless_segment(self, first: Segment) -> Segment:
         """Return `first` extended to the end of the time in which no failover is possible and the roles stay the same."""

@@ -10,17 +10,27 @@ from math import ceil
 
 from benchmarks.controller import Controller
 from benchmarks.counts import LOSSES, CallCounts
-from benchmarks.simulate import SimulationResult
+from benchmarks.simulate import DEFAULT_LABEL, SimulationResult
 from benchmarks.simulated_regions import Cause
 
-TARGET_P99_SECONDS = 45.0
+TARGET_P99_SECONDS = 60.0
+TARGET_WRONG = 20.0
+"""Maximum wrong failovers per 1,000 region-years."""
 TARGET_DECIDE_MICROSECONDS = 50.0
-FORBIDDEN_CAUSES = (Cause.BLIP, Cause.CRASH, Cause.PARTITION, Cause.WIDE_PARTITION)
+FORBIDDEN_CAUSES = (
+    Cause.BLIP,
+    Cause.CRASH,
+    Cause.ZONE_FAILURE,
+    Cause.CRASH_IN_API_OUTAGE,
+    Cause.PARTITION,
+    Cause.WIDE_PARTITION,
+)
 """Faults in which the controller must never fail over."""
-_INDISTINGUISHABLE = (*LOSSES, Cause.HALF_LOSS, Cause.FLAPPING, Cause.ISOLATION)
+_INDISTINGUISHABLE = (*LOSSES, Cause.LOSS_IN_API_OUTAGE, Cause.HALF_LOSS, Cause.FLAPPING, Cause.ISOLATION)
 """Faults that justify a call even if other faults are active at the same time."""
 KINDS: dict[str, tuple[Cause, ...]] = {
     "region loss": LOSSES,
+    "region loss in an API outage": (Cause.LOSS_IN_API_OUTAGE,),
     "in-region failure": (Cause.IN_REGION_FAILURE,),
     "half-lost region": (Cause.HALF_LOSS,),
 }
@@ -64,6 +74,21 @@ class DetectorStatistics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """One setting of a detector on the operating curve."""
+
+    label: str
+    is_default: bool
+    is_controller: bool
+    p50: float | None
+    p99: float | None
+    """Seconds from region loss to call."""
+    missed: int
+    wrong: float
+    """Wrong failovers per 1,000 region-years."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkTarget:
     """One target and the measured value."""
 
@@ -80,6 +105,31 @@ def percentile(values: Sequence[float], per_cent: float) -> float | None:
 def statistics(outcome: SimulationResult) -> list[DetectorStatistics]:
     """Return the statistics of every detector, the controller first."""
     return [_statistics(name, counts, outcome.years) for name, counts in outcome.counts_by_detector.items()]
+
+
+def operating_curve(outcome: SimulationResult, all_statistics: Sequence[DetectorStatistics]) -> list[OperatingPoint]:
+    """Return the controller at several thresholds, then the detectors of the tables, the controller's default first."""
+    variants = [
+        (_statistics(name, counts, outcome.curve_years), False) for name, counts in outcome.curve_by_variant.items()
+    ]
+    default, *baselines = all_statistics
+    points = [*variants, (default, True), *((baseline, False) for baseline in baselines)]
+    names = {DEFAULT_LABEL} | set(outcome.curve_by_variant)
+    labels = [
+        (DEFAULT_LABEL if is_default else detector.label, detector, is_default) for detector, is_default in points
+    ]
+    return [
+        OperatingPoint(
+            label=label,
+            is_default=is_default,
+            is_controller=label in names,
+            p50=detector.times["region loss"].p50,
+            p99=detector.times["region loss"].p99,
+            missed=detector.times["region loss"].missed,
+            wrong=detector.total_wrong,
+        )
+        for label, detector, is_default in labels
+    ]
 
 
 def _statistics(name: str, counts: CallCounts, years: int) -> DetectorStatistics:
@@ -142,18 +192,24 @@ def forbidden_calls(controller: DetectorStatistics) -> dict[str, int]:
 def targets(controller: DetectorStatistics, decide_microseconds: float) -> list[BenchmarkTarget]:
     """Return every target with the measured value."""
     never, loss = forbidden_calls(controller), controller.times["region loss"]
-    unasked = loss.missed - loss.requested
+    losses = (loss, controller.times["region loss in an API outage"])
+    missed, requested = sum(times.missed for times in losses), sum(times.requested for times in losses)
     return [
         BenchmarkTarget(
-            text="no failover in blips, self-healing crashes and partitions with working replication",
+            text="no failover in blips, crashes (during API outages and zone failures too) and partitions with working replication",
             measured="none" if not never else "; ".join(f"{count} in {label}" for label, count in never.items()),
             is_met=not never,
         ),
         BenchmarkTarget(
             text="no region loss is missed; approval is requested where the policy demands it",
-            measured=f"{loss.missed:,} of {loss.outages:,}"
-            + (f", {loss.requested} with approval requested" if loss.missed else ""),
-            is_met=unasked == 0,
+            measured=f"{missed:,} of {sum(times.outages for times in losses):,}"
+            + (f", {requested} with approval requested" if missed else ""),
+            is_met=missed == requested,
+        ),
+        BenchmarkTarget(
+            text=f"at most {TARGET_WRONG:g} wrong failovers per 1,000 region-years",
+            measured=f"{controller.total_wrong:.1f}",
+            is_met=controller.total_wrong <= TARGET_WRONG,
         ),
         BenchmarkTarget(
             text=f"p99 from region loss to call at most {TARGET_P99_SECONDS:g} s",

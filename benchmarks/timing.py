@@ -24,14 +24,16 @@ def decide_microseconds() -> float:
     Raises:
         RuntimeError: the timed case has an unexpected result.
     """
-    loss = Episode([Effect(start=0.0, end=600.0, cause=Cause.REGION_LOSS, paths=REGION_LOST)])
+    loss = Episode([Effect(start=100.0, end=700.0, cause=Cause.REGION_LOSS, paths=REGION_LOST)])
     observer = SimulatedObserver(loss, POLICY, Random(0))
-    seen, _ = observer.observe_healthy(-5.0)
-    state, _ = update_state(State(), seen, POLICY)
-    for cycle in range(3):
-        seen, _ = observer.observe_at(5.0 + 10 * cycle, REGION_LOST)
+    state = State()
+    for at in (85.0, 95.0):
+        seen, _ = observer.observe_healthy(at)
         state, _ = update_state(state, seen, POLICY)
-    now = moment(28.0)
+    for cycle in range(POLICY.failure_threshold):
+        seen, _ = observer.observe_at(105.0 + 10 * cycle, REGION_LOST)
+        state, _ = update_state(state, seen, POLICY)
+    now = moment(108.0 + 10 * (POLICY.failure_threshold - 1))
     reason = decide(seen, state, POLICY, now).reason
     if reason is not Reason.REGION_LOST:
         raise RuntimeError(f"the timed case ends in {reason}")

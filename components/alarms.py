@@ -47,7 +47,7 @@ def alarm_description(summary: str, heading: str) -> str:
 # One of the two role alarms is always on, so neither notifies subscribers.
 WRITER_ROLE = Alarm(
     name="writer-role",
-    summary="This region's cluster is the writer. DNS follows this alarm; subscribers are not notified.",
+    summary="This region's cluster is the writer or becomes it. DNS follows this alarm; subscribers are not notified.",
     metric="WriterRole",
     source="controller",
     statistic="Maximum",
@@ -59,7 +59,7 @@ WRITER_ROLE = Alarm(
 )
 READER_ROLE = Alarm(
     name="reader-role",
-    summary="This region's cluster is not the writer. DNS follows this alarm; subscribers are not notified.",
+    summary="This region's cluster is not the writer, or is being demoted. DNS follows this alarm; subscribers are not notified.",
     metric="WriterRole",
     source="controller",
     statistic="Maximum",
@@ -80,6 +80,10 @@ PEER_REGION_LOST = Alarm(
     minutes=1,
     missing="missing",
 )
+
+
+HEARTBEAT_AGE_MS = 60_000
+"""An older heartbeat is no evidence in an outage: the controller would request approval (`heartbeat-unknown`)."""
 
 
 def default_max_connections(memory_gib: float) -> int:
@@ -177,6 +181,15 @@ def region_alarms(stack: Settings, region: RegionSettings) -> tuple[Alarm, ...]:
             statistic="Maximum",
             threshold=max(1, stack.failover.max_data_loss_seconds) * 1000,
             minutes=1,
+        ),
+        Alarm(
+            name="heartbeat-age",
+            summary="No heartbeat of the writer has reached the standby for a minute.",
+            metric="HeartbeatAge",
+            source="controller",
+            statistic="Minimum",
+            threshold=HEARTBEAT_AGE_MS,
+            minutes=3,
         ),
         Alarm(
             name="cpu",

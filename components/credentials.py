@@ -10,6 +10,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components.foundation import Foundation
+from components.iam_policy import Statement, document
 from components.region import Region
 
 FIRST_VERSION = "FIRST"
@@ -69,6 +70,7 @@ class Credentials(pulumi.ComponentResource):
             # Zero frees the name at once, for a test stack that is deployed again; production can restore the secret for
             # a month.
             recovery_window_in_days=30 if region.is_production else 0,
+            policy=document(_denials(region)),
             force_overwrite_replica_secret=not region.is_production,
             replicas=[aws.secretsmanager.SecretReplicaArgs(region=args.peer_region, kms_key_id=args.peer_key_arn)],
             tags=region.tags("master"),
@@ -93,3 +95,33 @@ class Credentials(pulumi.ComponentResource):
         # A replica has its secret's name and random suffix. Source: Replicate AWS Secrets Manager secrets across Regions.
         self.peer_secret_arn = secret.arn.apply(lambda arn: arn.replace(f":{region.code}:", f":{args.peer_region}:"))
         self.register_outputs({"secret_arn": self.secret_arn, "peer_secret_arn": self.peer_secret_arn})
+
+
+def _denials(region: Region) -> list[Statement]:
+    """Return the statements of the secret's policy, which AWS copies to the replica.
+
+    A denial outweighs every permission, so no later statement admits another account. Source: Policy evaluation logic, IAM
+    User Guide; Replicate AWS Secrets Manager secrets across Regions.
+    """
+    of_this_account: Statement = {
+        "Sid": "ThisAccountOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:*",
+        "Resource": "*",
+        "Condition": {
+            "StringNotEquals": {"aws:PrincipalAccount": region.account_id},
+            "Bool": {"aws:PrincipalIsAWSService": "false"},
+        },
+    }
+    readers = region.stack.database.master_password_readers
+    # Only reading is denied: a policy that denies everything could lock out those who must change it.
+    of_readers: Statement = {
+        "Sid": "ReadersOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": list(readers)}},
+    }
+    return [of_this_account, *([of_readers] if readers else [])]

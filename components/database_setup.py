@@ -1,6 +1,6 @@
 """The function that creates the database users, the heartbeat table and its event, and the function's invocation.
 
-The first invocation uses the master password, which stands in no environment variable. It creates a user for the function
+The first invocation uses the master password, which no environment variable contains. It creates a user for the function
 itself, which logs in by IAM from then on, so the program needs no password after a rotation.
 """
 
@@ -20,13 +20,13 @@ from components.region import Region
 from components.regional_cluster import MasterUser, RegionalCluster
 
 OWN_USER = "database_setup"
-VERSION = "3"
-"""Increment this when functions/database_setup creates other users, rights, tables or events."""
+VERSION = "4"
+"""Increment this when functions/database_setup changes the users, rights, tables or events that it creates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSetupArgs:
-    """The clusters to set up, the user to log in as at first, and the function's network."""
+    """The clusters to set up, the user of the first log-in, and the function's network."""
 
     region: Region
     vpc: VpcAccess
@@ -57,6 +57,8 @@ class DatabaseSetup(pulumi.ComponentResource):
     """The created, removed and existing objects, as JSON."""
     function_name: pulumi.Output[str]
     """The function's name."""
+    code_sha256: str
+    """The hash of the function's archive, as Lambda describes it."""
     function_arn: pulumi.Output[str]
     """The function's ARN."""
     invocation: pulumi.Resource
@@ -68,6 +70,7 @@ class DatabaseSetup(pulumi.ComponentResource):
         self._iam_users = json.dumps(dict(sorted(args.region.stack.database.iam_users.items())))
         function = self._function()
         self.function_name, self.function_arn = function.function_name, function.function_arn
+        self.code_sha256 = function.code_sha256
         invocation = self._invocation(function)
         self.result, self.invocation = invocation.result, invocation
         self.register_outputs(

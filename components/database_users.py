@@ -1,6 +1,6 @@
 """The permission to log in to the database with an IAM token, and a managed policy for each person.
 
-A policy opens one database user in both clusters: the audit log shows who acted, and access survives a failover.
+A policy admits one database user to both clusters: the audit log shows who acted, and access survives a failover.
 Attaching a policy to a person's role is left to the owner of the roles.
 """
 
@@ -37,7 +37,7 @@ def _user_arn(region: Region, cluster: RegionalCluster, user: str) -> pulumi.Out
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseUsersArgs:
-    """The region of the policies, and the clusters that they open."""
+    """The region of the policies, and the clusters to which they admit."""
 
     region: Region
     clusters: Sequence[RegionalCluster]

@@ -47,7 +47,11 @@ class EncryptionKey(pulumi.ComponentResource):
 
 
 def _statements(region: Region) -> list[Statement]:
-    log_groups = [f"/aws/lambda/{region.name('*')}", f"/aws/rds/cluster/{region.cluster_id}/*"]
+    log_groups = [
+        f"/aws/lambda/{region.name('*')}",
+        f"/aws/rds/cluster/{region.cluster_id}/*",
+        f"/aws/vpc/{region.name('flow-logs')}",
+    ]
     return [
         {
             "Sid": "AccountThroughIam",

@@ -1,4 +1,4 @@
-"""The function that decides about a failover in one region, with its state table, schedule and permissions.
+"""The function that decides about a failover in one region, with its state table, schedule, queue of failed events and permissions.
 
 A failover uses resources of its target region only.
 """
@@ -17,6 +17,8 @@ from components.region import Region
 METRIC_NAMESPACE = "AuroraFailover"
 FUNCTION_NAME = "failover-controller"
 EVENT_AGE_SECONDS = 300
+FAILED_EVENT_SECONDS = 14 * 24 * 3600
+"""The longest retention of a queue. Source: SetQueueAttributes, Amazon SQS API Reference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class FailoverControllerArgs:
     own: WatchedCluster
     peer: WatchedCluster
     health_check_name: pulumi.Input[str]
-    """The same in both regions."""
+    """The name of the health_check function, the same in both regions."""
     topic_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     started_after: Sequence[pulumi.Resource]
@@ -53,6 +55,8 @@ class FailoverController(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     """The function's name, the same in every region."""
+    code_sha256: str
+    """The hash of the function's archive, as Lambda describes it."""
     function_arn: pulumi.Output[str]
     """The function's ARN."""
     table_name: pulumi.Output[str]
@@ -62,9 +66,10 @@ class FailoverController(pulumi.ComponentResource):
         super().__init__("aurora:failover_controller:FailoverController", name, None, opts)
         self._name, self._args = name, args
         table = self._table()
-        function = self._function(table)
+        function = self._function(table, self._failed_events())
         self.table_name = table.name
         self.function_name, self.function_arn = function.function_name, function.function_arn
+        self.code_sha256 = function.code_sha256
         self._schedule()
         self.register_outputs(
             {"function_name": self.function_name, "function_arn": self.function_arn, "table_name": self.table_name}
@@ -92,7 +97,19 @@ class FailoverController(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=region.is_production),
         )
 
-    def _function(self, table: aws.dynamodb.Table) -> LambdaFunction:
+    def _failed_events(self) -> aws.sqs.Queue:
+        """Create the queue of the events that the function failed to process; no program reads it."""
+        region = self._args.region
+        return aws.sqs.Queue(
+            f"{self._name}-failed-events",
+            name=region.name("failed-events"),
+            message_retention_seconds=FAILED_EVENT_SECONDS,
+            kms_master_key_id=self._args.key_arn,
+            tags=region.tags("failed-events"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _function(self, table: aws.dynamodb.Table, failed_events: aws.sqs.Queue) -> LambdaFunction:
         args = self._args
         function = LambdaFunction(
             self._name,
@@ -107,7 +124,8 @@ class FailoverController(pulumi.ComponentResource):
                 # 1,769 MB. Source: Configure Lambda function memory.
                 memory_mb=512,
                 key_arn=args.key_arn,
-                statements=_statements(args, table.arn),
+                statements=_statements(args, table.arn, failed_events.arn),
+                dead_letter_queue_arn=failed_events.arn,
                 # Of the default two, one invocation runs cycles. The other slot is for its successor at a hand-over, and for
                 # RDS events, which take less than a second. The lease ensures that only one invocation runs cycles.
                 reserved_concurrency=args.region.stack.failover.reserved_concurrency,
@@ -194,10 +212,12 @@ class FailoverController(pulumi.ComponentResource):
         )
 
 
-def _statements(args: FailoverControllerArgs, table_arn: pulumi.Input[str]) -> list[Statement]:
+def _statements(
+    args: FailoverControllerArgs, table_arn: pulumi.Input[str], failed_events_arn: pulumi.Input[str]
+) -> list[Statement]:
     """Return the permissions for the controller's calls."""
     region = args.region
-    services = [f"{service}.{region.code}.amazonaws.com" for service in ("dynamodb", "sns")]
+    services = [f"{service}.{region.code}.amazonaws.com" for service in ("dynamodb", "sns", "sqs")]
     return [
         {
             "Sid": "InvokeHealthChecks",
@@ -223,10 +243,13 @@ def _statements(args: FailoverControllerArgs, table_arn: pulumi.Input[str]) -> l
         {
             "Sid": "StateTable",
             "Effect": "Allow",
-            "Action": ["dynamodb:BatchGetItem", "dynamodb:PutItem"],
+            # ConditionCheckItem: an intent is written only while the switch does not disarm the controller.
+            "Action": ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem"],
             "Resource": table_arn,
         },
         {"Sid": "PublishNotices", "Effect": "Allow", "Action": "sns:Publish", "Resource": args.topic_arn},
+        # Lambda sends with the function's role. Source: Capturing records of Lambda asynchronous invocations.
+        {"Sid": "KeepFailedEvents", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": failed_events_arn},
         # PutMetricData supports no resource ARN. Source: Using condition keys to limit access to CloudWatch namespaces.
         {
             "Sid": "PublishMetrics",
@@ -235,9 +258,10 @@ def _statements(args: FailoverControllerArgs, table_arn: pulumi.Input[str]) -> l
             "Resource": "*",
             "Condition": {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}},
         },
-        # Source: Using customer managed keys to encrypt DynamoDB tables; Key management for Amazon SNS.
+        # Source: Using customer managed keys to encrypt DynamoDB tables; Key management for Amazon SNS; Amazon SQS Key
+        # management.
         {
-            "Sid": "KeyOfTableAndTopic",
+            "Sid": "KeyOfTableTopicAndQueue",
             "Effect": "Allow",
             "Action": [
                 "kms:Decrypt",

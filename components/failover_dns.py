@@ -1,9 +1,8 @@
 """The private zone with the names that clients use: `writer.<zone>` and `reader.<zone>`.
 
 No record is edited in an outage: Route 53's control plane may be unavailable, its data plane is global. The records follow
-health checks, and the health checks follow each region's role metric. So the writer's name moves when a promotion is
-complete, stays when the old region returns as a reader, and moves back with a switchover to the primary region or a
-promotion of it.
+health checks, and the health checks follow each region's role metric. So the writer's name moves while AWS promotes,
+stays when the old region returns as a reader, and moves back with a switchover to the primary region or a promotion of it.
 
 The writer's name resolves to the primary region ("home") while two of three votes are for it:
 | vote | votes against the primary region while | without data |

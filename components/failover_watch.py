@@ -42,7 +42,7 @@ class GlobalMember:
 
 @dataclass(frozen=True, kw_only=True)
 class FailoverWatchArgs:
-    """The member that the controller runs beside, and the peer that it watches."""
+    """The region's member and its peer; the controller watches both."""
 
     own: GlobalMember
     peer: GlobalMember

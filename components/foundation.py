@@ -1,10 +1,11 @@
-"""The network, encryption key and notification topic of one region."""
+"""The network, its flow logs, the encryption key and the notification topic of one region."""
 
 from dataclasses import dataclass
 
 import pulumi
 
 from components.encryption import EncryptionKey, EncryptionKeyArgs
+from components.flow_logs import FlowLogs, FlowLogsArgs
 from components.lambda_function import VpcAccess
 from components.network import Network, NetworkArgs
 from components.notifications import Notifications, NotificationsArgs
@@ -44,6 +45,9 @@ class Foundation(pulumi.ComponentResource):
         self.region = region = args.region
         self.network = Network(f"{name}-network", NetworkArgs(region=region, peer_cidr=args.peer_cidr), opts=child)
         self.key_arn = EncryptionKey(f"{name}-encryption", EncryptionKeyArgs(region=region), opts=child).key_arn
+        if region.stack.has_flow_logs(region.settings):
+            arguments = FlowLogsArgs(region=region, vpc_id=self.network.vpc_id, key_arn=self.key_arn)
+            FlowLogs(f"{name}-flow-logs", arguments, opts=child)
         self.topic_arn = Notifications(
             f"{name}-notifications", NotificationsArgs(region=region, key_arn=self.key_arn), opts=child
         ).topic_arn

@@ -39,6 +39,8 @@ class HealthCheck(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     """The function's name, the same in every region."""
+    code_sha256: str
+    """The hash of the function's archive, as Lambda describes it."""
     function_arn: pulumi.Output[str]
     """The function's ARN."""
     security_group_id: pulumi.Output[str]
@@ -66,6 +68,7 @@ class HealthCheck(pulumi.ComponentResource):
         )
         assert function.security_group_id is not None
         self.function_name, self.function_arn = function.function_name, function.function_arn
+        self.code_sha256 = function.code_sha256
         self.security_group_id = function.security_group_id
         self.register_outputs(
             {

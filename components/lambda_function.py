@@ -1,6 +1,7 @@
 """A Lambda function and its role, permissions, log group and, in the VPC, security group.
 
-Besides the permissions that its component lists, a function may write to its own log group only.
+Besides the permissions that its component lists, a function may write to its own log group and decrypt its own environment
+variables, which the region's key encrypts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ RUNTIME = "python3.13"
 
 @dataclass(frozen=True, kw_only=True)
 class VpcAccess:
-    """The network of a function, and the databases that the function reaches. It reaches no other address."""
+    """The network of a function, and the databases that it reaches. The function reaches no other address."""
 
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -45,6 +46,8 @@ class LambdaFunctionArgs:
     """The permissions besides logging."""
     vpc: VpcAccess | None = None
     reserved_concurrency: int | None = None
+    dead_letter_queue_arn: pulumi.Input[str] | None = None
+    """The queue of failed events, for a function that is invoked asynchronously; `statements` allow sending to it."""
 
 
 class LambdaFunction(pulumi.ComponentResource):
@@ -54,12 +57,14 @@ class LambdaFunction(pulumi.ComponentResource):
     """The function's name."""
     function_arn: pulumi.Output[str]
     """The function's ARN."""
+    code_sha256: str
+    """The hash of its archive, as Lambda describes it."""
     security_group_id: pulumi.Output[str] | None
     """The function's security group; None outside the VPC."""
 
     def __init__(self, name: str, args: LambdaFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:lambda_function:LambdaFunction", name, None, opts)
-        self._name, self._args = name, args
+        self._name, self._args, self.code_sha256 = name, args, args.package.sha256
         self._role = self._make_role()
         self._log_group = aws.cloudwatch.LogGroup(
             f"{name}-log",
@@ -96,10 +101,15 @@ class LambdaFunction(pulumi.ComponentResource):
             architectures=["arm64"],
             handler=args.package.handler,
             code=args.package.archive,
+            source_code_hash=args.package.sha256,
             timeout=args.timeout_seconds,
             memory_size=args.memory_mb,
             reserved_concurrent_executions=args.reserved_concurrency,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=dict(args.environment)),
+            kms_key_arn=args.key_arn,
+            dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=args.dead_letter_queue_arn)
+            if args.dead_letter_queue_arn is not None
+            else None,
             vpc_config=vpc_config,
             # Without a name Lambda creates a log group itself: unencrypted and never expiring.
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=self._log_group.name),
@@ -120,6 +130,16 @@ class LambdaFunction(pulumi.ComponentResource):
 
     def _permissions(self) -> pulumi.Resource:
         args = self._args
+        function_arn = args.region.arn("lambda", f"function:{args.region.name(args.name)}")
+        # Lambda decrypts the environment at a cold start, with a grant for the role. A role that is created again has no grant.
+        # Source: Securing Lambda environment variables.
+        environment: Statement = {
+            "Sid": "OwnEnvironment",
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": args.key_arn,
+            "Condition": {"StringEquals": {"kms:EncryptionContext:aws:lambda:FunctionArn": function_arn}},
+        }
         log: Statement = {
             "Sid": "OwnLog",
             "Effect": "Allow",
@@ -130,7 +150,7 @@ class LambdaFunction(pulumi.ComponentResource):
             f"{self._name}-permissions",
             name=args.region.name(args.name),
             role=self._role.id,
-            policy=document([log, *args.statements]),
+            policy=document([log, *args.statements, environment]),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

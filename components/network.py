@@ -1,6 +1,6 @@
-"""A region's private network: VPC, subnets, route table and the database's security group.
+"""A region's private network: VPC, subnets, route table, default network ACL and the database's security group.
 
-It has no internet gateway, NAT gateway or endpoint, and costs nothing per hour: no function in it calls an AWS API. In an
+It needs no internet gateway, NAT gateway or endpoint, because no function in it calls an AWS API. It costs nothing per hour. In an
 existing VPC the component creates the database's security group only.
 """
 
@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.region import Region
+from settings.types import PRIVATE_RANGES
 from settings.zones import ZONES
 
 # Lambda removes a function's network interfaces some time after the function, and AWS deletes neither subnets nor security
@@ -36,7 +37,7 @@ class Network(pulumi.ComponentResource):
     vpc_cidr: pulumi.Output[str]
     """The VPC's addresses."""
     subnet_ids: list[pulumi.Output[str]]
-    """The three private subnets, one a zone."""
+    """The three private subnets, one in each zone."""
     route_tables: Mapping[str, pulumi.Input[str]]
     """The private subnets' route tables, by the suffix of the route's logical name."""
     database_security_group_id: pulumi.Output[str]
@@ -84,6 +85,7 @@ class Network(pulumi.ComponentResource):
         self.route_tables = {"": route_table.id}
         self.subnet_ids = [self._subnet(index, route_table) for index in range(ZONES)]
         self._lock_default_security_group()
+        self._limit_default_acl(vpc)
 
     def _subnet(self, index: int, route_table: aws.ec2.RouteTable) -> pulumi.Output[str]:
         region, number = self._region, index + 1
@@ -119,6 +121,33 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             tags=self._region.tags("default-locked"),
             opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _limit_default_acl(self, vpc: aws.ec2.Vpc) -> None:
+        """Limit the network ACL of the subnets to private addresses, and to clients that the settings admit.
+
+        AWS's own rules admit every address. Security groups, not this list, decide about ports. Source: Default network ACL
+        for a VPC.
+        """
+        clients = [ipaddress.IPv4Network(cidr) for cidr in self._region.settings.client_cidrs]
+        private = [ipaddress.IPv4Network(cidr) for cidr in PRIVATE_RANGES]
+        public = [str(client) for client in clients if not any(client.subnet_of(known) for known in private)]
+        allowed = [*PRIVATE_RANGES, *public]
+        every = {"protocol": "-1", "action": "allow", "from_port": 0, "to_port": 0}
+        aws.ec2.DefaultNetworkAcl(
+            f"{self._name}-default-acl",
+            default_network_acl_id=vpc.default_network_acl_id,
+            ingress=[
+                aws.ec2.DefaultNetworkAclIngressArgs(rule_no=100 + n, cidr_block=cidr, **every)
+                for n, cidr in enumerate(allowed)
+            ],
+            egress=[
+                aws.ec2.DefaultNetworkAclEgressArgs(rule_no=100 + n, cidr_block=cidr, **every)
+                for n, cidr in enumerate(allowed)
+            ],
+            tags=self._region.tags("default-private"),
+            # A subnet without an ACL of its own belongs to this one: AWS adds it, not this program.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["subnetIds"]),
         )
 
     def _database_security_group(self) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:

@@ -17,7 +17,7 @@ class NetworkPeeringArgs:
 
 
 class NetworkPeering(pulumi.ComponentResource):
-    """A cross-region VPC peering."""
+    """A cross-region VPC peering; with the setting `existing_peering`, its id only."""
 
     connection_id: pulumi.Output[str]
     """The peering connection's id, known once the connection is accepted."""
@@ -27,6 +27,11 @@ class NetworkPeering(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkPeeringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aurora:network_peering:NetworkPeering", name, None, opts)
         requester, accepter = args.requester, args.accepter
+        if existing := requester.region.stack.existing_peering:
+            # Two VPCs have one peering: its owner also owns its options and the routes. `preflight` checks both.
+            self.connection_id, self.routes = pulumi.Output.from_input(existing), []
+            self.register_outputs({"connection_id": self.connection_id})
+            return
         connection = aws.ec2.VpcPeeringConnection(
             f"{name}-connection",
             vpc_id=requester.network.vpc_id,
@@ -65,13 +70,19 @@ class NetworkPeering(pulumi.ComponentResource):
         self.register_outputs({"connection_id": self.connection_id})
 
     def _routes(self, name: str, source: Foundation, target: Foundation) -> list[pulumi.Resource]:
+        tables = source.network.route_tables
         return [
             aws.ec2.Route(
                 f"{name}{suffix}",
                 route_table_id=route_table_id,
                 destination_cidr_block=target.region.settings.vpc_cidr,
                 vpc_peering_connection_id=self.connection_id,
-                opts=pulumi.ResourceOptions(parent=self, provider=source.region.provider),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    provider=source.region.provider,
+                    # The route of a main route table that was looked up, before the settings named it.
+                    aliases=[pulumi.Alias(name=name)] if suffix and len(tables) == 1 else [],
+                ),
             )
-            for suffix, route_table_id in source.network.route_tables.items()
+            for suffix, route_table_id in tables.items()
         ]

@@ -24,9 +24,8 @@ class Region:
     """The settings of this region."""
     provider: aws.Provider
     account_id: pulumi.Input[str]
-    partition: pulumi.Input[str]
     zones: Sequence[pulumi.Input[str]]
-    """The availability zones of the three subnets, in their order."""
+    """The availability zones, in the order of the three subnets."""
     existing_vpc: ExistingVpc | None = None
 
     @classmethod
@@ -34,18 +33,17 @@ class Region:
         """Return a region and register its provider.
 
         `label` is the provider's logical name, and the section of the settings that errors name.
+        With `aws.account_id` and the zones in the settings it asks AWS nothing, so a deployment runs while the region is lost.
         """
-        tags = aws.ProviderDefaultTagsArgs(tags=stack.default_tags)
-        provider = aws.Provider(label, region=settings.region, default_tags=tags)
+        provider = _provider(label, settings.region, stack)
         opts = pulumi.InvokeOutputOptions(provider=provider)
         vpc = existing_vpc(label, settings, opts)
         return cls(
             stack=stack,
             settings=settings,
             provider=provider,
-            account_id=aws.get_caller_identity_output(opts=opts).account_id,
-            partition=aws.get_partition_output(opts=opts).partition,
-            zones=vpc.zones if vpc else settings.availability_zones or _available_zones(settings.region, opts),
+            account_id=stack.aws.account_id or aws.get_caller_identity_output(opts=opts).account_id,
+            zones=settings.availability_zones or (vpc.zones if vpc else _available_zones(settings.region, opts)),
             existing_vpc=vpc,
         )
 
@@ -60,8 +58,13 @@ class Region:
         return self.settings.region
 
     @property
+    def partition(self) -> str:
+        """The AWS partition: the settings refuse a region of any other."""
+        return "aws"
+
+    @property
     def is_production(self) -> bool:
-        """Whether resources that hold data are protected; any other stack can always be destroyed."""
+        """Whether the environment is `prod`: resources that hold data are protected. Any other stack can be destroyed."""
         return self.stack.is_production
 
     def name(self, resource: str) -> str:
@@ -95,6 +98,40 @@ class Region:
         return pulumi.Output.concat(
             "arn:", self.partition, ":", service, f":{self.code}:", self.account_id, ":", resource
         )
+
+
+def _provider(label: str, region: str, stack: Settings) -> aws.Provider:
+    """Register a region's provider. An explicit provider reads no `aws:*` configuration: the settings are all it has.
+
+    The provider validates the credentials when it is registered, with STS in its own region. The SDK sends the default
+    `skip_credentials_validation=False`, which overrides `AWS_SKIP_CREDENTIALS_VALIDATION`; without it, that variable lets a
+    deployment run while the region is lost. The provider checks the account again before its first call.
+    Source: preConfigureCallback, provider/credentials.go of pulumi-aws.
+    """
+    account = stack.aws
+    return aws.Provider(
+        label,
+        region=region,
+        default_tags=aws.ProviderDefaultTagsArgs(tags=stack.default_tags),
+        allowed_account_ids=[account.account_id] if account.account_id else None,
+        profile=account.profile,
+        assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn)]
+        if account.assume_role_arn
+        else None,
+        ignore_tags=aws.ProviderIgnoreTagsArgs(
+            keys=account.ignored_tag_keys or None, key_prefixes=account.ignored_tag_prefixes or None
+        )
+        if account.ignored_tags
+        else None,
+        opts=pulumi.ResourceOptions(transformations=[_without_default_validation]),
+    )
+
+
+def _without_default_validation(
+    provider: pulumi.ResourceTransformationArgs,
+) -> pulumi.ResourceTransformationResult:
+    props = {name: value for name, value in provider.props.items() if name != "skip_credentials_validation"}
+    return pulumi.ResourceTransformationResult(props, provider.opts)
 
 
 def _available_zones(region: str, opts: pulumi.InvokeOutputOptions) -> Sequence[pulumi.Output[str]]:

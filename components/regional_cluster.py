@@ -1,6 +1,6 @@
 """One region's member of the global database: cluster, instances, parameter groups, log groups and monitoring role.
 
-After day one AWS and the controller decide which member is the writer; the program never reverts that (`OWNED_BY_AWS`).
+After the first deployment AWS and the controller decide which member is the writer; the program never reverts that (`OWNED_BY_AWS`).
 """
 
 from collections.abc import Sequence
@@ -55,9 +55,9 @@ class RegionalClusterArgs:
     security_group_id: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     master: MasterUser | None = None
-    """Set for the primary cluster; AWS refuses it for the secondary."""
+    """The master user of the primary cluster; None for the secondary, where AWS refuses one."""
     source: "RegionalCluster | None" = None
-    """Set for the secondary cluster: the primary cluster, whose instances must exist first."""
+    """For the secondary cluster: the primary one, whose instances are created first. For the primary cluster: None."""
 
     @classmethod
     def of(
@@ -174,7 +174,7 @@ class RegionalCluster(pulumi.ComponentResource):
             aws.cloudwatch.LogGroup(
                 f"{self._name}-log-{log}",
                 name=f"/aws/rds/cluster/{region.cluster_id}/{log}",
-                retention_in_days=logs.retention_days,
+                retention_in_days=region.stack.retention_days_of(log),
                 kms_key_id=self._args.key_arn,
                 tags=region.tags(f"database-{log}"),
                 opts=pulumi.ResourceOptions(parent=self),
@@ -212,8 +212,9 @@ class RegionalCluster(pulumi.ComponentResource):
             preferred_backup_window=settings.backup_window,
             preferred_maintenance_window=settings.maintenance_window,
             backtrack_window=region.stack.backtrack_seconds if master else None,
-            # The provider has no value for Aurora's standard storage.
-            storage_type=database.storage_type if database.storage_type != "aurora" else None,
+            # Also the default: the provider ignores a storage type that is left out, and the price of aurora-iopt1 would stay.
+            # Source: hashicorp/terraform-provider-aws issue 39267.
+            storage_type=database.storage_type,
             serverlessv2_scaling_configuration=scaling,
             # On both members: a writer uses it once it is demoted. Source: CreateDBCluster, EnableGlobalWriteForwarding.
             enable_global_write_forwarding=database.write_forwarding or None,
@@ -275,7 +276,7 @@ class RegionalCluster(pulumi.ComponentResource):
             monitoring_interval=self._database.monitoring_interval_seconds,
             monitoring_role_arn=monitoring_role.arn,
             ca_cert_identifier=self._database.ca_certificate,
-            preferred_maintenance_window=settings.maintenance_window,
+            preferred_maintenance_window=settings.instance_windows[number - 1],
             copy_tags_to_snapshot=True,
             apply_immediately=not region.is_production,
             tags={"Name": region.instance_id(number)},
@@ -314,10 +315,9 @@ def _parameter(each: DatabaseParameter) -> dict[str, str]:
 
 
 def _writer_endpoint(endpoints: Sequence[str]) -> str:
-    """Return a cluster's endpoint; for a standby AWS may describe the reader endpoint only.
+    """Return a cluster's endpoint, made from the reader endpoint if AWS returns no other, as for a standby.
 
-    The two differ by `ro-`. So the value, and the records, functions and outputs that use it, stay the same when the roles
-    change.
+    The value, and the records, functions and outputs that use it, therefore stay the same when the roles change.
     Source: Aurora connection management; hashicorp/terraform-provider-aws issue 14219.
     """
     endpoint, reader_endpoint = endpoints

@@ -7,7 +7,7 @@ from docgen.diagram import Arrow, Box, flowchart
 from docgen.graph import Graph, Node
 
 OMITTED_SERVICES = ("logs", "kms", "ec2")
-"""Every function may write its log, use its region's key and manage its network interface."""
+"""Services of permissions that every function has: its log, its region's key, its network interface."""
 DEPENDENCY_LABELS = {
     ("route53.Record", "rds.Cluster"): "resolves to",
     ("route53.HealthCheck", "cloudwatch.MetricAlarm"): "monitors",

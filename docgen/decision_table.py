@@ -1,11 +1,11 @@
-"""docs/reference/decision-table.md: the decision table row by row, and every other reason of a notice."""
+"""docs/reference/decision-table.md: the decision table row by row, every other reason, and the text of each notice."""
 
 from collections.abc import Mapping
 
 from docgen.markdown import table
 from functions.failover_controller.decide import DECISION_TABLE, DecisionRow
 from functions.failover_controller.model import Action, Reason
-from functions.failover_controller.notices import NEXT_STEPS
+from functions.failover_controller.notice_texts import NOTICE_TEXTS
 
 FROM_THE_CYCLE: Mapping[Reason, str] = {
     Reason.DECISIONS_DIFFER: "the second observation, under the lock, led to a failover with a different reason than the first observation",
@@ -67,6 +67,13 @@ Later cycles confirm it.
 The outcomes of these steps and the events of RDS have their own reasons.
 """
 
+NOTICES = """\
+
+## Texts of the notices
+
+A notice begins with its `summary`: what happened, and what is wanted.
+"""
+
 
 def decisions_page() -> str:
     """Return the Markdown text of the page.
@@ -89,18 +96,21 @@ def decisions_page() -> str:
             CYCLE,
             "\n",
             table(
-                ["reason", "when", "next step in the notice"],
+                ["reason", "when", "notice"],
+                ([f"`{reason}`", when, NO_NOTICE.get(reason, "as below")] for reason, when in FROM_THE_CYCLE.items()),
+            ),
+            NOTICES,
+            "\n",
+            table(
+                ["reason", "text of the notice"],
                 (
-                    [f"`{reason}`", when, NO_NOTICE.get(reason) or _next_step(reason)]
-                    for reason, when in FROM_THE_CYCLE.items()
+                    [f"`{reason}`", NOTICE_TEXTS[reason].text({"decision_id": "DECISION_ID"})]
+                    for reason in Reason
+                    if reason in NOTICE_TEXTS
                 ),
             ),
         ]
     )
-
-
-def _next_step(reason: Reason) -> str:
-    return NEXT_STEPS.get(reason, f"See the runbook, heading `{reason}`.")
 
 
 def _cells(number: int, row: DecisionRow) -> list[str]:

@@ -65,7 +65,7 @@ def dependency_diagram(boxes: Sequence[Box], dependencies: Mapping[str, Iterable
 
 
 def transitive_reduction(dependencies: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Remove implied dependencies: if c needs b and b needs a, then c needs a is implied."""
+    """Remove implied dependencies: if c needs b and b needs a, the arrow from c to a is left out."""
     direct = {key: set(names) - {key} for key, names in dependencies.items()}
 
     def indirect(key: str, seen: set[str]) -> set[str]:

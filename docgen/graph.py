@@ -4,27 +4,19 @@ The unchanged program runs in this process under Pulumi's mocks. The module uses
 Two runs give the same graph in the same order. Every mocked ARN ends with the resource's name.
 """
 
-import asyncio
-import contextvars
-import importlib
 import re
-import runpy
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from pulumi.runtime import config as pulumi_config
 from pulumi.runtime import rpc
-from pulumi.runtime import settings as pulumi_settings
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, Mocks, MockSettings
-from pulumi.runtime.stack import run_in_stack
+from pulumi.runtime.sync_await import _ensure_event_loop
 
-from rehearsal.engine.deploy import project_name, stack_config
+from rehearsal.engine.deploy import run_program, stack_config
+from settings.stack_file import project_name
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = "dev"
@@ -35,7 +27,6 @@ ROLE_POLICY_TYPE = "aws:iam/rolePolicy:RolePolicy"
 GLOBAL_SERVICES = ("iam", "route53", "random")
 """Services without a region: IAM, Route 53 and the random provider."""
 NO_REGION = "no region"
-THREADS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +127,7 @@ class GraphError(Exception):
 
 @cache
 def drawn_graph() -> Graph:
-    """Return the graph of the pages, from one run of the program."""
+    """Return the graph that the pages show; the program runs once for all of them."""
     return graph_of(STACK)
 
 
@@ -147,7 +138,7 @@ def graph_of(stack: str = STACK) -> Graph:
         GraphError: the program raised an error or logged one.
     """
     recorder = _Recorder()
-    failure = contextvars.copy_context().run(_run, recorder, stack)
+    failure = _run(recorder, stack)
     if failure is not None:
         raise GraphError(f"the program of stack {stack} failed: {failure}") from failure
     resources = {node.urn for node in recorder.nodes if not node.is_component}
@@ -180,11 +171,12 @@ class _MockCloud(Mocks):
                 "zoneIds": ["1", "2", "3"],
             },
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012", "id": "123456789012"},
-            "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
         }[args.token]
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        attributes = dict.fromkeys(("endpoint", "readerEndpoint", "zoneId", "fqdn", "keyId", "result"), args.name)
+        attributes = dict.fromkeys(
+            ("defaultNetworkAclId", "endpoint", "readerEndpoint", "zoneId", "fqdn", "keyId", "result"), args.name
+        )
         arn = f"arn:aws:service:region:123456789012:{args.name}"
         return args.name, {**attributes, **args.inputs, "arn": arn, "clusterResourceId": f"cluster-{args.name}"}
 
@@ -200,6 +192,7 @@ class _Recorder(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         """Record a resource, but no provider or stack."""
+        _ensure_event_loop()
         answer = super().RegisterResource(request)
         if request.type == PROVIDER_TYPE:
             self._regions[answer.urn] = rpc.deserialize_properties(request.object)["region"]
@@ -209,6 +202,7 @@ class _Recorder(MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         """Record the names of the stack's outputs."""
+        _ensure_event_loop()
         if STACK_TYPE in request.urn:
             self.outputs = sorted(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
         return super().RegisterResourceOutputs(request)
@@ -235,56 +229,16 @@ class _NullLog:
         return lambda *args, **more: None
 
 
-def _run(recorder: _Recorder, stack: str) -> Exception | None:
+def _run(recorder: _Recorder, stack: str) -> BaseException | None:
     """Run the program; return the program's exception, or None."""
-    # Import before registrations run in threads.
-    importlib.import_module("pulumi_aws")
-    pulumi_config.set_all_config(stack_config(ROOT, stack))
-    pulumi_settings.configure(
-        MockSettings(
-            monitor=recorder,
-            monitor_features=set(recorder.GetDeploymentInfo(None).supportedFeatures),
-            engine=MockEngine(_NullLog()),  # pyright: ignore[reportArgumentType]
-            project=project_name(ROOT),
-            stack=stack,
-            dry_run=False,
-            organization=None,
-            callbacks=None,
-        )
+    settings = MockSettings(
+        monitor=recorder,
+        monitor_features=set(recorder.GetDeploymentInfo(None).supportedFeatures),
+        engine=MockEngine(_NullLog()),  # pyright: ignore[reportArgumentType]
+        project=project_name(ROOT),
+        stack=stack,
+        dry_run=False,
+        organization=None,
+        callbacks=None,
     )
-    pulumi_settings.SETTINGS.outputs = set()  # pyright: ignore[reportAttributeAccessIssue]
-    pulumi_settings.ROOT.set(None)
-    loops: list[asyncio.AbstractEventLoop] = []
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(THREADS, initializer=_set_thread_loop, initargs=(loops,)))
-    try:
-        with _importable(ROOT):
-            loop.run_until_complete(run_in_stack(_program))
-        return None
-    except Exception as error:  # noqa: BLE001 (reported as the cause of the failure)
-        return error
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        for each in (*loops, loop):
-            each.close()
-
-
-def _program() -> None:
-    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-
-
-def _set_thread_loop(loops: list[asyncio.AbstractEventLoop]) -> None:
-    loops.append(asyncio.new_event_loop())
-    asyncio.set_event_loop(loops[-1])
-
-
-@contextmanager
-def _importable(directory: Path) -> Iterator[None]:
-    if str(directory) in sys.path:
-        yield
-        return
-    sys.path.insert(0, str(directory))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(directory))
+    return run_program(ROOT, settings, stack_config(ROOT, stack))

@@ -6,20 +6,22 @@ from pathlib import Path
 from docgen.commands import commands_page
 from docgen.cost import cost_page
 from docgen.decision_table import decisions_page
+from docgen.incidents import incidents_page
 from docgen.outputs import outputs_page
-from docgen.report import report_page
 from docgen.resources import resources_page
 from docgen.rules import rules_page
+from docgen.security import security_page
 from docgen.settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/cost.md": cost_page,
+    "docs/incidents.md": incidents_page,
+    "docs/security.md": security_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/decision-table.md": decisions_page,
     "docs/reference/outputs.md": outputs_page,
-    "docs/reference/report.md": report_page,
     "docs/reference/resources.md": resources_page,
     "docs/reference/rules.md": rules_page,
     "docs/reference/settings.md": settings_page,

@@ -21,7 +21,7 @@ def _lines() -> Iterator[str]:
     yield "`pulumi preview --policy-pack policy` checks your stack before any change."
     yield "A violated mandatory rule stops the preview: AWS would refuse the change, or data or a failover would be lost."
     yield "A violated advisory rule is a warning."
-    yield "Rules that no setting can violate are tests of the program (`tests/support/policy/program_rules/`)."
+    yield "The rules that only a change of the program can violate are tests (`tests/support/policy/program_rules/`)."
     for module in dict.fromkeys(_module(rule) for rule in RULES):
         yield ""
         yield f"## {module.replace('_', ' ').capitalize()}"

@@ -1,5 +1,6 @@
 """docs/reference/settings.md: every setting, its default and its description, from `settings/model.py`."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,18 @@ from pydantic.fields import FieldInfo
 from docgen.markdown import table
 from settings import Settings
 from settings.errors import section_of
+from settings.types import REGIONS
 
 UNSET = {
+    "account_id": "not checked",
+    "profile": "the environment's credentials",
     "availability_zones": "chosen from AWS's list",
     "zone_name": "<project>-<environment>.internal",
     "maintenance_window": "chosen by AWS",
     "backup_window": "chosen by AWS",
     "route_table_ids": "the VPC's main route table",
+    "audit_retention_days": "365 in `prod`, elsewhere `retention_days`",
+    "flow_logs": "on in `prod`",
 }
 """The text shown as the default, by setting, for settings without a default."""
 
@@ -28,6 +34,16 @@ Generated from `settings/model.py` by `python -m docgen` (`make docs`); do not e
 Set one with `pulumi config set --path aurora-global-database:failover.mode observe`, or edit `Pulumi.<stack>.yaml`.
 The program lists all mistakes at once, before it creates a resource. Each is one line: the setting, what is wrong, and what to do.
 `pulumi preview` checks an existing VPC in AWS and reports errors in the same form.
+"""
+
+REGIONS_PART = f"""\
+
+## Regions
+
+{textwrap.fill(", ".join(REGIONS), 120, break_on_hyphens=False)}.
+
+The functions verify the database's certificate with `functions/certificates`, which has the certificate authorities of these regions.
+China, GovCloud and isolated regions are other AWS partitions, which the program does not support.
 """
 
 NOT_SETTINGS = """\
@@ -82,7 +98,7 @@ def settings_page() -> str:
     Raises:
         ValueError: a setting has no description.
     """
-    return "".join([HEAD, *(_section(each) for each in sections()), NOT_SETTINGS])
+    return "".join([HEAD, *(_section(each) for each in sections()), REGIONS_PART, NOT_SETTINGS])
 
 
 def _section(section: Section) -> str:

@@ -129,10 +129,8 @@ def _registered_resource(resource: PolicyResource, inputs: Mapping[str, Any]) ->
         inputs=inputs,
         region=region if isinstance(region, str) else "",
         provider=provider.urn if provider is not None else "",
-        parent=resource.parent.urn if resource.parent is not None else "",
         protect=bool(resource.opts.protect),
         ignore_changes=tuple(resource.opts.ignore_changes),
-        dependencies=frozenset(each.urn for each in resource.dependencies),
         property_dependencies={
             name: frozenset(each.urn for each in sources) for name, sources in resource.property_dependencies.items()
         },

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from rehearsal.support.interrupts import end_on_interrupt, keep_interrupts
+
+if __name__ == "__main__":
+    end_on_interrupt()
+
 import json
+import os
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +21,24 @@ from rehearsal.console.console import Console
 from rehearsal.drills import DRILLS, Drill, failover_overrides, select_drills
 from rehearsal.engine.deploy import DeploymentError
 from rehearsal.environment import OPERATION_SECONDS, Environment
+from rehearsal.machine import INTERVALS_SECONDS
 from rehearsal.report.files import write_report
 from rehearsal.run import Rehearsal
 from settings import SettingsError
+from tools import fetch_pulumi
 
 REPORT_DIRECTORY = Path("rehearsal-report")
 RETURN_DRILL = "switchover-home"
 """The drill that returns the writer to the primary region."""
+
+
+class EngineName(StrEnum):
+    """The engine that deploys and destroys the stack."""
+
+    IN_PROCESS = "in-process"
+    PULUMI = "pulumi"
+
+
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
@@ -35,14 +53,15 @@ def rehearse(
     everything: Annotated[bool, typer.Option("--all", help="Run every drill (several minutes).")] = False,
     list_drills: Annotated[bool, typer.Option("--list", help="List the drills and exit.")] = False,
     interval_seconds: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--interval",
             min=0.5,
             max=10.0,
-            help="Seconds between two cycles; every other period is scaled by the same factor.",
+            help="Seconds between two cycles; every other period is scaled by the same factor. By default the shortest of "
+            "1, 2, 3 and 5 s for which this machine is fast enough.",
         ),
-    ] = 1.0,
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep everything running afterwards and show how to connect.")
     ] = False,
@@ -54,6 +73,12 @@ def rehearse(
             "--drill. With neither --drill nor --all, --destroy runs no drill.",
         ),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            "--engine", help="What deploys and destroys: the in-process engine, or the Pulumi CLI (make pulumi)."
+        ),
+    ] = EngineName.IN_PROCESS,
     stack: Annotated[
         str, typer.Option("--stack", help="The stack whose settings (Pulumi.<STACK>.yaml) are deployed.")
     ] = "dev",
@@ -69,6 +94,8 @@ def rehearse(
         for each in DRILLS:
             typer.echo(f"{each.name:<28}{'' if each.default else '(--all) '}{each.description}")
         return
+    if drill and everything:
+        raise typer.BadParameter("cannot be combined with --drill. Give only one of them", param_hint="--all")
     if keep and destroys:
         raise typer.BadParameter("cannot be combined with --keep. Give only one of them", param_hint="--destroy")
     try:
@@ -79,13 +106,18 @@ def rehearse(
         try:
             with Environment(
                 stack=stack,
-                interval_seconds=interval_seconds,
+                interval_seconds=interval_seconds or INTERVALS_SECONDS[0],
                 operation_seconds=OPERATION_SECONDS,
                 failover_overrides=failover_overrides(drills),
+                cli=_cli(console) if engine is EngineName.PULUMI else None,
             ) as environment:
                 destroys_stack = destroys if destroys is not None else not drill and not keep
                 result = Rehearsal(
-                    environment=environment, drills=drills, console=console, destroys=destroys_stack
+                    environment=environment,
+                    drills=drills,
+                    console=console,
+                    destroys=destroys_stack,
+                    chooses_interval=interval_seconds is None,
                 ).run()
                 console.summary(result, write_report(result, report))
                 if as_json:
@@ -99,6 +131,14 @@ def rehearse(
             console.error("interrupted; all processes are stopped")
             raise typer.Exit(130) from None
     raise typer.Exit(0 if result.passed else 1)
+
+
+def _cli(console: Console) -> Path:
+    path = fetch_pulumi.find(os.environ)
+    if path is None:
+        console.error("pulumi: no CLI was found that fits. Run `make pulumi`")
+        raise typer.Exit(1)
+    return Path(path)
 
 
 def _drills(names: tuple[str, ...], everything: bool, destroys: bool | None) -> tuple[Drill, ...]:
@@ -131,4 +171,5 @@ def _keep(environment: Environment, console: Console) -> None:
 
 
 if __name__ == "__main__":
+    keep_interrupts()
     app()

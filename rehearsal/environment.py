@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import ssl
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,24 +22,36 @@ from rehearsal.aurora.server import MySQLServer
 from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.ministack import Emulator
+from rehearsal.cloud.secret_keys import SecretKeys
 from rehearsal.engine.deploy import DeployResult, deploy, stack_config
+from rehearsal.engine.destroy import Deleted, destroy
 from rehearsal.engine.monitor import ProviderResource
 from rehearsal.gc_freeze import freeze_live_objects
 from rehearsal.network.certificates import CertificateAuthority
 from rehearsal.network.network import EmulatedNetwork, mysql_listeners
 from rehearsal.network.resolver import NameServer
 from rehearsal.network.route53 import DnsAnswer, PrivateDns
-from rehearsal.support.clients import BotoClients
+from rehearsal.pulumi_cli.deployment import CliStack
+from rehearsal.pulumi_cli.workspace import Workspace
+from rehearsal.support.clients import ACCOUNT_ID, BotoClients
+from rehearsal.support.run_directory import RunDirectory
 from rehearsal.workload import NameAnswer, WorkloadLogin, WriteWorkload
 from settings import FailoverSettings, parse_stack_config
+from tools.fetch_pulumi import version_of
 
 PROGRAM_DIRECTORY = Path(__file__).resolve().parent.parent
 OUTSIDE = "outside"
 """Location of a caller outside both regions, such as an operator; a failed region is unreachable from there too."""
 DEPLOYED_INTERVAL_SECONDS = 10.0
 """The deployed interval; the rehearsal scales every other period by the same factor."""
-OPERATION_SECONDS = 2.0
-"""Duration of a failover or switchover in the embedded AWS: an assumption. AWS documents minutes, but no number."""
+WRITE_PACE_SECONDS = 0.2
+"""Pause between two rows of the writing client."""
+UNADVISED_PACE_SECONDS = 1.0
+"""Pause between two rows of the client without the advice."""
+OPERATION_SECONDS = 6.0
+"""Duration of a failover or switchover in the embedded AWS: an assumption. AWS documents minutes, but no number.
+
+At an interval of 1 s this is a minute when deployed, the shortest promotion of the benchmark's budget."""
 
 
 def time_scale(interval_seconds: float) -> float:
@@ -51,7 +62,7 @@ def time_scale(interval_seconds: float) -> float:
 def shortened_config(
     stack: str, interval_seconds: float, failover_overrides: Mapping[str, object] | None = None
 ) -> dict[str, str]:
-    """Return a stack's configuration with the interval, and the periods in seconds scaled by the same factor.
+    """Return a stack's configuration with the embedded AWS's account, the interval, and the periods scaled by its factor.
 
     Raises: DeploymentError.
     """
@@ -61,7 +72,10 @@ def shortened_config(
         "in_region_grace_seconds": max(1, round(120 / scale)),
         "cooldown_seconds": max(1, round(900 / scale)),
     }
-    return stack_config(PROGRAM_DIRECTORY, stack, {"failover": {**shortened, **(failover_overrides or {})}})
+    embedded = {"account_id": ACCOUNT_ID, "assume_role_arn": None}
+    return stack_config(
+        PROGRAM_DIRECTORY, stack, {"aws": embedded, "failover": {**shortened, **(failover_overrides or {})}}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +118,7 @@ class Environment:
         interval_seconds: the controllers' interval; every period is scaled by the same factor.
         operation_seconds: duration of a failover or switchover in the embedded AWS.
         failover_overrides: unscaled settings of `failover` that replace the stack's.
+        cli: the Pulumi CLI that deploys and destroys; without one the in-process engine does.
     """
 
     def __init__(
@@ -113,8 +128,11 @@ class Environment:
         interval_seconds: float,
         operation_seconds: float,
         failover_overrides: Mapping[str, object] | None = None,
+        cli: Path | None = None,
     ) -> None:
         self.stack = stack
+        self._cli = cli
+        self._cli_stack: CliStack | None = None
         self.interval_seconds = interval_seconds
         self.time_scale = time_scale(interval_seconds)
         self._operation_seconds = operation_seconds
@@ -142,9 +160,10 @@ class Environment:
         """Start the layers; the embedded AWS comes last because it needs the addresses of the other layers."""
         self.config = shortened_config(self.stack, self.interval_seconds, self.failover_overrides)
         regions = self._configured_regions()
-        directory = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="aurora-rehearsal-")))
+        directory = self._exit.enter_context(RunDirectory()).path
+        self._directory = directory
         self.authority = CertificateAuthority.create(directory)
-        server = self._exit.enter_context(MySQLServer())
+        server = self._exit.enter_context(MySQLServer(secret_key_of=SecretKeys(lambda: self._function_roles(regions))))
         self.network = self._exit.enter_context(
             EmulatedNetwork(
                 regions=regions,
@@ -155,7 +174,14 @@ class Environment:
         self.control_plane = self._exit.enter_context(
             ApiProxy(network=self.network, operation_seconds=self._operation_seconds)
         )
-        self.faults = self._exit.enter_context(ApiFaults(upstream=self.control_plane.url, regions=(*regions, OUTSIDE)))
+        self.faults = self._exit.enter_context(
+            ApiFaults(
+                upstream=self.control_plane.url,
+                regions=(*regions, OUTSIDE),
+                direct=self.control_plane.handle,
+                thread=self.control_plane.thread,
+            )
+        )
         self.network.attach(self.faults)
         self.network.attach(self.control_plane)
         names = self._exit.enter_context(NameServer())
@@ -174,7 +200,10 @@ class Environment:
         self.clients = BotoClients(self.control_plane.url)
         self._exit.callback(self.clients.close)
         self.dns = PrivateDns(
-            self.clients, time_scale=self.time_scale, failed_regions=lambda: self.network.failed_regions
+            self.clients,
+            time_scale=self.time_scale,
+            failed_regions=lambda: self.network.failed_regions,
+            metric_writes=lambda region: self.control_plane.writes("monitoring", region),
         )
         names.resolve = self._endpoint_behind
         self.tls = ssl.create_default_context(cafile=str(self.authority.bundle))
@@ -188,17 +217,73 @@ class Environment:
             return ""
         return values[0].rstrip(".") if values else ""
 
+    def _function_roles(self, regions: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the ARN and the role's ARN of every function."""
+        listed = (self.clients("lambda", region).list_functions()["Functions"] for region in regions)
+        return [(each["FunctionArn"], each["Role"]) for functions in listed for each in functions]
+
     def _configured_regions(self) -> tuple[str, ...]:
         settings = parse_stack_config(self.config)
         return settings.primary.region, settings.secondary.region
 
     def deploy(self, on_resource: Callable[[ProviderResource], None] | None = None) -> DeployResult:
-        """Run the unchanged program; every resource is created through the API. Raises DeploymentError with every mistake."""
-        self._deployment = deploy(
-            PROGRAM_DIRECTORY, self.config, self.control_plane.url, on_resource, stack=self.stack, clients=self.clients
-        )
+        """Run the unchanged program; every resource is created or changed through the API.
+
+        Raises DeploymentError with every mistake.
+        """
+        if self._cli is not None:
+            self._deployment = self._deploy_with_cli(self._cli, on_resource)
+        else:
+            self._deployment = deploy(
+                PROGRAM_DIRECTORY,
+                self.config,
+                self.control_plane.url,
+                on_resource,
+                stack=self.stack,
+                clients=self.clients,
+                state=None if self._deployment is None else self._deployment.state,
+            )
         self.attach(self._deployment.exports)
         return self._deployment
+
+    def _deploy_with_cli(self, cli: Path, on_resource: Callable[[ProviderResource], None] | None) -> DeployResult:
+        if self._cli_stack is None:
+            workspace = Workspace(directory=self._directory / "pulumi", cli=cli)
+            self._cli_stack = CliStack(workspace, self.stack, self.control_plane.url)
+        return self._cli_stack.deploy(self.config, on_resource or (lambda _resource: None))
+
+    def destroy(self, on_deleted: Callable[[Deleted], None]) -> None:
+        """Destroy the stack; `on_deleted` is called for each resource.
+
+        Raises: DestroyRefusedError, DestroyError.
+        """
+        if self._cli_stack is not None:
+            self._cli_stack.destroy(on_deleted)
+        else:
+            destroy(self.deployment.state, self.clients, on_deleted=on_deleted)
+
+    @property
+    def resource_count(self) -> int:
+        """The number of resources that `destroy` deletes."""
+        return len(self.deployment.state.resources) if self._cli_stack is None else self._cli_stack.resource_count()
+
+    @property
+    def engine(self) -> str:
+        """The engine that deploys and destroys, with its version."""
+        return "in-process" if self._cli is None else f"Pulumi CLI {version_of(str(self._cli))}"
+
+    def change_interval(self, seconds: float, failover_overrides: Mapping[str, object] | None = None) -> None:
+        """Deploy the program again with another interval, and start controllers with it. Raises DeploymentError.
+
+        `failover_overrides` are more unscaled settings of `failover`.
+        """
+        self.interval_seconds = seconds
+        self.failover_overrides |= failover_overrides or {}
+        self.time_scale = time_scale(seconds)
+        self.config = shortened_config(self.stack, seconds, self.failover_overrides)
+        self.deploy()
+        self.dns.change_time_scale(self.time_scale)
+        self.start_controllers()
 
     def attach(self, outputs: Mapping[str, Any]) -> None:
         """Attach to a deployed stack by its outputs. Raises KeyError naming a missing output."""
@@ -291,9 +376,21 @@ class Environment:
         """The data plane of the global database."""
         return self.control_plane.global_database(self.global_cluster_id)
 
+    @property
+    def databases(self) -> tuple[GlobalDatabase, ...]:
+        """The data planes of both regions' clusters: two if a cluster is detached."""
+        return self.control_plane.databases.databases_of(region.cluster_arn for region in self.regions)
+
+    def find_cluster(self, region: RegionFacts) -> Cluster | None:
+        """Return the data plane of a region's cluster, or None if the cluster is deleted."""
+        return self.control_plane.databases.cluster(region.cluster_arn)
+
     def cluster(self, region: RegionFacts) -> Cluster:
-        """Return the data plane of a region's cluster."""
-        return self.database.cluster(region.cluster_id)
+        """Return the data plane of a region's cluster. Raises KeyError if the cluster is deleted."""
+        cluster = self.find_cluster(region)
+        if cluster is None:
+            raise KeyError(f"{region.cluster_id}: the cluster does not exist. Create it first.")
+        return cluster
 
     @property
     def client_region(self) -> str:
@@ -311,7 +408,8 @@ class Environment:
 
     def restart_databases(self, region: RegionFacts) -> None:
         """Restart the databases that `crash_databases` stopped; no effect if none is stopped."""
-        self.database.start(region.cluster_id)
+        for database in self.control_plane.databases.databases_of([region.cluster_arn]):
+            database.start(region.cluster_id)
         self.network.database_up(region.cluster_id)
 
     @property
@@ -332,8 +430,8 @@ class Environment:
         """Return the region of the cluster behind an endpoint."""
         return self.network.cluster_of(endpoint).region
 
-    def new_workload(self) -> WriteWorkload:
-        """Return a client that writes through `writer.<zone>` with the secondary region's secret."""
+    def new_workload(self, *, advised: bool = True) -> WriteWorkload:
+        """Return a client that writes through `writer.<zone>` with the secondary region's secret; see WriteWorkload for `advised`."""
         region = self.secondary
         secret = json.loads(
             self.clients("secretsmanager", region.name).get_secret_value(SecretId=region.secret_arn)["SecretString"]
@@ -356,7 +454,9 @@ class Environment:
             resolve=resolve,
             address=lambda endpoint: self.network.address(endpoint, from_region=self.client_region),
             tls=self.tls,
-            pace_seconds=0.05,
-            attempt_seconds=max(1.0, 0.5 * self.interval_seconds),
+            pace_seconds=WRITE_PACE_SECONDS if advised else UNADVISED_PACE_SECONDS,
+            attempt_seconds=lambda: max(1.0, 0.5 * self.interval_seconds),
+            time_scale=lambda: self.time_scale,
+            advised=advised,
             clock=time.time,
         )

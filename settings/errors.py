@@ -18,7 +18,7 @@ class SettingsError(ValueError):
 
 
 def section_of(annotation: object) -> type[BaseModel] | None:
-    """Return the section model of a field, also of an optional one; None for a plain value."""
+    """Return the model of a field that is a section, optional or not; None for a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:

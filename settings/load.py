@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,9 +50,35 @@ def load_stack_settings() -> Settings:
 def parse_stack_config(stored: Mapping[str, Any]) -> Settings:
     """Return the settings of a stored stack configuration: full keys, objects as JSON strings.
 
-    Raises: SettingsError.
+    Raises: SettingsError, also for a key of Pulumi's AWS provider, which reaches no explicit provider.
     """
-    return load_settings(dict(_of_this_project(stored)))
+    ignored = [_ignored_by_the_providers(key) for key in stored if key.startswith("aws:")]
+    try:
+        settings = load_settings(dict(_of_this_project(stored)))
+    except SettingsError as error:
+        raise SettingsError([*ignored, *error.mistakes]) from None
+    if ignored:
+        raise SettingsError(ignored)
+    return settings
+
+
+_INSTEAD_OF_PROVIDER_KEYS: Mapping[str, str] = {
+    "allowedAccountIds": "aws.account_id",
+    "assumeRole": "aws.assume_role_arn",
+    "assumeRoles": "aws.assume_role_arn",
+    "defaultTags": "tags",
+    "forbiddenAccountIds": "aws.account_id",
+    "ignoreTags": "aws.ignored_tags",
+    "profile": "aws.profile",
+    "region": "primary.region and secondary.region",
+}
+"""The settings that replace keys of Pulumi's AWS provider."""
+
+
+def _ignored_by_the_providers(key: str) -> str:
+    setting = _INSTEAD_OF_PROVIDER_KEYS.get(re.split(r"\W", key.partition(":")[2])[0])
+    instead = f" and set {setting} of {PROJECT_NAMESPACE}" if setting else ""
+    return f"{key}: the providers of both regions do not read this key. Remove it{instead}."
 
 
 def _of_this_project(stored: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -9,8 +9,13 @@ from settings import types
 PROJECT_NAMESPACE = "aurora-global-database"
 PRODUCTION = "prod"
 """The protected environment; a stack of this name must use it."""
+AUDIT_EXPORTS = ("audit", "iam-db-auth-error")
+"""The database logs that show who logged in, and who failed to."""
+AUDIT_RETENTION_DAYS = 365
+"""The least retention of the audit trail in production. Source: CloudWatch.16, AWS Security Hub controls."""
 _VPC_CIDR = (
-    "the VPC's CIDR, /16 to /22; must not overlap the other region's CIDR. With `existing_vpc`, the CIDR of that VPC"
+    "the VPC's CIDR, /16 to /22; must not overlap the other region's CIDR. With `existing_vpc`, the CIDR of the VPC that "
+    "holds the subnets"
 )
 
 
@@ -30,7 +35,10 @@ class ExistingVpcSettings(_Section):
 
 
 class ServerlessSettings(_Section):
-    """Serverless v2 capacity in ACUs (about 2 GiB each), in steps of 0.5. Replaces `instance_class`."""
+    """Serverless v2 capacity in ACUs (about 2 GiB each), in steps of 0.5. Replaces `instance_class`.
+
+    Without effect on provisioned instances: if removed, AWS keeps the last capacity.
+    """
 
     min_acu: types.Acu = Field(ge=8, le=256, description="the minimum capacity; a global database needs 8 or more")
     max_acu: types.Acu = Field(ge=8, le=256, description="the maximum capacity, up to 256")
@@ -41,7 +49,12 @@ class RegionSettings(_Section):
 
     region: types.RegionCode = Field(description="the region code")
     vpc_cidr: types.PrivateNetwork = Field(description=_VPC_CIDR)
-    availability_zones: types.Zones | None = Field(default=None, description="three zones")
+    availability_zones: types.Zones | None = Field(
+        default=None,
+        description="three zones, in the order of the subnets. Without them each deployment asks AWS, and none succeeds while the "
+        "region is lost; `preflight` prints them. With `existing_vpc`, the zones of its subnets: the program then does not "
+        "look up the VPC, and needs `route_table_ids`",
+    )
     existing_vpc: ExistingVpcSettings | None = None
     instance_class: types.InstanceClass = Field(
         default="db.r6g.large", description="memory-optimised, db.r5 or newer; no t-class"
@@ -55,11 +68,35 @@ class RegionSettings(_Section):
         default=(), description="security groups of this region whose members may connect to the database"
     )
     maintenance_window: types.MaintenanceWindow | None = Field(
-        default=None, description="the weekly maintenance window in UTC, such as `sun:04:00-sun:04:30`"
+        default=None,
+        description="the weekly maintenance window in UTC, such as `sun:04:00-sun:04:30`. Each further instance has its window after "
+        "the one before, the writer of the first deployment last; if removed, AWS keeps the last one",
     )
     backup_window: types.BackupWindow | None = Field(
-        default=None, description="the daily backup window in UTC, such as `02:00-02:30`"
+        default=None,
+        description="the daily backup window in UTC, such as `02:00-02:30`; if removed, AWS keeps the last one",
     )
+
+    @property
+    def instance_windows(self) -> tuple[str | None, ...]:
+        """The instances' maintenance windows, one after the other; that of the first instance, the usual writer, is the last.
+
+        In one window for all, a change that restarts instances would restart the whole region at once.
+        """
+        window, count = self.maintenance_window, self.instance_count
+        if window is None:
+            return (None,) * count
+        length = types.window_minutes_long(window)
+        slots = (count - 1, *range(count - 1))
+        return tuple(types.weekly_window(window, after=slot * length, lasting=length) for slot in slots)
+
+    @property
+    def maintenance_span(self) -> str | None:
+        """The time from the first instance's window to the end of the last one's."""
+        window = self.maintenance_window
+        if window is None:
+            return None
+        return types.weekly_window(window, after=0, lasting=self.instance_count * types.window_minutes_long(window))
 
     @property
     def database_class(self) -> str:
@@ -95,6 +132,11 @@ class DatabaseSettings(_Section):
     name: types.DatabaseName = Field(default="payments", description="the name of the database")
     master_username: types.MasterUsername = Field(
         default="dbadmin", description="the master user; the password is generated"
+    )
+    master_password_readers: types.RoleArns = Field(
+        default=(),
+        description="the roles that may read the master password from its secret, among them those that deploy, preview and verify; "
+        "empty: every principal of the account whose own policies allow it",
     )
     port: int = Field(default=3306, ge=1150, le=65535, description="the port of both clusters")
     iam_users: dict[types.DatabaseUser, Literal["read_only", "read_write"]] = Field(
@@ -165,7 +207,11 @@ class FailoverSettings(_Section):
         description="seconds between cycles. Calls time out after 35 % of this, at most 3 s; use values below 5 only in rehearsals",
     )
     failure_threshold: int = Field(
-        default=3, ge=2, le=30, description="consecutive failing cycles before the controller acts"
+        default=5,
+        ge=2,
+        le=30,
+        description="consecutive failing cycles before the controller acts; two more for 90 cycles after a silence that healed. "
+        "docs/benchmark.md compares the values",
     )
     in_region_grace_seconds: int = Field(
         default=120,
@@ -201,11 +247,46 @@ class FailoverSettings(_Section):
         return (self.reserved_concurrency or 0) + (self.health_check_concurrency or 0)
 
 
+class AwsSettings(_Section):
+    """The account and the credentials of the deployment. Pulumi's own `aws:*` keys do not reach the providers, so each is an error."""
+
+    account_id: types.AccountId | None = Field(
+        default=None,
+        description="the account's id; credentials of another account stop the deployment before it changes anything. Required in `prod`",
+    )
+    profile: types.ProfileName | None = Field(
+        default=None, description="the profile in the AWS configuration files whose credentials deploy"
+    )
+    assume_role_arn: types.RoleArn | None = Field(
+        default=None, description="a role that the deployment assumes; the credentials need `sts:AssumeRole` on it"
+    )
+    ignored_tags: tuple[types.IgnoredTag, ...] = Field(
+        default=(),
+        description="tags that the organisation adds; the deployment leaves them alone. `map-*` stands for all that begin with `map-`",
+    )
+
+    @property
+    def ignored_tag_keys(self) -> list[str]:
+        """The ignored tags that are given by their whole key."""
+        return [tag for tag in self.ignored_tags if not tag.endswith("*")]
+
+    @property
+    def ignored_tag_prefixes(self) -> list[str]:
+        """The beginnings of the ignored tags that are given by a pattern."""
+        return [tag.removesuffix("*") for tag in self.ignored_tags if tag.endswith("*")]
+
+    def ignores_tag(self, key: str) -> bool:
+        """Return whether the deployment ignores the tag with this key."""
+        return key in self.ignored_tag_keys or key.startswith(tuple(self.ignored_tag_prefixes))
+
+
 class DnsSettings(_Section):
     """The private hosted zone of both VPCs."""
 
     zone_name: types.ZoneName | None = Field(
-        default=None, description="the private hosted zone, which contains the DNS names `writer` and `reader`"
+        default=None,
+        description="the private hosted zone, which contains the DNS names `writer` and `reader`. In both VPCs it hides every "
+        "public name of that domain, so use one under `.internal`",
     )
     record_ttl_seconds: int = Field(
         default=5, ge=1, le=60, description="seconds for which a client may cache an answer, 1 to 60"
@@ -215,7 +296,17 @@ class DnsSettings(_Section):
 class LogSettings(_Section):
     """Logs in CloudWatch."""
 
-    retention_days: types.LogRetentionDays = Field(default=30, description="the retention of all log groups")
+    retention_days: types.LogRetentionDays = Field(
+        default=30, description="the retention of the log groups, apart from those of `audit_retention_days`"
+    )
+    audit_retention_days: types.LogRetentionDays | None = Field(
+        default=None,
+        description="the retention of the exports `audit` and `iam-db-auth-error` and of the flow logs; `prod` needs 365 or more",
+    )
+    flow_logs: bool | None = Field(
+        default=None,
+        description="record the connections in the VPCs that the program creates, accepted and rejected",
+    )
     exports: types.LogExports = Field(
         default=("audit", "error", "slowquery"),
         description="the database logs to export; also `general`, `iam-db-auth-error` and `instance`",
@@ -259,7 +350,8 @@ class Settings(_Section):
 
     environment: types.EnvironmentName = Field(
         default="dev",
-        description="the suffix of every physical resource name; `prod` protects resources that hold data and requires an owner",
+        description="the suffix of every physical resource name; `prod` protects resources that hold data, and requires "
+        "`owner` and `aws.account_id`",
     )
     project: types.ProjectName = Field(
         default="payments", description="the prefix of every physical resource name, and the tag Project"
@@ -267,8 +359,13 @@ class Settings(_Section):
     team: types.TagText = Field(default="platform", description="the tag Team")
     cost_center: types.TagText = Field(default="unassigned", description="the tag CostCenter")
     owner: types.TagText | None = Field(default=None, description="the tag Owner; required in `prod`")
+    aws: AwsSettings = AwsSettings()
     primary: PrimarySettings = PrimarySettings()
     secondary: SecondarySettings = SecondarySettings()
+    existing_peering: types.PeeringId | None = Field(
+        default=None,
+        description="the peering of two existing VPCs, which AWS allows only once; the program then creates neither a peering nor routes",
+    )
     database: DatabaseSettings = DatabaseSettings()
     rewind: RewindSettings = RewindSettings()
     failover: FailoverSettings = FailoverSettings()
@@ -276,12 +373,30 @@ class Settings(_Section):
     logs: LogSettings = LogSettings()
     notifications: NotificationSettings = NotificationSettings()
     alarms: AlarmSettings = AlarmSettings()
-    tags: dict[types.TagText, types.TagValue] = Field(default={}, description="additional tags of every resource")
+    tags: dict[types.TagText, types.TagValue] = Field(
+        default={},
+        description="additional tags of every resource, three or four: Route 53 takes ten, and the program sets the others",
+    )
 
     @property
     def is_production(self) -> bool:
-        """Whether resources that hold data are protected from deletion; any other stack can always be destroyed."""
+        """Whether the environment is `prod`: resources that hold data are protected. Any other stack can be destroyed."""
         return self.environment == PRODUCTION
+
+    @property
+    def audit_retention_days(self) -> int:
+        """The retention of the log groups that show who connected to the database, in days."""
+        by_default = AUDIT_RETENTION_DAYS if self.is_production else self.logs.retention_days
+        return self.logs.audit_retention_days or by_default
+
+    def retention_days_of(self, export: str) -> int:
+        """Return the retention of the log group of a database log, in days."""
+        return self.audit_retention_days if export in AUDIT_EXPORTS else self.logs.retention_days
+
+    def has_flow_logs(self, region: RegionSettings) -> bool:
+        """Return whether the program records the flows of a region's VPC. The owner of an existing VPC decides about its flow logs."""
+        wanted = self.is_production if self.logs.flow_logs is None else self.logs.flow_logs
+        return wanted and region.existing_vpc is None
 
     @property
     def backtrack_seconds(self) -> int | None:

@@ -1,4 +1,4 @@
-"""The rules that involve several settings. A violation refuses the configuration; a warning does not.
+"""The rules that involve several settings. A violation rejects the configuration; a warning does not.
 
 Each rule names every setting that it reads, so that an invalid setting is not reported twice.
 """
@@ -7,10 +7,12 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from settings.model import RegionSettings, Settings
-from settings.types import windows_overlap
+from settings.model import AUDIT_RETENTION_DAYS, RegionSettings, Settings
+from settings.types import PRIVATE_SUFFIXES, is_within, window_minutes_long, windows_overlap
 
 RESERVED_TAGS = ("Environment", "Project", "Team", "CostCenter", "ManagedBy", "Owner", "Name")
+MAXIMUM_TAGS = 10
+"""The tags of a hosted zone or a health check; other services take 50. Source: ChangeTagsForResource, Route 53 API Reference."""
 RESERVED_DATABASES = {"failover", "mysql", "sys", "information_schema", "performance_schema"}
 RESERVED_USERS = {
     "health_check",
@@ -22,6 +24,8 @@ RESERVED_USERS = {
     "mysql.infoschema",
 }
 ADVANCED_INSIGHTS_DAYS = 465
+MOST_MAINTENANCE_MINUTES = 24 * 60
+"""All windows of a region: the other region has the next day."""
 
 Violation = tuple[tuple[str, ...], str]
 """The settings that a rule reads, first the one to change; and the text of the mistake."""
@@ -29,6 +33,7 @@ Violation = tuple[tuple[str, ...], str]
 
 def violations(s: Settings) -> Iterator[Violation]:
     """Yield each violated rule."""
+    yield from _of_the_account(s)
     yield from _of_the_regions(s)
     for name, region, other in (("primary", s.primary, s.secondary), ("secondary", s.secondary, s.primary)):
         yield from _of_the_network(name, region, other)
@@ -53,12 +58,38 @@ def _warnings(s: Settings) -> Iterator[tuple[str, str]]:
         wrong = f"{s.secondary.memory_gib:g} GiB of memory per instance, but the primary has {s.primary.memory_gib:g}"
         which = "serverless" if s.secondary.serverless else "instance_class"
         yield f"secondary.{which}", f"{wrong}. Use as much: after a failover the secondary carries the whole load."
+    if not any(is_within(s.zone_name, suffix) for suffix in PRIVATE_SUFFIXES):
+        wrong = f"a private zone hides the public one: in both VPCs every other name of {s.zone_name} stops resolving"
+        yield "dns.zone_name", f"{wrong}. Use a name under .internal, or a subdomain that holds nothing else."
+    for label, region in (("primary", s.primary), ("secondary", s.secondary)):
+        if s.is_production and not region.availability_zones:
+            wrong = (
+                f"each deployment asks {region.region} for them, so nothing can be deployed while that region is lost"
+            )
+            yield f"{label}.availability_zones", f"{wrong}. Set the zones that `preflight` prints."
     if s.is_production and not s.notifications.emails:
         yield "notifications.emails", "no one is notified of an alarm or a failover. Set an e-mail address."
 
 
-def _partition(region: str) -> str:
-    return next((prefix for prefix in ("cn-", "us-gov-", "us-iso") if region.startswith(prefix)), "aws")
+def _of_the_account(s: Settings) -> Iterator[Violation]:
+    account, role = s.aws.account_id, s.aws.assume_role_arn
+    if s.is_production and account is None:
+        wrong = (
+            "missing, but production requires it. Set the account's id, so that no other account can be deployed to."
+        )
+        yield ("aws.account_id", "environment"), wrong
+    readers = s.database.master_password_readers
+    if role and readers and role not in readers:
+        wrong = f"{role} of aws.assume_role_arn is missing, but each deployment reads the secret. Add it."
+        yield ("database.master_password_readers", "aws.assume_role_arn"), wrong
+    if account and role and role.split(":")[4] != account:
+        wrong = f"the role is not in aws.account_id {account}. Use a role of that account, or correct the account."
+        yield ("aws.assume_role_arn", "aws.account_id"), wrong
+    own = [tag for tag in (*s.default_tags, "Name") if s.aws.ignores_tag(tag)]
+    if own:
+        wrong = f"{', '.join(own)} set by the program, which would never see that the tag is lost"
+        reads = ("aws.ignored_tags", "tags")
+        yield reads, f"{wrong}. Name only tags that this stack does not set."
 
 
 def _of_the_regions(s: Settings) -> Iterator[Violation]:
@@ -66,18 +97,17 @@ def _of_the_regions(s: Settings) -> Iterator[Violation]:
     regions = ("secondary.region", "primary.region")
     if secondary.region == primary.region:
         yield regions, f"{secondary.region} is also the primary region. Use another region, such as eu-west-1."
-    elif _partition(secondary.region) != _partition(primary.region):
-        yield (
-            regions,
-            f"{secondary.region} is in another AWS partition than {primary.region}. Use two regions of one partition.",
-        )
     if ipaddress.IPv4Network(secondary.vpc_cidr).overlaps(ipaddress.IPv4Network(primary.vpc_cidr)):
         wrong = f"{secondary.vpc_cidr} overlaps primary.vpc_cidr {primary.vpc_cidr}, so the VPCs cannot be peered"
         yield ("secondary.vpc_cidr", "primary.vpc_cidr"), f"{wrong}. Use another network, such as 10.20.0.0/16."
-    first, second = primary.maintenance_window, secondary.maintenance_window
+    if s.existing_peering and not (primary.existing_vpc and secondary.existing_vpc):
+        wrong = "a VPC that the program creates has no peering yet. Set existing_vpc of both regions, or remove this setting."
+        yield ("existing_peering", "primary.existing_vpc", "secondary.existing_vpc"), wrong
+    first, second = primary.maintenance_span, secondary.maintenance_span
     if first and second and windows_overlap(first, second):
         wrong = f"{second} overlaps the primary's {first}, so both regions would be in maintenance. Use another time."
-        yield ("secondary.maintenance_window", "primary.maintenance_window"), wrong
+        names = ("maintenance_window", "instance_count")
+        yield tuple(f"{label}.{name}" for name in names for label in ("secondary", "primary")), wrong
     if both := set(primary.client_security_groups) & set(secondary.client_security_groups):
         wrong = f"{', '.join(sorted(both))} also in primary.client_security_groups, but a group belongs to one region"
         reads = ("secondary.client_security_groups", "primary.client_security_groups")
@@ -98,9 +128,11 @@ def _of_the_network(name: str, region: RegionSettings, other: RegionSettings) ->
             cidr,
             f"missing, but the other region needs it for its rules and routes. Set the CIDR of {name}.existing_vpc.",
         )
-    if region.existing_vpc and region.availability_zones:
-        wrong = "existing_vpc.subnet_ids already determine the zones. Remove this setting."
-        yield (f"{name}.availability_zones", f"{name}.existing_vpc"), wrong
+    if region.existing_vpc and region.availability_zones and not region.existing_vpc.route_table_ids:
+        wrong = (
+            "missing, but with availability_zones the program does not look up the VPC. Set the subnets' route tables."
+        )
+        yield (f"{name}.existing_vpc.route_table_ids", f"{name}.availability_zones"), wrong
     redundant = [cidr for cidr in region.client_cidrs if cidr in (region.vpc_cidr, other.vpc_cidr)]
     if redundant:
         wrong = f"{', '.join(redundant)} already reaches the database, and AWS refuses a duplicate rule. Remove the network."
@@ -108,7 +140,7 @@ def _of_the_network(name: str, region: RegionSettings, other: RegionSettings) ->
 
 
 def _of_the_instances(name: str, region: RegionSettings, *, is_production: bool) -> Iterator[Violation]:
-    serverless, backup, maintenance = region.serverless, region.backup_window, region.maintenance_window
+    serverless, backup, maintenance = region.serverless, region.backup_window, region.maintenance_span
     if serverless and "instance_class" in region.model_fields_set:
         wrong = f"{region.instance_class} and serverless exclude each other. Remove one of them."
         yield (f"{name}.instance_class", f"{name}.serverless"), wrong
@@ -118,8 +150,17 @@ def _of_the_instances(name: str, region: RegionSettings, *, is_production: bool)
         )
         yield (f"{name}.serverless.max_acu", f"{name}.serverless.min_acu"), wrong
     if backup and maintenance and windows_overlap(backup, maintenance):
-        wrong = f"{backup} overlaps maintenance_window {maintenance}, which AWS refuses. Use another time."
-        yield (f"{name}.backup_window", f"{name}.maintenance_window"), wrong
+        wrong = (
+            f"{backup} overlaps the maintenance of the instances, {maintenance}, which AWS refuses. Use another time."
+        )
+        yield (f"{name}.backup_window", f"{name}.maintenance_window", f"{name}.instance_count"), wrong
+    window = region.maintenance_window
+    if window and region.instance_count * window_minutes_long(window) > MOST_MAINTENANCE_MINUTES:
+        wrong = f"{region.instance_count} windows like {window}, one after the other, last longer than a day"
+        yield (
+            (f"{name}.maintenance_window", f"{name}.instance_count"),
+            f"{wrong}. Use a shorter window, or fewer instances.",
+        )
     if is_production and region.instance_count < 2:
         wrong = "1 instance cannot fail over inside its region, as production must. Use 2 or more."
         yield (f"{name}.instance_count", "environment"), wrong
@@ -161,6 +202,12 @@ def _of_the_stack(s: Settings) -> Iterator[Violation]:
         yield ("owner", "environment"), wrong
     if s.is_production and "audit" not in s.logs.exports:
         yield ("logs.exports", "environment"), "production requires the audit log. Add audit."
+    if s.is_production and s.audit_retention_days < AUDIT_RETENTION_DAYS:
+        wrong = f"{s.audit_retention_days} days, but production keeps its audit trail for a year"
+        yield ("logs.audit_retention_days", "environment"), f"{wrong}. Use {AUDIT_RETENTION_DAYS} or more."
     if reserved := [tag for tag in s.tags if tag in RESERVED_TAGS or tag.lower().startswith("aws:")]:
         needs = "Use the settings environment, project, team, cost_center and owner, and no name that begins with aws:."
         yield ("tags",), f"{', '.join(reserved)} cannot be set here. {needs}"
+    if (too_many := len({*s.default_tags, "Name"}) - MAXIMUM_TAGS) > 0:
+        wrong = f"{len(s.tags)} tags, but Route 53 takes {MAXIMUM_TAGS} a resource, with the program's own"
+        yield ("tags",), f"{wrong}. Remove {too_many}."

@@ -17,6 +17,42 @@ LogExport = Literal["audit", "error", "general", "iam-db-auth-error", "instance"
 # Source: Certificate authorities, Using SSL/TLS to encrypt a connection to a DB cluster.
 CertificateAuthority = Literal["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"]
 
+# The regions whose certificate authorities are in functions/certificates: without them no function could connect with TLS.
+# A test compares the two. The partitions of China, GovCloud and the isolated regions have other service principals and endpoints.
+REGIONS = (
+    "af-south-1",
+    "ap-east-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ca-central-1",
+    "ca-west-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+)
+_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
+
 # The failover and the audit depend on these, so the program sets them in both regions.
 OWN_PARAMETERS = ("require_secure_transport", "binlog_format", "event_scheduler", "server_audit_logging")
 
@@ -44,12 +80,37 @@ def physical_name(*, up_to: int) -> AfterValidator:
     return matching(rf"(?=.{{1,{up_to}}}$)[a-z](-?[a-z0-9])*", f"Use up to {up_to} of a-z, 0-9 and single hyphens.")
 
 
+def _region_code(value: str) -> str:
+    """Return a region in which the functions can verify the database's certificate."""
+    if value.startswith(_OTHER_PARTITIONS):
+        raise ValueError(
+            f"{value} is in another AWS partition (China, GovCloud or isolated), which this program does not support. "
+            "Use a commercial region, such as eu-west-1."
+        )
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+){1,2}-\d", value):
+        raise ValueError(f"{value!r} is not allowed. Use a region code, such as eu-west-1.")
+    if value not in REGIONS:
+        raise ValueError(
+            f"{value} has no certificate authority in functions/certificates, so no function could connect to the "
+            "database. Use a region of docs/reference/settings.md, such as eu-west-1."
+        )
+    return value
+
+
+def _account_text(value: object) -> object:
+    # `pulumi config set --path` and YAML store digits without quotes as a number.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+PRIVATE_RANGES = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+"""The addresses that the internet does not route. Source: RFC 1918, RFC 6598."""
+
+
 def _private_network(value: str) -> str:
     """Return a network that a VPC can have. Source: VPC CIDR blocks, VPC user guide."""
     fix = "Use a private network of /16 to /22, such as 10.10.0.0/16."
     network = _network(value, fix)
-    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-    if not any(network.subnet_of(ipaddress.IPv4Network(block)) for block in private):
+    if not any(network.subnet_of(ipaddress.IPv4Network(block)) for block in PRIVATE_RANGES):
         raise ValueError(f"{value} is not a private network. {fix}")
     if not 16 <= network.prefixlen <= 28:
         raise ValueError(f"{value} is a /{network.prefixlen}. {fix}")
@@ -74,7 +135,9 @@ def _instance_class(value: str) -> str:
     """Return a class that a global database supports. Source: Requirements of an Aurora global database."""
     fix = "Use a memory-optimised class, db.r5 or newer, such as db.r6g.large."
     if value == "db.serverless":
-        raise ValueError("db.serverless is set by its capacity. Use serverless.min_acu and serverless.max_acu instead.")
+        raise ValueError(
+            "the program sets db.serverless from a capacity. Use serverless.min_acu and serverless.max_acu instead."
+        )
     if value.startswith("db.t"):
         raise ValueError(f"{value} is a burstable class, which global databases do not support. {fix}")
     if not re.fullmatch(r"db\.(r([5-9]|\d{2,})|x\d)[a-z]*\.(large|\d*xlarge)", value):
@@ -89,6 +152,30 @@ def class_memory_gib(instance_class: str) -> float:
     return vcpus * (16 if family.startswith("x") else 8)
 
 
+AWS_DOMAINS = (
+    "amazon.com",
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "amazoncognito.com",
+    "api.aws",
+    "awsapps.com",
+    "cloudfront.net",
+    "compute.internal",
+    "ec2.internal",
+    "on.aws",
+)
+"""Domains of AWS's endpoints, and of the names that a VPC gives to its instances."""
+
+# Source: ICANN reserved .internal in 2024; RFC 6762 appendix G and RFC 8375 name the others.
+PRIVATE_SUFFIXES = ("internal", "intranet", "private", "corp", "home", "lan", "local", "home.arpa", "test")
+
+
+def is_within(name: str, domain: str) -> bool:
+    """Return whether a name is a domain, or below it."""
+    return f".{name}".endswith(f".{domain}")
+
+
 def _zone_name(value: str) -> str:
     fix = "Use your own name, such as payments-dev.internal."
     if not re.fullmatch(
@@ -97,6 +184,10 @@ def _zone_name(value: str) -> str:
         raise ValueError(f"{value!r} is not a lower-case domain name. {fix}")
     if re.fullmatch(r"(.+\.)?example\.(com|net|org)", value):
         raise ValueError(f"{value} is reserved for documentation, and AWS refuses it. {fix}")
+    if domain := next((domain for domain in AWS_DOMAINS if is_within(value, domain)), ""):
+        raise ValueError(
+            f"{value} is in AWS's own domain {domain}: in both VPCs its other names would stop resolving. {fix}"
+        )
     return value
 
 
@@ -129,7 +220,7 @@ def _three_different(noun: str, fix: str) -> AfterValidator:
 
 def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise ValueError("an empty list. Use at least one entry, or remove the setting.")
+        raise ValueError("the list is empty. Use at least one entry, or remove the setting.")
     return value
 
 
@@ -153,6 +244,23 @@ def windows_overlap(one: str, other: str) -> bool:
         for other_start, other_end in window_minutes(other)
         for shift in (-_WEEK_MINUTES, 0, _WEEK_MINUTES)
     )
+
+
+def window_minutes_long(window: str) -> int:
+    """Return the length of a window in minutes."""
+    start, end = window_minutes(window)[0]
+    return end - start
+
+
+def weekly_window(window: str, *, after: int, lasting: int) -> str:
+    """Return a weekly window that starts a number of minutes after another one, and lasts a number of minutes."""
+    start = window_minutes(window)[0][0] + after
+    return "-".join(_weekly_time(minute) for minute in (start, start + lasting))
+
+
+def _weekly_time(minute: int) -> str:
+    day, rest = divmod(minute % _WEEK_MINUTES, _DAY_MINUTES)
+    return f"{_DAYS[day]}:{rest // 60:02}:{rest % 60:02}"
 
 
 def _day_and_minute(text: str) -> tuple[int, int | None]:
@@ -191,9 +299,23 @@ _TAG_FIX = "Use 1 to 128 letters, digits, spaces and + - = . _ : / @."
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = f"({'|'.join(_DAYS)})"
 
-RegionCode = Annotated[str, matching(r"[a-z]{2}(-[a-z]+){1,2}-\d", "Use a region code, such as eu-west-1.")]
+RegionCode = Annotated[str, AfterValidator(_region_code)]
 TagText = Annotated[str, matching(r"[\w\s+\-=.:/@]{1,128}", _TAG_FIX)]
 TagValue = Annotated[str, matching(r"[\w\s+\-=.:/@]{0,256}", _TAG_FIX)]
+IgnoredTag = Annotated[str, matching(r"[\w\s+\-=.:/@]{1,128}\*?", f"{_TAG_FIX} A * at the end stands for any text.")]
+AccountId = Annotated[
+    str, BeforeValidator(_account_text), matching(r"\d{12}", "Use the 12 digits of the account's id, in quotes.")
+]
+ProfileName = Annotated[
+    str, matching(r"\S+", "Use the name of a profile in the AWS configuration files, without spaces.")
+]
+RoleArn = Annotated[
+    str,
+    matching(
+        r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", "Use a role's ARN, such as arn:aws:iam::111122223333:role/deployer."
+    ),
+]
+RoleArns = Annotated[tuple[RoleArn, ...], AfterValidator(_each_once)]
 Email = Annotated[str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "Use an e-mail address.")]
 PrivateNetwork = Annotated[str, AfterValidator(_private_network)]
 ClientNetworks = Annotated[tuple[Annotated[str, AfterValidator(_client_network)], ...], AfterValidator(_each_once)]
@@ -215,6 +337,7 @@ MaintenanceWindow = Annotated[
 _Group = Annotated[str, matching(r"sg-[0-9a-f]{8,17}", "Use a security group id, such as sg-0a1b2c3d4e5f60718.")]
 SecurityGroups = Annotated[tuple[_Group, ...], AfterValidator(_each_once)]
 VpcId = Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", "Use a VPC id, such as vpc-0a1b2c3d4e5f60718.")]
+PeeringId = Annotated[str, matching(r"pcx-[0-9a-f]{8,17}", "Use a peering's id, such as pcx-0a1b2c3d4e5f60718.")]
 _Subnet = Annotated[str, matching(r"subnet-[0-9a-f]{8,17}", "Use a subnet id, such as subnet-0a1b2c3d4e5f60718.")]
 Subnets = Annotated[tuple[_Subnet, ...], _three_different("subnets", "Use three, one in each of three zones.")]
 _RouteTable = Annotated[str, matching(r"rtb-[0-9a-f]{8,17}", "Use a route table id, such as rtb-0a1b2c3d4e5f60718.")]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pymysql
 
+from ..shared.database_session import session_options
 from .model import Endpoint, SetupError, SetupRequest
 
 RETRY_SECONDS = 40.0
@@ -61,7 +62,7 @@ def connect(
     give_up_at = clock() + RETRY_SECONDS
     while True:
         try:
-            return pymysql.connect(
+            connection = pymysql.connect(
                 host=request.host,
                 port=request.port,
                 user=request.username,
@@ -69,6 +70,10 @@ def connect(
                 connect_timeout=_CONNECT_SECONDS,
                 **_options(tls),
             )
+            with connection.cursor() as cursor:
+                # The master user's privileges come from a role; activate_all_roles_on_login may be off.
+                cursor.execute("SET ROLE ALL")
+            return connection
         except (pymysql.MySQLError, OSError) as error:
             if not _is_network_error(error) or clock() + _PAUSE_SECONDS >= give_up_at:
                 raise SetupError(f"{request.host}:{request.port}: {describe_error(error, request)}") from None
@@ -97,12 +102,9 @@ def _connect_as_own_user(endpoint: Endpoint, user: str, tls: ssl.SSLContext) -> 
 
 def _options(tls: ssl.SSLContext) -> dict[str, Any]:
     return {
-        "ssl": tls,
-        "charset": "utf8mb4",
-        "autocommit": True,
+        **session_options(tls, "database_setup"),
         "read_timeout": _ANSWER_SECONDS,
         "write_timeout": _ANSWER_SECONDS,
-        "program_name": "database_setup",
     }
 
 

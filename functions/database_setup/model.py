@@ -38,6 +38,8 @@ class SetupReport:
     created: list[str]
     already_there: list[str]
     removed: list[str]
+    locked: list[str]
+    """Users to remove that are the definer of an object: locked and without privileges, until the object is gone."""
     read_only: bool
 
 

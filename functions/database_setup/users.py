@@ -6,13 +6,12 @@ that are not in it are never changed.
 Source: Creating a database account using IAM authentication, Amazon Aurora User Guide.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pymysql.cursors import Cursor
 
-from .model import SetupError
+from .privileges import GRANT_OPTION, GrantLevel, NameRules, granted_privileges
 
 IAM_PLUGIN = "AWSAuthenticationPlugin"
 TABLE = "iam_users"
@@ -22,6 +21,9 @@ PRIVILEGES: Mapping[str, tuple[str, ...]] = {
 }
 """Privileges on the application's database, by access level."""
 
+_REVOCABLE = {*PRIVILEGES["read_write"], GRANT_OPTION}
+"""What the function's own user has, and REVOKE therefore lets it revoke. Source: REVOKE Statement, MySQL manual."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccount:
@@ -29,6 +31,7 @@ class DatabaseAccount:
 
     plugin: str
     requires_tls: bool
+    is_locked: bool = False
     privileges: frozenset[str] = frozenset()
     """Privileges on the application's database."""
 
@@ -44,51 +47,53 @@ class FoundUsers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrivilegeChange:
-    """Statements that make one user match the settings."""
+class UserChange:
+    """Statements that make one user match the settings, or why the user must stay as it is."""
 
     user: str
-    statements: tuple[str, ...]
+    statements: tuple[str, ...] = ()
     removes: bool = False
+    refusal: str | None = None
+
+    @property
+    def lock_statements(self) -> tuple[str, ...]:
+        """Statements for a leaver whom MySQL does not drop, because an object has this user as its definer."""
+        account = f"'{self.user}'@'%'"
+        return (f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account}", f"ALTER USER {account} ACCOUNT LOCK")
 
 
 def plan_changes(
-    wanted: Mapping[str, str], found: FoundUsers, *, database: str, heartbeat_database: str
-) -> tuple[PrivilegeChange, ...]:
-    """Return the changes for the users that differ from the settings.
-
-    Raises:
-        SetupError: a user in the settings exists but was not created by this function.
-    """
-    unmanaged = [
-        f"{user} ({found.accounts[user].plugin})"
-        for user in sorted(wanted)
-        if user in found.accounts and (user not in found.managed or found.accounts[user].plugin != IAM_PLUGIN)
-    ]
-    if unmanaged:
-        raise SetupError(
-            f"database.iam_users: {', '.join(unmanaged)} exist and were not created by this stack. Remove or rename them."
-        )
+    wanted: Mapping[str, str], found: FoundUsers, *, database: str, heartbeat_database: str, rules: NameRules
+) -> tuple[UserChange, ...]:
+    """Return the changes for the users that differ from the settings, removals first."""
     table = f"`{heartbeat_database}`.`{TABLE}`"
-    changes = [
-        PrivilegeChange(
-            user=user, statements=tuple(_statements(user, level, found, table=table, scope=whole_database(database)))
-        )
-        for user, level in sorted(wanted.items())
-    ]
+    scope = GrantLevel(database=database).sql(rules)
     removals = [
-        PrivilegeChange(
+        UserChange(
             user=user,
             statements=(f"DROP USER IF EXISTS '{user}'@'%'", f"DELETE FROM {table} WHERE user = '{user}'"),
             removes=True,
         )
         for user in sorted(found.managed - set(wanted))
     ]
-    return tuple(change for change in [*changes, *removals] if change.statements)
+    changes = [
+        UserChange(user=user, refusal=refusal)
+        if (refusal := _refusal(user, found))
+        else UserChange(user=user, statements=tuple(_statements(user, level, found, table=table, scope=scope)))
+        for user, level in sorted(wanted.items())
+    ]
+    return tuple(change for change in [*removals, *changes] if change.statements or change.refusal)
+
+
+def _refusal(user: str, found: FoundUsers) -> str | None:
+    account = found.accounts.get(user)
+    if account is None or (user in found.managed and account.plugin == IAM_PLUGIN):
+        return None
+    return f"exists and was not created by this stack ({account.plugin}). Remove it, or choose another name."
 
 
 def _statements(user: str, level: str, found: FoundUsers, *, table: str, scope: str) -> Iterator[str]:
-    name, account = f"'{user}'@'%'", found.accounts.get(user)
+    name, account, wanted = f"'{user}'@'%'", found.accounts.get(user), PRIVILEGES[level]
     if user not in found.managed:
         yield f"INSERT INTO {table} (user) VALUES ('{user}')"
     if account is None:
@@ -96,41 +101,35 @@ def _statements(user: str, level: str, found: FoundUsers, *, table: str, scope: 
     elif not account.requires_tls:
         yield f"ALTER USER {name} REQUIRE SSL"
     granted = account.privileges if account else frozenset[str]()
-    for verb, privileges, preposition in (
-        ("REVOKE", sorted(granted - set(PRIVILEGES[level])), "FROM"),
-        ("GRANT", [privilege for privilege in PRIVILEGES[level] if privilege not in granted], "TO"),
-    ):
-        if privileges:
-            yield f"{verb} {', '.join(privileges)} ON {scope} {preposition} {name}"
+    # A leaver who could not be dropped is locked and has no privileges. An administrator's lock stays.
+    if account and account.is_locked and not granted:
+        yield f"ALTER USER {name} ACCOUNT UNLOCK"
+    excess = granted - set(wanted)
+    if excess - _REVOCABLE:
+        # This form needs CREATE USER only, and revokes what was granted on tables as well.
+        yield f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {name}"
+        granted = frozenset[str]()
+    elif excess:
+        yield f"REVOKE {', '.join(sorted(excess))} ON {scope} FROM {name}"
+    if missing := [privilege for privilege in wanted if privilege not in granted]:
+        yield f"GRANT {', '.join(missing)} ON {scope} TO {name}"
 
 
-def find_users(cursor: Cursor, wanted: Iterable[str], *, database: str, heartbeat_database: str) -> FoundUsers:
+def find_users(
+    cursor: Cursor, wanted: Iterable[str], *, database: str, heartbeat_database: str, rules: NameRules
+) -> FoundUsers:
     """Return the managed users and the accounts with a name in the settings. Raises pymysql.MySQLError."""
     cursor.execute(f"SELECT user FROM `{heartbeat_database}`.`{TABLE}`")
     managed = frozenset(str(row[0]) for row in cursor.fetchall())
     accounts: dict[str, DatabaseAccount] = {}
     for user in sorted({*wanted, *managed}):
-        cursor.execute(f"SELECT plugin, ssl_type FROM mysql.user WHERE user = '{user}' AND host = '%'")
+        cursor.execute(f"SELECT plugin, ssl_type, account_locked FROM mysql.user WHERE user = '{user}' AND host = '%'")
         row = cursor.fetchone()
         if row:
-            privileges = granted_privileges(cursor, user, whole_database(database))
-            accounts[user] = DatabaseAccount(plugin=str(row[0]), requires_tls=bool(row[1]), privileges=privileges)
+            accounts[user] = DatabaseAccount(
+                plugin=str(row[0]),
+                requires_tls=bool(row[1]),
+                is_locked=row[2] == "Y",
+                privileges=granted_privileges(cursor, user, GrantLevel(database=database), rules),
+            )
     return FoundUsers(managed=managed, accounts=accounts)
-
-
-def granted_privileges(cursor: Cursor, user: str, scope: str) -> frozenset[str]:
-    """Return the privileges on a scope (`*.*`, a database or a table) that SHOW GRANTS lists."""
-    cursor.execute(f"SHOW GRANTS FOR '{user}'@'%'")
-    grant = re.compile(rf"GRANT (.+) ON {re.escape(scope)} TO .*?(WITH GRANT OPTION)?$", re.IGNORECASE)
-    privileges: set[str] = set()
-    for row in cursor.fetchall():
-        if found := grant.match(str(row[0])):
-            privileges.update(part.strip().upper() for part in found[1].split(","))
-            privileges.update({"GRANT OPTION"} if found[2] else ())
-    return frozenset(privileges - {"USAGE"})
-
-
-def whole_database(database: str) -> str:
-    """Return a database's scope in a GRANT, where `_` is a wildcard. Source: GRANT Statement, MySQL 8.0 Reference Manual."""
-    escaped = database.replace("_", "\\_")
-    return f"`{escaped}`.*"

@@ -1,27 +1,29 @@
-"""One cycle: observe, decide, lock, observe and decide again, record the intent, call, save; later cycles confirm.
+"""One cycle: observe, decide, lock, pause, observe and decide again, record the intent, call, save; later cycles confirm.
 
 A call requires that its intent was written over the state version on which the decision was made. Of two concurrent
 invocations one therefore loses its write and does not call. An intent without a call is left to the next cycle,
 which repeats the call only when RDS can no longer show an effect of the first.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .conditions import Case, heartbeat_quiet_seconds, lag_before_outage_ms
+from .conditions import Case, heartbeat_quiet_seconds, lag_before_outage_ms, outage_is_unclear
 from .decide import decide
 from .delivery import NoticeDelivery
 from .memory import StateMemory
 from .metrics import cycle_metrics
-from .model import Action, Attempt, AttemptStatus, Decision, Event, Observation, Policy, Reason, Records, State
+from .model import Action, Attempt, AttemptStatus, Decision, Event, Observation, Policy, Reason, Records, Side, State
 from .notices import NoticeQueue
 from .observe import Observer
 from .pending_call import PendingCall, error_of
-from .ports import Metrics, PortError, Rds, StateConflictError, Store, Threads, UnavailableError
-from .state_update import seconds_between, update_state
+from .ports import DisarmedError, Metrics, PortError, Rds, StateConflictError, Store, Threads, UnavailableError
+from .problems import ProblemLog
+from .state_update import call_was_accepted, seconds_between, update_state
 
 LOCK_SLACK_SECONDS = 5.0
 
@@ -34,6 +36,11 @@ class CycleResult:
     decision: Decision | None
     problems: tuple[str, ...]
     heartbeat_stopped: bool | None = None
+    serves_no_one: bool = False
+    """Whether no sign of a working writer came for the grace period, and no path shows why."""
+    leads: bool = False
+    has_called: bool = False
+    """Whether RDS accepted this controller's call so recently that it may not show the operation yet."""
     took_ms: float | None = None
     """From the start of the observation to the saved state, without metrics and notices."""
 
@@ -52,7 +59,9 @@ class Cycle:
         rds: Rds,
         metrics: Metrics,
         threads: Threads,
+        log: logging.Logger,
         clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
         new_id: Callable[[], str],
     ) -> None:
         self._policy = policy
@@ -63,10 +72,11 @@ class Cycle:
         self._metrics = metrics
         self._threads = threads
         self._clock = clock
+        self._sleep = sleep
         self._new_id = new_id
         self._holder = ""
         self._has_lease = False
-        self._problems: list[str] = []
+        self._problems = ProblemLog(log)
         self._memory = StateMemory(store, on_problem=self._problems.append)
         self._call = PendingCall(
             target=policy.target, rds=rds, threads=threads, clock=clock, on_problem=self._problems.append
@@ -110,13 +120,14 @@ class Cycle:
         """Run one cycle; wait at most `budget_seconds`, from the start of the cycle, for the answer to a failover call."""
         seen = self._observe()
         if self._is_superseded(seen.records):
-            return CycleResult(observation=seen, decision=None, problems=self._take_problems())
+            return CycleResult(observation=seen, decision=None, problems=self._problems.take())
         state, answered = self._call.take_answer(self._memory.adopt(seen.records))
         state, events = update_state(state, seen, self._policy)
         state = self._queue(state, (*answered, *events), seen.at)
         now = self._clock()
         decision = decide(seen, state, self._policy, now)
-        quiet = heartbeat_quiet_seconds(Case(seen, state, self._policy, now))
+        case = Case(seen, state, self._policy, now)
+        quiet = heartbeat_quiet_seconds(case)
         self._memory.remember(state)
         unsaved: State | None = state
         if decision.action is Action.FAIL_OVER:
@@ -126,8 +137,11 @@ class Cycle:
         return CycleResult(
             observation=seen,
             decision=decision,
-            problems=self._take_problems(),
+            problems=self._problems.take(),
             heartbeat_stopped=None if quiet is None else quiet >= self._policy.quiet_seconds,
+            leads=state.leads,
+            has_called=call_was_accepted((unsaved or state).attempt, seen.at),
+            serves_no_one=state.writer is Side.PEER and outage_is_unclear(case),
             took_ms=seconds_between(seen.at, self._clock()) * 1000,
         )
 
@@ -135,10 +149,15 @@ class Cycle:
         """Send metrics and notices in parallel and wait at most `budget_seconds`. Failures are reported as problems."""
         if result.decision is None:
             return
+        for error in _observation_errors(result.observation):
+            self._problems.write(error)
         values = cycle_metrics(
             result.observation,
             result.decision,
             heartbeat_stopped=result.heartbeat_stopped,
+            serves_no_one=result.serves_no_one,
+            leads=result.leads,
+            has_called=result.has_called,
             met_error=_met_error(result),
             took_ms=result.took_ms,
         )
@@ -151,16 +170,20 @@ class Cycle:
         self._finish_delivery()
 
     def finish(self, budget_seconds: float) -> None:
-        """End an invocation. A pending call is awaited, since a frozen execution environment would send it late."""
+        """End an invocation. A pending call is awaited, since a frozen execution environment would send it late.
+
+        Notices that the table lacks are delivered now, as a successor does not know them.
+        """
         if self._call.is_in_flight:
             self._call.wait(budget_seconds)
             if self._memory.state is not None:
                 state, events = self._call.take_answer(self._memory.state)
                 self._memory.save(self._queue(state, events, self._clock()))
                 self._start_delivery()
-        if self._delivering is not None:
-            wait([self._delivering], timeout=budget_seconds)
-            self._finish_delivery()
+        self._await_delivery(budget_seconds / 2)
+        if self._memory.is_unsaved:
+            self._start_delivery()
+            self._await_delivery(budget_seconds / 2)
 
     def _observe(self) -> Observation:
         pending = None if self._memory.state is None else self._memory.state.pending
@@ -181,11 +204,6 @@ class Cycle:
             state = self._notices.queue_event(state, event, at)
         return state
 
-    def _take_problems(self) -> tuple[str, ...]:
-        problems = tuple(self._problems)
-        self._problems.clear()
-        return problems
-
     def _act(self, state: State, decision: Decision, wait_until: datetime) -> tuple[Decision, State | None]:
         """Lock, observe and decide again, record the intent, call. Return the final decision and the state to save."""
         if self._call.is_in_flight:
@@ -193,6 +211,8 @@ class Cycle:
         refusal = self._take_lock()
         if refusal is not None:
             return _held(decision, refusal), state
+        # Many interruptions last less than a minute; the pause lets more of them end before the call.
+        self._sleep(self._policy.pause_seconds)
         seen = self._observe()
         now = self._clock()
         updated, events = update_state(state, seen, self._policy, counts=False)
@@ -203,7 +223,13 @@ class Cycle:
             return second, updated
         attempt = self._attempt(Case(seen, updated, self._policy, now), decision)
         intended = self._notices.queue_intent(replace(updated, attempt=attempt), decision, now)
-        if not self._memory.save(intended):
+        try:
+            is_saved = self._memory.save(intended, if_armed_at=now)
+        except DisarmedError as error:
+            self._problems.append(f"intent: {error}")
+            self._release_lock()
+            return replace(_held(decision, Reason.DISARMED), action=Action.NOTIFY), updated
+        if not is_saved:
             self._release_lock()
             if self._memory.state is None:
                 return _held(decision, Reason.STATE_CONFLICT), None
@@ -215,7 +241,7 @@ class Cycle:
 
     def _take_lock(self) -> Reason | None:
         now = self._clock()
-        seconds = 2 * self._policy.observation_deadline_seconds + LOCK_SLACK_SECONDS
+        seconds = 2 * self._policy.observation_deadline_seconds + self._policy.pause_seconds + LOCK_SLACK_SECONDS
         try:
             self._store.take_lock(self._holder, now, now + timedelta(seconds=seconds))
         except StateConflictError:
@@ -268,6 +294,11 @@ class Cycle:
         if outbox and self._delivering is None:
             self._delivering = self._threads.submit(lambda: self._delivery.deliver(outbox))
 
+    def _await_delivery(self, seconds: float) -> None:
+        if self._delivering is not None:
+            wait([self._delivering], timeout=seconds)
+            self._finish_delivery()
+
     def _finish_delivery(self) -> None:
         if self._delivering is None or not self._delivering.done():
             return
@@ -286,9 +317,18 @@ class Cycle:
 
 
 def _met_error(result: CycleResult) -> bool:
-    """Return whether the controller itself had an error. An unreachable writer or region does not count."""
-    seen = result.observation
-    return bool(result.problems or seen.records.failures or seen.rds_failure or seen.own_function_failure)
+    """Return whether the controller itself had an error."""
+    return bool(result.problems or _observation_errors(result.observation))
+
+
+def _observation_errors(seen: Observation) -> list[str]:
+    """Return what the controller could not read in its own region. An unreachable writer or region does not count."""
+    errors = [f"{item}: {why}" for item, why in seen.records.failures.items()]
+    if seen.rds_failure is not None:
+        errors.append(f"RDS API: {seen.rds_failure}")
+    if seen.own_function_failure is not None:
+        errors.append(f"health_check: {seen.own_function_failure}")
+    return errors
 
 
 def _held(decision: Decision, reason: Reason) -> Decision:

@@ -5,7 +5,7 @@ boto3.dynamodb.types does the same, but importing boto3 makes the cold start exc
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 AttributeValue = Mapping[str, Any]
 """A value by its type descriptor. Source: AttributeValue, Amazon DynamoDB API Reference."""
@@ -32,17 +32,20 @@ def serialize(value: object) -> dict[str, Any]:
     raise TypeError(f"{value!r}: the type {type(value).__name__} is unsupported")
 
 
-def deserialize(value: AttributeValue) -> Any:
-    """Return the Python value of an attribute value; numbers as Decimal.
+class UnsupportedAttribute(NamedTuple):
+    """An attribute of a type that no item of the controller has, such as a set. A reader of the attribute rejects it."""
 
-    Raises:
-        TypeError: the type descriptor is unsupported.
+    descriptor: str
+
+
+def deserialize(value: AttributeValue) -> Any:
+    """Return the Python value of an attribute value; numbers as Decimal, an unsupported type as UnsupportedAttribute.
+
+    One attribute that someone set by hand must not make the whole table unreadable.
     """
     ((descriptor, content),) = value.items()
     read = _READERS.get(descriptor)
-    if read is None:
-        raise TypeError(f"the type descriptor {descriptor} is unsupported")
-    return read(content)
+    return UnsupportedAttribute(descriptor) if read is None else read(content)
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

@@ -21,8 +21,8 @@ from .observe import Observer
 from .rds_events import RdsEventRecorder, is_rds_event
 from .store import TableStore
 
-THREADS = 24
-"""Five calls an observation, two observations in a cycle that fails over, the reports, and hanging calls of earlier cycles."""
+THREADS = 28
+"""Six calls an observation, two observations in a cycle that fails over, the reports, and hanging calls of earlier cycles."""
 
 
 class Context(Protocol):
@@ -43,15 +43,18 @@ class Runtime(NamedTuple):
     rds_events: RdsEventRecorder
 
 
-def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
+def handler(event: object, context: Context) -> dict[str, object]:
     """Run cycles until a successor takes over, or n cycles for `{"cycles": n}`; return cycles, last and ended.
+
+    Any other event runs cycles without a limit, as the schedule's does: a controller that starts is better than none.
 
     An RDS event (`{"source": "aws.rds", ...}`) is recorded instead, without a lease or a cycle.
     """
     runtime = _runtime()
-    if is_rds_event(event):
-        return runtime.rds_events.record(event)
-    limit = event.get("cycles")
+    fields: Mapping[str, object] = event if isinstance(event, Mapping) else {}
+    if is_rds_event(fields):
+        return runtime.rds_events.record(fields)
+    limit = fields.get("cycles")
     return run_cycles(
         runtime.cycle,
         # Lambda may deliver one event twice with the same request id.
@@ -61,7 +64,7 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, object]:
         clock=_now,
         sleep=time.sleep,
         remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
-        limit=limit if isinstance(limit, int) else None,
+        limit=limit if isinstance(limit, int) and not isinstance(limit, bool) else None,
     )
 
 
@@ -72,7 +75,14 @@ def _runtime() -> Runtime:
     clients = make_clients(config)
     identity = {"global_cluster_id": config.global_cluster_id}
     store = TableStore(DynamoDb(clients.dynamodb, config.state_table))
-    rds = RdsApi(clients.rds, clients.rds_call, cluster_id=config.own.cluster_id, **identity)
+    rds = RdsApi(
+        clients.rds,
+        clients.peer_rds,
+        clients.rds_call,
+        cluster_id=config.own.cluster_id,
+        peer_cluster_id=config.peer.cluster_id,
+        **identity,
+    )
     threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="cycle")
     observer = Observer(
         config=config,
@@ -94,7 +104,9 @@ def _runtime() -> Runtime:
         rds=rds,
         metrics=CloudWatchMetrics(clients.cloudwatch, namespace=config.metric_namespace, **identity),
         threads=threads,
+        log=log,
         clock=_now,
+        sleep=time.sleep,
         new_id=_new_id,
     )
     rds_events = RdsEventRecorder(

@@ -32,14 +32,16 @@ def run_cycles(
 
     `ended` is successor, deadline, cycles or concurrent (another invocation took the lease at the same moment).
     """
-    cycle.begin(holder)
     summary: dict[str, object] = {"cycles": 0, "last": None, "ended": "cycles"}
+    if limit is not None and limit <= 0:
+        return summary  # without the lease, which a running invocation would lose
+    cycle.begin(holder)
     try:
         cycle.take_lease()
     except StateConflictError:
         return {**summary, "ended": "concurrent"}
     pace = _Pace(policy.interval_seconds, started=clock(), last_cycle_at=cycle.last_cycle_at)
-    reserve = 2 * policy.observation_deadline_seconds + CALL_SECONDS
+    reserve = 2 * policy.observation_deadline_seconds + policy.pause_seconds + CALL_SECONDS
     cycles = 0
     while limit is None or cycles < limit:
         delay = pace.delay(clock())

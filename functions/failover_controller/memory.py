@@ -1,9 +1,10 @@
 """The controller's state between cycles."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from .model import Records, Side, State
-from .ports import StateConflictError, Store, UnavailableError
+from .ports import DisarmedError, StateConflictError, Store, UnavailableError
 
 
 class StateMemory:
@@ -34,15 +35,23 @@ class StateMemory:
         self.is_unsaved = False
         return table
 
-    def save(self, state: State, records: Records | None = None) -> bool:
-        """Write the state over the version that it came from; return whether the table holds it."""
+    def save(self, state: State, records: Records | None = None, *, if_armed_at: datetime | None = None) -> bool:
+        """Write the state over the version that it came from; return whether the table holds it.
+
+        Raises:
+            DisarmedError: the controller is disarmed at `if_armed_at`; the previous state is kept.
+        """
+        previous = self.state
         self.remember(state)
         if records is not None and "state" in records.failures:
             # An unreadable item is not overwritten: it may hold another invocation's attempt.
             self.is_unsaved = True
             return False
         try:
-            self.remember(self._store.write_state(state))
+            self.remember(self._store.write_state(state, if_armed_at=if_armed_at))
+        except DisarmedError:
+            self.state = previous
+            raise
         except StateConflictError as error:
             self._on_problem(f"state: {error}")
             self.state, self.is_unsaved = None, False

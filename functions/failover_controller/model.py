@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+EXTRA_CYCLES = 2
+"""The benchmark's operating curve compares this with a fixed threshold."""
+SETTLING_CYCLES = 90
+"""Cycles after a silence that healed until the region counts as settled."""
+
 Evidence = Mapping[str, str | int | float | bool | None]
 
 
@@ -26,12 +31,21 @@ class Port(StrEnum):
 
 
 class Peer(StrEnum):
-    """The other region's report on its own cluster, over its Lambda API."""
+    """The other region's report on its own cluster, over its Lambda API; silent only if its RDS API is silent as well."""
 
     FINE = "fine"
     DOWN = "down"
-    SILENT = "silent"  # no answer at all: time-out or no connection
-    UNKNOWN = "unknown"  # inconclusive: throttled, denied, failed, malformed
+    SILENT = "silent"  # no answer of either API: time-out or no connection
+    UNKNOWN = "unknown"  # inconclusive: throttled, denied, failed, malformed, or only the RDS API answers
+
+
+class Members(StrEnum):
+    """The members of the global database, compared with the two clusters of the deployment."""
+
+    EXPECTED = "expected"
+    OWN_MISSING = "own-missing"
+    PEER_MISSING = "peer-missing"
+    OTHERS = "others"  # both, and a cluster that someone added
 
 
 class Mode(StrEnum):
@@ -56,14 +70,18 @@ class Reason(StrEnum):
 
     # Rows of the decision table, in order.
     FAILOVER_UNDER_WAY = "failover-under-way"
+    STANDBY_MISSING = "standby-missing"
     ALREADY_WRITER = "already-writer"
     STATE_UNREADABLE = "state-unreadable"
     SWITCH_UNREADABLE = "switch-unreadable"
     LEASE_UNREADABLE = "lease-unreadable"
     LOCK_UNREADABLE = "lock-unreadable"
     RDS_UNREADABLE = "rds-unreadable"
+    CLUSTER_DETACHED = "cluster-detached"
+    WRITER_ELSEWHERE = "writer-elsewhere"
     WRITER_UNKNOWN = "writer-unknown"
     OPERATION_UNDER_WAY = "operation-under-way"
+    TWO_WRITERS = "two-writers"
     PROBE_UNUSABLE = "probe-unusable"
     WRITER_LOCKED_OUT = "writer-locked-out"
     NETWORK_PARTITION = "network-partition"
@@ -73,18 +91,23 @@ class Reason(StrEnum):
     PEER_SILENT = "peer-silent"
     PEER_PROBE_FAILS = "peer-probe-fails"
     STANDBY_NOT_READY = "standby-not-ready"
+    HEARTBEAT_STOPPED = "heartbeat-stopped"
+    MEMBER_ADDED = "member-added"
     HEALTHY = "healthy"
     WRITER_SUSPECTED = "writer-suspected"
     IN_REGION_GRACE = "in-region-grace"
     STANDBY_NOT_AVAILABLE = "standby-not-available"
     STANDBY_WITHOUT_INSTANCE = "standby-without-instance"
     STANDBY_UNREACHABLE = "standby-unreachable"
-    HEARTBEAT_UNKNOWN = "heartbeat-unknown"
     DISARMED = "disarmed"
     COOLDOWN = "cooldown"
     LOCK_HELD = "lock-held"
     OBSERVE_ONLY = "observe-only"
+    RDS_UNCLEAR = "rds-unclear"
+    WRITER_UNUSABLE = "writer-unusable"
     REGION_UNCLEAR = "region-unclear"
+    HEARTBEAT_UNKNOWN = "heartbeat-unknown"
+    TARGET_UNCLEAR = "target-unclear"
     STANDBY_NOT_SYNCHRONIZED = "standby-not-synchronized"
     LAG_UNKNOWN = "lag-unknown"
     LAG_TOO_HIGH = "lag-too-high"
@@ -122,6 +145,8 @@ class Policy:
     cooldown_seconds: float
     max_data_loss_seconds: float
     completion_bound_seconds: float
+    extra_cycles: int = EXTRA_CYCLES
+    """Additional failing cycles that a loss needs soon after a silence that healed."""
 
     @property
     def observation_deadline_seconds(self) -> float:
@@ -129,9 +154,39 @@ class Policy:
         return min(3.0, 0.35 * self.interval_seconds)
 
     @property
+    def pause_seconds(self) -> float:
+        """Time between the decision to act and the observation that must confirm it."""
+        return 0.35 * self.interval_seconds
+
+    @property
+    def settling_seconds(self) -> float:
+        """Time after a silence that healed in which a loss needs `extra_cycles` more."""
+        return SETTLING_CYCLES * self.interval_seconds
+
+    @property
+    def rds_deadline_seconds(self) -> float:
+        """Time limit of a read of this region's RDS API, whose answer a later observation may use."""
+        return max(self.observation_deadline_seconds, 0.9 * self.interval_seconds)
+
+    @property
+    def late_answer_seconds(self) -> float:
+        """Maximum age of an answer that a later observation uses, from its request: to the end of the next cycle."""
+        return 2 * self.interval_seconds
+
+    @property
     def quiet_seconds(self) -> float:
         """Time without a new heartbeat after which it counts as stopped, by this controller's clock."""
         return (self.failure_threshold - 1) * self.interval_seconds * 0.9
+
+    @property
+    def silence_fresh_seconds(self) -> float:
+        """Maximum time from the other region's last answer to the writer's last sign of life, for a silence that is evidence."""
+        return 3 * self.interval_seconds
+
+    @property
+    def heartbeat_overdue_seconds(self) -> float:
+        """Time without a heartbeat after which the replication of heartbeats is at fault, whatever the writer does."""
+        return self.lag_fresh_seconds
 
     @property
     def lag_fresh_seconds(self) -> float:
@@ -230,19 +285,34 @@ class State:
     version: int = 0
     cycle_at: datetime | None = None
     writer: Side = Side.UNKNOWN
+    writer_since: datetime | None = None
+    """When this controller first saw the present writer in its role."""
+    leads: bool = False
+    """Whether this region's cluster, detached from the global database, took over from a writer that had stopped serving."""
     roles_changed_at: datetime | None = None
     silent_cycles: int = 0
     """Consecutive cycles in which the writer's port was unreachable and the other region silent."""
     dead_cycles: int = 0
     """Consecutive cycles in which the port was unreachable and the other region silent or reporting its writer as down."""
     dead_since: datetime | None = None
-    """First cycle since the writer was last reachable from either region."""
+    """First cycle since either region last found the writer working."""
     heartbeats: tuple[str, ...] = ()
     """Last heartbeats seen, newest last. Several are kept, as the readers behind one endpoint may differ."""
     heartbeat_seen_at: datetime | None = None
     """When a new heartbeat was last seen, by this controller's clock."""
     lag_ms: float | None = None
+    """Last replication lag measured while the writer served, or an upper bound of the loss from the first failing cycle."""
     lag_at: datetime | None = None
+    calm_silence_at: datetime | None = None
+    """When the other region was last silent while this region reached its writer."""
+    served_at: datetime | None = None
+    """When the writer was last reached from either region, or a heartbeat of it arrived."""
+    serving_since: datetime | None = None
+    """First cycle since which every cycle reached a serving writer."""
+    silence_healed_at: datetime | None = None
+    """When the writer last served after a cycle in which it was unreachable and the other region silent."""
+    peer_answered_at: datetime | None = None
+    """When the other region last answered, with an error too."""
     unhealthy_cycles: int = 0
     healthy_cycles: int = 0
     notified: tuple[Reason, ...] = ()
@@ -274,6 +344,7 @@ class Observation:
     rds_failure: str | None = None
     """Why this region's RDS API is unreadable; `None` if it was read."""
     writer: Side = Side.UNKNOWN
+    members: Members = Members.EXPECTED
     operation: GlobalOperation | None = None
     synchronization: str | None = None
     standby_status: str | None = None
@@ -283,6 +354,8 @@ class Observation:
     own_port: Port = Port.UNKNOWN
     own_read_only: bool | None = None
     peer_port: Port = Port.UNKNOWN
+    peer_port_refused: bool = False
+    """Whether the unreachable port gave more than silence: refused or closed the connection, or its name does not resolve."""
     peer_read_only: bool | None = None
     peer: Peer = Peer.UNKNOWN
     heartbeat: str | None = None

@@ -10,45 +10,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from .model import Action, Decision, Event, Evidence, Notice, Peer, Pending, Policy, Reason, State
+from .notice_texts import NOTICE_TEXTS
 
 OUTBOX_LIMIT = 20
+EVIDENCE_LIMIT = 1000
+"""Maximum length of a text in a notice's evidence, such as the text of an error."""
 HEALTHY_REASONS = frozenset({Reason.HEALTHY, Reason.ALREADY_WRITER})
 ONCE_PER_EPISODE = frozenset({Reason.FAILOVER_REFUSED, Reason.FAILOVER_NOT_SENT, Reason.FAILOVER_UNCERTAIN})
 """Failed calls, which later cycles may repeat. Every other event is sent each time that it occurs."""
-
-_CALLED = (
-    "This controller is calling the failover now. Wait for failover-completed, usually within minutes. "
-    "Do not start another failover by hand."
-)
-NEXT_STEPS = {
-    Reason.REGION_IMPAIRED: _CALLED,
-    Reason.REGION_LOST: _CALLED,
-    Reason.WRITER_DOWN: _CALLED,
-    Reason.FAILOVER_COMPLETED: (
-        "This region's cluster is the writer. writer.<zone> resolves to it one to two minutes after the promotion. When the "
-        "old region returns, AWS keeps its old volume as a system snapshot named rds:unplanned-global-failover-...: copy this "
-        "snapshot before its retention ends, as it holds the lost writes. The old cluster rejoins as standby automatically. "
-        "There is no automatic failback: run a switchover when you want to go back."
-    ),
-    Reason.FAILOVER_OVERDUE: (
-        "The failover was called but has not completed. Check FailoverState and the cluster's events in this region, and open "
-        "a case with AWS Support. Do not start a second failover before the first has ended."
-    ),
-    Reason.FAILOVER_FAILED: (
-        "RDS no longer shows an operation, and the other cluster is still the writer. The controller does not try again before "
-        "the cooldown has ended."
-    ),
-    Reason.FAILOVER_ABANDONED: "The call had no effect, and the writer is reachable again. No cluster was promoted.",
-    Reason.FAILOVER_REFUSED: (
-        "RDS rejected the call. The controller repeats the call while the outage lasts. Read the error in the evidence."
-    ),
-    Reason.FAILOVER_NOT_SENT: "The call was throttled or did not reach RDS. The controller repeats the call in the next cycle.",
-    Reason.FAILOVER_UNCERTAIN: (
-        "The result of the call is unknown. The controller waits until RDS would show the effect, and then calls again if necessary."
-    ),
-    Reason.ROLES_CHANGED: "A switchover or failover that this controller did not start has changed the writer. The cooldown starts now.",
-    Reason.HEALTHY: "The reported condition has ended. No action is needed.",
-}
 
 
 class NoticeQueue:
@@ -110,31 +79,27 @@ class NoticeQueue:
     def _notice(self, event: Event, at: datetime) -> Notice:
         notice_id = self._new_id()
         line = {
+            "summary": NOTICE_TEXTS[event.reason].text(event.evidence),
             "reason": event.reason,
             "action": event.action,
             "global_cluster": self._global_cluster_id,
             "region": self._region,
             "at": at.isoformat(),
             "id": notice_id,
-            "evidence": dict(event.evidence),
-            "next": _next_step(event),
+            "evidence": {name: _bounded(value) for name, value in event.evidence.items()},
             "runbook": event.reason,
         }
         text = json.dumps(line, default=str)
         return Notice(id=notice_id, at=at, reason=event.reason, action=event.action, line=text)
 
 
-def _next_step(event: Event) -> str:
-    if event.action is Action.REQUEST_APPROVAL:
-        return (
-            f"Decide: `python -m operations approve {event.evidence.get('decision_id')}`. "
-            "No cluster is promoted without your approval, which is valid only while the outage lasts."
-        )
-    return NEXT_STEPS.get(event.reason, f"See the runbook, heading `{event.reason}`.")
+def _bounded(value: object) -> object:
+    """Return a value short enough for the outbox, as DynamoDB's items have at most 400 KB."""
+    return value if not isinstance(value, str) or len(value) <= EVIDENCE_LIMIT else f"{value[:EVIDENCE_LIMIT]}..."
 
 
 def _verdict_behind(request: Decision, peer: Peer) -> Reason:
     """Return the reason with which the controller fails over once the request is approved."""
-    if request.reason is Reason.REGION_UNCLEAR:
+    if request.reason in (Reason.RDS_UNCLEAR, Reason.WRITER_UNUSABLE, Reason.REGION_UNCLEAR):
         return Reason.REGION_IMPAIRED
     return Reason.WRITER_DOWN if peer is Peer.DOWN else Reason.REGION_LOST

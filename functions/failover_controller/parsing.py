@@ -1,21 +1,29 @@
 """Parsing of health_check's and RDS's answers. A malformed answer raises UnusableError or becomes an unknown value."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from math import isfinite
 from typing import NamedTuple
 
-from .model import GlobalOperation, Peer, Port, Side
+from .model import GlobalOperation, Members, Peer, Port, Side
 from .ports import PortError, SilentError, UnusableError
 
 UNREACHABLE_FAILURES = frozenset({"timeout", "refused", "reset", "unreachable", "name-resolution"})
 """health_check's failures that mean an unreachable endpoint. After any other failure something answered."""
+REFUSALS = frozenset({"refused", "reset", "name-resolution"})
+"""The unreachable ones that are not silence: a host answered, or the name does not resolve, which says nothing about the host."""
+
+LONGEST_TEXT = 100
+"""Maximum length of a status or time; both are kept in the state, whose item has at most 400 KB."""
+LONGEST_MILLISECONDS = 1e12
+"""Larger lags (more than 30 years) are impossible, and DynamoDB's numbers have at most 38 digits."""
 
 
 class Probe(NamedTuple):
     """Probe result of one cluster."""
 
     port: Port
+    refused: bool
     read_only: bool | None
     connect_ms: float | None
     heartbeat: str | None
@@ -24,13 +32,14 @@ class Probe(NamedTuple):
     failure: str | None
 
 
-UNKNOWN_PROBE = Probe(Port.UNKNOWN, None, None, None, None, None, "the answer contains no probe of this cluster")
+UNKNOWN_PROBE = Probe(Port.UNKNOWN, False, None, None, None, None, None, "the answer contains no probe of this cluster")
 
 
 class GlobalView(NamedTuple):
     """RDS's description of the global cluster."""
 
     writer: Side
+    members: Members
     operation: GlobalOperation | None
     synchronization: str | None
 
@@ -54,15 +63,24 @@ def read_probes(answer: object) -> dict[str, Probe]:
 
 
 def read_peer(
-    probes: Mapping[str, Probe] | None, error: PortError | None, cluster_id: str, *, is_writer: bool
+    probes: Mapping[str, Probe] | None,
+    error: PortError | None,
+    rds_error: PortError | None,
+    cluster_id: str,
+    *,
+    is_writer: bool,
 ) -> tuple[Peer, str | None]:
     """Return the other region's report on its own cluster, and a detail unless it is fine.
 
-    Only a missing answer is silent. An error of its Lambda API (throttled, denied, failed) or a malformed answer shows
-    a reachable region and is unknown.
+    A region is silent only if neither its Lambda API nor its RDS API (`rds_error`: None if it answered) gives an answer.
+    An error (throttled, denied, failed) or a malformed answer shows a reachable region and is unknown.
     """
     if probes is None:
-        return (Peer.SILENT if isinstance(error, SilentError) else Peer.UNKNOWN), str(error)
+        if not isinstance(error, SilentError):
+            return Peer.UNKNOWN, str(error)
+        if not isinstance(rds_error, SilentError):
+            return Peer.UNKNOWN, f"{error}; its RDS API: {rds_error or 'answers'}"
+        return Peer.SILENT, f"{error}; its RDS API: {rds_error}"
     probe = probes.get(cluster_id, UNKNOWN_PROBE)
     if probe.port is Port.DEAD:
         return Peer.DOWN, f"its probe reports {probe.failure}"
@@ -74,7 +92,7 @@ def read_peer(
 
 
 def read_global_cluster(answer: object, own_arn: str, peer_arn: str) -> GlobalView:
-    """Return the writer, the operation in progress and the synchronization of this region's cluster.
+    """Return the writer, the members, the operation in progress and the synchronization of this region's cluster.
 
     Raises:
         UnusableError: the answer does not have the form of DescribeGlobalClusters.
@@ -84,17 +102,20 @@ def read_global_cluster(answer: object, own_arn: str, peer_arn: str) -> GlobalVi
     if not isinstance(answer, Mapping) or not isinstance(members, list):
         raise UnusableError(f"malformed: expected a global cluster with members, got {_shortened(answer)}")
     writers: list[object] = []
+    arns: list[object] = []
     synchronization: str | None = None
     for member in members:
         if not isinstance(member, Mapping):
             raise UnusableError(f"malformed: expected a member of the global cluster, got {_shortened(member)}")
+        arns.append(member.get("DBClusterArn"))
         if member.get("IsWriter") is True:
             writers.append(member.get("DBClusterArn"))
         if member.get("DBClusterArn") == own_arn:
             synchronization = _text(member.get("SynchronizationStatus"))
     sides = {own_arn: Side.OWN, peer_arn: Side.PEER}
     writer = sides.get(str(writers[0]), Side.UNKNOWN) if len(writers) == 1 else Side.UNKNOWN
-    return GlobalView(writer, _read_operation(answer.get("FailoverState"), own_arn), synchronization)
+    operation = _read_operation(answer.get("FailoverState"), own_arn)
+    return GlobalView(writer, _compare_members(arns, own_arn, peer_arn), operation, synchronization)
 
 
 def read_own_cluster(answer: object) -> tuple[str | None, int | None]:
@@ -103,6 +124,14 @@ def read_own_cluster(answer: object) -> tuple[str | None, int | None]:
         raise UnusableError(f"malformed: expected a cluster, got {_shortened(answer)}")
     members = answer.get("DBClusterMembers")
     return _text(answer.get("Status")), len(members) if isinstance(members, list) else None
+
+
+def _compare_members(arns: Collection[object], own_arn: str, peer_arn: str) -> Members:
+    if own_arn not in arns:
+        return Members.OWN_MISSING
+    if peer_arn not in arns:
+        return Members.PEER_MISSING
+    return Members.OTHERS if set(arns) - {own_arn, peer_arn} else Members.EXPECTED
 
 
 def _read_operation(failover_state: object, own_arn: str) -> GlobalOperation | None:
@@ -129,6 +158,7 @@ def _read_probe(probe: Mapping[str, object]) -> Probe:
     age = _milliseconds(probe.get("heartbeat_age_ms"))
     return Probe(
         port=port,
+        refused=port is Port.DEAD and _label(failure) in REFUSALS,
         read_only=_flag(probe.get("read_only")),
         connect_ms=_milliseconds(probe.get("connect_ms")),
         heartbeat=_instant(probe.get("heartbeat_at")),
@@ -145,8 +175,12 @@ def _read_port(failure: object, reachable: bool | None) -> tuple[Port, str | Non
     if failure is None:
         return (Port.ALIVE, None) if reachable else (Port.UNKNOWN, "not reachable, without a reason")
     # After a successful log-in the server is reachable. A blocked write must not cause a failover.
-    is_unreachable = not reachable and failure.split(":")[0].strip() in UNREACHABLE_FAILURES
+    is_unreachable = not reachable and _label(failure) in UNREACHABLE_FAILURES
     return (Port.DEAD if is_unreachable else Port.UNUSABLE), failure[:200]
+
+
+def _label(failure: str | None) -> str:
+    return (failure or "").split(":")[0].strip()
 
 
 def _shortened(value: object) -> str:
@@ -154,7 +188,7 @@ def _shortened(value: object) -> str:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value[:LONGEST_TEXT] if isinstance(value, str) and value else None
 
 
 def _flag(value: object) -> bool | None:
@@ -168,11 +202,11 @@ def _milliseconds(value: object) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if isfinite(number) and number >= 0 else None
+    return number if isfinite(number) and 0 <= number <= LONGEST_MILLISECONDS else None
 
 
 def _instant(value: object) -> str | None:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         return None
     try:
         datetime.fromisoformat(value)

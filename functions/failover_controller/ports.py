@@ -27,6 +27,14 @@ class StateConflictError(PortError):
     """A conditional write failed: another process wrote first."""
 
 
+class CheckFailedError(PortError):
+    """A condition on another item failed; the item was not written."""
+
+
+class DisarmedError(PortError):
+    """The state was not written, because the controller is disarmed."""
+
+
 class UnavailableError(PortError):
     """The service did not respond or returned an error; a write may have taken effect."""
 
@@ -56,7 +64,7 @@ class HealthChecks(Protocol):
 
 
 class Rds(Protocol):
-    """RDS API of this region. Reads raise SilentError or UnusableError."""
+    """RDS APIs of both regions. Reads raise SilentError or UnusableError."""
 
     def read_global_cluster(self) -> object:
         """Return the global cluster in the form of DescribeGlobalClusters."""
@@ -64,6 +72,10 @@ class Rds(Protocol):
 
     def read_own_cluster(self) -> object:
         """Return this region's cluster in the form of DescribeDBClusters."""
+        ...
+
+    def read_peer_cluster(self) -> object:
+        """Return the other region's cluster from that region's RDS API, a second sign of life of the region."""
         ...
 
     def fail_over(self, target: str) -> None:
@@ -82,8 +94,11 @@ class Store(Protocol):
         """Read state, switch, lease, lock and the approval of a pending decision in one consistent read."""
         ...
 
-    def write_state(self, state: State) -> State:
-        """Write if the table holds `state.version`; return the state with its new version."""
+    def write_state(self, state: State, *, if_armed_at: datetime | None = None) -> State:
+        """Write if the table holds `state.version`; return the state with its new version.
+
+        With `if_armed_at`, write only if the switch is absent, armed or expired at this time. Raises also DisarmedError.
+        """
         ...
 
     def take_lease(self, holder: str, at: datetime, previous: Claim | None) -> Claim:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from .model import Action, Notice, Reason
 from .ports import PortError, Store
+from .problems import PREFIX
 
 SOURCE = "aws.rds"
 WRITE_PAUSES_SECONDS = (1.0, 1.0)
@@ -61,7 +62,7 @@ class RdsEventRecorder:
         try:
             notice = self._notice(event)
         except MalformedEventError as error:
-            self._log.warning("malformed RDS event: %s: %s", error, repr(event)[:TEXT_LIMIT])
+            self._log.warning("%s: malformed RDS event: %s: %s", PREFIX, error, repr(event)[:TEXT_LIMIT])
             return {"recorded": False, "why": f"malformed: {error}"}
         if notice is None:
             return {"recorded": False, "why": "the event is about another cluster"}

@@ -4,9 +4,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol, TypeVar
+from decimal import Decimal
+from typing import NamedTuple, Protocol, TypeVar
 
 from .model import Approval, Claim, Notice, Records, State, Switch
+from .ports import CheckFailedError, DisarmedError
 from .table_items import (
     MalformedItemError,
     claim_item,
@@ -27,6 +29,14 @@ LOCK: Key = ("lock", "current")
 SWITCH: Key = ("switch", "current")
 
 
+class ItemCheck(NamedTuple):
+    """A condition on another item of the table, evaluated in one transaction with a write."""
+
+    key: Key
+    condition: str
+    values: Mapping[str, object]
+
+
 class Table(Protocol):
     """A table with conditional writes."""
 
@@ -41,11 +51,13 @@ class Table(Protocol):
         *,
         condition: str | None = None,
         values: Mapping[str, object] | None = None,
+        check: ItemCheck | None = None,
     ) -> None:
         """Put one item. In `condition`, `#name` is an attribute and `:name` one of `values`.
 
         Raises:
             StateConflictError: the condition does not hold.
+            CheckFailedError: the condition of `check` does not hold.
             UnavailableError: the item may have been written.
         """
         ...
@@ -85,9 +97,13 @@ class TableStore:
             failures=failures,
         )
 
-    def write_state(self, state: State) -> State:
+    def write_state(self, state: State, *, if_armed_at: datetime | None = None) -> State:
         written = replace(state, version=state.version + 1)
-        self._write_over(STATE, state_item(written), state.version)
+        armed = None if if_armed_at is None else _armed_at(if_armed_at)
+        try:
+            self._write_over(STATE, state_item(written), state.version, check=armed)
+        except CheckFailedError as error:
+            raise DisarmedError(str(error)) from error
         return written
 
     def take_lease(self, holder: str, at: datetime, previous: Claim | None) -> Claim:
@@ -122,11 +138,24 @@ class TableStore:
     def record(self, notice: Notice) -> None:
         self._table.write(history_key(notice), history_item(notice))
 
-    def _write_over(self, key: Key, attributes: Mapping[str, object], version: int | None) -> None:
+    def _write_over(
+        self, key: Key, attributes: Mapping[str, object], version: int | None, *, check: ItemCheck | None = None
+    ) -> None:
         if not version:
-            self._table.write(key, attributes, condition="attribute_not_exists(#item)")
+            self._table.write(key, attributes, condition="attribute_not_exists(#item)", check=check)
         else:
-            self._table.write(key, attributes, condition="#version = :version", values={"version": version})
+            self._table.write(
+                key, attributes, condition="#version = :version", values={"version": version}, check=check
+            )
+
+
+def _armed_at(at: datetime) -> ItemCheck:
+    """Return the condition that the switch does not disarm the controller at a time, as `conditions.is_disarmed`."""
+    return ItemCheck(
+        key=SWITCH,
+        condition="attribute_not_exists(#item) OR #armed = :armed OR #expires_at <= :now",
+        values={"armed": True, "now": Decimal(f"{at.timestamp():.3f}")},
+    )
 
 
 def _as(kind: type[Kind], value: object) -> Kind | None:

@@ -17,6 +17,9 @@ Enumeration = TypeVar("Enumeration", bound=StrEnum)
 Value = TypeVar("Value")
 
 
+_REASONS = frozenset(str(reason) for reason in Reason)
+
+
 class MalformedItemError(ValueError):
     """An item of the table is malformed; the message names the attribute."""
 
@@ -27,6 +30,8 @@ def state_item(state: State) -> dict[str, object]:
         version=state.version,
         cycle_at=_written(state.cycle_at),
         writer=str(state.writer),
+        writer_since=_written(state.writer_since),
+        leads=state.leads,
         roles_changed_at=_written(state.roles_changed_at),
         silent_cycles=state.silent_cycles,
         dead_cycles=state.dead_cycles,
@@ -35,6 +40,11 @@ def state_item(state: State) -> dict[str, object]:
         heartbeat_seen_at=_written(state.heartbeat_seen_at),
         lag_ms=_number(state.lag_ms),
         lag_at=_written(state.lag_at),
+        served_at=_written(state.served_at),
+        serving_since=_written(state.serving_since),
+        calm_silence_at=_written(state.calm_silence_at),
+        silence_healed_at=_written(state.silence_healed_at),
+        peer_answered_at=_written(state.peer_answered_at),
         unhealthy_cycles=state.unhealthy_cycles,
         healthy_cycles=state.healthy_cycles,
         notified=[str(reason) for reason in state.notified],
@@ -51,6 +61,8 @@ def read_state(item: Item) -> State:
         version=reader.required("version", _whole),
         cycle_at=reader.optional("cycle_at", _time),
         writer=reader.optional("writer", _member(Side)) or Side.UNKNOWN,
+        writer_since=reader.optional("writer_since", _time),
+        leads=reader.optional("leads", _is(bool)) or False,
         roles_changed_at=reader.optional("roles_changed_at", _time),
         silent_cycles=reader.optional("silent_cycles", _whole) or 0,
         dead_cycles=reader.optional("dead_cycles", _whole) or 0,
@@ -59,9 +71,15 @@ def read_state(item: Item) -> State:
         heartbeat_seen_at=reader.optional("heartbeat_seen_at", _time),
         lag_ms=reader.optional("lag_ms", _decimal),
         lag_at=reader.optional("lag_at", _time),
+        served_at=reader.optional("served_at", _time),
+        serving_since=reader.optional("serving_since", _time),
+        calm_silence_at=reader.optional("calm_silence_at", _time),
+        silence_healed_at=reader.optional("silence_healed_at", _time),
+        peer_answered_at=reader.optional("peer_answered_at", _time),
         unhealthy_cycles=reader.optional("unhealthy_cycles", _whole) or 0,
         healthy_cycles=reader.optional("healthy_cycles", _whole) or 0,
-        notified=reader.sequence("notified", _member(Reason)),
+        # A later version of the controller may have more reasons.
+        notified=tuple(Reason(text) for text in reader.sequence("notified", _is(str)) if text in _REASONS),
         pending=reader.optional("pending", _read_pending),
         attempt=reader.optional("attempt", _read_attempt),
         outbox=reader.sequence("outbox", _read_notice),

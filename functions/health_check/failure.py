@@ -13,6 +13,7 @@ _BY_NUMBER = {
     **dict.fromkeys((1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 3118, 3159), ProbeFailure.ACCESS_DENIED),
     **dict.fromkeys((1040, 1203, 1226), ProbeFailure.TOO_MANY_CONNECTIONS),
     1129: ProbeFailure.HOST_BLOCKED,
+    3032: ProbeFailure.OFFLINE,
     **dict.fromkeys((1290, 1792, 1836), ProbeFailure.READ_ONLY_HEARTBEAT),
     2026: ProbeFailure.TLS,
 }

@@ -26,6 +26,7 @@ class ProbeFailure(StrEnum):
     TLS = "tls"  # no TLS, or an untrusted certificate
     ACCESS_DENIED = "access-denied"  # log-in or privilege refused
     TOO_MANY_CONNECTIONS = "too-many-connections"
+    OFFLINE = "offline"  # offline_mode is on
     HOST_BLOCKED = "host-blocked"  # too many failed handshakes from this host (max_connect_errors)
     PROTOCOL = "protocol"  # the peer does not speak MySQL
     READ_ONLY_HEARTBEAT = "read-only-heartbeat"  # innodb_read_only was off, but the write was refused

@@ -1,35 +1,30 @@
-"""`MoveApi` by boto3: the calls that move, copy or delete the database.
+"""`MoveApi` with boto3: the calls that move, copy or delete the database.
 
 The client sends a call that changes something once and never retries it: after an error, the commands read the state first.
 """
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-import botocore.session
-from boto3.session import Session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.failover_controller.model import Port
 from functions.failover_controller.parsing import UNKNOWN_PROBE, read_probes
 from functions.failover_controller.ports import PortError
+from operations.aws.clients import Client, Clients
 from operations.aws.move_ports import (
     AwsRefusedError,
     ClusterInfo,
     GlobalClusterInfo,
     Instance,
     MoveOperation,
-    Moves,
     ProbeResult,
     ProbeTarget,
 )
-from operations.aws.region_api import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, translate_error
-from operations.stack.deployment import DeployedRegion, StackDeployment
+from operations.aws.region_api import READ_TIMEOUT_SECONDS, translate_error
+from operations.stack.deployment import DeployedRegion
 from operations.support.errors import AwsError
 
 CALL_TIMEOUT_SECONDS = 30
@@ -58,25 +53,12 @@ _INSTANCE_SETTINGS = (
     "CopyTagsToSnapshot",
 )
 
-Client = Any
-"""boto3 creates its client classes at run time."""
-
-
-def moves_to(deployment: StackDeployment) -> Moves:
-    """Return a factory of a region's `MoveApi`. All regions share one session, because loading it is slow."""
-    session = Session(botocore_session=botocore.session.get_session())
-    return partial(AwsMoveApi, session, threading.Lock(), deployment.global_cluster_id)
-
 
 class AwsMoveApi:
     """One region's RDS, Lambda and CloudWatch."""
 
-    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, region: DeployedRegion) -> None:
-        self._session = session
-        self._lock = lock
-        self._global_cluster_id = global_cluster_id
-        self._region = region
-        self._clients: dict[tuple[str, bool], Client] = {}
+    def __init__(self, clients: Clients, global_cluster_id: str, region: DeployedRegion) -> None:
+        self._clients, self._global_cluster_id, self._region = clients, global_cluster_id, region
 
     def read_global(self) -> GlobalClusterInfo:
         """Return the global cluster. Raises AwsError."""
@@ -224,17 +206,10 @@ class AwsMoveApi:
             raise translate_error(error, source) from error
 
     def _client(self, service: str, *, changing: bool) -> Client:
-        # Creating a client is not thread-safe and may search for credentials for seconds.
-        with self._lock:
-            if (service, changing) not in self._clients:
-                config = Config(
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    read_timeout=CALL_TIMEOUT_SECONDS if changing else READ_TIMEOUT_SECONDS,
-                    retries={"total_max_attempts": 1 if changing else ATTEMPTS, "mode": "standard"},
-                )
-                make: Any = self._session.client
-                self._clients[service, changing] = make(service, region_name=self._region.name, config=config)
-            return self._clients[service, changing]
+        limits: dict[str, Any] = {"read_timeout": READ_TIMEOUT_SECONDS}
+        if changing:
+            limits = {"read_timeout": CALL_TIMEOUT_SECONDS, "attempts": 1}
+        return self._clients.get(service, self._region.name, **limits)
 
 
 def _code(error: AwsError) -> str:

@@ -25,11 +25,11 @@ class RdsRoles:
 
 @dataclass(frozen=True, kw_only=True)
 class TableWrite:
-    """An item that replaces exactly the one that was read, and its audit entry; both are written or none."""
+    """A conditional write of an item and its audit entry in one transaction: it fails if the item has changed since it was read."""
 
     key: Key
     attributes: Item
-    over: Item | None
+    previous: Item | None
     """The item as it was read; `None` if the item did not exist."""
     audit_key: Key
     audit_item: Item
@@ -43,14 +43,14 @@ class RegionApi(Protocol):
         ...
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        """Return the newest items of the audit trail, newest first, without sort keys before `since`."""
+        """Return the newest items of the audit trail, newest first, and none older than `since`."""
         ...
 
     def read_roles(self) -> RdsRoles:
         """Return the writer as this region's RDS API describes it."""
         ...
 
-    def read_policy(self) -> Mapping[str, str]:
+    def read_environment(self) -> Mapping[str, str]:
         """Return the environment variables of this region's controller."""
         ...
 

@@ -1,29 +1,24 @@
-"""`ReadOnlyApi` by boto3: clients, time limits, pagination and the translation of errors.
+"""`ReadOnlyApi` with boto3: pagination and the translation of errors.
 
 A call goes to the region that it concerns, except for IAM, Route 53, the account and prices, which have one control plane each.
 """
 
 import json
-import threading
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-import botocore.session
-from boto3.session import Session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from operations.aws.read_ports import READ_OPERATIONS, Answer, ReadApiFactory
+from operations.aws.clients import Client, Clients
+from operations.aws.read_ports import READ_OPERATIONS, Answer
 from operations.aws.region_api import NO_ANSWER, translate_error
 from operations.support.errors import AwsError, NotThereError, UsageProblemError
 
-CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 6
 """Longer than the timeout of health_check, 5 s."""
-ATTEMPTS = 2
 NOT_THERE = frozenset(
     {
+        "AWS.SimpleQueueService.NonExistentQueue",
         "DBClusterNotFoundFault",
         "DBClusterParameterGroupNotFound",
         "DBClusterSnapshotNotFoundFault",
@@ -31,8 +26,11 @@ NOT_THERE = frozenset(
         "DBParameterGroupNotFound",
         "DBSubnetGroupNotFoundFault",
         "GlobalClusterNotFoundFault",
+        "InvalidGroup.NotFound",
+        "InvalidRouteTableID.NotFound",
         "NoSuchEntity",
         "NoSuchHealthCheck",
+        "NoSuchHostedZone",
         "NoSuchResourceException",
         "NotFound",
         "NotFoundException",
@@ -42,21 +40,11 @@ NOT_THERE = frozenset(
 """Error codes for something that does not exist."""
 
 
-def read_api_factory() -> ReadApiFactory:
-    """Return a factory of a region's `ReadOnlyApi`. All regions share one session, because loading it is slow."""
-    core = botocore.session.get_session()
-    core.set_config_variable("sts_regional_endpoints", "regional")
-    return partial(AwsReadApi, Session(botocore_session=core), threading.Lock(), {})
-
-
 class AwsReadApi:
     """The read-only calls of one region; thread-safe."""
 
-    def __init__(
-        self, session: Session, lock: threading.Lock, clients: dict[tuple[str, str], Any], region: str
-    ) -> None:
-        self._session, self._lock, self._clients = session, lock, clients
-        self._region = region
+    def __init__(self, clients: Clients, region: str) -> None:
+        self._clients, self._region = clients, region
 
     def read(self, service: str, operation: str, **parameters: Any) -> Answer:
         """Return the answer. Raises NotThereError, AwsError."""
@@ -91,25 +79,13 @@ class AwsReadApi:
             return NotThereError(f"{source}: not found", hint="Check that the stack is up in this account.")
         if isinstance(error, NO_ANSWER):
             return AwsError(
-                f"{source}: no answer",
+                f"{source}: did not respond",
                 hint=f"{self._region} or the network may be down: check it from the other region.",
             )
         return translate_error(error, source, default_hint="No changes were made. Try again, or use the AWS console.")
 
-    def _client(self, service: str) -> Any:
-        # Creating a client is not thread-safe and may search for credentials for seconds.
-        with self._lock:
-            key = (service, self._region)
-            if key not in self._clients:
-                config = Config(
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    read_timeout=READ_TIMEOUT_SECONDS,
-                    retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-                    max_pool_connections=16,
-                )
-                make: Any = self._session.client
-                self._clients[key] = make(service, region_name=self._region, config=config)
-            return self._clients[key]
+    def _client(self, service: str) -> Client:
+        return self._clients.get(service, self._region, read_timeout=READ_TIMEOUT_SECONDS)
 
 
 def _plain(service: str, operation: str, answer: Mapping[str, Any]) -> Answer:

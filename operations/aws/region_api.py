@@ -1,45 +1,35 @@
-"""`RegionApi` by boto3: clients of one region, their time limits, and the translation of errors.
+"""`RegionApi` with boto3, and the translation of boto3's errors."""
 
-A client calls its own region only. STS is called in the region too, not at the global endpoint, which is us-east-1.
-"""
-
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-import botocore.session
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from boto3.session import Session
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     PartialCredentialsError,
     ReadTimeoutError,
+    SSOError,
     TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 
-from operations.aws.ports import Connect, Item, Key, RdsRoles, TableWrite
-from operations.stack.deployment import DeployedRegion, StackDeployment
-from operations.support.errors import AwsError, OperationError, VersionConflictError
+from operations.aws.clients import ATTEMPTS, Client, Clients
+from operations.aws.ports import Item, Key, RdsRoles, TableWrite
+from operations.stack.deployment import DeployedRegion
+from operations.support.errors import AwsError, NoLoginError, OperationError, VersionConflictError
 
-CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 3
-ATTEMPTS = 2
-"""Writes carry an idempotency token. Source: Amazon DynamoDB API Reference, TransactWriteItems."""
 CALLER_LENGTH = 256
 NO_ANSWER = (ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError)
-"""boto3's errors for a missing answer."""
-_NO_LOGIN = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
+"""boto3's errors when AWS does not respond."""
+_NO_LOGIN = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError, SSOError)
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException"}
 _HINTS = {
-    "ExpiredToken": "Log in to AWS again.",
-    "ExpiredTokenException": "Log in to AWS again.",
     "AccessDenied": "Use a role with the permissions listed in the runbook, heading `Before you start`.",
     "AccessDeniedException": "Use a role with the permissions listed in the runbook, heading `Before you start`.",
     "ResourceNotFoundException": "Check that the outputs are of a stack that is up in this account.",
@@ -47,26 +37,12 @@ _HINTS = {
 }
 _CONFLICT_CODES = {"ConditionalCheckFailed", "TransactionConflict"}
 
-Client = Any
-"""boto3 creates its client classes at run time."""
-
-
-def connect_to(deployment: StackDeployment) -> Connect:
-    """Return a factory of a region's API. All regions share one session, because loading it is slow."""
-    core = botocore.session.get_session()
-    core.set_config_variable("sts_regional_endpoints", "regional")
-    return partial(AwsRegion, Session(botocore_session=core), threading.Lock(), deployment.global_cluster_id)
-
 
 class AwsRegion:
     """One region's table, RDS, Lambda and STS."""
 
-    def __init__(self, session: Session, lock: threading.Lock, global_cluster_id: str, region: DeployedRegion) -> None:
-        self._session = session
-        self._lock = lock
-        self._global_cluster_id = global_cluster_id
-        self._region = region
-        self._clients: dict[str, Client] = {}
+    def __init__(self, clients: Clients, global_cluster_id: str, region: DeployedRegion) -> None:
+        self._clients, self._global_cluster_id, self._region = clients, global_cluster_id, region
         self._serialize = TypeSerializer().serialize
         self._deserialize = TypeDeserializer().deserialize
 
@@ -84,7 +60,7 @@ class AwsRegion:
         return found
 
     def read_history(self, limit: int, since: str | None = None) -> list[Item]:
-        """Return the newest items of the audit trail, newest first, none before `since`. Raises AwsError."""
+        """Return the newest items of the audit trail, newest first, and none older than `since`. Raises AwsError."""
         request: dict[str, Any] = {
             "TableName": self._region.table_name,
             "KeyConditionExpression": "#item = :history" + (" AND #sort >= :since" if since else ""),
@@ -116,7 +92,7 @@ class AwsRegion:
             operation=(cluster.get("FailoverState") or {}).get("Status") or None,
         )
 
-    def read_policy(self) -> Mapping[str, str]:
+    def read_environment(self) -> Mapping[str, str]:
         """Return the environment variables of this region's controller. Raises AwsError."""
         name = self._region.controller_name
         answer = self._call("lambda", "Lambda API", lambda client: client.get_function_configuration(FunctionName=name))
@@ -135,10 +111,10 @@ class AwsRegion:
         try:
             answer = self._call("sts", "STS", lambda client: client.get_caller_identity())
         except AwsError as error:
-            key = _access_key(self._session) if isinstance(error.__cause__, NO_ANSWER) else None
+            key = self._clients.access_key() if isinstance(error.__cause__, NO_ANSWER) else None
             if key is None:
                 raise
-            return f"access key {key}; STS gave no answer"
+            return f"access key {key}; STS did not respond"
         return answer["Arn"][:CALLER_LENGTH]
 
     def write(self, change: TableWrite) -> None:
@@ -152,7 +128,7 @@ class AwsRegion:
             AwsError: the outcome is unknown.
         """
         puts = [
-            {"Put": self._put(change.key, change.attributes) | self._condition(change.over)},
+            {"Put": self._put(change.key, change.attributes) | self._condition(change.previous)},
             {"Put": self._put(change.audit_key, change.audit_item)},
         ]
         self._call("dynamodb", "table", lambda client: client.transact_write_items(TransactItems=puts))
@@ -162,18 +138,18 @@ class AwsRegion:
         item = {name: self._serialize(value) for name, value in plain.items()}
         return {"TableName": self._region.table_name, "Item": item}
 
-    def _condition(self, over: Item | None) -> dict[str, Any]:
+    def _condition(self, previous: Item | None) -> dict[str, Any]:
         """Return the condition that the item is unchanged; `change_id` distinguishes a new item from one that TTL removed."""
-        if over is None:
+        if previous is None:
             return {
                 "ConditionExpression": "attribute_not_exists(#item)",
                 "ExpressionAttributeNames": {"#item": "item"},
             }
         terms, values = ["attribute_exists(#item)"], {}
         for name in ("version", "change_id"):
-            if name in over:
+            if name in previous:
                 terms.append(f"#{name} = :{name}")
-                values[f":{name}"] = self._serialize(over[name])
+                values[f":{name}"] = self._serialize(previous[name])
             else:
                 terms.append(f"attribute_not_exists(#{name})")
         condition: dict[str, Any] = {
@@ -192,19 +168,9 @@ class AwsRegion:
             raise translate_error(error, f"{source} of {self._region.name}") from error
 
     def _client(self, service: str) -> Client:
-        # Creating a client is not thread-safe and may search for credentials for seconds.
-        with self._lock:
-            if service not in self._clients:
-                # The access key is the fallback for STS.
-                attempts = 1 if service == "sts" else ATTEMPTS
-                config = Config(
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    read_timeout=READ_TIMEOUT_SECONDS,
-                    retries={"total_max_attempts": attempts, "mode": "standard"},
-                )
-                make: Any = self._session.client
-                self._clients[service] = make(service, region_name=self._region.name, config=config)
-            return self._clients[service]
+        # The access key is the fallback for STS.
+        attempts = 1 if service == "sts" else ATTEMPTS
+        return self._clients.get(service, self._region.name, read_timeout=READ_TIMEOUT_SECONDS, attempts=attempts)
 
 
 def translate_error(
@@ -218,19 +184,18 @@ def translate_error(
                 f"{source}: another command wrote first", hint="Check `status` and decide again."
             )
         message = error.response.get("Error", {}).get("Message", "")
+        if code in _EXPIRED:
+            return NoLoginError(f"{source}: {code}: {message}", hint="Log in to AWS again.")
         return AwsError(f"{source}: {code}: {message}", hint=_HINTS.get(code, default_hint))
     if isinstance(error, _NO_LOGIN):
-        return AwsError(f"{source}: {error}", hint="Log in to AWS, or set AWS_PROFILE.")
+        return NoLoginError(f"{source}: {error}", hint="Log in to AWS, or set AWS_PROFILE.")
     if isinstance(error, NO_ANSWER):
-        return AwsError(f"{source}: no answer: {error}", hint="Try again, or select the other region with --region.")
+        return AwsError(
+            f"{source}: did not respond: {error}", hint="Try again, or select the other region with --region."
+        )
     return AwsError(f"{source}: {error}", hint="Check the AWS configuration of this machine.")
 
 
 def _cancellation_codes(error: ClientError) -> set[str]:
     response: Mapping[str, Any] = error.response
     return {str(reason.get("Code")) for reason in response.get("CancellationReasons", [])}
-
-
-def _access_key(session: Session) -> str | None:
-    credentials = session.get_credentials()
-    return None if credentials is None else credentials.access_key

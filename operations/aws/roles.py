@@ -10,7 +10,7 @@ from functions.failover_controller.model import Side, State
 from operations.aws.ports import Connect, RdsRoles
 from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.deadlines import call_with_deadline
-from operations.support.errors import AwsError
+from operations.support.errors import AwsError, NoLoginError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +53,14 @@ def reconcile(answers: Iterable[Roles]) -> Roles:
 
 
 def choose(deployment: StackDeployment, connect: Connect, region_name: str | None) -> DeployedRegion:
-    """Return the region with this name, or the standby's; the day-one standby is asked first, the other if it fails.
+    """Return the region with this name, or the current standby's.
+
+    The RDS API of the secondary region is asked first, that of the primary region if it fails.
 
     Raises:
         UsageProblemError: nothing is deployed in `region_name`.
         AwsError: no region was named, and neither region's RDS API names the writer.
+        NoLoginError: there are no credentials.
     """
     if region_name is not None:
         return deployment.region(region_name)
@@ -65,6 +68,8 @@ def choose(deployment: StackDeployment, connect: Connect, region_name: str | Non
     for region in deployment.regions:
         try:
             standby = roles_from_rds(deployment, call_with_deadline(connect(region).read_roles)).standby
+        except NoLoginError:
+            raise
         except AwsError as error:
             failures.append(f"{region.name}: {error.message}")
             continue

@@ -145,10 +145,17 @@ def changed_at(raw: Item | None) -> datetime | None:
 
 
 def switch_item(
-    *, armed: bool, reason: str, by: str, at: datetime, change_id: str, expires_at: datetime | None, over: Item | None
+    *,
+    armed: bool,
+    reason: str,
+    by: str,
+    at: datetime,
+    change_id: str,
+    expires_at: datetime | None,
+    previous: Item | None,
 ) -> dict[str, object]:
-    """Return the attributes of the switch that replaces `over`; TTL needs `expires_at` in epoch seconds."""
-    before = None if over is None else over.get("version")
+    """Return the attributes of the switch that replaces `previous`; TTL needs `expires_at` in epoch seconds."""
+    before = None if previous is None else previous.get("version")
     item: dict[str, object] = {
         "armed": armed,
         "reason": reason,

@@ -161,7 +161,7 @@ def _read_event(
 
 
 def check_event(here: str, there: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> CheckResult:
-    """Check that the writer's database writes heartbeats by itself, as the standby reads them."""
+    """Check in the standby that the writer's database writes heartbeats by itself."""
     problem = next((str(each["failure"]) for each in (before, after) if each.get("failure")), None)
     name = "database heartbeat"
     if problem is not None:

@@ -25,7 +25,7 @@ DRIFT = "It was changed outside Pulumi: `pulumi preview --refresh` shows the dif
 
 
 def database_checks(resources: StackResources, read_api_for: ReadApiFactory, now: datetime) -> list[Check]:
-    """Return the checks of the global cluster, from each region, and of each region's cluster."""
+    """Return the checks of each region's cluster, and of the global cluster as each region's RDS describes it."""
     return [
         *(
             Check(names=("global cluster",), where=here.region, run=_global_check(resources, here, read_api_for))

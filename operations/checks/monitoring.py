@@ -51,8 +51,9 @@ def watch_checks(
             (("alarms", "alarm data"), partial(_read_alarms, here, api, writer, now)),
             (("secret",), partial(_read_secret, here, api)),
             (("state table",), partial(_read_table, here, api, resources.is_production)),
-            (("topic",), partial(_read_topic, here, api)),
+            (("topic",), partial(_read_topic, here, api, resources.is_production)),
             (("logs",), partial(_read_logs, here, api)),
+            (("code",), partial(_read_code, here, api, resources)),
         ]
         checks += [Check(names=names, where=here.region, run=run) for names, run in runs]
     replica = partial(_read_replica, resources, read_api_for)
@@ -71,7 +72,7 @@ def _read_controller(here: RegionResources, api: RegionApi, now: datetime) -> li
 
 
 def check_controller(where: str, state: ParsedItem[State], now: datetime) -> CheckResult:
-    """Check that the controller runs and that no outage, attempt or decision is open."""
+    """Check that the controller runs, sees no outage, and has no attempt in progress and no decision pending."""
     value, problems, age = state.value, [], None
     if state.problem is not None:
         problems.append(f"its state is {state.problem}")
@@ -139,23 +140,25 @@ def _read_alarms(here: RegionResources, api: Any, writer: str | None, now: datet
     filled = {each["Id"] for each in results if each.get("Values")}
     silent = [alarm for number, alarm in enumerate(found) if f"m{number}" not in filled]
     return [
-        check_alarms(here.region, names, found),
+        check_alarms(here, found),
         check_alarm_data(here.region, silent, len(found), now, may_lack_lag=writer in (None, here.region)),
     ]
 
 
-def check_alarms(where: str, names: Sequence[str], found: Sequence[Answer]) -> CheckResult:
-    """Check that every alarm exists, has enabled actions, and is not in ALARM unless it shows a role."""
+def check_alarms(here: RegionResources, found: Sequence[Answer]) -> CheckResult:
+    """Check that every alarm exists, notifies the topic, and is not in ALARM; alarms that show a role may be and do not notify."""
     states = {str(each["AlarmName"]): each for each in found}
-    problems = [f"{name} does not exist" for name in names if name not in states]
+    problems = [f"{name} does not exist" for name in here.alarm_names if name not in states]
     for name, alarm in states.items():
         if alarm.get("StateValue") == "ALARM" and not shows_role(name):
             problems.append(f"{name} is in ALARM: {alarm.get('StateReason') or 'no reason given'}")
         if alarm.get("ActionsEnabled") is False:
             problems.append(f"{name} notifies no one: its actions are disabled")
+        if here.topic_arn not in (alarm.get("AlarmActions") or ()) and not shows_role(name):
+            problems.append(f"{name} notifies no one: the topic is not one of its actions")
     hint = "The runbook has a page for each alarm. `pulumi up` restores a missing alarm and its actions."
     evidence = f"{len(states)} alarms, none in ALARM except the role's"
-    return check_result("alarms", where, problems=problems, evidence=evidence, hint=hint)
+    return check_result("alarms", here.region, problems=problems, evidence=evidence, hint=hint)
 
 
 def check_alarm_data(
@@ -180,7 +183,7 @@ def check_alarm_data(
 
 
 def shows_role(alarm_name: str) -> bool:
-    """Return whether an alarm shows the region's role, and is in ALARM without a fault."""
+    """Return whether an alarm shows only the region's role, so that ALARM is no fault."""
     return any(f"-{role}-" in alarm_name for role in ROLE_ALARMS)
 
 
@@ -261,21 +264,26 @@ def check_table(here: RegionResources, table: Answer, *, is_production: bool) ->
     )
 
 
-def _read_topic(here: RegionResources, api: Any) -> list[CheckResult]:
+def _read_topic(here: RegionResources, api: Any, is_production: bool) -> list[CheckResult]:
     attributes = api.read("sns", "get_topic_attributes", TopicArn=here.topic_arn).get("Attributes", {})
-    return [check_topic(here, attributes)]
+    return [check_topic(here, attributes, is_production=is_production)]
 
 
-def check_topic(here: RegionResources, attributes: Mapping[str, str]) -> CheckResult:
-    """Check that the topic is encrypted with this region's key and that all subscriptions are confirmed."""
+def check_topic(here: RegionResources, attributes: Mapping[str, str], *, is_production: bool) -> CheckResult:
+    """Check that the topic is encrypted with this region's key and all subscriptions are confirmed, in production at least one."""
     key = attributes.get("KmsMasterKeyId")
     problems = [] if key == here.key_arn else [f"it is encrypted with {key or 'no key'}, not with this region's key"]
     pending = int(attributes.get("SubscriptionsPending") or 0)
     if pending:
         problems.append(f"{pending} subscriptions are not confirmed: they receive no notices")
     confirmed = int(attributes.get("SubscriptionsConfirmed") or 0)
+    if is_production and not confirmed:
+        problems.append("no subscription is confirmed: no one hears an alarm or a notice")
     evidence = f"encrypted with this region's key; {confirmed} confirmed subscriptions"
-    hint = "Confirm the subscription mail of AWS Notifications. If the key differs, run `pulumi up`."
+    hint = (
+        "Confirm the subscription mail of AWS Notifications; without a mail, set notifications.emails and run `pulumi up`. "
+        "If the key differs, run `pulumi up`."
+    )
     return check_result("topic", here.region, problems=problems, evidence=evidence, hint=hint)
 
 
@@ -351,3 +359,27 @@ def check_health_checks(
     evidence = f"{len(health)} health checks match the writer in {writer}"
     hint = "DNS follows a change of roles within two minutes. After that, check the alarm of the health check."
     return check_result("health checks", "global", problems=problems, evidence=evidence, hint=hint)
+
+
+def _read_code(here: RegionResources, api: Any, resources: StackResources) -> list[CheckResult]:
+    functions = [here.health_check, here.controller]
+    if here is resources.primary and resources.database_setup:
+        functions.append(resources.database_setup)
+    found = {name: api.read("lambda", "get_function_configuration", FunctionName=name) for name in functions}
+    return [check_code(here.region, resources.code_sha256, found)]
+
+
+def check_code(where: str, wanted: Mapping[str, str], found: Mapping[str, Answer]) -> CheckResult:
+    """Check that each function runs the code of the last `pulumi up`: by the hash of the archive."""
+    hint = (
+        "Find out who changed the code (CloudTrail, UpdateFunctionCode), and upload it again: the runbook, page verify."
+    )
+    if missing := sorted(set(found) - set(wanted)):
+        why = f"the outputs have no hash of {', '.join(missing)}"
+        return unknown("code", where, why=why, hint="Run `pulumi up` with this version of the program.")
+    problems = [
+        f"{name} runs {answer.get('CodeSha256')}, not {wanted[name]}"
+        for name, answer in found.items()
+        if answer.get("CodeSha256") != wanted[name]
+    ]
+    return check_result("code", where, problems=problems, evidence=f"{len(found)} functions as deployed", hint=hint)

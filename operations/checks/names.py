@@ -1,6 +1,6 @@
 """Checks that the names of the stack's resources are free or belong to this stack already.
 
-A name of a resource without this stack's tags has failed; a name that cannot be looked up is unknown.
+The check of a name fails if a resource without this stack's tags has it, and is unknown if it cannot be looked up.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +15,11 @@ from operations.support.errors import NotThereError
 from settings import RegionSettings, Settings
 
 TAKEN = "Use another `project` or `environment`, or remove the resource with this name, or adopt it by `pulumi import`."
+RE_CREATED = (
+    "Lambda and RDS re-create a log group when they log after a destroy. If this stack is not deployed, delete it: "
+    "`aws logs delete-log-group --log-group-name NAME --region REGION`."
+)
+ZONE_ATTACHED = "Use another `dns.zone_name`, or detach the other zone from the VPC."
 Tags = Mapping[str, str]
 
 
@@ -40,10 +45,12 @@ class NameKind:
     kind: str
     names: Sequence[str]
     find: Find
+    hint: str = TAKEN
+    """What to do about a name that is taken."""
 
 
 def name_checks(settings: Settings, read_api_for: ReadApiFactory, account: str | None) -> list[Check]:
-    """Return the checks of all names, by kind and region."""
+    """Return the checks of all names, one for each kind and region."""
     checks = []
     for region in (settings.primary, settings.secondary):
         for kind in name_kinds(settings, region, account):
@@ -59,6 +66,9 @@ def name_kinds(settings: Settings, region: RegionSettings, account: str | None) 
     functions = [names.of(function) for function in names.functions(is_primary=is_primary)]
     groups = [f"/aws/lambda/{name}" for name in functions]
     groups += [f"/aws/rds/cluster/{names.cluster(region_name)}/{log}" for log in settings.logs.exports]
+    has_flow_logs = settings.has_flow_logs(region)
+    groups += [f"/aws/vpc/{names.of('flow-logs')}"] if has_flow_logs else []
+    roles = names.roles(is_primary=is_primary, has_flow_logs=has_flow_logs)
     instances = [names.instance(region_name, number) for number in range(1, region.instance_count + 1)]
     kinds = [
         NameKind(kind="global cluster", names=[names.of("global")], find=_global_cluster),
@@ -71,17 +81,23 @@ def name_kinds(settings: Settings, region: RegionSettings, account: str | None) 
         # The replica has the same name in the other region.
         NameKind(kind="secret", names=[names.of("master")], find=_secret),
         NameKind(kind="functions", names=functions, find=_function),
-        NameKind(kind="log groups", names=groups, find=_log_group),
+        NameKind(kind="log groups", names=groups, find=_log_group, hint=RE_CREATED),
         NameKind(kind="table", names=[names.of("failover")], find=_table),
+        NameKind(kind="queue", names=[names.of("failed-events")], find=_queue),
         NameKind(kind="schedule", names=[names.of("failover-controller")], find=_schedule),
         NameKind(
             kind="roles",
-            names=[names.global_name(role, region_name) for role in names.roles(is_primary=is_primary)],
+            names=[names.global_name(role, region_name) for role in roles],
             find=_role,
         ),
     ]
+    if region.existing_vpc:
+        # Writer and reader are names of the zone; a more specific zone in the VPC would answer for them instead.
+        zones = [settings.zone_name, *(f"{name}.{settings.zone_name}" for name in ("writer", "reader"))]
+        find = partial(_zone_in_vpc, region.existing_vpc.vpc_id, region_name, account)
+        kinds.append(NameKind(kind="zone in the VPC", names=zones, find=find, hint=ZONE_ATTACHED))
     if account is not None:
-        topic = f"arn:{_partition(region_name)}:sns:{region_name}:{account}:{names.of('failover')}"
+        topic = f"arn:aws:sns:{region_name}:{account}:{names.of('failover')}"
         kinds.append(NameKind(kind="topic", names=[topic], find=_topic))
     return kinds
 
@@ -93,11 +109,12 @@ def _look_up(kind: NameKind, api: ReadOnlyApi, where: str, wanted: Tags) -> list
             found[name] = kind.find(api, name)
         except NotThereError:
             found[name] = None
-    return [check_names(kind.kind, where, found, wanted)]
+    return [check_names(kind, where, found, wanted)]
 
 
-def check_names(kind: str, where: str, found: Mapping[str, ExistingResource | None], wanted: Tags) -> CheckResult:
+def check_names(names: NameKind, where: str, found: Mapping[str, ExistingResource | None], wanted: Tags) -> CheckResult:
     """Check that each name is free or has this stack's tags; `found` by name."""
+    kind = names.kind
     taken = {name: resource for name, resource in found.items() if resource is not None}
     problems = [f"{name}: {resource.blocker}" for name, resource in taken.items() if resource.blocker]
     foreign = [
@@ -116,7 +133,7 @@ def check_names(kind: str, where: str, found: Mapping[str, ExistingResource | No
     evidence = ", ".join(
         text for text, count in ((f"{free} free", free), (f"{len(taken)} of this stack", len(taken))) if count
     )
-    return check_result(f"name: {kind}", where, problems=problems, evidence=evidence, hint=TAKEN)
+    return check_result(f"name: {kind}", where, problems=problems, evidence=evidence, hint=names.hint)
 
 
 def _tag_text(tags: Tags, wanted: Tags) -> str:
@@ -174,7 +191,7 @@ def _alias(api: ReadOnlyApi, name: str) -> ExistingResource | None:
 
 
 def _secret(api: ReadOnlyApi, name: str) -> ExistingResource | None:
-    """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
+    """Find a secret; one that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
     found = api.read("secretsmanager", "describe_secret", SecretId=name)
     deleted = "scheduled for deletion and keeps its name until then: restore it, or delete it without recovery"
     return ExistingResource(tags=_plain(found.get("Tags", [])), blocker=deleted if found.get("DeletedDate") else "")
@@ -192,19 +209,39 @@ def _log_group(api: ReadOnlyApi, name: str) -> ExistingResource | None:
     )
 
 
+def _zone_in_vpc(vpc_id: str, region: str, account: str | None, api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    """AWS attaches no two zones of one name to a VPC. Source: AssociateVPCWithHostedZone, ConflictingDomainExists."""
+    attached = api.read_all(
+        "route53", "list_hosted_zones_by_vpc", "HostedZoneSummaries", VPCId=vpc_id, VPCRegion=region
+    )
+    zone = next((each for each in attached if each["Name"].rstrip(".") == name), None)
+    if zone is None:
+        return None
+    owner = zone.get("Owner", {}).get("OwningAccount")
+    if account is not None and owner not in (None, account):
+        return ExistingResource(tags=None, blocker=f"a zone of {owner} has this name and is attached to {vpc_id}")
+    tags = api.read("route53", "list_tags_for_resource", ResourceType="hostedzone", ResourceId=zone["HostedZoneId"])
+    return ExistingResource(tags=_plain(tags["ResourceTagSet"].get("Tags", [])))
+
+
 def _table(api: ReadOnlyApi, name: str) -> ExistingResource | None:
     arn = api.read("dynamodb", "describe_table", TableName=name)["Table"]["TableArn"]
     return ExistingResource(tags=_plain(api.read("dynamodb", "list_tags_of_resource", ResourceArn=arn)["Tags"]))
 
 
 def _topic(api: ReadOnlyApi, arn: str) -> ExistingResource | None:
-    """CreateTopic would adopt a topic of that name silently. Source: CreateTopic, SNS API reference."""
+    """Find a topic, which CreateTopic would adopt without an error. Source: CreateTopic, SNS API reference."""
     api.read("sns", "get_topic_attributes", TopicArn=arn)
     return ExistingResource(tags=_plain(api.read("sns", "list_tags_for_resource", ResourceArn=arn)["Tags"]))
 
 
+def _queue(api: ReadOnlyApi, name: str) -> ExistingResource | None:
+    url = api.read("sqs", "get_queue_url", QueueName=name)["QueueUrl"]
+    return ExistingResource(tags=api.read("sqs", "list_queue_tags", QueueUrl=url).get("Tags", {}))
+
+
 def _schedule(api: ReadOnlyApi, name: str) -> ExistingResource | None:
-    """Schedules have no tags, only groups have. Source: Tagging, EventBridge Scheduler user guide."""
+    """Find a schedule; only schedule groups have tags. Source: Tagging, EventBridge Scheduler user guide."""
     api.read("scheduler", "get_schedule", Name=name)
     return ExistingResource(tags=None)
 
@@ -215,8 +252,3 @@ def _role(api: ReadOnlyApi, name: str) -> ExistingResource | None:
 
 def _plain(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {each["Key"]: each["Value"] for each in tags}
-
-
-def _partition(region: str) -> str:
-    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-    return next((partition for prefix, partition in prefixes.items() if region.startswith(prefix)), "aws")

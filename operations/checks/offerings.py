@@ -1,6 +1,6 @@
 """Checks that AWS offers what the settings need: the regions, three zones, the engine version, the instance class.
 
-An offer that AWS does not list does not exist.
+What AWS does not list counts as not offered.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ ENGINE = "aurora-mysql"
 
 
 def offer_checks(settings: Settings, read_api_for: ReadApiFactory) -> list[Check]:
-    """Return the checks of the offers of both regions."""
+    """Return the checks of what AWS offers in both regions."""
     checks, own_tags = [], names_of(settings).tags()
     for region in (settings.primary, settings.secondary):
         api, version = read_api_for(region.region), settings.database.engine_version
@@ -44,10 +44,10 @@ def check_region(where: str, answer: Answer) -> CheckResult:
 
 
 def _read_zones(api: ReadOnlyApi, region: RegionSettings) -> list[CheckResult]:
-    return [check_zones(region, _zones(api))]
+    return [check_zones(region, available_zones(api))]
 
 
-def _zones(api: ReadOnlyApi) -> dict[str, str]:
+def available_zones(api: ReadOnlyApi) -> dict[str, str]:
     """Return the ids of the availability zones by zone name."""
     return {
         str(each["ZoneName"]): str(each.get("ZoneId", ""))
@@ -95,7 +95,7 @@ def _read_class(api: ReadOnlyApi, region: RegionSettings, version: str) -> list[
     found = api.read_all("rds", operation, items, **query, DBInstanceClass=region.database_class)
     any_class = bool(found) or bool(api.read("rds", operation, **query, MaxRecords=20).get(items))
     # The zones of an existing VPC's subnets are not chosen by this stack.
-    taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(_zones(api)))
+    taken = () if region.existing_vpc else tuple(region.availability_zones or chosen_zones(available_zones(api)))
     return [check_class(region, found, taken, lists_any=any_class)]
 
 
@@ -126,9 +126,10 @@ def check_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mappin
     """Check whether a VPC of the region overlaps with the stack's: AWS allows it, but they can never be peered."""
     own = ipaddress.IPv4Network(region.vpc_cidr)
     overlapping = [
-        f"{vpc['VpcId']} ({vpc['CidrBlock']})"
+        f"{vpc['VpcId']} ({block})"
         for vpc in vpcs
-        if own.overlaps(ipaddress.IPv4Network(vpc["CidrBlock"]))
+        for block in _blocks(vpc)
+        if own.overlaps(ipaddress.IPv4Network(block))
         and not (region.existing_vpc and vpc["VpcId"] == region.existing_vpc.vpc_id)
         and _is_foreign(vpc, wanted)
     ]
@@ -137,6 +138,12 @@ def check_network(region: RegionSettings, vpcs: Sequence[Answer], wanted: Mappin
         return unknown("network", region.region, why=why, hint="If they must be peered, use another `vpc_cidr`.")
     evidence = f"{region.vpc_cidr} overlaps with none of {len(vpcs)} VPCs"
     return check_result("network", region.region, problems=[], evidence=evidence, hint="")
+
+
+def _blocks(vpc: Answer) -> list[str]:
+    """Return the primary and secondary ranges of a VPC: none may overlap with a peer's. Source: VPC peering limitations."""
+    further = [str(each["CidrBlock"]) for each in vpc.get("CidrBlockAssociationSet", [])]
+    return list(dict.fromkeys([str(vpc["CidrBlock"]), *further]))
 
 
 def _is_foreign(vpc: Answer, wanted: Mapping[str, str]) -> bool:

@@ -94,7 +94,11 @@ def quota_checks(settings: Settings, read_api_for: ReadApiFactory, *, is_up: boo
         checks.append(Check(names=("quota: Lambda concurrency",), where=region.region, run=run))
     api = read_api_for(GLOBAL_REGION)
     names = names_of(settings)
-    roles = 0 if is_up else len(names.roles(is_primary=True)) + len(names.roles(is_primary=False))
+    roles = sum(
+        len(names.roles(is_primary=region is settings.primary, has_flow_logs=settings.has_flow_logs(region)))
+        for region in (settings.primary, settings.secondary)
+        if not is_up
+    )
     checks.append(Check(names=("quota: IAM roles",), where="global", run=partial(_read_roles, api, roles)))
     for name, kind, needed in ROUTE_53_LIMITS:
         run = partial(_read_route53, api, name, kind, 0 if is_up else needed)

@@ -31,9 +31,13 @@ _ACTIONS = {
         "dynamodb:CreateTable DeleteTable DescribeContinuousBackups DescribeTable DescribeTimeToLive "
         "ListTagsOfResource TagResource UpdateContinuousBackups UpdateTable UpdateTimeToLive"
     ),
+    "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl": (
+        "ec2:CreateNetworkAclEntry CreateTags DeleteNetworkAclEntry DescribeNetworkAcls"
+    ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (
         "ec2:DescribeSecurityGroups RevokeSecurityGroupEgress RevokeSecurityGroupIngress"
     ),
+    "aws:ec2/flowLog:FlowLog": "ec2:CreateFlowLogs CreateTags DeleteFlowLogs DescribeFlowLogs iam:PassRole",
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": (
         "ec2:DescribeVpcPeeringConnections ModifyVpcPeeringConnectionOptions"
     ),
@@ -73,7 +77,8 @@ _ACTIONS = {
     ),
     "aws:lambda/function:Function": (
         "lambda:CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig ListVersionsByFunction "
-        "PutFunctionConcurrency TagResource UpdateFunctionCode UpdateFunctionConfiguration"
+        "PutFunctionConcurrency TagResource UpdateFunctionCode UpdateFunctionConfiguration "
+        "kms:CreateGrant Decrypt Encrypt"
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": (
         "lambda:DeleteFunctionEventInvokeConfig GetFunctionEventInvokeConfig PutFunctionEventInvokeConfig"
@@ -114,8 +119,8 @@ _ACTIONS = {
     ),
     "aws:scheduler/schedule:Schedule": "scheduler:CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
     "aws:secretsmanager/secret:Secret": (
-        "secretsmanager:CreateSecret DeleteSecret DescribeSecret GetResourcePolicy "
-        "RemoveRegionsFromReplication ReplicateSecretToRegions TagResource"
+        "secretsmanager:CreateSecret DeleteResourcePolicy DeleteSecret DescribeSecret GetResourcePolicy "
+        "PutResourcePolicy RemoveRegionsFromReplication ReplicateSecretToRegions TagResource"
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": (
         "secretsmanager:GetSecretValue PutSecretValue UpdateSecretVersionStage kms:Decrypt GenerateDataKey"
@@ -125,6 +130,7 @@ _ACTIONS = {
     ),
     "aws:sns/topicPolicy:TopicPolicy": "sns:GetTopicAttributes SetTopicAttributes",
     "aws:sns/topicSubscription:TopicSubscription": "sns:GetSubscriptionAttributes Subscribe Unsubscribe",
+    "aws:sqs/queue:Queue": "sqs:CreateQueue DeleteQueue GetQueueAttributes ListQueueTags SetQueueAttributes TagQueue",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
         "ec2:AuthorizeSecurityGroupEgress CreateTags DescribeSecurityGroupRules ModifySecurityGroupRules "
         "RevokeSecurityGroupEgress"
@@ -161,6 +167,7 @@ STACK_ARNS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("scheduler:{region}:{account}:schedule/default/{project}-failover-controller-{environment}",),
     "secretsmanager": ("secretsmanager:{region}:{account}:secret:{project}-master-{environment}-AbCdEf",),
     "sns": ("sns:{region}:{account}:{project}-failover-{environment}",),
+    "sqs": ("sqs:{region}:{account}:{project}-failed-events-{environment}",),
 }
 """ARNs of this stack by service: an action is allowed if a policy allows it on `*` or on one of them."""
 

@@ -24,9 +24,9 @@ def run_checks(
     seconds: float = CHECK_SECONDS,
     at_once: int | None = None,
 ) -> list[CheckResult]:
-    """Return the results of all checks in order; a check that fails to run or hangs is unknown.
+    """Return the results of all checks in order; a check that raises an error or misses the deadline is unknown.
 
-    `seconds` limits all checks together, `at_once` the number of concurrent ones.
+    `seconds` limits all checks together, `at_once` how many of them run concurrently.
     """
     slots = BoundedSemaphore(at_once or max(1, len(checks)))
     with screen.progress(text, len(checks)) as advance:
@@ -34,12 +34,26 @@ def run_checks(
     return list(chain.from_iterable(_results(check, outcome) for check, outcome in zip(checks, outcomes, strict=True)))
 
 
-def show_results(screen: Screen, title: str, results: Sequence[CheckResult], more: Mapping[str, object]) -> ExitCode:
-    """Print the results, failures first, and return the exit code."""
-    code = exit_code(results)
+def show_results(
+    screen: Screen,
+    title: str,
+    results: Sequence[CheckResult],
+    more: Mapping[str, object],
+    *,
+    decisive: Sequence[CheckResult] | None = None,
+    appendix: tuple[str, Sequence[str]] | None = None,
+) -> ExitCode:
+    """Print the results, failures first, and return the exit code, which follows the `decisive` results; default: all.
+
+    `appendix`: a heading and lines to copy, printed before the summary.
+    """
+    code = exit_code(results if decisive is None else decisive)
     values = {**more, "counts": counts(results), "findings": [each.to_json() for each in results]}
     worst_first = sorted(results, key=lambda each: _ORDER.index(each.verdict))
     screen.table(title, HEADINGS, _rows(worst_first))
+    if appendix is not None:
+        heading, lines = appendix
+        screen.table(heading, ("Line",), ([line] for line in lines))
     screen.result({**values, "exit_code": int(code)}, [summary(results)])
     return code
 

@@ -1,4 +1,4 @@
-"""The Typer app: `disarm`, `arm`, `approve` and `history`, and the commands of `move.py` and `inspect.py`.
+"""The Typer app: `disarm`, `arm`, `approve` and `history`, and the commands of `move.py`, `inspect.py`, `deploy.py` and `recover.py`.
 
 Commands import their implementation, with boto3, only when they run: this keeps `--help` instant.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli import inspect, move
+from operations.cli import deploy, inspect, move, recover
 from operations.cli.options import (
     Commands,
     ReasonOption,
@@ -49,7 +49,7 @@ def disarm(
     """Keep the controllers from failing over, for a maintenance window or until `arm`. They continue to observe.
 
     The switch changes in both regions, the standby's first, because its controller is the one that would act.
-    If only the standby answers, only its switch changes, and the exit code is 5.
+    If only the standby responds, only its switch changes, and the exit code is 5.
     If the standby does not respond, no changes are made.
     """
     from operations.commands.arm import set_armed
@@ -60,7 +60,7 @@ def disarm(
 
 @command(needs_confirmation=True)
 def arm(context: "CommandContext", reason: ReasonOption, region: SwitchRegionOption = None) -> ExitCode:
-    """Let the controllers fail over again. If the writer is unreachable, the standby's may act within cycles."""
+    """Let the controllers fail over again. If the writer is unreachable, the standby's may act in its next cycles."""
     from operations.commands.arm import set_armed
 
     return set_armed(context, region, armed=True, reason=checked_reason(reason), expires_at=None)
@@ -77,7 +77,7 @@ def approve(
     """Approve the pending decision after showing its evidence: the standby becomes the writer.
 
     Refused if this decision is not pending, if it is answered already, or if its controller has stopped since.
-    The approval counts only while the verdict holds.
+    The approval counts only while its verdict still applies.
     """
     from operations.commands.approve import approve as approve_decision
 
@@ -95,7 +95,7 @@ def history(
     """Show the audit trail of one region, newest first: the controller's notices and the operators' commands.
 
     Each region has its own trail. Default: the standby's, or the writer's if the standby does not respond.
-    With --json: one object a line.
+    With --json: an array, each entry with its whole evidence.
     """
     from operations.commands.status_and_history import show_history
 
@@ -119,5 +119,5 @@ def _expiry(window: str | None, until: str | None, now: datetime) -> datetime | 
     return end
 
 
-for _command in (disarm, arm, approve, history, *move.COMMANDS, *inspect.COMMANDS):
+for _command in (disarm, arm, approve, history, *move.COMMANDS, *inspect.COMMANDS, *deploy.COMMANDS, *recover.COMMANDS):
     app.command(epilog=EXIT_CODES)(_command)

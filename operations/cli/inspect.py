@@ -32,8 +32,10 @@ def status(
     ] = 5,
     region: RegionOption = None,
 ) -> ExitCode:
-    """Show roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and the last notices. Changes nothing.
+    """Show in one line whether the system works and what to do, then each part of it. Changes nothing.
 
+    The parts are roles, lag, DNS, endpoints, alarms, controller, switch, pending decision and the last notices.
+    The exit code follows the first line: 0 OK, 5 DEGRADED, 6 WRITER LOST, 4 UNKNOWN.
     Everything is read in one region. Default: the standby's, or the writer's if the standby does not respond.
     With --watch and --json: one object a line.
     """
@@ -71,18 +73,23 @@ def preflight(
     With --destroy it reads the stack's outputs and shows the commands to run next.
     """
     if destroy:
-        from operations.commands.preflight_destroy import preflight_destroy
-
-        run(cli, preflight_destroy, stack=stack, outputs=outputs, as_json=as_json)
+        run(cli, _check_before_destroy, stack=stack, outputs=outputs, as_json=as_json)
         return
-    from operations.commands.preflight import preflight as check_account
 
     def check(screen: Screen, dependencies: Dependencies) -> ExitCode:
+        from operations.commands.preflight import preflight as check_account
+
         if outputs is not None:
             raise UsageProblemError("--outputs: is valid only with --destroy", hint="Remove it, or add --destroy.")
         return check_account(screen, dependencies.read_api_for, stack or DEFAULT_STACK)
 
     run_without_outputs(cli, as_json, check)
+
+
+def _check_before_destroy(context: "CommandContext") -> ExitCode:
+    from operations.commands.preflight_destroy import preflight_destroy
+
+    return preflight_destroy(context)
 
 
 def cost(
@@ -102,27 +109,33 @@ def cost(
         float, typer.Option("--backup-gb", min=0, help="Backups beyond the size of the data, in each region.")
     ] = 0,
     log_gb: Annotated[float, typer.Option("--log-gb", min=0, help="Logs, in each region.")] = 2,
+    flow_log_gb: Annotated[
+        float, typer.Option("--flow-log-gb", min=0, help="Flow logs of the VPC, in each region.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate the monthly cost of a stack by resource type, from list prices. Calls no AWS API.
 
-    Usage-based amounts rest on the options given here, each for a month.
+    The options give a month's usage, which the usage-based amounts are computed from.
     Unverified prices and resources without a price are marked.
     """
-    from operations.commands.cost import cost as show_cost
-    from operations.commands.cost_estimate import Usage
 
-    usage = Usage(
-        storage_gb=storage_gb,
-        io_millions=io_millions,
-        replicated_write_millions=writes_millions,
-        replicated_gb=replicated_gb,
-        backup_gb=backup_gb,
-        log_gb=log_gb,
-    )
-    run_without_outputs(
-        cli, as_json, lambda screen, dependencies: show_cost(screen, dependencies.read_api_for, stack, usage)
-    )
+    def estimate(screen: Screen, dependencies: Dependencies) -> ExitCode:
+        from operations.commands.cost import cost as show_cost
+        from operations.commands.cost_estimate import Usage
+
+        usage = Usage(
+            storage_gb=storage_gb,
+            io_millions=io_millions,
+            replicated_write_millions=writes_millions,
+            replicated_gb=replicated_gb,
+            backup_gb=backup_gb,
+            log_gb=log_gb,
+            flow_log_gb=flow_log_gb,
+        )
+        return show_cost(screen, dependencies.read_api_for, stack, usage)
+
+    run_without_outputs(cli, as_json, estimate)
 
 
 COMMANDS = (status, verify, preflight, cost)

@@ -20,7 +20,7 @@ ResumeOption = Annotated[
 ]
 DnsOption = Annotated[
     bool,
-    typer.Option("--dns/--no-dns", help="Wait until DNS has changed too: one to two minutes more."),
+    typer.Option("--dns/--no-dns", help="Wait until DNS has changed too: one to two minutes after the call."),
 ]
 MaxLagOption = Annotated[
     float,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from operations.aws.ports import ConnectTo
     from operations.aws.read_ports import ReadApiFactory
     from operations.commands.context import CommandContext
+    from operations.commands.survivor import RunInTerminal
+    from operations.stack.pulumi_cli import RunPulumi
 
 _ARGUMENTS = "operations.arguments"
 MAX_REASON_LENGTH = 300
@@ -45,9 +47,11 @@ class Dependencies:
     """External dependencies of the commands; tests pass fakes as the Typer context's object."""
 
     load_outputs: Callable[[Path | None, str | None], object]
+    run_in_terminal: "RunInTerminal"
     connect_to: "ConnectTo"
     moves_to: "MovesTo"
     read_api_for: "ReadApiFactory"
+    run_pulumi: "RunPulumi"
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     is_interactive: Callable[[], bool]
@@ -85,7 +89,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Rea
 
 
 def command(*, needs_confirmation: bool = False) -> Callable[[Callable[..., ExitCode]], Callable[..., None]]:
-    """Make a Typer command of a function of a CommandContext: add the common options, run it, exit with its code."""
+    """Turn a function that takes a CommandContext into a Typer command with the common options."""
     common: dict[str, Any] = {"confirm": ConfirmOption} if needs_confirmation else {}
     common |= {"stack": StackOption, "outputs": OutputsOption, "as_json": JsonOption}
 
@@ -123,10 +127,11 @@ def run(
     confirm: str | None = None,
 ) -> None:
     """Build the context, run the function with it, and exit with its code."""
-    from operations.commands.context import CommandContext
-    from operations.stack.deployment import read_deployment
 
     def run_with_context(screen: Screen, dependencies: Dependencies) -> ExitCode:
+        from operations.commands.context import CommandContext
+        from operations.stack.deployment import read_deployment
+
         if stack is not None and outputs is not None:
             raise UsageProblemError("--stack and --outputs: both were given", hint="Give one of them.")
         loaded = dependencies.load_outputs(outputs, stack)
@@ -145,6 +150,7 @@ def run(
             new_id=dependencies.new_id,
             confirm=partial(_confirm, dependencies, _command_line(cli), deployment.global_cluster_id, confirm),
             command_line=_command_line(cli),
+            stack_options=_stack_options(stack, outputs),
         )
         return function(context)
 
@@ -162,7 +168,9 @@ def run_without_outputs(
         screen.error(error)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        stopped = StoppedError("stopped", hint="Only the steps shown above were started. Check `status`.")
+        stopped = StoppedError(
+            "Ctrl-C: no further step is started", hint="Only the steps shown above were started. Check `status`."
+        )
         screen.error(stopped)
         raise typer.Exit(stopped.exit_code) from error
     raise typer.Exit(code)
@@ -172,16 +180,21 @@ def dependencies_of(cli: typer.Context) -> Dependencies:
     """Return the dependencies in the Typer context, or the real ones."""
     if isinstance(cli.obj, Dependencies):
         return cli.obj
-    from operations.aws.move_api import moves_to
-    from operations.aws.read_api import read_api_factory
-    from operations.aws.region_api import connect_to
+    from operations.aws.clients import Clients
+    from operations.aws.move_api import AwsMoveApi
+    from operations.aws.read_api import AwsReadApi
+    from operations.aws.region_api import AwsRegion
     from operations.stack.deployment import load_outputs
+    from operations.stack.pulumi_cli import run_in_terminal, run_pulumi
 
+    clients = Clients()
     return Dependencies(
         load_outputs=load_outputs,
-        connect_to=connect_to,
-        moves_to=moves_to,
-        read_api_for=read_api_factory(),
+        run_in_terminal=run_in_terminal,
+        connect_to=lambda deployment: partial(AwsRegion, clients, deployment.global_cluster_id),
+        moves_to=lambda deployment: partial(AwsMoveApi, clients, deployment.global_cluster_id),
+        read_api_for=partial(AwsReadApi, clients),
+        run_pulumi=run_pulumi,
         now=lambda: datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         is_interactive=is_interactive,
@@ -202,10 +215,10 @@ def _check_confirmation(given: str | None, global_cluster_id: str) -> None:
 def _confirm(
     dependencies: Dependencies, command_line: str, global_cluster_id: str, given: str | None, question: str
 ) -> None:
-    """Return if the id was given, or is typed now.
+    """Ask for the global cluster's id, unless --confirm gave it.
 
     Raises:
-        RefusedError: it was neither.
+        OperationRefusedError: the operator did not confirm.
     """
     if given == global_cluster_id:
         return
@@ -216,6 +229,12 @@ def _confirm(
     typer.echo(f"{question} Type the global cluster's id to confirm: ", nl=False, err=True)
     if sys.stdin.readline().strip() != global_cluster_id:
         raise OperationRefusedError("not confirmed: no changes were made", hint=hint)
+
+
+def _stack_options(stack: str | None, outputs: Path | None) -> str:
+    if outputs is not None:
+        return shlex.join(["--outputs", str(outputs)])
+    return "" if stack is None else shlex.join(["--stack", stack])
 
 
 def _command_line(cli: typer.Context) -> str:

@@ -8,6 +8,7 @@ from operations.aws.table_items import (
     STATE,
     SWITCH,
     approval_key,
+    describe_switch,
     is_armed,
     parse_approval,
     parse_audit_entry,
@@ -15,7 +16,6 @@ from operations.aws.table_items import (
     parse_switch,
 )
 from operations.commands.approve_plan import approval_change, evidence_of, pending_decision
-from operations.commands.arm_plan import describe
 from operations.commands.context import CommandContext, write
 from operations.support.deadlines import call_with_deadline
 from operations.support.errors import ExitCode
@@ -49,9 +49,9 @@ def approve(context: CommandContext, region_name: str | None, decision_id: str) 
         note(f"  {name}: {value}")
     switch = parse_switch(items[SWITCH])
     if switch.problem is not None or not is_armed(switch.value, context.now()):
-        note(f"Note: the switch is {describe(switch, context.now())}. No promotion happens before `arm`.")
+        note(f"Note: the switch is {describe_switch(switch, context.now())}. No promotion happens before `arm`.")
     by = call_with_deadline(api.caller)
-    note(f"If confirmed, {region.name} becomes the writer within the next cycles, provided the verdict still holds.")
+    note(f"If confirmed, {region.name} becomes the writer within the next cycles, if the verdict still applies.")
     context.confirm(f"Approve {pending.id} as {by}?")
     change = approval_change(deployment, region, pending, by=by, at=context.now(), change_id=context.new_id())
     write(api, change, region, _describe_approval)

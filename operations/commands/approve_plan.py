@@ -1,6 +1,6 @@
 """Rules of `approve`: when the pending decision may be answered, and what is written.
 
-Invariant: an approval is written once, under the exact id of the decision that the controller asks about now.
+Invariant: an approval is written once, under the exact id of the pending decision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from datetime import datetime
 from functions.failover_controller.model import Approval, Pending, State
 from operations.aws.ports import TableWrite
 from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
     OPERATOR,
     AuditEntry,
     OperatorReason,
@@ -21,9 +22,6 @@ from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.errors import OperationRefusedError
 from operations.support.times import age_text, utc_text
 
-CONTROLLER_SILENT_SECONDS = 120.0
-"""The controller never pauses: when its last cycle is older, it is not running and its observations are stale."""
-
 
 def pending_decision(
     region: DeployedRegion, state: ParsedItem[State], approval: ParsedItem[Approval], decision_id: str, now: datetime
@@ -31,13 +29,13 @@ def pending_decision(
     """Return the state and its pending decision if `decision_id` may be approved now.
 
     Raises:
-        RefusedError: it may not.
+        OperationRefusedError: it may not be approved.
     """
     where, value = region.name, state.value
     if state.problem is not None:
         raise OperationRefusedError(
             f"the controller's state in {where} can't be parsed: {state.problem}",
-            hint="The runbook, heading `state-unreadable`.",
+            hint="See `state-unreadable` in the runbook.",
         )
     if value is None:
         raise OperationRefusedError(f"the controller in {where} has not completed a cycle yet", hint="Check `status`.")
@@ -59,14 +57,15 @@ def pending_decision(
     if approval.raw is not None:
         raise OperationRefusedError(
             f"decision {decision_id!r} is answered already: {_answer(approval)}",
-            hint="An approval counts only while the verdict holds. Check `status`.",
+            hint="An approval counts only while its verdict still applies. Check `status`.",
         )
     silent_seconds = None if value.cycle_at is None else (now - value.cycle_at).total_seconds()
     if silent_seconds is None or silent_seconds > CONTROLLER_SILENT_SECONDS:
         since = "at all yet" if silent_seconds is None else f"for {age_text(silent_seconds)}"
         raise OperationRefusedError(
             f"the request has expired: the controller in {where} has not run {since}, and its observations are stale",
-            hint="Find out why it is silent (alarm, log). When it runs again, it repeats the request if the verdict holds.",
+            hint="Find out why the controller is silent: see the alarm `controller-silent` and the log. "
+            "Once it runs, it repeats the request if the verdict still applies.",
         )
     return value, value.pending
 
@@ -107,7 +106,7 @@ def approval_change(
     return TableWrite(
         key=approval_key(pending.id),
         attributes=approval_item(by=by, at=at, verdict=verdict, change_id=change_id),
-        over=None,
+        previous=None,
         audit_key=audit_key,
         audit_item=trace,
     )

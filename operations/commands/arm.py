@@ -7,8 +7,8 @@ from typing import Any
 
 from operations.aws.ports import Item, RdsRoles, RegionApi
 from operations.aws.roles import Roles, reconcile, roles_from_rds, roles_from_state
-from operations.aws.table_items import STATE, SWITCH, parse_state, parse_switch
-from operations.commands.arm_plan import ArmRequest, ArmStep, SwitchPlan, SwitchState, describe, exit_code, plan_switch
+from operations.aws.table_items import STATE, SWITCH, describe_switch, parse_state, parse_switch
+from operations.commands.arm_plan import ArmRequest, ArmStep, SwitchPlan, SwitchState, exit_code, plan_switch
 from operations.commands.context import CommandContext, write
 from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.deadlines import call_concurrently, call_with_deadline
@@ -74,7 +74,7 @@ def _write_steps(plan: SwitchPlan, apis: Mapping[DeployedRegion, RegionApi]) -> 
     """Write in order; return the failure of each region or None. A failure of the first region ends the command."""
 
     def describe_item(item: Item | None) -> str:
-        return describe(parse_switch(item), plan.request.at)
+        return describe_switch(parse_switch(item), plan.request.at)
 
     failures: dict[DeployedRegion, str | None] = {}
     for step in plan.steps:
@@ -117,7 +117,7 @@ def _show_result(screen: Screen, plan: SwitchPlan, failures: Mapping[DeployedReg
     lines = [_result_line(step) for step in plan.steps if step.region in written]
     for region, failure in missed.items():
         lines.append(
-            f"{region.name}: not written: {failure}. Run `{plan.request.verb}` again when the region answers: "
+            f"{region.name}: not written: {failure}. Run `{plan.request.verb}` again when the region responds: "
             "after a change of roles its own switch counts."
         )
     if code is ExitCode.PARTLY and not missed:
@@ -125,15 +125,15 @@ def _show_result(screen: Screen, plan: SwitchPlan, failures: Mapping[DeployedReg
     request, standby = plan.request, plan.roles.standby
     screen.result(
         {
-            "wanted": "armed" if request.armed else "disarmed",
+            "requested": "armed" if request.armed else "disarmed",
             "by": request.by,
             "why": request.reason,
             "until": None if request.expires_at is None else request.expires_at.isoformat(),
             "standby": None if standby is None else standby.name,
             "effective": None if standby is None else standby in written,
-            "notified": [region.name for region in written],
+            "as_requested": [region.name for region in written],
             "changed": [step.region.name for step in plan.steps if step.change and step.region in written],
-            "not_told": {region.name: failure for region, failure in missed.items()},
+            "not_written": {region.name: failure for region, failure in missed.items()},
             "remarks": list(plan.remarks),
             "exit_code": int(code),
         },

@@ -16,7 +16,8 @@ from operations.aws.table_items import (
     OperatorReason,
     ParsedItem,
     audit_entry,
-    changed_at,
+    describe_switch,
+    end_text,
     is_armed,
     switch_item,
 )
@@ -103,27 +104,9 @@ def exit_code(plan: SwitchPlan, written: Sequence[DeployedRegion]) -> ExitCode:
     return ExitCode.DONE if complete and plan.roles.standby in written else ExitCode.PARTLY
 
 
-def describe(switch: ParsedItem[Switch], now: datetime) -> str:
-    """Return the switch as text: armed or disarmed, until when, by whom and why."""
-    if switch.problem is not None:
-        return f"unreadable ({switch.problem}): the controller holds"
-    value = switch.value
-    if value is None:
-        return "armed (never switched, or a window ended)"
-    at = changed_at(switch.raw)
-    origin = (
-        f"by {value.by or 'unknown'}{'' if at is None else f' at {utc_text(at)}'}: {value.reason or 'no reason given'}"
-    )
-    if value.armed:
-        return f"armed {origin}"
-    if is_armed(value, now):
-        return f"armed: the window ended {_end(value.expires_at)}; disarmed {origin}"
-    return f"disarmed {_end(value.expires_at)} {origin}"
-
-
 def _step(deployment: StackDeployment, request: ArmRequest, state: SwitchState) -> ArmStep:
     switch = state.switch or ParsedItem(raw=None)
-    before = describe(switch, request.at)
+    before = describe_switch(switch, request.at)
     if _is_as_requested(switch, request):
         return ArmStep(region=state.region, before=before, after=before, change=None)
     audit_key, trace = audit_entry(
@@ -146,10 +129,10 @@ def _step(deployment: StackDeployment, request: ArmRequest, state: SwitchState) 
         at=request.at,
         change_id=request.change_id,
         expires_at=request.expires_at,
-        over=switch.raw,
+        previous=switch.raw,
     )
-    change = TableWrite(key=SWITCH, attributes=attributes, over=switch.raw, audit_key=audit_key, audit_item=trace)
-    end = "armed" if request.armed else f"disarmed {_end(request.expires_at)}"
+    change = TableWrite(key=SWITCH, attributes=attributes, previous=switch.raw, audit_key=audit_key, audit_item=trace)
+    end = "armed" if request.armed else f"disarmed {end_text(request.expires_at)}"
     return ArmStep(region=state.region, before=before, after=f"{end} by {request.by}: {request.reason}", change=change)
 
 
@@ -161,10 +144,6 @@ def _is_as_requested(switch: ParsedItem[Switch], request: ArmRequest) -> bool:
         return armed == request.armed
     expires_at = None if switch.value is None else switch.value.expires_at
     return expires_at == request.expires_at
-
-
-def _end(expires_at: datetime | None) -> str:
-    return "without end" if expires_at is None else f"until {utc_text(expires_at)}"
 
 
 def _role_remarks(request: ArmRequest, roles: Roles, states: Sequence[SwitchState]) -> list[str]:
@@ -197,6 +176,6 @@ def _state_remarks(request: ArmRequest, states: Sequence[SwitchState]) -> list[s
             since = utc_text(state.dead_since)
             remarks.append(
                 f"For the controller in {region} the writer is unreachable since {since}: "
-                "once armed, the controller may fail over within cycles."
+                "once armed, the controller may fail over in its next cycles."
             )
     return remarks

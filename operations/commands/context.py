@@ -1,5 +1,6 @@
 """The context of one command run, and the one way to write to a region's table."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from operations.stack.deployment import DeployedRegion, StackDeployment
 from operations.support.deadlines import call_with_deadline
 from operations.support.errors import AwsError, OperationError, VersionConflictError
 from operations.support.screen import Screen
+
+_COMMAND = re.compile(r"python -m operations [a-z]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +34,15 @@ class CommandContext:
     sleep: Callable[[float], None]
     new_id: Callable[[], str]
     confirm: Callable[[str], None]
-    """Ask for confirmation. Raises RefusedError when it is not given or no one can be asked."""
+    """Ask for confirmation. Raises OperationRefusedError when it is not given or no one can be asked."""
     command_line: str
     """The command as typed, for hints."""
+    stack_options: str = ""
+    """`--stack NAME` or `--outputs FILE` as typed, quoted for a shell; empty without them."""
+
+    def with_stack_options(self, text: str) -> str:
+        """Return a text whose commands select the same stack as this one."""
+        return _COMMAND.sub(lambda command: f"{command[0]} {self.stack_options}", text) if self.stack_options else text
 
 
 def write(
@@ -44,7 +53,7 @@ def write(
     `describe_item` describes the item that another writer left.
 
     Raises:
-        ConflictError: another writer was faster; nothing was written.
+        VersionConflictError: another writer was faster; nothing was written.
         AwsError: nothing was written, or the outcome is unknown; the message says which.
     """
     try:

@@ -21,6 +21,8 @@ class PricedItem:
     item: CostItem
     price: Price | None = None
     reason: str = ""
+    is_failed: bool = False
+    """Whether the price list could not be read."""
 
     @property
     def usd(self) -> float | None:
@@ -29,7 +31,7 @@ class PricedItem:
 
 
 def cost(screen: Screen, read_api_for: ReadApiFactory, stack: str, usage: Usage) -> ExitCode:
-    """Show what a stack costs a month.
+    """Show what a stack costs a month. The exit code is 4 if no price could be read, 5 if only some could.
 
     Raises:
         UsageProblemError: the stack's settings cannot be used.
@@ -39,14 +41,18 @@ def cost(screen: Screen, read_api_for: ReadApiFactory, stack: str, usage: Usage)
         priced = list(_priced(read_api_for(PRICING_REGION), items, advance))
     screen.table(f"Stack {stack}, on-demand list prices", HEADINGS, [_row(each) for each in priced])
     screen.result(_to_json(stack, usage, priced), [*_totals(priced), *assumptions(usage)])
-    return ExitCode.DONE
+    if not any(each.is_failed for each in priced):
+        return ExitCode.DONE
+    return ExitCode.PARTLY if any(each.price for each in priced) else ExitCode.AWS
 
 
 def _priced(api: ReadOnlyApi, items: Iterable[CostItem], advance: Callable[[], None]) -> Iterator[PricedItem]:
     failure = ""
     for item in items:
-        if failure or item.query is None:
-            yield PricedItem(item=item, reason=failure or "its product in the price list is not known")
+        if item.query is None:
+            yield PricedItem(item=item, reason="its product in the price list is not known")
+        elif failure:
+            yield PricedItem(item=item, reason=failure, is_failed=True)
         else:
             try:
                 yield PricedItem(item=item, price=read_price(api, item.query))
@@ -55,7 +61,7 @@ def _priced(api: ReadOnlyApi, items: Iterable[CostItem], advance: Callable[[], N
             except AwsError as error:
                 # No credentials, no permission or no network: further calls would fail too, each after its timeout.
                 failure = f"{error.message}. {error.hint}".rstrip(".")
-                yield PricedItem(item=item, reason=failure)
+                yield PricedItem(item=item, reason=failure, is_failed=True)
         advance()
 
 
@@ -81,7 +87,8 @@ def _totals(priced: Sequence[PricedItem]) -> list[str]:
             missing.setdefault(each.reason, []).append(f"{each.item.name} in {each.item.region}")
     lines = [f"Not in the total: {', '.join(names)} ({reason})." for reason, names in missing.items()]
     if all(each.price is None for each in priced):
-        return [f"No price could be read: {'; '.join(missing)}. {HOW_TO_GET_PRICES}"]
+        reasons = dict.fromkeys(each.reason for each in priced if each.is_failed) or missing
+        return [f"No price could be read: {'; '.join(reasons)}. {HOW_TO_GET_PRICES}"]
     return [f"Total {total:,.2f} USD a month: {fixed:,.2f} fixed, {total - fixed:,.2f} by usage (*).", *lines]
 
 
@@ -100,15 +107,15 @@ def _to_json(stack: str, usage: Usage, priced: Sequence[PricedItem]) -> dict[str
         "unpriced": [f"{each.item.name} in {each.item.region}" for each in priced if each.price is None],
         "assumptions": asdict(usage),
         "not_counted": list(NOT_COUNTED),
-        "lines": [
+        "items": [
             {
-                "what": each.item.name,
-                "where": each.item.region,
+                "name": each.item.name,
+                "region": each.item.region,
                 "quantity": each.item.quantity,
                 "unit": each.item.unit,
-                "by_use": each.item.by_usage,
+                "by_usage": each.item.by_usage,
                 "price": None if each.price is None else asdict(each.price),
-                "no_price_because": each.reason or None,
+                "reason": each.reason or None,
                 "usd_a_month": None if each.usd is None else round(each.usd, 2),
             }
             for each in priced

@@ -1,10 +1,9 @@
 """Monthly quantities of a stack, from its settings and assumptions, and the price query of each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from operations.aws.price_list import ProductQuery
-from operations.stack.resource_counts import counts
 from settings import RegionSettings, Settings
 
 HOURS_PER_MONTH = 730
@@ -13,20 +12,26 @@ CONTROLLER_GB, HEALTH_CHECK_GB = 0.5, 0.25
 """Memory of the functions (components): 512 and 256 MB."""
 CUSTOM_METRICS = 12
 """Metrics of one controller (functions/failover_controller/metrics.py), with the two lag metrics that only a standby has."""
-SECRET = "aws:secretsmanager/secret:Secret"
-FIXED_PRICE_TYPES: Mapping[str, str] = {
-    "aws:cloudwatch/dashboard:Dashboard": "dashboard",
-    "aws:cloudwatch/metricAlarm:MetricAlarm": "alarm",
-    "aws:kms/key:Key": "KMS key",
-    "aws:route53/healthCheck:HealthCheck": "health check",
-    "aws:route53/zone:Zone": "hosted zone",
-    SECRET: "secret",
+HEALTH_METRICS_REGION = "us-east-1"
+"""The region of the alarms on health checks, if it is one of the stack's (components/failover_dns.py)."""
+FIXED_PRICE_TYPES: Mapping[str, tuple[str, Callable[[str, bool], int]]] = {
+    "aws:cloudwatch/dashboard:Dashboard": ("dashboard", lambda _region, _is_primary: 1),
+    # The region's own alarms, and three on the health checks.
+    "aws:cloudwatch/metricAlarm:MetricAlarm": (
+        "alarm",
+        lambda region, _is_primary: 17 + 3 * (region == HEALTH_METRICS_REGION),
+    ),
+    "aws:kms/key:Key": ("KMS key", lambda _region, _is_primary: 1),
+    "aws:route53/healthCheck:HealthCheck": ("health check", lambda _region, is_primary: 6 * is_primary),
+    "aws:route53/zone:Zone": ("hosted zone", lambda _region, is_primary: 1 * is_primary),
+    # The program registers one secret; AWS bills its replica in the other region as a second one.
+    "aws:secretsmanager/secret:Secret": ("secret", lambda _region, _is_primary: 1),
 }
-"""Item names of the resource types that cost the same each month."""
+"""The resource types that cost the same each month: item name, and number by region. A test compares the numbers with the program."""
 NOT_COUNTED = (
     "taxes, support, discounts, reservations and free tiers",
     "Performance Insights beyond 7 days, and the log data of enhanced monitoring",
-    "KMS requests, DNS queries, notifications, schedules and events: cents",
+    "KMS requests, DNS queries, notifications, schedules, events and the queue of failed events: cents",
     "manual snapshots, and the cluster that a rewind restores beside the live one",
 )
 
@@ -47,6 +52,8 @@ class Usage:
     """Backups beyond the size of the cluster, in each region."""
     log_gb: float = 2
     """Logs in each region: audit, errors, slow queries, functions."""
+    flow_log_gb: float = 1
+    """Flow logs of each VPC that the program creates."""
     health_check_seconds: float = 0.2
     """Duration of one call of health_check."""
     table_writes_per_cycle: float = 2
@@ -94,6 +101,8 @@ PRODUCTS: Mapping[str, tuple[str, ProductQuery | None]] = {
         _query("AWSDataTransfer", "Data Transfer", "", transferType="InterRegion Outbound"),
     ),
     "log ingestion": ("GB", _query("AmazonCloudWatch", "Data Payload", "(^|-)DataProcessing-Bytes$")),
+    # Which usage type AWS bills for flow logs in CloudWatch is not documented.
+    "flow log ingestion": ("GB", None),
     "Lambda compute on arm64": (
         "GB-seconds",
         _query("AWSLambda", "Serverless", "Lambda-GB-Second-ARM$", group="AWS-Lambda-Duration-ARM"),
@@ -131,7 +140,6 @@ def cost_items(settings: Settings, usage: Usage) -> list[CostItem]:
 
 
 def _fixed(settings: Settings, region: RegionSettings) -> Iterator[CostItem]:
-    number_of = counts(settings)
     hours, storage = region.instance_count * HOURS_PER_MONTH, _storage_suffix(settings)
     if region.serverless:
         item = _item(f"Aurora serverless v2{storage}", region, region.serverless.min_acu * hours)
@@ -139,10 +147,8 @@ def _fixed(settings: Settings, region: RegionSettings) -> Iterator[CostItem]:
     else:
         item = _item(f"Aurora instance{storage}", region, hours, instanceType=region.instance_class)
         yield replace(item, name=f"{item.name} {region.instance_class}")
-    for kind, name in FIXED_PRICE_TYPES.items():
-        # The program registers one secret; its replica in the other region is billed as a second one.
-        where = settings.primary.region if kind == SECRET else region.region
-        yield _item(name, region, number_of.get((kind, where), 0))
+    for name, number in FIXED_PRICE_TYPES.values():
+        yield _item(name, region, number(region.region, region.region == settings.primary.region))
     yield _item("custom metric", region, CUSTOM_METRICS)
 
 
@@ -156,6 +162,7 @@ def _by_usage(settings: Settings, region: RegionSettings, usage: Usage) -> Itera
         f"Aurora storage{storage}": usage.storage_gb,
         "Aurora backup beyond the cluster's size": usage.backup_gb,
         "log ingestion": usage.log_gb,
+        "flow log ingestion": usage.flow_log_gb * settings.has_flow_logs(region),
         "Lambda compute on arm64": month_seconds * CONTROLLER_GB
         + probes * usage.health_check_seconds * HEALTH_CHECK_GB,
         "Lambda requests": probes,

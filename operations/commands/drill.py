@@ -1,6 +1,7 @@
 """The command `drill`: switch over, verify, switch back, each step timed; resumable from the audit trail and RDS.
 
-Invariant: every end reports the writer's region and the command that switches back; a failed check does not stop the switch back.
+Invariant: however the drill ends, it reports the writer's region and the command that switches back; a failed check
+does not stop the switch back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -52,13 +53,13 @@ class _DrillRun:
 
     def add_step(self, step: str, started: float, result: str, **more: object) -> None:
         seconds = round(self.context.stopwatch() - started, 2)
-        self.steps.append({"step": step, "seconds": seconds, "what": result, **more})
+        self.steps.append({"step": step, "seconds": seconds, "result": result, **more})
 
     def move(self, step: str, action: Callable[[], MoveResult]) -> None:
         started = self.context.stopwatch()
         self.context.screen.note(f"Drill, {step}")
         result = action()
-        self.add_step(step, started, f"{result.target.name} is the writer", legs=result.seconds)
+        self.add_step(step, started, f"{result.target.name} is the writer", phases=result.seconds)
 
     def record(self, step: DrillStep) -> None:
         names = {"origin": self.origin.name, "target": self.target.name}
@@ -151,18 +152,18 @@ def _follow(run: _DrillRun, found: Topology) -> Topology:
         )
     started = run.context.stopwatch()
     result = run_move(run.context, targets[0], run.options.move, call=None, with_replication=True)
-    run.add_step("followed", started, f"{targets[0].name} is the writer", legs=result.seconds)
+    run.add_step("followed", started, f"{targets[0].name} is the writer", phases=result.seconds)
     return read_topology(run.context)
 
 
 @contextmanager
 def _resume_hints(context: CommandContext) -> Iterator[None]:
-    """Add to every early end the command that finishes the drill."""
+    """Add the command that finishes the drill to each error that ends it early."""
     hint = f"The drill is unfinished. Resume it to switch back: {_resume_command(context)}"
     try:
         yield
     except KeyboardInterrupt as error:
-        raise StoppedError("drill: stopped; no step continues by itself", hint=hint) from error
+        raise StoppedError("drill: Ctrl-C: no further step is started", hint=hint) from error
     except OperationError as error:
         has_hint = "--resume" in error.hint  # from the Waiter
         raise type(error)(f"drill: {error.message}", hint=error.hint if has_hint else f"{error.hint} {hint}") from error
@@ -208,12 +209,13 @@ def _show_result(run: _DrillRun) -> ExitCode:
     code = ExitCode.PARTLY if verified is ExitCode.AWS else verified
     context.screen.table("Drill", HEADINGS, [row for step in run.steps for row in _rows(step)])
     bad = [finding for finding in run.findings if finding.verdict is not Verdict.PASSED]
-    back = "" if writer == origin else f" Switch back: python -m operations switchover --to {origin.name}"
+    command = context.with_stack_options(f"python -m operations switchover --to {origin.name}")
+    back = "" if writer == origin else f" Switch back: {command}"
     context.screen.result(
         {
             "drill": run.drill_id,
-            "home": origin.name,
-            "away": run.target.name,
+            "origin": origin.name,
+            "target": run.target.name,
             "writer": writer.name,
             "steps": run.steps,
             "not_passed": [finding.to_json() for finding in bad],
@@ -228,8 +230,8 @@ def _show_result(run: _DrillRun) -> ExitCode:
 
 
 def _rows(step: dict[str, object]) -> Iterator[Sequence[str]]:
-    yield str(step["step"]), str(step["seconds"]), str(step["what"])
-    phases = step.get("legs")
+    yield str(step["step"]), str(step["seconds"]), str(step["result"])
+    phases = step.get("phases")
     if isinstance(phases, dict):
         for phase, seconds in phases.items():
             yield f"  {phase}", str(seconds), "since the call"

@@ -11,7 +11,7 @@ class DrillStep(StrEnum):
     """Progress of a drill."""
 
     BEGUN = "begun"
-    VERIFIED = "away"
+    VERIFIED = "verified"
     """The switchover to the other region is complete and verified."""
     ENDED = "ended"
 
@@ -34,7 +34,7 @@ class DrillRecord:
 
 def drill_evidence(drill_id: str, step: DrillStep, *, origin: str, target: str, reason: str) -> dict[str, object]:
     """Return the evidence of a drill's entry."""
-    return {"drill": drill_id, "step": str(step), "home": origin, "away": target, "why": reason}
+    return {"drill": drill_id, "step": str(step), "origin": origin, "target": target, "why": reason}
 
 
 def newest_drill(entries: Iterable[AuditEntry]) -> DrillRecord | None:
@@ -51,8 +51,8 @@ def newest_drill(entries: Iterable[AuditEntry]) -> DrillRecord | None:
     newest, step = max(steps, key=lambda found: (found[0].at, order.index(found[1])))
     return DrillRecord(
         id=str(newest.evidence.get("drill")),
-        origin=str(newest.evidence.get("home")),
-        target=str(newest.evidence.get("away")),
+        origin=str(newest.evidence.get("origin")),
+        target=str(newest.evidence.get("target")),
         step=step,
         at=newest.at,
     )

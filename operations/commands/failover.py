@@ -1,7 +1,7 @@
 """The command `failover`: promote the standby by hand when its controller can't or may not.
 
 Invariant: no call while the writer seems reachable, unless the operator overrides this check, and no call while the controller's own
-failover is in progress. The controllers are not disarmed: the standby's holds while RDS shows an operation.
+failover is in progress. The controllers are not disarmed: the standby's does not act while RDS shows an operation.
 """
 
 from collections.abc import Iterator
@@ -119,13 +119,15 @@ def _show_plan(context: CommandContext, found: Topology) -> None:
         ("health_check over the peering", standby.peer_probe),
     ):
         result = (
-            "no answer" if probe is None else probe.problem or ("accepts writes" if probe.takes_writes else "answers")
+            "did not respond"
+            if probe is None
+            else probe.problem or ("accepts writes" if probe.takes_writes else "accepts connections")
         )
         note(f"               {path}: {result}")
     note(f"  controller   {standby.region.name}: {controller_text(standby, context)}")
     for line in _controller_evidence(standby.controller_state):
         note(f"               {line}")
-    note("  controllers  stay armed: they hold while RDS shows an operation, and RDS runs one at a time")
+    note("  controllers  stay armed: they do not act while RDS shows an operation, and RDS runs one at a time")
     note(f"  afterwards   AWS keeps the old volume as a snapshot {SNAPSHOT} when {writer.region.name} returns")
 
 
@@ -178,7 +180,7 @@ def _show_result(context: CommandContext, result: MoveResult) -> None:
         f"When {origin} returns: copy its snapshot {SNAPSHOT} before its retention ends. It holds the writes that were lost: "
         f"aws rds describe-db-cluster-snapshots --snapshot-type automated --region {origin}",
         f"When `status` shows {origin} as a connected standby, switch back at a time of your choice: "
-        f"python -m operations switchover --to {origin}",
+        + context.with_stack_options(f"python -m operations switchover --to {origin}"),
         "Check the switch in `status`; run `arm` if it is disarmed.",
     ]
     context.screen.result(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from operations.aws.move_ports import ProbeTarget
+from operations.aws.move_ports import ProbeResult, ProbeTarget
+from operations.aws.table_items import STATE, parse_state
 from operations.commands.context import CommandContext
 from operations.commands.status_environment import read_dns
 from operations.commands.waiting import PollResult, Waiter
@@ -19,6 +20,8 @@ NO_OPERATION_SECONDS = 120.0
 """Maximum time for which RDS may show neither an operation nor the new roles before the move counts as failed.
 
 The two regions show the start and the end of an operation at different times."""
+CONTROLLERS_SECONDS = 60.0
+"""Maximum wait for the controllers to see the new writer serve. `verify` reports the one that still does not."""
 
 
 @dataclass(kw_only=True)
@@ -30,6 +33,10 @@ class MoveProgress:
     waiter: Waiter
     started_at: datetime
     """Time of the call, or when the running operation was found."""
+    _last_heartbeat: str | None = field(default=None)
+    """The newest heartbeat of the old writer that the target has received."""
+    _first_heartbeat: str | None = field(default=None)
+    """The first heartbeat that a probe committed on the target."""
     _no_operation_since: float | None = field(default=None)
     _environment: Mapping[str, str] | None = field(default=None)
 
@@ -49,13 +56,33 @@ class MoveProgress:
         """Wait until `writer.<zone>` and the metric that controls it name the target."""
         self.waiter.wait("DNS", self._poll_dns)
 
+    def outage_seconds(self) -> float | None:
+        """Return how long no write was possible through `writer.<zone>`, at most; None if it was not observed.
+
+        From the old writer's last heartbeat to the first one on the target, and to the DNS change if that was waited for and
+        came later.
+        """
+        if self._last_heartbeat is None or self._first_heartbeat is None:
+            return None
+        last, first = (datetime.fromisoformat(text) for text in (self._last_heartbeat, self._first_heartbeat))
+        seconds = self.waiter.seconds
+        dns_seconds = seconds.get("DNS", 0.0) - seconds["first heartbeat"]
+        return round((first - last).total_seconds() + max(0.0, dns_seconds), 2)
+
     def wait_for_replication(self) -> None:
         """Wait until RDS reports that the former writer replicates from the new one."""
         self.waiter.wait("replication back", self._poll_replication)
 
+    def wait_for_controllers(self) -> None:
+        """Wait until neither controller counts the writer as unreachable, or 60 s have passed."""
+        until = self.context.stopwatch() + CONTROLLERS_SECONDS
+        self.waiter.wait("controllers", lambda: self._poll_controllers(until))
+
     def _poll_promotion(self) -> PollResult:
         info = self.context.move_api(self.target).read_global()
         region = self.target.name
+        if info.writer_arn != self.target.cluster_arn:
+            self._observe_heartbeat()
         if info.operation is not None:
             self._no_operation_since = None
             return PollResult(done=False, text=f"{region}: RDS reports {info.operation.status}")
@@ -72,13 +99,26 @@ class MoveProgress:
         return PollResult(done=False, text=f"{region}: RDS shows no operation and no change of roles yet")
 
     def _poll_heartbeat(self) -> PollResult:
-        if self._environment is None:
-            self._environment = self.context.connect(self.target).read_policy()
-        probe = self.context.move_api(self.target).probe(ProbeTarget.own(self.target, self._environment))
+        probe = self._probe()
         if probe.takes_writes:
+            self._first_heartbeat = probe.heartbeat
             return PollResult(done=True, text=f"{self.target.name}: accepts writes, heartbeat {probe.heartbeat}")
         reason = probe.problem or ("read-only" if probe.read_only else "no heartbeat yet")
         return PollResult(done=False, text=f"{self.target.name}: does not accept writes yet: {reason}")
+
+    def _observe_heartbeat(self) -> None:
+        """Keep the newest heartbeat of the old writer. The move does not depend on it, so a failed probe is not an error."""
+        try:
+            probe = self._probe()
+        except AwsError:
+            return
+        if probe.read_only and probe.heartbeat is not None:
+            self._last_heartbeat = probe.heartbeat
+
+    def _probe(self) -> ProbeResult:
+        if self._environment is None:
+            self._environment = self.context.connect(self.target).read_environment()
+        return self.context.move_api(self.target).probe(ProbeTarget.own(self.target, self._environment))
 
     def _poll_dns(self) -> PollResult:
         region = self.target.name
@@ -110,6 +150,17 @@ class MoveProgress:
             return read_dns(resources, resources.in_region(self.target.name), self.context.read_api_for).region
         except OperationError:
             return None
+
+    def _poll_controllers(self, until: float) -> PollResult:
+        counting = [region.name for region in self.context.deployment.regions if self._counts_unreachable(region)]
+        if not counting:
+            return PollResult(done=True, text="both controllers see the writer serve")
+        text = f"{' and '.join(counting)}: the controller still counts the writer as unreachable"
+        return PollResult(done=self.context.stopwatch() >= until, text=text)
+
+    def _counts_unreachable(self, region: DeployedRegion) -> bool:
+        state = parse_state(self.context.connect(region).read_items([STATE])[STATE]).value
+        return state is not None and state.dead_since is not None
 
     def _poll_replication(self) -> PollResult:
         other = self.context.deployment.other(self.target)

@@ -40,11 +40,15 @@ class MoveOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MoveResult:
-    """A completed move; `seconds` from the call to the end of each phase, by phase."""
+    """A completed move; `seconds` maps each phase to the time from the call to its end.
+
+    `outage_seconds` is how long no write was possible, at most; None if it was not observed.
+    """
 
     origin: DeployedRegion
     target: DeployedRegion
     seconds: dict[str, float]
+    outage_seconds: float | None
 
 
 def run_move(
@@ -55,10 +59,10 @@ def run_move(
     call: Callable[[], None] | None,
     with_replication: bool = False,
 ) -> MoveResult:
-    """Start a move with `call`, or follow the operation in progress if it is None, until clients can write.
+    """Start a move with `call`, or follow the operation in progress if `call` is None, until clients can write.
 
     Raises:
-        RefusedError: RDS refused the call.
+        OperationRefusedError: RDS refused the call.
         OperationError: raised while waiting.
     """
     started_at = context.now()
@@ -78,28 +82,47 @@ def run_move(
             progress.wait_for_dns()
         if with_replication:
             progress.wait_for_replication()
-    return MoveResult(origin=context.deployment.other(target), target=target, seconds=waiter.seconds)
+            progress.wait_for_controllers()
+    return MoveResult(
+        origin=context.deployment.other(target),
+        target=target,
+        seconds=waiter.seconds,
+        outage_seconds=progress.outage_seconds(),
+    )
 
 
 def _start_move(context: CommandContext, target: DeployedRegion, call: Callable[[], None], waiter: Waiter) -> None:
-    """Make the call once; if it is not answered, ask RDS whether the operation has started."""
+    """Make the call once; after an error, ask RDS whether the same move has started, by this call or by a controller's."""
     try:
         call_with_deadline(call, seconds=CALL_DEADLINE_SECONDS)
-    except AwsRefusedError as error:
-        raise OperationRefusedError(f"{error.message}. AWS refused: no changes were made", hint=error.hint) from error
     except AwsError as error:
-        try:
-            info = call_with_deadline(context.move_api(target).read_global)
-        except OperationError:
-            info = None
-        if info is None or (info.operation is None and info.writer_arn != target.cluster_arn):
+        is_refused = isinstance(error, AwsRefusedError)
+        if _has_started(context, target):
+            waiter.note(
+                f"AWS refused the call, because a move to {target.name} has started before: following that one"
+                if is_refused
+                else "AWS did not answer the call, but RDS has started the operation"
+            )
+        elif is_refused:
+            raise OperationRefusedError(
+                f"{error.message}. AWS refused: no changes were made", hint=error.hint
+            ) from error
+        else:
             raise AwsError(
                 f"{error.message}. RDS shows no operation and may or may not have accepted the call",
                 hint="Run the command again. The new run follows an operation that is in progress and never calls twice.",
             ) from error
-        waiter.note("no answer to the call, but RDS has started the operation")
     else:
         waiter.note(f"accepted: {target.name} becomes the writer")
+
+
+def _has_started(context: CommandContext, target: DeployedRegion) -> bool:
+    """Return whether RDS shows an operation to the target, or the target as the writer."""
+    try:
+        info = call_with_deadline(context.move_api(target).read_global)
+    except OperationError:
+        return False
+    return (info.operation.target_arn if info.operation else info.writer_arn) == target.cluster_arn
 
 
 def follow_operation(
@@ -154,7 +177,7 @@ def controller_text(region: RegionSnapshot, context: CommandContext) -> str:
 
 
 def record(context: CommandContext, region: DeployedRegion, trace: OperatorReason, evidence: dict[str, object]) -> None:
-    """Add an entry to the region's audit trail. Raises as `write`."""
+    """Add an entry to the region's audit trail. Raises the same errors as `write`."""
     api, change_id, at = context.connect(region), context.new_id(), context.now()
     key, item = audit_entry(
         trace,
@@ -165,7 +188,7 @@ def record(context: CommandContext, region: DeployedRegion, trace: OperatorReaso
         evidence={"by": call_with_deadline(api.caller), **evidence},
     )
     attributes = {"kind": str(trace), "at": at.isoformat(), "change_id": change_id}
-    change = TableWrite(key=("move", change_id), attributes=attributes, over=None, audit_key=key, audit_item=item)
+    change = TableWrite(key=("move", change_id), attributes=attributes, previous=None, audit_key=key, audit_item=item)
     write(api, change, region, lambda _: "an item with the same id exists")
 
 
@@ -175,7 +198,7 @@ def cluster_blockers(region: RegionSnapshot) -> Iterator[Blocker]:
     if cluster is None:
         reason = region.failures.get("cluster", "there is no such cluster")
         yield Blocker(
-            problem=f"the cluster in {where} can't be read: {reason}", hint="Try again when that region answers."
+            problem=f"the cluster in {where} can't be read: {reason}", hint="Try again when that region responds."
         )
         return
     if cluster.status != AVAILABLE:
@@ -185,7 +208,7 @@ def cluster_blockers(region: RegionSnapshot) -> Iterator[Blocker]:
 
 
 def refuse_if_any(context: CommandContext, blockers: Iterable[Blocker]) -> None:
-    """Show the blockers; if there are any, raise RefusedError with all of them and their hints."""
+    """Show the blockers; if there are any, raise OperationRefusedError with all of them and their hints."""
     blockers = list(blockers)
     for each in blockers:
         context.screen.note(f"  BLOCKER      {each.problem}")

@@ -85,7 +85,7 @@ def _read_regions(context: CommandContext) -> list[RegionSnapshot]:
             move_api.read_global,
             partial(move_api.read_cluster, cluster_id(region)),
             partial(api.read_items, [STATE, SWITCH]),
-            api.read_policy,
+            api.read_environment,
         ]
     answers = iter(call_concurrently(calls))
     return [_snapshot(region, {part: next(answers) for part in _PARTS}) for region in regions]

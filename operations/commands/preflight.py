@@ -1,16 +1,20 @@
 """The command `preflight`: check before `pulumi up` that the account has what the stack needs. Changes nothing."""
 
 from operations.aws.read_ports import ReadApiFactory
+from operations.checks.existing_vpc import existing_vpc_checks
 from operations.checks.finding import CheckResult, Verdict, check_result
+from operations.checks.idle_function import idle_function_checks
+from operations.checks.lookups import read_lookups
 from operations.checks.names import name_checks
 from operations.checks.offerings import offer_checks
 from operations.checks.permissions import permission_checks
 from operations.checks.quotas import quota_checks
 from operations.checks.runner import run_checks, show_results
-from operations.stack.settings import names_of, read_settings
+from operations.stack.settings import names_of, read_settings, settings_to_add
 from operations.support.deadlines import call_with_deadline
 from operations.support.errors import ExitCode, NotThereError, OperationError
 from operations.support.screen import Screen
+from settings import Settings
 
 PREFLIGHT_SECONDS = 60.0
 """Enough for about a hundred requests, some of them paged, on a slow connection."""
@@ -34,16 +38,42 @@ def preflight(screen: Screen, read_api_for: ReadApiFactory, stack: str) -> ExitC
         *offer_checks(settings, read_api_for),
         *quota_checks(settings, read_api_for, is_up=is_up),
         *name_checks(settings, read_api_for, account),
-        *permission_checks(settings, read_api_for, arn, account),
+        *existing_vpc_checks(settings, read_api_for),
+        *idle_function_checks(settings, read_api_for),
+        *permission_checks(settings, read_api_for, deploying_principal(settings, arn), account),
     ]
-    credentials = check_result("credentials", "global", problems=[], evidence=f"{arn} in account {account}", hint="")
     findings = [
-        credentials,
+        check_credentials(settings, arn, account),
         stack_finding,
         *run_checks(checks, screen, "Checking the account", seconds=PREFLIGHT_SECONDS, at_once=MAX_PARALLEL_CHECKS),
     ]
+    lines = settings_to_add(settings, account, read_lookups(settings, read_api_for))
     title = f"Stack {stack} in account {account}, {primary} and {settings.secondary.region}"
-    return show_results(screen, title, findings, {"stack": stack, "account": account, "caller": arn, "is_up": is_up})
+    more = {"stack": stack, "account": account, "caller": arn, "is_up": is_up, "settings_to_add": lines}
+    heading = f"Add to Pulumi.{stack}.yaml, each line to its section; then it can be deployed while a region is lost:"
+    return show_results(screen, title, findings, more, appendix=(heading, lines) if lines else None)
+
+
+def deploying_principal(settings: Settings, caller_arn: str) -> str:
+    """Return the ARN of the principal that deploys: the role that the deployment assumes, or the caller."""
+    return settings.aws.assume_role_arn or caller_arn
+
+
+def check_credentials(settings: Settings, caller_arn: str, account: str) -> CheckResult:
+    """Check that the caller's account is the one of `aws.account_id`: `pulumi up` refuses any other."""
+    wanted = settings.aws.account_id
+    wrong = (
+        [f"{caller_arn} is in account {account}, but aws.account_id is {wanted}"]
+        if wanted not in (None, account)
+        else []
+    )
+    profile, role = settings.aws.profile, settings.aws.assume_role_arn
+    named = [f"AWS_PROFILE={profile}"] if profile else []
+    named += [f"a profile with the role {role}"] if role else []
+    hint = f"Use credentials of account {wanted}{f', such as {named[-1]}' if named else ''}."
+    return check_result(
+        "credentials", "global", problems=wrong, evidence=f"{caller_arn} in account {account}", hint=hint
+    )
 
 
 def _is_up(read_api_for: ReadApiFactory, region: str, global_cluster_id: str) -> tuple[bool, CheckResult]:

@@ -39,11 +39,15 @@ def preflight_destroy(context: CommandContext) -> ExitCode:
     ]
     run = partial(_global_findings, resources, read_api_for)
     checks.append(Check(names=("global protection",), where="both", run=run))
-    findings = [check_writer(resources, roles), check_operation(roles), check_pulumi(resources)]
-    findings += run_checks(checks, context.screen, "Checking what blocks a destroy")
-    commands = next_commands(resources, findings)
+    from_aws = [check_writer(resources, roles), check_operation(roles)]
+    from_aws += run_checks(checks, context.screen, "Checking what blocks a destroy")
+    findings = [*from_aws[:2], check_pulumi(resources), *from_aws[2:]]
+    commands = [context.with_stack_options(command) for command in next_commands(resources, findings)]
+    findings = [replace(each, hint=context.with_stack_options(each.hint)) for each in findings]
     more = {"global_cluster": resources.global_cluster_id, "writer": _writer(roles), "commands": commands}
-    code = show_results(context.screen, f"Before `pulumi destroy` of {resources.global_cluster_id}", findings, more)
+    title = f"Before `pulumi destroy` of {resources.global_cluster_id}"
+    # Without an answer from AWS the command has checked nothing.
+    code = show_results(context.screen, title, findings, more, decisive=from_aws)
     context.screen.table("Run next, in this order", ("Command",), ([command] for command in commands))
     return code
 
@@ -78,17 +82,19 @@ def check_writer(resources: StackResources, roles: Roles) -> CheckResult:
 def check_operation(roles: Roles) -> CheckResult:
     """Check that no switchover or failover is in progress."""
     if roles.writer is None and roles.operation is None:
-        return unknown("no operation", "both", why=f"no region answers: {roles.source}", hint="Check `status`.")
+        return unknown("no operation", "both", why=f"no region responds: {roles.source}", hint="Check `status`.")
     problems = [f"in progress: {roles.operation}"] if roles.operation else []
     hint = "Wait for its end: `python -m operations status --watch`."
     return check_result("no operation", "both", problems=problems, evidence="none in progress", hint=hint)
 
 
 def check_pulumi(resources: StackResources) -> CheckResult:
-    """Report what Pulumi protects according to the environment; its state is not visible here."""
+    """Report what Pulumi protects in this environment; the command cannot read Pulumi's state."""
     if resources.is_production:
         why = "the program protects data resources in production; only Pulumi's state shows whether they still are"
-        return unknown("pulumi's protection", "both", why=why, hint="`pulumi state unprotect --all`, deliberately.")
+        return unknown(
+            "pulumi's protection", "both", why=why, hint="If the data may be deleted: `pulumi state unprotect --all`."
+        )
     evidence = f"the program protects nothing in `{resources.environment}`; protection set by hand is not visible here"
     return check_result("pulumi's protection", "both", problems=[], evidence=evidence, hint="")
 
@@ -127,7 +133,9 @@ def _table_findings(here: RegionResources, read_api_for: ReadApiFactory) -> list
 def _check_protection(check: str, where: str, name: str, info: Answer | None, command: str) -> CheckResult:
     problems = [f"{name} is protected from deletion"] if info and info.get("DeletionProtection") else []
     evidence = "off" if info else f"{name} no longer exists"
-    return check_result(check, where, problems=problems, evidence=evidence, hint=f"`{command}`, deliberately.")
+    return check_result(
+        check, where, problems=problems, evidence=evidence, hint=f"If the data may be deleted: `{command}`."
+    )
 
 
 def check_other_users(here: RegionResources, clusters: Sequence[Answer]) -> CheckResult:
@@ -195,8 +203,8 @@ def next_commands(resources: StackResources, findings: Sequence[CheckResult]) ->
         if ("table protection", here.region) in failed:
             commands.append(_unprotect_table(here))
     if resources.is_production:
-        commands.append(f"pulumi state unprotect --all --stack {resources.environment}")
-    return [*commands, f"pulumi destroy --stack {resources.environment}"]
+        commands.append(f"pulumi state unprotect --all --stack {resources.stack_name}")
+    return [*commands, f"pulumi destroy --stack {resources.stack_name}"]
 
 
 def _unprotect_global(resources: StackResources) -> str:

@@ -20,7 +20,7 @@ from operations.commands.rewind_plan import (
     blockers_of,
     cluster_settings,
     copy_id,
-    flaws_of,
+    differences_of,
     instance_id,
     instance_settings,
     is_copy_of,
@@ -115,7 +115,7 @@ def _find_copy(context: CommandContext, name: str) -> tuple[DeployedRegion, Clus
     """Return the copy and its region.
 
     Raises:
-        RefusedError: there is no such cluster, or it is not a copy.
+        OperationRefusedError: there is no such cluster, or it is not a copy.
     """
     regions = context.deployment.regions
     answers = call_concurrently([partial(context.move_api(region).read_cluster, name) for region in regions])
@@ -142,8 +142,8 @@ def _call(call: "partial[None]", waiter: Waiter, text: str) -> None:
     """Make one call.
 
     Raises:
-        RefusedError: AWS refused it.
-        AwsError: no answer.
+        OperationRefusedError: AWS refused it.
+        AwsError: AWS did not respond.
     """
     try:
         call_with_deadline(call, seconds=CALL_DEADLINE_SECONDS)
@@ -159,7 +159,7 @@ def _add_instance(move_api: MoveApi, source: ClusterInfo, name: str, to: datetim
     originals = call_with_deadline(partial(move_api.read_instances, source.identifier))
     if not originals:
         raise OperationRefusedError(
-            f"{source.identifier} has no instance to copy the settings from", hint="Check the instances in `status`."
+            f"{source.identifier} has no instance whose settings can be copied", hint="Check the instances in `status`."
         )
     writer = next((each for each in originals if each.is_writer), originals[0])
     settings = instance_settings(writer, source, name, to)
@@ -222,7 +222,7 @@ def _show_copy(
     copy = call_with_deadline(partial(move_api.read_cluster, name))
     if copy is None:
         raise FailedError(f"{name} was deleted meanwhile", hint="Check `history` for a `rewind --drop`.")
-    flaws = list(flaws_of(copy, source, list(call_with_deadline(partial(move_api.read_instances, name)))))
+    differences = list(differences_of(copy, source, list(call_with_deadline(partial(move_api.read_instances, name)))))
     context.screen.result(
         {
             "copy": name,
@@ -234,20 +234,20 @@ def _show_copy(
                 "earliest": _text_of(source.earliest_restorable),
                 "latest": _text_of(source.latest_restorable),
             },
-            "flaws": flaws,
+            "differences": differences,
             "seconds": dict(seconds),
         },
         [
             f"{name} is {source.identifier} as of {utc_text(to)}: {copy.endpoint}",
-            *(f"  DIFFERENCE: {flaw}" for flaw in flaws),
+            *(f"  DIFFERENCE: {each}" for each in differences),
             "Compare: log in to both with the master user, from a machine in the VPC. In the copy the health checks' rows",
             "  in `failover.heartbeat` stop at about that second; only the row `database` continues.",
             "Recover single rows: read them in the copy and write them into the live cluster.",
             "Promote: point the clients at the copy's endpoint. It is in no global database and not in Pulumi's state.",
-            f"Drop: python -m operations rewind --drop {name}",
+            context.with_stack_options(f"Drop: python -m operations rewind --drop {name}"),
         ],
     )
-    return ExitCode.FAILED if flaws else ExitCode.DONE
+    return ExitCode.FAILED if differences else ExitCode.DONE
 
 
 def _backtrack(

@@ -1,6 +1,6 @@
 """Rules of `rewind`: the copy's name, tags and settings, the blockers, and the checks of a finished copy.
 
-Invariant: a cluster and a second always give the same name, so an interrupted rewind is resumable. A copy is
+Invariant: the same cluster and second always give the same name, so an interrupted rewind is resumable. A copy is
 identified by its tags, never by its name alone.
 """
 
@@ -66,7 +66,7 @@ def blockers_of(source: ClusterInfo, info: GlobalClusterInfo, at: datetime, now:
     earliest, latest = source.earliest_restorable, source.latest_restorable
     if earliest is None or latest is None:
         yield Blocker(
-            problem=f"RDS reports no restorable range for {source.identifier}",
+            problem=f"RDS reports no restorable time range for {source.identifier}",
             hint="Check that its backups are on. A new cluster has none in its first minutes.",
         )
     elif not earliest <= at <= latest:
@@ -93,7 +93,7 @@ def backtrack_blockers(source: ClusterInfo, at: datetime, now: datetime) -> Iter
         )
 
 
-def flaws_of(copy: ClusterInfo, source: ClusterInfo, instances: list[Instance]) -> Iterator[str]:
+def differences_of(copy: ClusterInfo, source: ClusterInfo, instances: list[Instance]) -> Iterator[str]:
     """Yield the differences of a finished copy from its source."""
     if copy.status != AVAILABLE:
         yield f"it is {copy.status}"

@@ -20,7 +20,8 @@ from operations.aws.table_items import (
 )
 from operations.commands.context import CommandContext
 from operations.commands.status_environment import RegionStatus, read_alarms, read_dns, read_lag
-from operations.commands.status_view import RegionView, exit_code, status_lines, view_json
+from operations.commands.status_headline import StatusHeadline, headline
+from operations.commands.status_view import RegionView, is_unreadable, known_roles, status_lines, view_json
 from operations.stack.deployment import DeployedRegion
 from operations.stack.resources import StackResources, read_resources
 from operations.support.deadlines import call_concurrently
@@ -34,13 +35,16 @@ _HEADINGS = ("At", "Reason", "Action", "Details")
 
 
 def show_status(context: CommandContext, region: str | None) -> ExitCode:
-    """Show one region: the named one, else the standby's, else, if that is unreachable, the writer's."""
+    """Show one region: the named one, else the standby's, else, if that is unreachable, the writer's.
+
+    The exit code is the headline's.
+    """
     view = _read_view(context, region)
-    title, lines = _title_and_lines(context, view)
-    context.screen.labelled(view_json(context.deployment, view), title, lines)
+    first = _headline(context, view)
+    context.screen.labelled(_json(context, view, first), _title(context, view, first), _lines(context, view))
     if view.entries:
         context.screen.table(NOTICES, _HEADINGS, _rows(view.entries))
-    return exit_code(view)
+    return first.exit_code
 
 
 def watch_status(context: CommandContext, region: str | None, every_seconds: float) -> ExitCode:
@@ -53,10 +57,10 @@ def watch_status(context: CommandContext, region: str | None, every_seconds: flo
             while True:
                 try:
                     view = _read_view(context, region)
-                    title, lines = _title_and_lines(context, view)
-                    show(
-                        view_json(context.deployment, view), title, lines, NOTICES, _HEADINGS, _rows(view.entries or ())
-                    )
+                    first = _headline(context, view)
+                    notices = (NOTICES, _HEADINGS, _rows(view.entries or ()))
+                    values, title = _json(context, view, first), _title(context, view, first)
+                    show(values, title, _lines(context, view), *notices)
                 except AwsError as error:
                     at = utc_text(context.now())
                     values = {"at": at, "error": error.message, "hint": error.hint}
@@ -66,9 +70,22 @@ def watch_status(context: CommandContext, region: str | None, every_seconds: flo
             return ExitCode.DONE
 
 
-def _title_and_lines(context: CommandContext, view: RegionView) -> tuple[str, list[tuple[str, str]]]:
-    title = f"{context.deployment.global_cluster_id}, seen from {view.region.name} at {view.at:%Y-%m-%d %H:%M:%S} UTC"
-    return title, status_lines(context.deployment, view)
+def _headline(context: CommandContext, view: RegionView) -> StatusHeadline:
+    first = headline(view, known_roles(context.deployment, view))
+    return replace(first, wanted=context.with_stack_options(first.wanted))
+
+
+def _json(context: CommandContext, view: RegionView, first: StatusHeadline) -> dict[str, object]:
+    return {"headline": first.to_json(), **view_json(context.deployment, view)}
+
+
+def _title(context: CommandContext, view: RegionView, first: StatusHeadline) -> str:
+    cluster = context.deployment.global_cluster_id
+    return f"{first.text}\n{cluster}, seen from {view.region.name} at {view.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _lines(context: CommandContext, view: RegionView) -> list[tuple[str, str]]:
+    return status_lines(context.deployment, view)
 
 
 def show_history(context: CommandContext, region_name: str | None, limit: int) -> ExitCode:
@@ -107,17 +124,17 @@ def _details(entry: AuditEntry) -> str:
     if entry.action == OPERATOR:
         names = [name for name in ("why", "until", "decision_id") if evidence.get(name)]
         return "; ".join([f"by {evidence.get('by')}", *(f"{name}: {evidence[name]}" for name in names)])
-    return str(entry.line.get("next") or evidence.get("message") or entry.line.get("line") or "")
+    return str(entry.line.get("summary") or evidence.get("message") or entry.line.get("line") or "")
 
 
 def _read_view(context: CommandContext, region_name: str | None) -> RegionView:
     """Read the named region, else the standby's; if that is unreachable, as after a failover, the writer's."""
     region = choose(context.deployment, context.connect, region_name)
     view = _read_region(context, region)
-    if region_name is not None or exit_code(view) is not ExitCode.AWS:
+    if region_name is not None or not is_unreadable(view):
         return view
     other = _read_region(context, context.deployment.other(region))
-    if exit_code(other) is ExitCode.AWS:
+    if is_unreadable(other):
         return view
     return replace(other, failures={"standby": _unreachable(region, view.failures["table"]), **other.failures})
 
@@ -128,7 +145,7 @@ def _read_region(context: CommandContext, region: DeployedRegion) -> RegionView:
     calls: dict[str, Callable[[], Any]] = {
         "table": partial(api.read_items, [STATE, SWITCH]),
         "RDS": api.read_roles,
-        "mode": api.read_policy,
+        "mode": api.read_environment,
         "history": partial(api.read_history, NOTICES_SHOWN),
     }
     failures: dict[str, str] = {}

@@ -99,7 +99,7 @@ def status_json(status: RegionStatus) -> dict[str, object]:
         if dns is None
         else {
             "name": status.resources.writer_name,
-            "leads_to": dns.region,
+            "resolves_to": dns.region,
             "addresses": list(dns.addresses),
             "failure": dns.failure,
         },

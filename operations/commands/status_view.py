@@ -6,12 +6,17 @@ from datetime import datetime
 
 from functions.failover_controller.model import Approval, State, Switch
 from operations.aws.roles import Roles, reconcile, roles_from_state
-from operations.aws.table_items import AuditEntry, ParsedItem, changed_at, is_armed
-from operations.commands.approve_plan import CONTROLLER_SILENT_SECONDS, evidence_of
-from operations.commands.arm_plan import describe
+from operations.aws.table_items import (
+    CONTROLLER_SILENT_SECONDS,
+    AuditEntry,
+    ParsedItem,
+    changed_at,
+    describe_switch,
+    is_armed,
+)
+from operations.commands.approve_plan import evidence_of
 from operations.commands.status_environment import RegionStatus, alarms_text, dns_text, lag_text, status_json
 from operations.stack.deployment import DeployedRegion, StackDeployment
-from operations.support.errors import ExitCode
 from operations.support.times import age_text, utc_text
 
 
@@ -44,17 +49,14 @@ class RegionView:
         return None if state is None or state.cycle_at is None else (self.at - state.cycle_at).total_seconds()
 
 
-def exit_code(view: RegionView) -> ExitCode:
-    """Return 0 if table, approval, history and RDS were read, 4 if neither table nor RDS was, else 5."""
-    missing = [part for part in ("standby", "table", "approval", "history", "RDS") if part in view.failures]
-    if not missing:
-        return ExitCode.DONE
-    return ExitCode.AWS if {"table", "RDS"} <= set(missing) else ExitCode.PARTLY
+def is_unreadable(view: RegionView) -> bool:
+    """Return whether neither the table nor RDS was read: the region tells nothing."""
+    return {"table", "RDS"} <= set(view.failures)
 
 
 def view_json(deployment: StackDeployment, view: RegionView) -> dict[str, object]:
     """Return the JSON view; `null` where a value is unknown or absent."""
-    state, roles = view.controller_state, _roles(deployment, view)
+    state, roles = view.controller_state, known_roles(deployment, view)
     return {
         "global_cluster": deployment.global_cluster_id,
         "region": view.region.name,
@@ -81,7 +83,7 @@ def view_json(deployment: StackDeployment, view: RegionView) -> dict[str, object
 
 def status_lines(deployment: StackDeployment, view: RegionView) -> list[tuple[str, str]]:
     """Return the text view: pairs of label and text."""
-    roles, status = _roles(deployment, view), view.status
+    roles, status = known_roles(deployment, view), view.status
     lines = [("Roles", _roles_text(roles, view.region)), ("Lag", _lag_text(view))]
     if status is not None:
         lines.append(("DNS", dns_text(status, None if roles.writer is None else roles.writer.name)))
@@ -90,7 +92,7 @@ def status_lines(deployment: StackDeployment, view: RegionView) -> list[tuple[st
     return [
         *lines,
         ("Controller", _controller_text(view)),
-        ("Switch", "unknown" if view.switch is None else describe(view.switch, view.at)),
+        ("Switch", "unknown" if view.switch is None else describe_switch(view.switch, view.at)),
         ("Pending", _pending_text(view)),
         ("Failover", _attempt_text(view)),
         *(("Not read", f"{part}: {reason}") for part, reason in view.failures.items()),
@@ -107,7 +109,8 @@ def _lag_text(view: RegionView) -> str:
     return measured if view.status is None else f"{measured}; {lag_text(view.status)}"
 
 
-def _roles(deployment: StackDeployment, view: RegionView) -> Roles:
+def known_roles(deployment: StackDeployment, view: RegionView) -> Roles:
+    """Return the roles as RDS says, else as the controller saw them last."""
     if view.roles is not None and view.roles.standby is not None:
         return view.roles
     return reconcile([roles_from_state(deployment, view.region, view.controller_state)])
@@ -120,7 +123,7 @@ def _controller(view: RegionView) -> dict[str, object]:
         "interval_seconds": _number(policy.get("INTERVAL_SECONDS")),
         "last_cycle_at": None if state is None else _utc(state.cycle_at),
         "last_cycle_age_seconds": None if age_seconds is None else round(age_seconds, 1),
-        "beating": None if age_seconds is None else age_seconds <= CONTROLLER_SILENT_SECONDS,
+        "running": None if age_seconds is None else age_seconds <= CONTROLLER_SILENT_SECONDS,
         "dead_since": None if state is None else _utc(state.dead_since),
         "notified": [] if state is None else [str(reason) for reason in state.notified],
         "state_problem": None if view.state is None else view.state.problem,

@@ -1,6 +1,6 @@
 """The command `switchover`: check, show the plan, ask for confirmation, call RDS, wait until clients can write.
 
-The controllers are not disarmed: they hold while RDS shows an operation (`operation-under-way`), and the change of roles
+The controllers are not disarmed: they do not act while RDS shows an operation (`operation-under-way`), and the change of roles
 starts their cooldown.
 """
 
@@ -34,10 +34,11 @@ def switch_over(
     context: CommandContext, *, to: str | None, max_lag_ms: float, only_resume: bool, reason: str, options: MoveOptions
 ) -> ExitCode:
     """Make the cluster of the other region, or of `to`, the writer without data loss."""
+    wanted = None if to is None else context.deployment.region(to, option="--to")
     found = read_topology(context)
-    target = found.standby.region if to is None else context.deployment.region(to)
+    target = wanted or found.standby.region
     if found.global_cluster.operation is not None:
-        return follow_operation(context, found, None if to is None else target, options, _show_result)
+        return follow_operation(context, found, wanted, options, _show_result)
     if only_resume or target == found.writer.region:
         return _show_no_operation(context, found, to, only_resume=only_resume)
     result = plan_and_switch_over(context, found, max_lag_ms=max_lag_ms, reason=reason, options=options)
@@ -51,7 +52,7 @@ def plan_and_switch_over(
     """Switch over to the standby after the checks, the plan and, with `ask`, the confirmation.
 
     Raises:
-        RefusedError: a blocker exists, or it was not confirmed; no call was made.
+        OperationRefusedError: a blocker exists, or it was not confirmed; no call was made.
         OperationError: raised by the call or while waiting.
     """
     show_plan(context, found, max_lag_ms=max_lag_ms)
@@ -119,7 +120,7 @@ def show_plan(context: CommandContext, found: Topology, *, max_lag_ms: float) ->
     """Show what the switchover does and what the operator should know before.
 
     Raises:
-        RefusedError: a blocker exists.
+        OperationRefusedError: a blocker exists.
     """
     note = context.screen.note
     writer, standby = found.writer, found.standby
@@ -131,11 +132,11 @@ def show_plan(context: CommandContext, found: Topology, *, max_lag_ms: float) ->
     note(f"  lag          {'no recent measurement; AWS waits for replication' if lag_ms is None else f'{lag_ms:g} ms'}")
     for region in (standby, writer):
         note(f"  controller   {region.region.name}: {controller_text(region, context)}")
-    note("  controllers  stay armed: they hold while RDS shows an operation, and then for their cooldown")
+    note("  controllers  stay armed: they do not act while RDS shows an operation, and then for their cooldown")
     if cooldown is not None:
         note(f"               of {cooldown} s; if a region is lost during the cooldown, fail over by hand")
     note("  clients      writes stop and connections break while the roles change; clients reconnect through")
-    note("               writer.<zone>, which follows one to two minutes after the promotion, or through the")
+    note("               writer.<zone>, which follows one to two minutes after the call, or through the")
     note("               global writer endpoint")
     note('  time         AWS gives no number ("a short time"); expect seconds to minutes')
     refuse_if_any(context, blockers_of(found, max_lag_ms=max_lag_ms, now=context.now().timestamp()))
@@ -147,7 +148,7 @@ def _controller_blockers(standby: RegionSnapshot) -> Iterator[Blocker]:
         reason = standby.failures.get("table") or (standby.state and standby.state.problem)
         yield Blocker(
             problem=f"the state of the controller in {where} can't be read, so the controller may be about to act: {reason}",
-            hint="Try again; the runbook, heading `state-unreadable`.",
+            hint="Try again; see `state-unreadable` in the runbook.",
         )
     if state is None:
         return
@@ -165,7 +166,7 @@ def _controller_blockers(standby: RegionSnapshot) -> Iterator[Blocker]:
     elif state.dead_since is not None:
         since = utc_text(state.dead_since)
         yield Blocker(
-            problem=f"for the controller in {where} the writer is unreachable since {since}: the controller may act within cycles",
+            problem=f"the controller in {where} has not reached the writer since {since}: it may act in its next cycles",
             hint="A switchover needs a reachable writer. Check `status`, and let the controller decide.",
         )
 
@@ -186,10 +187,24 @@ def _show_no_operation(context: CommandContext, found: Topology, to: str | None,
 
 def _show_result(context: CommandContext, result: MoveResult) -> None:
     context.screen.result(
-        {"from": result.origin.name, "writer": result.target.name, "changed": True, "seconds": result.seconds},
+        {
+            "from": result.origin.name,
+            "writer": result.target.name,
+            "changed": True,
+            "seconds": result.seconds,
+            "outage_seconds": result.outage_seconds,
+        },
         [
             f"{result.target.name} is the writer.",
             *(f"  {phase}: after {seconds:g} s" for phase, seconds in result.seconds.items()),
-            f"Switch back: python -m operations switchover --to {result.origin.name}",
+            *_outage_lines(result),
+            context.with_stack_options(f"Switch back: python -m operations switchover --to {result.origin.name}"),
         ],
     )
+
+
+def _outage_lines(result: MoveResult) -> Iterator[str]:
+    if result.outage_seconds is None:
+        yield "Client outage: unknown, no heartbeat of the old writer was read during the operation."
+    else:
+        yield f"Client outage: at most {result.outage_seconds:g} s without a write, by the heartbeats and DNS."

@@ -4,7 +4,7 @@ from operations.aws.ports import RdsRoles
 from operations.aws.roles import Roles, reconcile, roles_from_rds
 from operations.checks.data_path import data_checks
 from operations.checks.database import database_checks, version_check
-from operations.checks.finding import CheckResult, check_result
+from operations.checks.finding import CheckResult, check_result, unknown
 from operations.checks.monitoring import watch_checks
 from operations.checks.runner import run_checks, show_results
 from operations.commands.context import CommandContext
@@ -41,6 +41,10 @@ def _check_roles(context: CommandContext) -> tuple[Roles, CheckResult]:
     regions = context.deployment.regions
     answers = call_concurrently([context.connect(region).read_roles for region in regions])
     roles = reconcile(roles_from_rds(context.deployment, answer) for answer in answers if isinstance(answer, RdsRoles))
+    failures = [each for each in answers if isinstance(each, OperationError)]
+    if len(failures) == len(answers):
+        why = "; ".join(failure.message for failure in failures)
+        return roles, unknown("one writer", "both", why=f"no region responds: {why}", hint=failures[0].hint)
     problems = [
         f"{region.name}: {answer.message}"
         for region, answer in zip(regions, answers, strict=True)

@@ -76,11 +76,11 @@ class Waiter:
 
     @contextmanager
     def hints(self) -> Iterator[None]:
-        """Add to every early end the operation that continues in AWS and the command that follows it."""
+        """Add the operation that continues in AWS, and the command that follows it, to each error that ends the wait early."""
         try:
             yield
         except KeyboardInterrupt as error:
-            raise StoppedError(f"stopped watching after {self.elapsed_seconds:.0f} s", hint=self._hint) from error
+            raise StoppedError(f"Ctrl-C: the wait ended after {self.elapsed_seconds:.0f} s", hint=self._hint) from error
         except TimedOutError as error:
             raise TimedOutError(error.message, hint=self._hint) from error
         except AwsError as error:

@@ -1,18 +1,14 @@
 """Regions and identifiers of a deployed stack, from `pulumi stack output --json` or a saved copy of it."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from operations.stack.outputs import CONFIGURED_REGIONS, OutputsReader
+from operations.stack.pulumi_cli import RunPulumi, read_json, run_pulumi
 from operations.support.errors import UsageProblemError
 
-PULUMI_TIMEOUT_SECONDS = 30
 SAVE_OUTPUTS = "`pulumi stack output --json > outputs.json` while the stack is healthy, then `--outputs outputs.json`"
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +25,15 @@ class DeployedRegion:
 
 @dataclass(frozen=True, kw_only=True)
 class StackDeployment:
-    """The two regions of a global database, the day-one standby first."""
+    """The two regions of a global database, the secondary region first."""
 
     global_cluster_id: str
     regions: tuple[DeployedRegion, ...]
     rewind_method: str = "point-in-time"
     """`point-in-time` or `backtrack`; outputs of older programs do not contain it."""
 
-    def region(self, region_name: str) -> DeployedRegion:
-        """Return the region with this name.
+    def region(self, region_name: str, *, option: str = "--region") -> DeployedRegion:
+        """Return the region with this name; `option` gave it.
 
         Raises:
             UsageProblemError: the stack has nothing in this region.
@@ -46,7 +42,7 @@ class StackDeployment:
             if region.name == region_name:
                 return region
         regions = " or ".join(region.name for region in self.regions)
-        raise UsageProblemError(f"--region: this stack is not in {region_name!r}", hint=f"Use {regions}.")
+        raise UsageProblemError(f"{option}: this stack is not in {region_name!r}", hint=f"Use {regions}.")
 
     def other(self, region: DeployedRegion) -> DeployedRegion:
         """Return the other region."""
@@ -78,49 +74,46 @@ def read_deployment(outputs: object) -> StackDeployment:
     return deployment
 
 
-def load_outputs(file: Path | None, stack: str | None, run: Run = subprocess.run) -> object:
+def load_outputs(file: Path | None, stack: str | None, pulumi: RunPulumi = run_pulumi) -> object:
     """Return the outputs as parsed JSON, from `file` or from Pulumi.
 
     Raises:
         UsageProblemError: the outputs cannot be read.
     """
-    if file is not None:
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageProblemError(
-                f"--outputs: cannot read {file}: {error.strerror}", hint=f"Save the outputs: {SAVE_OUTPUTS}."
-            ) from error
-        except ValueError as error:
-            raise UsageProblemError(
-                f"--outputs: {file} is not JSON: {error}", hint=f"Save the outputs: {SAVE_OUTPUTS}."
-            ) from error
-    return _run_pulumi(stack, run)
+    return _ask_pulumi(stack, pulumi) if file is None else _read_file(file)
 
 
-def _run_pulumi(stack: str | None, run: Run) -> object:
-    command = ["pulumi", "stack", "output", "--json", "--non-interactive", *(["--stack", stack] if stack else [])]
-    options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": PULUMI_TIMEOUT_SECONDS, "check": False}
+def _read_file(file: Path) -> object:
+    hint = f"Save the outputs: {SAVE_OUTPUTS}."
     try:
-        answer = run(command, stdin=subprocess.DEVNULL, **options)
-    except FileNotFoundError as error:
+        outputs = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageProblemError(f"--outputs: cannot read {file}: {error.strerror}", hint=hint) from error
+    except json.JSONDecodeError as error:
+        what = f"{file}, line {error.lineno}, is not JSON" if error.doc.strip() else f"{file} is empty"
+        raise UsageProblemError(f"--outputs: {what}", hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise UsageProblemError(f"--outputs: {file} is not JSON in UTF-8", hint=hint) from error
+    if not isinstance(outputs, dict):
+        raise UsageProblemError(f"--outputs: {file} holds no JSON object with the outputs of a stack", hint=hint)
+    if not outputs:
         raise UsageProblemError(
-            "pulumi is not installed or not on the PATH",
-            hint="Use `--outputs FILE`, the saved output of `pulumi stack output --json`, "
-            "or install Pulumi: https://www.pulumi.com/docs/install/.",
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise UsageProblemError(
-            f"`{' '.join(command)}` gave no answer within {PULUMI_TIMEOUT_SECONDS} s: its state may be in the lost region",
-            hint=f"Use saved outputs: {SAVE_OUTPUTS}.",
-        ) from error
-    if answer.returncode != 0:
-        message = " ".join((answer.stderr or answer.stdout).split())[:300]
-        raise UsageProblemError(
-            f"`{' '.join(command)}` failed: {message}",
-            hint="Log in to Pulumi and name the stack with --stack, or use --outputs FILE.",
+            f"--outputs: {file} holds no outputs: the stack was not deployed when they were saved",
+            hint=f"Deploy the stack with `pulumi up`. Then {SAVE_OUTPUTS}.",
         )
+    return outputs
+
+
+def _ask_pulumi(stack: str | None, pulumi: RunPulumi) -> object:
+    arguments = ["stack", "output", "--json", "--non-interactive", *(["--stack", stack] if stack else [])]
     try:
-        return json.loads(answer.stdout)
-    except ValueError as error:
-        raise UsageProblemError(f"`{' '.join(command)}` did not print JSON", hint="Use --outputs FILE.") from error
+        outputs = read_json(arguments, pulumi)
+    except UsageProblemError as error:
+        hint = f"{error.hint} Or use `--outputs FILE` with saved outputs: {SAVE_OUTPUTS}."
+        raise UsageProblemError(error.message, hint=hint) from error
+    if not outputs:
+        raise UsageProblemError(
+            f"`pulumi {' '.join(arguments)}` printed no outputs: the stack is not deployed",
+            hint="Deploy it with `pulumi up`, or name another stack with --stack.",
+        )
+    return outputs

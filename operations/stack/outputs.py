@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from operations.support.errors import UsageProblemError
 
 CONFIGURED_REGIONS = ("secondary", "primary")
-"""The keys of the two regions in the outputs, the day-one standby first."""
+"""The keys of the two regions in the outputs, the secondary region first."""
 
 
 class OutputsReader:

@@ -1,7 +1,7 @@
 """Identifiers of a stack's resources, from its outputs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from operations.stack.outputs import CONFIGURED_REGIONS, OutputsReader
@@ -37,7 +37,7 @@ class RegionResources:
 
 @dataclass(frozen=True, kw_only=True)
 class StackResources:
-    """Resource identifiers of a stack; the day-one standby is the first region."""
+    """Resource identifiers of a stack; the secondary region comes first."""
 
     global_cluster_id: str
     environment: str
@@ -46,6 +46,12 @@ class StackResources:
     health_checks: Mapping[str, str]
     """Ids of the Route 53 health checks by name."""
     regions: tuple[RegionResources, ...]
+    stack_name: str
+    """The stack's name in Pulumi; in outputs of an older program, which have none, the environment."""
+    database_setup: str = ""
+    """The function that sets up the database; empty in outputs of an older program, like the hashes."""
+    code_sha256: Mapping[str, str] = field(default_factory=dict)
+    """The hash of each function's archive by the function's name."""
 
     @property
     def is_production(self) -> bool:
@@ -54,7 +60,7 @@ class StackResources:
 
     @property
     def primary(self) -> RegionResources:
-        """The region of the writer on day one, and before a destroy."""
+        """The primary region: the writer's at the first deployment, and before a destroy."""
         return next(each for each in self.regions if each.name == "primary")
 
     def in_region(self, region: str) -> RegionResources:
@@ -74,6 +80,7 @@ def read_resources(outputs: object) -> StackResources:
     if not isinstance(checks, Mapping) or not all(isinstance(value, str) for value in checks.values()):
         reader.add_missing("health_check_ids")
         checks = {}
+    hashes = reader.outputs.get("function_code_sha256")
     resources = StackResources(
         global_cluster_id=reader.text("global_cluster_id"),
         environment=reader.text("environment"),
@@ -81,6 +88,9 @@ def read_resources(outputs: object) -> StackResources:
         reader_name=reader.text("reader_dns_name"),
         health_checks={str(name): str(check_id) for name, check_id in checks.items()},
         regions=regions,
+        stack_name=str(reader.outputs.get("stack_name") or reader.outputs.get("environment") or ""),
+        database_setup=str(reader.outputs.get("database_setup_function_name") or ""),
+        code_sha256={str(name): str(value) for name, value in hashes.items()} if isinstance(hashes, Mapping) else {},
     )
     reader.finish()
     return resources

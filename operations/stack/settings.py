@@ -1,12 +1,13 @@
-"""A stack's settings and resource names before it is deployed, from Pulumi.<stack>.yaml."""
+"""A stack's settings and the resource names that follow from them, from Pulumi.<stack>.yaml or the Pulumi CLI."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from operations.stack.pulumi_cli import RunPulumi, read_json
 from operations.support.errors import UsageProblemError
 from settings import PROJECT_NAMESPACE, Settings, SettingsError, parse_stack_config
+from settings.stack_file import StackFileError, read_stack_file
 
 PROGRAM = Path(__file__).resolve().parents[2]
 
@@ -17,42 +18,63 @@ def read_settings(stack: str, directory: Path = PROGRAM) -> Settings:
     Raises:
         UsageProblemError: the file is missing or malformed, or has an encrypted value or an invalid setting.
     """
-    file = directory / f"Pulumi.{stack}.yaml"
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        stacks = ", ".join(sorted(each.name.split(".")[1] for each in directory.glob("Pulumi.*.yaml"))) or "none"
-        raise UsageProblemError(
-            f"--stack: cannot read {file.name}: {error.strerror}", hint=f"Use one of the stacks: {stacks}."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageProblemError(f"{file.name}: not YAML in UTF-8: {error}", hint="Correct the file.") from error
-    config = content.get("config") if isinstance(content, Mapping) else None
-    if not isinstance(config, Mapping):
-        raise UsageProblemError(f"{file.name}: `config` is missing", hint="Copy Pulumi.dev.yaml and adapt it.")
-    full = {key if ":" in str(key) else f"{PROJECT_NAMESPACE}:{key}": value for key, value in config.items()}
-    if encrypted := sorted(_encrypted(full)):
-        raise UsageProblemError(
-            f"{file.name}: {', '.join(encrypted)} is encrypted, and only the Pulumi CLI can read it",
-            hint="No setting of this program is a secret: set it again without --secret.",
-        )
-    try:
-        return parse_stack_config(full)
+        return parse_stack_config(read_stack_file(directory, stack))
+    except StackFileError as error:
+        raise UsageProblemError(f"--stack: {error.message}", hint=error.hint) from error
     except SettingsError as error:
-        raise UsageProblemError(f"{file.name}: {'; '.join(error.mistakes)}", hint="Correct these settings.") from error
+        mistakes = "\n  ".join(("invalid settings:", *error.mistakes))
+        raise UsageProblemError(f"Pulumi.{stack}.yaml: {mistakes}", hint="Correct these settings.") from error
 
 
-def _encrypted(value: object, key: str = "") -> Iterator[str]:
-    """Yield the keys of encrypted values (`secure: v1:...`) at any depth."""
-    if isinstance(value, Mapping):
-        if set(value) == {"secure"}:
-            yield key
-            return
-        for name, inner in value.items():
-            yield from _encrypted(inner, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _encrypted(inner, key)
+def load_config(stack: str | None, pulumi: RunPulumi) -> Settings:
+    """Return the validated settings of a stack as the Pulumi CLI has them: also those of another `--config-file`.
+
+    Raises:
+        UsageProblemError: Pulumi cannot show them, or a setting is invalid.
+    """
+    arguments = ["config", "--json", "--non-interactive", *(["--stack", stack] if stack else [])]
+    config = read_json(arguments, pulumi)
+    entries = config if isinstance(config, Mapping) else {}
+    stored = {str(key): each.get("value") for key, each in entries.items() if isinstance(each, Mapping)}
+    try:
+        return parse_stack_config(stored)
+    except SettingsError as error:
+        mistakes = "\n  ".join(("invalid settings:", *error.mistakes))
+        raise UsageProblemError(f"`pulumi config`: {mistakes}", hint="Correct these settings.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionLookup:
+    """What the program asks AWS about a region, if the settings do not say it."""
+
+    zones: Sequence[str]
+    """The availability zones, in the order of the subnets."""
+    route_tables: Sequence[str] = ()
+    """The route tables of an existing VPC's subnets; empty for a VPC of the program."""
+
+
+def settings_to_add(settings: Settings, account: str | None, found: Mapping[str, RegionLookup]) -> list[str]:
+    """Return the lines of Pulumi.<stack>.yaml with which a deployment asks AWS nothing; empty if the settings have all.
+
+    `account` is None and a region of `found` (`primary`, `secondary`) missing if it is unknown: its lines are left out.
+    """
+    sections: dict[str, list[str]] = {}
+    if account and not settings.aws.account_id:
+        sections["aws"] = [f'account_id: "{account}"']
+    for label, region in (("primary", settings.primary), ("secondary", settings.secondary)):
+        lookup, lines = found.get(label), []
+        if lookup and not region.availability_zones:
+            lines.append(f"availability_zones: [{', '.join(lookup.zones)}]")
+        if lookup and region.existing_vpc and not region.existing_vpc.route_table_ids:
+            lines += ["existing_vpc:", f"  route_table_ids: [{', '.join(lookup.route_tables)}]"]
+        if lines:
+            sections[label] = lines
+    return [
+        line
+        for section, lines in sections.items()
+        for line in (f"{PROJECT_NAMESPACE}:{section}:", *(f"  {each}" for each in lines))
+    ]
 
 
 def names_of(settings: Settings) -> "StackNames":
@@ -82,17 +104,14 @@ class StackNames:
         """Return the identifier of a cluster's n-th instance, counted from 1."""
         return f"{self._project}-{region}-{number}-{self._environment}"
 
-    def final_snapshot(self, region: str) -> str:
-        """Return the name of the snapshot that a destroy takes in production."""
-        return f"{self._project}-{region}-final-{self._environment}"
-
     def functions(self, *, is_primary: bool) -> tuple[str, ...]:
         """Return the names of a region's functions, without project and environment."""
         return ("health-check", "failover-controller", *(("database-setup",) if is_primary else ()))
 
-    def roles(self, *, is_primary: bool) -> tuple[str, ...]:
+    def roles(self, *, is_primary: bool, has_flow_logs: bool) -> tuple[str, ...]:
         """Return the names of a region's roles, without project, region and environment."""
-        return (*self.functions(is_primary=is_primary), "failover-schedule", "monitoring")
+        optional = ("flow-logs",) if has_flow_logs else ()
+        return (*self.functions(is_primary=is_primary), "failover-schedule", "monitoring", *optional)
 
     def tags(self) -> Mapping[str, str]:
         """Return the tags that identify the resources of this stack."""

@@ -1,7 +1,7 @@
 """Concurrent calls with a deadline.
 
-A socket's timeout starts again with each byte, and name resolution and the search for credentials have none: only the wait is
-limited, and a thread that hangs is left behind as a daemon.
+A socket's timeout starts again with each byte, and name resolution and the search for credentials have
+no timeout. So each call runs in a daemon thread, and only the wait for it is limited.
 """
 
 import threading
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from operations.support.errors import AwsError, OperationError
+from operations.support.errors import AwsError, NoLoginError, OperationError
 
 Result = TypeVar("Result")
 DEADLINE_SECONDS = 6.0
@@ -21,6 +21,9 @@ def call_concurrently(
     """Return each call's result or its `OperationError`, an `AwsError` for a call that has not ended in time.
 
     Any other exception is a bug and is raised.
+
+    Raises:
+        NoLoginError: a call had no credentials; the other calls say nothing about AWS then.
     """
     results: list[list[Result | BaseException]] = [[] for _ in calls]
     threads = [
@@ -32,7 +35,11 @@ def call_concurrently(
         thread.start()
     for thread in threads:
         thread.join(timeout=max(0.0, until - time.monotonic()))
-    return [_outcome(result, seconds) for result in results]
+    outcomes = [_outcome(result, seconds) for result in results]
+    for outcome in outcomes:
+        if isinstance(outcome, NoLoginError):
+            raise outcome
+    return outcomes
 
 
 def call_with_deadline(call: Callable[[], Result], seconds: float = DEADLINE_SECONDS) -> Result:
@@ -57,7 +64,7 @@ def _run(call: Callable[[], Result], result: list[Result | BaseException]) -> No
 def _outcome(results: list[Result | BaseException], seconds: float) -> Result | OperationError:
     if not results:
         return AwsError(
-            f"no answer within {seconds:g} s",
+            f"did not respond within {seconds:g} s",
             hint="The region, the network or the source of the credentials may be down. Select the other region with --region.",
         )
     result = results[0]

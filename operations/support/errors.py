@@ -1,7 +1,6 @@
 """Exit codes, and the errors that lead to them.
 
-After the exit codes 2 and 3 no changes were made; after 4 the same holds unless
-the message reports a possible change.
+After the exit codes 2 and 3 no changes were made; after 4 neither, unless the message reports a possible change.
 """
 
 from enum import IntEnum
@@ -66,6 +65,10 @@ class AwsError(OperationError):
     """AWS did not respond in time or returned an error; the outcome of a write is unknown."""
 
     exit_code = ExitCode.AWS
+
+
+class NoLoginError(AwsError):
+    """There are no credentials, or they have expired: no call to any region can succeed."""
 
 
 class FailedError(OperationError):

@@ -1,24 +1,30 @@
 """Terminal output: the result on stdout, everything else on stderr.
 
-With `as_json`, stdout contains JSON only. Control characters in text from AWS are escaped.
+With `as_json`, stdout contains JSON only. In text, control characters from AWS are escaped and times are in whole seconds.
+Invariant: identifiers, ARNs and time stamps are never broken, because operators copy them. Outside a terminal lines have no
+fixed width. In a terminal that is too narrow for a table, each row becomes a heading and an indented text.
 """
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from operations.support.errors import OperationError
+from operations.support.times import in_whole_seconds
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 
+UNLIMITED_WIDTH = 1_000_000
+"""Columns outside a terminal."""
 Show = Callable[..., None]
-"""Takes the JSON values; then title and lines, and title, headings and rows of a table."""
+"""Show one refresh. Arguments: the JSON values; title and lines of the view; title, headings and rows of its table."""
 
 
 class Screen:
@@ -44,7 +50,8 @@ class Screen:
         if self._as_json:
             _write_json(values, indent=2)
             return
-        _console().print(_labelled(title, rows))
+        console = _console()
+        _print(console, title, _labelled(console, rows))
 
     def rows(
         self,
@@ -53,10 +60,9 @@ class Screen:
         headings: Sequence[str],
         rows: Iterable[Sequence[str]],
     ) -> None:
-        """Print the result: a JSON object in each line, or a table."""
+        """Print the result: a JSON array, or a table."""
         if self._as_json:
-            for value in values:
-                _write_json(value)
+            _write_json(values, indent=2)
             return
         self.table(title, headings, rows)
 
@@ -64,7 +70,8 @@ class Screen:
         """Print a table; nothing with JSON."""
         if self._as_json:
             return
-        _console().print(_filled(title, headings, rows))
+        console = _console()
+        _print(console, title, _filled(console, headings, rows))
 
     @contextmanager
     def progress(self, text: str, total: int) -> Iterator[Callable[[], None]]:
@@ -79,12 +86,13 @@ class Screen:
 
     @contextmanager
     def live(self) -> Iterator["Show"]:
-        """Show a view that the next one replaces; with JSON each is a line, in a file each follows the other."""
+        """Show views, each in the place of the last one; with JSON one a line, in a file one after the other."""
         if self._as_json:
             yield lambda values, *_: _write_json(values)
             return
         from rich.console import Group
         from rich.live import Live
+        from rich.text import Text
 
         console = _console()
         with Live(console=console, auto_refresh=False) as live:
@@ -97,11 +105,17 @@ class Screen:
                 headings: Sequence[str],
                 rows: Sequence[Sequence[str]],
             ) -> None:
-                parts = [_labelled(title, lines), *([_filled(heading, headings, rows)] if rows else [])]
+                parts = [(title, _labelled(console, lines))]
+                if rows:
+                    parts.append((heading, _filled(console, headings, rows)))
                 if console.is_terminal:
-                    live.update(Group(*parts), refresh=True)
+                    renderables = [
+                        each for title, part in parts for each in (Text(_wrapped(title, console.width)), part)
+                    ]
+                    live.update(Group(*renderables), refresh=True)
                 else:
-                    console.print(*parts)
+                    for title, part in parts:
+                        _print(console, title, part)
 
             yield show
 
@@ -122,41 +136,94 @@ def is_interactive() -> bool:
 def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, emoji=False)
+    console = Console(stderr=stderr, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED_WIDTH
+    return console
 
 
-def _labelled(title: str, rows: Iterable[tuple[str, str]]) -> "Table":
-    table = _table(title, (), bare=True)
-    for label, text in rows:
-        table.add_row(f"[bold]{label}[/bold]", _safe(text))
-    return table
+def _print(console: "Console", title: str, content: "RenderableType") -> None:
+    """Print a title and a table or text; outside a terminal without the spaces that fill a table's rows."""
+    from rich.text import Text
+
+    console.print(Text(_wrapped(title, console.width)), soft_wrap=True)
+    if console.is_terminal:
+        console.print(content, soft_wrap=isinstance(content, Text))
+        return
+    with console.capture() as captured:
+        console.print(content)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-def _filled(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
-    table = _table(title, headings)
-    for row in rows:
-        table.add_row(*(_safe(cell) for cell in row))
-    return table
-
-
-def _table(title: str, headings: Sequence[str], *, bare: bool = False) -> "Table":
-    from rich import box
+def _labelled(console: "Console", rows: Iterable[tuple[str, str]]) -> "RenderableType":
     from rich.table import Table
 
-    table = Table(title=_safe(title), title_justify="left", box=None if bare else box.SIMPLE, show_header=not bare)
-    if bare:
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
+    rows = list(rows)
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in rows:
+        table.add_row(f"[bold]{label}[/bold]", _safe(text))
+    return _fitting(console, table, rows)
+
+
+def _filled(console: "Console", headings: Sequence[str], rows: Iterable[Sequence[str]]) -> "RenderableType":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    if len(headings) == 1:  # commands to copy: each in one line
+        return Text("\n".join(f"  {_printable(text)}" for (text,) in rows))
+    table = Table(box=box.SIMPLE if console.is_terminal else None)  # a rule would be as long as the longest row
     for heading in headings:
         table.add_column(heading, overflow="fold")
-    return table
+    for row in rows:
+        table.add_row(*(_safe(cell) for cell in row))
+    return _fitting(console, table, rows)
+
+
+def _fitting(console: "Console", table: "Table", rows: Sequence[Sequence[str]]) -> "RenderableType":
+    """Return the table; if it would break a word, each row as a heading and the text of its last cell below."""
+    from rich.text import Text
+
+    unlimited = console.options.update_width(UNLIMITED_WIDTH)
+    if console.measure(table, options=unlimited).minimum <= console.width:
+        return table
+    text = Text()
+    for *first, last in rows:
+        text.append("  ".join(_printable(cell) for cell in first) + "\n", style="bold")
+        text.append(_wrapped(last, console.width, "  ") + "\n")
+    text.rstrip()
+    return text
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> str:
+    """Return the text in lines of this width; a longer word is in a line of its own."""
+    lines = [
+        textwrap.wrap(
+            paragraph,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for paragraph in _printable(text).split("\n")
+    ]
+    return "\n".join(line for paragraph in lines for line in paragraph)
+
+
+def _printable(text: str) -> str:
+    escaped = "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+    return in_whole_seconds(escaped)
 
 
 def _safe(text: str) -> str:
     from rich.markup import escape
 
-    return escape("".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text))
+    return escape(_printable(text))
 
 
-def _write_json(values: Mapping[str, object], *, indent: int | None = None) -> None:
+def _write_json(values: Mapping[str, object] | Sequence[Mapping[str, object]], *, indent: int | None = None) -> None:
     sys.stdout.write(json.dumps(values, indent=indent, default=str) + "\n")

@@ -7,6 +7,8 @@ LONGEST_WINDOW = timedelta(days=366)
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(?P<d>\d{1,9})d)?(?:(?P<h>\d{1,9})h)?(?:(?P<m>\d{1,9})m)?(?:(?P<s>\d{1,9})s)?")
 
+_TIME = re.compile(r"(?P<seconds>\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d+)?(?P<utc>\+00:00|Z)?")
+
 
 def parse_duration(text: str) -> timedelta:
     """Return a duration such as `90m`, `2h`, `1d` or `1h30m`.
@@ -22,7 +24,7 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"Invalid duration {text!r}. The duration is zero. Use a value such as 90m, 2h or 1d.")
     if duration > LONGEST_WINDOW:
         raise ValueError(
-            f"Invalid duration {text!r}. The duration is longer than {LONGEST_WINDOW.days} days. Omit the option for no end."
+            f"Invalid duration {text!r}. The duration is longer than {LONGEST_WINDOW.days} days. To set no end, omit the option."
         )
     return duration
 
@@ -48,6 +50,11 @@ def parse_time(text: str) -> datetime:
 def utc_text(time: datetime) -> str:
     """Return a time to the second, such as `2026-11-24T18:00:00Z`."""
     return time.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def in_whole_seconds(text: str) -> str:
+    """Return a text whose times have no fraction of a second, and Z for UTC."""
+    return _TIME.sub(lambda time: f"{time['seconds']}{'Z' if time['utc'] else ''}", text)
 
 
 def age_text(seconds: float) -> str:

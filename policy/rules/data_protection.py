@@ -79,10 +79,10 @@ def nonproduction_stacks_are_destroyable(stack: Stack) -> Iterator[Violation]:
         return
     for r in stack.resources:
         if r.protect:
-            yield violation(r, "protect", "A destroy fails here. Set it to false.")
+            yield violation(r, "protect", "It makes a destroy fail. Set it to false.")
         for name in ("deletionProtection", "deletionProtectionEnabled"):
             if r.get(name):
-                yield violation(r, name, "A destroy fails here. Set it to false.")
+                yield violation(r, name, "It makes a destroy fail. Set it to false.")
     for r in stack.of_type(CLUSTER):
         if r.get("skipFinalSnapshot") is not True:
             yield violation(
@@ -104,7 +104,7 @@ def failover_changes_are_ignored(stack: Stack) -> Iterator[Violation]:
     """The clusters of both regions ignore inputs that AWS changes in a failover, an upgrade or a rotation."""
     for r in stack.of_type(CLUSTER):
         if missing := [name for name in CHANGED_BY_AWS if name not in r.ignore_changes]:
-            yield violation(r, "ignoreChanges", f"The program reverts changes by AWS. Add {', '.join(missing)}.")
+            yield violation(r, "ignoreChanges", f"A deployment reverts changes by AWS. Add {', '.join(missing)}.")
 
 
 @rule("The ignoreChanges resource option: property paths, Pulumi documentation")
@@ -125,7 +125,7 @@ def rotated_passwords_are_ignored(stack: Stack) -> Iterator[Violation]:
     ):
         for r in stack.of_type(kind):
             if name not in r.ignore_changes:
-                yield violation(r, "ignoreChanges", f"The program reverts a rotated password. Add {name}.")
+                yield violation(r, "ignoreChanges", f"A deployment reverts a rotated password. Add {name}.")
 
 
 @rule(
@@ -149,7 +149,7 @@ def zone_associations_are_ignored(stack: Stack) -> Iterator[Violation]:
             if zone in stack.references(a, "zoneId", "route53/zone:Zone")
         ]
         if associated and "vpcs" not in zone.ignore_changes:
-            yield violation(zone, "ignoreChanges", "The program detaches associated VPCs. Add vpcs.")
+            yield violation(zone, "ignoreChanges", "A deployment detaches associated VPCs. Add vpcs.")
 
 
 @rule("AWS's resource schemas: createOnlyProperties (policy/rules/replacement.py)")
@@ -173,4 +173,8 @@ def replacement_inputs_are_stable(stack: Stack) -> Iterator[Violation]:
         for name in create_only_properties(r.type) - set(r.ignore_changes):
             for source in (by_urn[urn] for urn in r.property_dependencies.get(name, ()) if urn in by_urn):
                 if source.type.startswith(("aws:", "random:")) and source.type not in stable_types:
-                    yield violation(r, name, f"A replacement of {source} replaces this resource. Use a setting.")
+                    yield violation(
+                        r,
+                        name,
+                        f"The value comes from {source}, whose replacement replaces this resource. Use a setting.",
+                    )

@@ -8,31 +8,8 @@ from policy.rules.rule import rule, violation
 from policy.rules.stack_model import UNKNOWN, Stack, Violation, as_list
 
 KEY, SECRET, TABLE = "kms/key:Key", "secretsmanager/secret:Secret", "dynamodb/table:Table"
-GROUP, TOPIC = "cloudwatch/logGroup:LogGroup", "sns/topic:Topic"
-RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
+GROUP, TOPIC, QUEUE = "cloudwatch/logGroup:LogGroup", "sns/topic:Topic", "sqs/queue:Queue"
+FUNCTION = "lambda/function:Function"
 
 
 @rule("Rotating AWS KMS keys; ScheduleKeyDeletion, AWS KMS Developer Guide and API Reference")
@@ -70,8 +47,15 @@ def kms_policies_retain_account_control(stack: Stack) -> Iterator[Violation]:
 
 @rule("The decision of one customer-managed key a region, components/encryption.py")
 def stored_data_uses_managed_keys(stack: Stack) -> Iterator[Violation]:
-    """Secrets, log groups, topics and the table are encrypted with a key of this stack in their region."""
-    holding = {SECRET: "kmsKeyId", GROUP: "kmsKeyId", TOPIC: "kmsMasterKeyId", TABLE: "serverSideEncryption"}
+    """Secrets, log groups, topics, queues, the table and the functions' variables have a key of this stack in their region."""
+    holding = {
+        SECRET: "kmsKeyId",
+        GROUP: "kmsKeyId",
+        TOPIC: "kmsMasterKeyId",
+        QUEUE: "kmsMasterKeyId",
+        TABLE: "serverSideEncryption",
+        FUNCTION: "kmsKeyArn",
+    }
     for kind, name in holding.items():
         for r in stack.of_type(kind):
             keys = stack.references(r, name, KEY)
@@ -97,15 +81,6 @@ def secrets_are_replicated(stack: Stack) -> Iterator[Violation]:
             yield violation(r, "replicas", "A replica uses the AWS managed key. Use the regional customer-managed key.")
 
 
-@rule("DeleteSecret: RecoveryWindowInDays, AWS Secrets Manager API Reference")
-def secret_recovery_windows_are_valid(stack: Stack) -> Iterator[Violation]:
-    """A deleted secret is recoverable for 7 to 30 days, or not at all."""
-    for r in stack.of_type(SECRET):
-        days = r.inputs.get("recoveryWindowInDays")
-        if days != 0 and (not isinstance(days, int) or not 7 <= days <= 30):
-            yield violation(r, "recoveryWindowInDays", f"{days} days is out of range. Use 0 or 7 to 30 days.")
-
-
 @rule("The decision that no password is stored in plain text, components/credentials.py")
 def secrets_are_not_plain_text(stack: Stack) -> Iterator[Violation]:
     """Inputs with the password are Pulumi secrets, and no function environment contains a password."""
@@ -116,7 +91,7 @@ def secrets_are_not_plain_text(stack: Stack) -> Iterator[Violation]:
         for r in stack.of_type(kind):
             if any(each.secret_inputs for each in stack.resources) and name not in r.secret_inputs:
                 yield violation(r, name, "The state stores the value in plain text. Use a Pulumi secret.")
-    for r in stack.of_type("lambda/function:Function"):
+    for r in stack.of_type(FUNCTION):
         variables = (r.get("environment") or {}).get("variables")
         for name in variables if isinstance(variables, Mapping) else ():
             if re.search(r"PASSWORD|SECRET(?!_ARN)", name):
@@ -133,33 +108,6 @@ def audit_table_is_recoverable(stack: Stack) -> Iterator[Violation]:
             yield violation(r, "pointInTimeRecovery", "Point-in-time recovery is off. Enable it.")
         if not (r.get("serverSideEncryption") or {}).get("enabled"):
             yield violation(r, "serverSideEncryption", "Server-side encryption is off. Enable it.")
-
-
-@rule("PutRetentionPolicy, Amazon CloudWatch Logs API Reference")
-def log_retention_is_valid(stack: Stack) -> Iterator[Violation]:
-    """Every log group has a retention period that CloudWatch Logs supports."""
-    for r in stack.of_type(GROUP):
-        if r.get("retentionInDays") not in RETENTION_DAYS:
-            yield violation(
-                r,
-                "retentionInDays",
-                f"{r.get('retentionInDays')} days is not supported. Use a period such as 30 or 90 days.",
-            )
-
-
-@rule("Subscribe: Protocol and Endpoint, Amazon SNS API Reference")
-def email_subscriptions_are_valid(stack: Stack) -> Iterator[Violation]:
-    """An e-mail subscription has a valid address."""
-    for r in stack.of_type("sns/topicSubscription:TopicSubscription"):
-        address = r.get("endpoint")
-        if (
-            r.get("protocol") == "email"
-            and isinstance(address, str)
-            and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address)
-        ):
-            yield violation(
-                r, "endpoint", f"{address!r} is not an e-mail address. Use an address such as oncall@example.com."
-            )
 
 
 def statements(policy: Any) -> list[Mapping[str, Any]]:

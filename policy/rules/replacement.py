@@ -17,7 +17,9 @@ CLOUDFORMATION_TYPES: Mapping[str, str | None] = {
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
     "aws:dynamodb/table:Table": "AWS::DynamoDB::Table",
+    "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl": None,
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": None,
+    "aws:ec2/flowLog:FlowLog": "AWS::EC2::FlowLog",
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": None,
     "aws:ec2/route:Route": "AWS::EC2::Route",
     "aws:ec2/routeTable:RouteTable": "AWS::EC2::RouteTable",
@@ -53,6 +55,7 @@ CLOUDFORMATION_TYPES: Mapping[str, str | None] = {
     "aws:sns/topic:Topic": "AWS::SNS::Topic",
     "aws:sns/topicPolicy:TopicPolicy": "AWS::SNS::TopicPolicy",
     "aws:sns/topicSubscription:TopicSubscription": "AWS::SNS::Subscription",
+    "aws:sqs/queue:Queue": "AWS::SQS::Queue",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "AWS::EC2::SecurityGroupEgress",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "AWS::EC2::SecurityGroupIngress",
     "random:index/randomPassword:RandomPassword": None,
@@ -65,6 +68,10 @@ _RENAMED: Mapping[tuple[str, str], str | None] = {
     ("cloudwatch/metricAlarm", "AlarmName"): "name",
     ("dynamodb/table", "ImportSourceSpecification"): "importTable",
     ("dynamodb/table", "TableName"): "name",
+    ("ec2/flowLog", "DeliverLogsPermissionArn"): "iamRoleArn",
+    ("ec2/flowLog", "LogGroupName"): _NO_INPUT,
+    ("ec2/flowLog", "ResourceId"): "vpcId",
+    ("ec2/flowLog", "ResourceType"): _NO_INPUT,
     ("ec2/securityGroup", "GroupDescription"): "description",
     ("ec2/securityGroup", "GroupName"): "name",
     ("ec2/vpc", "VpcEncryptionControl"): _NO_INPUT,
@@ -105,6 +112,7 @@ _RENAMED: Mapping[tuple[str, str], str | None] = {
     ("route53/record", "HostedZoneName"): _NO_INPUT,
     ("sns/topic", "TopicName"): "name",
     ("sns/topicSubscription", "TopicArn"): "topic",
+    ("sqs/queue", "QueueName"): "name",
     **{
         (f"vpc/securityGroup{direction}Rule", name): value
         for direction, peer in (("Egress", "Destination"), ("Ingress", "Source"))
@@ -150,17 +158,39 @@ BY_THE_PROVIDER: Mapping[str, frozenset[str]] = {
 """Inputs that the provider replaces in addition to AWS's schemas, for the types that hold data."""
 
 
+# `RequiresReplace` is missing in internal/service/ec2/vpc_security_group_ingress_rule.go, terraform-provider-aws:
+# ModifySecurityGroupRules takes them. The program never changes the kind of a rule's source, which does replace it.
+_IN_PLACE_IN_A_RULE = frozenset({"cidrIpv4", "fromPort", "ipProtocol", "referencedSecurityGroupId", "toPort"})
+
+IN_PLACE_BY_THE_PROVIDER: Mapping[str, frozenset[str]] = {
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _IN_PLACE_IN_A_RULE,
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _IN_PLACE_IN_A_RULE,
+    # CloudFormation's conditional properties without `ForceNew: true` in internal/service/rds/cluster_instance.go,
+    # terraform-provider-aws: ModifyDBInstance takes them.
+    "aws:rds/clusterInstance:ClusterInstance": frozenset(
+        {
+            "autoMinorVersionUpgrade",
+            "dbParameterGroupName",
+            "performanceInsightsKmsKeyId",
+            "preferredMaintenanceWindow",
+        }
+    ),
+}
+"""Inputs that the provider changes in place although AWS's schemas list them."""
+
+
 def create_only_properties(pulumi_type: str) -> frozenset[str]:
     """Return the inputs, in camelCase, whose change replaces a resource of the type, such as `aws:rds/cluster:Cluster`.
 
-    Conditional create-only properties count.
+    Conditional create-only properties count, except those that the provider changes in place.
 
     Raises:
         KeyError: the program does not register the type.
     """
     cloudformation_type = CLOUDFORMATION_TYPES[pulumi_type]
     by_aws = _by_aws(pulumi_type, cloudformation_type) if cloudformation_type else set()
-    return frozenset(by_aws | BY_THE_PROVIDER.get(pulumi_type, frozenset()))
+    by_provider, in_place = BY_THE_PROVIDER.get(pulumi_type), IN_PLACE_BY_THE_PROVIDER.get(pulumi_type)
+    return frozenset((by_aws | (by_provider or frozenset())) - (in_place or frozenset()))
 
 
 def _by_aws(pulumi_type: str, cloudformation_type: str) -> set[str]:

@@ -7,7 +7,7 @@ A value that is not known before the deployment is `UNKNOWN`.
 import enum
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -119,46 +119,12 @@ class Stack:
         urns = resource.property_dependencies.get(name, frozenset())
         return [r for r in self.of_type(kind) if r.urn in urns]
 
-    def depends_on(self, later: RegisteredResource, earlier: RegisteredResource) -> bool:
-        """Return whether a resource depends on another, directly or indirectly."""
-        return earlier.urn in self._all_dependencies(later.urn)
-
-    @functools.cached_property
-    def secondary_clusters(self) -> list[RegisteredResource]:
-        """The clusters with a source region."""
-        return [r for r in self.of_type("rds/cluster:Cluster") if r.is_set("sourceRegion")]
-
-    @functools.cached_property
-    def primary_clusters(self) -> list[RegisteredResource]:
-        """The clusters without a source region."""
-        return [r for r in self.of_type("rds/cluster:Cluster") if not r.is_set("sourceRegion")]
-
     @functools.cached_property
     def _by_type(self) -> Mapping[str, list[RegisteredResource]]:
         found: dict[str, list[RegisteredResource]] = {}
         for resource in self.resources:
             found.setdefault(resource.type, []).append(resource)
         return found
-
-    @functools.cached_property
-    def _dependencies(self) -> Mapping[str, frozenset[str]]:
-        return {r.urn: r.dependencies for r in self.resources}
-
-    @functools.cached_property
-    def _dependency_cache(self) -> dict[str, frozenset[str]]:
-        return {}
-
-    def _all_dependencies(self, urn: str) -> frozenset[str]:
-        if urn not in self._dependency_cache:
-            found: set[str] = set()
-            pending = list(self._dependencies.get(urn, ()))
-            while pending:
-                next_urn = pending.pop()
-                if next_urn not in found:
-                    found.add(next_urn)
-                    pending += self._dependencies.get(next_urn, ())
-            self._dependency_cache[urn] = frozenset(found)
-        return self._dependency_cache[urn]
 
 
 def tags_of(provider: RegisteredResource) -> Mapping[str, Any]:
@@ -167,18 +133,6 @@ def tags_of(provider: RegisteredResource) -> Mapping[str, Any]:
     if isinstance(default_tags, str):
         default_tags = json.loads(default_tags)
     return default_tags.get("tags", {}) if isinstance(default_tags, Mapping) else {}
-
-
-def strings_in(value: Any) -> Iterator[str]:
-    """Yield every string in a nested value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from strings_in(item)
-    elif isinstance(value, Sequence):
-        for item in value:
-            yield from strings_in(item)
 
 
 def is_known(value: Any) -> bool:

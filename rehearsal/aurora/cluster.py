@@ -39,13 +39,18 @@ class Cluster:
         self.running = True
         self.incarnation = 1
         self.fenced = False
+        self.promoted_at = 0.0
+        """The end of the promotion to a standalone cluster, in seconds since the epoch; until then the cluster is read-only."""
         self.must_rejoin = False
         self.clock_skew_seconds = 0.0
         """How far this engine's SQL clock is ahead. The log keeps true times."""
+        self.storage_failed = False
+        """Whether every commit fails, as in a storage outage, while log-ins and reads work."""
         self.applied_sequence = 0
         self.applied_at: float | None = None
         self.last_lag = Lag(measured_at=0.0, durability_ms=0.0, rpo_ms=0.0)
-        self.volume = Volume(global_database.status_rows)
+        # A detached cluster has another global database.
+        self.volume = Volume(lambda: self.global_database.status_rows())
 
     @property
     def is_writer(self) -> bool:
@@ -53,9 +58,14 @@ class Cluster:
         return self.global_database.writer_id == self.id
 
     @property
+    def is_promoting(self) -> bool:
+        """Whether this cluster is being promoted to a standalone cluster."""
+        return self.global_database.clock() < self.promoted_at
+
+    @property
     def read_only(self) -> bool:
-        """The value of @@innodb_read_only: true for a reader and for a fenced writer."""
-        return not self.is_writer or self.fenced
+        """The value of @@innodb_read_only: true for a reader, a fenced writer and a cluster that is being promoted."""
+        return not self.is_writer or self.fenced or self.is_promoting
 
     def replication_lag_ms(self) -> float:
         """Return 0 for the writer, and a reader's last measured lag. The lag stays constant while replication is stopped."""
@@ -89,15 +99,17 @@ class Cluster:
         """Commit the changes as one transaction and log it. The caller holds the lock.
 
         Raises:
-            SqlError: as MySQL; 1213 if the outcomes differ from `expected`, 1290 if the cluster accepts no commits.
+            SqlError: as MySQL; 1213 if the outcomes differ from `expected`, 1205 or 1290 if the cluster accepts no commits.
         """
         if not self.running or self.read_only:
             raise SqlError(1290, "HY000", "The MySQL server is running with the --read-only option")
+        if self.storage_failed:
+            raise SqlError(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction")
         changes = [change for _, change in work]
         if expected is not None:
             self._deadlock_unless_expected(changes, expected)
         outcomes = self.volume.apply(changes)
-        self.global_database.log_commit(self, user, work)
+        self.global_database.log_commit(self, user, [each for each in work if not each[1].is_read])
         return outcomes
 
     def now(self) -> float:

@@ -228,6 +228,10 @@ class AuroraConnection(Connection):
         """Return an OK packet. The first one, after authentication, opens the session or is an error packet."""
         if self.wire_session.aurora is None and self.session.username is not None:
             try:
+                account = self._login.cluster.account(self.session.username)
+                if account is not None and account.is_locked:
+                    locked = f"Access denied for user '{account.user}'@'{account.host}'. Account is locked."
+                    raise SqlError(3118, "HY000", locked)
                 session = self._login.cluster.session(self.session.username, self.connection_id)
                 if self.session.database:
                     session.use(self.session.database)

@@ -3,13 +3,32 @@
 A clause that changes the accepted rows is translated or refused with NotImplementedError.
 """
 
+import json
+from dataclasses import asdict
+
 from sqlglot import exp
 
-_INTEGERS = {"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"}
-_UNSIGNED = {"UTINYINT", "USMALLINT", "UMEDIUMINT", "UINT", "UBIGINT"}
+from rehearsal.aurora.table_description import describe
+
+_BITS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INT": 32, "BIGINT": 64}
+_INTEGERS = {
+    **{name: (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) for name, bits in _BITS.items()},
+    # SQLite's integers have 64 bits with a sign: the upper half of BIGINT UNSIGNED is refused.
+    **{f"U{name}": (0, min(1 << bits, 1 << 63) - 1) for name, bits in _BITS.items()},
+    "BOOLEAN": (-128, 127),
+}
+"""The least and the greatest value of each type."""
 _TEXTS = {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "JSON", "ENUM"}
 _DATETIMES = {"DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
 _BINARIES = {"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"}
+_NUMBERS = {"INTEGER": "'integer'", "NUMERIC": "'integer', 'real'", "REAL": "'real'"}
+"""SQLite keeps a text in a column of numbers; MySQL refuses it, or reads the digits at its beginning."""
+_NOT_DESCRIBED = (
+    exp.CheckColumnConstraint,
+    exp.CollateColumnConstraint,
+    exp.CharacterSetColumnConstraint,
+    exp.CommentColumnConstraint,
+)
 _EXACT_DIGITS = 15  # the digits that a double, SQLite's only decimal type, holds exactly
 
 _Statement = tuple[str, tuple[object, ...]]
@@ -22,23 +41,34 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
         NotImplementedError: a clause is not supported.
     """
     primary_key = _primary_key(tree)
+    description = describe(tree, primary_key)
+    text_collation = "BINARY" if description.collation.endswith("_bin") else "NOCASE"
     lines: list[str] = []
-    rows: list[_Statement] = []
+    columns: list[tuple[object, ...]] = []
+    is_exact = True  # whether the description has every clause
     for node in tree.this.expressions:
         if isinstance(node, exp.ColumnDef):
-            line, kind, scale = _column(node, primary_key)
+            line, kind, scale = _column(node, primary_key, text_collation)
             lines.append(line)
-            values = (database, name, node.name, len(rows) + 1, kind, scale)
-            rows.append(('INSERT OR IGNORE INTO "aurora.columns" VALUES (?, ?, ?, ?, ?, ?)', values))
+            columns.append((kind, scale))
+            is_exact = is_exact and not any(isinstance(each.kind, _NOT_DESCRIBED) for each in node.constraints)
         else:
-            lines.extend(_table_constraint(node))
+            constraint = _table_constraint(node)
+            lines.extend(constraint)
+            is_exact = is_exact and not any(" CHECK (" in line for line in constraint)
     auto_increment = any("AUTOINCREMENT" in line for line in lines)
     if primary_key and not auto_increment:
         lines.append(f"PRIMARY KEY ({', '.join(map(_quoted, primary_key))})")
     exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
     create = (f'CREATE TABLE {exists}"{stored_as}" ({", ".join(lines)})', ())
-    describe = ('INSERT OR IGNORE INTO "aurora.tables" VALUES (?, ?)', (database, name))
-    return (create, describe, *rows)
+    catalog = (database, name, json.dumps(asdict(description)), is_exact)
+    describe_table = ('INSERT OR IGNORE INTO "aurora.tables" VALUES (?, ?, ?, ?)', catalog)
+    insert_column = 'INSERT OR IGNORE INTO "aurora.columns" VALUES (?, ?, ?, ?, ?, ?)'
+    rows = [
+        (insert_column, (database, name, column.name, number, kind, scale))
+        for number, (column, (kind, scale)) in enumerate(zip(description.columns, columns, strict=True), start=1)
+    ]
+    return (create, describe_table, *rows)
 
 
 def _quoted(name: str) -> str:
@@ -56,12 +86,12 @@ def _primary_key(tree: exp.Create) -> tuple[str, ...]:
     return ()
 
 
-def _column(node: exp.ColumnDef, primary_key: tuple[str, ...]) -> tuple[str, str, int]:
+def _column(node: exp.ColumnDef, primary_key: tuple[str, ...], text_collation: str) -> tuple[str, str, int]:
     """Return SQLite's column definition, the client's column type and the scale of a decimal."""
     kind = node.args.get("kind")
     if not isinstance(kind, exp.DataType):
         raise NotImplementedError(f"column {node.name} without a type")
-    sqlite_type, client_type, scale, check = _type(node.name, kind)
+    sqlite_type, client_type, scale, check = _type(node.name, kind, text_collation)
     parts = [_quoted(node.name), sqlite_type]
     for constraint in node.constraints:
         auto_increment = isinstance(constraint.kind, exp.AutoIncrementColumnConstraint)
@@ -74,19 +104,21 @@ def _column(node: exp.ColumnDef, primary_key: tuple[str, ...]) -> tuple[str, str
         parts.extend(_column_constraint(node.name, constraint.kind))
     if node.name in primary_key and "NOT NULL" not in parts:
         parts.append("NOT NULL")  # SQLite allows NULL in a primary key
+    if sqlite_type in _NUMBERS:
+        kinds = f"{_quoted(node.name)} IS NULL OR typeof({_quoted(node.name)}) IN ({_NUMBERS[sqlite_type]})"
+        parts.append(f"CONSTRAINT {_quoted('incorrect:' + node.name)} CHECK ({kinds})")
     if check:
         parts.append(f"CONSTRAINT {_quoted(check[0] + ':' + node.name)} CHECK ({check[1]})")
     return " ".join(parts), client_type, scale
 
 
-def _type(name: str, kind: exp.DataType) -> tuple[str, str, int, tuple[str, str] | None]:
+def _type(name: str, kind: exp.DataType, text_collation: str) -> tuple[str, str, int, tuple[str, str] | None]:
     type_name = str(kind.this.value)
     sizes = [int(each.name) for each in kind.expressions if each.name.isdigit()]
     column = _quoted(name)
-    if type_name in _INTEGERS or type_name == "BOOLEAN":
-        return "INTEGER", "integer", 0, None
-    if type_name in _UNSIGNED:
-        return "INTEGER", "integer", 0, ("out_of_range", f"{column} >= 0")
+    if type_name in _INTEGERS:
+        least, most = _INTEGERS[type_name]
+        return "INTEGER", "integer", 0, ("out_of_range", f"{column} BETWEEN {least} AND {most}")
     if type_name == "DECIMAL":
         digits, scale = [*sizes, 0][:2] if sizes else (10, 0)
         limit = 10 ** (min(digits, _EXACT_DIGITS) - scale)
@@ -99,9 +131,10 @@ def _type(name: str, kind: exp.DataType) -> tuple[str, str, int, tuple[str, str]
             check = ("too_long", f"length({column}) <= {sizes[0]}")
         if type_name == "ENUM":
             check = ("truncated", f"{column} IN ({', '.join(each.sql('sqlite') for each in kind.expressions)})")
-        return "TEXT COLLATE NOCASE", "text", 0, check
+        return f"TEXT COLLATE {text_collation}", "text", 0, check
     if type_name in _DATETIMES or type_name == "DATE":
-        return "TEXT", "datetime" if type_name in _DATETIMES else "date", 0, None
+        check = ("incorrect_datetime", f"mysql_is_datetime({column})")
+        return "TEXT", "datetime" if type_name in _DATETIMES else "date", 0, check
     if type_name in _BINARIES:
         return "BLOB", "blob", 0, None
     raise NotImplementedError(f"the type {type_name} of column {name}")
@@ -115,7 +148,7 @@ def _column_constraint(name: str, kind: exp.Expr) -> list[str]:
     if isinstance(kind, exp.UniqueColumnConstraint):
         return ["UNIQUE"]
     if isinstance(kind, exp.CheckColumnConstraint):
-        return [f"CHECK ({kind.this.sql('sqlite')})"]
+        return [_check("check", kind)]
     if isinstance(kind, exp.CollateColumnConstraint):
         return ["COLLATE BINARY"] if kind.this.name.endswith("_bin") else []
     if isinstance(
@@ -125,13 +158,18 @@ def _column_constraint(name: str, kind: exp.Expr) -> list[str]:
     raise NotImplementedError(f"{kind.sql('mysql')} on column {name}")
 
 
-def _table_constraint(node: exp.Expr) -> list[str]:
+def _check(name: str, node: exp.CheckColumnConstraint) -> str:
+    # SQLite gives a constraint without a name the name of the one before it.
+    return f"CONSTRAINT {_quoted(name)} CHECK ({node.this.sql('sqlite')})"
+
+
+def _table_constraint(node: exp.Expr, name: str = "check") -> list[str]:
     if isinstance(node, exp.PrimaryKey | exp.IndexColumnConstraint):
         return []  # create_table_plan adds the key; a plain index has no effect on results
     if isinstance(node, exp.UniqueColumnConstraint):
         return [f"UNIQUE ({', '.join(_quoted(each.name) for each in node.this.expressions)})"]
     if isinstance(node, exp.CheckColumnConstraint):
-        return [f"CHECK ({node.this.sql('sqlite')})"]
+        return [_check(name, node)]
     if isinstance(node, exp.Constraint):
-        return [line for each in node.expressions for line in _table_constraint(each)]
+        return [line for each in node.expressions for line in _table_constraint(each, node.name)]
     raise NotImplementedError(f"{node.sql('mysql')} in CREATE TABLE")

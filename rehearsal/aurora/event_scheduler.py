@@ -1,6 +1,6 @@
 """MySQL's event scheduler: recurring statements that the writer runs, such as the heartbeat event.
 
-A recurring event is due at its start (a whole second) and once in each interval after it. Each execution commits at its due
+A recurring event is due when it is created or rescheduled, and once in each interval after it. Each execution commits at its due
 time, independent of when the database is accessed. Executions that fall due while the writer accepts no commits are skipped.
 Source: "CREATE EVENT Statement" and "Event Scheduler Configuration" (MySQL 8.0 reference manual).
 """
@@ -14,21 +14,29 @@ from rehearsal.aurora.accounts import check_privileges
 from rehearsal.aurora.sql import Kind, Need, SqlError, TableName, plan, unsupported
 from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
-_NAME = r"(?:`?([\w$]+)`?\s*\.\s*)?`?([\w$]+)`?"
-_HEAD = re.compile(r"\s*(CREATE|ALTER|DROP)\s+EVENT\b", re.IGNORECASE)
+_NAME = r"(?:`?(?P<database>[\w$]+)`?\s*\.\s*)?`?(?P<name>[\w$]+)`?"
+_DEFINER = r"(?:DEFINER\s*=\s*[`']?(?P<user>[\w$.-]+)[`']?@[`']?(?P<host>[\w%.-]+)[`']?\s+)?"
+_HEAD = re.compile(r"\s*(?:CREATE|ALTER|DROP)\s+(?:DEFINER\s*=\s*\S+\s+)?EVENT\b", re.IGNORECASE)
 _CREATE = re.compile(
-    rf"\s*CREATE\s+EVENT\s+(IF\s+NOT\s+EXISTS\s+)?{_NAME}\s+ON\s+SCHEDULE\s+EVERY\s+(\d+)\s+SECOND"
-    r"(?:\s+ON\s+COMPLETION\s+(NOT\s+)?(PRESERVE))?(?:\s+(ENABLE|DISABLE))?\s+DO\s+(.+?)\s*;?\s*",
+    rf"\s*(?P<verb>CREATE|ALTER)\s+{_DEFINER}EVENT\s+(?P<condition>IF\s+NOT\s+EXISTS\s+)?{_NAME}"
+    r"(?:\s+ON\s+SCHEDULE\s+EVERY\s+(?P<seconds>\d+)\s+SECOND)?"
+    r"(?:\s+ON\s+COMPLETION\s+(?P<not>NOT\s+)?(?P<preserve>PRESERVE))?(?:\s+(?P<status>ENABLE|DISABLE))?"
+    r"(?:\s+DO\s+(?P<body>.+?))?\s*;?\s*",
     re.IGNORECASE | re.DOTALL,
 )
-_ALTER = re.compile(rf"\s*ALTER\s+EVENT\s+{_NAME}\s+(ENABLE|DISABLE)\s*;?\s*", re.IGNORECASE)
-_DROP = re.compile(rf"\s*DROP\s+EVENT\s+(IF\s+EXISTS\s+)?{_NAME}\s*;?\s*", re.IGNORECASE)
+_DROP = re.compile(rf"\s*DROP\s+EVENT\s+(?P<condition>IF\s+EXISTS\s+)?{_NAME}\s*;?\s*", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"BEGIN\s+(?P<guard>IF\s+NOT\s+@@innodb_read_only\s+THEN\s+)?(?P<statement>[^;]+);\s*"
+    r"(?:COMMIT\s*;\s*)?(?(guard)END\s+IF\s*;\s*)END",
+    re.IGNORECASE,
+)
+"""A block of one statement, which it may commit. Events run on the writer only, so the guard holds."""
 _WHERE = "WHERE event_schema = ? AND event_name = ?"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DueExecution:
-    """One execution of an event; `at` is in seconds since the epoch."""
+    """One execution of an event; `at` is in seconds since the epoch, `definer` a user name."""
 
     at: float
     definer: str
@@ -43,25 +51,16 @@ def is_event_statement(sql: str) -> bool:
 
 def plan_event_statement(sql: str, context: ExecutionContext, volume: Volume) -> RowChange | None:
     """Check and translate an event statement. Return None if it changes nothing. Raises SqlError."""
-    created = _CREATE.fullmatch(sql)
-    if created:
-        return _create(created, context, volume)
-    altered = _ALTER.fullmatch(sql)
-    if altered:
-        key = _checked_key(altered[1], altered[2], context, volume)
-        if not _exists(volume, key):
-            raise SqlError(1539, "HY000", f"Unknown event '{key[1]}'")
-        status = altered[3].upper() + "D"
-        return _change(context, f'UPDATE "aurora.events" SET status = ? {_WHERE}', (status, *key))
-    dropped = _DROP.fullmatch(sql)
-    if dropped:
-        key = _checked_key(dropped[2], dropped[3], context, volume)
+    if found := _CREATE.fullmatch(sql):
+        return _create_or_alter(found, context, volume)
+    if found := _DROP.fullmatch(sql):
+        key = _checked_key(found, context, volume)
         if _exists(volume, key):
             return _change(context, f'DELETE FROM "aurora.events" {_WHERE}', key)
-        if dropped[1]:
+        if found["condition"]:
             return None
         raise SqlError(1539, "HY000", f"Unknown event '{key[1]}'")
-    raise unsupported(" ".join(sql.split()[:2]).upper() + " in this form")
+    raise unsupported("an event in this form: a schedule other than EVERY n SECOND, or other clauses")
 
 
 def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExecution]:
@@ -75,7 +74,12 @@ def due_executions(volume: Volume, *, after: float, until: float) -> list[DueExe
         first = max(0, math.floor((after - start) / seconds) + 1)
         last = math.floor((until - start) / seconds)
         due.extend(
-            DueExecution(at=start + count * seconds, definer=str(definer), database=str(database), sql=str(body))
+            DueExecution(
+                at=start + count * seconds,
+                definer=str(definer).rpartition("@")[0],
+                database=str(database),
+                sql=str(body),
+            )
             for count in range(first, last + 1)
         )
     return sorted(due, key=lambda execution: execution.at)
@@ -86,11 +90,10 @@ def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: 
 
     `clock_skew_seconds` is how far the engine's SQL clock is ahead.
     """
-    context = ExecutionContext(
-        at=execution.at + clock_skew_seconds, user=execution.definer, database=execution.database
-    )
+    at = execution.at + clock_skew_seconds
+    context = ExecutionContext(at=at, user=execution.definer, database=execution.database)
     try:
-        planned = plan(execution.sql, execution.database)
+        planned = plan(_statement(execution.sql), execution.database)
         check_privileges(volume, execution.definer, planned.needs)
         change = RowChange(statements=planned.statements, context=context, inserts_into=planned.inserts_into)
         volume.apply([change])
@@ -99,34 +102,53 @@ def execute_due(volume: Volume, execution: DueExecution, *, clock_skew_seconds: 
     return change
 
 
-def _create(found: re.Match[str], context: ExecutionContext, volume: Volume) -> RowChange | None:
-    database, name = key = _checked_key(found[2], found[3], context, volume)
+def _create_or_alter(found: re.Match[str], context: ExecutionContext, volume: Volume) -> RowChange | None:
+    database, name = key = _checked_key(found, context, volume)
     volume.require_database(database)
-    if _exists(volume, key):
-        if found[1]:
+    rows = volume.rows(
+        f'SELECT starts_at, interval_value, status, on_completion, body FROM "aurora.events" {_WHERE}', *key
+    )
+    creates = found["verb"].upper() == "CREATE"
+    if creates and rows:
+        if found["condition"]:
             return None
         raise SqlError(1537, "HY000", f"Event '{name}' already exists")
-    interval, body = int(found[4]), found[8]
-    if interval == 0:
-        raise SqlError(1542, "HY000", "INTERVAL is either not positive or too big")
-    planned = plan(body, database)
-    if planned.kind is not Kind.WRITE or planned.variables:
-        raise unsupported("an event that does more than INSERT, UPDATE or DELETE")
-    row = (
-        database,
-        name,
-        context.user,
-        body,
-        float(math.floor(context.at)),
-        interval,
-        "DISABLED" if (found[7] or "").upper() == "DISABLE" else "ENABLED",
-        "PRESERVE" if found[6] and not found[5] else "NOT PRESERVE",
-    )
-    return _change(context, 'INSERT INTO "aurora.events" VALUES (?, ?, ?, ?, ?, ?, ?, ?)', row)
+    if not creates and not rows:
+        raise SqlError(1539, "HY000", f"Unknown event '{name}'")
+    if creates and not (found["seconds"] and found["body"]):
+        raise SqlError(1064, "42000", "You have an error in your SQL syntax near 'EVENT'")
+    starts_at, interval, status, completion, body = rows[0] if rows else (context.at, 0, "ENABLED", "NOT PRESERVE", "")
+    if found["seconds"]:
+        starts_at, interval = context.at, int(found["seconds"])
+        if interval == 0:
+            raise SqlError(1542, "HY000", "INTERVAL is either not positive or too big")
+    if found["status"]:
+        status = found["status"].upper() + "D"
+    if found["preserve"]:
+        completion = "NOT PRESERVE" if found["not"] else "PRESERVE"
+    if found["body"]:
+        body = found["body"]
+        planned = plan(_statement(body), database)
+        if planned.kind is not Kind.WRITE or planned.variables:
+            raise unsupported("an event that does more than INSERT, UPDATE or DELETE")
+    # Without the clause, the user who creates or alters an event becomes its definer.
+    definer = f"{found['user']}@{found['host']}" if found["user"] else f"{context.user}@%"
+    if definer != f"{context.user}@%":
+        # Another definer needs SET_USER_ID, which only the master user has here, as only it may create users on the server.
+        needed = Need(privilege="GRANT OPTION", table=TableName(database="*", name="*"))
+        check_privileges(volume, context.user, [needed])
+    values = (database, name, definer, body, starts_at, interval, status, completion)
+    return _change(context, 'INSERT OR REPLACE INTO "aurora.events" VALUES (?, ?, ?, ?, ?, ?, ?, ?)', values)
 
 
-def _checked_key(database: str | None, name: str, context: ExecutionContext, volume: Volume) -> tuple[str, str]:
-    database = database or context.database
+def _statement(body: str) -> str:
+    """Return the one statement of an event's body."""
+    block = _BLOCK.fullmatch(body.strip())
+    return block["statement"] if block else body
+
+
+def _checked_key(found: re.Match[str], context: ExecutionContext, volume: Volume) -> tuple[str, str]:
+    database, name = found["database"] or context.database, found["name"]
     if not database:
         raise SqlError(1046, "3D000", "No database selected")
     check_privileges(volume, context.user, [Need(privilege="EVENT", table=TableName(database=database, name=""))])

@@ -173,6 +173,36 @@ class GlobalDatabase:
                 self.writer_id = None
             cluster.volume.close()
 
+    def detach(self, cluster_id: str, *, seconds: float = 0.0) -> "GlobalDatabase":
+        """Move a cluster into a global database of its own, as its writer, and return it. The last cluster keeps this one.
+
+        A reader loses the commits that it lacks, and is read-only for `seconds` while it is promoted.
+
+        Raises:
+            ReplicationRefusedError: the cluster is unknown, or the writer of readers that remain.
+
+        Source: "Removing a cluster from an Amazon Aurora global database" (Amazon Aurora user guide).
+        """
+        with self.locked():
+            cluster = self.cluster(cluster_id)
+            if cluster.is_writer and len(self._clusters) > 1:
+                raise ReplicationRefusedError("the writer can't be removed while readers remain")
+            if cluster.is_writer:
+                return self
+            alone = GlobalDatabase(clock=self.clock, replication_lag_seconds=self._lag_seconds)
+            lost = [entry.transaction for entry in self._log if entry.transaction.sequence > cluster.applied_sequence]
+            alone._lost = [*self._lost, *lost]
+            alone._sequence, alone._committed_at = cluster.applied_sequence, cluster.applied_at
+            alone._backup.start_from(cluster.volume)
+            alone._clusters, alone.writer_id = {cluster_id: cluster}, cluster_id
+            del self._clusters[cluster_id]
+            self._trim_log()
+            cluster.must_rejoin = False
+            cluster.promoted_at = self.clock() + seconds
+            cluster.incarnation += 1  # a promotion restarts the engine and closes its connections
+            cluster.global_database = alone
+            return alone
+
     def change_master_password(self, master: MasterLogin) -> None:
         """Set the master password on the writer, as ModifyDBCluster does. The change replicates to the readers."""
         with self.locked():
@@ -316,10 +346,10 @@ class GlobalDatabase:
         self._replicate(self.clock())
 
     def _run_events(self, now: float) -> None:
-        """Commit the writer's events that became due since the last call. A stopped or fenced writer skips them."""
+        """Commit the writer's events that became due since the last call. A writer that accepts no commits skips them."""
         after, self._events_run_until = self._events_run_until, max(now, self._events_run_until)
         writer = self._clusters.get(self.writer_id or "")
-        if writer is None or not writer.running or writer.fenced:
+        if writer is None or not writer.running or writer.read_only or writer.storage_failed:
             return
         for execution in due_executions(writer.volume, after=after, until=now):
             change = execute_due(writer.volume, execution, clock_skew_seconds=writer.clock_skew_seconds)

@@ -2,14 +2,14 @@
 
 Every commit goes through Cluster.commit. Transactions are optimistic: each statement of an open transaction runs and is
 rolled back at once, and COMMIT runs all of them again. No lock outlives a statement. If COMMIT would have another outcome
-than the client saw, it fails with 1213, MySQL's deadlock. Reads see committed data (READ COMMITTED). An upsert reports one
-affected row, where MySQL reports two for an update.
+than the client saw, or finds other rows than FOR UPDATE did, it fails with 1213, MySQL's deadlock. Reads see committed
+data (READ COMMITTED). An upsert reports one affected row, where MySQL reports two for an update.
 """
 
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pymysql.converters import escape_item
@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from rehearsal.aurora.accounts import can_use, check_privileges, is_account_statement, plan_account_statement
 from rehearsal.aurora.event_scheduler import is_event_statement, plan_event_statement
+from rehearsal.aurora.show import ShowContext, show, with_usual_words
 from rehearsal.aurora.sql import ColumnSource, Kind, Plan, SqlError, TableName, parse, plan, unsupported
 from rehearsal.aurora.storage import ChangeOutcome, ExecutionContext, RowChange, Volume
 
@@ -29,6 +30,10 @@ _STATIC_VARIABLES: dict[str, object] = {
     "character_set_results": "utf8mb4",
     "collation_connection": "utf8mb4_0900_ai_ci",
     "lower_case_table_names": 0,
+    "partial_revokes": True,
+    "sql_big_selects": True,
+    "sql_select_limit": 18446744073709551615,
+    "max_execution_time": 0,
     "max_allowed_packet": 67108864,
     "wait_timeout": 28800,
     "sql_mode": "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE",
@@ -37,15 +42,21 @@ _STATIC_VARIABLES: dict[str, object] = {
     "transaction_isolation": "READ-COMMITTED",
     "require_secure_transport": True,
     "innodb_lock_wait_timeout": 50,
-    "event_scheduler": True,
+    "event_scheduler": "ON",
 }
-_SETTABLE = {"autocommit", "wait_timeout", "sql_mode", "time_zone", "innodb_lock_wait_timeout", "max_execution_time"}
+_SETTABLE = {
+    *(
+        "autocommit",
+        "innodb_lock_wait_timeout",
+        "max_execution_time",
+        "sql_big_selects",
+        "sql_mode",
+        "sql_select_limit",
+    ),
+    *("time_zone", "wait_timeout"),
+}
+_SET_ROLE = re.compile(r"\s*SET\s+ROLE\s+(ALL|DEFAULT|NONE)\s*;?\s*", re.IGNORECASE)
 _READ_ONLY = "The MySQL server is running with the --read-only option so it cannot execute this statement"
-_SHOW = re.compile(
-    r"\s*SHOW\s+(?:(?:GLOBAL|SESSION)\s+)?(VARIABLES|WARNINGS|DATABASES|TABLES)"
-    r"(?:\s+(?:FROM|IN)\s+`?([\w$]+)`?)?(?:\s+LIKE\s+'([^']*)'|\s+WHERE\s+variable_name\s*=\s*'([^']*)')?\s*;?\s*",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,13 +158,18 @@ class MysqlSession:
             return self._run_account_statement(sql)
         if is_event_statement(sql):
             return self._define(sql, plan_event_statement(sql, self._context(), self.cluster.volume))
-        shown = _SHOW.fullmatch(sql)
-        if shown:
-            return self._show(shown[1].upper(), shown[2], shown[3] or shown[4])
-        trees = parse(sql)
+        if _SET_ROLE.fullmatch(sql):
+            return Result()  # no user has a role
+        trees = parse(with_usual_words(sql))
         if not trees:
             raise SqlError(1065, "42000", "Query was empty")
         tree = trees[0]
+        if isinstance(tree, exp.Show | exp.Describe):
+            context = ShowContext(
+                volume=self.cluster.volume, user=self.user, database=self.database, variables=self._variables()
+            )
+            answer = show(tree, context)
+            return Result(columns=_text_columns(*answer.titles), rows=answer.rows, affected_rows=len(answer.rows))
         if isinstance(tree, exp.Set):
             return self._set(tree)
         if isinstance(tree, exp.Use):
@@ -185,6 +201,8 @@ class MysqlSession:
     def _read(self, planned: Plan) -> Result:
         for table in planned.tables:
             self.cluster.volume.require_database(table.database)
+        if planned.locks_rows:
+            self._lock(planned)
         text, parameters = planned.statements[0]
         after = [pending.change for pending in self._pending]
         names, rows = self.cluster.volume.query(text, parameters, self._context(), after=after)
@@ -195,7 +213,20 @@ class MysqlSession:
             columns.append(Column(name=name, type=kind))
             if kind == "decimal":
                 rows = [(*row[:index], _fixed(row[index], scale), *row[index + 1 :]) for row in rows]
+        for index, title in enumerate(planned.titles):
+            columns[index] = replace(columns[index], name=title or columns[index].name)
+        if planned.tables and all(_has_capital_titles(table) for table in planned.tables):
+            columns = [replace(column, name=column.name.upper()) for column in columns]
         return Result(columns=tuple(columns), rows=tuple(rows), affected_rows=len(rows))
+
+    def _lock(self, planned: Plan) -> None:
+        """Make COMMIT fail if the rows have changed by then. Without a transaction there is nothing to do."""
+        self._refuse_if_read_only()
+        if self.autocommit and not self._explicit:
+            return
+        change = RowChange(statements=planned.statements, context=self._context(), is_read=True)
+        outcome = self.cluster.volume.try_out([*(each.change for each in self._pending), change])[-1]
+        self._pending.append(_Pending(change=change, outcome=outcome, sql=planned.verb))
 
     def _column_type(
         self, source: ColumnSource, tables: Sequence[TableName], values: Sequence[object]
@@ -230,7 +261,7 @@ class MysqlSession:
     def _commit(self) -> None:
         pending = list(self._pending)
         self.close()
-        if not pending:
+        if all(each.change.is_read for each in pending):
             return
         self._refuse_if_read_only()
         expected = [each.outcome for each in pending]
@@ -247,28 +278,6 @@ class MysqlSession:
             return Result(columns=_text_columns(*planned.columns), rows=planned.rows)
         change = RowChange(statements=planned.statements, context=self._context()) if planned.statements else None
         return self._define(sql, change)
-
-    def _show(self, kind: str, database: str | None, like: str | None) -> Result:
-        if kind == "WARNINGS":
-            return Result(columns=_text_columns("Level", "Code", "Message"))
-        if kind == "VARIABLES":
-            rows = [(name, _shown(value)) for name, value in sorted(self._variables().items())]
-            columns = _text_columns("Variable_name", "Value")
-        elif kind == "DATABASES":
-            rows = self.cluster.volume.rows('SELECT * FROM "information_schema.schemata"')
-            rows = [row for row in rows if can_use(self.cluster.volume, self.user, str(row[0]))]
-            columns = _text_columns("Database")
-        else:
-            database = database or self.database
-            if not database:
-                raise SqlError(1046, "3D000", "No database selected")
-            sql = 'SELECT table_name FROM "aurora.tables" WHERE table_schema = ? ORDER BY table_name'
-            rows = self.cluster.volume.rows(sql, database)
-            columns = _text_columns(f"Tables_in_{database}")
-        if like:
-            pattern = re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE)
-            rows = [row for row in rows if pattern.fullmatch(str(row[0]))]
-        return Result(columns=columns, rows=tuple(rows))
 
     def _set(self, tree: exp.Set) -> Result:
         for item in tree.expressions:
@@ -290,7 +299,7 @@ class MysqlSession:
             code = 1238 if name in self._variables() else 1193
             raise SqlError(code, "HY000", f"Variable '{name}' can't be set here")
         if name != "autocommit":
-            self._settings[name] = assignment.expression.name
+            self._settings[name] = _set_value(name, assignment.expression)
             return
         text = assignment.expression.name or assignment.expression.sql()
         enabled = text.upper() in ("1", "ON", "TRUE")
@@ -320,13 +329,32 @@ class MysqlSession:
         )
 
 
+def _has_capital_titles(table: TableName) -> bool:
+    """Return whether MySQL names the columns of this table in capitals, however the client spells them."""
+    return table.database == "information_schema" and not table.name.lower().endswith("_privileges")
+
+
 def _text_columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name=name, type="text") for name in names)
 
 
+_ONLY_VALUES = {
+    "completion_type": ("NO_CHAIN", "0"),
+    "time_zone": ("+00:00", "UTC"),
+    "sql_select_limit": ("18446744073709551615",),
+}
+
+
+def _set_value(name: str, expression: exp.Expr) -> str:
+    """Return the new value of a session variable; refuse one that would change results."""
+    value = expression.name
+    if value not in _ONLY_VALUES.get(name, (value,)):
+        raise unsupported(f"{name} = {value}")
+    refused = {"ANSI", "ANSI_QUOTES", "PAD_CHAR_TO_FULL_LENGTH", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"}
+    if name == "sql_mode" and refused & {each.strip().upper() for each in value.split(",")}:
+        raise unsupported(f"sql_mode = {value}")
+    return value
+
+
 def _fixed(value: object, scale: int) -> object:
     return value if value is None else f"{float(str(value)):.{scale}f}"
-
-
-def _shown(value: object) -> str:
-    return ("OFF", "ON")[value] if isinstance(value, bool) else str(value)

@@ -4,15 +4,18 @@ sqlglot parses MySQL, and the syntax tree is rewritten. A statement is translate
 clause that changes a result is dropped.
 """
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.mysql import MySQL
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
+from sqlglot.tokenizer_core import TokenType
 
 from rehearsal.aurora.create_table import create_table_plan
 
@@ -88,11 +91,15 @@ class Plan:
     inserts_into: str | None = None  # the table name in SQLite
     variables: tuple[str, ...] = ()  # system variables that it reads
     sources: tuple[ColumnSource, ...] | None = None  # None for SELECT *: use SQLite's column names
+    titles: tuple[str | None, ...] = ()  # None: SQLite's name; empty: all of SQLite's
+    locks_rows: bool = False  # FOR UPDATE or FOR SHARE
 
 
-_REFUSED = re.compile(
-    r"\s*(REPLACE|ALTER|CALL|EXPLAIN|DESCRIBE|DESC|LOCK|UNLOCK|LOAD|PREPARE|EXECUTE|SAVEPOINT|KILL|XA)\b", re.I
-)
+_REFUSED = re.compile(r"\s*(REPLACE|ALTER|CALL|LOCK|UNLOCK|LOAD|PREPARE|EXECUTE|SAVEPOINT|KILL|XA)\b", re.I)
+_ENDS_OF_LIST = {
+    *(TokenType.FROM, TokenType.WHERE, TokenType.LIMIT, TokenType.UNION, TokenType.ORDER_BY, TokenType.GROUP_BY),
+    *(TokenType.HAVING, TokenType.FOR, TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.EXCEPT, TokenType.INTERSECT),
+}
 _TIME_FUNCTIONS = {"NOW", "SYSDATE", "LOCALTIME", "LOCALTIMESTAMP", "CURRENT_TIMESTAMP"}
 _CONTEXT_FUNCTIONS = {"CONNECTION_ID", "USER", "SESSION_USER", "SYSTEM_USER", "LAST_INSERT_ID"}
 
@@ -125,7 +132,9 @@ def plan(sql: str, database: str | None) -> Plan:
         table = _table_name(tree.expressions[0], database)
         return _definition("TRUNCATE", f'DELETE FROM "{table.stored_as}"', privilege="DROP", table=table)
     if isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete):
-        return _plan_data(tree, database)
+        return _plan_data(sql, tree, database)
+    if isinstance(tree, exp.Condition):  # an expression is no statement
+        raise SqlError(1064, "42000", f"You have an error in your SQL syntax near '{sql[:80]}'")
     raise unsupported(sql.split(None, 1)[0].upper() if sql.split() else "an empty statement")
 
 
@@ -164,7 +173,18 @@ def _plan_create(tree: exp.Create, database: str | None) -> Plan:
         columns = ", ".join(f'"{ordered.this.name}"' for ordered in tree.this.args["params"].args["columns"])
         unique = "UNIQUE " if tree.args.get("unique") else ""
         text = f'CREATE {unique}INDEX "{table.stored_as}.{tree.this.name}" ON "{table.stored_as}" ({columns})'
-        return _definition("CREATE INDEX", text, privilege="INDEX", table=table)
+        key = {
+            "name": tree.this.name,
+            "columns": [ordered.this.name for ordered in tree.this.args["params"].args["columns"]],
+            "is_unique": bool(unique),
+        }
+        describe = (
+            "UPDATE \"aurora.tables\" SET description = json_insert(description, '$.keys[#]', json(?)) "
+            "WHERE table_schema = ? AND table_name = ?"
+        )
+        planned = _definition("CREATE INDEX", text, privilege="INDEX", table=table)
+        described = (describe, (json.dumps(key), table.database, table.name))
+        return replace(planned, statements=(*planned.statements, described))
     raise unsupported(f"CREATE {tree.kind}")
 
 
@@ -184,9 +204,12 @@ def _plan_drop(tree: exp.Drop, database: str | None) -> Plan:
     return Plan(kind=Kind.DEFINITION, verb="DROP TABLE", statements=tuple(statements), needs=needs, tables=tables)
 
 
-def _plan_data(tree: exp.Expr, database: str | None) -> Plan:
-    if tree.find(exp.Lock):
-        raise unsupported("FOR UPDATE and FOR SHARE (no row locks; a conflict fails at COMMIT with error 1213)")
+def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
+    locks = tree.args.get("locks") or ()
+    if len(list(tree.find_all(exp.Lock))) > len(locks) or any(lock.args.get("wait") is not None for lock in locks):
+        raise unsupported("FOR UPDATE and FOR SHARE in a subquery, with NOWAIT or with SKIP LOCKED")
+    tree.set("locks", None)
+    titles = _titles(sql, tree) if isinstance(tree, exp.Query) else ()
     if isinstance(tree, exp.Update | exp.Delete) and (tree.args.get("limit") or tree.args.get("order")):
         raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
     target = _target(tree)
@@ -197,6 +220,8 @@ def _plan_data(tree: exp.Expr, database: str | None) -> Plan:
     names = _rewrite_tables(tree, target, database)
     verb = tree.key.upper() if not isinstance(tree, exp.Query) else "SELECT"
     needs = [Need(privilege="SELECT", table=name) for node, name in names if node is not target]
+    if locks:  # MySQL accepts DELETE or LOCK TABLES as well
+        needs += [Need(privilege="UPDATE", table=name) for _, name in names]
     for node, name in names:
         if node is target:
             needs.append(Need(privilege=verb, table=name))
@@ -215,7 +240,60 @@ def _plan_data(tree: exp.Expr, database: str | None) -> Plan:
         inserts_into=next((name.stored_as for node, name in names if node is target and verb == "INSERT"), None),
         variables=variables,
         sources=sources,
+        titles=titles,
+        locks_rows=bool(locks),
     )
+
+
+def _titles(sql: str, tree: exp.Query) -> tuple[str | None, ...]:
+    """Return the title of each result column that has one of its own: the text of an expression as the client sent it."""
+    select = tree
+    while isinstance(select, exp.SetOperation):
+        select = select.left
+    if isinstance(select, exp.Select) and not select.selects:
+        raise SqlError(1064, "42000", "You have an error in your SQL syntax near ''")
+    if not isinstance(select, exp.Select) or any(each.is_star for each in select.selects):
+        return ()
+    texts = _select_list(sql)
+    if len(texts) != len(select.selects):
+        return ()
+    return tuple(
+        None if isinstance(each, exp.Alias | exp.Column) else each.name if _is_string(each) else text
+        for each, text in zip(select.selects, texts, strict=True)
+    )
+
+
+def _is_string(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and node.is_string
+
+
+def _select_list(sql: str) -> list[str]:
+    """Return the texts between the commas of the first SELECT's list."""
+    tokens = MySQL().tokenize(sql)
+    depth, start = 0, None
+    for index, token in enumerate(tokens):  # the SELECT behind common table expressions
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if token.token_type is TokenType.SELECT and depth == 0:
+            start = index
+            break
+    if start is None:
+        return []
+    start += 1 + (tokens[start + 1].token_type is TokenType.DISTINCT)
+    texts: list[str] = []
+    depth, first = 0, start
+    for index in range(start, len(tokens) + 1):
+        token = tokens[index] if index < len(tokens) else None
+        kind = token.token_type if token else None
+        if kind is TokenType.L_PAREN:
+            depth += 1
+        elif kind is TokenType.R_PAREN and depth:
+            depth -= 1
+        elif depth == 0 and (kind is None or kind is TokenType.COMMA or kind in _ENDS_OF_LIST):
+            texts.append(sql[tokens[first].start : tokens[index - 1].end + 1] if index > first else "")
+            first = index + 1
+            if kind is not TokenType.COMMA:
+                break
+    return texts
 
 
 def _target(tree: exp.Expr) -> exp.Expr | None:
@@ -269,6 +347,10 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
         return _call("mysql_variable", exp.Literal.string(node.name.lower()))
     if isinstance(node, exp.UtcTimestamp | exp.CurrentTimestamp):
         return _call("mysql_now", node.this.copy() if node.this else exp.Literal.number(0))
+    if isinstance(node, exp.Cast):
+        return _cast(node)
+    if isinstance(node, exp.Length) and node.args.get("binary"):
+        return _call("length", exp.Cast(this=_rewritten(node.this.copy()), to=exp.DataType.build("BLOB")))
     if isinstance(node, exp.UtcDate | exp.CurrentDate):
         return _call("mysql_today")
     if isinstance(node, exp.Uuid | exp.Rand):
@@ -292,6 +374,16 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+def _cast(node: exp.Cast) -> exp.Expr | None:
+    """Return a cast to an integer, which MySQL rounds; refuse the types that SQLite does not have."""
+    kind = str(node.to.this.value)
+    if kind in ("CHAR", "VARCHAR", "TEXT"):
+        return None
+    if kind not in ("BIGINT", "UBIGINT"):
+        raise unsupported(f"CAST AS {kind}")
+    return exp.Cast(this=exp.Round(this=_rewritten(node.this.copy())), to=exp.DataType.build("INTEGER"))
+
+
 def _rewritten(node: exp.Expr) -> exp.Expr:
     holder = exp.Paren(this=node)
     _rewrite(holder)
@@ -305,6 +397,9 @@ def _shift(datetime: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> ex
 
 def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | None) -> list[tuple[exp.Expr, TableName]]:
     """Replace each table name by its SQLite name, keep the qualifier of its columns, and return the tables."""
+    for source in list(tree.find_all(exp.From)):
+        if isinstance(source.this, exp.Table) and not source.this.db and source.this.name.upper() == "DUAL":
+            source.pop()
     common = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     found: list[tuple[exp.Expr, TableName]] = []
     for table in list(tree.find_all(exp.Table)):
@@ -339,6 +434,8 @@ def _column_source(node: exp.Expr) -> ColumnSource:
         return _column_source(inner)
     if isinstance(node, exp.Column):
         return ColumnSource(column=node.name)
+    if isinstance(node, exp.Date | exp.TsOrDsToDate):
+        return ColumnSource(known_type="date")
     if isinstance(node, exp.Anonymous):
         known = {"mysql_now": "datetime", "mysql_shift": "datetime", "mysql_timestampdiff": "integer"}
         return ColumnSource(known_type=known.get(node.name))

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rehearsal.aurora.sql import SqlError, TableName
+from sqlglot import exp
+
+from rehearsal.aurora.sql import SqlError, TableName, unsupported
 
 GLOBAL_STATUS_COLUMNS = {
     "aws_region": "text",
@@ -32,7 +34,8 @@ Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user gu
 
 _CATALOG = """
 CREATE TABLE "aurora.schemata" (schema_name TEXT PRIMARY KEY);
-CREATE TABLE "aurora.tables" (table_schema TEXT, table_name TEXT, PRIMARY KEY (table_schema, table_name));
+CREATE TABLE "aurora.tables" (table_schema TEXT, table_name TEXT, description TEXT, is_exact INTEGER,
+  PRIMARY KEY (table_schema, table_name));
 CREATE TABLE "aurora.columns" (table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INTEGER,
   data_type TEXT, numeric_scale INTEGER, PRIMARY KEY (table_schema, table_name, column_name));
 CREATE TABLE "aurora.grants" (user TEXT, host TEXT, privilege TEXT, table_schema TEXT, table_name TEXT,
@@ -40,17 +43,48 @@ CREATE TABLE "aurora.grants" (user TEXT, host TEXT, privilege TEXT, table_schema
 CREATE TABLE "aurora.events" (event_schema TEXT, event_name TEXT, definer TEXT, body TEXT, starts_at REAL,
   interval_value INTEGER, status TEXT, on_completion TEXT, PRIMARY KEY (event_schema, event_name));
 CREATE TABLE "mysql.user" (host TEXT, user TEXT, plugin TEXT NOT NULL, authentication_string TEXT, ssl_type TEXT NOT NULL,
-  PRIMARY KEY (host, user));
-CREATE VIEW "information_schema.schemata" AS
-  SELECT schema_name FROM "aurora.schemata" UNION SELECT 'information_schema' UNION SELECT 'mysql';
+  account_locked TEXT NOT NULL, PRIMARY KEY (host, user));
+CREATE VIEW "aurora.visible" AS
+  SELECT schema_name FROM "aurora.schemata" WHERE mysql_user() = 'rdsadmin' OR EXISTS (SELECT 1 FROM "aurora.grants" g
+    WHERE g.user = mysql_user() AND g.table_schema IN ('*', schema_name))
+  UNION SELECT 'information_schema'
+  UNION SELECT 'mysql' WHERE mysql_user() = 'rdsadmin' OR EXISTS (SELECT 1 FROM "aurora.grants" g
+    WHERE g.user = mysql_user() AND g.table_schema IN ('*', 'mysql'));
+CREATE VIEW "aurora.visible_grants" AS
+  SELECT '''' || user || '''@''' || host || '''' AS grantee, user, table_schema, table_name, privilege AS privilege_type,
+    CASE WHEN EXISTS (SELECT 1 FROM "aurora.grants" o WHERE o.user = g.user AND o.host = g.host
+      AND o.table_schema = g.table_schema AND o.table_name = g.table_name AND o.privilege = 'GRANT OPTION')
+      THEN 'YES' ELSE 'NO' END AS is_grantable
+  FROM "aurora.grants" g WHERE privilege <> 'GRANT OPTION'
+    AND (user = mysql_user() OR 'mysql' IN (SELECT schema_name FROM "aurora.visible"));
+CREATE VIEW "information_schema.user_privileges" AS
+  SELECT grantee, 'def' AS table_catalog, privilege_type, is_grantable FROM "aurora.visible_grants" WHERE table_schema = '*'
+  UNION ALL SELECT '''' || user || '''@''' || host || '''', 'def', 'USAGE', 'NO' FROM "mysql.user" u
+    WHERE (user = mysql_user() OR 'mysql' IN (SELECT schema_name FROM "aurora.visible")) AND NOT EXISTS
+      (SELECT 1 FROM "aurora.grants" g WHERE g.user = u.user AND g.host = u.host AND g.table_schema = '*');
+CREATE VIEW "information_schema.schema_privileges" AS
+  SELECT grantee, 'def' AS table_catalog, table_schema, privilege_type, is_grantable FROM "aurora.visible_grants"
+    WHERE table_schema <> '*' AND table_name = '*';
+CREATE VIEW "information_schema.table_privileges" AS
+  SELECT grantee, 'def' AS table_catalog, table_schema, table_name, privilege_type, is_grantable
+    FROM "aurora.visible_grants" WHERE table_name <> '*';
+CREATE VIEW "information_schema.schemata" AS SELECT schema_name FROM "aurora.visible";
 CREATE VIEW "information_schema.tables" AS
-  SELECT table_schema, table_name, 'BASE TABLE' AS table_type, 'InnoDB' AS engine FROM "aurora.tables";
+  SELECT table_schema, table_name, 'BASE TABLE' AS table_type, 'InnoDB' AS engine FROM "aurora.tables"
+    WHERE table_schema IN (SELECT schema_name FROM "aurora.visible");
 CREATE VIEW "information_schema.columns" AS
-  SELECT table_schema, table_name, column_name, ordinal_position, data_type FROM "aurora.columns";
+  SELECT table_schema, table_name, json_extract(value, '$.name') AS column_name, key + 1 AS ordinal_position,
+    json_extract(value, '$.default') AS column_default,
+    CASE json_extract(value, '$.is_nullable') WHEN 1 THEN 'YES' ELSE 'NO' END AS is_nullable,
+    replace(substr(json_extract(value, '$.type'), 1, instr(json_extract(value, '$.type') || '(', '(') - 1), ' unsigned', '')
+      AS data_type, json_extract(value, '$.type') AS column_type
+  FROM "aurora.tables", json_each(description, '$.columns')
+    WHERE table_schema IN (SELECT schema_name FROM "aurora.visible");
 CREATE VIEW "information_schema.events" AS
-  SELECT event_schema, event_name, definer || '@%' AS definer, body AS event_definition, 'RECURRING' AS event_type,
+  SELECT event_schema, event_name, definer, body AS event_definition, 'RECURRING' AS event_type,
     CAST(interval_value AS TEXT) AS interval_value, 'SECOND' AS interval_field, datetime(starts_at, 'unixepoch') AS starts,
-    status, on_completion FROM "aurora.events";
+    status, on_completion FROM "aurora.events" WHERE mysql_user() = 'rdsadmin' OR EXISTS (SELECT 1 FROM "aurora.grants" g
+      WHERE g.user = mysql_user() AND g.privilege = 'EVENT' AND g.table_schema IN ('*', event_schema));
 """
 
 
@@ -74,14 +108,16 @@ class RowChange:
     statements: tuple[tuple[str, tuple[object, ...]], ...]
     context: ExecutionContext
     inserts_into: str | None = None  # the table name in SQLite
+    is_read: bool = False  # a locking read: it changes nothing, and COMMIT must find the same rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeOutcome:
-    """The counts that a client gets for a change."""
+    """The counts that a client gets for a change, or the rows of a locking read."""
 
     affected_rows: int
     last_insert_id: int
+    rows: tuple[tuple[object, ...], ...] = ()
 
 
 class Volume:
@@ -152,7 +188,8 @@ class Volume:
 
     def require_database(self, name: str) -> None:
         """Raise SqlError 1049 for an unknown database."""
-        if not self.rows('SELECT 1 FROM "information_schema.schemata" WHERE schema_name = ?', name):
+        known = ("information_schema", "mysql", "performance_schema", "sys")
+        if name not in known and not self.rows('SELECT 1 FROM "aurora.schemata" WHERE schema_name = ?', name):
             raise SqlError(1049, "42000", f"Unknown database '{name}'")
 
     def column_type(self, tables: Sequence[TableName], column: str) -> tuple[str, int] | None:
@@ -172,13 +209,16 @@ class Volume:
     def _run(self, change: RowChange) -> ChangeOutcome:
         self._enter(change.context)
         affected = last_id = 0
+        rows: tuple[tuple[object, ...], ...] = ()
         for text, parameters in change.statements:
             cursor = self._execute(text, parameters)
+            if change.is_read:
+                rows = tuple(cursor.fetchall())
             if cursor.rowcount > 0:
                 affected += cursor.rowcount
             if change.inserts_into and cursor.rowcount > 0 and self._has_auto_increment(change.inserts_into):
                 last_id = (cursor.lastrowid or 0) - cursor.rowcount + 1  # MySQL returns the first id of several rows
-        return ChangeOutcome(affected_rows=affected, last_insert_id=last_id)
+        return ChangeOutcome(affected_rows=affected, last_insert_id=last_id, rows=rows)
 
     def _has_auto_increment(self, table: str) -> bool:
         sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? AND sql LIKE '%AUTOINCREMENT%'"
@@ -192,7 +232,7 @@ class Volume:
         try:
             return self._connection.execute(text, tuple(parameters))
         except sqlite3.Error as error:
-            raise _as_mysql(error) from error
+            raise _as_mysql(error, text) from error
 
     def _register_functions(self, global_status: Callable[[], Sequence[Sequence[object]]]) -> None:
         functions: dict[str, tuple[int, Callable[..., Any]]] = {
@@ -203,19 +243,28 @@ class Volume:
             "mysql_shift": (4, _shift),
             "mysql_uuid": (0, lambda: str(uuid.UUID(int=self._random.getrandbits(128), version=4))),
             "mysql_rand": (0, lambda: self._random.random()),
+            "mysql_user": (0, lambda: self._context.user),
             "mysql_variable": (1, self._variable),
             "mysql_context": (1, self._session_value),
             "unix_timestamp": (1, lambda text: None if text is None else parse_datetime(text).timestamp()),
         }
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
+        self._connection.create_function("mysql_is_datetime", 1, _is_datetime, deterministic=True)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._context.at, UTC)
 
     def _variable(self, name: str) -> object:
         value = self._context.variables[name]  # the session refuses unknown variables
-        return int(value) if isinstance(value, bool) else value
+        # SQLite's integers have 64 bits with a sign.
+        return (
+            str(value)
+            if isinstance(value, int) and value >= 1 << 63
+            else int(value)
+            if isinstance(value, bool)
+            else value
+        )
 
     def _session_value(self, name: str) -> object:
         context = self._context
@@ -225,7 +274,7 @@ class Volume:
             "connection_id": context.connection_id,
             "last_insert_id": context.last_insert_id,
         }
-        return values.get(name, f"{context.user}@%")
+        return values.get(name, f"{context.user}@{'%' if name == 'currentuser' else 'localhost'}")
 
 
 def format_datetime(moment: datetime, digits: int) -> str:
@@ -237,6 +286,14 @@ def format_datetime(moment: datetime, digits: int) -> str:
 def parse_datetime(text: str) -> datetime:
     """Parse a MySQL DATETIME as a UTC time."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _is_datetime(text: object) -> bool:
+    try:
+        parse_datetime(str(text))
+    except ValueError:
+        return text is None
+    return True
 
 
 _UNITS = {
@@ -262,9 +319,11 @@ def _shift(text: str | None, amount: float | str, unit: str, sign: int) -> str |
     return format_datetime(parse_datetime(text) + sign * float(amount) * _UNITS[unit.upper()], 6)
 
 
-def _as_mysql(error: sqlite3.Error) -> SqlError:
+def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
     """Translate a SQLite error into MySQL's error for the same mistake."""
     text = str(error)
+    if statement.startswith("DROP TABLE") and text.startswith("no such table"):
+        return SqlError(1051, "42S02", f"Unknown table '{text.partition(': ')[2]}'")
     patterns: list[tuple[str, int, str, str]] = [
         (r"UNIQUE constraint failed: aurora\.schemata", 1007, "HY000", "Can't create database; database exists"),
         (r"UNIQUE constraint failed: (.*)", 1062, "23000", "Duplicate entry for key '{0}'"),
@@ -272,16 +331,28 @@ def _as_mysql(error: sqlite3.Error) -> SqlError:
         (r"CHECK constraint failed: too_long:(.*)", 1406, "22001", "Data too long for column '{0}'"),
         (r"CHECK constraint failed: out_of_range:(.*)", 1264, "22003", "Out of range value for column '{0}'"),
         (r"CHECK constraint failed: truncated:(.*)", 1265, "01000", "Data truncated for column '{0}'"),
+        (r"CHECK constraint failed: incorrect:(.*)", 1366, "HY000", "Incorrect value for column '{0}'"),
+        (
+            r"CHECK constraint failed: incorrect_datetime:(.*)",
+            1292,
+            "22007",
+            "Incorrect datetime value for column '{0}'",
+        ),
         (r"CHECK constraint failed: (.*)", 3819, "HY000", "Check constraint '{0}' is violated."),
         (r"no such table: (.*)", 1146, "42S02", "Table '{0}' doesn't exist"),
         (r"table \"?(.*?)\"? already exists", 1050, "42S01", "Table '{0}' already exists"),
         (r"no such column: (.*)", 1054, "42S22", "Unknown column '{0}' in 'field list'"),
         (r"table (.*) has no column named (.*)", 1054, "42S22", "Unknown column '{1}' in 'field list'"),
-        (r"no such function: (.*)", 1305, "42000", "FUNCTION {0} does not exist"),
+        (r"datatype mismatch", 1366, "HY000", "Incorrect integer value"),
         (r"(\d+) values for (\d+) columns", 1136, "21S01", "Column count doesn't match value count at row 1"),
     ]
     for pattern, code, state, message in patterns:
         found = re.search(pattern, text)
         if found:
             return SqlError(code, state, message.format(*found.groups()))
-    return SqlError(1105, "HY000", f"The embedded database refused the statement: {text}")
+    if text.startswith("no such function: "):
+        name = text.partition(": ")[2].upper()
+        if name not in (*exp.FUNCTION_BY_NAME, "REGEXP"):
+            return SqlError(1305, "42000", f"FUNCTION {name} does not exist")
+        return unsupported(f"the function {name}")
+    return unsupported(f"this statement ({text})")

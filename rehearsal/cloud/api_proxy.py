@@ -1,14 +1,16 @@
 """The rehearsal's AWS API: ministack, and in front of it a proxy that adds what ministack lacks.
 
 The proxy adds FailoverGlobalCluster, SwitchoverGlobalCluster, RestoreDBClusterToPointInTime,
-ModifyVpcPeeringConnectionOptions, realistic endpoints, and AWS's checks of a new member of a global cluster. Other requests
-pass unchanged. In an operation, the databases change roles before the metadata: DescribeGlobalClusters is never ahead.
+ModifyVpcPeeringConnectionOptions, realistic endpoints, the promotion of a detached cluster, and AWS's checks of a new global
+cluster and of its members. Other requests pass unchanged. In an operation, the databases change roles before the metadata:
+DescribeGlobalClusters is never ahead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -25,7 +27,10 @@ from rehearsal.cloud.global_cluster import (
     OperationRequest,
     RdsOperation,
     RdsRefusal,
+    check_new_global_cluster,
     check_new_member,
+    check_no_backtrack,
+    check_no_operation,
 )
 from rehearsal.cloud.global_operations import GlobalOperations, OperationCall, OperationRecord
 from rehearsal.cloud.ministack_client import Upstream, UpstreamResponse
@@ -49,6 +54,8 @@ from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 MAX_BODY_BYTES = 256 * 1024**2
 KEEP_ALIVE_SECONDS = 3600.0
 XML = "text/xml"
+READING_VERBS = ("Get", "BatchGet", "Describe", "List", "Query", "Scan", "Receive")
+"""The first words of operations that change nothing."""
 RDS_VERSION = "2014-10-31"
 EC2_VERSION = "2016-11-15"
 
@@ -102,13 +109,18 @@ class ApiProxy:
         self._restores = Restores(
             call=self._describe, databases=self.databases, clock=clock, seconds=lambda: self.operation_seconds
         )
-        self._thread = LoopThread("api-proxy")
+        self.thread = LoopThread("api-proxy")
+        """The loop in which `handle` runs."""
         self._server: web.AppRunner | None = None
         self._url = ""
+        self._writes: Counter[tuple[str, str]] = Counter()
         self._handlers: dict[tuple[str, str], Callable[[_Call], Awaitable[web.StreamResponse]]] = {
             ("rds", "FailoverGlobalCluster"): self._start_operation,
             ("rds", "SwitchoverGlobalCluster"): self._start_operation,
             ("rds", "CreateDBCluster"): self._create_cluster,
+            ("rds", "ModifyDBCluster"): self._modify_cluster,
+            ("rds", "CreateGlobalCluster"): self._create_global_cluster,
+            ("rds", "RemoveFromGlobalCluster"): self._remove_from_global_cluster,
             ("rds", instance_offers.ACTION): self._offer,
             ("rds", RESTORE): self._restore_cluster,
             ("rds", "CreateDBInstance"): self._create_instance,
@@ -124,9 +136,9 @@ class ApiProxy:
 
     def start(self) -> Self:
         """Listen on a free loopback port."""
-        self._thread.start()
+        self.thread.start()
         try:
-            self._url = self._thread.run(self._listen())
+            self._url = self.thread.run(self._listen())
         except BaseException:
             self.stop()
             raise
@@ -136,8 +148,8 @@ class ApiProxy:
         """Stop listening, cancel operations, and remove the databases. Safe to call twice."""
         server, self._server = self._server, None
         if server is not None:
-            self._thread.run(self._end(server))
-        self._thread.stop()
+            self.thread.run(self._end(server))
+        self.thread.stop()
         self.databases.close()
 
     @property
@@ -153,6 +165,14 @@ class ApiProxy:
     @upstream.setter
     def upstream(self, url: str) -> None:
         self._upstream.url = url
+
+    def writes(self, service: str, region: str) -> int:
+        """Return how many calls that may change a service's data in a region have been answered.
+
+        `service` is the service's name in the signature, such as dynamodb or monitoring. A reader that remembers this number
+        reads again only after it has changed.
+        """
+        return self._writes[service, region]
 
     @property
     def calls(self) -> list[OperationCall]:
@@ -203,7 +223,7 @@ class ApiProxy:
 
     async def _listen(self) -> str:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_route("*", "/{tail:.*}", self._handle)
+        app.router.add_route("*", "/{tail:.*}", self.handle)
         await self._upstream.open()
         # No handler cancellation: a call takes effect also if its caller disconnects.
         self._server = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=0.1)
@@ -215,9 +235,11 @@ class ApiProxy:
         await self._upstream.close()
         self._events.close()
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request. Runs in the loop of `thread` only."""
         body = await request.read()
-        call = _read_call(request, body)
+        scope = credential_scope(request.headers)
+        call = None if scope is None else _read_call(request, body, scope)
         try:
             return await self._upstream.stream(request, body) if call is None else await self._respond(call)
         except RdsRefusal as refusal:
@@ -226,6 +248,9 @@ class ApiProxy:
             return web.Response(status=400, content_type=XML, body=refusal.to_xml())
         except aiohttp.ClientConnectionError as error:
             return web.Response(status=502, text=f"ministack is unreachable: {error}")
+        finally:
+            if scope is not None and not _operation_of(request).startswith(READING_VERBS):
+                self._writes[scope.service, scope.region] += 1
 
     async def _respond(self, call: _Call) -> web.StreamResponse:
         handler = self._handlers.get((call.scope.service, call.action))
@@ -255,11 +280,15 @@ class ApiProxy:
             case "DeleteDBCluster":
                 self.databases.remove_cluster(self._cluster_arn(parameters["DBClusterIdentifier"], region))
             case "RemoveFromGlobalCluster":
-                self.databases.remove_cluster(self._cluster_arn(parameters["DbClusterIdentifier"], region))
-            case "ModifyDBCluster" if parameters.get("MasterUserPassword"):
-                self.databases.change_master_password(
-                    self._cluster_arn(parameters["DBClusterIdentifier"], region), parameters["MasterUserPassword"]
+                self.databases.detach_cluster(
+                    self._cluster_arn(parameters["DbClusterIdentifier"], region), seconds=self.operation_seconds
                 )
+            case "ModifyDBCluster":
+                arn = self._cluster_arn(parameters["DBClusterIdentifier"], region)
+                if parameters.get("MasterUserPassword"):
+                    self.databases.change_master_password(arn, parameters["MasterUserPassword"])
+                if parameters.get("Port"):
+                    self.databases.change_port(arn, int(parameters["Port"]))
             case _:
                 pass
 
@@ -275,9 +304,14 @@ class ApiProxy:
             operation_of=self._operations.in_progress,
             is_synchronized=self.databases.is_synchronized,
             restorable_of=self._restores.window,
-            is_creating=self._restores.is_creating,
+            status_of=self._status_of,
             now=self._clock(),
         )
+
+    def _status_of(self, cluster_arn: str) -> str | None:
+        if self._restores.is_creating(cluster_arn):
+            return "creating"
+        return "promoting" if self.databases.is_promoting(cluster_arn) else None
 
     # --- Clusters ----------------------------------------------------------------------------------------------------
 
@@ -305,6 +339,34 @@ class ApiProxy:
             database_name=parameters.get("DatabaseName") or described.get("DatabaseName") or None,
         )
         return response.to_response(rewrite(response.body, self._known()))
+
+    async def _create_global_cluster(self, call: _Call) -> web.StreamResponse:
+        parameters, region = call.parameters, call.scope.region
+        if not parameters.get("SourceDBClusterIdentifier"):
+            return await self._pass_rds(call)
+        arn = self._cluster_arn(parameters["SourceDBClusterIdentifier"], region)
+        check_new_global_cluster(parameters, is_promoting=self.databases.is_promoting(arn))
+        inherited: dict[str, str] = {}
+        described = await self._describe(region, "DescribeDBClusters", DBClusterIdentifier=arn)
+        if described.status == 200:
+            source = parse("DescribeDBClusters", described.body)["DBClusters"][0]
+            inherited = {
+                "StorageEncrypted": str(source["StorageEncrypted"]).lower(),
+                "DatabaseName": source.get("DatabaseName", ""),
+            }
+        response = await self._upstream.call("rds", region, {**parameters, **inherited})
+        if response.status == 200:
+            await asyncio.to_thread(self.databases.start_group, parameters["GlobalClusterIdentifier"], arn)
+        return response.to_response(rewrite(response.body, self._known()))
+
+    async def _remove_from_global_cluster(self, call: _Call) -> web.StreamResponse:
+        check_no_operation(self._operations.in_progress(call.parameters.get("GlobalClusterIdentifier", "").lower()))
+        return await self._pass_rds(call)
+
+    async def _modify_cluster(self, call: _Call) -> web.StreamResponse:
+        if self.databases.is_member(self._cluster_arn(call.parameters["DBClusterIdentifier"], call.scope.region)):
+            check_no_backtrack(call.parameters)
+        return await self._pass_rds(call)
 
     async def _restore_cluster(self, call: _Call) -> web.StreamResponse:
         response = await self._restores.restore(call.parameters, region=call.scope.region)
@@ -410,10 +472,15 @@ class ApiProxy:
         return response.to_response(self._peering_options.describe(response.body))
 
 
-def _read_call(request: web.Request, body: bytes) -> _Call | None:
+def _operation_of(request: web.Request) -> str:
+    """Return the operation of a JSON or RPC request; empty for other protocols."""
+    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    return target or request.path.rpartition("/operation/")[2]
+
+
+def _read_call(request: web.Request, body: bytes, scope: CredentialScope) -> _Call | None:
     """Return a call to RDS or EC2; None for any other request."""
-    scope = credential_scope(request.headers)
-    if scope is None or scope.service not in ("rds", "ec2"):
+    if scope.service not in ("rds", "ec2"):
         return None
     parameters = dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True))
     action = parameters.get("Action")

@@ -6,7 +6,7 @@ A cluster has listeners and names exactly while the API lists it. Thread-safe.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rehearsal.aurora.global_database import Cluster, FailoverOutcome, GlobalDatabase, MasterLogin
@@ -42,6 +42,29 @@ class Databases:
         """Return the database of a group. Raises KeyError if it has no member."""
         with self._lock:
             return self._databases[global_cluster_id]
+
+    def cluster(self, cluster_arn: str) -> Cluster | None:
+        """Return a cluster; None for an unknown one."""
+        with self._lock:
+            entry = self._entries.get(cluster_arn)
+            return None if entry is None else entry.cluster
+
+    def databases_of(self, cluster_arns: Iterable[str]) -> tuple[GlobalDatabase, ...]:
+        """Return the databases of these clusters, each once; unknown clusters have none."""
+        with self._lock:
+            groups = dict.fromkeys(self._entries[arn].group for arn in cluster_arns if arn in self._entries)
+            return tuple(self._databases[group] for group in groups)
+
+    def is_promoting(self, cluster_arn: str) -> bool:
+        """Return whether a detached cluster is still being promoted."""
+        cluster = self.cluster(cluster_arn)
+        return cluster is not None and cluster.is_promoting
+
+    def is_member(self, cluster_arn: str) -> bool:
+        """Return whether a cluster belongs to a global cluster."""
+        with self._lock:
+            entry = self._entries.get(cluster_arn)
+            return entry is not None and entry.group != cluster_arn
 
     def port_of(self, cluster_arn: str) -> int | None:
         """Return the port of a cluster; None for an unknown cluster."""
@@ -113,13 +136,15 @@ class Databases:
 
     def _publish(self, arn: str, cluster: Cluster, *, group: str, port: int) -> None:
         endpoints = ClusterEndpoints.of(arn)
-        global_names = [] if group == arn else [global_endpoint(self._account_id, group)]
-        self._network.add_cluster(
-            cluster, host_names=[endpoints.writer, endpoints.reader, *global_names], endpoint_port=port
-        )
+        self._network.add_cluster(cluster, host_names=self._host_names(arn, group), endpoint_port=port)
         self._network.publish(endpoints.writer, cluster)
         self._network.publish(endpoints.reader, cluster)
         self._entries[arn] = _ClusterEntry(cluster=cluster, group=group, port=port)
+
+    def _host_names(self, arn: str, group: str) -> list[str]:
+        endpoints = ClusterEndpoints.of(arn)
+        global_names = [] if group == arn else [global_endpoint(self._account_id, group)]
+        return [endpoints.writer, endpoints.reader, *global_names]
 
     def remove_cluster(self, arn: str) -> None:
         """Remove a cluster, if it exists."""
@@ -135,6 +160,36 @@ class Databases:
                 del self._databases[entry.group]
                 self._masters.pop(entry.group, None)
                 database.close()
+
+    def detach_cluster(self, arn: str, *, seconds: float) -> None:
+        """Make a member of a global cluster a group of its own. A former reader with instances is promoted within `seconds`.
+
+        Raises: ReplicationRefusedError.
+        """
+        with self._lock:
+            entry = self._entries.get(arn)
+            if entry is None or entry.group == arn:
+                return
+            group = self._databases[entry.group]
+            alone = group.detach(entry.cluster.id, seconds=seconds if entry.instances else 0.0)
+            self._databases[arn] = alone
+            if entry.group in self._masters:
+                self._masters[arn] = self._masters[entry.group]
+            if alone is group:
+                self._network.withdraw(global_endpoint(self._account_id, entry.group))
+                del self._databases[entry.group]
+                self._masters.pop(entry.group, None)
+            entry.group = arn
+
+    def start_group(self, global_cluster_id: str, arn: str) -> None:
+        """Make a cluster outside of any global cluster the writer of a new one."""
+        with self._lock:
+            entry = self._entries[arn]
+            self._databases[global_cluster_id] = self._databases.pop(arn)
+            if arn in self._masters:
+                self._masters[global_cluster_id] = self._masters.pop(arn)
+            entry.group = global_cluster_id
+            self._network.publish(global_endpoint(self._account_id, global_cluster_id), entry.cluster)
 
     def add_instance(self, cluster_arn: str, instance_id: str) -> None:
         """Add an instance; with the first one, the cluster's ports accept connections."""
@@ -161,6 +216,15 @@ class Databases:
                 master = MasterLogin(name=self._masters[entry.group].name, password=password)
                 self._masters[entry.group] = master
                 self._databases[entry.group].change_master_password(master)
+
+    def change_port(self, cluster_arn: str, port: int) -> None:
+        """Set the port, as ModifyDBCluster does. All connections to the cluster close."""
+        with self._lock:
+            entry = self._entries.get(cluster_arn)
+            if entry is not None and entry.port != port:
+                names = self._host_names(cluster_arn, entry.group)
+                self._network.change_port(entry.cluster, host_names=names, endpoint_port=port)
+                entry.port = port
 
     # --- Operations --------------------------------------------------------------------------------------------------
 

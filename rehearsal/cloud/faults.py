@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from aiohttp import web
 from microburst.core.pipeline import Microburst
+from microburst.detection import rest_operations
+from microburst.forward import Upstream
+from microburst.models import get_protocol
 from microburst.rules import Rule, from_dict
 
 from rehearsal.support.clients import SIGNED_HOST_HEADER, credential_scope
@@ -21,8 +24,15 @@ from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 
 ENDPOINTS_VARIABLE = "AURORA_REHEARSAL_ENDPOINTS"
 
-GLOBAL_SERVICES = ("iam", "route53", "sts")
-"""Services that respond to callers in other regions although the region in the signature has failed."""
+GLOBAL_SERVICES = ("iam", "route53")
+"""Services that respond to callers in other regions although the region in the signature has failed.
+
+STS is none of them: the SDKs and the AWS provider call the endpoint of their region. Source: AWS STS Regional endpoints, AWS SDKs
+and Tools Reference Guide.
+"""
+
+CALLED_SERVICES = ("cloudwatch", "dynamodb", "lambda", "rds", "route53", "secretsmanager", "sns", "sts")
+"""Services of the functions and commands. Their models are loaded at the start: loading one in an outage delays all callers."""
 
 HOLD_MS = 24 * 3600 * 1000.0
 """A held request ends when the client gives up, the fault is removed or the rehearsal stops."""
@@ -31,6 +41,7 @@ TRICKLE_KBPS = 1e-6
 """A rate at which no byte of the response body is sent."""
 
 MAX_BODY_BYTES = 256 * 1024**2
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +118,32 @@ class InjectedFault:
         return self.rule.fired_count
 
 
+class _DirectUpstream(Upstream):
+    """The upstream of a proxy, without an HTTP connection for requests whose bodies no fault changes."""
+
+    def __init__(self, url: str, direct: Handler) -> None:
+        super().__init__(url, resign=False)
+        self._direct = direct
+
+    async def relay(
+        self, request: web.Request, body: bytes | None, mutator: Any = None, data: Any = None
+    ) -> web.StreamResponse:
+        """Pass a request on. Shielded, because a call takes effect although its caller disconnects."""
+        if mutator is None and data is None:
+            return await asyncio.shield(self._direct(request))
+        return await super().relay(request, body, mutator, data)
+
+
 class _CallerProxy:
     """The proxy of one calling region."""
 
-    def __init__(self, caller_region: str, upstream: str) -> None:
+    def __init__(self, caller_region: str, upstream: str, direct: Handler | None = None) -> None:
         self.caller_region = caller_region
         self.url = ""
         self.burst = Microburst(upstream, resign=False)
+        self._direct = direct
+        if direct is not None:
+            self.burst.upstream = _DirectUpstream(upstream, direct)
         self.in_flight: dict[asyncio.Task[Any], tuple[web.BaseRequest, str | None]] = {}
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.on_startup.append(self.burst.start)
@@ -123,6 +153,8 @@ class _CallerProxy:
         self.runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._direct is not None and not self.burst.engine.rules:
+            return await asyncio.shield(self._direct(request))
         # Without Host header, microburst reads the service from the signature. With it, it first searches all
         # services' endpoint prefixes, which takes seconds and never matches 127.0.0.1.
         headers = request.headers.copy()
@@ -152,12 +184,24 @@ def _target_region(request: web.BaseRequest) -> str | None:
 
 
 class ApiFaults:
-    """One proxy for each caller, in front of `upstream`. Thread-safe context manager; a Layer of network.EmulatedNetwork."""
+    """One proxy for each caller, in front of `upstream`. Thread-safe context manager; a Layer of network.EmulatedNetwork.
 
-    def __init__(self, *, upstream: str, regions: Sequence[str]) -> None:
+    Requests that no fault changes go to `direct`, which runs in the loop of `thread`: it spares a second HTTP connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        upstream: str,
+        regions: Sequence[str],
+        direct: Handler | None = None,
+        thread: LoopThread | None = None,
+    ) -> None:
         self._upstream = upstream
         self.regions = tuple(regions)
-        self._thread = LoopThread("api-faults")
+        self._direct = direct
+        self._thread = thread or LoopThread("api-faults")
+        self._owns_thread = thread is None
         self._proxies: dict[str, _CallerProxy] = {}
         self._injected: list[InjectedFault] = []
         self._region_rules: dict[str, dict[str, list[Rule]]] = {}
@@ -172,7 +216,8 @@ class ApiFaults:
 
     def start(self) -> Self:
         """Start one proxy for each region on a free loopback port."""
-        self._thread.start()
+        if self._owns_thread:
+            self._thread.start()
         try:
             self._thread.run(self._start_proxies())
         except BaseException:
@@ -185,7 +230,8 @@ class ApiFaults:
         proxies, self._proxies = self._proxies, {}
         if proxies:
             self._thread.run(self._stop_proxies(list(proxies.values())))
-        self._thread.stop()
+        if self._owns_thread:
+            self._thread.stop()
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -301,8 +347,11 @@ class ApiFaults:
         return self._proxies[caller_region].burst.engine.rules
 
     async def _start_proxies(self) -> None:
+        for service in CALLED_SERVICES:
+            if get_protocol(service) in ("rest-json", "rest-xml"):
+                rest_operations(service)
         for region in self.regions:
-            proxy = _CallerProxy(region, self._upstream)
+            proxy = _CallerProxy(region, self._upstream, self._direct)
             self._proxies[region] = proxy
             proxy.url = await serve_on_loopback(proxy.runner)
 

@@ -202,10 +202,9 @@ def check_new_member(parameters: Mapping[str, str], view: GlobalClusterView, *, 
     """Check a CreateDBCluster into a global cluster.
 
     Raises: RdsRefusal, with AWS's code and message as users report them. Source: "Limitations of Amazon Aurora Global
-    Database" for backtracking and RDS-managed passwords.
+    Database" for RDS-managed passwords.
     """
-    if int(parameters.get("BacktrackWindow", "0") or "0") > 0:
-        raise _invalid_combination("Backtrack is not supported for global databases.")
+    check_no_backtrack(parameters)
     if parameters.get("ManageMasterUserPassword", "").lower() == "true":
         raise _invalid_combination("ManageMasterUserPassword is not supported for global databases.")
     writer = view.writer
@@ -227,6 +226,36 @@ def check_new_member(parameters: Mapping[str, str], view: GlobalClusterView, *, 
             raise _invalid_combination("For encrypted cross-region replica, kmsKeyId should be explicitly specified")
         if not parameters.get("PreSignedUrl"):
             raise _invalid_combination(f"Source cluster {writer.arn} is encrypted; pre-signed URL has to be specified")
+
+
+def check_no_backtrack(parameters: Mapping[str, str]) -> None:
+    """Check the backtrack window of a member of a global cluster, on CreateDBCluster and ModifyDBCluster.
+
+    Raises: RdsRefusal. Source: "Limitations of Amazon Aurora Global Database".
+    """
+    if int(parameters.get("BacktrackWindow", "0") or "0") > 0:
+        raise _invalid_combination("Backtrack is not supported for global databases.")
+
+
+def check_new_global_cluster(parameters: Mapping[str, str], *, is_promoting: bool) -> None:
+    """Check a CreateGlobalCluster with an existing cluster as its writer; `is_promoting` tells whether that is being promoted.
+
+    Raises: RdsRefusal. Source: "CreateGlobalCluster" (Amazon RDS API reference), which has no message.
+    """
+    for name in ("DatabaseName", "Engine", "EngineVersion", "StorageEncrypted"):
+        if parameters.get(name):
+            raise _invalid_combination(f"{name} can't be specified if SourceDBClusterIdentifier is specified.")
+    if is_promoting:
+        raise _invalid_cluster_state(f"DBCluster {parameters['SourceDBClusterIdentifier']} is in state promoting")
+
+
+def check_no_operation(operation: RdsOperation | None) -> None:
+    """Check a RemoveFromGlobalCluster, which RDS refuses during an operation.
+
+    Raises: RdsRefusal. Source: "RemoveFromGlobalCluster" (Amazon RDS API reference): InvalidGlobalClusterStateFault.
+    """
+    if operation is not None:
+        raise _invalid_state(f"Global cluster {operation.global_cluster_id}: another operation is in progress")
 
 
 def _invalid_combination(message: str) -> RdsRefusal:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from rehearsal.cloud.permission_log import PermissionCheck, read_checks
 from rehearsal.support.clients import ACCOUNT_ID, SECRET_ACCESS_KEY
+from rehearsal.support.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +57,7 @@ class Emulator:
         self._environment = {"AUTH": "true" if enforce_permissions else "false", **(environment or {})}
         self._start_timeout_seconds = start_timeout_seconds
         self._process: subprocess.Popen[bytes] | None = None
-        self._directory: Path | None = None
+        self._directory: RunDirectory | None = None
         self._port = 0
         self._last_log = ""
         self.start_seconds = 0.0
@@ -111,8 +110,8 @@ class Emulator:
             process.wait()
         directory, self._directory = self._directory, None
         if directory is not None:
-            self._last_log = _tail(directory / "ministack.log", lines=40)
-            shutil.rmtree(directory, ignore_errors=True)
+            self._last_log = _tail(directory.path / "ministack.log", lines=40)
+            directory.remove()
 
     def check_alive(self) -> None:
         """Raise EmulatorError with the end of the log if ministack has died."""
@@ -122,13 +121,13 @@ class Emulator:
 
     def log_tail(self, *, lines: int = 40) -> str:
         """Return the last lines of ministack's log, also after `stop`."""
-        return _tail(self._directory / "ministack.log", lines=lines) if self._directory else self._last_log
+        return _tail(self._directory.path / "ministack.log", lines=lines) if self._directory else self._last_log
 
     def permission_checks(self) -> list[PermissionCheck]:
         """Return the distinct permission checks of all roles. Raises EmulatorError before `start`."""
         if self._directory is None:
             raise EmulatorError("ministack is not running. Call `start` first")
-        log = self._directory / PERMISSION_LOG
+        log = self._directory.path / PERMISSION_LOG
         return read_checks(log.read_text(encoding="utf-8").splitlines()) if log.exists() else []
 
     def resident_bytes(self) -> int | None:
@@ -151,11 +150,12 @@ class Emulator:
         return self._process
 
     def _start_once(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="aurora-rehearsal-"))
+        self._directory = RunDirectory()
+        directory = self._directory.path
         self._port = _free_port()
         started = time.monotonic()
-        with (self._directory / "ministack.log").open("wb") as log:
-            self._process = self._spawn(self._directory, log)
+        with (directory / "ministack.log").open("wb") as log:
+            self._process = self._spawn(directory, log)
         try:
             self._wait_until_ready(started + self._start_timeout_seconds)
         except BaseException:

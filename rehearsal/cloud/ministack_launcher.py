@@ -1,7 +1,8 @@
 """Runs ministack with patches for the rehearsal. A script that ministack.py starts by its path.
 
 The patches add a condition key that its IAM lacks, an operation that its Secrets Manager lacks, RDS as a source of events,
-permission checks for the API proxy, and a log of permission checks. The script imports no module of this project.
+permission checks for the API proxy, a log of permission checks, a shorter wait for an invocation's log, and a description of log
+groups that functions may write to meanwhile. The script imports no module of this project.
 """
 
 import json
@@ -123,6 +124,43 @@ def add_permission_check() -> None:
     rds.handle_request = handle_unless_check
 
 
+def shorten_wait_for_logs() -> None:
+    """Wait 5 ms instead of 50 ms for the log of an invocation that logged nothing.
+
+    An invocation from another function has 105 ms beside its probes at an interval of 1 s, and ministack polls each ms of its wait.
+    A line that comes later belongs to the next invocation's log.
+    """
+    from ministack.core import lambda_runtime
+
+    worker_class: Any = lambda_runtime.Worker
+    drain: Callable[..., str] = worker_class._drain_stderr_bounded
+
+    def drain_soon(worker: Any, first_line_wait: float = 0.005, **others: float) -> str:
+        return drain(worker, first_line_wait=first_line_wait, **others)
+
+    worker_class._drain_stderr_bounded = drain_soon
+
+
+def describe_log_groups_again() -> None:
+    """Repeat a description of the log groups that failed because a function added a log stream meanwhile.
+
+    ministack 1.5.33 iterates over the streams in one thread, and each function's thread adds its own.
+    """
+    from ministack.services import cloudwatch_logs
+
+    describe: Callable[..., Any] = cloudwatch_logs._describe_log_groups
+
+    def describe_at_rest(data: dict[str, Any]) -> Any:
+        while True:
+            try:
+                return describe(data)
+            except RuntimeError as error:
+                if "changed size during iteration" not in str(error):
+                    raise
+
+    cloudwatch_logs._describe_log_groups = describe_at_rest
+
+
 def log_permission_checks(file: str) -> None:
     """Log each distinct permission check of a role as a JSON object a line.
 
@@ -176,5 +214,7 @@ if __name__ == "__main__":
     add_metric_namespace_key()
     add_remove_regions_from_replication()
     allow_rds_events()
+    shorten_wait_for_logs()
+    describe_log_groups_again()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

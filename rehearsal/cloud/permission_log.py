@@ -23,6 +23,7 @@ NEVER_REQUESTED_HERE: Mapping[str, str] = {
     "kms:GenerateDataKey": "as above",
     "kms:ReEncryptFrom": "as above",
     "kms:ReEncryptTo": "as above",
+    "sqs:SendMessage": "the Lambda service keeps a failed event; ministack's does so without the role",
 }
 """Why no rehearsal requests an action, by action.
 

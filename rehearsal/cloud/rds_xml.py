@@ -157,8 +157,8 @@ class KnownState:
     """Returns whether a cluster replicates from the writer."""
     restorable_of: Callable[[str], tuple[float, float] | None]
     """Returns the earliest and latest restorable time of a cluster, in seconds since the epoch."""
-    is_creating: Callable[[str], bool]
-    """Returns whether a cluster is still being restored."""
+    status_of: Callable[[str], str | None]
+    """Returns the status of a cluster that is being restored or promoted; None for any other."""
     now: float
 
 
@@ -189,8 +189,9 @@ def _rewrite_backups(element: ElementTree.Element, known: KnownState, arn: str) 
     if restorable is not None:
         for name, at in zip(("EarliestRestorableTime", "LatestRestorableTime"), restorable, strict=True):
             _set(element, name, datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"))
-    if known.is_creating(arn):
-        _set(element, "Status", "creating")
+    status = known.status_of(arn)
+    if status is not None:
+        _set(element, "Status", status)
 
 
 def _rewrite_instance(element: ElementTree.Element, known: KnownState) -> None:

@@ -52,7 +52,7 @@ KIND_WIDTH = max(len(kind.label) for kind in EventKind)
 REGION_WIDTH = 14
 PLAIN_WIDTH = 120
 LANES_WIDTH = 100
-"""Most columns of a lane."""
+"""Maximum width of a lane in columns."""
 Changes = tuple[tuple[float, Role | str | None], ...]
 
 
@@ -70,7 +70,7 @@ class View:
     answers: Mapping[str, Changes] = field(default_factory=dict)  # by name: (time, region)
 
     def at_drill_start(self, heading: str, now: float) -> Self:
-        """Return the view at the start of a drill, with the latest states only."""
+        """Return the view at the start of a drill, which keeps only the latest states."""
         roles = {cluster_id: ((now, changes[-1][1]),) for cluster_id, changes in self.roles.items()}
         answers = {name: ((now, changes[-1][1]),) for name, changes in self.answers.items()}
         return replace(self, heading=heading, since=now, roles=roles, answers=answers)
@@ -182,7 +182,7 @@ class Console:
             )
 
     def dns_answer(self, name: str, region: str | None) -> None:
-        """Update a name's region in the live view, None without an answer."""
+        """Update the region that a name resolves to in the live view; None if it resolves to no address."""
         with self._lock:
             changes = (*self._view.answers.get(name, ()), (self._clock(), region))
             self._view = replace(self._view, answers={**self._view.answers, name: changes})
@@ -208,8 +208,9 @@ class Console:
                 self._print(Text.assemble("  ", line))
             passed = f"{passed_count(result)} assertions passed"
             ended = f"; ended early: {one_line(result.error)}" if result.error else ""
-            label, style = verdict(result.passed)
-            self._line(result.seconds, label, None, f"{result.title}: {passed}{ended}", style=style)
+            repeated = f"; {result.repeated}" if result.repeated else ""
+            label, style = verdict(result.passed, repeated=bool(result.repeated))
+            self._line(result.seconds, label, None, f"{result.title}: {passed}{ended}{repeated}", style=style)
 
     def summary(self, report: Report, paths: ReportPaths) -> None:
         """Show the table of drills, every failure, the overall result and the report's paths."""

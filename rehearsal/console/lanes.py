@@ -20,7 +20,7 @@ ANSWER_FILL, ANSWER_STYLE = ".", "magenta"
 WRITE_LETTERS = {"lost": ("!", "bold red"), "failed": ("x", "red"), "acknowledged": ("+", "green")}
 """Letters of the client's lane, the worst outcome first."""
 TICK_LETTERS = 12
-"""Least letters per label of the axis."""
+"""Minimum width of the axis for each label, in letters."""
 
 
 @dataclass(frozen=True, kw_only=True)

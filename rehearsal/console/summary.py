@@ -14,12 +14,14 @@ from rehearsal.report.formatting import format_measurement
 from rehearsal.report.model import DrillResult, Report
 
 WIDE_COLUMNS = 110
-"""Least width at which the key numbers are a column of the table."""
+"""Minimum width at which the key numbers are a column of the table."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def verdict(passed: bool) -> tuple[str, str]:
-    """Return the label ('passed' or 'FAILED') and its Rich style."""
+def verdict(passed: bool, *, repeated: bool = False) -> tuple[str, str]:
+    """Return the label ('passed', 'FAILED' or 'repeated') and its Rich style."""
+    if repeated:
+        return "repeated", "bold yellow"
     return ("passed", "bold green") if passed else ("FAILED", "bold red")
 
 
@@ -44,7 +46,7 @@ def summary_table(report: Report, *, width: int) -> Table:
     if is_wide:
         table.add_column("Key numbers")
     for drill in report.drills:
-        label, style = verdict(drill.passed)
+        label, style = verdict(drill.passed, repeated=bool(drill.repeated))
         cells: list[RenderableType] = [
             Text(drill.name),
             Text(label, style=style),
@@ -79,6 +81,8 @@ def failures(report: Report) -> Iterator[RenderableType]:
         if drill.passed:
             continue
         yield Text(f"{drill.name}: {drill.title}", style="bold")
+        if drill.repeated:
+            yield from _indented("repeated", drill.repeated)
         if drill.error:
             yield from _indented("ended early", one_line(drill.error))
         for failure in drill.failures:

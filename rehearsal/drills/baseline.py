@@ -73,6 +73,7 @@ def clear_faults(context: DrillContext) -> None:
     for region in environment.regions:
         environment.restart_databases(region)
         environment.cluster(region).clock_skew_seconds = 0.0
+        environment.cluster(region).storage_failed = False
     environment.network.clear_port_faults()
     environment.faults.clear()
     environment.move_client(environment.secondary)
@@ -85,6 +86,7 @@ def _switch_back(context: DrillContext) -> None:
         f"{primary.cluster_id} replicates from the writer",
         lambda: is_read_only(context, primary) is True,
         seconds=_timeout_seconds(context),
+        pause_seconds=context.interval_seconds / 20,
     )
     switch_over(context, source=secondary, target=primary)
     wait_for_writer(context, primary)
@@ -107,7 +109,7 @@ def _is_at_baseline(context: DrillContext, writer: RegionFacts, *, since: float 
             measures_lag=region.name != writer.name,
         )
         for region in environment.regions
-    ):
+    ) and not any(context.recorder.pending_notices(region) for region in environment.regions):
         return True
     time.sleep(context.interval_seconds / 5)
     return None

@@ -21,6 +21,7 @@ from rehearsal.drills.delayed_failover import (
     play_throttled,
     play_writer_down,
 )
+from rehearsal.drills.detach_and_promote import play_detach_and_promote
 from rehearsal.drills.interrupted_failover import play_answer_lost, play_controller_killed, play_two_controllers
 from rehearsal.drills.no_failover import (
     play_blip,
@@ -31,8 +32,10 @@ from rehearsal.drills.no_failover import (
     play_writer_heals,
 )
 from rehearsal.drills.second_failover import play_second_failover
+from rehearsal.drills.unclear_outages import play_cannot_commit, play_old_silence, play_refused_port, play_slow_rds
 
-INDEPENDENT_OVERRIDES: Mapping[str, object] = {"cooldown_seconds": 5, "max_data_loss_seconds": 6}
+SHORT_COOLDOWN: Mapping[str, object] = {"cooldown_seconds": 5}
+INDEPENDENT_OVERRIDES: Mapping[str, object] = {**SHORT_COOLDOWN, "max_data_loss_seconds": 6}
 """A short cooldown, because every drill waits for it, and a data-loss limit that a drill can exceed within seconds."""
 
 
@@ -104,7 +107,8 @@ DRILLS: tuple[Drill, ...] = (
             "outage_to_call_seconds",
             "promoted_seconds",
             "dns_moved_seconds",
-            "writing_again_seconds",
+            "promoted_to_write_seconds",
+            "without_advice_seconds",
             "lost_rows",
         ),
     ),
@@ -120,7 +124,13 @@ DRILLS: tuple[Drill, ...] = (
         title="Switchover to the primary region",
         play=play_switchover_home,
         after=("region-lost", "old-region-returns"),
-        key_measurements=("switched_seconds", "dns_moved_seconds", "writing_again_seconds", "lost_rows"),
+        key_measurements=(
+            "switched_seconds",
+            "dns_moved_seconds",
+            "client_outage_seconds",
+            "without_advice_seconds",
+            "lost_rows",
+        ),
         restores=True,
     ),
     _independent(
@@ -236,6 +246,43 @@ DRILLS: tuple[Drill, ...] = (
         "promoted_seconds",
         "dns_moved_seconds",
         "lost_rows",
+    ),
+    _independent(
+        "old-silence",
+        "The writer crashes while its region's APIs are silent",
+        play_old_silence,
+        "down_seconds",
+    ),
+    _independent(
+        "refused-port",
+        "The port refuses connections and the region's APIs are silent",
+        play_refused_port,
+        "outage_to_call_seconds",
+        "promoted_seconds",
+    ),
+    _independent(
+        "cannot-commit",
+        "The writer accepts log-ins and cannot commit",
+        play_cannot_commit,
+        "asked_seconds",
+        "outage_to_call_seconds",
+    ),
+    _independent(
+        "slow-rds",
+        "The RDS API is slow",
+        play_slow_rds,
+        "outage_to_call_seconds",
+        "promoted_seconds",
+    ),
+    _independent(
+        "detach-and-promote",
+        "RDS refuses the failover, and an operator detaches the standby",
+        play_detach_and_promote,
+        "refused_seconds",
+        "promoted_seconds",
+        "dns_moved_seconds",
+        "lost_rows",
+        "way_back_seconds",
     ),
     _independent(
         "both-regions-lost",

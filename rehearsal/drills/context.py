@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import TypeVar
 
 from rehearsal.cloud.api_proxy import OperationCall
@@ -45,6 +47,10 @@ class DrillContext:
     assertions: list[Assertion] = field(default_factory=list)
     measurements: dict[str, float] = field(default_factory=dict)
     lost_rows: set[int] = field(default_factory=set)
+    unadvised: WriteWorkload | None = None
+    """The client without the advice of docs/connecting.md, in the drills that run one."""
+    ended_at: float | None = None
+    """The end of the drill's records, or None while they grow."""
 
     def __post_init__(self) -> None:
         self.zero = self.started_at
@@ -58,9 +64,18 @@ class DrillContext:
         """Set second 0 of the drill's timeline to now."""
         self.zero, self.zero_description = time.time(), description
 
-    def expect(self, text: str, passed: bool, detail: str) -> None:
-        """Record an assertion with its evidence."""
-        assertion = Assertion(text=text, passed=passed, detail=detail)
+    def begin(self) -> None:
+        """Begin the drill's records now, after its preparation."""
+        self.started_at = self.zero = time.time()
+
+    def end(self) -> None:
+        """End the drill's records now, so that all its numbers are of the same period."""
+        self.ended_at = time.time()
+
+    def expect(self, text: str, passed: bool, detail: str, *, timed: bool = False) -> None:
+        """Record an assertion with its evidence. See Assertion for `timed`."""
+        self.recorder.flush()
+        assertion = Assertion(text=text, passed=passed, detail=detail, timed=timed)
         self.assertions.append(assertion)
         self.on_assertion(assertion)
 
@@ -73,6 +88,21 @@ class DrillContext:
         seconds = at - self.zero
         self.measure(name, seconds)
         return seconds
+
+    @contextmanager
+    def unadvised_client(self) -> Iterator[None]:
+        """Run a client without the advice of docs/connecting.md beside the drill, and measure its outage.
+
+        The measurement is a lower bound if the client does not write again.
+        """
+        self.unadvised = client = self.environment.new_workload(advised=False)
+        client.start()
+        self.wait_for("a write of the client without the advice", lambda: bool(client.acknowledged_rows()), seconds=10)
+        try:
+            yield
+        finally:
+            client.stop()
+        self.measure("without_advice_seconds", longest_gap(client.attempts, since=self.zero, until=time.time()))
 
     def wait_for(
         self, what: str, poll: Callable[[], Found | None], *, seconds: float, pause_seconds: float = POLL_SECONDS
@@ -99,7 +129,7 @@ class DrillContext:
             f"{count} cycles in {' and '.join(one.name for one in regions)}",
             poll,
             seconds=self._timeout_seconds(count),
-            pause_seconds=self.interval_seconds / 4,
+            pause_seconds=self.interval_seconds / 2,
         )
 
     def wait_for_mid_cycle(self, region: RegionFacts) -> None:
@@ -111,7 +141,12 @@ class DrillContext:
             started_at = datetime.fromisoformat(started).timestamp() if started else 0.0
             return started_at if started_at >= since else None
 
-        started_at = self.wait_for(f"a cycle in {region.name}", poll, seconds=self._timeout_seconds(1))
+        started_at = self.wait_for(
+            f"a cycle in {region.name}",
+            poll,
+            seconds=self._timeout_seconds(1),
+            pause_seconds=self.interval_seconds / 10,
+        )
         time.sleep(max(0.0, started_at + self.interval_seconds / 2 - time.time()))
 
     def sleep_cycles(self, cycles: float) -> None:
@@ -138,8 +173,9 @@ class DrillContext:
         return None
 
     def attempts_since(self, at: float) -> list[WriteAttempt]:
-        """Return the client's write attempts that ended since a moment."""
-        return [attempt for attempt in tuple(self.workload.attempts) if attempt.at_seconds >= at]
+        """Return the client's write attempts that ended since a moment, up to the end of the drill's records."""
+        until = float("inf") if self.ended_at is None else self.ended_at
+        return [attempt for attempt in tuple(self.workload.attempts) if at <= attempt.at_seconds <= until]
 
     def _region_of(self, attempt: WriteAttempt) -> str | None:
         return self.environment.region_behind(attempt.endpoint) if attempt.endpoint else None
@@ -156,7 +192,8 @@ class DrillContext:
         self, *, name: str, title: str, description: str, key_measurements: tuple[str, ...], error: str | None
     ) -> DrillResult:
         """Return the drill's result with its share of the records."""
-        ended_at = time.time()
+        ended_at = self.ended_at or time.time()
+        self.ended_at = ended_at
         return DrillResult(
             name=name,
             title=title,
@@ -175,10 +212,12 @@ class DrillContext:
             ),
             measurements=dict(self.measurements),
             seconds=round(ended_at - self.started_at, 3),
+            interval_seconds=self.interval_seconds,
             zero=self.zero_description,
             roles=self._role_spans(ended_at),
             dns=self._dns_spans(ended_at),
-            writes=self._writes(),
+            writes=self._writes(self.attempts_since(self.started_at), lost=frozenset(self.lost_rows)),
+            unadvised_writes=self._unadvised_writes(ended_at),
             key_measurements=key_measurements,
             error=error,
         )
@@ -206,13 +245,25 @@ class DrillContext:
         kept += [(at, state) for at, state in tuple(changes) if at >= self.started_at]
         return [(at - self.zero, state) for at, state in kept]
 
-    def _writes(self) -> tuple[WriteSpan, ...]:
+    def _unadvised_writes(self, ended_at: float) -> tuple[WriteSpan, ...]:
+        attempts = () if self.unadvised is None else tuple(self.unadvised.attempts)
+        return self._writes([one for one in attempts if self.started_at <= one.at_seconds <= ended_at])
+
+    def _writes(self, attempts: Sequence[WriteAttempt], *, lost: frozenset[int] = frozenset()) -> tuple[WriteSpan, ...]:
         def outcome(attempt: WriteAttempt) -> WriteOutcome:
             if not attempt.acknowledged:
                 return WriteOutcome.FAILED
-            return WriteOutcome.LOST if attempt.row_id in self.lost_rows else WriteOutcome.ACKNOWLEDGED
+            return WriteOutcome.LOST if attempt.row_id in lost else WriteOutcome.ACKNOWLEDGED
 
         return bucket_writes(
-            [(attempt.at_seconds - self.zero, outcome(attempt)) for attempt in self.attempts_since(self.started_at)],
+            [(attempt.at_seconds - self.zero, outcome(attempt)) for attempt in attempts],
             width_seconds=max(0.25, self.interval_seconds / 4),
         )
+
+
+def longest_gap(attempts: Sequence[WriteAttempt], *, since: float, until: float) -> float:
+    """Return the longest time without an acknowledged write between two moments, in seconds."""
+    acknowledged = [one.at_seconds for one in tuple(attempts) if one.acknowledged]
+    before = max((at for at in acknowledged if at <= since), default=since)
+    moments = [before, *(at for at in acknowledged if since < at <= until), until]
+    return max(later - earlier for earlier, later in pairwise(moments))

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rehearsal.engine.destroy import Deleted, DestroyError, DestroyRefusedError, destroy
+from rehearsal.engine.destroy import Deleted, DestroyError, DestroyRefusedError
 from rehearsal.engine.inventory import Found
-from rehearsal.engine.state import StackState
-from rehearsal.provider.resources import registry
-from rehearsal.provider.resources.handler import Handler
 from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.report.model import Assertion, DrillResult, EventKind, TimelineEvent
-from rehearsal.support.clients import ClientFactory
 
 NAME, TITLE = "destroy", "Destruction of the stack"
 KMS_KEY = "aws:kms/key:Key"
@@ -38,17 +34,17 @@ MAX_LISTED = 12
 class DestroyDrill:
     """Destroys a stack and checks the result.
 
-    `list_resources` lists the existing resources, `is_production` expects a refusal. The two callbacks show progress.
+    `destroy_stack` deletes `count` resources and calls its argument for each, `list_resources` lists the existing ones,
+    `is_production` expects a refusal. The two callbacks show progress.
     """
 
-    state: StackState
-    clients: ClientFactory
+    destroy_stack: Callable[[Callable[[Deleted], None]], object]
+    count: int
     list_resources: Callable[[], Sequence[Found]]
     regions: Sequence[str]
     is_production: bool
     on_assertion: Callable[[Assertion], None]
     on_event: Callable[[float, str, EventKind, str | None], None]
-    handlers: Mapping[str, Handler] = field(default_factory=lambda: registry.HANDLERS)
     assertions: list[Assertion] = field(default_factory=list)
     timeline: list[TimelineEvent] = field(default_factory=list)
     _started: float = 0.0
@@ -56,14 +52,14 @@ class DestroyDrill:
     def play(self) -> DrillResult:
         """Destroy, list what is left, and return the result; an error from AWS is a failed assertion."""
         self._started = time.monotonic()
-        before, count = self.list_resources(), len(self.state.resources)
+        before = self.list_resources()
         deleted, refusal = self._destroy()
         seconds = time.monotonic() - self._started
         after = self.list_resources()
         if self.is_production:
             self._assert_refused(refusal, before, after)
         else:
-            self._assert_destroyed(refusal, deleted, count)
+            self._assert_destroyed(refusal, deleted, self.count)
             self._assert_empty(before, after)
         return DrillResult(
             name=NAME,
@@ -88,7 +84,7 @@ class DestroyDrill:
                 )
 
         try:
-            destroy(self.state, self.clients, handlers=self.handlers, on_deleted=note)
+            self.destroy_stack(note)
         except (DestroyRefusedError, DestroyError) as error:
             return deleted, str(error)
         return deleted, ""

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rehearsal.client_pool import LONGEST_PAUSE_SECONDS
 from rehearsal.cloud.api_proxy import OperationCall
-from rehearsal.drills.context import DrillContext
+from rehearsal.drills.context import DrillContext, longest_gap
 from rehearsal.environment import RegionFacts
 from rehearsal.report.model import EventKind
 from rehearsal.workload import ROW_TABLE
@@ -67,7 +68,8 @@ def lost_rows(context: DrillContext) -> frozenset[int]:
     """Return the client's rows that failovers have lost so far, by the data plane's record."""
     return frozenset(
         int(str(row["id"]))
-        for transaction in context.environment.database.lost_transactions
+        for database in context.environment.databases
+        for transaction in database.lost_transactions
         for row in transaction.inserted_rows(ROW_TABLE)
     )
 
@@ -102,11 +104,16 @@ def wait_for_promotion(context: DrillContext, standby: RegionFacts) -> None:
 
 
 def wait_for_writer(context: DrillContext, region: RegionFacts) -> float:
-    """Wait until the region's cluster accepts writes (read over MySQL, not from the API); return the time."""
+    """Wait until the region's cluster accepts writes (read over MySQL, not from the API); return the time of the promotion."""
+
+    def poll() -> float | None:
+        return context.recorder.promoted_at(region) if is_read_only(context, region) is False else None
+
     return context.wait_for(
         f"{region.cluster_id} is promoted",
-        lambda: time.time() if is_read_only(context, region) is False else None,
+        poll,
         seconds=context.environment.control_plane.operation_seconds * 4 + 20 * context.interval_seconds,
+        pause_seconds=context.interval_seconds / 20,
     )
 
 
@@ -128,6 +135,14 @@ def wait_for_first_write(context: DrillContext, after: float, region: RegionFact
         seconds=60 * context.interval_seconds,
     )
     context.measure_since_zero("writing_again_seconds", first_write.at_seconds)
+    context.measure("promoted_to_write_seconds", first_write.at_seconds - after)
+    context.measure(
+        "client_outage_seconds",
+        longest_gap(context.workload.attempts, since=context.zero, until=first_write.at_seconds),
+    )
+    expect_carried_through(
+        context, first_write.at_seconds, promoted_at=after, named_at=_name_moved_at(context, region.name)
+    )
     context.recorder.record(
         f"{description}, through {context.environment.writer_name}",
         EventKind.CLIENT,
@@ -135,6 +150,31 @@ def wait_for_first_write(context: DrillContext, after: float, region: RegionFact
         at=first_write.at_seconds,
         label="first write",
     )
+
+
+def expect_carried_through(
+    context: DrillContext, first_write_at: float, *, promoted_at: float, named_at: float
+) -> None:
+    """Check that the client wrote again soon after the promotion and the DNS change; times in seconds since the epoch."""
+    limit, ready_at = _carried_within_seconds(context), max(promoted_at, named_at)
+    context.expect(
+        f"the client with the advised pool wrote again at most {limit:g} s after the promotion and the DNS change",
+        first_write_at - ready_at <= limit,
+        f"{first_write_at - ready_at:.2f} s after both, {first_write_at - promoted_at:.2f} s after the promotion",
+        timed=True,
+    )
+
+
+def _name_moved_at(context: DrillContext, region: str) -> float:
+    """Return when the writer's name began to lead to a region, for the last time."""
+    return [at for at, answer in tuple(context.recorder.dns) if answer == region][-1]
+
+
+def _carried_within_seconds(context: DrillContext) -> float:
+    """Return the longest time of the advised client: a running attempt, the record's TTL, a pause, and the next attempt."""
+    scale, environment = context.environment.time_scale, context.environment
+    ttl_seconds = environment.resolve_dns(environment.writer_name, from_region=environment.client_region).ttl_seconds
+    return 2 * context.workload.attempt_seconds() + (ttl_seconds + LONGEST_PAUSE_SECONDS) / scale
 
 
 def is_read_only(context: DrillContext, region: RegionFacts) -> bool | None:

@@ -7,7 +7,7 @@ from rehearsal.drills.context import DrillContext
 from rehearsal.drills.expectations import (
     expect_call_in_time,
     expect_clean_failover,
-    expect_dns_after_promotion,
+    expect_dns_after_call,
     expect_no_write_after_outage,
 )
 from rehearsal.drills.failover_steps import fail_writer_region, wait_for_call, wait_for_failover, wait_for_writer
@@ -28,7 +28,7 @@ def play_second_failover(context: DrillContext) -> None:
     wait_for_call(context)
     failover = wait_for_failover(context, primary)
     expect_call_in_time(context)
-    expect_dns_after_promotion(context, failover)
+    expect_dns_after_call(context, failover)
     context.expect(
         f"{environment.writer_name} resolved to {primary.name} while {outage.lost.name} was unreachable",
         outage.lost.name in environment.network.failed_regions

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi.runtime import config as pulumi_config
 from pulumi.runtime import settings as pulumi_settings
 from pulumi.runtime.mocks import MockSettings
@@ -31,11 +30,12 @@ from policy.rules.replacement import create_only_properties
 from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, destroy
 from rehearsal.engine.monitor import CreatingMonitor, Engine, RecordedFailure
 from rehearsal.engine.plan import PlanStep, left_alone_text, plan_deletion, refusal_text, replacement_text
-from rehearsal.engine.state import KeptResource, StackState, changed_settings
+from rehearsal.engine.state import KeptResource, ResourceGoal, StackState, changed_settings
 from rehearsal.provider.resources import registry
 from rehearsal.provider.resources.handler import Handler
 from rehearsal.provider.resources.outcome import NotHeld, ProviderResource, ResourceError
 from rehearsal.support.clients import BotoClients, ClientFactory
+from settings.stack_file import StackFileError, full_key, project_name, read_stack_file
 
 THREADS = 16
 """Parallel registrations: 118 resources of 0.1 s took 1.4 s with 16 threads and 12 s with one."""
@@ -63,6 +63,8 @@ class DeployResult:
     """The resources that were created or changed, in that order, with secrets masked."""
     steps: tuple[PlanStep, ...]
     """The step of each resource, sorted by URN; deletions last."""
+    goals: tuple[ResourceGoal, ...] = ()
+    """All resources that the program registered, sorted by URN, with its providers and components."""
     state: StackState = field(repr=False)
     """The state after the run, with secrets."""
     settings_changed: tuple[tuple[str, str, str], ...] = ()
@@ -121,6 +123,10 @@ def deploy(
     Raises:
         DeploymentError: with all errors. Resources that depend on a failed one are not tried.
     """
+    try:
+        project = project_name(program_dir)
+    except StackFileError as error:
+        raise DeploymentError(str(error)) from error
     own_clients = BotoClients(endpoint_url)
     state = StackState() if state is None else state
     monitor = CreatingMonitor(
@@ -133,7 +139,6 @@ def deploy(
         create_only=create_only,
     )
     engine = Engine()
-    project = project_name(program_dir)
     settings = MockSettings(
         monitor=monitor,
         monitor_features=set(monitor.GetDeploymentInfo(None).supportedFeatures),
@@ -148,13 +153,12 @@ def deploy(
     started = time.monotonic()
     before = state.copy()
     try:
-        failure = _run(program_dir, settings, dict(config))
+        failure = run_program(program_dir, settings, config)
         _raise_errors(monitor, engine, failure)
         gone = [each for urn, each in before.resources.items() if urn not in monitor.reconciler.matched]
         if gone and not preview:
             _delete(gone, state, clients or own_clients, handlers)
     finally:
-        gc.enable()  # The program disables it, because its process usually ends with it.
         own_clients.close()
     if not preview:
         state.config = dict(config)
@@ -166,6 +170,7 @@ def deploy(
         resources=tuple(monitor.record.resources),
         not_held=tuple(sorted(monitor.record.not_held)),
         steps=(*sorted(monitor.reconciler.steps, key=lambda step: step.urn), *(plan_deletion(each) for each in gone)),
+        goals=tuple(sorted(monitor.goals, key=lambda goal: goal.urn)),
         state=state,
         settings_changed=tuple(changed_settings(before.config, config)) if before.config else (),
         warnings=engine.at(engine_pb2.WARNING),
@@ -183,14 +188,6 @@ def _delete(
         raise DeploymentError(str(error)) from error
 
 
-def project_name(program_dir: Path) -> str:
-    """Return the project's name from Pulumi.yaml. Raises DeploymentError if there is none."""
-    name = _yaml(program_dir / "Pulumi.yaml").get("name")
-    if not isinstance(name, str) or not name:
-        raise DeploymentError(f"{program_dir / 'Pulumi.yaml'}: the project has no name. Add `name`.")
-    return name
-
-
 def stack_config(program_dir: Path, stack: str, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
     """Return a stack's configuration in the CLI's format: full keys, objects as JSON.
 
@@ -200,25 +197,13 @@ def stack_config(program_dir: Path, stack: str, overrides: Mapping[str, object] 
     Raises:
         DeploymentError: a file is missing or malformed, or has an encrypted value, which only the CLI can decrypt.
     """
-    project = project_name(program_dir)
-    settings: dict[str, object] = {}
-    for key, value in (_yaml(program_dir / "Pulumi.yaml").get("config") or {}).items():
-        default = value.get("value", value.get("default")) if isinstance(value, Mapping) else value
-        if default is not None:
-            settings[_full_key(project, key)] = default
-    for source in (_yaml(program_dir / f"Pulumi.{stack}.yaml").get("config") or {}, overrides or {}):
-        for key, value in source.items():
-            full_key = _full_key(project, key)
-            if isinstance(value, Mapping) and set(value) == {"secure"}:
-                raise DeploymentError(
-                    f"{full_key}: the value is encrypted, and only the Pulumi CLI can decrypt it. Use a plain value"
-                )
-            settings[full_key] = _merged(settings.get(full_key), value)
+    try:
+        project, settings = project_name(program_dir), read_stack_file(program_dir, stack)
+    except StackFileError as error:
+        raise DeploymentError(str(error)) from error
+    for key, value in (overrides or {}).items():
+        settings[full_key(project, key)] = _merged(settings.get(full_key(project, key)), value)
     return {key: _as_text(value) for key, value in settings.items()}
-
-
-def _full_key(project: str, key: str) -> str:
-    return key if ":" in key else f"{project}:{key}"
 
 
 def _merged(below: object, above: object) -> object:
@@ -234,21 +219,8 @@ def _as_text(value: object) -> str:
     return json.dumps(value)
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        stacks = ", ".join(sorted(each.name.split(".")[1] for each in path.parent.glob("Pulumi.*.yaml"))) or "none"
-        raise DeploymentError(f"{path.name}: {error.strerror}. Use one of the stacks: {stacks}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeploymentError(f"{path.name}: not YAML in UTF-8: {error}. Correct the file") from error
-    if not isinstance(content, dict):
-        raise DeploymentError(f"{path.name}: not a mapping of settings. Copy Pulumi.dev.yaml and adapt it")
-    return content
-
-
-def _run(program_dir: Path, settings: MockSettings, config: dict[str, str]) -> BaseException | None:
-    """Run the program; return the exception that it raised, if any."""
+def run_program(program_dir: Path, settings: MockSettings, config: Mapping[str, str]) -> BaseException | None:
+    """Run the program with a monitor of its own; return the exception that it raised, if any."""
 
     def program() -> None:
         runpy.run_path(str(program_dir / "__main__.py"), run_name="__main__")
@@ -258,7 +230,7 @@ def _run(program_dir: Path, settings: MockSettings, config: dict[str, str]) -> B
         pulumi_settings.configure(settings)
         pulumi_settings.SETTINGS.outputs = set()  # pyright: ignore[reportAttributeAccessIssue]  (a context variable)
         pulumi_settings.ROOT.set(None)
-        pulumi_config.set_all_config(config, [])
+        pulumi_config.set_all_config(dict(config), [])
         await run_in_stack(program)
 
     unawaited: list[BaseException] = []
@@ -276,6 +248,8 @@ def _run(program_dir: Path, settings: MockSettings, config: dict[str, str]) -> B
             runner.run(main(), context=contextvars.copy_context())
         except (Exception, SystemExit) as error:  # noqa: BLE001 (any exception is the program's error)
             return error
+        finally:
+            gc.enable()  # The program disables it, because its process usually ends with it.
     return unawaited[0] if unawaited else None
 
 

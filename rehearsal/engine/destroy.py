@@ -9,19 +9,20 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from rehearsal.engine.plan import PlanStep, plan_deletion
 from rehearsal.engine.state import KeptResource, StackState
+from rehearsal.provider.provider import Provider
 from rehearsal.provider.resources import registry
-from rehearsal.provider.resources.handler import DeleteRequest, Handler, HandlerError
+from rehearsal.provider.resources.handler import Handler, HandlerError
 from rehearsal.support.clients import ClientFactory
 
 THREADS = 16
 CLUSTER = "aws:rds/cluster:Cluster"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"
-_NOT_FOUND_CODES = ("NotFound", "NoSuch", "ResourceNotFoundException", "NotFoundException")
 
 
 class DestroyRefusedError(Exception):
@@ -147,34 +148,19 @@ def refuse_writer_before_standby(in_order: Sequence[KeptResource], clients: Clie
                 raise DestroyRefusedError(
                     f"refused: {writer.id} in {writer.region} is the writer, and AWS does not delete the writer before "
                     f"{standby.id} in {standby.region}. No resource was deleted.\n"
-                    f"Switch back first: `python -m operations switchover` to {standby.region}, then destroy."
+                    f"Switch back first: `python -m operations switchover --to {standby.region} --outputs FILE` with the stack's "
+                    "saved outputs, then destroy."
                 )
 
 
 def _delete(kept: KeptResource, clients: ClientFactory, handlers: Mapping[str, Handler]) -> Deleted | str:
     """Delete one resource. Return the deleted resource, or the error message."""
     started = time.monotonic()
-    handler = handlers.get(kept.type)
-    was_gone = False
+    # Deleting needs no file of the program.
+    provider = Provider(region=kept.region, clients=clients, program_directory=Path(), handlers=handlers)
     try:
-        if handler is None or handler.delete is None:
-            raise HandlerError("the rehearsal can't delete this type")
-        handler.delete(
-            DeleteRequest(
-                type=kept.type,
-                region=kept.region,
-                id=kept.id,
-                inputs=kept.inputs,
-                outputs=kept.outputs,
-                clients=clients,
-            )
-        )
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if not any(each in code for each in _NOT_FOUND_CODES):
-            return f"{kept.urn}\n  {kept.type}: {error}"
-        was_gone = True
-    except (HandlerError, BotoCoreError) as error:
+        existed = provider.delete(kept.type, id=kept.id, inputs=kept.inputs, outputs=kept.outputs)
+    except (HandlerError, ClientError, BotoCoreError) as error:
         return f"{kept.urn}\n  {kept.type}: {error}"
     except Exception as error:  # noqa: BLE001 (an error in a handler must name its resource)
         return f"{kept.urn}\n  {kept.type}: {type(error).__name__}: {error}"
@@ -185,5 +171,5 @@ def _delete(kept: KeptResource, clients: ClientFactory, handlers: Mapping[str, H
         region=kept.region,
         id=kept.id,
         seconds=time.monotonic() - started,
-        was_gone=was_gone,
+        was_gone=not existed,
     )

@@ -46,6 +46,7 @@ REGIONAL: Sequence[tuple[str, str, str, str]] = (
         "VpcPeeringConnections[?!contains(['deleted', 'deleting', 'rejected', 'expired', 'failed'], Status.Code)]"
         ".VpcPeeringConnectionId",
     ),
+    ("ec2", "flow log", "describe_flow_logs", "FlowLogs[].FlowLogId"),
     ("kms", "key", "list_keys", "Keys[].KeyId"),
     ("kms", "key alias", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')].AliasName"),
     # A secret in its recovery window is listed with its deletion date.
@@ -75,6 +76,7 @@ REGIONAL: Sequence[tuple[str, str, str, str]] = (
     ("cloudwatch", "dashboard", "list_dashboards", "DashboardEntries[].DashboardName"),
     ("sns", "topic", "list_topics", "Topics[].TopicArn"),
     ("sns", "subscription", "list_subscriptions", "Subscriptions[].SubscriptionArn"),
+    ("sqs", "queue", "list_queues", "QueueUrls[]"),
     ("dynamodb", "table", "list_tables", "TableNames[]"),
 )
 """(service, kind, operation, JMESPath of the ids), for each region.
@@ -88,7 +90,7 @@ WITHOUT_REGION: Sequence[tuple[str, str, str, str]] = (
     ("route53", "hosted zone", "list_hosted_zones", "HostedZones[].Id"),
     ("route53", "health check", "list_health_checks", "HealthChecks[].Id"),
 )
-"""The same for the services without a region."""
+"""(service, kind, operation, JMESPath of the ids), for the services without a region."""
 
 
 def take_inventory(clients: ClientFactory, regions: Sequence[str]) -> tuple[Found, ...]:

@@ -6,12 +6,10 @@ succeeds completely, or is recorded as an error with URN, type and property. Ind
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +23,17 @@ from pulumi.runtime.sync_await import _ensure_event_loop
 
 from policy.rules.replacement import create_only_properties
 from rehearsal.engine.aliases import STACK_TYPE, alias_urns, make_urn
-from rehearsal.engine.reconciler import ReadBackError, Reconciler, Registration, RegistrationResult
+from rehearsal.engine.reconciler import Reconciler, Registration, RegistrationResult
 from rehearsal.engine.state import ResourceGoal, StackState, comparable
-from rehearsal.provider.resources import lookups, registry
+from rehearsal.provider.provider import Provider, ReadBackError
+from rehearsal.provider.resources import registry
 from rehearsal.provider.resources.handler import Handler, HandlerError, unknown_properties
 from rehearsal.provider.resources.outcome import GLOBAL, ProviderResource, ResourceError, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues, decode, secret, secret_texts
+from rehearsal.provider.settings import ProviderSettings
 from rehearsal.support.clients import ClientFactory
 
 AWS_PROVIDER_TYPE = "pulumi:providers:aws"
-
-PROVIDER_PROPERTIES = frozenset(
-    {"region", "defaultTags", "version", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
-)
-"""The supported provider settings. The SDK itself sets the `skip...` ones."""
 
 UNSUPPORTED_FEATURES = frozenset(
     {
@@ -53,12 +48,6 @@ UNSUPPORTED_FEATURES = frozenset(
 
 class RecordedFailure(Exception):
     """A failure that the monitor has already recorded."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Provider:
-    region: str
-    default_tags: Mapping[str, str]
 
 
 class _NoMocks(Mocks):
@@ -103,11 +92,11 @@ class CreatingMonitor(MockMonitor):
     ) -> None:
         super().__init__(_NoMocks())
         self.record = ResourceRecord()
+        self.goals: list[ResourceGoal] = []
+        """What the program registered so far, with its providers and components."""
         self.reconciler = Reconciler(
             state=StackState() if state is None else state,
             record=self.record,
-            clients=clients,
-            program_directory=program_directory,
             create_only=create_only,
             on_resource=on_resource,
         )
@@ -119,7 +108,9 @@ class CreatingMonitor(MockMonitor):
         self._seen: set[str] = set()
         self._aliases: dict[str, tuple[str, ...]] = {}
         self._unusable: set[str] = set()
-        self._providers: dict[str, _Provider] = {}
+        self._providers: dict[str, Provider] = {}
+        self._other_provider = self._new_provider(GLOBAL, {})
+        """The provider of the types that are not AWS's."""
         self._secrets: set[str] = set()
 
     # --- Methods of Pulumi's protocol -------------------------------------------------------------------------------
@@ -136,7 +127,7 @@ class CreatingMonitor(MockMonitor):
         except ReadBackError as error:
             for name, difference in error.further:
                 self._failed(urn, request.type, difference, name)
-            return self._failed(urn, request.type, str(error), error.property or "")
+            return self._failed(urn, request.type, error.args[0], error.property or "")
         except HandlerError as error:
             return self._failed(urn, request.type, str(error), error.property or "")
         except (ClientError, BotoCoreError) as error:
@@ -164,12 +155,8 @@ class CreatingMonitor(MockMonitor):
         """Call a provider function."""
         _ensure_event_loop()
         arguments = decode(rpc.deserialize_properties(request.args, keep_unknowns=True)).plain
-        function = lookups.INVOKE_FUNCTIONS.get(request.tok)
         try:
-            if function is None:
-                raise HandlerError(f"{request.tok}: the rehearsal does not support this function")
-            provider = self._provider(request.provider)
-            result = function(arguments, self._clients, provider.region)
+            result = self._provider(request.provider).invoke(request.tok, arguments)
         except (HandlerError, ClientError, BotoCoreError) as error:
             name = error.property if isinstance(error, HandlerError) and error.property else ""
             self._failed("(a function call)", request.tok, str(error), name)
@@ -223,19 +210,16 @@ class CreatingMonitor(MockMonitor):
                 self._unusable.add(urn)
                 self.record.skipped.append(urn)
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
-        provider = self._provider(request.provider) if request.type.startswith("aws:") else None
-        merged = {**inputs.plain, **_merged_tags(handler, provider, inputs.plain)}
-        goal = ResourceGoal(
-            urn=urn,
-            type=request.type,
-            name=request.name,
-            region=provider.region if provider else GLOBAL,
-            inputs=comparable(merged, base=self._program_directory),
-            protect=request.protect,
-            ignore_changes=tuple(request.ignoreChanges),
-            dependencies=tuple(request.dependencies),
+        provider = self._provider(request.provider) if request.type.startswith("aws:") else self._other_provider
+        checked, _ = provider.check(request.type, inputs.plain)
+        registration = Registration(
+            goal=self._goal(urn, request, checked, region=provider.region),
+            provider=provider,
+            handler=handler,
+            values=inputs,
+            inputs=checked,
+            aliases=aliases,
         )
-        registration = Registration(goal=goal, handler=handler, values=inputs, inputs=merged, aliases=aliases)
         reconciler = self.reconciler
         result = reconciler.preview(registration) if self._preview else reconciler.apply(registration, started)
         if result is None:
@@ -256,23 +240,36 @@ class CreatingMonitor(MockMonitor):
 
     def _register_provider(self, urn: str, request: Any) -> Any:
         inputs = self._inputs(request).plain
-        for name in sorted(set(inputs) - PROVIDER_PROPERTIES):
-            raise HandlerError("the rehearsal's provider does not support this setting", property=name)
-        if not inputs.get("region"):
+        settings = ProviderSettings.of(inputs)
+        if not settings.region:
             raise HandlerError("an explicit provider needs a region", property="region")
         provider_id = str(uuid.uuid4())
-        # Provider settings other than strings arrive as JSON.
-        default_tags = json.loads(inputs.get("defaultTags", "{}")).get("tags", {})
+        self._goal(urn, request, inputs)
         with self._lock:
-            self._providers[f"{urn}::{provider_id}"] = _Provider(region=inputs["region"], default_tags=default_tags)
+            self._providers[f"{urn}::{provider_id}"] = self._new_provider(settings.region, settings.default_tags)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=provider_id, object=request.object)
 
     def _register_component(self, urn: str, request: Any) -> Any:
         if request.remote:
             raise HandlerError("the rehearsal does not support remote components")
-        with self._lock:
-            self.record.components.append(urn)
+        self._goal(urn, request, self._inputs(request).plain)
         return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+
+    def _goal(self, urn: str, request: Any, inputs: Mapping[str, Any], *, region: str = GLOBAL) -> ResourceGoal:
+        goal = ResourceGoal(
+            urn=urn,
+            type=request.type,
+            name=request.name,
+            region=region,
+            inputs=comparable(inputs, base=self._program_directory),
+            provider=request.provider.rpartition("::")[0],
+            protect=request.protect,
+            ignore_changes=tuple(request.ignoreChanges),
+            dependencies=tuple(request.dependencies),
+        )
+        with self._lock:
+            self.goals.append(goal)
+        return goal
 
     def _handler(self, request: Any) -> Handler:
         handler = self._handlers.get(request.type)
@@ -282,7 +279,16 @@ class CreatingMonitor(MockMonitor):
             raise HandlerError(f"the program imports {request.importId}, which does not exist on a fresh account")
         return handler
 
-    def _provider(self, reference: str) -> _Provider:
+    def _new_provider(self, region: str, default_tags: Mapping[str, str]) -> Provider:
+        return Provider(
+            region=region,
+            default_tags=default_tags,
+            clients=self._clients,
+            program_directory=self._program_directory,
+            handlers=self._handlers,
+        )
+
+    def _provider(self, reference: str) -> Provider:
         with self._lock:
             provider = self._providers.get(reference)
         if provider is None:
@@ -314,14 +320,6 @@ class CreatingMonitor(MockMonitor):
             self._unusable.add(urn)
             self.record.errors.append(error)
         return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
-
-
-def _merged_tags(handler: Handler, provider: _Provider | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge the provider's default tags under the resource's own, as the real provider does."""
-    if "tags" not in handler.properties:
-        return {}
-    merged = {**(provider.default_tags if provider else {}), **(inputs.get("tags") or {})}
-    return {"tags": merged} if merged else {}
 
 
 def _state(request: Any, result: RegistrationResult) -> struct_pb2.Struct:

@@ -13,9 +13,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from pulumi.output import Unknown
-
 from rehearsal.engine.state import KeptResource, ResourceGoal
+from rehearsal.provider.provider import has_unknown
 
 PROVIDER_REGION = "the provider's region"
 DELETION_PROTECTION = ("deletionProtection", "deletionProtectionEnabled")
@@ -63,20 +62,23 @@ def plan_step(kept: KeptResource | None, goal: ResourceGoal, create_only: Callab
     step = partial(PlanStep, urn=goal.urn, type=goal.type, name=goal.name, region=goal.region)
     if kept is None:
         return step(change=PlannedChange.CREATE)
+    if kept.region != goal.region:
+        # The engine compares the providers first, and asks for no other difference.
+        forced_by = (PROVIDER_REGION,)
+        refusal = _refusal_to_replace(kept, goal)
+        return step(change=PlannedChange.REPLACE, properties=forced_by, forced_by=forced_by, refusal=refusal)
     ignored_names = {name.partition(".")[0].partition("[")[0] for name in goal.ignore_changes}
     different = _different(kept.inputs, goal.inputs)
     ignored = tuple(name for name in different if name in ignored_names)
     properties = [name for name in different if name not in ignored_names]
     forced_by = [name for name in properties if name in create_only(goal.type)] if properties else []
-    if kept.region != goal.region:
-        properties, forced_by = [PROVIDER_REGION, *properties], [PROVIDER_REGION, *forced_by]
     if not properties:
         return step(change=PlannedChange.SAME, ignored=ignored)
     return step(
         change=PlannedChange.REPLACE if forced_by else PlannedChange.UPDATE,
         properties=tuple(properties),
         forced_by=tuple(forced_by),
-        unknown=tuple(name for name in properties if _has_unknown(goal.inputs.get(name))),
+        unknown=tuple(name for name in properties if has_unknown(goal.inputs.get(name))),
         ignored=ignored,
         refusal=_refusal_to_replace(kept, goal) if forced_by else "",
     )
@@ -154,15 +156,7 @@ def _hint(settings: Sequence[tuple[str, str, str]]) -> list[str]:
 
 
 def _different(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [name for name in sorted({*old, *new}) if _has_unknown(new.get(name)) or old.get(name) != new.get(name)]
-
-
-def _has_unknown(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(_has_unknown(element) for element in value.values())
-    if isinstance(value, list | tuple):
-        return any(_has_unknown(element) for element in value)
-    return isinstance(value, Unknown)
+    return [name for name in sorted({*old, *new}) if has_unknown(new.get(name)) or old.get(name) != new.get(name)]
 
 
 def _refusal_to_replace(kept: KeptResource, goal: ResourceGoal) -> str:

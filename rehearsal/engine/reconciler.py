@@ -8,24 +8,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rehearsal.engine.plan import PlannedChange, PlanStep, inputs_to_keep, plan_step
 from rehearsal.engine.state import KeptResource, ResourceGoal, StackState
-from rehearsal.provider.resources.handler import (
-    Created,
-    Handler,
-    HandlerError,
-    Request,
-    Treatment,
-    differences,
-    unused_properties,
-)
+from rehearsal.provider.provider import Provider, has_unknown
+from rehearsal.provider.resources.handler import Created, Handler, HandlerError, Treatment
 from rehearsal.provider.resources.outcome import GLOBAL, NotHeld, ProviderResource, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues
-from rehearsal.support.clients import ClientFactory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +24,17 @@ class Registration:
     """A custom resource as the program registers it, decoded."""
 
     goal: ResourceGoal
+    provider: Provider
     handler: Handler
     values: InputValues
     inputs: Mapping[str, Any]
-    """The plain inputs, with the provider's default tags merged in."""
+    """The plain inputs, as the provider's check returns them."""
     aliases: tuple[str, ...]
+
+    @property
+    def added(self) -> dict[str, Any]:
+        """The inputs that the provider's check added: `tagsAll`."""
+        return {name: value for name, value in self.inputs.items() if name not in self.values.plain}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +56,6 @@ class Reconciler:
         *,
         state: StackState,
         record: ResourceRecord,
-        clients: ClientFactory,
-        program_directory: Path,
         create_only: Callable[[str], Collection[str]],
         on_resource: Callable[[ProviderResource], None] | None,
     ) -> None:
@@ -69,16 +64,20 @@ class Reconciler:
         self.matched: set[str] = set()
         """URNs of the state's resources that the program still registers."""
         self._record = record
-        self._clients = clients
-        self._program_directory = program_directory
         self._create_only = create_only
         self._on_resource = on_resource
         self._lock = threading.Lock()
 
     def preview(self, registration: Registration) -> RegistrationResult | None:
-        """Return the resource as it is in the state; None if it is new or would be replaced."""
+        """Return the resource as it is in the state, with changed inputs; None if it is new or would be replaced."""
         kept, step = self._plan(registration)
-        return None if kept is None or step.change is PlannedChange.REPLACE else _result(kept, step)
+        if kept is None or step.change is PlannedChange.REPLACE:
+            return None
+        if step.change is PlannedChange.UPDATE:
+            # The provider returns the new inputs: an old output of the same name must not hide them.
+            inputs = registration.provider.input_names(step.type)
+            kept = replace(kept, outputs={name: each for name, each in kept.outputs.items() if name not in inputs})
+        return _result(kept, step, registration)
 
     def apply(self, registration: Registration, started: float) -> RegistrationResult:
         """Carry out the plan for one resource and update the state.
@@ -95,12 +94,14 @@ class Reconciler:
                     "the property uses an output that the rehearsal's handler does not set", property=name
                 )
         if kept is not None and step.change is PlannedChange.SAME:
-            return _result(self._keep(registration.goal, step, kept, kept), step)
-        request = self._request(registration, kept, step)
-        created = self._carry_out(registration.handler, request, step)
-        after = self._keep(registration.goal, step, kept, created, tags_all=request.inputs.get("tags"))
-        self._note(registration, request, created, started)
-        return _result(after, step)
+            return _result(self._keep(registration.goal, step, kept, kept), step, registration)
+        ignored = {name: kept.inputs[name] for name in step.ignored if kept is not None and name in kept.inputs}
+        given = {name: value for name, value in registration.inputs.items() if name not in step.ignored}
+        inputs = {**given, **ignored}
+        created = self._carry_out(registration, kept, step, inputs)
+        after = self._keep(registration.goal, step, kept, created)
+        self._note(registration, inputs, created, started)
+        return _result(after, step, registration)
 
     def _plan(self, registration: Registration) -> tuple[KeptResource | None, PlanStep]:
         kept = self.state.find(registration.goal.urn, registration.aliases)
@@ -111,37 +112,21 @@ class Reconciler:
                 self.matched.add(kept.urn)
         return kept, step
 
-    def _request(self, registration: Registration, kept: KeptResource | None, step: PlanStep) -> Request:
-        ignored = {name: kept.inputs[name] for name in step.ignored if kept is not None and name in kept.inputs}
-        given = {name: value for name, value in registration.inputs.items() if name not in step.ignored}
-        return Request(
-            urn=step.urn,
-            type=step.type,
-            name=step.name,
-            region=step.region,
-            inputs={**given, **ignored},
-            properties=registration.handler.properties,
-            clients=self._clients,
-            program_directory=self._program_directory,
-            id=kept.id if kept is not None else "",
-            outputs=kept.outputs if kept is not None else {},
-            changed=frozenset(step.properties),
+    def _carry_out(
+        self, registration: Registration, kept: KeptResource | None, step: PlanStep, inputs: Mapping[str, Any]
+    ) -> Created:
+        if kept is None:
+            return registration.provider.create(step.urn, step.type, step.name, inputs)
+        return registration.provider.update(
+            step.urn,
+            step.type,
+            step.name,
+            id=kept.id,
+            inputs=inputs,
+            # The real engine sends the whole state: some changes depend on the old inputs.
+            outputs={**kept.inputs, **kept.outputs},
+            changed=step.properties,
         )
-
-    def _carry_out(self, handler: Handler, request: Request, step: PlanStep) -> Created:
-        if step.change is PlannedChange.CREATE:
-            return _checked(request, handler.create(request))
-        for_aws = [
-            name for name in step.properties if request.properties[name].treatment is not Treatment.PROVIDER_ONLY
-        ]
-        if not for_aws:
-            return Created(id=request.id, outputs={})
-        if handler.update is None:
-            raise HandlerError(
-                "in-place update is not supported in the rehearsal. Destroy and redeploy the stack.",
-                property=", ".join(for_aws),
-            )
-        return _checked(request, handler.update(request))
 
     def _keep(
         self,
@@ -149,11 +134,9 @@ class Reconciler:
         step: PlanStep,
         kept: KeptResource | None,
         source: KeptResource | Created,
-        *,
-        tags_all: Mapping[str, str] | None = None,
     ) -> KeptResource:
         before = kept.outputs if kept is not None else {}
-        known = {name: value for name, value in {**source.outputs, "tagsAll": tags_all}.items() if value is not None}
+        known = {name: value for name, value in source.outputs.items() if value is not None}
         inputs = inputs_to_keep(kept, goal, step.ignored)
         after = KeptResource(
             **{**vars(goal), "inputs": inputs},
@@ -164,25 +147,24 @@ class Reconciler:
         self.state.keep(after, instead_of=kept.urn if kept is not None else None)
         return after
 
-    def _note(self, registration: Registration, request: Request, created: Created, started: float) -> None:
-        handler = registration.handler
-        merged = {"tags": request.inputs["tags"]} if "tags" in request.inputs else {}
+    def _note(self, registration: Registration, inputs: Mapping[str, Any], created: Created, started: float) -> None:
+        goal, handler = registration.goal, registration.handler
         resource = ProviderResource(
-            urn=request.urn,
-            type=request.type,
-            name=request.name,
-            region=GLOBAL if handler.is_global else request.region,
+            urn=goal.urn,
+            type=goal.type,
+            name=goal.name,
+            region=GLOBAL if handler.is_global else goal.region,
             id=created.id,
-            inputs={**registration.values.masked, **merged},
+            inputs={**registration.values.masked, **registration.added},
             outputs={
                 name: MASKED if name in created.secret_outputs else value for name, value in created.outputs.items()
             },
             seconds=time.monotonic() - started,
         )
         dropped = {
-            NotHeld(type=request.type, property=name, reason=handler.properties[name].reason)
-            for name in request.inputs
-            if handler.properties[name].treatment is Treatment.NOT_HELD
+            NotHeld(type=goal.type, property=name, reason=handler.properties[name].reason)
+            for name in inputs
+            if name in handler.properties and handler.properties[name].treatment is Treatment.NOT_HELD
         }
         with self._lock:
             self._record.resources.append(resource)
@@ -192,28 +174,14 @@ class Reconciler:
                 self._on_resource(resource)
 
 
-class ReadBackError(HandlerError):
-    """Properties that AWS does not return as they were sent."""
-
-    def __init__(self, different: list[tuple[str, str]]) -> None:
-        super().__init__(different[0][1], property=different[0][0])
-        self.further = tuple(different[1:])
-
-
-def _checked(request: Request, created: Created) -> Created:
-    unused = unused_properties(request)
-    if unused:
-        raise HandlerError("the rehearsal's handler does not use the property", property=", ".join(unused))
-    different = differences(request, created)
-    if different:
-        raise ReadBackError(different)
-    return created
-
-
-def _result(kept: KeptResource, step: PlanStep) -> RegistrationResult:
+def _result(kept: KeptResource, step: PlanStep, registration: Registration) -> RegistrationResult:
+    # The program reads the inputs that the provider added, such as `tags_all`, as outputs.
     return RegistrationResult(
         id=kept.id,
-        outputs=kept.outputs,
+        outputs={
+            **kept.outputs,
+            **{name: value for name, value in registration.added.items() if not has_unknown(value)},
+        },
         secret_outputs=kept.secret_outputs,
         ignored={name: kept.inputs.get(name) for name in step.ignored},
     )

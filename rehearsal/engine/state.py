@@ -18,7 +18,7 @@ import pulumi
 from rehearsal.provider.resources.archives import content_hash
 
 ARCHIVE_KEY = "sha256 of the files"
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,9 @@ class ResourceGoal:
     region: str
     """The provider's region, or "global" for types of other providers than AWS's."""
     inputs: Mapping[str, Any] = field(repr=False)
-    """The inputs as `comparable` returns them, with secrets unwrapped and default tags merged; may hold unknowns."""
+    """The inputs as `comparable` returns them, with secrets unwrapped, as the provider's check returns them; may hold unknowns."""
+    provider: str = ""
+    """URN of the explicit provider; empty for types of other providers than AWS's."""
     protect: bool = False
     ignore_changes: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
@@ -113,7 +115,7 @@ class StackState:
 
 
 def comparable(inputs: Mapping[str, Any], *, base: Path) -> dict[str, Any]:
-    """Return the inputs with each archive replaced by the hash of its files. Raises HandlerError as `content_hash` does."""
+    """Return the inputs with each archive replaced by the hash of its files. Raises the same errors as `content_hash`."""
     return {name: _comparable(value, base) for name, value in inputs.items()}
 
 

@@ -51,6 +51,16 @@ class CertificateAuthority:
         Raises:
             ValueError: `host_names` is empty.
         """
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.server_certificate(host_names))
+        return context
+
+    def server_certificate(self, host_names: Sequence[str]) -> Path:
+        """Return the file of a new certificate and its private key for these names. Wildcards are allowed.
+
+        Raises:
+            ValueError: `host_names` is empty.
+        """
         if not host_names:
             raise ValueError("host_names: a server certificate needs a name. Give at least one.")
         key = ec.generate_private_key(ec.SECP256R1())
@@ -69,9 +79,7 @@ class CertificateAuthority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(path)
-        return context
+        return path
 
     def client_context(self) -> ssl.SSLContext:
         """Return a client's TLS context that trusts only this CA and verifies host names."""

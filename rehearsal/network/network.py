@@ -130,18 +130,32 @@ class EmulatedNetwork:
         `host_names` are the names in the cluster's certificate. `publish` adds a name to the network.
         """
         with self._lock:
-            listeners: dict[str, Listener] = {}
-            try:
-                for region in self.regions:
-                    listeners[region] = self._start_listener(
-                        cluster, host_names=host_names, endpoint_port=endpoint_port
-                    )
-            except BaseException:
-                for listener in listeners.values():
-                    listener.close()
-                raise
+            listeners = self._start_listeners(cluster, host_names, endpoint_port)
             self._endpoints[cluster.id] = _Endpoint(cluster=cluster, listeners=listeners)
             self._apply()
+
+    def change_port(self, cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> None:
+        """Replace a cluster's listeners, which closes its connections; its names and faults stay."""
+        with self._lock:
+            endpoint = self._endpoints[cluster.id]
+            before = endpoint.listeners
+            endpoint.listeners = self._start_listeners(cluster, host_names, endpoint_port)
+            endpoint.applied.clear()
+            self._apply()
+            for listener in before.values():
+                listener.close()
+            self._write_names()
+
+    def _start_listeners(self, cluster: Cluster, host_names: Sequence[str], endpoint_port: int) -> dict[str, Listener]:
+        listeners: dict[str, Listener] = {}
+        try:
+            for region in self.regions:
+                listeners[region] = self._start_listener(cluster, host_names=host_names, endpoint_port=endpoint_port)
+        except BaseException:
+            for listener in listeners.values():
+                listener.close()
+            raise
+        return listeners
 
     def remove_cluster(self, cluster_id: str) -> None:
         """Close a cluster's listeners and withdraw its names. Safe to call for an unknown cluster."""

@@ -50,7 +50,7 @@ class Axis:
         return round(100 * (seconds - self.start_seconds) / (self.end_seconds - self.start_seconds), 3)
 
     def ticks(self, most: int) -> tuple[tuple[float, str], ...]:
-        """Return at most `most` round seconds, each with its position and label."""
+        """Return up to `most` round seconds, each with its position and label."""
         span = self.end_seconds - self.start_seconds
         power = 10 ** math.floor(math.log10(span / most))
         step = next(one * power for one in (1, 2, 5, 10) if span / (one * power) <= most)

@@ -35,8 +35,10 @@ LABELS = {
     "dark_seconds": "Outage",
     "dns_moved_seconds": "DNS changed",
     "instances_put_back": "Instances recreated",
+    "promoted_to_write_seconds": "Promotion to first write",
     "silent_calls": "Unanswered",
     "told_seconds": "Notice sent",
+    "without_advice_seconds": "Without the advice at least",
 }
 """Labels that differ from the measurement's name."""
 ACRONYMS = {"dns": "DNS", "rpo": "RPO", "rto": "RTO", "api": "API", "rds": "RDS", "ttl": "TTL"}

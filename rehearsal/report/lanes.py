@@ -28,7 +28,7 @@ def dns_spans(*, name: str, changes: Iterable[tuple[float, str | None]], end_sec
 
 
 def bucket_writes(writes: Iterable[tuple[float, WriteOutcome]], *, width_seconds: float = 0.5) -> tuple[WriteSpan, ...]:
-    """Count the client's writes `(seconds, outcome)` in periods of `width_seconds`, without empty ones."""
+    """Count the client's writes `(seconds, outcome)` in periods of `width_seconds`; empty periods are left out."""
     counts: dict[int, dict[WriteOutcome, int]] = {}
     for seconds, outcome in writes:
         bucket = counts.setdefault(math.floor(seconds / width_seconds), dict.fromkeys(WriteOutcome, 0))

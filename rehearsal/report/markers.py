@@ -1,4 +1,4 @@
-"""Rows of a timeline's numbered markers, so that no texts overlap. A marker without room is only in the list of events."""
+"""Places a timeline's numbered markers in rows without overlapping texts. A marker without room is only in the list of events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from rehearsal.report.axis import LETTER_PX, Axis, Layout
 from rehearsal.report.model import TimelineEvent
 
-FLAG_RADIUS_PX, FLAG_ROW_PX = 9, 22
-DOT_ROW_PX, DOT_ROWS = 20, 3
+FLAG_RADIUS_PX, MARKER_ROW_PX = 9, 22
+DOT_ROW_PX = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flag:
+class Marker:
     """An event's numbered marker; `y` is None without room. `flipped`: the text is on the left."""
 
     number: int
@@ -48,7 +48,7 @@ class _Placed:
         return not lower.text_px or not lower.left <= upper.x <= lower.right or abs(upper.x - lower.x) < FLAG_RADIUS_PX
 
 
-def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
+def place_markers(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Marker, ...]:
     """Put each marker into the highest free row; labelled markers come before plain notes."""
     placed: dict[int, _Placed] = {}
     for number, event in sorted(events, key=lambda one: not one[1].marker):
@@ -60,30 +60,29 @@ def place_flags(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout:
         if (found := next(clear, None)) is not None:
             placed[number] = found
     return tuple(
-        Flag(
+        Marker(
             number=number,
             event=event,
             left=axis.percent(event.seconds),
-            y=placed[number].row * FLAG_ROW_PX + FLAG_ROW_PX / 2 if number in placed else None,
+            y=placed[number].row * MARKER_ROW_PX + MARKER_ROW_PX / 2 if number in placed else None,
             flipped=number in placed and placed[number].flipped,
         )
         for number, event in events
     )
 
 
-def stack_dots(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Flag, ...]:
+def stack_dots(events: Sequence[tuple[int, TimelineEvent]], axis: Axis, layout: Layout) -> tuple[Marker, ...]:
     """Put numbered dots into rows, `y` counted from the top of the first row."""
     rows: list[float] = []
-    dots: list[Flag] = []
+    dots: list[Marker] = []
     for number, event in events:
         left = axis.percent(event.seconds)
         x = left / 100 * layout.plot_px
         row = next((row for row, last in enumerate(rows) if x - last > 2 * FLAG_RADIUS_PX), None)
-        if row is None and len(rows) < DOT_ROWS:
+        if row is None:
             rows.append(x)
             row = len(rows) - 1
-        elif row is not None:
+        else:
             rows[row] = x
-        y = None if row is None else (row + 0.5) * DOT_ROW_PX
-        dots.append(Flag(number=number, event=event, left=left, y=y))
+        dots.append(Marker(number=number, event=event, left=left, y=(row + 0.5) * DOT_ROW_PX))
     return tuple(dots)

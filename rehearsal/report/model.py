@@ -53,11 +53,15 @@ class WriteOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Assertion:
-    """A checked condition, its result and the evidence."""
+    """A checked condition, its result and the evidence.
+
+    A `timed` condition holds only on a machine that keeps up: it limits seconds, or requires that no request timed out.
+    """
 
     text: str
     passed: bool
     detail: str = ""
+    timed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +149,11 @@ class TimeScale:
 class DrillResult:
     """Result of one drill.
 
+    `unadvised_writes` are those of the client without the advice of docs/connecting.md.
+
     `zero` describes second 0. `zero_seconds` and `started_seconds` are counted from the rehearsal's start. `key_measurements`
-    name the numbers of the summary (default: the first three). `error` is the reason for an early end.
+    name the numbers of the summary (default: the first three). `error` is the reason for an early end. `repeated` is the reason
+    why the drill was played again; the result does not count then.
 
     Raises:
         ValueError: a measurement isn't finite.
@@ -165,8 +172,11 @@ class DrillResult:
     roles: tuple[RoleSpan, ...] = ()
     dns: tuple[DnsSpan, ...] = ()
     writes: tuple[WriteSpan, ...] = ()
+    unadvised_writes: tuple[WriteSpan, ...] = ()
     key_measurements: tuple[str, ...] = ()
     error: str | None = None
+    interval_seconds: float = 0.0
+    repeated: str = ""
 
     def __post_init__(self) -> None:
         for name, value in self.measurements.items():
@@ -204,6 +214,8 @@ class DrillResult:
             "description": self.description,
             "passed": self.passed,
             "error": self.error,
+            "repeated": self.repeated,
+            "interval_seconds": self.interval_seconds,
             "seconds": self.seconds,
             "started_seconds": self.started_seconds,
             "zero_seconds": self.zero_seconds,
@@ -282,8 +294,13 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether drills ran, all passed, and no other error occurred."""
-        return not self.errors and bool(self.drills) and all(drill.passed for drill in self.drills)
+        """Whether drills ran, all that count passed, and no other error occurred."""
+        return not self.errors and bool(self.counted) and all(drill.passed for drill in self.counted)
+
+    @property
+    def counted(self) -> tuple[DrillResult, ...]:
+        """The results that count: all without those of drills that were played again."""
+        return tuple(drill for drill in self.drills if not drill.repeated)
 
     @property
     def resource_count(self) -> int:
@@ -301,7 +318,7 @@ class Report:
                 "factor": self.time_scale.factor,
                 "interval_seconds": self.time_scale.interval_seconds,
                 "deployed_interval_seconds": self.time_scale.deployed_interval_seconds,
-                "words": self.time_scale.description,
+                "description": self.time_scale.description,
             },
             "commit": None if self.commit is None else asdict(self.commit),
             "machine": self.machine,
@@ -332,11 +349,10 @@ def _lanes_json(drill: DrillResult) -> list[dict[str, Any]]:
     for name in dict.fromkeys(span.name for span in drill.dns):
         spans = [_span_json(span, region=span.region) for span in drill.dns if span.name == name]
         lanes.append({"lane": "dns", "name": name, "spans": spans})
-    if drill.writes:
-        spans = [
-            _span_json(one, acknowledged=one.acknowledged, failed=one.failed, lost=one.lost) for one in drill.writes
-        ]
-        lanes.append({"lane": "writes", "spans": spans})
+    for lane, writes in (("writes", drill.writes), ("unadvised-writes", drill.unadvised_writes)):
+        if writes:
+            spans = [_span_json(one, acknowledged=one.acknowledged, failed=one.failed, lost=one.lost) for one in writes]
+            lanes.append({"lane": lane, "spans": spans})
     return lanes
 
 

@@ -26,7 +26,7 @@ UNUSED_NOT_CHECKED = (
     "unused permissions are not checked: this requires a failover by a function, and drills that all ran to their end"
 )
 MAX_LISTED = 12
-"""Most findings listed in an assertion's detail."""
+"""Maximum number of findings in an assertion's detail."""
 
 
 def roles_of_functions(clients: ClientFactory, regions: Iterable[str]) -> list[FunctionRole]:

@@ -30,7 +30,11 @@ NEXT: tuple[tuple[frozenset[EventKind], str, str], ...] = (
     (frozenset({EventKind.DNS, EventKind.CLIENT}), "DNS", "from the promotion to the DNS change"),
     (frozenset({EventKind.CLIENT}), "client", "from the DNS change to the client's first acknowledged write"),
 )
-"""The event that ends each phase. A client's write ends the DNS phase too: the client may resolve the DNS name before the recorder."""
+"""The event that ends each phase. A client's write ends the DNS phase too: the client may resolve the DNS name before the recorder.
+
+DNS may change before the promotion. It then takes no phase of its own.
+"""
+CLIENT = (frozenset({EventKind.CLIENT}), "client", "from the promotion to the client's first acknowledged write")
 
 
 def phases(drill: DrillResult) -> tuple[Phase, ...]:
@@ -44,7 +48,11 @@ def phases(drill: DrillResult) -> tuple[Phase, ...]:
         outage = None
     result: list[Phase] = []
     at, region = outage or call, None
-    for kinds, name, description in NEXT:
+    following = NEXT
+    promotion = _first(events, {EventKind.PROMOTION}, after=call.seconds)
+    if promotion is not None and _dns_is_earlier(events, call, promotion):
+        following = (*NEXT[:2], CLIENT)
+    for kinds, name, description in following:
         to = _first(events, kinds, after=at.seconds, region=region)
         if to is None:
             break
@@ -52,6 +60,12 @@ def phases(drill: DrillResult) -> tuple[Phase, ...]:
             result.append(Phase(name=name, description=description, start_seconds=at.seconds, end_seconds=to.seconds))
         at, region = to, to.region if to.kind is EventKind.PROMOTION else region
     return tuple(result)
+
+
+def _dns_is_earlier(events: Sequence[TimelineEvent], call: TimelineEvent, promotion: TimelineEvent) -> bool:
+    """Return whether DNS led to the promoted cluster before its promotion, and did not change again since."""
+    changes = [one for one in events if one.kind is EventKind.DNS and call.seconds <= one.seconds <= promotion.seconds]
+    return bool(changes) and changes[-1].region == promotion.region
 
 
 def _first(

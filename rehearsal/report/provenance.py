@@ -34,9 +34,10 @@ def _git(directory: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and the main packages."""
-    return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED_PACKAGES}}
+def versions(engine: str) -> dict[str, str]:
+    """Return the engine that deployed, and the versions of Python and the main packages."""
+    packages = {package: version(package) for package in VERSIONED_PACKAGES}
+    return {"engine": engine, "python": platform.python_version(), **packages}
 
 
 def machine() -> str:
@@ -48,7 +49,7 @@ def machine() -> str:
 def shortened(
     *, deployed: FailoverSettings, here: FailoverSettings, periods: Mapping[str, tuple[float, float]]
 ) -> tuple[Shortened, ...]:
-    """Return the settings in seconds that were shorter than deployed, and the shorter ones of `periods` (deployed, here)."""
+    """Return the settings and `periods` (deployed, rehearsed), in seconds, that were shorter than deployed."""
 
     def pairs() -> Iterator[tuple[str, float, float]]:
         for name in FailoverSettings.model_fields:

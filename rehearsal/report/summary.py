@@ -18,11 +18,11 @@ class KeyFigure:
 
 
 MOST_TITLES = 4
-"""Most drills that a sentence names."""
+"""Maximum number of drills that a sentence names."""
 CALL = "outage_to_call_seconds"
 STEPS = {
     "promoted_seconds": "the standby was promoted after {} s",
-    "dns_moved_seconds": "DNS followed after {} s",
+    "dns_moved_seconds": "DNS moved after {} s",
     "writing_again_seconds": "the client wrote again after {} s",
 }
 """The steps after a failover call, counted from the outage."""
@@ -39,13 +39,16 @@ def _sentences(report: Report) -> Iterator[str]:
             f"The unchanged program was deployed into two regions of an embedded AWS ({format_count(report.resource_count, 'resource')} in "
             f"{format_duration(report.deployment_seconds)}) and went through {format_count(len(report.drills), 'drill')}."
         )
-    failed = [drill for drill in report.drills if not drill.passed]
+    failed = [drill for drill in report.counted if not drill.passed]
     if failed:
         yield f"Failed: {', '.join(drill.title for drill in failed)}."
-    called = [drill for drill in report.drills if CALL in drill.measurements]
+    for drill in report.drills:
+        if drill.repeated:
+            yield f"Not counted: {drill.title}, {drill.repeated}."
+    called = [drill for drill in report.counted if CALL in drill.measurements]
     if called:
         yield from _failover_sentences(called)
-    yield from _switchover_sentences(report.drills)
+    yield from _switchover_sentences(report.counted)
     unchanged = [drill for drill in report.drills if drill.passed and drill.roles and not _changes_roles(drill)]
     if unchanged:
         titles = ", ".join(one.title for one in unchanged)
@@ -61,9 +64,9 @@ def _failover_sentences(called: Sequence[DrillResult]) -> Iterator[str]:
     """Describe the failover with most steps, then the range over all failovers."""
     shown_drill = max(called, key=lambda drill: sum(step in drill.measurements for step in STEPS))
     steps = [
-        sentence.format(format_number(shown_drill.measurements[step]))
-        for step, sentence in STEPS.items()
-        if step in shown_drill.measurements
+        STEPS[step].format(format_number(seconds))
+        for step, seconds in sorted(shown_drill.measurements.items(), key=lambda measured: measured[1])
+        if step in STEPS
     ]
     cycles = shown_drill.measurements.get("outage_to_call_cycles")
     after = f"{format_number(shown_drill.measurements[CALL])} s" + (
@@ -111,13 +114,13 @@ def key_figures(report: Report) -> tuple[KeyFigure, ...]:
         ("writing_again_seconds", "Outage to first write", "s"),
         ("oldest_lost_row_ms", "Oldest lost row", "ms"),
     )
-    failovers = [drill for drill in report.drills if CALL in drill.measurements]
+    failovers = [drill for drill in report.counted if CALL in drill.measurements]
     figures = [
         KeyFigure(label=label, number=_format_figure(drill.measurements[name]), unit=unit, drill=drill.title)
         for name, label, unit in wanted
         if (drill := next((one for one in failovers if name in one.measurements), None)) is not None
     ]
-    switched = next((drill for drill in report.drills if "switched_seconds" in drill.measurements), None)
+    switched = next((drill for drill in report.counted if "switched_seconds" in drill.measurements), None)
     for drill, label in (
         (failovers[0] if failovers else None, "Rows lost, failover"),
         (switched, "Rows lost, switchover"),
@@ -132,8 +135,8 @@ def key_figures(report: Report) -> tuple[KeyFigure, ...]:
                     drill=drill.title,
                 )
             )
-    passed = sum(len(drill.assertions) - len(drill.failures) for drill in report.drills)
-    total = sum(len(drill.assertions) for drill in report.drills)
+    passed = sum(len(drill.assertions) - len(drill.failures) for drill in report.counted)
+    total = sum(len(drill.assertions) for drill in report.counted)
     return (*figures, KeyFigure(label="Assertions passed", number=format_number(passed), unit=f"of {total}"))
 
 

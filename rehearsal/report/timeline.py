@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from rehearsal.report.axis import LETTER_PX, Axis, Layout
 from rehearsal.report.formatting import format_number
-from rehearsal.report.markers import DOT_ROW_PX, FLAG_ROW_PX, Flag, place_flags, stack_dots
+from rehearsal.report.markers import DOT_ROW_PX, MARKER_ROW_PX, Marker, place_markers, stack_dots
 from rehearsal.report.model import DnsSpan, DrillResult, EventKind, RoleSpan, WriteSpan
 from rehearsal.report.phases import phases
 
@@ -76,11 +76,11 @@ class Drawing:
     layout: Layout
     description: str
     ticks: tuple[tuple[float, str], ...]
-    flags: tuple[Flag, ...]
-    dots: tuple[Flag, ...]
+    markers: tuple[Marker, ...]
+    dots: tuple[Marker, ...]
     headings: tuple[Heading, ...]
     lanes: tuple[Lane, ...]
-    writes: WritesLane | None
+    writes: tuple[WritesLane, ...]
     lanes_y: float
     axis_y: float
 
@@ -110,24 +110,24 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
     if axis is None:
         return None
     events = list(enumerate(sorted(drill.timeline, key=lambda event: event.seconds), start=1))
-    flags = place_flags([(number, event) for number, event in events if event.kind not in IN_LANES], axis, layout)
-    lanes_y = max((flag.y + FLAG_ROW_PX / 2 for flag in flags if flag.y is not None), default=0.0) + 6
+    markers = place_markers([(number, event) for number, event in events if event.kind not in IN_LANES], axis, layout)
+    lanes_y = max((marker.y + MARKER_ROW_PX / 2 for marker in markers if marker.y is not None), default=0.0) + 6
     sheet = _Sheet(layout=layout, y=lanes_y)
     lanes = [_phase_lane(drill, axis, sheet)] if phases(drill) else []
-    dots: list[Flag] = []
+    dots: list[Marker] = []
     for name, detail, kinds in DOT_LANES:
         stack = stack_dots([(number, event) for number, event in events if event.kind in kinds], axis, layout)
         dots += _in_lane(stack, sheet, name, detail) if stack else ()
     for name, detail, bars in _bar_lanes(drill, axis, layout):
         lanes.append(Lane(y=sheet.add_lane(LANE_PX, name, detail), bars=bars))
-    writes = None
-    if drill.writes:
-        writes = _writes_lane(drill.writes, axis, sheet.add_lane(WRITES_PX, "Client", *_writes_words(drill.writes)))
+    writes = tuple(
+        _writes_lane(spans, axis, sheet.add_lane(WRITES_PX, name, *words)) for name, spans, words in _clients(drill)
+    )
     return Drawing(
         layout=layout,
         description=_describe(drill),
         ticks=axis.ticks(layout.ticks),
-        flags=flags,
+        markers=markers,
         dots=tuple(dots),
         headings=tuple(sheet.headings),
         lanes=tuple(lanes),
@@ -137,7 +137,7 @@ def draw(drill: DrillResult, layout: Layout) -> Drawing | None:
     )
 
 
-def _in_lane(stack: Sequence[Flag], sheet: _Sheet, name: str, detail: str) -> Iterator[Flag]:
+def _in_lane(stack: Sequence[Marker], sheet: _Sheet, name: str, detail: str) -> Iterator[Marker]:
     """Center dots in a lane of their own."""
     height = max(dot.y for dot in stack if dot.y is not None) + DOT_ROW_PX / 2
     lane_px = max(LANE_PX, height)
@@ -197,6 +197,14 @@ def _bar_lanes(drill: DrillResult, axis: Axis, layout: Layout) -> Iterator[tuple
             for style, span in answers
         )
         yield "DNS", f"{name}", tuple(bars)
+
+
+def _clients(drill: DrillResult) -> Iterator[tuple[str, Sequence[WriteSpan], Sequence[str]]]:
+    """Yield the clients that wrote: heading, writes and their counts. Lost rows are counted for the first one only."""
+    if drill.writes:
+        yield "Client", drill.writes, _writes_words(drill.writes)
+    if drill.unadvised_writes:
+        yield "Without advice", drill.unadvised_writes, _writes_words(drill.unadvised_writes)[:2]
 
 
 def _writes_lane(writes: Sequence[WriteSpan], axis: Axis, y: float) -> WritesLane:
@@ -260,4 +268,7 @@ def _describe(drill: DrillResult) -> str:
         )
     if drill.writes:
         sentences.append(f"The client's writes: {', '.join(_writes_words(drill.writes))}.")
+    if drill.unadvised_writes:
+        words = ", ".join(_writes_words(drill.unadvised_writes)[:2])
+        sentences.append(f"The writes of the client without the advice of docs/connecting.md: {words}.")
     return " ".join([*sentences, "The numbered events are listed below."])

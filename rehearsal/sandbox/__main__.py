@@ -5,7 +5,13 @@ A command imports the server and the engine only if it needs them, so that the o
 
 from __future__ import annotations
 
+from rehearsal.support.interrupts import end_on_interrupt, keep_interrupts
+
+if __name__ == "__main__":
+    end_on_interrupt()
+
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,9 +68,9 @@ def start(
     directory: Directory = DEFAULT_DIRECTORY,
 ) -> None:
     """Start both regions, empty, and stay in the foreground until Ctrl-C or `stop`."""
-    from rehearsal.sandbox.server import host
-
     with _exit_codes():
+        from rehearsal.sandbox.server import host
+
         _require_free_directory(directory)
         overrides = {} if cooldown is None else {"cooldown_seconds": cooldown}
         host(stack, interval_seconds, directory, failover_overrides=overrides, on_ready=_show_access)
@@ -74,9 +80,9 @@ def start(
 @app.command()
 def up(stack: Stack = "dev", directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Deploy the program, or update the deployed stack."""
-    from rehearsal.sandbox.stack import deploy_stack
-
     with _exit_codes():
+        from rehearsal.sandbox.stack import deploy_stack
+
         deploy_stack(find(directory), stack, directory)
 
 
@@ -90,19 +96,34 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Show what `up` would change, resource by resource."""
-    from rehearsal.sandbox.stack import preview_stack
-
     with _exit_codes():
+        from rehearsal.sandbox.stack import preview_stack
+
         preview_stack(find(directory), stack, refreshed=refreshed, as_json=as_json)
 
 
 @app.command(name="destroy")
 def destroy_all(directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Delete every resource in reverse order, and check that both regions are empty."""
-    from rehearsal.sandbox.stack import destroy_stack
-
     with _exit_codes():
+        from rehearsal.sandbox.stack import destroy_stack
+
         destroy_stack(find(directory), directory)
+
+
+@app.command()
+def env(stack: Stack = "dev", directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Print what a shell needs to use the Pulumi CLI here: eval "$(python -m rehearsal.sandbox env)".
+
+    The settings are copied from Pulumi.<STACK>.yaml; run the command again after a change of that file.
+    """
+    with _exit_codes():
+        from rehearsal.pulumi_cli.workspace import UNSET
+        from rehearsal.sandbox.stack import cli_variables
+
+        for name, value in cli_variables(find(directory), stack, directory).items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        typer.echo(f"unset {' '.join(UNSET)}")
 
 
 @app.command()
@@ -135,7 +156,9 @@ def status(directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False) ->
         for region in status["regions"]:
             cluster = next((each for each in status["clusters"] if each["region"] == region), None)
             role = "empty" if cluster is None else "writer" if cluster["is_writer"] else "standby"
-            typer.echo(f"  {region}: {role}{', failed' if region in status['failed_regions'] else ''}")
+            at = "" if cluster is None else f", MySQL on {cluster['host']}:{cluster['port']}"
+            typer.echo(f"  {region}: {role}{', failed' if region in status['failed_regions'] else ''}{at}")
+        typer.echo(f"  TLS certificate authority: {status['ca_file']}")
         typer.echo(_environment_variables(status["operator_url"]))
 
 
@@ -195,4 +218,5 @@ def _environment_variables(url: str) -> str:
 
 
 if __name__ == "__main__":
+    keep_interrupts()
     app()

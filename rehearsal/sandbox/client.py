@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 TOKEN_HEADER = "X-Sandbox-Token"
 FILE = "sandbox.json"
 OUTPUTS = "outputs.json"
+CLI_FOLDER = "pulumi"
+"""The folder of the Pulumi CLI's backend, home, plugins and settings."""
 TIMEOUT_SECONDS = 120.0
 
 
@@ -98,7 +101,7 @@ class SandboxClient:
         self._ask("PUT", "/outputs", {"outputs": None if outputs is None else dict(outputs)})
 
     @contextmanager
-    def engine(self, doing: str) -> Iterator[None]:
+    def stack_lock(self, doing: str) -> Iterator[None]:
         """Hold the lock of the stack. Raises: SandboxError while another command holds it."""
         self._ask("POST", "/engine", {"pid": os.getpid(), "doing": doing})
         try:
@@ -127,9 +130,15 @@ class SandboxClient:
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
             raise SandboxError(_error_of(said) or f"the sandbox failed: {error.code} {said[:500]}") from error
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
+                raise SandboxError(
+                    f"the sandbox (process {self.address.pid}) did not respond within {TIMEOUT_SECONDS:g} s. "
+                    "Look at its terminal; stop it with Ctrl-C there, and start another one"
+                ) from error
             raise SandboxError(
-                f"the sandbox (process {self.address.pid}) does not respond: {error}. "
+                f"the sandbox (process {self.address.pid}) has ended. "
                 "Start another one: `python -m rehearsal.sandbox start`."
             ) from error
 

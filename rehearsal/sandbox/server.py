@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import os
 import secrets
+import shutil
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,24 +22,23 @@ from aiohttp import web
 
 from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.engine.deploy import DeploymentError
-from rehearsal.environment import OPERATION_SECONDS, OUTSIDE, Environment
-from rehearsal.sandbox.client import FILE, OUTPUTS, TOKEN_HEADER, Address, SandboxError, write_address
-from rehearsal.support.clients import BotoClients
+from rehearsal.environment import OPERATION_SECONDS, OUTSIDE, PROGRAM_DIRECTORY, Environment
+from rehearsal.pulumi_cli.backend import Checkpoint, read_checkpoint
+from rehearsal.sandbox.client import (
+    CLI_FOLDER,
+    FILE,
+    OUTPUTS,
+    TOKEN_HEADER,
+    Address,
+    SandboxError,
+    write_address,
+    write_private_json,
+)
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 from settings import SettingsError
+from settings.stack_file import project_name
 
 MAX_BODY_BYTES = 64 * 1024**2
-FIRST_CALLS = (
-    ("sts", "get_caller_identity"),
-    ("rds", "describe_global_clusters"),
-    ("dynamodb", "list_tables"),
-    ("lambda", "list_functions"),
-    ("cloudwatch", "describe_alarms"),
-    ("sns", "list_topics"),
-    ("secretsmanager", "list_secrets"),
-    ("route53", "list_hosted_zones"),
-)
-"""The services that controllers and commands use, each with a read-only call."""
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -53,6 +53,8 @@ class SandboxServer:
         self._state: dict[str, Any] | None = None
         self._outputs: dict[str, Any] | None = None
         self._engine: dict[str, Any] | None = None
+        self._cli_outputs: dict[str, Any] | None = None
+        self._cli_resources = 0
         self._thread = LoopThread("sandbox")
         self._runner: web.AppRunner | None = None
 
@@ -94,14 +96,43 @@ class SandboxServer:
     async def _get_status(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response(await asyncio.to_thread(self._status))
 
+    def follow(self, checkpoint: Checkpoint | None) -> bool:
+        """Attach to the stack that the Pulumi CLI has deployed, detach from one that it has destroyed.
+
+        Return whether the outputs changed. An operation in progress changes nothing yet.
+        """
+        if checkpoint is None or checkpoint.is_locked:
+            return False
+        self._cli_resources = checkpoint.resources
+        outputs = dict(checkpoint.outputs) if "regions" in checkpoint.outputs else None
+        if outputs == self._cli_outputs:
+            return False
+        self._cli_outputs = outputs
+        self._set_outputs(outputs)
+        return True
+
+    @property
+    def outputs(self) -> Mapping[str, Any] | None:
+        """The outputs of the deployed stack, None if there is none."""
+        return self._outputs
+
     def _status(self) -> dict[str, Any]:
         environment = self._environment
         clusters = []
         if self._outputs is not None:
             for region in environment.regions:
-                cluster = environment.cluster(region)
+                cluster = environment.find_cluster(region)
+                if cluster is None:  # someone deleted it, as on the way back from a detachment
+                    continue
+                host, port = environment.network.address(region.writer_endpoint, from_region=region.name)
                 clusters.append(
-                    {"region": region.name, "cluster_id": region.cluster_id, "is_writer": cluster.is_writer}
+                    {
+                        "region": region.name,
+                        "cluster_id": region.cluster_id,
+                        "is_writer": cluster.is_writer,
+                        "host": host,
+                        "port": port,
+                    }
                 )
         return {
             "stack": environment.stack,
@@ -110,8 +141,10 @@ class SandboxServer:
             "regions": list(environment.network.regions),
             "failed_regions": sorted(environment.network.failed_regions),
             "is_up": self._outputs is not None,
-            "resources": len((self._state or {}).get("resources", ())),
+            "resources": self._cli_resources or len((self._state or {}).get("resources", ())),
+            "is_cli_stack": self._cli_resources > 0,
             "clusters": clusters,
+            "ca_file": str(environment.authority.bundle),
             "engine": self._engine,
             "deploy_url": environment.control_plane.url,
             "operator_url": environment.faults.endpoint(OUTSIDE),
@@ -199,34 +232,32 @@ def host(
             ) as environment,
             SandboxServer(environment=environment, token=token) as server,
         ):
-            _warm_up(environment)
+            # A stack of an earlier sandbox describes resources that do not exist.
+            shutil.rmtree(directory / CLI_FOLDER, ignore_errors=True)
             write_address(directory, Address(url=server.url, token=token, pid=os.getpid()))
             try:
                 on_ready(list(environment.network.regions), environment.faults.endpoint(OUTSIDE), directory)
-                _wait(server.stop_requested, environment)
+                _wait(server, environment, directory)
             finally:
+                shutil.rmtree(directory / CLI_FOLDER, ignore_errors=True)
                 for name in (FILE, OUTPUTS):
                     (directory / name).unlink(missing_ok=True)
     except (SettingsError, DeploymentError, EmulatorError) as error:
         raise SandboxError(str(error)) from error
 
 
-def _warm_up(environment: Environment) -> None:
-    """Call each service once from each location: the proxies load a service's model on its first call, which takes seconds."""
-    for location, endpoint in environment.faults.endpoints.items():
-        clients = BotoClients(endpoint)
-        region = environment.network.regions[0] if location == OUTSIDE else location
-        for service, operation in FIRST_CALLS:
-            getattr(clients(service, region), operation)()
-        clients.close()
-
-
-def _wait(stop_requested: threading.Event, environment: Environment) -> None:
-    """Wait for `stop`, Ctrl-C or SIGTERM. Raises EmulatorError if the embedded AWS ends."""
+def _wait(server: SandboxServer, environment: Environment, directory: Path) -> None:
+    """Follow the stack until `stop`, Ctrl-C or SIGTERM. Raises EmulatorError if the embedded AWS ends."""
+    stop_requested, project = server.stop_requested, project_name(PROGRAM_DIRECTORY)
     previous = signal.signal(signal.SIGTERM, lambda _number, _frame: stop_requested.set())
     try:
         while not stop_requested.wait(1.0):
             environment.emulator.check_alive()
+            changed = server.follow(read_checkpoint(directory / CLI_FOLDER / "state", project, environment.stack))
+            if changed and server.outputs is not None:
+                write_private_json(directory / OUTPUTS, server.outputs)
+            elif changed:
+                (directory / OUTPUTS).unlink(missing_ok=True)
     except KeyboardInterrupt:
         stop_requested.set()
     finally:

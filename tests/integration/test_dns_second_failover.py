@@ -47,7 +47,7 @@ stack = load_settings({})
 
 def member(settings):
     region = Region(stack=stack, settings=settings, provider=providers[settings.region],
-                    account_id="123456789012", partition="aws", zones=[])
+                    account_id="123456789012", zones=[])
     code = region.code
     topic = aws.sns.Topic(f"{code}-topic", name=region.name("failover"), opts=region.opts)
     role, reader, lost = (aws.cloudwatch.MetricAlarm(

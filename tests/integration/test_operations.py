@@ -19,14 +19,15 @@ import pytest
 from functions.failover_controller.aws import DynamoDb
 from functions.failover_controller.model import Pending, Reason, Side, State
 from functions.failover_controller.store import SWITCH, TableStore
+from operations.aws.clients import Clients
 from operations.aws.ports import TableWrite
-from operations.aws.region_api import connect_to
+from operations.aws.region_api import AwsRegion
 from operations.stack.deployment import read_deployment
 from operations.support.errors import VersionConflictError
 from rehearsal.cloud.faults import ApiFault, ApiFaults
 from rehearsal.cloud.ministack import ACCOUNT_ID, SECRET_ACCESS_KEY, Emulator
 from rehearsal.support.clients import BotoClients
-from tests.support.waiting import WAIT_SECONDS, in_child_processes, least, on_the_clock
+from tests.support.waiting import WAIT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -203,22 +204,14 @@ def test_unreachable_region_does_not_stop_the_commands(site: Site) -> None:
     assert "operator-disarm" in site.run("history").stdout
 
 
-def test_unreachable_region_delays_by_seconds(site: Site) -> None:
-    """Best of several runs, because other processes use the machine."""
-    site.faults.fail(EAST)
-    disarm = ("disarm", "--reason", "region lost, by hand from here", "--confirm", GLOBAL)
-    assert least(lambda: on_the_clock(lambda: site.run("status")), enough=5, most_rounds=6) < 5
-    assert least(lambda: on_the_clock(lambda: site.run(*disarm)), enough=12, most_rounds=6) < 12
-
-
 def test_unacknowledged_write_takes_effect_once(site: Site) -> None:
     """The retry or the read that follows finds the write."""
     site.faults.add(
         ApiFault(service="dynamodb", operation="TransactWriteItems", target_region=WEST, lose_answer=True, times=1)
     )
     assert site.run("disarm", "--reason", "upgrade", "--region", WEST, "--confirm", GLOBAL).returncode == 0
-    history = site.run("history", "--json").stdout.splitlines()
-    assert [json.loads(line)["reason"] for line in history] == ["operator-disarm"]
+    history = json.loads(site.run("history", "--json").stdout)
+    assert [entry["reason"] for entry in history] == ["operator-disarm"]
 
 
 def test_refused_write_changes_nothing(site: Site) -> None:
@@ -244,7 +237,7 @@ def test_table_refuses_a_write_over_an_unread_change(site: Site, monkeypatch: py
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
     deployment = read_deployment(json.loads(site.outputs.read_text()))
-    api = connect_to(deployment)(deployment.region(WEST))
+    api = AwsRegion(Clients(), deployment.global_cluster_id, deployment.region(WEST))
     for reason, window in (("first", "1d"), ("second", "2d")):
         read = api.read_items([SWITCH])[SWITCH]
         assert (read is None) == (reason == "first")
@@ -252,7 +245,7 @@ def test_table_refuses_a_write_over_an_unread_change(site: Site, monkeypatch: py
         late = TableWrite(
             key=SWITCH,
             attributes={"armed": True, "version": 9},
-            over=read,
+            previous=read,
             audit_key=("history", "late"),
             audit_item={},
         )
@@ -279,18 +272,9 @@ def test_controller_reads_the_approval(site: Site) -> None:
     assert "answered already: approved by arn:aws:" in again.stderr
 
 
-def test_status_takes_less_than_two_seconds(site: Site) -> None:
-    """Wall clock, or processor time when other processes use the machine."""
+def test_status_shows_a_pending_decision_and_its_exit_code(site: Site) -> None:
+    """A loss of the writer's region ends `status` with exit code 6."""
     site.ask("d-1")
-
-    def measure() -> float:
-        processor_seconds: list[float] = []
-        seconds = on_the_clock(lambda: processor_seconds.append(in_child_processes(show_status)))
-        return min(seconds, *processor_seconds)
-
-    def show_status() -> None:
-        result = site.run("status")
-        assert result.returncode == 0
-        assert "d-1: region-lost" in result.stdout
-
-    assert least(measure, enough=2) < 2
+    result = site.run("status")
+    assert result.returncode == 6
+    assert "d-1: region-lost" in result.stdout

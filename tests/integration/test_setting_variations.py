@@ -20,40 +20,11 @@ from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.report.files import render_html
 from rehearsal.report.model import Report
 from rehearsal.run import Rehearsal
+from tests.support.rehearsal.existing_vpc import SECONDARY, THEIR_CIDR, ExistingVpc, create_vpc
 
-PRIMARY, SECONDARY = "us-east-1", "eu-west-1"
-OWN_CIDR, THEIR_CIDR = "10.10.0.0/16", "10.99.0.0/20"
+PRIMARY = "us-east-1"
+OWN_CIDR = "10.10.0.0/16"
 LOGS = ["audit", "error", "general", "iam-db-auth-error", "instance", "slowquery"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExistingVpc:
-    """A VPC that exists before the deployment."""
-
-    vpc_id: str
-    subnet_ids: list[str]
-    route_table_id: str
-
-    def settings(self, **changed: object) -> dict[str, object]:
-        """Return the settings of a region in this VPC."""
-        existing = {"vpc_id": self.vpc_id, "subnet_ids": self.subnet_ids, "route_table_ids": [self.route_table_id]}
-        return {"vpc_cidr": THEIR_CIDR, "existing_vpc": {**existing, **changed}}
-
-
-def create_vpc(world: Environment) -> ExistingVpc:
-    """Create a VPC with three private subnets and a route table."""
-    ec2 = world.clients("ec2", SECONDARY)
-    vpc_id = ec2.create_vpc(CidrBlock=THEIR_CIDR)["Vpc"]["VpcId"]
-    for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
-        ec2.modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": True}})
-    table_id = ec2.create_route_table(VpcId=vpc_id)["RouteTable"]["RouteTableId"]
-    subnet_ids: list[str] = []
-    for index, zone in enumerate("abc"):
-        cidr = f"10.99.{index}.0/24"
-        subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock=cidr, AvailabilityZone=f"{SECONDARY}{zone}")["Subnet"]
-        subnet_ids.append(subnet["SubnetId"])
-        ec2.associate_route_table(RouteTableId=table_id, SubnetId=subnet["SubnetId"])
-    return ExistingVpc(vpc_id=vpc_id, subnet_ids=subnet_ids, route_table_id=table_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +73,7 @@ def varied() -> Iterator[Varied]:
                 "performance_insights_retention_days": 465,
                 "database_insights": "advanced",
             },
-            "logs": {"exports": LOGS, "retention_days": 90},
+            "logs": {"exports": LOGS, "retention_days": 90, "audit_retention_days": 365, "flow_logs": True},
             "dns": {"record_ttl_seconds": 15},
             "alarms": {"connections_percent": 50},
             "failover": {"interval_seconds": 1.0},
@@ -151,8 +122,19 @@ def test_existing_vpc_gets_no_network_resources(varied: Varied) -> None:
         "aws:ec2/vpc:Vpc",
         "aws:ec2/subnet:Subnet",
         "aws:ec2/routeTable:RouteTable",
+        "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl",
         "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        "aws:ec2/flowLog:FlowLog",
     }
+
+
+def test_flow_logs_record_the_programs_own_vpc(varied: Varied) -> None:
+    """Accepted and rejected connections go to the log group, which has the retention of the audit trail."""
+    (flow_log,) = varied.world.clients("ec2", PRIMARY).describe_flow_logs()["FlowLogs"]
+    assert (varied.world.outputs["primary_vpc_id"], "ALL") == (flow_log["ResourceId"], flow_log["TrafficType"])
+    (group,) = varied.world.clients("logs", PRIMARY).describe_log_groups(logGroupNamePrefix="/aws/vpc/")["logGroups"]
+    assert flow_log["LogDestination"] == group["arn"].removesuffix(":*")
+    assert 365 == group["retentionInDays"]
 
 
 def test_existing_vpc_is_connected_to_the_other_region(varied: Varied) -> None:
@@ -181,7 +163,7 @@ def test_log_groups_windows_and_ttl_are_as_set(varied: Varied) -> None:
     for region in (PRIMARY, SECONDARY):
         groups = varied.world.clients("logs", region).describe_log_groups(logGroupNamePrefix="/aws/rds/cluster/")
         found = {each["logGroupName"].rsplit("/", 1)[-1]: each["retentionInDays"] for each in groups["logGroups"]}
-        assert dict.fromkeys(LOGS, 90) == found
+        assert {**dict.fromkeys(LOGS, 90), "audit": 365, "iam-db-auth-error": 365} == found
     assert "02:00-02:45" == varied.cluster(PRIMARY)["PreferredBackupWindow"]
     assert "tue:23:30-wed:00:15" == varied.cluster(SECONDARY)["PreferredMaintenanceWindow"]
     records = varied.world.clients("route53", PRIMARY).list_resource_record_sets(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rehearsal.cloud.ministack import Emulator
-from rehearsal.engine.deploy import DeploymentError, deploy
+from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.state import StackState
+from rehearsal.provider.provider import Provider
 from rehearsal.support.clients import BotoClients
 
 PROGRAM = """
@@ -25,6 +27,8 @@ aws.iam.RolePolicy("p", name="p", role=role.name, policy=json.dumps({"Version": 
 code = pulumi.AssetArchive({"main.py": pulumi.StringAsset(f"def handler(event, context):\\n    return {value!r}\\n")})
 function = aws.lambda_.Function("f", name="f", role=role.arn, runtime="python3.13", handler="main.handler", code=code,
     environment={"variables": {"VALUE": value}}, tags={"Value": value}, opts=east)
+called = aws.lambda_.Invocation("i", function_name=function.name, input="{}", triggers={"value": value}, opts=east)
+pulumi.export("answer", called.result)
 aws.cloudwatch.LogGroup("l", name="l", retention_in_days=30 if value == "one" else 60, tags={"Value": value}, opts=east)
 aws.cloudwatch.MetricAlarm("a", name="a", namespace="N", metric_name="M", statistic="Sum", period=60,
     evaluation_periods=1, comparison_operator="LessThanThreshold", threshold=1 if value == "one" else 2,
@@ -52,11 +56,12 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_later_run_changes_in_place_and_deletes(emulator: Emulator, program: Path) -> None:
-    """Policy, code, environment, tags, retention and threshold change, and a removed resource is deleted."""
+    """Policy, code, environment, tags, retention and threshold change; changed triggers invoke; a removed resource is deleted."""
     state = StackState()
-    deploy(program, {"tiny:value": "one"}, emulator.url, state=state)
+    first = deploy(program, {"tiny:value": "one"}, emulator.url, state=state)
     done = deploy(program, {"tiny:value": "two"}, emulator.url, state=state)
-    assert {"same": 1, "update": 4, "delete": 1} == counts(done.steps)
+    assert {"same": 1, "update": 5, "delete": 1} == counts(done.steps)
+    assert ('"one"', '"two"') == (first.exports["answer"], done.exports["answer"])
     clients = BotoClients(emulator.url)
     function = clients("lambda", "us-east-1").get_function(FunctionName="f")
     assert ("two", {"Value": "two"}) == (
@@ -87,3 +92,85 @@ def test_unsupported_change_is_an_error(emulator: Emulator, program: Path) -> No
         deploy(program, {"tiny:value": "x", "tiny:name": "second"}, emulator.url, state=state)
     kept = next(iter(state.resources.values()))
     assert "first" == kept.inputs["displayName"]
+
+
+DATABASE = """
+import pulumi, pulumi_aws as aws
+east = pulumi.ResourceOptions(provider=aws.Provider("east", region="us-east-1"))
+get = pulumi.Config().require
+cluster = aws.rds.Cluster("c", cluster_identifier="c", engine=aws.rds.EngineType.AURORA_MYSQL, master_username="admin",
+    master_password="0123456789", skip_final_snapshot=True, opts=east,
+    enabled_cloudwatch_logs_exports=["audit", "error"] if get("class") == "db.r6g.large" else ["error", "slowquery"])
+aws.rds.ClusterInstance("i", identifier="i", cluster_identifier=cluster.id, engine=aws.rds.EngineType.AURORA_MYSQL,
+    instance_class=get("class"), preferred_maintenance_window=get("window"), apply_immediately=get("at_once") == "true",
+    tags={"Window": get("window")}, opts=east)
+"""
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_instance_changes_in_place(emulator: Emulator, program: Path, at_once: bool) -> None:
+    """The window and the tags change at once, and the cluster's exported logs. The class waits, unless it is to change at once."""
+    (program / "__main__.py").write_text(DATABASE)
+    state, clients = StackState(), BotoClients(emulator.url)
+    rds = clients("rds", "us-east-1")
+
+    def run(window: str, instance_class: str) -> DeployResult:
+        values = {"window": window, "class": instance_class, "at_once": str(at_once).lower()}
+        return deploy(program, {f"tiny:{name}": value for name, value in values.items()}, emulator.url, state=state)
+
+    run("sun:03:00-sun:03:30", "db.r6g.large")
+    done = run("mon:04:00-mon:04:30", "db.r6g.xlarge")
+    (instance,) = rds.describe_db_instances(DBInstanceIdentifier="i")["DBInstances"]
+    tags = rds.list_tags_for_resource(ResourceName=instance["DBInstanceArn"])["TagList"]
+    again = run("mon:04:00-mon:04:30", "db.r6g.xlarge")
+    rds.delete_db_instance(DBInstanceIdentifier="i", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
+    clients.close()
+
+    assert {"update": 2} == counts(done.steps)
+    assert (instance["PreferredMaintenanceWindow"], tags) == (
+        "mon:04:00-mon:04:30",
+        [{"Key": "Window", "Value": "mon:04:00-mon:04:30"}],
+    )
+    assert (instance["DBInstanceClass"], instance["PendingModifiedValues"]) == (
+        ("db.r6g.xlarge", {}) if at_once else ("db.r6g.large", {"DBInstanceClass": "db.r6g.xlarge"})
+    )
+    assert {PlannedChange.SAME} == {step.change for step in again.steps}
+
+
+HALF_CREATED: list[tuple[str, dict[str, Any]]] = [
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.1.0.0/16", "enableDnsSupport": True, "enableDnsHostnames": True}),
+    ("aws:kms/key:Key", {"description": "k", "enableKeyRotation": True, "rotationPeriodInDays": 200}),
+    (
+        "aws:dynamodb/table:Table",
+        {
+            "name": "half",
+            "billingMode": "PAY_PER_REQUEST",
+            "hashKey": "item",
+            "attributes": [{"name": "item", "type": "S"}],
+            "ttl": {"attributeName": "expires", "enabled": True},
+            "pointInTimeRecovery": {"enabled": True},
+        },
+    ),
+]
+"""Resources that the provider creates with several calls: the type, and the inputs. The last ones belong to later calls."""
+LATER = ("enableDnsHostnames", "enableKeyRotation", "rotationPeriodInDays", "ttl", "pointInTimeRecovery")
+
+
+@pytest.mark.parametrize(("type_", "inputs"), HALF_CREATED, ids=[type_ for type_, _ in HALF_CREATED])
+def test_half_created_resource_is_completed(
+    emulator: Emulator, tmp_path: Path, type_: str, inputs: dict[str, Any]
+) -> None:
+    """A deployment that was killed between the calls is recovered by an update with the rest."""
+    clients = BotoClients(emulator.url)
+    provider = Provider(region="us-east-1", clients=clients, program_directory=tmp_path)
+    first = {name: value for name, value in inputs.items() if name not in LATER}
+    created = provider.create("urn", type_, "half", first)
+    later = [name for name in inputs if name in LATER]
+    provider.update(
+        "urn", type_, "half", id=created.id, inputs=inputs, outputs={**first, **created.outputs}, changed=later
+    )
+    read = provider.read(type_, id=created.id, inputs=inputs, outputs=created.outputs)
+    clients.close()
+    assert read is not None
+    assert {name: read.inputs[name] for name in later} == {name: inputs[name] for name in later}

@@ -145,7 +145,7 @@ def test_status_calls_the_standby_region_only(site: Site) -> None:
     """The answer is complete without a call to the writer's region."""
     site.write_a_cycle_of_each_controller()
     found = site.found("status")
-    assert (found["dns"]["leads_to"], found["not_read"]) == (EAST, {})
+    assert (found["dns"]["resolves_to"], found["not_read"]) == (EAST, {})
     assert found["endpoints"][WEST]["writer"] == site.world.secondary.writer_endpoint
 
 

@@ -4,6 +4,7 @@ The inputs of a row are recorded while it runs, not declared. Their values are t
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import product
 from typing import Any, cast
 
@@ -22,7 +23,17 @@ READ_AS: Mapping[str, str | None] = {
     "max_data_loss_seconds": None,
     "lag_fresh_seconds": None,
     "quiet_seconds": None,
+    "heartbeat_overdue_seconds": None,
+    "writer_since": None,
+    "silence_fresh_seconds": None,
+    "served_at": None,
+    "peer_answered_at": None,
+    "peer_port_refused": None,
     "failure_threshold": None,
+    "extra_cycles": None,
+    "silence_healed_at": None,
+    "calm_silence_at": None,
+    "settling_seconds": None,
     "in_region_grace_seconds": None,
     "cooldown_seconds": None,
     "pending": None,
@@ -30,10 +41,13 @@ READ_AS: Mapping[str, str | None] = {
 """Map from an attribute that a row reads to its input; None if the attribute is the same in every case."""
 
 EXCLUSIVE: Mapping[tuple[Reason, Reason], str] = {
+    (Reason.CLUSTER_DETACHED, Reason.WRITER_ELSEWHERE): "the own cluster is a member, or not",
     (Reason.NETWORK_PARTITION, Reason.WRITER_READ_ONLY): "the port is unreachable, or alive",
     (Reason.WRITER_READ_ONLY, Reason.WRITER_UNVERIFIED): "the port is alive, or unusable",
     (Reason.PEER_UNKNOWN, Reason.PEER_SILENT): "the other region answers, or is silent",
     (Reason.PEER_SILENT, Reason.PEER_PROBE_FAILS): "the other region is silent, or reports its writer as down",
+    (Reason.RDS_UNCLEAR, Reason.WRITER_UNUSABLE): "the port is unreachable, or answers",
+    (Reason.WRITER_UNUSABLE, Reason.REGION_UNCLEAR): "the port answers, or is unreachable",
     (Reason.LAG_UNKNOWN, Reason.LAG_TOO_HIGH): "the lag is unknown, or a number",
     (Reason.APPROVAL_NEEDED, Reason.REGION_IMPAIRED): "an approval exists, or does not",
     (Reason.WRITER_DOWN, Reason.REGION_LOST): "the other region reports its writer as down, or is silent",
@@ -49,6 +63,7 @@ NEVER_REACHED: Mapping[Reason, tuple[str, tuple[Reason, ...]]] = {
             Reason.WRITER_UNVERIFIED,
             Reason.PEER_UNKNOWN,
             Reason.HEALTHY,
+            Reason.WRITER_UNUSABLE,
             Reason.REGION_UNCLEAR,
             Reason.REGION_IMPAIRED,
             Reason.WRITER_DOWN,
@@ -74,8 +89,14 @@ def refuted(mutant: Mutant) -> str | None:
     if mutant.change is Mutation.SWAPPED and mutant.following is not None:
         rows = (ROW_OF[mutant.reason], ROW_OF[mutant.following])
         return _find(rows, lambda applies: all(applies))
-    _, covering = NEVER_REACHED[mutant.reason]
-    return _find(tuple(ROW_OF[reason] for reason in covering), lambda applies: not any(applies))
+    return _uncovered(mutant.reason)
+
+
+@cache
+def _uncovered(reason: Reason) -> str | None:
+    """Return a case that reaches a row to which NEVER_REACHED says no case comes."""
+    _, covering = NEVER_REACHED[reason]
+    return _find(tuple(ROW_OF[above] for above in covering), lambda applies: not any(applies))
 
 
 def cases_of_proof(mutant: Mutant) -> int:
@@ -87,6 +108,7 @@ def cases_of_proof(mutant: Mutant) -> int:
     return sum(1 for _ in _combinations(inputs_read(tuple(ROW_OF[reason] for reason in reasons))))
 
 
+@cache
 def inputs_read(rows: tuple[DecisionRow, ...]) -> tuple[str, ...]:
     """Return every input that any of the rows reads in any case; repeats until no new one is found."""
     known: frozenset[str] = frozenset()

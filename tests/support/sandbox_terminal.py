@@ -7,17 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rehearsal.sandbox.client import find
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 180.0
 """Upper limit for every wait, sufficient on a busy machine."""
-POLL_SECONDS = 0.2
+POLL_SECONDS = 1.0
 """Pause between polls: each poll starts a process and takes processor time from the sandbox."""
 
 
@@ -30,6 +31,8 @@ class Terminal:
         self.started: subprocess.Popen[bytes] | None = None
         self.called: list[list[str]] = []
         """The commands so far, as the arguments after `python -m`."""
+        self.shell_variables: Mapping[str, str] = {}
+        """What `env` printed for the stack dev, if the operator's commands run in such a shell."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,12 +78,17 @@ class Terminal:
         """Return the sandbox's status."""
         return json.loads(self.sandbox("status", "--json"))
 
+    def writer(self) -> str | None:
+        """Return the region of the writer, None without a stack; it starts no process."""
+        status = find(self.directory).status()
+        return next((each["region"] for each in status["clusters"] if each["is_writer"]), None)
+
     def try_operations(self, *arguments: str, with_outputs: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run an operator's command with the variables that `start` printed and the outputs."""
-        exported = next(line for line in self.log.read_text().splitlines() if "export AWS_ENDPOINT_URL" in line)
-        variables = dict(pair.split("=", 1) for pair in exported.split()[1:])
-        given = ("--outputs", str(self.outputs)) if with_outputs else ()
-        return self._run(self._command("operations", *arguments, *given), {**self.environment, **variables})
+        """Run an operator's command on the stack, with the variables that `start` or `env` printed."""
+        stack = ("--stack", "dev") if self.shell_variables else ("--outputs", str(self.outputs))
+        variables = self.shell_variables or self.exported
+        command = self._command("operations", *arguments, *(stack if with_outputs else ()))
+        return self._run(command, {**self.environment, **variables})
 
     def operations(self, *arguments: str, code: int = 0) -> str:
         """Run an operator's command; return its output."""
@@ -94,8 +102,17 @@ class Terminal:
 
     def history(self, region: str) -> list[dict[str, Any]]:
         """Return the audit trail of a region, newest first."""
-        lines = self.operations("history", "--region", region, "--limit", "100", "--json").splitlines()
-        return [json.loads(line) for line in lines]
+        return json.loads(self.operations("history", "--region", region, "--limit", "100", "--json"))
+
+    def run_python(self, code: str) -> str:
+        """Run a program with the variables that `start` printed; return its output."""
+        return checked_output(self._run([sys.executable, "-c", code], {**self.environment, **self.exported}), 0)
+
+    @property
+    def exported(self) -> dict[str, str]:
+        """The variables that `start` printed."""
+        line = next(line for line in self.log.read_text().splitlines() if "export AWS_ENDPOINT_URL" in line)
+        return dict(pair.split("=", 1) for pair in line.split()[1:])
 
     def wait(self, condition: Callable[[], object], what: str, seen: Callable[[], object] = str) -> None:
         """Wait for the condition; `seen` describes the last state in the failure message."""

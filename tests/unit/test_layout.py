@@ -6,7 +6,18 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("benchmarks", "components", "docgen", "functions", "operations", "policy", "rehearsal", "settings", "tools")
+PACKAGES = (
+    "audit",
+    "benchmarks",
+    "components",
+    "docgen",
+    "functions",
+    "operations",
+    "policy",
+    "rehearsal",
+    "settings",
+    "tools",
+)
 
 
 def source_files() -> list[Path]:

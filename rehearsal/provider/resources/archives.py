@@ -23,6 +23,8 @@ def zip_archive(archive: object, *, base: Path) -> bytes:
 
     Raises: HandlerError for an unsupported kind of archive or a missing file.
     """
+    if isinstance(archive, pulumi.FileArchive):
+        return _read(base / archive.path)  # The engine uploads a zip as it is.
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
         for name, content in sorted(_entries("", archive, base).items()):
@@ -34,7 +36,7 @@ def zip_archive(archive: object, *, base: Path) -> bytes:
 
 
 def content_hash(archive: object, *, base: Path) -> str:
-    """Return the hash of an archive's files. Raises HandlerError as `zip_archive` does."""
+    """Return the hash of an archive's files. Raises the same errors as `zip_archive`."""
     digest = hashlib.sha256()
     for name, content in sorted(_entries("", archive, base).items()):
         digest.update(f"{name}\0{len(content)}\0".encode())
@@ -54,18 +56,9 @@ def _entries(name: str, asset: object, base: Path) -> dict[str, bytes]:
     if isinstance(asset, pulumi.FileAsset):
         return {name: _read(base / asset.path)}
     if isinstance(asset, pulumi.FileArchive):
-        return _directory(name, base / asset.path)
+        with zipfile.ZipFile(io.BytesIO(_read(base / asset.path))) as source:
+            return {f"{name}/{inside}" if name else inside: source.read(inside) for inside in source.namelist()}
     raise HandlerError(f"an archive of kind {type(asset).__name__} can't be zipped", property="code")
-
-
-def _directory(name: str, directory: Path) -> dict[str, bytes]:
-    if not directory.is_dir():
-        raise HandlerError(f"{directory} is not a directory", property="code")
-    return {
-        "/".join(filter(None, (name, path.relative_to(directory).as_posix()))): _read(path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _read(path: Path) -> bytes:

@@ -28,3 +28,28 @@ def pascal(value: Any) -> Any:
 def renamed(**names: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Return a conversion that renames keys. Other keys stay as they are, and botocore rejects them by name."""
     return lambda value: {names.get(key, key): element for key, element in value.items()}
+
+
+def camel(value: Any) -> Any:
+    """Undo `pascal`."""
+    if isinstance(value, Mapping):
+        return {key[:1].lower() + key[1:]: camel(element) for key, element in value.items() if element is not None}
+    if isinstance(value, list):
+        return [camel(element) for element in value]
+    return value
+
+
+def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in tags}
+
+
+def _kms_tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {each["TagKey"]: each["TagValue"] for each in tags}
+
+
+INVERSES: Mapping[Callable[[Any], Any], Callable[[Any], Any]] = {
+    tag_list: _tags,
+    kms_tag_list: _kms_tags,
+    pascal: camel,
+}
+"""The conversion of AWS's value to Pulumi's, by the one to AWS's."""

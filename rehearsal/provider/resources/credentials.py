@@ -10,6 +10,7 @@ from rehearsal.provider.resources.convert import pascal, tag_list
 from rehearsal.provider.resources.handler import (
     Created,
     DeleteRequest,
+    GoneError,
     Handler,
     HandlerError,
     Request,
@@ -19,28 +20,26 @@ from rehearsal.provider.resources.handler import (
     provider_only,
     sent,
 )
-
-DEFAULT_SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
-"""The default of `overrideSpecial`. Source: registry page of random.RandomPassword."""
+from rehearsal.provider.resources.tags import retag
 
 
 def _create_password(request: Request) -> Created:
     """Generate a password as the random provider does: `length` characters with a minimum of each class."""
     classes = {
-        "Lower": (request.take("lower", True), string.ascii_lowercase),
-        "Upper": (request.take("upper", True), string.ascii_uppercase),
-        "Numeric": (request.take("numeric", True), string.digits),
-        "Special": (request.take("special", True), request.take("overrideSpecial", DEFAULT_SPECIAL)),
+        "Lower": string.ascii_lowercase,
+        "Upper": string.ascii_uppercase,
+        "Numeric": string.digits,
+        "Special": request.take("overrideSpecial", ""),
     }
     length = request.take("length")
-    allowed = "".join(characters for wanted, characters in classes.values() if wanted)
+    allowed = "".join(classes.values())
     chosen = [
-        secrets.choice(characters)
-        for name, (_, characters) in classes.items()
-        for _ in range(request.take(f"min{name}", 0))
+        secrets.choice(characters) for name, characters in classes.items() for _ in range(request.take(f"min{name}", 0))
     ]
-    if not allowed or length < max(1, len(chosen)):
-        raise HandlerError(f"no password of {length} characters can hold the minimum of each class", property="length")
+    if length < max(1, len(chosen)):
+        raise HandlerError(
+            f"a password of {length} characters is too short for the minimum of each character class", property="length"
+        )
     chosen += [secrets.choice(allowed) for _ in range(length - len(chosen))]
     secrets.SystemRandom().shuffle(chosen)
     return Created(id="none", outputs={"result": "".join(chosen)}, secret_outputs=frozenset({"result"}))
@@ -60,8 +59,35 @@ def _create_secret(request: Request) -> Created:
         client.replicate_secret_to_regions(
             SecretId=arn, AddReplicaRegions=replicas, ForceOverwriteReplicaSecret=overwrite
         )
+    policy = request.take("policy")
+    if policy:
+        client.put_resource_policy(SecretId=arn, ResourcePolicy=policy)
+    return _describe_secret(request, arn)
+
+
+def _update_secret(request: Request) -> Created:
+    """Set or delete the resource policy. Source: DeleteResourcePolicy, AWS Secrets Manager API Reference."""
+    client = request.client("secretsmanager")
+    if "policy" in request.changed:
+        policy = request.take("policy")
+        if policy:
+            client.put_resource_policy(SecretId=request.id, ResourcePolicy=policy)
+        else:
+            client.delete_resource_policy(SecretId=request.id)
+    return _describe_secret(request, request.id)
+
+
+def _read_secret(request: Request) -> Created:
+    return _describe_secret(request, request.id)
+
+
+def _describe_secret(request: Request, arn: str) -> Created:
+    client = request.client("secretsmanager")
     held = dict(client.describe_secret(SecretId=arn))
-    held["Replicas"] = [_replica(request, arn, replica["Region"]) for replica in replicas]
+    if held.get("DeletedDate"):
+        raise GoneError
+    held["ResourcePolicy"] = client.get_resource_policy(SecretId=arn).get("ResourcePolicy")
+    held["Replicas"] = [_replica(request, arn, each["Region"]) for each in held.get("ReplicationStatus", [])]
     outputs: dict[str, Any] = {"arn": arn, "name": held["Name"]}
     return Created(id=arn, outputs=outputs, held=held)
 
@@ -88,14 +114,29 @@ def _create_secret_version(request: Request) -> Created:
     arn = parameters["SecretId"]
     version_id = client.put_secret_value(**parameters)["VersionId"]
     value = client.get_secret_value(SecretId=arn)
+    _check_replicas(request, client, arn, value)
+    return _describe_secret_version(f"{arn}|{version_id}", value)
+
+
+def _read_secret_version(request: Request) -> Created:
+    """Describe the current version: a rotation makes another one current."""
+    arn, _, _ = request.id.partition("|")
+    return _describe_secret_version(request.id, request.client("secretsmanager").get_secret_value(SecretId=arn))
+
+
+def _check_replicas(request: Request, client: Any, arn: str, value: dict[str, Any]) -> None:
     for status in client.describe_secret(SecretId=arn).get("ReplicationStatus", []):
         region = status["Region"]
         copy = request.client("secretsmanager", region).get_secret_value(SecretId=_replica_arn(arn, region))
         if copy["SecretString"] != value["SecretString"]:
             raise HandlerError(f"the replica in {region} does not have the new value", property="secretString")
+
+
+def _describe_secret_version(id: str, value: dict[str, Any]) -> Created:
+    arn, _, version_id = id.partition("|")
     outputs = {"arn": arn, "versionId": version_id, "versionStages": value["VersionStages"]}
     held = {"SecretId": value["ARN"], "SecretString": value["SecretString"]}
-    return Created(id=f"{arn}|{version_id}", outputs=outputs, held=held)
+    return Created(id=id, outputs=outputs, held=held)
 
 
 def _delete_secret(request: DeleteRequest) -> None:
@@ -121,19 +162,21 @@ HANDLERS = {
         is_global=True,
         properties={
             "length": own(),
-            **{name: own() for name in ("lower", "upper", "numeric", "special", "overrideSpecial")},
-            **{name: own() for name in ("minLower", "minUpper", "minNumeric", "minSpecial")},
-            "keepers": provider_only("a change of the keepers generates a new password"),
+            **{name: own() for name in ("minLower", "minUpper", "minNumeric", "minSpecial", "overrideSpecial")},
         },
     ),
     "aws:secretsmanager/secret:Secret": Handler(
         create=_create_secret,
+        update=_update_secret,
+        read=_read_secret,
         delete=_delete_secret,
+        retag=retag("secretsmanager", "SecretId"),
         properties={
             "name": sent("Name"),
             "description": sent("Description"),
             "kmsKeyId": sent("KmsKeyId"),
             "replicas": own(held="Replicas", expected=pascal),
+            "policy": own(held="ResourcePolicy"),
             "forceOverwriteReplicaSecret": own(),
             "recoveryWindowInDays": provider_only("DeleteSecret takes it, on destroy"),
             "tags": sent("Tags", convert=tag_list),
@@ -141,6 +184,7 @@ HANDLERS = {
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": Handler(
         create=_create_secret_version,
+        read=_read_secret_version,
         # AWS deletes the current version only with its secret. Source: UpdateSecretVersionStage.
         delete=delete_nothing,
         properties={

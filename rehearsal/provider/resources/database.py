@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from rehearsal.provider.resources.convert import pascal, renamed, tag_list
@@ -12,6 +14,7 @@ from rehearsal.provider.resources.handler import (
     HandlerError,
     Request,
     delete_by_id,
+    first_found,
     not_held,
     own,
     provider_only,
@@ -19,7 +22,14 @@ from rehearsal.provider.resources.handler import (
     wait_for,
     wait_until,
 )
+from rehearsal.provider.resources.tags import retag
 
+_CLUSTER_PARAMETERS = ("db_cluster_parameter", "DBClusterParameterGroup")
+_PARAMETERS = ("db_parameter", "DBParameterGroup")
+"""boto3's name of the operations and the member of the descriptions."""
+MAX_PARAMETERS = 20
+"""The parameters of one call. Source: ModifyDBClusterParameterGroup, Amazon RDS API reference."""
+_RETAG = retag("rds", "ResourceName", tag="add_tags_to_resource", untag="remove_tags_from_resource")
 _APPLY_IMMEDIATELY = provider_only("ModifyDBCluster and ModifyDBInstance take it, on update")
 
 
@@ -27,7 +37,16 @@ def _create_global_cluster(request: Request) -> Created:
     rds = request.client("rds")
     global_id = request.inputs["globalClusterIdentifier"]
     rds.create_global_cluster(**request.parameters())
-    held = dict(rds.describe_global_clusters(GlobalClusterIdentifier=global_id)["GlobalClusters"][0])
+    return _describe_global_cluster(request, global_id)
+
+
+def _read_global_cluster(request: Request) -> Created:
+    return _describe_global_cluster(request, request.id)
+
+
+def _describe_global_cluster(request: Request, global_id: str) -> Created:
+    rds = request.client("rds")
+    held = dict(first_found(rds.describe_global_clusters(GlobalClusterIdentifier=global_id)["GlobalClusters"]))
     held["TagList"] = (
         held.get("TagList") or rds.list_tags_for_resource(ResourceName=held["GlobalClusterArn"])["TagList"]
     )
@@ -35,7 +54,10 @@ def _create_global_cluster(request: Request) -> Created:
         "arn": held["GlobalClusterArn"],
         "globalClusterResourceId": held["GlobalClusterResourceId"],
         "engineVersionActual": held["EngineVersion"],
-        "globalClusterMembers": [],
+        "globalClusterMembers": [
+            {"dbClusterArn": each["DBClusterArn"], "isWriter": each["IsWriter"]}
+            for each in held["GlobalClusterMembers"]
+        ],
         "endpoint": held.get("Endpoint"),
     }
     return Created(id=global_id, outputs=outputs, held=held)
@@ -45,34 +67,85 @@ def _create_subnet_group(request: Request) -> Created:
     rds = request.client("rds")
     name = request.inputs["name"]
     rds.create_db_subnet_group(**request.parameters())
-    held = dict(rds.describe_db_subnet_groups(DBSubnetGroupName=name)["DBSubnetGroups"][0])
+    return _describe_subnet_group(request, name)
+
+
+def _read_subnet_group(request: Request) -> Created:
+    return _describe_subnet_group(request, request.id)
+
+
+def _describe_subnet_group(request: Request, name: str) -> Created:
+    rds = request.client("rds")
+    held = dict(first_found(rds.describe_db_subnet_groups(DBSubnetGroupName=name)["DBSubnetGroups"]))
     held["SubnetIds"] = [subnet["SubnetIdentifier"] for subnet in held["Subnets"]]
     held["Tags"] = _tags(rds, held["DBSubnetGroupArn"])
     return Created(id=name, outputs={"arn": held["DBSubnetGroupArn"], "vpcId": held["VpcId"]}, held=held)
 
 
 def _create_cluster_parameter_group(request: Request) -> Created:
-    return _create_parameters(request, "db_cluster_parameter", "DBClusterParameterGroup")
+    return _create_parameters(request, *_CLUSTER_PARAMETERS)
+
+
+def _read_cluster_parameter_group(request: Request) -> Created:
+    return _describe_parameters(request, request.id, *_CLUSTER_PARAMETERS)
 
 
 def _create_parameter_group(request: Request) -> Created:
-    return _create_parameters(request, "db_parameter", "DBParameterGroup")
+    return _create_parameters(request, *_PARAMETERS)
+
+
+def _read_parameter_group(request: Request) -> Created:
+    return _describe_parameters(request, request.id, *_PARAMETERS)
+
+
+def _update_cluster_parameter_group(request: Request) -> Created:
+    return _write_parameters(request, request.id, *_CLUSTER_PARAMETERS)
+
+
+def _update_parameter_group(request: Request) -> Created:
+    return _write_parameters(request, request.id, *_PARAMETERS)
 
 
 def _create_parameters(request: Request, kind: str, member: str) -> Created:
     """Create a parameter group of a cluster or an instance, and set its parameters."""
+    name = request.inputs["name"]
+    getattr(request.client("rds"), f"create_{kind}_group")(**request.parameters())
+    return _write_parameters(request, name, kind, member)
+
+
+def _write_parameters(request: Request, name: str, kind: str, member: str) -> Created:
+    """Set the parameters that differ from the state, and reset those that the program no longer sets.
+
+    Source: ModifyDBClusterParameterGroup and ResetDBClusterParameterGroup, Amazon RDS API reference.
+    """
     rds = request.client("rds")
-    group = {f"{member}Name": request.inputs["name"]}
-    getattr(rds, f"create_{kind}_group")(**request.parameters())
-    parameters = _parameters(request.take("parameters", []))
-    if parameters:
-        getattr(rds, f"modify_{kind}_group")(**group, Parameters=parameters)
-    held = dict(getattr(rds, f"describe_{kind}_groups")(**group)[f"{member}s"][0])
-    names = {each["ParameterName"] for each in parameters}
+    before, after = _parameters(request.outputs.get("parameters", [])), _parameters(request.take("parameters", []))
+    kept = {each["ParameterName"] for each in after}
+    changed = [each for each in after if each not in before]
+    removed = [
+        {"ParameterName": each["ParameterName"], "ApplyMethod": each["ApplyMethod"]}
+        for each in before
+        if each["ParameterName"] not in kept
+    ]
+    for action, parameters in (("modify", changed), ("reset", removed)):
+        for start in range(0, len(parameters), MAX_PARAMETERS):
+            getattr(rds, f"{action}_{kind}_group")(
+                **{f"{member}Name": name}, Parameters=parameters[start : start + MAX_PARAMETERS]
+            )
+    return _describe_parameters(request, name, kind, member)
+
+
+def _describe_parameters(request: Request, name: str, kind: str, member: str) -> Created:
+    """Describe a group with the parameters that the program sets, and those that anyone else has set."""
+    rds = request.client("rds")
+    group = {f"{member}Name": name}
+    held = dict(first_found(getattr(rds, f"describe_{kind}_groups")(**group)[f"{member}s"]))
+    names = {each["ParameterName"] for each in _parameters(request.inputs.get("parameters", []))}
     pages = rds.get_paginator(f"describe_{kind}s").paginate(**group)
-    held["Parameters"] = [each for page in pages for each in page["Parameters"] if each["ParameterName"] in names]
+    found = (each for page in pages for each in page["Parameters"])
+    held["Parameters"] = [each for each in found if each["ParameterName"] in names or each.get("Source") == "user"]
     held["Tags"] = _tags(rds, held[f"{member}Arn"])
-    return Created(id=request.inputs["name"], outputs={"arn": held[f"{member}Arn"]}, held=held)
+    return Created(id=name, outputs={"arn": held[f"{member}Arn"]}, held=held)
 
 
 _parameter = renamed(name="ParameterName", value="ParameterValue", applyMethod="ApplyMethod")
@@ -88,7 +161,12 @@ def _create_cluster(request: Request) -> Created:
     cluster_id = request.inputs["clusterIdentifier"]
     rds.create_db_cluster(**request.parameters())
     wait_for(rds, "db_cluster_available", DBClusterIdentifier=cluster_id)
-    held = dict(rds.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"][0])
+    return _describe_cluster(request, cluster_id)
+
+
+def _describe_cluster(request: Request, cluster_id: str) -> Created:
+    rds = request.client("rds")
+    held = dict(first_found(rds.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"]))
     held["VpcSecurityGroupIds"] = [group["VpcSecurityGroupId"] for group in held["VpcSecurityGroups"]]
     held["Tags"] = _tags(rds, held["DBClusterArn"])
     held["GlobalClusterIdentifier"] = _global_cluster_of(rds, held["DBClusterArn"])
@@ -106,6 +184,35 @@ def _create_cluster(request: Request) -> Created:
     return Created(id=cluster_id, outputs=outputs, held=held)
 
 
+def _read_cluster(request: Request) -> Created:
+    """Describe a cluster in its present role.
+
+    A standby has the writer as its replication source, no master user and no cluster endpoint; the provider keeps the database
+    name if AWS returns none.
+    Source: aws_rds_cluster, argument replication_source_identifier; hashicorp/terraform-provider-aws issue 14219;
+    hashicorp/terraform issue 4671.
+    """
+    read = _describe_cluster(request, request.id)
+    members = _members_of(request.client("rds"), read.outputs["arn"])
+    writer = next((arn for arn, is_writer in members.items() if is_writer), None)
+    is_standby = writer not in (None, read.outputs["arn"])
+    held = {**read.held, "DatabaseName": read.held.get("DatabaseName") or request.inputs.get("databaseName")}
+    outputs = {**read.outputs, "clusterMembers": [each["DBInstanceIdentifier"] for each in held["DBClusterMembers"]]}
+    if is_standby:
+        held["MasterUsername"] = None
+        outputs |= {"endpoint": "", "replicationSourceIdentifier": writer}
+    return Created(id=read.id, outputs=outputs, held=held)
+
+
+def _members_of(rds: Any, cluster_arn: str) -> dict[str, bool]:
+    """Return whether each member of a cluster's global cluster is the writer, by ARN."""
+    for each in rds.describe_global_clusters()["GlobalClusters"]:
+        members = {member["DBClusterArn"]: member["IsWriter"] for member in each["GlobalClusterMembers"]}
+        if cluster_arn in members:
+            return members
+    return {}
+
+
 def _global_cluster_of(rds: Any, cluster_arn: str) -> str | None:
     for each in rds.describe_global_clusters()["GlobalClusters"]:
         if cluster_arn in {member["DBClusterArn"] for member in each["GlobalClusterMembers"]}:
@@ -118,7 +225,29 @@ def _create_instance(request: Request) -> Created:
     instance_id = request.inputs["identifier"]
     rds.create_db_instance(**request.parameters())
     wait_for(rds, "db_instance_available", DBInstanceIdentifier=instance_id)
-    held = dict(rds.describe_db_instances(DBInstanceIdentifier=instance_id)["DBInstances"][0])
+    return _describe_instance(request, instance_id)
+
+
+def _read_instance(request: Request) -> Created:
+    return _describe_instance(request, request.id)
+
+
+def _update_instance(request: Request) -> Created:
+    """Change an instance at once, or some properties in its next maintenance window.
+
+    A value that waits counts as stored. Source: ModifyDBInstance and PendingModifiedValues, Amazon RDS API reference.
+    """
+    rds = request.client("rds")
+    at_once = bool(request.inputs.get("applyImmediately"))
+    _modify(request, rds.modify_db_instance, DBInstanceIdentifier=request.id, ApplyImmediately=at_once)
+    wait_for(rds, "db_instance_available", DBInstanceIdentifier=request.id)
+    updated = _describe_instance(request, request.id)
+    return replace(updated, held={**updated.held, **updated.held.get("PendingModifiedValues", {})})
+
+
+def _describe_instance(request: Request, instance_id: str) -> Created:
+    rds = request.client("rds")
+    held = dict(first_found(rds.describe_db_instances(DBInstanceIdentifier=instance_id)["DBInstances"]))
     held["DBSubnetGroupName"] = held["DBSubnetGroup"]["DBSubnetGroupName"]
     held["DBParameterGroupName"] = held["DBParameterGroups"][0]["DBParameterGroupName"]
     held["Tags"] = _tags(rds, held["DBInstanceArn"])
@@ -140,9 +269,46 @@ def _tags(rds: Any, arn: str) -> Any:
     return rds.list_tags_for_resource(ResourceName=arn)["TagList"]
 
 
+LOG_EXPORTS = "enabledCloudwatchLogsExports"
 _NO_LOG_EXPORTS = "ministack 1.5.33 always describes an empty list; the log groups are resources of their own"
 _NO_INSIGHTS = "ministack 1.5.33 has no such field on a cluster"
 _NO_BACKTRACK = "ministack 1.5.33 has no backtracking; AWS refuses it in a global database (docs/decisions.md)"
+
+
+def _update_global_cluster(request: Request) -> Created:
+    rds = request.client("rds")
+    _modify(request, rds.modify_global_cluster, GlobalClusterIdentifier=request.id)
+    return _describe_global_cluster(request, request.id)
+
+
+def _update_cluster(request: Request) -> Created:
+    """Change a cluster at once, as the program's `applyImmediately` asks."""
+    rds = request.client("rds")
+    _modify(request, rds.modify_db_cluster, DBClusterIdentifier=request.id, ApplyImmediately=True)
+    wait_for(rds, "db_cluster_available", DBClusterIdentifier=request.id)
+    return _read_cluster(request)
+
+
+def _modify(request: Request, operation: Callable[..., Any], **identifier: Any) -> None:
+    """Call an operation with the changed parameters; botocore refuses one that the operation does not have.
+
+    A parameter that the program no longer sets keeps its value, as with the provider.
+    """
+    changed = request.changed_parameters()
+    if LOG_EXPORTS in request.changed:
+        changed.pop("EnableCloudwatchLogsExports", None)
+        before, after = request.outputs.get(LOG_EXPORTS, ()), request.take(LOG_EXPORTS, ())
+        changed["CloudwatchLogsExportConfiguration"] = log_export_change(before, after)
+    if changed:
+        operation(**identifier, **changed)
+
+
+def log_export_change(before: Iterable[str], after: Iterable[str]) -> dict[str, list[str]]:
+    """Return what ModifyDBCluster takes instead of the list that CreateDBCluster takes.
+
+    Source: CloudwatchLogsExportConfiguration, Amazon RDS API reference.
+    """
+    return {"EnableLogTypes": sorted({*after} - {*before}), "DisableLogTypes": sorted({*before} - {*after})}
 
 
 def _delete_global_cluster(request: DeleteRequest) -> None:
@@ -189,13 +355,14 @@ def _delete_instance(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:rds/globalCluster:GlobalCluster": Handler(
         create=_create_global_cluster,
+        update=_update_global_cluster,
+        read=_read_global_cluster,
         delete=_delete_global_cluster,
+        retag=_RETAG,
         properties={
             "globalClusterIdentifier": sent("GlobalClusterIdentifier"),
             "engine": sent("Engine"),
             "engineVersion": sent("EngineVersion"),
-            "engineLifecycleSupport": sent("EngineLifecycleSupport"),
-            "databaseName": sent("DatabaseName"),
             "storageEncrypted": sent("StorageEncrypted"),
             "deletionProtection": sent("DeletionProtection"),
             "forceDestroy": provider_only("the provider detaches the members itself, on destroy"),
@@ -204,7 +371,9 @@ HANDLERS = {
     ),
     "aws:rds/subnetGroup:SubnetGroup": Handler(
         create=_create_subnet_group,
+        read=_read_subnet_group,
         delete=delete_by_id("rds", "delete_db_subnet_group", "DBSubnetGroupName"),
+        retag=_RETAG,
         properties={
             "name": sent("DBSubnetGroupName"),
             "description": sent("DBSubnetGroupDescription"),
@@ -214,7 +383,10 @@ HANDLERS = {
     ),
     "aws:rds/clusterParameterGroup:ClusterParameterGroup": Handler(
         create=_create_cluster_parameter_group,
+        update=_update_cluster_parameter_group,
+        read=_read_cluster_parameter_group,
         delete=delete_by_id("rds", "delete_db_cluster_parameter_group", "DBClusterParameterGroupName"),
+        retag=_RETAG,
         properties={
             "name": sent("DBClusterParameterGroupName"),
             "family": sent("DBParameterGroupFamily"),
@@ -225,7 +397,10 @@ HANDLERS = {
     ),
     "aws:rds/parameterGroup:ParameterGroup": Handler(
         create=_create_parameter_group,
+        update=_update_parameter_group,
+        read=_read_parameter_group,
         delete=delete_by_id("rds", "delete_db_parameter_group", "DBParameterGroupName"),
+        retag=_RETAG,
         properties={
             "name": sent("DBParameterGroupName"),
             "family": sent("DBParameterGroupFamily"),
@@ -236,14 +411,15 @@ HANDLERS = {
     ),
     "aws:rds/cluster:Cluster": Handler(
         create=_create_cluster,
+        update=_update_cluster,
+        read=_read_cluster,
         delete=_delete_cluster,
+        retag=_RETAG,
         properties={
             "clusterIdentifier": sent("DBClusterIdentifier"),
             "globalClusterIdentifier": sent("GlobalClusterIdentifier"),
             "engine": sent("Engine"),
-            "engineMode": sent("EngineMode"),
             "engineVersion": sent("EngineVersion"),
-            "engineLifecycleSupport": sent("EngineLifecycleSupport"),
             "databaseName": sent("DatabaseName"),
             "masterUsername": sent("MasterUsername"),
             "masterPassword": sent("MasterUserPassword", held=""),
@@ -251,7 +427,6 @@ HANDLERS = {
             "dbSubnetGroupName": sent("DBSubnetGroupName", held="DBSubnetGroup"),
             "dbClusterParameterGroupName": sent("DBClusterParameterGroupName", held="DBClusterParameterGroup"),
             "vpcSecurityGroupIds": sent("VpcSecurityGroupIds"),
-            "availabilityZones": sent("AvailabilityZones"),
             "storageType": not_held("StorageType", "ministack 1.5.33 has no storage type on a cluster"),
             "storageEncrypted": sent("StorageEncrypted"),
             "kmsKeyId": sent("KmsKeyId"),
@@ -264,7 +439,7 @@ HANDLERS = {
             "backtrackWindow": not_held("BacktrackWindow", _NO_BACKTRACK),
             "preferredBackupWindow": sent("PreferredBackupWindow"),
             "preferredMaintenanceWindow": sent("PreferredMaintenanceWindow"),
-            "enabledCloudwatchLogsExports": not_held("EnableCloudwatchLogsExports", _NO_LOG_EXPORTS),
+            LOG_EXPORTS: not_held("EnableCloudwatchLogsExports", _NO_LOG_EXPORTS),
             "iamDatabaseAuthenticationEnabled": sent(
                 "EnableIAMDatabaseAuthentication", held="IAMDatabaseAuthenticationEnabled"
             ),
@@ -274,19 +449,19 @@ HANDLERS = {
             "performanceInsightsKmsKeyId": not_held("PerformanceInsightsKMSKeyId", _NO_INSIGHTS),
             "performanceInsightsRetentionPeriod": not_held("PerformanceInsightsRetentionPeriod", _NO_INSIGHTS),
             "databaseInsightsMode": not_held("DatabaseInsightsMode", _NO_INSIGHTS),
-            "monitoringInterval": sent("MonitoringInterval"),
-            "monitoringRoleArn": sent("MonitoringRoleArn"),
             "skipFinalSnapshot": provider_only("DeleteDBCluster takes it, on destroy"),
             "finalSnapshotIdentifier": provider_only("DeleteDBCluster takes it, on destroy"),
             "deleteAutomatedBackups": provider_only("DeleteDBCluster takes it, on destroy"),
-            "allowMajorVersionUpgrade": provider_only("ModifyDBCluster takes it, on update"),
             "applyImmediately": _APPLY_IMMEDIATELY,
             "tags": sent("Tags", convert=tag_list),
         },
     ),
     "aws:rds/clusterInstance:ClusterInstance": Handler(
         create=_create_instance,
+        read=_read_instance,
+        update=_update_instance,
         delete=_delete_instance,
+        retag=_RETAG,
         properties={
             "identifier": sent("DBInstanceIdentifier"),
             "clusterIdentifier": sent("DBClusterIdentifier"),
@@ -301,11 +476,6 @@ HANDLERS = {
             "autoMinorVersionUpgrade": sent("AutoMinorVersionUpgrade"),
             "monitoringInterval": sent("MonitoringInterval"),
             "monitoringRoleArn": sent("MonitoringRoleArn"),
-            "performanceInsightsEnabled": sent("EnablePerformanceInsights", held="PerformanceInsightsEnabled"),
-            "performanceInsightsKmsKeyId": not_held(
-                "PerformanceInsightsKMSKeyId", "ministack 1.5.33 forgets the key of an instance's Performance Insights"
-            ),
-            "performanceInsightsRetentionPeriod": sent("PerformanceInsightsRetentionPeriod"),
             "preferredMaintenanceWindow": sent("PreferredMaintenanceWindow"),
             "caCertIdentifier": not_held(
                 "CACertificateIdentifier", "ministack 1.5.33 always describes rds-ca-rsa2048-g1"

@@ -11,14 +11,17 @@ from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
     DeleteRequest,
+    GoneError,
     Handler,
     HandlerError,
     Request,
     delete_by_id,
+    first_found,
     own,
     provider_only,
     sent,
 )
+from rehearsal.provider.resources.tags import retag_route53
 
 
 def _create_zone(request: Request) -> Created:
@@ -36,15 +39,31 @@ def _create_zone(request: Request) -> Created:
     tags = request.take("tags")
     if tags:
         client.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id, AddTags=tag_list(tags))
+    created = _describe_zone(request, zone_id)
+    if {vpc["VPCId"] for vpc in vpcs} != {vpc["VPCId"] for vpc in created.held["VPCs"]}:
+        raise HandlerError(
+            f"expected the VPCs {vpcs}, but the zone is associated with {created.held['VPCs']}", property="vpcs"
+        )
+    return created
+
+
+def _read_zone(request: Request) -> Created:
+    return _describe_zone(request, request.id)
+
+
+def _describe_zone(request: Request, zone_id: str) -> Created:
+    client = request.client("route53")
     response = client.get_hosted_zone(Id=zone_id)
     held = {
         **response["HostedZone"],
         "Name": response["HostedZone"]["Name"].removesuffix("."),
         "VPCs": response.get("VPCs", []),
+        "AssociatedVpcs": sorted(
+            ({"vpcId": each["VPCId"], "vpcRegion": each["VPCRegion"]} for each in response.get("VPCs", [])),
+            key=lambda vpc: (vpc["vpcRegion"], vpc["vpcId"]),
+        ),
         "Tags": _tags(client, "hostedzone", zone_id),
     }
-    if {vpc["VPCId"] for vpc in vpcs} != {vpc["VPCId"] for vpc in held["VPCs"]}:
-        raise HandlerError(f"expected the VPCs {vpcs}, but the zone is associated with {held['VPCs']}", property="vpcs")
     outputs = {
         "zoneId": zone_id,
         "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
@@ -57,7 +76,7 @@ def _vpc(vpc: dict[str, Any], default_region: str) -> dict[str, str]:
     unknown = set(vpc) - {"vpcId", "vpcRegion"}
     if unknown:
         raise HandlerError(
-            f"the VPC has unknown keys: {', '.join(sorted(unknown))}. Use vpcId and vpcRegion", property="vpcs"
+            f"the VPC has unknown properties: {', '.join(sorted(unknown))}. Use vpcId and vpcRegion", property="vpcs"
         )
     return {"VPCId": vpc["vpcId"], "VPCRegion": vpc.get("vpcRegion") or default_region}
 
@@ -72,16 +91,23 @@ def _create_zone_association(request: Request) -> Created:
     zone_id, vpc_id = request.take("zoneId"), request.take("vpcId")
     vpc_region = request.take("vpcRegion", request.region)
     client.associate_vpc_with_hosted_zone(HostedZoneId=zone_id, VPC={"VPCId": vpc_id, "VPCRegion": vpc_region})
-    attached = client.get_hosted_zone(Id=zone_id)["VPCs"]
-    held = next((dict(vpc) for vpc in attached if vpc["VPCId"] == vpc_id), {})
-    return Created(id=f"{zone_id}:{vpc_id}:{vpc_region}", outputs={}, held={**held, "ZoneId": zone_id})
+    return _describe_zone_association(request, f"{zone_id}:{vpc_id}:{vpc_region}")
+
+
+def _read_zone_association(request: Request) -> Created:
+    return _describe_zone_association(request, request.id)
+
+
+def _describe_zone_association(request: Request, id: str) -> Created:
+    zone_id, vpc_id, _ = id.split(":")
+    attached = request.client("route53").get_hosted_zone(Id=zone_id)["VPCs"]
+    held = first_found(dict(vpc) for vpc in attached if vpc["VPCId"] == vpc_id)
+    return Created(id=id, outputs={}, held={**held, "ZoneId": zone_id})
 
 
 _CHECK_PARAMETERS = {
     "type": "Type",
     "insufficientDataHealthStatus": "InsufficientDataHealthStatus",
-    "invertHealthcheck": "Inverted",
-    "disabled": "Disabled",
     "childHealthchecks": "ChildHealthChecks",
     "childHealthThreshold": "HealthThreshold",
 }
@@ -126,26 +152,32 @@ def _create_health_check(request: Request) -> Created:
             "Region": request.take("cloudwatchAlarmRegion"),
         }
     _check_children(client, config)
-    # CallerReference has at most 64 characters; the provider adds a unique suffix to the reference name.
-    reference = f"{request.take('referenceName', 'pulumi')[:27]}-{uuid.uuid4()}"
-    check_id = client.create_health_check(CallerReference=reference, HealthCheckConfig=config)["HealthCheck"]["Id"]
+    check_id = client.create_health_check(CallerReference=str(uuid.uuid4()), HealthCheckConfig=config)["HealthCheck"][
+        "Id"
+    ]
     tags = request.take("tags")
     if tags:
         client.change_tags_for_resource(ResourceType="healthcheck", ResourceId=check_id, AddTags=tag_list(tags))
+    return _describe_health_check(request, check_id)
+
+
+def _read_health_check(request: Request) -> Created:
+    return _describe_health_check(request, request.id)
+
+
+def _describe_health_check(request: Request, check_id: str) -> Created:
+    client = request.client("route53")
     check = client.get_health_check(HealthCheckId=check_id)["HealthCheck"]
     held = {
         **check["HealthCheckConfig"],
-        "CallerReference": check["CallerReference"],
         "Tags": _tags(client, "healthcheck", check_id),
     }
-    if not held["CallerReference"].startswith(request.take("referenceName", "pulumi")[:27]):
-        raise HandlerError(
-            f"the health check has the unexpected reference {held['CallerReference']!r}", property="referenceName"
-        )
     return Created(id=check_id, outputs={"arn": f"arn:aws:route53:::healthcheck/{check_id}"}, held=held)
 
 
-def _create_record(request: Request) -> Created:
+def _write_record(request: Request) -> Created:
+    """Create the record, or overwrite it. Source: ChangeResourceRecordSets, Amazon Route 53 API Reference."""
+    action = "UPSERT" if request.id else "CREATE"
     client = request.client("route53")
     zone_id = request.take("zoneId")
     zone_name = client.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"].removesuffix(".")
@@ -159,15 +191,26 @@ def _create_record(request: Request) -> Created:
         record["Failover"] = request.take("failoverRoutingPolicies")[0]["type"]
     if request.take("latencyRoutingPolicies"):
         record["Region"] = request.take("latencyRoutingPolicies")[0]["region"]
-    action = "UPSERT" if request.take("allowOverwrite") else "CREATE"
     client.change_resource_record_sets(
         HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]}
     )
-    held = _record(client, zone_id, record)
+    return _describe_record(request, zone_id, record)
+
+
+def _read_record(request: Request) -> Created:
+    """Describe the record by its id: zone, name, type and, if it has one, set identifier, joined by underscores."""
+    zone_id, name, type_, *identifier = request.id.split("_", 3)
+    record = {"Name": name, "Type": type_, **({"SetIdentifier": identifier[0]} if identifier else {})}
+    return _describe_record(request, zone_id, record)
+
+
+def _describe_record(request: Request, zone_id: str, record: dict[str, Any]) -> Created:
+    name = record["Name"]
+    held = _record(request.client("route53"), zone_id, record)
     identifier = "_".join(filter(None, (zone_id, name, record["Type"], record.get("SetIdentifier"))))
-    return Created(
-        id=identifier, outputs={"fqdn": name}, held={**held, "ZoneId": zone_id, "GivenName": request.inputs["name"]}
-    )
+    # The state has the name as the program gave it.
+    given = request.inputs.get("name", name)
+    return Created(id=identifier, outputs={"fqdn": name}, held={**held, "ZoneId": zone_id, "GivenName": given})
 
 
 def _full_name(name: str, zone_name: str) -> str:
@@ -187,7 +230,7 @@ def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]
                 "FailoverPolicies": [{"type": each.get("Failover")}],
                 "LatencyPolicies": [{"region": each.get("Region")}],
             }
-    raise HandlerError(f"the zone does not contain the record {record['Name']} {record['Type']}")
+    raise GoneError
 
 
 def _delete_zone(request: DeleteRequest) -> None:
@@ -226,18 +269,21 @@ def _delete_record(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:route53/zone:Zone": Handler(
         create=_create_zone,
+        read=_read_zone,
         delete=_delete_zone,
         is_global=True,
+        retag=retag_route53("hostedzone"),
         properties={
             "name": sent("Name"),
             "comment": own(held="Config.Comment"),
-            "vpcs": own(),
+            "vpcs": own(held="AssociatedVpcs"),
             "forceDestroy": provider_only("with it the provider deletes the zone's records on destroy"),
             "tags": own(held="Tags", expected=tag_list),
         },
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": Handler(
         create=_create_zone_association,
+        read=_read_zone_association,
         delete=_delete_zone_association,
         is_global=True,
         properties={
@@ -248,19 +294,22 @@ HANDLERS = {
     ),
     "aws:route53/healthCheck:HealthCheck": Handler(
         create=_create_health_check,
+        read=_read_health_check,
         delete=delete_by_id("route53", "delete_health_check", "HealthCheckId"),
         is_global=True,
+        retag=retag_route53("healthcheck"),
         properties={
             **{name: own(held=parameter) for name, parameter in _CHECK_PARAMETERS.items()},
             "cloudwatchAlarmName": own(held="AlarmIdentifier.Name"),
             "cloudwatchAlarmRegion": own(held="AlarmIdentifier.Region"),
-            "referenceName": own(),
             "triggers": provider_only("a change of them makes the provider reread the alarm's configuration"),
             "tags": own(held="Tags", expected=tag_list),
         },
     ),
     "aws:route53/record:Record": Handler(
-        create=_create_record,
+        create=_write_record,
+        update=_write_record,
+        read=_read_record,
         delete=_delete_record,
         is_global=True,
         properties={
@@ -273,7 +322,6 @@ HANDLERS = {
             "healthCheckId": sent("HealthCheckId"),
             "failoverRoutingPolicies": own(held="FailoverPolicies"),
             "latencyRoutingPolicies": own(held="LatencyPolicies"),
-            "allowOverwrite": own(),
         },
     ),
 }

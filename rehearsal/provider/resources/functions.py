@@ -15,11 +15,14 @@ from rehearsal.provider.resources.handler import (
     HandlerError,
     Request,
     delete_by_id,
+    first_found,
     own,
     provider_only,
     sent,
+    unchanged,
     wait_for,
 )
+from rehearsal.provider.resources.tags import retag
 
 LOG_TAIL_LINES = 15
 
@@ -28,6 +31,7 @@ def _create_function(request: Request) -> Created:
     client = request.client("lambda")
     name = request.inputs["name"]
     package = zip_archive(request.take("code"), base=request.program_directory)
+    request.take("sourceCodeHash")
     client.create_function(Code={"ZipFile": package}, **request.parameters())
     wait_for(client, "function_active_v2", FunctionName=name)
     return _read_function(request, package)
@@ -40,16 +44,15 @@ def _update_function(request: Request) -> Created:
     """
     client = request.client("lambda")
     package = zip_archive(request.take("code"), base=request.program_directory)
-    fixed = {"Publish", "Architectures", "Tags"}
+    request.take("sourceCodeHash")
+    fixed = {"Architectures", "Tags"}
     parameters = {name: value for name, value in request.parameters().items() if name not in fixed}
     client.update_function_configuration(**parameters)
     wait_for(client, "function_updated_v2", FunctionName=request.id)
-    if {"code", "architectures"} & request.changed:
+    if {"code", "sourceCodeHash", "architectures"} & request.changed:
         architectures = {"Architectures": request.inputs["architectures"]} if "architectures" in request.inputs else {}
         client.update_function_code(FunctionName=request.id, ZipFile=package, **architectures)
         wait_for(client, "function_updated_v2", FunctionName=request.id)
-    if "tags" in request.changed:
-        client.tag_resource(Resource=request.outputs["arn"], Tags=request.take("tags", {}))
     if "reservedConcurrentExecutions" in request.changed and request.take("reservedConcurrentExecutions") is None:
         client.delete_function_concurrency(FunctionName=request.id)
     return _read_function(request, package)
@@ -63,11 +66,22 @@ def _read_function(request: Request, package: bytes) -> Created:
     if reserved is not None:
         client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
     digest = base64.b64encode(hashlib.sha256(package).digest()).decode()
-    held = dict(client.get_function_configuration(FunctionName=name))
-    if held["CodeSha256"] != digest:
+    read = _describe_function(request, name)
+    stored = read.held["CodeSha256"]
+    if stored != digest:
         raise HandlerError(
-            f"expected a package with hash {digest}, but the embedded AWS stores {held['CodeSha256']}", property="code"
+            f"expected a package with hash {digest}, but the embedded AWS stores {stored}", property="code"
         )
+    return read
+
+
+def _refresh_function(request: Request) -> Created:
+    return _describe_function(request, request.id)
+
+
+def _describe_function(request: Request, name: str) -> Created:
+    client = request.client("lambda")
+    held = dict(client.get_function_configuration(FunctionName=name))
     concurrency = client.get_function_concurrency(FunctionName=name)
     held["ReservedConcurrentExecutions"] = concurrency.get("ReservedConcurrentExecutions")
     arn = held["FunctionArn"]
@@ -75,20 +89,22 @@ def _read_function(request: Request, package: bytes) -> Created:
     outputs = {
         "arn": arn,
         "invokeArn": f"arn:aws:apigateway:{request.region}:lambda:path/2015-03-31/functions/{arn}/invocations",
-        "codeSha256": digest,
-        "sourceCodeSize": len(package),
+        "codeSha256": held["CodeSha256"],
+        "sourceCodeSize": held["CodeSize"],
         "version": held["Version"],
         "lastModified": held["LastModified"],
     }
     return Created(id=name, outputs=outputs, held=held)
 
 
-def _create_invocation(request: Request) -> Created:
-    """Invoke a function once, as the provider does on create; a FunctionError fails the deployment.
+def _invoke(request: Request) -> Created:
+    """Invoke a function; a FunctionError fails the deployment.
 
+    The provider does so on create and, for changed triggers, by a replacement, which deletes nothing.
     No error message quotes the input, which holds the master password.
     """
     client = request.client("lambda")
+    request.take("triggers")
     parameters = request.parameters()
     name = parameters["FunctionName"]
     response = client.invoke(InvocationType="RequestResponse", LogType="Tail", **parameters)
@@ -112,7 +128,15 @@ def _error_of(payload: str) -> str:
 def _create_event_invoke_config(request: Request) -> Created:
     client = request.client("lambda")
     client.put_function_event_invoke_config(**request.parameters())
-    name = request.inputs["functionName"]
+    return _describe_event_invoke_config(request, request.inputs["functionName"])
+
+
+def _read_event_invoke_config(request: Request) -> Created:
+    return _describe_event_invoke_config(request, request.id)
+
+
+def _describe_event_invoke_config(request: Request, name: str) -> Created:
+    client = request.client("lambda")
     held = dict(client.get_function_event_invoke_config(FunctionName=name))
     held["FunctionName"] = name if f":function:{name}" in held["FunctionArn"] or name == held["FunctionArn"] else None
     return Created(id=name, outputs={}, held=held)
@@ -121,10 +145,17 @@ def _create_event_invoke_config(request: Request) -> Created:
 def _create_permission(request: Request) -> Created:
     client = request.client("lambda")
     client.add_permission(**request.parameters())
-    policy = json.loads(client.get_policy(FunctionName=request.inputs["function"])["Policy"])
-    statement_id = request.inputs["statementId"]
-    if not any(each["Sid"] == statement_id for each in policy["Statement"]):
-        raise HandlerError("the function's policy does not contain the statement", property="statementId")
+    return _describe_permission(request, request.inputs["statementId"])
+
+
+def _read_permission(request: Request) -> Created:
+    return _describe_permission(request, request.id)
+
+
+def _describe_permission(request: Request, statement_id: str) -> Created:
+    response = request.client("lambda").get_policy(FunctionName=request.inputs["function"])
+    statements = json.loads(response["Policy"])["Statement"]
+    first_found(each for each in statements if each["Sid"] == statement_id)
     return Created(id=statement_id, outputs={})
 
 
@@ -132,8 +163,17 @@ def _create_schedule(request: Request) -> Created:
     client = request.client("scheduler")
     name = request.inputs["name"]
     client.create_schedule(**request.parameters())
-    held = client.get_schedule(Name=name, GroupName=request.inputs.get("groupName", "default"))
-    return Created(id=f"{held['GroupName']}/{name}", outputs={"arn": held["Arn"]}, held=held)
+    return _describe_schedule(request, f"default/{name}")
+
+
+def _read_schedule(request: Request) -> Created:
+    return _describe_schedule(request, request.id)
+
+
+def _describe_schedule(request: Request, id: str) -> Created:
+    group, _, name = id.partition("/")
+    held = request.client("scheduler").get_schedule(GroupName=group, Name=name)
+    return Created(id=id, outputs={"arn": held["Arn"]}, held=held)
 
 
 def _delete_permission(request: DeleteRequest) -> None:
@@ -141,7 +181,7 @@ def _delete_permission(request: DeleteRequest) -> None:
 
 
 def _delete_invocation(request: DeleteRequest) -> None:
-    """Do nothing. With another scope than CREATE_ONLY the provider would invoke the function on destroy."""
+    """Do nothing: with the scope CREATE_ONLY the provider does not invoke the function on destroy."""
     if request.inputs.get("lifecycleScope", "CREATE_ONLY") != "CREATE_ONLY":
         raise HandlerError("the rehearsal invokes no function on destroy. Use CREATE_ONLY", property="lifecycleScope")
 
@@ -154,8 +194,10 @@ def _delete_schedule(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:lambda/function:Function": Handler(
         create=_create_function,
+        read=_refresh_function,
         update=_update_function,
         delete=delete_by_id("lambda", "delete_function", "FunctionName"),
+        retag=retag("lambda", "Resource", convert=unchanged),
         properties={
             "name": sent("FunctionName"),
             "description": sent("Description"),
@@ -171,25 +213,26 @@ HANDLERS = {
             "loggingConfig": sent("LoggingConfig", convert=pascal),
             "tracingConfig": sent("TracingConfig", convert=pascal),
             "kmsKeyArn": sent("KMSKeyArn"),
-            "publish": sent("Publish", held=""),
+            "deadLetterConfig": sent("DeadLetterConfig", convert=pascal),
             "reservedConcurrentExecutions": own(held="ReservedConcurrentExecutions"),
-            "sourceCodeHash": provider_only("a change of it makes the provider update the code"),
+            "sourceCodeHash": own(held="CodeSha256"),
             "tags": sent("Tags"),
         },
     ),
     "aws:lambda/invocation:Invocation": Handler(
-        create=_create_invocation,
+        create=_invoke,
+        update=_invoke,
         delete=_delete_invocation,
         properties={
             "functionName": sent("FunctionName", held=""),
             "input": sent("Payload", held=""),
-            "qualifier": sent("Qualifier", held=""),
-            "triggers": provider_only("a change of them invokes the function again"),
+            "triggers": own(),
             "lifecycleScope": provider_only("it controls whether an update or a destroy invokes the function"),
         },
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Handler(
         create=_create_event_invoke_config,
+        read=_read_event_invoke_config,
         update=_create_event_invoke_config,
         delete=delete_by_id("lambda", "delete_function_event_invoke_config", "FunctionName"),
         properties={
@@ -200,6 +243,7 @@ HANDLERS = {
     ),
     "aws:lambda/permission:Permission": Handler(
         create=_create_permission,
+        read=_read_permission,
         delete=_delete_permission,
         properties={
             "function": sent("FunctionName", held=""),
@@ -207,18 +251,16 @@ HANDLERS = {
             "action": sent("Action", held=""),
             "principal": sent("Principal", held=""),
             "sourceArn": sent("SourceArn", held=""),
-            "sourceAccount": sent("SourceAccount", held=""),
         },
     ),
     "aws:scheduler/schedule:Schedule": Handler(
         create=_create_schedule,
+        read=_read_schedule,
         delete=_delete_schedule,
         properties={
             "name": sent("Name"),
-            "groupName": sent("GroupName"),
             "description": sent("Description"),
             "scheduleExpression": sent("ScheduleExpression"),
-            "scheduleExpressionTimezone": sent("ScheduleExpressionTimezone"),
             "flexibleTimeWindow": sent("FlexibleTimeWindow", convert=pascal),
             "state": sent("State"),
             "kmsKeyArn": sent("KmsKeyArn"),

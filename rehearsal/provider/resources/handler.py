@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,13 @@ class HandlerError(Exception):
     def __init__(self, message: str, *, property: str | None = None) -> None:
         super().__init__(message)
         self.property = property
+
+
+class GoneError(HandlerError):
+    """A resource that AWS does not have, or no longer has."""
+
+    def __init__(self) -> None:
+        super().__init__("AWS does not have this resource")
 
 
 class Treatment(StrEnum):
@@ -68,7 +75,7 @@ def sent(
     held: str | None = None,
     expected: Callable[[Any], Any] | None = None,
 ) -> Property:
-    """Return a property that becomes `parameter` and reads back at `held` (by default the parameter's name)."""
+    """Return a property that is sent as `parameter` and read back at `held` (by default the parameter's name)."""
     return Property(
         treatment=Treatment.SENT,
         parameter=parameter,
@@ -84,7 +91,7 @@ def not_held(parameter: str, reason: str) -> Property:
 
 
 def own(*, held: str = "", expected: Callable[[Any], Any] = unchanged) -> Property:
-    """Return a property that the handler's code takes."""
+    """Return a property that the handler's code sends in a call of its own."""
     return Property(treatment=Treatment.OWN, held=held, expected=expected)
 
 
@@ -117,9 +124,17 @@ class Handler:
     delete: Callable[[DeleteRequest], None] | None = None
     """None if the rehearsal can't delete the type."""
     update: Callable[[Request], Created] | None = None
-    """Changes in place the properties in `Request.changed`; None if the rehearsal can't."""
+    """Changes in place the properties in `Request.changed`, without the tags; None if the rehearsal can't."""
+    retag: Retag | None = None
+    """Changes the tags in place; a type with tags has it."""
+    read: Callable[[Request], Created] | None = None
+    """Describes the resource `Request.id`; None if AWS has nothing to describe. Raises GoneError, or AWS's own error, if it is gone."""
     is_global: bool = False
     """Whether the service has no region (IAM, Route 53)."""
+
+
+Retag = Callable[["Request", Mapping[str, str], Sequence[str]], None]
+"""Sets tags of a resource and removes others, by their keys."""
 
 
 @dataclass(kw_only=True)
@@ -165,6 +180,15 @@ class Request:
                 result[entry.parameter] = entry.convert(value)
         return result
 
+    def changed_parameters(self) -> dict[str, Any]:
+        """Return the boto3 parameters of the changed inputs, and mark these as used."""
+        self.touched |= {name for name in self.changed if self.properties[name].parameter}
+        return {
+            self.properties[name].parameter: self.properties[name].convert(self.inputs[name])
+            for name in sorted(self.changed)
+            if name in self.inputs and self.properties[name].parameter
+        }
+
     def arn(self, service: str, resource: str) -> str:
         """Return an ARN in the rehearsal's account and the provider's region."""
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
@@ -184,6 +208,13 @@ class DeleteRequest:
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service in the provider's region."""
         return self.clients(service, self.region)
+
+
+def first_found(found: Iterable[Any]) -> Any:
+    """Return the first description of a resource. Raises GoneError if there is none."""
+    for each in found:
+        return each
+    raise GoneError
 
 
 def delete_by_id(
@@ -222,7 +253,7 @@ def differences(request: Request, created: Created) -> list[tuple[str, str]]:
         if not entry.held:
             continue
         expected = entry.expected(value)
-        actual = _value_at(created.held, entry.held)
+        actual = value_at(created.held, entry.held)
         if not agrees(expected, actual):
             found.append((name, f"sent {expected!r}, but {entry.held} reads back as {actual!r}"))
     return found
@@ -259,7 +290,7 @@ def wait_until(condition: Callable[[], bool], *, what: str, timeout_seconds: flo
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise HandlerError(f"expected: {what}. The condition did not hold within {timeout_seconds:g} s")
+            raise HandlerError(f"expected: {what}. It was not met within {timeout_seconds:g} s")
         time.sleep(POLL_SECONDS)
 
 
@@ -280,7 +311,8 @@ def _parsed(value: Any) -> Any:
     return parsed if isinstance(parsed, dict | list) else None
 
 
-def _value_at(held: Mapping[str, Any], path: str) -> Any:
+def value_at(held: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path of a description, or None."""
     value: Any = held
     for key in path.split("."):
         if not isinstance(value, Mapping):

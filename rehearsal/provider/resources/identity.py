@@ -12,14 +12,25 @@ from rehearsal.provider.resources.handler import (
     HandlerError,
     Request,
     delete_by_id,
+    first_found,
     sent,
 )
+from rehearsal.provider.resources.tags import retag
 
 
 def _create_role(request: Request) -> Created:
     iam = request.client("iam")
     name = request.inputs["name"]
     iam.create_role(**request.parameters())
+    return _describe_role(request, name)
+
+
+def _read_role(request: Request) -> Created:
+    return _describe_role(request, request.id)
+
+
+def _describe_role(request: Request, name: str) -> Created:
+    iam = request.client("iam")
     held = dict(iam.get_role(RoleName=name)["Role"])
     held["Tags"] = iam.list_role_tags(RoleName=name)["Tags"]
     outputs = {"arn": held["Arn"], "uniqueId": held["RoleId"], "createDate": held["CreateDate"].isoformat()}
@@ -29,26 +40,48 @@ def _create_role(request: Request) -> Created:
 def _create_role_policy(request: Request) -> Created:
     iam = request.client("iam")
     iam.put_role_policy(**request.parameters())
-    role, name = request.inputs["role"], request.inputs["name"]
-    held = iam.get_role_policy(RoleName=role, PolicyName=name)
-    return Created(id=f"{role}:{name}", outputs={}, held=held)
+    return _describe_role_policy(request, f"{request.inputs['role']}:{request.inputs['name']}")
+
+
+def _read_role_policy(request: Request) -> Created:
+    return _describe_role_policy(request, request.id)
+
+
+def _describe_role_policy(request: Request, id: str) -> Created:
+    role, _, name = id.partition(":")
+    held = request.client("iam").get_role_policy(RoleName=role, PolicyName=name)
+    return Created(id=id, outputs={}, held=held)
 
 
 def _create_role_policy_attachment(request: Request) -> Created:
     iam = request.client("iam")
     iam.attach_role_policy(**request.parameters())
-    role, policy_arn = request.inputs["role"], request.inputs["policyArn"]
-    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-    held = {
-        "RoleName": role,
-        "PolicyArn": next((each["PolicyArn"] for each in attached if each["PolicyArn"] == policy_arn), None),
-    }
-    return Created(id=f"{role}/{policy_arn}", outputs={}, held=held)
+    return _describe_role_policy_attachment(request, f"{request.inputs['role']}/{request.inputs['policyArn']}")
+
+
+def _read_role_policy_attachment(request: Request) -> Created:
+    return _describe_role_policy_attachment(request, request.id)
+
+
+def _describe_role_policy_attachment(request: Request, id: str) -> Created:
+    role, _, policy_arn = id.partition("/")
+    attached = request.client("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    found = first_found(each["PolicyArn"] for each in attached if each["PolicyArn"] == policy_arn)
+    return Created(id=id, outputs={}, held={"RoleName": role, "PolicyArn": found})
 
 
 def _create_policy(request: Request) -> Created:
     iam = request.client("iam")
     arn = iam.create_policy(**request.parameters())["Policy"]["Arn"]
+    return _describe_policy(request, arn)
+
+
+def _read_policy(request: Request) -> Created:
+    return _describe_policy(request, request.id)
+
+
+def _describe_policy(request: Request, arn: str) -> Created:
+    iam = request.client("iam")
     held = dict(iam.get_policy(PolicyArn=arn)["Policy"])
     version = iam.get_policy_version(PolicyArn=arn, VersionId=held["DefaultVersionId"])
     held["PolicyDocument"] = version["PolicyVersion"]["Document"]
@@ -78,20 +111,20 @@ def _delete_role_policy_attachment(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
+        read=_read_role,
         delete=delete_by_id("iam", "delete_role", "RoleName"),
         is_global=True,
+        retag=retag("iam", "RoleName", by="id", tag="tag_role", untag="untag_role"),
         properties={
             "name": sent("RoleName"),
-            "path": sent("Path"),
             "description": sent("Description"),
             "assumeRolePolicy": sent("AssumeRolePolicyDocument", convert=policy_document),
-            "maxSessionDuration": sent("MaxSessionDuration"),
-            "permissionsBoundary": sent("PermissionsBoundary", held="PermissionsBoundary.PermissionsBoundaryArn"),
             "tags": sent("Tags", convert=tag_list),
         },
     ),
     "aws:iam/rolePolicy:RolePolicy": Handler(
         create=_create_role_policy,
+        read=_read_role_policy,
         update=_create_role_policy,
         delete=_delete_role_policy,
         is_global=True,
@@ -103,17 +136,19 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         create=_create_role_policy_attachment,
+        read=_read_role_policy_attachment,
         delete=_delete_role_policy_attachment,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
     ),
     "aws:iam/policy:Policy": Handler(
         create=_create_policy,
+        read=_read_policy,
         delete=delete_by_id("iam", "delete_policy", "PolicyArn"),
         is_global=True,
+        retag=retag("iam", "PolicyArn", by="id", tag="tag_policy", untag="untag_policy"),
         properties={
             "name": sent("PolicyName"),
-            "path": sent("Path"),
             "description": sent("Description"),
             "policy": sent("PolicyDocument", convert=policy_document),
             "tags": sent("Tags", convert=tag_list),

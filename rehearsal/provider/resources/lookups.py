@@ -50,12 +50,6 @@ def _caller_identity(arguments: Mapping[str, Any], clients: ClientFactory, regio
     }
 
 
-def _partition(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
-    _check_arguments(arguments)
-    del clients, region  # All regions of the rehearsal are in the partition `aws`.
-    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
-
-
 def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> dict[str, Any]:
     _check_arguments(arguments, "id")
     ec2, vpc_id = clients("ec2", region), arguments["id"]
@@ -73,6 +67,14 @@ def _vpc(arguments: Mapping[str, Any], clients: ClientFactory, region: str) -> d
         "id": vpc_id,
         "region": region,
         "cidrBlock": described["CidrBlock"],
+        "cidrBlockAssociations": [
+            {
+                "associationId": each["AssociationId"],
+                "cidrBlock": each["CidrBlock"],
+                "state": each["CidrBlockState"]["State"],
+            }
+            for each in described["CidrBlockAssociationSet"]
+        ],
         "ownerId": described["OwnerId"],
         "mainRouteTableId": tables[0]["RouteTableId"],
     }
@@ -112,7 +114,6 @@ def _check_arguments(arguments: Mapping[str, Any], *known: str) -> None:
 INVOKE_FUNCTIONS: dict[str, InvokeFunction] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
-    "aws:index/getPartition:getPartition": _partition,
     "aws:index/getRegion:getRegion": _region,
     "aws:ec2/getVpc:getVpc": _vpc,
     "aws:ec2/getSubnet:getSubnet": _subnet,

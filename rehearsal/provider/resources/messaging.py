@@ -1,12 +1,22 @@
-"""SNS: topics, topic policies and subscriptions."""
+"""SNS: topics, topic policies and subscriptions; SQS: queues."""
 
 from __future__ import annotations
 
 import json
 
 from rehearsal.provider.resources.convert import tag_list
-from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, delete_by_id, own, sent
+from rehearsal.provider.resources.handler import (
+    Created,
+    DeleteRequest,
+    Handler,
+    Request,
+    delete_by_id,
+    own,
+    sent,
+    unchanged,
+)
 from rehearsal.provider.resources.identity import policy_document
+from rehearsal.provider.resources.tags import retag
 
 _TOPIC_ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
 
@@ -17,6 +27,15 @@ def _create_topic(request: Request) -> Created:
         attribute: request.take(name) for name, attribute in _TOPIC_ATTRIBUTES.items() if request.take(name) is not None
     }
     arn = sns.create_topic(Attributes=attributes, **request.parameters())["TopicArn"]
+    return _describe_topic(request, arn)
+
+
+def _read_topic(request: Request) -> Created:
+    return _describe_topic(request, request.id)
+
+
+def _describe_topic(request: Request, arn: str) -> Created:
+    sns = request.client("sns")
     held = dict(sns.get_topic_attributes(TopicArn=arn)["Attributes"])
     held["Name"] = arn.rsplit(":", 1)[1]
     held["Tags"] = sns.list_tags_for_resource(ResourceArn=arn)["Tags"]
@@ -29,7 +48,15 @@ def _create_topic_policy(request: Request) -> Created:
     sns.set_topic_attributes(
         TopicArn=arn, AttributeName="Policy", AttributeValue=policy_document(request.take("policy"))
     )
-    held = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+    return _describe_topic_policy(request, arn)
+
+
+def _read_topic_policy(request: Request) -> Created:
+    return _describe_topic_policy(request, request.id)
+
+
+def _describe_topic_policy(request: Request, arn: str) -> Created:
+    held = request.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
     return Created(id=arn, outputs={"owner": held["Owner"]}, held=held)
 
 
@@ -37,6 +64,15 @@ def _create_subscription(request: Request) -> Created:
     """Subscribe the endpoint to the topic. An e-mail address stays "pending confirmation" until its owner confirms."""
     sns = request.client("sns")
     arn = sns.subscribe(ReturnSubscriptionArn=True, **request.parameters())["SubscriptionArn"]
+    return _describe_subscription(request, arn)
+
+
+def _read_subscription(request: Request) -> Created:
+    return _describe_subscription(request, request.id)
+
+
+def _describe_subscription(request: Request, arn: str) -> Created:
+    sns = request.client("sns")
     held = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
     outputs = {"arn": arn, "ownerId": held["Owner"], "pendingConfirmation": held["PendingConfirmation"] == "true"}
     return Created(id=arn, outputs=outputs, held=held)
@@ -76,7 +112,7 @@ _DEFAULT_TOPIC_ACTIONS = (
 
 
 def _delete_subscription(request: DeleteRequest) -> None:
-    """Unsubscribe, if the subscription is confirmed. AWS rejects the call before and deletes such a subscription itself.
+    """Unsubscribe a confirmed subscription. AWS rejects the call for a pending one, and deletes it by itself.
 
     Source: Unsubscribe, Amazon SNS API Reference; "Deleting an Amazon SNS subscription and topic".
     """
@@ -85,10 +121,49 @@ def _delete_subscription(request: DeleteRequest) -> None:
         sns.unsubscribe(SubscriptionArn=request.id)
 
 
+_QUEUE_ATTRIBUTES = {"messageRetentionSeconds": "MessageRetentionPeriod", "kmsMasterKeyId": "KmsMasterKeyId"}
+
+
+def _create_queue(request: Request) -> Created:
+    sqs = request.client("sqs")
+    attributes = {
+        attribute: str(request.take(name)) for name, attribute in _QUEUE_ATTRIBUTES.items() if name in request.inputs
+    }
+    url = sqs.create_queue(Attributes=attributes, **request.parameters())["QueueUrl"]
+    return _describe_queue(request, url)
+
+
+def _read_queue(request: Request) -> Created:
+    return _describe_queue(request, request.id)
+
+
+def _describe_queue(request: Request, url: str) -> Created:
+    sqs = request.client("sqs")
+    held = dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"])
+    arn = held["QueueArn"]
+    held["QueueName"] = arn.rsplit(":", 1)[1]
+    held["tags"] = sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+    return Created(id=url, outputs={"arn": arn, "url": url}, held=held)
+
+
 HANDLERS = {
+    "aws:sqs/queue:Queue": Handler(
+        create=_create_queue,
+        read=_read_queue,
+        delete=delete_by_id("sqs", "delete_queue", "QueueUrl"),
+        retag=retag("sqs", "QueueUrl", by="id", tag="tag_queue", untag="untag_queue", convert=unchanged),
+        properties={
+            "name": sent("QueueName"),
+            "messageRetentionSeconds": own(held="MessageRetentionPeriod", expected=str),
+            "kmsMasterKeyId": own(held="KmsMasterKeyId"),
+            "tags": sent("tags"),
+        },
+    ),
     "aws:sns/topic:Topic": Handler(
         create=_create_topic,
+        read=_read_topic,
         delete=delete_by_id("sns", "delete_topic", "TopicArn"),
+        retag=retag("sns", "ResourceArn"),
         properties={
             "name": sent("Name"),
             "displayName": own(held="DisplayName"),
@@ -98,12 +173,14 @@ HANDLERS = {
     ),
     "aws:sns/topicPolicy:TopicPolicy": Handler(
         create=_create_topic_policy,
+        read=_read_topic_policy,
         update=_create_topic_policy,
         delete=_delete_topic_policy,
         properties={"arn": own(held="TopicArn"), "policy": own(held="Policy")},
     ),
     "aws:sns/topicSubscription:TopicSubscription": Handler(
         create=_create_subscription,
+        read=_read_subscription,
         delete=_delete_subscription,
         properties={
             "topic": sent("TopicArn"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Collection
 from typing import Any
 
 from rehearsal.provider.resources.convert import renamed, tag_list
@@ -15,12 +16,16 @@ from rehearsal.provider.resources.handler import (
     Request,
     delete_by_id,
     delete_nothing,
+    first_found,
+    not_held,
     own,
-    provider_only,
     sent,
     wait_for,
     wait_until,
 )
+from rehearsal.provider.resources.tags import retag_ec2
+
+LAST_ACL_RULE = 32767
 
 
 def _tags(resource_type: str) -> Property:
@@ -32,14 +37,34 @@ def _tags(resource_type: str) -> Property:
     )
 
 
+_VPC_ATTRIBUTES = {"enableDnsSupport": "EnableDnsSupport", "enableDnsHostnames": "EnableDnsHostnames"}
+
+
 def _create_vpc(request: Request) -> Created:
+    vpc_id = request.client("ec2").create_vpc(**request.parameters())["Vpc"]["VpcId"]
+    return _set_vpc_attributes(request, vpc_id, _VPC_ATTRIBUTES)
+
+
+def _update_vpc(request: Request) -> Created:
+    """Set the attributes that a creation which was interrupted after its first call has left at AWS's defaults."""
+    return _set_vpc_attributes(request, request.id, request.changed)
+
+
+def _set_vpc_attributes(request: Request, vpc_id: str, names: Collection[str]) -> Created:
+    for name, attribute in _VPC_ATTRIBUTES.items():
+        if name in names and name in request.inputs:
+            wanted = request.take(name)
+            request.client("ec2").modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": wanted}})
+    return _describe_vpc(request, vpc_id)
+
+
+def _read_vpc(request: Request) -> Created:
+    return _describe_vpc(request, request.id)
+
+
+def _describe_vpc(request: Request, vpc_id: str) -> Created:
     ec2 = request.client("ec2")
-    vpc_id = ec2.create_vpc(**request.parameters())["Vpc"]["VpcId"]
-    for name, attribute in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
-        wanted = request.take(name)
-        if wanted is not None:
-            ec2.modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": wanted}})
-    held = dict(ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0])
+    held = dict(first_found(ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"]))
     for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
         response = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute[:1].lower() + attribute[1:])
         held[attribute] = response[attribute]["Value"]
@@ -53,6 +78,7 @@ def _create_vpc(request: Request) -> Created:
             "mainRouteTableId": main_table["RouteTables"][0]["RouteTableId"],
             "defaultRouteTableId": main_table["RouteTables"][0]["RouteTableId"],
             "defaultSecurityGroupId": _default_security_group(ec2, vpc_id)["GroupId"],
+            "defaultNetworkAclId": _default_network_acl(ec2, vpc_id)["NetworkAclId"],
             "enableDnsSupport": held["EnableDnsSupport"],
             "enableDnsHostnames": held["EnableDnsHostnames"],
         },
@@ -69,13 +95,36 @@ def _default_security_group(ec2: Any, vpc_id: str) -> Any:
     return groups[0]
 
 
+def _default_network_acl(ec2: Any, vpc_id: str) -> Any:
+    filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "default", "Values": ["true"]}]
+    acls = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
+    if len(acls) != 1:
+        raise HandlerError(f"expected one default network ACL in {vpc_id}, found {len(acls)}", property="vpcId")
+    return acls[0]
+
+
 def _create_subnet(request: Request) -> Created:
-    ec2 = request.client("ec2")
-    subnet_id = ec2.create_subnet(**request.parameters())["Subnet"]["SubnetId"]
-    public = request.take("mapPublicIpOnLaunch")
-    if public is not None:
-        ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": public})
-    held = ec2.describe_subnets(SubnetIds=[subnet_id])["Subnets"][0]
+    return _set_public(request, request.client("ec2").create_subnet(**request.parameters())["Subnet"]["SubnetId"])
+
+
+def _update_subnet(request: Request) -> Created:
+    """Set what a creation that was interrupted after its first call has left at AWS's default."""
+    return _set_public(request, request.id)
+
+
+def _set_public(request: Request, subnet_id: str) -> Created:
+    if "mapPublicIpOnLaunch" in request.inputs:
+        public = request.take("mapPublicIpOnLaunch")
+        request.client("ec2").modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": public})
+    return _describe_subnet(request, subnet_id)
+
+
+def _read_subnet(request: Request) -> Created:
+    return _describe_subnet(request, request.id)
+
+
+def _describe_subnet(request: Request, subnet_id: str) -> Created:
+    held = first_found(request.client("ec2").describe_subnets(SubnetIds=[subnet_id])["Subnets"])
     outputs = {
         "arn": held["SubnetArn"],
         "availabilityZoneId": held["AvailabilityZoneId"],
@@ -87,7 +136,15 @@ def _create_subnet(request: Request) -> Created:
 def _create_route_table(request: Request) -> Created:
     ec2 = request.client("ec2")
     table_id = ec2.create_route_table(**request.parameters())["RouteTable"]["RouteTableId"]
-    held = ec2.describe_route_tables(RouteTableIds=[table_id])["RouteTables"][0]
+    return _describe_route_table(request, table_id)
+
+
+def _read_route_table(request: Request) -> Created:
+    return _describe_route_table(request, request.id)
+
+
+def _describe_route_table(request: Request, table_id: str) -> Created:
+    held = first_found(request.client("ec2").describe_route_tables(RouteTableIds=[table_id])["RouteTables"])
     outputs = {"arn": request.arn("ec2", f"route-table/{table_id}"), "ownerId": request.account_id}
     return Created(id=table_id, outputs=outputs, held=held)
 
@@ -95,19 +152,34 @@ def _create_route_table(request: Request) -> Created:
 def _create_route_table_association(request: Request) -> Created:
     ec2 = request.client("ec2")
     association_id = ec2.associate_route_table(**request.parameters())["AssociationId"]
-    tables = ec2.describe_route_tables(RouteTableIds=[request.inputs["routeTableId"]])["RouteTables"]
-    held = next(each for each in tables[0]["Associations"] if each["RouteTableAssociationId"] == association_id)
+    return _describe_route_table_association(request, association_id)
+
+
+def _read_route_table_association(request: Request) -> Created:
+    return _describe_route_table_association(request, request.id)
+
+
+def _describe_route_table_association(request: Request, association_id: str) -> Created:
+    of_id = [{"Name": "association.route-table-association-id", "Values": [association_id]}]
+    tables = request.client("ec2").describe_route_tables(Filters=of_id)["RouteTables"]
+    associations = (each for table in tables for each in table["Associations"])
+    held = first_found(each for each in associations if each["RouteTableAssociationId"] == association_id)
     return Created(id=association_id, outputs={}, held=held)
 
 
 def _create_route(request: Request) -> Created:
     ec2 = request.client("ec2")
     ec2.create_route(**request.parameters())
+    return _read_route(request)
+
+
+def _read_route(request: Request) -> Created:
     table_id, destination = request.inputs["routeTableId"], request.inputs["destinationCidrBlock"]
-    table = ec2.describe_route_tables(RouteTableIds=[table_id])["RouteTables"][0]
-    held = next(route for route in table["Routes"] if route.get("DestinationCidrBlock") == destination)
+    table = first_found(request.client("ec2").describe_route_tables(RouteTableIds=[table_id])["RouteTables"])
+    held = first_found(route for route in table["Routes"] if route.get("DestinationCidrBlock") == destination)
     return Created(
-        id=f"r-{table_id}-{destination}",
+        # The provider's id: with a checksum of the destination. Source: routeCreateID in terraform-provider-aws.
+        id=f"r-{table_id}{zlib.crc32(destination.encode())}",
         outputs={"state": held["State"], "origin": held["Origin"]},
         held={**held, "RouteTableId": table_id},
     )
@@ -125,11 +197,92 @@ def _create_default_security_group(request: Request) -> Created:
     tags = request.take("tags")
     if tags:
         ec2.create_tags(Resources=[group_id], Tags=tag_list(tags))
-    held = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
-    if held["IpPermissions"] or held["IpPermissionsEgress"]:
+    created = _describe_default_security_group(request, group_id)
+    if created.held["IpPermissions"] or created.held["IpPermissionsEgress"]:
         raise HandlerError(f"{group_id} still has rules after their revocation")
+    return created
+
+
+def _read_default_security_group(request: Request) -> Created:
+    return _describe_default_security_group(request, request.id)
+
+
+def _describe_default_security_group(request: Request, group_id: str) -> Created:
+    held = first_found(request.client("ec2").describe_security_groups(GroupIds=[group_id])["SecurityGroups"])
     outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "name": held["GroupName"]}
     return Created(id=group_id, outputs=outputs, held=held)
+
+
+def _write_default_acl(request: Request) -> Created:
+    """Adopt the VPC's default network ACL and replace its rules, as the provider does.
+
+    AWS deletes this ACL with its VPC, and its last rule, which denies everything, never. Source: "Default network ACL for a
+    VPC".
+    """
+    ec2 = request.client("ec2")
+    acl_id = request.take("defaultNetworkAclId")
+    for entry in _acl_entries(ec2, acl_id):
+        ec2.delete_network_acl_entry(NetworkAclId=acl_id, RuleNumber=entry["RuleNumber"], Egress=entry["Egress"])
+    for rules, egress in (("ingress", False), ("egress", True)):
+        for rule in request.take(rules, []):
+            if (rule["protocol"], rule["fromPort"], rule["toPort"]) != ("-1", 0, 0):
+                raise HandlerError("only rules for all protocols and ports are known here", property=rules)
+            ec2.create_network_acl_entry(NetworkAclId=acl_id, Egress=egress, **_acl_rule(rule))
+    ec2.create_tags(Resources=[acl_id], Tags=tag_list(request.take("tags", {})))
+    return _describe_default_acl(request, acl_id)
+
+
+def _read_default_acl(request: Request) -> Created:
+    return _describe_default_acl(request, request.id)
+
+
+def _describe_default_acl(request: Request, acl_id: str) -> Created:
+    ec2 = request.client("ec2")
+    held = dict(first_found(ec2.describe_network_acls(NetworkAclIds=[acl_id])["NetworkAcls"]))
+    for rules, egress in (("Ingress", False), ("EgressRules", True)):
+        held[rules] = [entry for entry in _acl_entries(ec2, acl_id) if entry["Egress"] is egress]
+    outputs = {"arn": request.arn("ec2", f"network-acl/{acl_id}"), "vpcId": held["VpcId"], "ownerId": held["OwnerId"]}
+    return Created(id=acl_id, outputs=outputs, held=held)
+
+
+def _acl_entries(ec2: Any, acl_id: str) -> list[Any]:
+    """Return the rules of a network ACL without the last one, which AWS adds to each direction."""
+    entries = ec2.describe_network_acls(NetworkAclIds=[acl_id])["NetworkAcls"][0]["Entries"]
+    return [entry for entry in entries if entry["RuleNumber"] != LAST_ACL_RULE]
+
+
+def _acl_rule(rule: Any) -> dict[str, Any]:
+    return {
+        "RuleNumber": rule["ruleNo"],
+        "CidrBlock": rule["cidrBlock"],
+        "Protocol": rule["protocol"],
+        "RuleAction": rule["action"],
+    }
+
+
+def _acl_rules(rules: Any) -> list[dict[str, Any]]:
+    return [_acl_rule(rule) for rule in rules]
+
+
+def _create_flow_log(request: Request) -> Created:
+    ec2 = request.client("ec2")
+    vpc_id = request.take("vpcId")
+    response = ec2.create_flow_logs(ResourceIds=[vpc_id], ResourceType="VPC", **request.parameters())
+    if response.get("Unsuccessful"):
+        raise HandlerError(f"EC2 refused the flow log: {response['Unsuccessful']}", property="vpcId")
+    flow_log_id = response["FlowLogIds"][0]
+    # ministack 1.5.33 looks for tags of the resource type flow-log in CreateFlowLogs; AWS calls it vpc-flow-log.
+    ec2.create_tags(Resources=[flow_log_id], Tags=tag_list(request.take("tags", {})))
+    return _describe_flow_log(request, flow_log_id)
+
+
+def _read_flow_log(request: Request) -> Created:
+    return _describe_flow_log(request, request.id)
+
+
+def _describe_flow_log(request: Request, flow_log_id: str) -> Created:
+    held = first_found(request.client("ec2").describe_flow_logs(FlowLogIds=[flow_log_id])["FlowLogs"])
+    return Created(id=flow_log_id, outputs={"arn": request.arn("ec2", f"vpc-flow-log/{flow_log_id}")}, held=held)
 
 
 def _revoke_all_rules(ec2: Any, group_id: str) -> None:
@@ -145,7 +298,15 @@ def _create_security_group(request: Request) -> Created:
     ec2 = request.client("ec2")
     group_id = ec2.create_security_group(**request.parameters())["GroupId"]
     _revoke_all_rules(ec2, group_id)
-    held = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    return _describe_security_group(request, group_id)
+
+
+def _read_security_group(request: Request) -> Created:
+    return _describe_security_group(request, request.id)
+
+
+def _describe_security_group(request: Request, group_id: str) -> Created:
+    held = first_found(request.client("ec2").describe_security_groups(GroupIds=[group_id])["SecurityGroups"])
     outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "ownerId": request.account_id}
     return Created(id=group_id, outputs=outputs, held=held)
 
@@ -168,13 +329,32 @@ def _create_rule(direction: str) -> Callable[[Request], Created]:
         specification = [{"ResourceType": "security-group-rule", "Tags": tag_list(tags)}] if tags else []
         response = authorize(GroupId=group_id, IpPermissions=[permission], TagSpecifications=specification)
         rule_id = response["SecurityGroupRules"][0]["SecurityGroupRuleId"]
-        held = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]
-        if held["IsEgress"] is not (direction == "egress"):
-            raise HandlerError(f"expected an {direction} rule, but {rule_id} has IsEgress={held['IsEgress']}")
-        outputs = {"arn": request.arn("ec2", f"security-group-rule/{rule_id}"), "securityGroupRuleId": rule_id}
-        return Created(id=rule_id, outputs=outputs, held=held)
+        created = _describe_rule(request, rule_id)
+        if created.held["IsEgress"] is not (direction == "egress"):
+            raise HandlerError(f"expected an {direction} rule, but {rule_id} has IsEgress={created.held['IsEgress']}")
+        return created
 
     return create
+
+
+def _update_rule(request: Request) -> Created:
+    """Overwrite a rule. Source: ModifySecurityGroupRules, Amazon EC2 API Reference."""
+    rule = {parameter: request.take(name) for name, parameter in _RULE_PARAMETERS.items() if name in request.inputs}
+    request.client("ec2").modify_security_group_rules(
+        GroupId=request.inputs["securityGroupId"],
+        SecurityGroupRules=[{"SecurityGroupRuleId": request.id, "SecurityGroupRule": rule}],
+    )
+    return _describe_rule(request, request.id)
+
+
+def _read_rule(request: Request) -> Created:
+    return _describe_rule(request, request.id)
+
+
+def _describe_rule(request: Request, rule_id: str) -> Created:
+    rules = request.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"]
+    outputs = {"arn": request.arn("ec2", f"security-group-rule/{rule_id}"), "securityGroupRuleId": rule_id}
+    return Created(id=rule_id, outputs=outputs, held=first_found(rules))
 
 
 def _create_peering(request: Request) -> Created:
@@ -184,7 +364,22 @@ def _create_peering(request: Request) -> Created:
     peering_id = ec2.create_vpc_peering_connection(**request.parameters())["VpcPeeringConnection"][
         "VpcPeeringConnectionId"
     ]
-    held = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])["VpcPeeringConnections"][0]
+    return _describe_peering(request, peering_id)
+
+
+def _read_peering(request: Request) -> Created:
+    return _describe_peering(request, request.id)
+
+
+def _peering(request: Request, peering_id: str) -> Any:
+    """Return AWS's description. A deleted peering is described for hours. Source: VPC peering connection lifecycle."""
+    response = request.client("ec2").describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])
+    gone = ("deleted", "deleting", "rejected", "expired", "failed")
+    return first_found(each for each in response["VpcPeeringConnections"] if each["Status"]["Code"] not in gone)
+
+
+def _describe_peering(request: Request, peering_id: str) -> Created:
+    held = _peering(request, peering_id)
     return Created(id=peering_id, outputs={"acceptStatus": held["Status"]["Code"]}, held=held)
 
 
@@ -193,16 +388,19 @@ def _create_peering_accepter(request: Request) -> Created:
     peering_id = request.take("vpcPeeringConnectionId")
     if request.take("autoAccept"):
         ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering_id)
-
-    def description() -> Any:
-        return ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])["VpcPeeringConnections"][0]
-
-    if request.take("autoAccept"):
-        wait_until(lambda: description()["Status"]["Code"] == "active", what=f"{peering_id} is active")
+        wait_until(lambda: _peering(request, peering_id)["Status"]["Code"] == "active", what=f"{peering_id} is active")
     tags = request.take("tags")
     if tags:
         ec2.create_tags(Resources=[peering_id], Tags=tag_list(tags))
-    held = description()
+    return _describe_peering_accepter(request, peering_id)
+
+
+def _read_peering_accepter(request: Request) -> Created:
+    return _describe_peering_accepter(request, request.id)
+
+
+def _describe_peering_accepter(request: Request, peering_id: str) -> Created:
+    held = _peering(request, peering_id)
     outputs = {
         "acceptStatus": held["Status"]["Code"],
         "vpcId": held["AccepterVpcInfo"]["VpcId"],
@@ -223,6 +421,15 @@ def _create_peering_options(request: Request) -> Created:
 
 _peering_options = renamed(allowRemoteVpcDnsResolution="AllowDnsResolutionFromRemoteVpc")
 
+_RULE_PARAMETERS = {
+    "ipProtocol": "IpProtocol",
+    "fromPort": "FromPort",
+    "toPort": "ToPort",
+    "cidrIpv4": "CidrIpv4",
+    "referencedSecurityGroupId": "ReferencedGroupId",
+    "description": "Description",
+}
+
 _RULE = {
     "securityGroupId": own(held="GroupId"),
     "ipProtocol": own(held="IpProtocol"),
@@ -239,12 +446,6 @@ def _delete_route(request: DeleteRequest) -> None:
     request.client("ec2").delete_route(
         RouteTableId=request.inputs["routeTableId"], DestinationCidrBlock=request.inputs["destinationCidrBlock"]
     )
-
-
-def _delete_security_group(request: DeleteRequest) -> None:
-    if request.inputs.get("revokeRulesOnDelete"):
-        _revoke_all_rules(request.client("ec2"), request.id)
-    request.client("ec2").delete_security_group(GroupId=request.id)
 
 
 def _delete_rule(direction: str) -> Callable[[DeleteRequest], None]:
@@ -264,10 +465,12 @@ def _delete_peering(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:ec2/vpc:Vpc": Handler(
         create=_create_vpc,
+        read=_read_vpc,
+        update=_update_vpc,
         delete=delete_by_id("ec2", "delete_vpc", "VpcId"),
+        retag=retag_ec2,
         properties={
             "cidrBlock": sent("CidrBlock"),
-            "instanceTenancy": sent("InstanceTenancy"),
             "enableDnsSupport": own(held="EnableDnsSupport"),
             "enableDnsHostnames": own(held="EnableDnsHostnames"),
             "tags": _tags("vpc"),
@@ -275,7 +478,10 @@ HANDLERS = {
     ),
     "aws:ec2/subnet:Subnet": Handler(
         create=_create_subnet,
+        read=_read_subnet,
+        update=_update_subnet,
         delete=delete_by_id("ec2", "delete_subnet", "SubnetId"),
+        retag=retag_ec2,
         properties={
             "vpcId": sent("VpcId"),
             "cidrBlock": sent("CidrBlock"),
@@ -286,16 +492,20 @@ HANDLERS = {
     ),
     "aws:ec2/routeTable:RouteTable": Handler(
         create=_create_route_table,
+        read=_read_route_table,
         delete=delete_by_id("ec2", "delete_route_table", "RouteTableId"),
+        retag=retag_ec2,
         properties={"vpcId": sent("VpcId"), "tags": _tags("route-table")},
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Handler(
         create=_create_route_table_association,
+        read=_read_route_table_association,
         delete=delete_by_id("ec2", "disassociate_route_table", "AssociationId"),
         properties={"subnetId": sent("SubnetId"), "routeTableId": sent("RouteTableId")},
     ),
     "aws:ec2/route:Route": Handler(
         create=_create_route,
+        read=_read_route,
         delete=_delete_route,
         properties={
             "routeTableId": sent("RouteTableId"),
@@ -305,43 +515,89 @@ HANDLERS = {
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
         create=_create_default_security_group,
+        read=_read_default_security_group,
         # AWS deletes it with its VPC.
         delete=delete_nothing,
+        retag=retag_ec2,
         properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
+    ),
+    "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl": Handler(
+        create=_write_default_acl,
+        read=_read_default_acl,
+        update=_write_default_acl,
+        # AWS deletes it with its VPC.
+        delete=delete_nothing,
+        retag=retag_ec2,
+        properties={
+            "defaultNetworkAclId": own(held="NetworkAclId"),
+            "ingress": own(held="Ingress", expected=_acl_rules),
+            "egress": own(held="EgressRules", expected=_acl_rules),
+            "tags": own(held="Tags", expected=tag_list),
+        },
+    ),
+    "aws:ec2/flowLog:FlowLog": Handler(
+        create=_create_flow_log,
+        read=_read_flow_log,
+        delete=delete_by_id("ec2", "delete_flow_logs", "FlowLogIds", in_list=True),
+        retag=retag_ec2,
+        properties={
+            "vpcId": own(held="ResourceId"),
+            "trafficType": sent("TrafficType"),
+            "logDestinationType": sent("LogDestinationType"),
+            "logDestination": sent("LogDestination"),
+            "iamRoleArn": not_held(
+                "DeliverLogsPermissionArn", "ministack 1.5.33 writes no flow logs and drops the role"
+            ),
+            "tags": own(held="Tags", expected=tag_list),
+        },
     ),
     "aws:ec2/securityGroup:SecurityGroup": Handler(
         create=_create_security_group,
-        delete=_delete_security_group,
+        read=_read_security_group,
+        delete=delete_by_id("ec2", "delete_security_group", "GroupId"),
+        retag=retag_ec2,
         properties={
             "name": sent("GroupName"),
             "description": sent("Description"),
             "vpcId": sent("VpcId"),
-            "revokeRulesOnDelete": provider_only("the provider revokes the rules before it deletes the group"),
             "tags": _tags("security-group"),
         },
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
-        create=_create_rule("ingress"), delete=_delete_rule("ingress"), properties=_RULE
+        create=_create_rule("ingress"),
+        update=_update_rule,
+        read=_read_rule,
+        delete=_delete_rule("ingress"),
+        retag=retag_ec2,
+        properties=_RULE,
     ),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(
-        create=_create_rule("egress"), delete=_delete_rule("egress"), properties=_RULE
+        create=_create_rule("egress"),
+        update=_update_rule,
+        read=_read_rule,
+        delete=_delete_rule("egress"),
+        retag=retag_ec2,
+        properties=_RULE,
     ),
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Handler(
         create=_create_peering,
+        read=_read_peering,
         delete=_delete_peering,
+        retag=retag_ec2,
         properties={
             "vpcId": sent("VpcId", held="RequesterVpcInfo.VpcId"),
             "peerVpcId": sent("PeerVpcId", held="AccepterVpcInfo.VpcId"),
             "peerRegion": sent("PeerRegion", held="AccepterVpcInfo.Region"),
-            "peerOwnerId": sent("PeerOwnerId", held="AccepterVpcInfo.OwnerId"),
             "autoAccept": own(),
             "tags": _tags("vpc-peering-connection"),
         },
     ),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Handler(
         create=_create_peering_accepter,
+        read=_read_peering_accepter,
         # The requester deletes the connection. Source: aws_vpc_peering_connection_accepter.
         delete=delete_nothing,
+        retag=retag_ec2,
         properties={
             "vpcPeeringConnectionId": own(held="VpcPeeringConnectionId"),
             "autoAccept": own(),

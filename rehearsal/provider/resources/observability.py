@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rehearsal.provider.resources.convert import pascal, renamed, tag_list
+from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
     DeleteRequest,
@@ -13,10 +13,12 @@ from rehearsal.provider.resources.handler import (
     HandlerError,
     Request,
     delete_by_id,
+    first_found,
     own,
-    provider_only,
     sent,
+    unchanged,
 )
+from rehearsal.provider.resources.tags import retag
 
 
 def _create_log_group(request: Request) -> Created:
@@ -31,14 +33,18 @@ def _create_log_group(request: Request) -> Created:
 
 def _read_log_group(logs: Any, name: str) -> Created:
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    held = next(dict(group) for group in groups if group["logGroupName"] == name)
+    held = first_found(dict(group) for group in groups if group["logGroupName"] == name)
     arn = held["arn"].removesuffix(":*")
     held["tags"] = logs.list_tags_for_resource(resourceArn=arn)["tags"]
     return Created(id=name, outputs={"arn": arn}, held=held)
 
 
+def _refresh_log_group(request: Request) -> Created:
+    return _read_log_group(request.client("logs"), request.id)
+
+
 def _update_log_group(request: Request) -> Created:
-    """Set the retention and the tags; name and class can't be changed."""
+    """Set the retention; name and class can't be changed."""
     logs = request.client("logs")
     name = request.id
     if "retentionInDays" in request.changed:
@@ -47,8 +53,6 @@ def _update_log_group(request: Request) -> Created:
             logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
         else:
             logs.delete_retention_policy(logGroupName=name)
-    if "tags" in request.changed:
-        logs.tag_resource(resourceArn=request.outputs["arn"], tags=request.take("tags", {}))
     return _read_log_group(logs, name)
 
 
@@ -60,9 +64,13 @@ def _create_alarm(request: Request) -> Created:
 
 
 def _read_alarm(cloudwatch: Any, name: str) -> Created:
-    held = dict(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0])
+    held = dict(first_found(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]))
     held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
     return Created(id=name, outputs={"arn": held["AlarmArn"]}, held=held)
+
+
+def _refresh_alarm(request: Request) -> Created:
+    return _read_alarm(request.client("cloudwatch"), request.id)
 
 
 def _update_alarm(request: Request) -> Created:
@@ -72,8 +80,6 @@ def _update_alarm(request: Request) -> Created:
     """
     cloudwatch = request.client("cloudwatch")
     cloudwatch.put_metric_alarm(**{name: value for name, value in request.parameters().items() if name != "Tags"})
-    if "tags" in request.changed:
-        cloudwatch.tag_resource(ResourceARN=request.outputs["arn"], Tags=tag_list(request.take("tags", {})))
     return _read_alarm(cloudwatch, request.id)
 
 
@@ -89,15 +95,33 @@ def _create_dashboard(request: Request) -> Created:
         raise HandlerError(
             f"CloudWatch rejected the dashboard: {response['DashboardValidationMessages']}", property="dashboardBody"
         )
-    held = cloudwatch.get_dashboard(DashboardName=name)
+    return _describe_dashboard(request, name)
+
+
+def _read_dashboard(request: Request) -> Created:
+    return _describe_dashboard(request, request.id)
+
+
+def _describe_dashboard(request: Request, name: str) -> Created:
+    held = request.client("cloudwatch").get_dashboard(DashboardName=name)
     return Created(id=name, outputs={"dashboardArn": held["DashboardArn"]}, held=held)
 
 
 def _create_event_rule(request: Request) -> Created:
     events = request.client("events")
     name = request.inputs["name"]
-    arn = events.put_rule(**request.parameters())["RuleArn"]
+    events.put_rule(**request.parameters())
+    return _describe_event_rule(request, name)
+
+
+def _read_event_rule(request: Request) -> Created:
+    return _describe_event_rule(request, request.id)
+
+
+def _describe_event_rule(request: Request, name: str) -> Created:
+    events = request.client("events")
     held = dict(events.describe_rule(Name=name))
+    arn = held["Arn"]
     held["Tags"] = events.list_tags_for_resource(ResourceARN=arn)["Tags"]
     return Created(id=name, outputs={"arn": arn}, held=held)
 
@@ -106,26 +130,20 @@ def _create_event_target(request: Request) -> Created:
     events = request.client("events")
     rule, target_id = request.take("rule"), request.take("targetId")
     target = {"Id": target_id, "Arn": request.take("arn")}
-    for name, parameter in (("input", "Input"), ("roleArn", "RoleArn")):
-        if request.take(name) is not None:
-            target[parameter] = request.take(name)
-    if request.take("inputTransformer"):
-        target["InputTransformer"] = _input_transformer(request.take("inputTransformer"))
-    if request.take("retryPolicy"):
-        target["RetryPolicy"] = pascal(request.take("retryPolicy"))
     response = events.put_targets(Rule=rule, Targets=[target])
     if response["FailedEntryCount"]:
         raise HandlerError(f"EventBridge rejected these entries: {response['FailedEntries']}")
-    held = next(each for each in events.list_targets_by_rule(Rule=rule)["Targets"] if each["Id"] == target_id)
+    return _describe_event_target(request, rule, target_id)
+
+
+def _read_event_target(request: Request) -> Created:
+    return _describe_event_target(request, request.inputs["rule"], request.inputs["targetId"])
+
+
+def _describe_event_target(request: Request, rule: str, target_id: str) -> Created:
+    targets = request.client("events").list_targets_by_rule(Rule=rule)["Targets"]
+    held = first_found(each for each in targets if each["Id"] == target_id)
     return Created(id=f"{rule}-{target_id}", outputs={}, held={**held, "Rule": rule})
-
-
-_input_transformer = renamed(inputPaths="InputPathsMap", inputTemplate="InputTemplate")
-
-
-def _delete_log_group(request: DeleteRequest) -> None:
-    if not request.inputs.get("skipDestroy"):
-        request.client("logs").delete_log_group(logGroupName=request.id)
 
 
 def _delete_event_target(request: DeleteRequest) -> None:
@@ -137,21 +155,23 @@ def _delete_event_target(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:cloudwatch/logGroup:LogGroup": Handler(
         create=_create_log_group,
+        read=_refresh_log_group,
         update=_update_log_group,
-        delete=_delete_log_group,
+        delete=delete_by_id("logs", "delete_log_group", "logGroupName"),
+        retag=retag("logs", "resourceArn", tags="tags", keys="tagKeys", convert=unchanged),
         properties={
             "name": sent("logGroupName"),
             "kmsKeyId": sent("kmsKeyId"),
-            "logGroupClass": sent("logGroupClass"),
             "retentionInDays": own(held="retentionInDays"),
-            "skipDestroy": provider_only("with it the provider keeps the group on destroy"),
             "tags": sent("tags"),
         },
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
         create=_create_alarm,
+        read=_refresh_alarm,
         update=_update_alarm,
         delete=delete_by_id("cloudwatch", "delete_alarms", "AlarmNames", in_list=True),
+        retag=retag("cloudwatch", "ResourceARN"),
         properties={
             "name": sent("AlarmName"),
             "alarmDescription": sent("AlarmDescription"),
@@ -159,52 +179,45 @@ HANDLERS = {
             "metricName": sent("MetricName"),
             "dimensions": sent("Dimensions", convert=_dimensions),
             "statistic": sent("Statistic"),
-            "extendedStatistic": sent("ExtendedStatistic"),
-            "unit": sent("Unit"),
             "period": sent("Period"),
             "evaluationPeriods": sent("EvaluationPeriods"),
-            "datapointsToAlarm": sent("DatapointsToAlarm"),
             "threshold": sent("Threshold"),
             "comparisonOperator": sent("ComparisonOperator"),
             "treatMissingData": sent("TreatMissingData"),
-            "actionsEnabled": sent("ActionsEnabled"),
             "alarmActions": sent("AlarmActions"),
             "okActions": sent("OKActions"),
-            "insufficientDataActions": sent("InsufficientDataActions"),
             "tags": sent("Tags", convert=tag_list),
         },
     ),
     "aws:cloudwatch/dashboard:Dashboard": Handler(
         create=_create_dashboard,
+        read=_read_dashboard,
         update=_create_dashboard,
         delete=delete_by_id("cloudwatch", "delete_dashboards", "DashboardNames", in_list=True),
         properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
     ),
     "aws:cloudwatch/eventRule:EventRule": Handler(
         create=_create_event_rule,
+        read=_read_event_rule,
         delete=delete_by_id("events", "delete_rule", "Name"),
+        retag=retag("events", "ResourceARN"),
         properties={
             "name": sent("Name"),
             "description": sent("Description"),
             "eventPattern": sent("EventPattern"),
-            "scheduleExpression": sent("ScheduleExpression"),
             "state": sent("State"),
-            "roleArn": sent("RoleArn"),
             "tags": sent("Tags", convert=tag_list),
         },
     ),
     "aws:cloudwatch/eventTarget:EventTarget": Handler(
         create=_create_event_target,
+        read=_read_event_target,
         update=_create_event_target,
         delete=_delete_event_target,
         properties={
             "rule": own(held="Rule"),
             "targetId": own(held="Id"),
             "arn": own(held="Arn"),
-            "input": own(held="Input"),
-            "roleArn": own(held="RoleArn"),
-            "inputTransformer": own(held="InputTransformer", expected=_input_transformer),
-            "retryPolicy": own(held="RetryPolicy", expected=pascal),
         },
     ),
 }

@@ -61,6 +61,5 @@ class ResourceRecord:
     not_held: set[NotHeld] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
     """URNs of resources that were not tried because one of their dependencies failed."""
-    components: list[str] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
     secret_exports: frozenset[str] = frozenset()

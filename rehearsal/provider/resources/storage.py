@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rehearsal.provider.resources.convert import pascal, renamed, tag_list
 from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, own, sent, wait_for
+from rehearsal.provider.resources.tags import retag
 
 _attribute = renamed(name="AttributeName", type="AttributeType")
 _recovery = renamed(enabled="PointInTimeRecoveryEnabled", recoveryPeriodInDays="RecoveryPeriodInDays")
@@ -34,12 +36,26 @@ def _create_table(request: Request) -> Created:
         keys.append({"AttributeName": request.take("rangeKey"), "KeyType": "RANGE"})
     dynamodb.create_table(KeySchema=keys, **request.parameters())
     wait_for(dynamodb, "table_exists", TableName=name)
-    if request.take("ttl"):
+    _set_ttl_and_recovery(request, name, ("ttl", "pointInTimeRecovery"))
+    return _describe_table(request, name)
+
+
+def _set_ttl_and_recovery(request: Request, name: str, names: Collection[str]) -> None:
+    # A value that the program no longer sets is left untouched here, which is an error: the handler does not reset it.
+    dynamodb = request.client("dynamodb")
+    if "ttl" in names and "ttl" in request.inputs:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=pascal(request.take("ttl")))
-    recovery = request.take("pointInTimeRecovery")
-    if recovery:
-        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=_recovery(recovery))
-    held = _held(dynamodb, name)
+    if "pointInTimeRecovery" in names and "pointInTimeRecovery" in request.inputs:
+        recovery = _recovery(request.take("pointInTimeRecovery"))
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+
+
+def _read_table(request: Request) -> Created:
+    return _describe_table(request, request.id)
+
+
+def _describe_table(request: Request, name: str) -> Created:
+    held = _held(request.client("dynamodb"), name)
     return Created(id=name, outputs={"arn": held["TableArn"]}, held=held)
 
 
@@ -61,6 +77,17 @@ def _held(dynamodb: Any, name: str) -> dict[str, Any]:
     }
 
 
+def _update_table(request: Request) -> Created:
+    """Set the deletion protection, and what a creation that was interrupted after its first call lacks."""
+    dynamodb = request.client("dynamodb")
+    if "deletionProtectionEnabled" in request.changed:
+        protected = request.take("deletionProtectionEnabled", False)
+        dynamodb.update_table(TableName=request.id, DeletionProtectionEnabled=protected)
+        wait_for(dynamodb, "table_exists", TableName=request.id)
+    _set_ttl_and_recovery(request, request.id, request.changed)
+    return _describe_table(request, request.id)
+
+
 def _delete_table(request: DeleteRequest) -> None:
     dynamodb = request.client("dynamodb")
     dynamodb.delete_table(TableName=request.id)
@@ -70,7 +97,10 @@ def _delete_table(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:dynamodb/table:Table": Handler(
         create=_create_table,
+        update=_update_table,
+        read=_read_table,
         delete=_delete_table,
+        retag=retag("dynamodb", "ResourceArn"),
         properties={
             "name": sent("TableName"),
             "billingMode": sent("BillingMode"),

@@ -29,7 +29,7 @@ class InputValues:
     plain: dict[str, Any]
     """With secrets unwrapped, whole numbers as ints, and without None."""
     masked: dict[str, Any]
-    """The same with secrets and archives replaced, for output."""
+    """The values of `plain` for output, with secrets and archives replaced."""
     secrets: frozenset[str]
     """Texts to redact."""
     unknown: tuple[str, ...]

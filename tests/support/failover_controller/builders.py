@@ -118,6 +118,8 @@ def third_cycle(**changes: Any) -> State:
             heartbeat_seen_at=after(-2),
             lag_ms=80.0,
             lag_at=after(-3),
+            served_at=after(-3),
+            peer_answered_at=after(-3),
         ),
         **changes,
     )

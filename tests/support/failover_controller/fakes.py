@@ -19,11 +19,13 @@ from functions.failover_controller.ports import (
     CallNotSentError,
     CallRefusedError,
     CallUncertainError,
+    CheckFailedError,
     SilentError,
     StateConflictError,
     UnavailableError,
     UnusableError,
 )
+from functions.failover_controller.store import ItemCheck
 from tests.support.failover_controller.builders import NOW, OWN_ARN, PEER_ARN
 
 Result = TypeVar("Result")
@@ -136,10 +138,13 @@ class MemoryTable:
         *,
         condition: str | None = None,
         values: Mapping[str, object] | None = None,
+        check: ItemCheck | None = None,
     ) -> None:
         if self.fails_to_write(key):
             raise UnavailableError("table: ThrottlingException")
         with self._lock:
+            if check is not None and not holds(check.condition, self.items.get(check.key), check.values):
+                raise CheckFailedError(f"{key}: condition on {check.key}")
             if condition is not None and not holds(condition, self.items.get(key), values or {}):
                 raise StateConflictError(f"{key}: condition")
             self.items[key] = as_stored({"item": key[0], "sort": key[1], **attributes})
@@ -169,7 +174,7 @@ def holds(condition: str, item: Mapping[str, object] | None, values: Mapping[str
 def _clause_holds(clause: str, item: Mapping[str, object] | None, values: Mapping[str, object]) -> bool:
     if absent := re.fullmatch(r"attribute_not_exists\(#(\w+)\)", clause):
         return item is None or absent[1] not in item
-    comparison = re.fullmatch(r"#(\w+) (=|<) :(\w+)", clause)
+    comparison = re.fullmatch(r"#(\w+) (=|<=|<) :(\w+)", clause)
     assert comparison is not None, clause
     name, operator, value = comparison.groups()
     if item is None or name not in item:
@@ -177,7 +182,9 @@ def _clause_holds(clause: str, item: Mapping[str, object] | None, values: Mappin
     stored: Any = item[name]
     if isinstance(stored, str) is not isinstance(values[value], str):
         return False
-    return stored == values[value] if operator == "=" else stored < values[value]
+    if operator == "=":
+        return stored == values[value]
+    return stored < values[value] or (operator == "<=" and stored == values[value])
 
 
 class StepTable:
@@ -202,8 +209,10 @@ class FakeWorld:
         self.writer = PEER_ARN
         self.region_is_lost = False
         self.writer_is_down = False
+        self.writer_cannot_commit = False
         self.peering_is_cut = False
         self.peer_lambda: Exception | None = None
+        self.peer_rds: Exception | None = None
         self.own_lambda: Exception | None = None
         self.rds: Exception | None = None
         self.call: str = "accepted"
@@ -213,6 +222,9 @@ class FakeWorld:
         self.effects = 0
         self.lag_ms: float | None = 80.0
         self.instances = 2
+        self.own_is_detached = False
+        self.third_member: str | None = None
+        self.own_is_writable: bool | None = None
         self._heartbeat = NOW.isoformat()
         self._promoted_at: datetime | None = None
         self.published: list[Notice] = []
@@ -226,7 +238,7 @@ class FakeWorld:
 
     def settle(self) -> None:
         """Advance to the current time: heartbeats arrive, an operation ends."""
-        if self.writer == OWN_ARN or self.writer_is_up:
+        if self.writer == OWN_ARN or (self.writer_is_up and not self.writer_cannot_commit):
             self._heartbeat = self._clock().isoformat()
         begun = self._promoted_at
         if begun is None or self.operation_never_ends:
@@ -240,10 +252,13 @@ class FakeWorld:
         unreachable = not is_own and (not self.writer_is_up or (self.peering_is_cut and not from_peer))
         if unreachable:
             return {"cluster": cluster, "reachable": False, "failure": "timeout: connect: no answer"}
+        failure = "timeout: heartbeat write: no answer" if is_writer and self.writer_cannot_commit else None
+        if is_own and self.own_is_writable is not None:
+            is_writer = self.own_is_writable
         return {
             "cluster": cluster,
             "reachable": True,
-            "failure": None,
+            "failure": failure,
             "connect_ms": 3.0,
             "read_only": not is_writer,
             "heartbeat_at": self._heartbeat,
@@ -271,10 +286,11 @@ class FakeWorld:
         if self.rds is not None:
             raise self.rds
         state = {"Status": "failing-over", "ToDbClusterArn": OWN_ARN, "IsDataLossAllowed": True}
+        arns = [PEER_ARN, *([] if self.own_is_detached else [OWN_ARN]), *filter(None, [self.third_member])]
         return {
             "GlobalClusterMembers": [
-                {"DBClusterArn": PEER_ARN, "IsWriter": self.writer == PEER_ARN},
-                {"DBClusterArn": OWN_ARN, "IsWriter": self.writer == OWN_ARN, "SynchronizationStatus": "connected"},
+                {"DBClusterArn": arn, "IsWriter": self.writer == arn, "SynchronizationStatus": "connected"}
+                for arn in arns
             ],
             "FailoverState": {} if self._promoted_at is None else state,
         }
@@ -283,6 +299,13 @@ class FakeWorld:
         if self.rds is not None:
             raise self.rds
         return {"Status": "available", "DBClusterMembers": [{}] * self.instances}
+
+    def read_peer_cluster(self) -> object:
+        if self.region_is_lost:
+            raise SilentError("connect timed out")
+        if self.peer_rds is not None:
+            raise self.peer_rds
+        return {"Status": "available", "DBClusterMembers": [{}]}
 
     def fail_over(self, target: str) -> None:
         self.calls.append(self._clock())
@@ -335,6 +358,9 @@ class StepWorld:
 
     def read_own_cluster(self) -> object:
         return self._steps.around("own cluster", self._world.read_own_cluster)
+
+    def read_peer_cluster(self) -> object:
+        return self._steps.around("peer cluster", self._world.read_peer_cluster)
 
     def fail_over(self, target: str) -> None:
         self._steps.around("fail over", lambda: self._world.fail_over(target))

@@ -42,6 +42,8 @@ class Rig:
         self.steps = steps or Steps()
         self.threads = InlineThreads()
         self.holder = holder
+        self.pauses: list[float] = []
+        """Pauses before a second observation; they do not move the clock."""
         self.config = config(**(variables or {}))
         outside = StepWorld(self.world, self.steps)
         store = TableStore(StepTable(self.table, self.steps))
@@ -62,7 +64,9 @@ class Rig:
             rds=outside,
             metrics=outside,
             threads=self.threads,
+            log=logging.getLogger("test"),
             clock=self.clock,
+            sleep=self.pauses.append,
             **names,
         )
 

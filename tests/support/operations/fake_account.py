@@ -78,9 +78,11 @@ def _set_no_resources(aws: FakeAws, region: str) -> None:
     for service, operation in (
         ("secretsmanager", "describe_secret"),
         ("lambda", "get_function"),
+        ("lambda", "get_function_configuration"),
         ("dynamodb", "describe_table"),
         ("scheduler", "get_schedule"),
         ("sns", "get_topic_attributes"),
+        ("sqs", "get_queue_url"),
     ):
         aws.set(region, service, operation, missing(f"{service} {operation}"))
     aws.set(region, "iam", "get_role", _role)

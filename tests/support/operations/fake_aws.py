@@ -180,6 +180,7 @@ class FakeAws:
 
         self.set(region, "logs", "describe_log_groups", log_group)
         self.set(region, "route53", "get_health_check", self._health_check)
+        self.set(region, "lambda", "get_function_configuration", _configuration)
         self.set(region, "lambda", "invoke", functools.partial(self._health_check_function, region))
 
     def _set_alarms(self, region: str) -> None:
@@ -190,6 +191,7 @@ class FakeAws:
                 if name.startswith("payments-reader-role" if region == WEST else "payments-writer-role")
                 else "OK",
                 "ActionsEnabled": True,
+                "AlarmActions": [] if "-role-" in name else [self.resources.in_region(region).topic_arn],
                 "Namespace": "AWS/RDS",
                 "MetricName": "CPUUtilization",
                 "Dimensions": [{"Name": "DBClusterIdentifier", "Value": "x"}],
@@ -266,6 +268,11 @@ class FakeReadApi:
 
     def read_all(self, service: str, operation: str, items: str, **parameters: Any) -> list[Any]:
         return list(self._aws.respond(self._region, service, operation, parameters)[items])
+
+
+def _configuration(asked: Mapping[str, Any]) -> Any:
+    name = asked["FunctionName"].removeprefix("payments-").removesuffix("-dev")
+    return {"FunctionName": asked["FunctionName"], "CodeSha256": f"hash of {name}"}
 
 
 def tags(environment: str, **more: str) -> list[dict[str, str]]:

@@ -49,6 +49,8 @@ class FakeMoveEnvironment(FakeEnvironment):
         self.synchronization = {region.cluster_arn: "connected" for region in DEPLOYMENT.regions}
         self.unreachable: set[str] = set()
         """Regions with unreachable databases."""
+        self.heartbeat_at: datetime | None = None
+        """The old writer's last heartbeat, while no cluster takes writes."""
         self.is_stuck = False
         """Whether an operation ends without a change of roles."""
         self.never_writes = False
@@ -73,7 +75,8 @@ class FakeMoveEnvironment(FakeEnvironment):
         return next(region for region in DEPLOYMENT.regions if region.cluster_arn == self.roles.writer_arn)
 
     def begin(self, target: DeployedRegion, *, allows_data_loss: bool) -> None:
-        """Start an operation."""
+        """Start an operation. The old writer takes no writes from now on."""
+        self.heartbeat_at = self.now
         self.operation = FakeOperation(
             target=target,
             allows_data_loss=allows_data_loss,
@@ -88,6 +91,7 @@ class FakeMoveEnvironment(FakeEnvironment):
             if not self.is_stuck:
                 self.roles = RdsRoles(writer_arn=operation.target.cluster_arn, operation=None)
                 self.changed_at = self.now
+            self.heartbeat_at = None
 
     def called(self, name: str) -> list[str]:
         """Return the regions of these calls, in order."""
@@ -184,8 +188,9 @@ class FakeMoveRegion:
         assert target.function_name == "payments-health-check-dev"
         if target.region in self.environment.unreachable:
             return ProbeResult(is_alive=False, read_only=None, heartbeat=None, problem="timeout")
+        heartbeat_at = self.environment.heartbeat_at or self.environment.now
         read_only = target.region != self.environment.writer.name or self.environment.never_writes
-        return ProbeResult(is_alive=True, read_only=read_only, heartbeat=self.environment.now.isoformat(), problem=None)
+        return ProbeResult(is_alive=True, read_only=read_only, heartbeat=heartbeat_at.isoformat(), problem=None)
 
     def writer_role(self, since: datetime) -> float | None:
         self.environment.record_call(self.region, "writer_role")

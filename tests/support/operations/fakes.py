@@ -19,7 +19,9 @@ from operations.aws.table_items import STATE, SWITCH
 from operations.cli.app import app
 from operations.cli.options import Dependencies
 from operations.stack.deployment import DeployedRegion, StackDeployment, read_deployment
+from operations.stack.pulumi_cli import RunPulumi
 from operations.support.errors import AwsError, VersionConflictError
+from settings import PROJECT_NAMESPACE
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -54,7 +56,13 @@ def outputs() -> dict[str, object]:
         "global_cluster_id": GLOBAL_CLUSTER,
         "regions": regions,
         "database_name": "payments",
+        "database_setup_function_name": "payments-database-setup-dev",
+        "function_code_sha256": {
+            f"payments-{function}-dev": f"hash of {function}"
+            for function in ("health-check", "failover-controller", "database-setup")
+        },
         "environment": "dev",
+        "stack_name": "dev",
         "writer_dns_name": "writer.payments-dev.internal",
         "reader_dns_name": "reader.payments-dev.internal",
         "health_check_ids": {"writer": "check-1", f"reader-{EAST}": "check-2", f"reader-{WEST}": "check-3"},
@@ -75,7 +83,7 @@ def notice(
 ) -> Notice:
     """Return a notice in the controller's format."""
     line = {"reason": reason, "action": action, "at": at.isoformat(), "id": identity, "evidence": evidence}
-    line["next"] = f"what to do about {reason}"
+    line["summary"] = f"what to do about {reason}"
     return Notice(id=identity, at=at, reason=reason, action=action, line=json.dumps(line))
 
 
@@ -120,8 +128,8 @@ class FakeRegion:
         self.environment.record_call(self.region, "read_roles")
         return self.environment.roles
 
-    def read_policy(self) -> Mapping[str, str]:
-        self.environment.record_call(self.region, "read_policy")
+    def read_environment(self) -> Mapping[str, str]:
+        self.environment.record_call(self.region, "read_environment")
         return self.policy
 
     def caller(self) -> str:
@@ -132,8 +140,10 @@ class FakeRegion:
         self.environment.record_call(self.region, "write")
         stored = self.items.get(change.key)
         marks = ("version", "change_id")
-        same = (stored is None) == (change.over is None) and (
-            stored is None or change.over is None or all(stored.get(name) == change.over.get(name) for name in marks)
+        same = (stored is None) == (change.previous is None) and (
+            stored is None
+            or change.previous is None
+            or all(stored.get(name) == change.previous.get(name) for name in marks)
         )
         if not same:
             raise VersionConflictError("the item has changed", hint="")
@@ -157,7 +167,14 @@ class FakeEnvironment:
         self.moves: Moves = _no_moves
         self.outputs: dict[str, object] = outputs()
         self.read_api_for: ReadApiFactory = _no_read_api
+        self.run_pulumi: RunPulumi = self._answer_pulumi
         self.slept: list[float] = []
+        self.exported: object = None
+        """What `pulumi stack export` prints."""
+        self.config: dict[str, object] = {}
+        """The stack's settings, which `pulumi config --json` prints as texts."""
+        self.pulumi_runs: list[tuple[list[str], dict[str, str]]] = []
+        self.pulumi_exit_code = 0
         self.on_sleep: Callable[[], None] = lambda: None
         self._events: dict[tuple[str, str], Callable[[], None]] = {}
         self._ids = 0
@@ -166,7 +183,7 @@ class FakeEnvironment:
 
     def fail(self, region: str, *calls: str) -> None:
         """Make these calls to the region fail without an answer, by default all; `written` fails after the effect."""
-        for call in calls or ("read_items", "read_history", "read_roles", "read_policy", "caller", "write"):
+        for call in calls or ("read_items", "read_history", "read_roles", "read_environment", "caller", "write"):
             self.on(region, call, _no_answer(region, call))
 
     def on(self, region: str, call: str, event: Callable[[], None]) -> None:
@@ -189,8 +206,10 @@ class FakeEnvironment:
         self.interactive = answer is not None
         dependencies = Dependencies(
             load_outputs=self._load,
+            run_in_terminal=self._run_in_terminal,
             connect_to=lambda deployment: lambda region: self.regions[region.name],
             read_api_for=self.read_api_for,
+            run_pulumi=self.run_pulumi,
             now=lambda: self.now,
             new_id=self._new_id,
             is_interactive=lambda: self.interactive,
@@ -203,6 +222,17 @@ class FakeEnvironment:
     def _load(self, file: Path | None, stack: str | None) -> object:
         self.loaded.append((file, stack))
         return self.outputs
+
+    def _answer_pulumi(self, arguments: Sequence[str], timeout_seconds: float) -> str:
+        del timeout_seconds
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.config.items()}
+        config = {f"{PROJECT_NAMESPACE}:{key}": {"value": text} for key, text in texts.items()}
+        answers = {"stack export": self.exported, "config --json": config}
+        return json.dumps(answers[" ".join(arguments[:2])])
+
+    def _run_in_terminal(self, command: Sequence[str], variables: Mapping[str, str]) -> int:
+        self.pulumi_runs.append((list(command), dict(variables)))
+        return self.pulumi_exit_code
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -61,7 +61,7 @@ BREAKERS: Mapping[str, Breaker] = {
         change=another(
             VPC, "primary", region="eu-west-1", inputs={"cidrBlock": "10.10.128.0/17"}, property_dependencies={}
         ),
-        also=frozenset({"default-security-groups-are-empty"}),
+        also=frozenset({"default-security-groups-are-empty", "default-network-acls-are-limited"}),
     ),
     "cidr-sizes-are-valid": Breaker(
         change=inputs(SUBNET, "primary-network-private-3", cidrBlock="10.10.128.0/29"),
@@ -89,6 +89,9 @@ BREAKERS: Mapping[str, Breaker] = {
     ),
     "default-security-groups-are-empty": Breaker(
         change=without("ec2/defaultSecurityGroup:DefaultSecurityGroup", "secondary"),
+    ),
+    "default-network-acls-are-limited": Breaker(
+        change=without("ec2/defaultNetworkAcl:DefaultNetworkAcl", "secondary"),
     ),
     "health-check-alarms-are-supported": Breaker(
         change=inputs(ALARM, "secondary-watch-monitoring-writer-role", datapointsToAlarm=2)

@@ -133,7 +133,7 @@ BREAKERS: Mapping[str, Breaker] = {
     "availability-zone-changes-are-ignored": Breaker(change=options(SUBNET, ignore_changes=())),
     "zone-associations-are-ignored": Breaker(change=options("route53/zone:Zone", ignore_changes=())),
     "replacement-inputs-are-known": Breaker(
-        change=another(TOPIC, type="aws:sqs/queue:Queue"),
+        change=another(TOPIC, type="aws:kinesis/stream:Stream"),
         also=frozenset({"only-instances-are-billed-hourly"}),
     ),
     "replacement-inputs-are-stable": Breaker(change=unlinked(TABLE, "primary", "name", TOPIC, "primary")),

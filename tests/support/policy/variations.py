@@ -14,7 +14,10 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from policy.rules.stack_model import Stack
 from settings import Settings, SettingsError, load_settings
+from tests.support.policy.stacks import registered_stack
+from tests.support.program.harness import run_program, stack_file
 
 EXAMPLES: Mapping[str, Sequence[Any]] = {
     "environment": ["e" * 12, "prod"],
@@ -22,6 +25,10 @@ EXAMPLES: Mapping[str, Sequence[Any]] = {
     "team": ["payments and ledgers"],
     "cost_center": ["CC-1042"],
     "owner": ["payments-oncall@bank.internal"],
+    "aws.account_id": ["123456789012"],
+    "aws.profile": ["payments"],
+    "aws.assume_role_arn": ["arn:aws:iam::123456789012:role/deployer"],
+    "aws.ignored_tags": [["CreatedBy", "map-*"]],
     "primary.region": ["us-west-2", "ap-southeast-1"],
     "primary.vpc_cidr": ["172.16.0.0/16", "10.0.0.0/22"],
     "primary.availability_zones": [["us-east-1a", "us-east-1c", "us-east-1d"]],
@@ -43,6 +50,7 @@ EXAMPLES: Mapping[str, Sequence[Any]] = {
     "database.iam_users": [{"reporting": "read_only", "app": "read_write"}],
     "database.cluster_parameters": [{"time_zone": "UTC"}],
     "database.instance_parameters": [{"max_connections": "2000"}],
+    "database.master_password_readers": [["arn:aws:iam::123456789012:role/deployer"]],
     "logs.exports": [["audit"], ["audit", "error", "general", "slowquery"]],
     "database.engine_version": ["8.0.mysql_aurora.3.10.0"],
     "database.name": ["L" * 64],
@@ -51,18 +59,18 @@ EXAMPLES: Mapping[str, Sequence[Any]] = {
     "failover.reserved_concurrency": [None, 10],
     "dns.zone_name": ["database.bank.internal"],
     "notifications.emails": [["one@bank.internal", "two@bank.internal"]],
-    "tags": [{"DataClass": "confidential"}, {f"tag-{n}": "v" * 256 for n in range(40)}],
+    "tags": [{"DataClass": "confidential"}, {f"tag-{n}": "v" * 256 for n in range(3)}],
 }
 """Values that do not follow from the model's types."""
 
 NOT_TESTED: Mapping[str, str] = {
     path: "AWS has to describe the VPC: covered by the tests of existing VPCs"
-    for path in ("primary.existing_vpc", "secondary.existing_vpc")
+    for path in ("primary.existing_vpc", "secondary.existing_vpc", "existing_peering")
 }
 """Settings that a run under mocks cannot have, and the tests that cover them."""
 
 REQUIRED: Mapping[str, dict[str, Any]] = {
-    "environment=prod": {"owner": "payments-oncall@bank.internal"},
+    "environment=prod": {"owner": "payments-oncall@bank.internal", "aws": {"account_id": "123456789012"}},
     "database.database_insights=advanced": {"database": {"performance_insights_retention_days": 465}},
 }
 """The settings that a variation requires, by variation."""
@@ -195,3 +203,17 @@ def _with(config: Mapping[str, Any], variation: Variation) -> dict[str, Any]:
 
 def _overlap(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def tested_stacks() -> dict[str, Stack]:
+    """Run the program for dev, prod and every packed configuration, deployed and previewed; return the stacks by name."""
+    configurations = {
+        "dev": stack_file("dev"),
+        "prod": stack_file("prod"),
+        **{str(pack): pack.config for pack in packed()},
+    }
+    return {
+        f"{name}{', previewed' if preview else ''}": registered_stack(run_program(config, preview=preview))
+        for name, config in configurations.items()
+        for preview in (False, True)
+    }

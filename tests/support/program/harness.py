@@ -22,9 +22,18 @@ from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
+from settings.stack_file import read_stack_file
+
 PROGRAM = Path(__file__).resolve().parents[3]
 PROJECT = "aurora-global-database"
 ACCOUNT = "123456789012"
+
+
+def stack_file(stack: str) -> dict[str, Any]:
+    """Return the settings in a stack file, as Pulumi passes them to the program."""
+    prefix = f"{PROJECT}:"
+    config = read_stack_file(PROGRAM, stack)
+    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,14 +199,14 @@ class _Cloud(mocks.Mocks):
         return resource_id, state
 
     def call(self, args: mocks.MockCallArgs) -> Any:
+        region = self._regions.get((args.provider or "::").split("::")[-2], "us-east-1")
         answers = {
             "aws:index/getAvailabilityZones:getAvailabilityZones": {
-                "names": list(self._zones),
+                "names": [zone.replace("REGION", region) for zone in self._zones],
                 "zoneIds": list(self._zones.values()),
                 "id": "zones",
             },
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "id": ACCOUNT},
-            "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws"},
         }
         return answers[args.token] if args.token in answers else _existing_vpc(args.token, args.args)
 
@@ -206,16 +215,21 @@ EXISTING_VPC = {
     "vpc_id": "vpc-0123456789abcdef0",
     "subnet_ids": ["subnet-0000000a", "subnet-0000000b", "subnet-0000000c"],
 }
-"""An existing VPC with 10.99.0.0/20, whose subnets use their own route table rtb-0000000a."""
+"""An existing VPC, whose subnets use their own route table rtb-0000000a; the subnets of its first range."""
+EXISTING_CIDRS = ("10.99.0.0/20", "100.64.0.0/20")
+"""Its primary and secondary range. Its subnets subnet-0000000d, -e and -f are in the second."""
 
 
 def _existing_vpc(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     vpc_id = EXISTING_VPC["vpc_id"]
     if token == "aws:ec2/getVpc:getVpc":
-        answer = {"cidrBlock": "10.99.0.0/20", "mainRouteTableId": "rtb-0000000f"}
+        blocks = [{"associationId": block, "cidrBlock": block, "state": "associated"} for block in EXISTING_CIDRS]
+        answer = {"cidrBlock": EXISTING_CIDRS[0], "cidrBlockAssociations": blocks, "mainRouteTableId": "rtb-0000000f"}
         return {**answer, "id": vpc_id, "enableDnsSupport": True, "enableDnsHostnames": True}
     if token == "aws:ec2/getSubnet:getSubnet":
-        return {"id": arguments["id"], "vpcId": vpc_id, "availabilityZone": f"zone-{arguments['id'][-1]}"}
+        letter = arguments["id"][-1]
+        block = "10.99.1.0/24" if letter in "abc" else "100.64.1.0/24"
+        return {"id": arguments["id"], "vpcId": vpc_id, "cidrBlock": block, "availabilityZone": f"zone-{letter}"}
     assert token == "aws:ec2/getRouteTables:getRouteTables", token
     return {"id": "tables", "ids": ["rtb-0000000a"]}
 
@@ -233,6 +247,7 @@ def _outputs_of_aws(kind: str, name: str, inputs: Mapping[str, Any], region: str
         "aws:route53/zone:Zone": {"zoneId": f"Z{name.upper()}"},
         "aws:route53/record:Record": {"fqdn": inputs.get("name")},
         "aws:iam/role:Role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"},
+        "aws:ec2/vpc:Vpc": {"defaultNetworkAclId": f"{name}-default-acl"},
         "aws:kms/key:Key": {"keyId": f"{name}-key-id", "arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/{name}"},
         "aws:lambda/invocation:Invocation": {"result": '{"created": []}'},
         "random:index/randomPassword:RandomPassword": {"result": "generated-" + "x" * 22, "bcryptHash": "hash"},
@@ -242,7 +257,7 @@ def _outputs_of_aws(kind: str, name: str, inputs: Mapping[str, Any], region: str
 
 _IMPORTED_BEFORE_TIMING = (
     *(f"pulumi_aws.{part}" for part in ("cloudwatch", "dynamodb", "ec2", "iam", "kms", "lambda_", "rds", "route53")),
-    *(f"pulumi_aws.{part}" for part in ("scheduler", "secretsmanager", "sns", "vpc")),
+    *(f"pulumi_aws.{part}" for part in ("scheduler", "secretsmanager", "sns", "sqs", "vpc")),
     "pulumi_random",
     "outputs",
     "settings",
@@ -272,7 +287,7 @@ def run_program(
 ) -> Run:
     """Run `__main__.py` or another program with a stack's settings and return the result.
 
-    `zones`: map from the name of an available zone to its id.
+    `zones`: map from the name of an available zone to its id; `REGION` in a name stands for the region's code.
     `describes_standby_endpoint`: whether AWS describes the standby's cluster endpoint; AWS sometimes omits it.
     An exception of the program is stored in `error`. With `imported_before`, `seconds` excludes the imports of the SDK and
     the components.

@@ -24,8 +24,13 @@ KNOWN_BY = {
 }
 
 
+VPC_ID, MAIN_TABLE = "vpc-0000000a", "rtb-0000000f"
+"""The existing VPC of each region, and its main route table, which the subnets use."""
+CIDRS = {"us-east-1": "10.10.0.0/16", "eu-west-1": "10.20.0.0/16"}
+
+
 class ImaginedAws:
-    """Answers the three calls that the program makes before it creates resources."""
+    """Answers the calls that the program makes before it creates resources."""
 
     def __call__(self, service: str, region: str) -> Any:
         """Return the same client for every service of a region."""
@@ -41,6 +46,28 @@ class _Client:
         """Return four zones."""
         zones = [f"{self._region}{letter}" for letter in "abcd"]
         return {"AvailabilityZones": [{"ZoneName": zone, "ZoneId": zone, "GroupName": self._region} for zone in zones]}
+
+    def describe_vpcs(self, **_arguments: Any) -> dict[str, Any]:
+        """Return an existing VPC."""
+        block = {"AssociationId": "a", "CidrBlock": CIDRS[self._region], "CidrBlockState": {"State": "associated"}}
+        return {"Vpcs": [{"CidrBlock": CIDRS[self._region], "OwnerId": ACCOUNT, "CidrBlockAssociationSet": [block]}]}
+
+    def describe_vpc_attribute(self, **arguments: Any) -> dict[str, Any]:
+        """Return an attribute that is on."""
+        name = arguments["Attribute"]
+        return {f"{name[:1].upper()}{name[1:]}": {"Value": True}}
+
+    def describe_route_tables(self, **arguments: Any) -> dict[str, Any]:
+        """Return the main route table; the subnets have none of their own."""
+        is_main = arguments["Filters"][0]["Name"] == "association.main"
+        return {"RouteTables": [{"RouteTableId": MAIN_TABLE}] if is_main else []}
+
+    def describe_subnets(self, **arguments: Any) -> dict[str, Any]:
+        """Return a subnet in the zone of its last letter."""
+        (subnet,) = arguments["SubnetIds"]
+        zone = f"{self._region}{subnet[-1]}"
+        cidr = CIDRS[self._region].replace("0.0/16", "1.0/24")
+        return {"Subnets": [{"VpcId": VPC_ID, "CidrBlock": cidr, "AvailabilityZone": zone}]}
 
     def get_caller_identity(self) -> dict[str, str]:
         """Return one account."""
@@ -65,6 +92,7 @@ def imagine(request: Request) -> Created:
         },
         "aws:route53/zone:Zone": {"zoneId": f"Z{name}"},
         "aws:route53/record:Record": {"fqdn": inputs.get("name")},
+        "aws:ec2/vpc:Vpc": {"defaultNetworkAclId": f"{name}-default-acl-id"},
         "aws:kms/key:Key": {"keyId": f"{name}-key-id"},
         "aws:lambda/invocation:Invocation": {"result": "{}"},
         "random:index/randomPassword:RandomPassword": {"result": "an-unused-password-0123"},

@@ -49,8 +49,14 @@ def test_outage_lengths_match_the_cause(cause: Cause) -> None:
     """Self-healing outages end within the grace period, the others last longer."""
     rng = Random(5)
     lengths = [outage.seconds for _ in range(200) for outage in Episode(draw(cause, rng, 0.0)).outages]
-    healing = {Cause.BLIP, Cause.CRASH, Cause.SWITCHOVER, Cause.FLAPPING}
-    lasting = {Cause.IN_REGION_FAILURE, Cause.REGION_LOSS, Cause.GRADUAL_LOSS, Cause.HALF_LOSS}
+    healing = {Cause.BLIP, Cause.CRASH, Cause.SWITCHOVER, Cause.FLAPPING, Cause.ZONE_FAILURE, Cause.CRASH_IN_API_OUTAGE}
+    lasting = {
+        Cause.IN_REGION_FAILURE,
+        Cause.REGION_LOSS,
+        Cause.GRADUAL_LOSS,
+        Cause.LOSS_IN_API_OUTAGE,
+        Cause.HALF_LOSS,
+    }
     assert bool(lengths) == (cause in healing | lasting)
     assert all((length > GRACE_SECONDS) == (cause in lasting) for length in lengths)
 

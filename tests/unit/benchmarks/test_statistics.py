@@ -2,14 +2,17 @@
 
 from collections import Counter
 
+import pytest
+
 from benchmarks.controller import DetectorResult
 from benchmarks.counts import CallCounts, is_right
-from benchmarks.simulate import SimulationResult
+from benchmarks.simulate import DEFAULT_LABEL, SimulationResult
 from benchmarks.simulated_regions import REGION_LOST, Cause, Effect, SimulatedOutage
 from benchmarks.statistics import (
     DetectorStatistics,
     fastest_careful_baseline,
     forbidden_calls,
+    operating_curve,
     percentile,
     ratio,
     statistics,
@@ -145,8 +148,29 @@ def test_partition_with_another_fault_is_forbidden() -> None:
 
 def test_targets_are_met_by_their_values() -> None:
     """Each target depends on its own value."""
-    good, bad = _statistics("ours", 44, {}), _statistics("ours", 46, {"blip": 1})
+    good, bad = _statistics("ours", 59, {}), _statistics("ours", 61, {"blip": 41})
     assert [[target.is_met for target in targets(ours, time)] for ours, time in ((good, 49.0), (bad, 51.0))] == [
-        [True, True, True, True],
-        [False, True, False, False],
+        [True, True, True, True, True],
+        [False, True, False, False, False],
+    ]
+
+
+@pytest.mark.parametrize("cause", [Cause.ZONE_FAILURE, Cause.CRASH_IN_API_OUTAGE])
+def test_correlated_crashes_are_forbidden(cause: Cause) -> None:
+    """They heal within the region."""
+    assert forbidden_calls(_statistics("ours", 30, {str(cause): 1})) == {str(cause): 1}
+
+
+def test_operating_curve_has_every_setting_once() -> None:
+    """The variants have their own region-years; the default comes before the baselines."""
+    one, two = CallCounts(), CallCounts()
+    one.wrong["flapping region", "why"] = 2
+    two.wrong["flapping region", "why"] = 2
+    outcome = SimulationResult(2000, 1, 0, {"ours": two, "CloudWatch": CallCounts()}, 500, {"3 cycles": one})
+    curve = operating_curve(outcome, statistics(outcome))
+    found = [(point.label, point.is_default, point.is_controller, point.wrong) for point in curve]
+    assert found == [
+        ("3 cycles", False, True, 4.0),
+        (DEFAULT_LABEL, True, True, 1.0),
+        ("CloudWatch", False, False, 0.0),
     ]

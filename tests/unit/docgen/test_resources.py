@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -81,13 +82,12 @@ def test_two_runs_give_the_same_graph(graph: Graph) -> None:
     assert (graph.nodes, graph.outputs) == (again.nodes, again.outputs)
 
 
-def test_failing_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_program_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error has the program's exception."""
-
-    def fails() -> None:
-        raise ValueError("no such region")
-
-    monkeypatch.setattr(graphs, "_program", fails)
+    (tmp_path / "Pulumi.yaml").write_text("name: tiny")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
+    (tmp_path / "__main__.py").write_text('raise ValueError("no such region")')
+    monkeypatch.setattr(graphs, "ROOT", tmp_path)
     with pytest.raises(GraphError, match="stack dev failed: no such region"):
         graph_of("dev")
 

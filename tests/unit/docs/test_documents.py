@@ -135,8 +135,12 @@ def test_every_program_in_a_document_is_parsed() -> None:
     assert set() == local - set(PROGRAMS) - {
         "python -m docgen",
         "python -m benchmarks",
-        "python -m benchmarks.program",
+        "python -m benchmarks.engines",
+        "python -m benchmarks.interrupted_up",
+        "python -m benchmarks.limits",
+        "python -m benchmarks.rehearsal",
         "python -m tests.mutation",
+        "python -m tools.drift",
     }
 
 

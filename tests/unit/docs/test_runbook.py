@@ -1,14 +1,17 @@
 """Runbook and code agree: a section for every Reason and alarm, the form of every page, and valid links."""
 
+import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from components.alarms import RUNBOOK
 from functions.failover_controller.model import Reason
-from functions.failover_controller.notices import NEXT_STEPS
+from functions.failover_controller.ports import UnusableError
 from operations.aws.table_items import OperatorReason
+from tests.support.failover_controller.rig import Rig
 from tests.support.program.harness import PROGRAM, run_program
 
 FOLDER = PROGRAM / "docs" / "runbook"
@@ -89,14 +92,11 @@ def test_index_links_to_every_page() -> None:
 
 
 def test_headings_named_in_the_code_exist() -> None:
-    """Notices and errors say `the runbook, heading X`."""
+    """Errors say `the runbook, heading X`."""
     texts = [
-        *(
-            file.read_text(encoding="utf-8")
-            for folder in ("operations", "functions")
-            for file in (PROGRAM / folder).rglob("*.py")
-        ),
-        *NEXT_STEPS.values(),
+        file.read_text(encoding="utf-8")
+        for folder in ("operations", "functions")
+        for file in (PROGRAM / folder).rglob("*.py")
     ]
     named = {heading for text in texts for heading in re.findall(r"runbook, heading `([^`{]+)`", text)}
     headings = {heading for text in FILES.values() for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)}
@@ -107,3 +107,67 @@ def test_headings_named_in_the_code_exist() -> None:
 def test_audit_reasons_of_commands_are_documented() -> None:
     """The page of `history` explains each audit reason."""
     assert [] == [word for word in OperatorReason if f"`{word}`" not in FILES["history"]]
+
+
+def fail_table_reads(rig: Rig) -> None:
+    """The table cannot be read."""
+    rig.table.fails_to_read = True
+
+
+def fail_table_writes(rig: Rig) -> None:
+    """The table cannot be written."""
+    rig.table.fails_to_write = lambda key: True
+
+
+def fail_metrics(rig: Rig) -> None:
+    """CloudWatch takes no metrics."""
+    rig.world.metrics_fail = True
+
+
+def fail_topic(rig: Rig) -> None:
+    """SNS takes no notice, and one is due."""
+    rig.world.topic_fails = rig.world.peering_is_cut = True
+
+
+def write_malformed_lease(rig: Rig) -> None:
+    """The lease is malformed."""
+    rig.table.items["lease", "current"] = {"holder": 7}
+
+
+def fail_own_health_check(rig: Rig) -> None:
+    """The region's own health_check fails."""
+    rig.world.own_lambda = UnusableError("no subnet")
+
+
+@pytest.mark.parametrize(
+    ("fault", "texts"),
+    [
+        (fail_table_reads, {"lease: table: InternalServerError", "state: table: InternalServerError"}),
+        (fail_table_writes, {"lease: table: ThrottlingException", "state: table: ThrottlingException"}),
+        (write_malformed_lease, {"lease: malformed: holder: 7 is not a str"}),
+        (fail_metrics, {"metrics: InternalFailure"}),
+        (fail_topic, {"will be delivered again: topic: InternalError"}),
+        (fail_own_health_check, {"health_check: no subnet"}),
+    ],
+)
+def test_filter_of_controller_errors_finds_each_problem(
+    fault: Callable[[Rig], None], texts: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each problem of the controller is logged with its text, and the command in the runbook shows the line.
+
+    A term matches the events that contain it, with its case. Source: Filter pattern syntax, CloudWatch Logs.
+    """
+    (pattern,) = re.findall(r"--filter-pattern (\w+)`", sections("alarms")["controller-errors"])
+    rig = Rig()
+    fault(rig)
+    with caplog.at_level(logging.INFO):
+        rig.start().run_cycles(4)
+    shown = [line for line in caplog.messages if pattern in line]
+    assert all(any(text in line for line in shown) for text in texts), caplog.messages
+
+
+def test_filter_of_controller_errors_hides_a_healthy_log(caplog: pytest.LogCaptureFixture) -> None:
+    """No line of a healthy controller matches."""
+    with caplog.at_level(logging.DEBUG):
+        Rig().start().run_cycles(4)
+    assert [] == [line for line in caplog.messages if "problem" in line]

@@ -104,6 +104,7 @@ def test_workflow_permissions_are_read_only(name: str) -> None:
 def test_job_write_permissions() -> None:
     """No job may write code."""
     assert {
+        ("audit.yml", "audit"): set(),
         ("deploy.yml", "dev"): {"id-token"},
         ("deploy.yml", "prod"): {"id-token"},
         ("drift.yml", "drift"): {"id-token", "issues"},
@@ -177,9 +178,10 @@ def test_aws_credentials_come_from_roles() -> None:
 
 
 def test_drift_differs_from_failed_comparison() -> None:
-    """Pulumi exits with 7 for unexpected changes ("Pulumi CLI exit codes")."""
+    """`tools.drift` exits with 7 for drift, as Pulumi does for unexpected changes ("Pulumi CLI exit codes")."""
     (script,) = [step["run"] for step in steps("drift.yml", "drift") if step.get("id") == "compare"]
-    assert "--refresh --expect-no-changes" in script
+    assert "--refresh --json" in script
+    assert "-m tools.drift" in script
     assert '7) echo "drift=yes"' in script and '*) exit "$code"' in script
     assert {"schedule", "workflow_dispatch"} == triggers("drift.yml")
 
@@ -189,7 +191,7 @@ def test_cli_version_matches_sdk() -> None:
     pin = re.search(r"^pulumi==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert pin
     found = [step["with"]["pulumi-version"] for each in JOBS for step in steps(*each) if "pulumi/actions" in str(step)]
-    assert 3 == len(found) and {pin[1]} == set(found)
+    assert 4 == len(found) and {pin[1]} == set(found)
 
 
 def test_push_runs_ci_targets() -> None:

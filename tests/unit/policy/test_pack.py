@@ -35,8 +35,9 @@ from policy.rules.catalogue import RULES
 from policy.rules.stack_model import UNKNOWN, RegisteredResource, Stack
 from tests.support.policy.breaking import both, inputs, options
 from tests.support.policy.stacks import registered_stack
-from tests.support.program.harness import run_program
-from tests.unit.program.conftest import stack_file
+from tests.support.program.harness import run_program, stack_file
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = "rds/cluster:Cluster"
@@ -150,6 +151,8 @@ def _serialized(value: Any) -> Any:
         return UNKNOWN_STRING_VALUE
     if isinstance(value, pulumi.FileAsset):
         return {SPECIAL_SIG_KEY: SPECIAL_ASSET_SIG, "path": value.path}
+    if isinstance(value, pulumi.FileArchive):
+        return {SPECIAL_SIG_KEY: SPECIAL_ARCHIVE_SIG, "path": value.path}
     if isinstance(value, pulumi.AssetArchive):
         return {SPECIAL_SIG_KEY: SPECIAL_ARCHIVE_SIG, "assets": _serialized(value.assets)}
     if isinstance(value, dict):
@@ -167,14 +170,14 @@ def test_violation_is_reported_with_policy_level_and_resource(
 ) -> None:
     """A diagnostic names the policy, the level, the resource and the input."""
     stack = both(
-        inputs(CLUSTER, "secondary", sourceRegion="eu-west-1"), inputs(CLUSTER, "primary", backtrackWindow=86400)
+        inputs(CLUSTER, "primary", backtrackWindow=86400), inputs(CLUSTER, "secondary", backupRetentionPeriod=1)
     )(dev)
-    found, also = diagnostics(engine, stack)
-    assert found.policyName == "secondary-clusters-are-in-another-region"
+    also, found = diagnostics(engine, stack)
+    assert found.policyName == "backup-retention-is-sufficient"
     assert found.enforcementLevel == analyzer_pb2.MANDATORY
     assert found.urn == next(r.urn for r in stack.of_type(CLUSTER) if r.name == "secondary-database-cluster")
-    assert "sourceRegion: eu-west-1 is not the primary region. Use another region than eu-west-1." in found.message
-    assert "Aurora User Guide" in found.description
+    assert "backupRetentionPeriod: 1 days is out of range. Use 7 to 35 days." in found.message
+    assert "CreateDBCluster" in found.description
     assert also.policyName == "global-databases-disable-backtrack"
     assert also.enforcementLevel == analyzer_pb2.ADVISORY
 
@@ -192,24 +195,24 @@ def test_resource_options_reach_the_rules(dev: Stack) -> None:
 
 
 def test_default_provider_is_reported(dev: Stack) -> None:
-    """The engine reports no provider for the default provider."""
-    ((policy, _),) = reported(options("iam/role:Role", provider="", region="")(dev))
-    assert policy == "resources-have-explicit-providers"
+    """The engine reports no provider for the default provider: the region is unknown, and no class is known there."""
+    ((policy, _),) = reported(options("rds/clusterInstance:ClusterInstance", provider="", region="")(dev))
+    assert policy == "instance-classes-are-available"
 
 
 def test_rules_check_inputs_instead_of_state(dev: Stack) -> None:
-    """After a failover, the state of the secondary cluster has a user name."""
-    changed = inputs(CLUSTER, "secondary", masterUsername="dbadmin")(dev)
+    """AWS changes the state in a failover or a manual change; the program's inputs count."""
+    changed = inputs(CLUSTER, "secondary", backupRetentionPeriod=1)(dev)
     assert [] == reported(dev, state=changed)
-    assert ["secondary-clusters-inherit-credentials"] == [policy for policy, _ in reported(changed)]
+    assert ["backup-retention-is-sufficient"] == [policy for policy, _ in reported(changed)]
 
 
 def test_second_update_is_checked_again(dev: Stack) -> None:
     """One pack process may serve a preview and the following update."""
     pack = policies()
     assert [] == reported(dev, pack=pack)
-    changed = inputs(CLUSTER, "secondary", sourceRegion="eu-west-1")(dev)
-    assert ["secondary-clusters-are-in-another-region"] == [policy for policy, _ in reported(changed, pack=pack)]
+    changed = inputs(CLUSTER, "secondary", backupRetentionPeriod=1)(dev)
+    assert ["backup-retention-is-sufficient"] == [policy for policy, _ in reported(changed, pack=pack)]
 
 
 def test_every_rule_is_a_policy_with_the_same_level(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:

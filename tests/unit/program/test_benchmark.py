@@ -1,15 +1,16 @@
-"""The measurement of the program's processor time; `python -m benchmarks.program` checks the limits."""
+"""The measurement of the program's processor time; `python -m benchmarks.limits` checks the limits."""
 
 import pytest
 
 from benchmarks.program import (
     DatabaseScaling,
     ImportComparison,
-    exceeded_limits,
     growth,
     measure_scaling,
     median_ratio,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_resources_grow_in_proportion_to_databases() -> None:
@@ -18,12 +19,6 @@ def test_resources_grow_in_proportion_to_databases() -> None:
     assert [1, 2, 4] == [each.databases for each in measured]
     one, two, four = (each.resources for each in measured)
     assert (four - two, two - one) == (2 * (two - one), two - one)
-
-
-@pytest.mark.parametrize(("ratio", "time_growth", "exceeded"), [(1.6, 1.4, 0), (1.7, 1.4, 1), (1.7, 1.5, 2)])
-def test_exceeded_limits_are_named(ratio: float, time_growth: float, exceeded: int) -> None:
-    """`python -m benchmarks.program` ends with exit code 1 when a limit is exceeded."""
-    assert exceeded == len(exceeded_limits(ratio, time_growth))
 
 
 def test_median_ratio() -> None:

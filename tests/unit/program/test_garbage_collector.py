@@ -2,8 +2,7 @@
 
 import gc
 
-from tests.support.program.harness import run_program
-from tests.unit.program.conftest import stack_file
+from tests.support.program.harness import run_program, stack_file
 
 
 def test_garbage_collector_is_on_after_a_run() -> None:

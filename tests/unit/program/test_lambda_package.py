@@ -1,17 +1,20 @@
 """Lambda archives: their files, their stability, and that each runs alone."""
 
+import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
-import pulumi
 import pytest
 
 from components.lambda_function import RUNTIME
 from components.lambda_package import LambdaPackage, lambda_package
+
+pytestmark = pytest.mark.slow
 
 SPEAKS_MYSQL = {"health_check": True, "database_setup": True, "failover_controller": False}
 AWS_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
@@ -20,16 +23,8 @@ AWS_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3",
 
 def inside(package: LambdaPackage) -> list[str]:
     """Return the names of the files in a package."""
-    return list(package.archive.assets)
-
-
-def digest(package: LambdaPackage) -> str:
-    """Return a hash over names and contents, in their order."""
-    found = hashlib.sha256()
-    for name, asset in package.archive.assets.items():
-        assert isinstance(asset, pulumi.FileAsset)
-        found.update(name.encode() + b"\0" + Path(asset.path).read_bytes() + b"\0")
-    return found.hexdigest()
+    with zipfile.ZipFile(package.archive.path) as archive:
+        return archive.namelist()
 
 
 def lambda_python() -> str:
@@ -50,10 +45,7 @@ PYTHON_ID = "this-python" if PYTHON == sys.executable else RUNTIME
 
 def unpack(package: LambdaPackage, folder: Path) -> None:
     """Write the files of an archive into a folder, as Lambda does."""
-    for name, asset in package.archive.assets.items():
-        assert isinstance(asset, pulumi.FileAsset)
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(asset.path, folder / name)
+    shutil.unpack_archive(package.archive.path, folder, "zip")
 
 
 def import_handler(package: LambdaPackage, archive: Path, sdk: Path) -> subprocess.CompletedProcess[str]:
@@ -97,15 +89,43 @@ def functions(tmp_path: Path) -> Path:
 def test_package_is_the_same_every_time(name: str) -> None:
     """A preview must not show a change when no file has changed."""
     first, second = (lambda_package(name, speaks_mysql=SPEAKS_MYSQL[name]) for _ in range(2))
-    assert digest(first) == digest(second)
+    assert first.sha256 == second.sha256
     assert inside(first) == inside(second) == sorted(inside(first))
 
 
 def test_archive_contains_no_absolute_path() -> None:
     """Otherwise the state would change with the machine that deploys."""
-    for asset in lambda_package("health_check", speaks_mysql=True).archive.assets.values():
-        assert isinstance(asset, pulumi.FileAsset)
-        assert not Path(asset.path).is_absolute()
+    package = lambda_package("health_check", speaks_mysql=True)
+    assert not Path(package.archive.path).is_absolute()
+    assert [name for name in inside(package) if Path(name).is_absolute()] == []
+
+
+@pytest.mark.parametrize("name", SPEAKS_MYSQL)
+def test_hash_is_that_of_the_uploaded_file(name: str) -> None:
+    """Lambda describes the SHA-256 of the zip in Base64, and `verify` compares it."""
+    package = lambda_package(name, speaks_mysql=SPEAKS_MYSQL[name])
+    content = Path(package.archive.path).read_bytes()
+    assert package.sha256 == base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def test_archive_is_the_same_on_every_machine(functions: Path, tmp_path: Path) -> None:
+    """Its bytes depend on names and contents only: not on dates, modes, the system or a compression library."""
+    package = lambda_package("example", functions=functions, archives=tmp_path / "one")
+    for path in functions.rglob("*.py"):
+        os.utime(path, (2_000_000_000, 2_000_000_000))
+        path.chmod(0o600)
+    assert lambda_package("example", functions=functions, archives=tmp_path / "two").sha256 == package.sha256
+    with zipfile.ZipFile(package.archive.path) as archive:
+        found = {(e.compress_type, e.create_system, e.external_attr >> 16, e.date_time) for e in archive.infolist()}
+    assert found == {(zipfile.ZIP_STORED, 3, 0o644, (1980, 1, 1, 0, 0, 0))}
+
+
+def test_archive_of_unchanged_code_is_not_written_again(functions: Path, tmp_path: Path) -> None:
+    """A second run of the program may read it at the same time."""
+    path = Path(lambda_package("example", functions=functions, archives=tmp_path / "built").archive.path)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    lambda_package("example", functions=functions, archives=tmp_path / "built")
+    assert path.stat().st_mtime == 1_000_000_000
 
 
 @pytest.mark.parametrize("name", SPEAKS_MYSQL)
@@ -145,7 +165,7 @@ def test_archive_contains_the_certificates_at_the_functions_path(name: str, tmp_
 
 def test_compiled_files_tests_and_notes_are_left_out(functions: Path) -> None:
     """`FileArchive` of the folder would include them and change with every test run."""
-    assert inside(lambda_package("example", functions=functions)) == [
+    assert inside(lambda_package("example", functions=functions, archives=functions / "built")) == [
         "functions/__init__.py",
         "functions/example/handler.py",
         "functions/example/part.py",
@@ -155,11 +175,12 @@ def test_compiled_files_tests_and_notes_are_left_out(functions: Path) -> None:
 
 def test_package_changes_with_a_module_and_not_with_compiled_files(functions: Path) -> None:
     """The digest covers what is sent to Lambda."""
-    before = digest(lambda_package("example", functions=functions))
+    built = functions / "built"
+    before = lambda_package("example", functions=functions, archives=built).sha256
     (functions / "example" / "__pycache__" / "part.cpython-313.pyc").write_text("compiled")
-    assert digest(lambda_package("example", functions=functions)) == before
+    assert lambda_package("example", functions=functions, archives=built).sha256 == before
     (functions / "example" / "part.py").write_text("changed")
-    assert digest(lambda_package("example", functions=functions)) != before
+    assert lambda_package("example", functions=functions, archives=built).sha256 != before
 
 
 @pytest.mark.parametrize("missing", ["functions/other/handler.py", "functions/shared/__init__.py"])

@@ -5,6 +5,8 @@ import yaml
 
 from tests.support.program.harness import PROGRAM, Run
 
+pytestmark = pytest.mark.slow
+
 HOLDS_DATA = {
     # These hold no data, but the database or its clients depend on them.
     "aws:ec2/vpc:Vpc",

@@ -11,17 +11,18 @@ import pytest
 
 from tests.support.program.harness import Run, run_program
 
+pytestmark = pytest.mark.slow
+
 SECRET = "generated-"
 
 
 def test_point_1_program_creates_its_networks(dev: Run) -> None:
-    """An empty account is sufficient: the program reads the account, its partition and the zones only."""
+    """An empty account is sufficient: the program reads the account and the zones only."""
     assert len(dev.of("ec2/vpc:Vpc")) == 2
     assert len(dev.of("ec2/subnet:Subnet")) == 6
     assert {invoke for invoke, _ in dev.invokes} == {
         "aws:index/getAvailabilityZones:getAvailabilityZones",
         "aws:index/getCallerIdentity:getCallerIdentity",
-        "aws:index/getPartition:getPartition",
     }
 
 
@@ -130,9 +131,9 @@ def test_point_8_outputs_are_complete(any_run: Run) -> None:
     }
     single = {
         *("global_cluster_id", "global_cluster_arn", "global_writer_endpoint", "writer_dns_name", "reader_dns_name"),
-        *("hosted_zone_id", "health_check_ids", "dns_alarm_arns", "database_name", "environment"),
+        *("hosted_zone_id", "health_check_ids", "dns_alarm_arns", "database_name", "environment", "stack_name"),
         *("database_setup_function_name", "database_setup_function_arn", "iam_user_policy_arns"),
-        *("rewind_method", "backtrack_window"),
+        *("function_code_sha256", "rewind_method", "backtrack_window"),
     }
     flat = {f"{label}_{output}" for label in ("primary", "secondary") for output in region}
     assert set(any_run.exports) == {"regions"} | single | flat
@@ -157,6 +158,11 @@ def test_point_8_no_output_is_empty_after_a_deployment(any_deployment: Run) -> N
 def test_point_9_default_environment_is_dev(dev: Run) -> None:
     """A forgotten setting never affects production."""
     assert run_program({}).exports["environment"] == "dev"
+
+
+def test_stack_name_is_not_the_environment(dev: Run) -> None:
+    """It identifies the stack for Pulumi's commands."""
+    assert (dev.exports["environment"], dev.exports["stack_name"]) == ("dev", "test")
 
 
 def test_point_10_every_resource_carries_the_cost_tags(any_run: Run) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.program.harness import Registered, Run
 
+pytestmark = pytest.mark.slow
+
 
 def comes_before(run: Run, first: Registered, then: Registered) -> bool:
     """Return whether one resource must exist before another."""

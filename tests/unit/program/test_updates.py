@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from components import regional_cluster
 from rehearsal.engine.deploy import DeploymentError, DeployResult
 from rehearsal.engine.plan import PlannedChange, PlanStep, counts
-from tests.support.rehearsal.accept_all_aws import after_change_of_roles, of_type, run
+from tests.support.rehearsal.accept_all_aws import MAIN_TABLE, VPC_ID, after_change_of_roles, of_type, run
+
+pytestmark = pytest.mark.slow
 
 CLUSTER = "aws:rds/cluster:Cluster"
 GLOBAL_CLUSTER = "aws:rds/globalCluster:GlobalCluster"
@@ -66,6 +69,47 @@ def test_run_after_a_change_of_roles_changes_nothing(
     assert {"replicationSourceIdentifier", "engineVersion"} <= {name for step in again.steps for name in step.ignored}
 
 
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_run_after_the_way_back_from_a_detachment_renews_permissions(
+    stack: str, deployed: Callable[[str], DeployResult]
+) -> None:
+    """A cluster that was created again has another resource ID: permissions to log in name it, and database_setup checks it once."""
+    state = after_change_of_roles(deployed(stack).state, writer_region="eu-west-1")
+    for each in of_type(state, CLUSTER):
+        if each.region == "us-east-1":
+            state.keep(replace(each, outputs={**each.outputs, "clusterResourceId": "cluster-CREATEDAGAIN"}))
+    again = run(stack, state=state)
+    assert {step.change for step in changes_of(again)} == {PlannedChange.UPDATE}
+    assert {(step.type, *step.properties) for step in changes_of(again)} - {("aws:iam/policy:Policy", "policy")} == {
+        ("aws:iam/rolePolicy:RolePolicy", "policy"),
+        ("aws:lambda/invocation:Invocation", "triggers"),
+    }
+
+
+ZONES = {
+    label: {"availability_zones": [f"{region}a", f"{region}b", f"{region}c"]}
+    for label, region in (("primary", "us-east-1"), ("secondary", "eu-west-1"))
+}
+VPCS = {
+    label: {"vpc_cidr": cidr, "existing_vpc": {"vpc_id": VPC_ID, "subnet_ids": [f"subnet-0000000{x}" for x in "abc"]}}
+    for label, cidr in (("primary", "10.10.0.0/16"), ("secondary", "10.20.0.0/16"))
+}
+
+
+@pytest.mark.parametrize("existing", [{}, VPCS], ids=["new", "existing-vpc"])
+def test_zones_and_account_written_down_later_change_nothing(existing: Mapping[str, dict[str, Any]]) -> None:
+    """The look-ups found the same; the route of a main route table keeps its identity."""
+    first = run("dev", existing)
+    tables = {"route_table_ids": [MAIN_TABLE]}
+    written: dict[str, object] = {"aws": {"account_id": "123456789012"}}
+    for label in ("primary", "secondary"):
+        vpc = {"existing_vpc": {**existing[label]["existing_vpc"], **tables}} if existing else {}
+        written[label] = {**existing.get(label, {}), **ZONES[label], **vpc}
+    second = run("dev", written, state=first.state)
+    assert {step.type for step in changes_of(second)} <= {"pulumi:providers:aws"}
+    assert counts(second.steps)["same"] >= len(first.state.resources)
+
+
 def test_every_property_owned_by_aws_must_be_ignored(
     deployed: Callable[[str], DeployResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,9 +125,10 @@ def test_every_property_owned_by_aws_must_be_ignored(
     assert set(owned) == {name for step in again.steps if step.type == CLUSTER for name in step.properties}
 
 
+IN_OREGON = {"region": "us-west-2", "availability_zones": ["us-west-2a", "us-west-2b", "us-west-2c"]}
 DANGEROUS: Mapping[str, tuple[Mapping[str, object], set[str]]] = {
-    "primary.region": ({"primary": {"region": "us-west-2"}}, LOST),
-    "secondary.region": ({"secondary": {"region": "us-west-2"}}, {CLUSTER, KEY, TABLE, VPC, SUBNET}),
+    "primary.region": ({"primary": IN_OREGON}, LOST),
+    "secondary.region": ({"secondary": IN_OREGON}, {CLUSTER, KEY, TABLE, VPC, SUBNET}),
     "primary.vpc_cidr": ({"primary": {"vpc_cidr": "10.99.0.0/16"}}, {VPC, SUBNET}),
     "secondary.vpc_cidr": ({"secondary": {"vpc_cidr": "10.99.0.0/16"}}, {VPC, SUBNET}),
     "project": ({"project": "other"}, {CLUSTER, GLOBAL_CLUSTER, SECRET, VALUE, TABLE}),
@@ -103,7 +148,7 @@ def test_production_refuses_replacements_that_lose_data(setting: str, deployed: 
             assert step.refusal == "the resource is protected", str(step)
             assert f"{step.urn}\n  {step.type}: the resource would be" in planned.refused
     assert f"{setting}: " in planned.refused
-    assert f"Set {setting} back to " in planned.refused
+    assert f"{setting} back to " in planned.refused
 
 
 def test_deployment_refuses_a_replacement(deployed: Callable[[str], DeployResult]) -> None:
@@ -183,7 +228,7 @@ def test_everyday_changes_are_updates_in_place(deployed: Callable[[str], DeployR
         "engineVersion",
         "environment",
         "retentionInDays",
-        "tags",
+        "tagsAll",
     } == properties
 
 
@@ -195,8 +240,9 @@ def test_older_engine_version_is_planned(deployed: Callable[[str], DeployResult]
 
 
 def test_fewer_instances_delete_only_instances(deployed: Callable[[str], DeployResult]) -> None:
-    """Production allows this, because the cluster volume holds the data."""
+    """Production allows this, because the cluster volume holds the data. The window of the writer moves, in place."""
     planned = run("prod", {"primary": {"instance_count": 2}}, state=deployed("prod").state, preview=True)
-    assert [("primary-database-instance-3", PlannedChange.DELETE, "")] == [
-        (step.name, step.change, step.refusal) for step in changes_of(planned)
-    ]
+    assert [
+        ("primary-database-instance-1", PlannedChange.UPDATE, ""),
+        ("primary-database-instance-3", PlannedChange.DELETE, ""),
+    ] == [(step.name, step.change, step.refusal) for step in changes_of(planned)]

@@ -11,6 +11,8 @@ from functions.failover_controller import config as controller_environment
 from functions.health_check import config as health_check_environment
 from tests.support.program.harness import Run, run_program
 
+pytestmark = pytest.mark.slow
+
 Policy = Callable[[Run, str], list[dict[str, Any]]]
 OTHER = {"primary": "secondary", "secondary": "primary"}
 REGION = {"primary": "us-east-1", "secondary": "eu-west-1"}
@@ -33,7 +35,7 @@ def test_controller_environment_is_complete(dev: Run, label: str) -> None:
     assert own["STATE_TABLE"] == "payments-failover-dev"
     assert own["METRIC_NAMESPACE"] == "AuroraFailover"
     assert own["DATABASE_PORT"] == "3306"
-    assert (own["MODE"], own["FAILURE_THRESHOLD"]) == ("automatic", "3")
+    assert (own["MODE"], own["FAILURE_THRESHOLD"]) == ("automatic", "5")
     assert float(own["INTERVAL_SECONDS"]) == 10
     assert (own["IN_REGION_GRACE_SECONDS"], own["COOLDOWN_SECONDS"], own["MAX_DATA_LOSS_SECONDS"]) == (
         "120",
@@ -107,14 +109,14 @@ def test_controller_may_fail_over_its_own_clusters_only(dev: Run, policy_of: Pol
     unrestricted = [sid for sid, statement in statements.items() if statement["Resource"] == "*"]
     assert unrestricted == ["DescribeClusters", "PublishMetrics"]
     assert statements["PublishMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "AuroraFailover"}}
-    assert statements["KeyOfTableAndTopic"]["Resource"] == dev.exports[f"{label}_key_arn"]
+    assert statements["KeyOfTableTopicAndQueue"]["Resource"] == dev.exports[f"{label}_key_arn"]
 
 
 @pytest.mark.parametrize("label", ["primary", "secondary"])
 def test_health_check_may_only_log_in_to_both_clusters(dev: Run, policy_of: Policy, label: str) -> None:
-    """Besides its own log group; Lambda, and not the function's code, manages the network interfaces."""
+    """Besides its own log group and environment; Lambda, and not the function's code, manages the network interfaces."""
     statements = by_sid(policy_of(dev, f"{label}-health-check-permissions"))
-    assert set(statements) == {"OwnLog", "LogInAsHealthCheck"}
+    assert set(statements) == {"OwnLog", "OwnEnvironment", "LogInAsHealthCheck"}
     assert statements["LogInAsHealthCheck"]["Resource"] == [
         "arn:aws:rds-db:us-east-1:123456789012:dbuser:cluster-PRIMARY-DATABASE-CLUSTER/health_check",
         "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-SECONDARY-DATABASE-CLUSTER/health_check",
@@ -322,7 +324,11 @@ def test_failover_events_of_aws_reach_the_audit_trail(dev: Run, policy_of: Polic
     } == {name: value for name, value in permission.inputs.items() if name != "sourceArn"}
     assert permission.inputs["sourceArn"].endswith(rule.name)
     statements = by_sid(policy_of(dev, f"{label}-watch-controller-permissions"))
-    assert statements["StateTable"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
+    assert statements["StateTable"]["Action"] == [
+        "dynamodb:BatchGetItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:PutItem",
+    ]
 
 
 @pytest.mark.parametrize("label", ["primary", "secondary"])

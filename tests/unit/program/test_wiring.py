@@ -1,5 +1,7 @@
 """Rules for every resource of every stack."""
 
+import base64
+import hashlib
 import json
 from collections import Counter
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.support.program.harness import Registered, Run, run_program
+from tests.support.program.harness import ACCOUNT, EXISTING_VPC, PROGRAM, Registered, Run, run_program, stack_file
+
+pytestmark = pytest.mark.slow
 
 # Route 53 and IAM are global, but their resources use one of the two providers too.
 GLOBAL = ("aws:route53/", "aws:iam/")
@@ -32,9 +36,48 @@ def test_every_resource_has_an_explicit_provider(any_run: Run) -> None:
     assert [str(r) for r in any_run.cloud if not r.region] == []
 
 
+def test_settings_of_the_account_reach_both_providers() -> None:
+    """An explicit provider has no other source: it reads no `aws:*` key of the stack."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+    run = run_program(
+        {
+            "aws": {
+                "account_id": ACCOUNT,
+                "profile": "payments",
+                "assume_role_arn": role,
+                "ignored_tags": ["CreatedBy", "map-*"],
+            }
+        }
+    )
+    for provider in providers(run):
+        assert json.loads(provider.inputs["allowedAccountIds"]) == [ACCOUNT]
+        assert provider.inputs["profile"] == "payments"
+        assert json.loads(provider.inputs["assumeRoles"]) == [{"roleArn": role}]
+        assert json.loads(provider.inputs["ignoreTags"]) == {"keys": ["CreatedBy"], "keyPrefixes": ["map-"]}
+
+
+def test_providers_of_a_stack_without_an_account_are_unchanged(dev: Run) -> None:
+    """A deployed stack keeps its providers as they are until a setting is set."""
+    assert [set(each.inputs) - SET_BY_THE_SDK for each in providers(dev)] == [{"region", "defaultTags"}] * 2
+
+
+def providers(run: Run) -> list[Registered]:
+    """Return the providers of both regions."""
+    found = [each for each in run.resources if each.type == "pulumi:providers:aws"]
+    assert len(found) == 2
+    return found
+
+
+SET_BY_THE_SDK = {"skipMetadataApiCheck", "skipRegionValidation"}
+
+
+def test_validation_of_credentials_follows_the_environment_variable(any_run: Run) -> None:
+    """The SDK's default would override AWS_SKIP_CREDENTIALS_VALIDATION, with which a deployment runs while a region is lost."""
+    assert [each.name for each in providers(any_run) if "skipCredentialsValidation" in each.inputs] == []
+
+
 def test_every_invoke_has_an_explicit_provider(any_run: Run) -> None:
     """An invoke in the wrong region would return the wrong zones."""
-    assert any_run.invokes
     assert [invoke for invoke, provider in any_run.invokes if not provider] == []
 
 
@@ -166,6 +209,84 @@ def test_zone_use1_az3_is_used_last() -> None:
     assert [s.inputs["availabilityZone"] for s in subnets] == ["zone-a", "zone-c", "zone-d"]
 
 
+ZONES = {"REGIONa": "id-1", "REGIONb": "id-2", "REGIONc": "id-3", "REGIONd": "id-4"}
+FIXED: dict[str, Any] = {
+    "aws": {"account_id": ACCOUNT},
+    **{
+        label: {"region": region, "availability_zones": [f"{region}a", f"{region}b", f"{region}c"]}
+        for label, region in (("primary", "us-east-1"), ("secondary", "eu-west-1"))
+    },
+}
+"""The account and the zones that the look-ups would find."""
+IN_EXISTING_VPCS = {
+    "aws": FIXED["aws"],
+    "primary": {
+        **FIXED["primary"],
+        "vpc_cidr": "10.99.0.0/20",
+        "existing_vpc": {**EXISTING_VPC, "route_table_ids": ["rtb-0000000a"]},
+    },
+    "secondary": {
+        **FIXED["secondary"],
+        "vpc_cidr": "100.64.0.0/20",
+        "existing_vpc": {
+            **EXISTING_VPC,
+            "subnet_ids": ["subnet-0000000d", "subnet-0000000e", "subnet-0000000f"],
+            "route_table_ids": ["rtb-0000000a"],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("config", [FIXED, IN_EXISTING_VPCS, stack_file("prod")], ids=["new", "existing-vpc", "prod"])
+def test_nothing_is_asked_of_aws_with_account_and_zones_in_the_settings(config: dict[str, Any]) -> None:
+    """While a region is lost, a question to it would fail the deployment of the other one."""
+    run = run_program(config)
+    assert (run.error, run.invokes) == (None, [])
+
+
+@pytest.mark.parametrize("missing", ["aws", "primary", "secondary"])
+def test_only_what_the_settings_lack_is_asked(missing: str) -> None:
+    """The other answers come from the settings."""
+    config = {name: value for name, value in FIXED.items() if name != missing}
+    asked = {(name.rpartition(":")[2], urn.rpartition("::")[2]) for name, urn in run_program(config).invokes}
+    both = {("getCallerIdentity", "primary"), ("getCallerIdentity", "secondary")}
+    assert asked == (both if missing == "aws" else {("getAvailabilityZones", missing)})
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+def test_zones_and_account_written_down_change_no_resource(preview: bool) -> None:
+    """A deployed stack sees no difference, except that its providers now refuse another account."""
+    looked_up = run_program({}, zones=ZONES, preview=preview)
+    written = run_program(FIXED, zones=ZONES, preview=preview)
+    assert (written.error, looked_up.error) == (None, None)
+    assert described(written) == described(looked_up)
+    assert {
+        name
+        for before, after in zip(providers(looked_up), providers(written), strict=True)
+        for name in {*before.inputs, *after.inputs}
+        if before.inputs.get(name) != after.inputs.get(name)
+    } == {"allowedAccountIds"}
+
+
+def described(run: Run) -> list[str]:
+    """Return every resource except the providers as text; unknown values and archives by their type."""
+    resources = [each for each in run.resources if not each.type.startswith("pulumi:providers:")]
+    assert len(resources) > 150
+    return [json.dumps(vars(each), sort_keys=True, default=_described) for each in resources]
+
+
+def _described(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else type(value).__name__
+
+
+def test_existing_vpc_that_the_settings_describe_is_used_as_it_is() -> None:
+    """The instances are in the zones of the subnets, and each route table gets the route to the other region."""
+    run = run_program({**IN_EXISTING_VPCS, "primary": {**IN_EXISTING_VPCS["primary"], "instance_count": 3}})
+    instances = run.of("rds/clusterInstance:ClusterInstance", "us-east-1")
+    assert [each.inputs["availabilityZone"] for each in instances] == ["us-east-1a", "us-east-1b", "us-east-1c"]
+    assert [each.inputs["routeTableId"] for each in run.of("ec2/route:Route")] == ["rtb-0000000a"] * 2
+
+
 def test_zones_of_the_settings_are_used() -> None:
     """Zones in the settings override the choice from AWS's list."""
     zones = {"availability_zones": ["us-east-1a", "us-east-1c", "us-east-1d"]}
@@ -182,11 +303,13 @@ def test_no_gateway_endpoint_or_load_balancer_is_created(any_run: Run) -> None:
 
 
 def test_no_policy_allows_every_action(any_deployment: Run) -> None:
-    """No policy except the key policy, which delegates to IAM, uses a wildcard."""
+    """No policy except the key policy, which delegates to IAM, allows a wildcard."""
     for r in any_deployment.cloud:
         if r.type == "aws:kms/key:Key" or "policy" not in r.inputs:
             continue
         for statement in json.loads(r.inputs["policy"])["Statement"]:
+            if statement["Effect"] == "Deny":
+                continue
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert [a for a in actions if "*" in a] == [], str(r)
 
@@ -194,15 +317,18 @@ def test_no_policy_allows_every_action(any_deployment: Run) -> None:
 def test_every_trust_policy_names_this_account(any_deployment: Run) -> None:
     """A service may assume a role only for the account that owns it (the confused deputy)."""
     roles = any_deployment.of("iam/role:Role")
-    assert len(roles) == 9
+    assert len(roles) == 9 + len(any_deployment.of("ec2/flowLog:FlowLog"))
     for role in roles:
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}, str(role)
 
 
 def test_every_function_has_an_archive_for_python_on_arm(dev: Run) -> None:
-    """The code is an archive of listed files."""
+    """The code is a zip that the program built, and its hash is known before the upload."""
     for function in dev.of("lambda/function:Function"):
-        assert isinstance(function.inputs["code"], pulumi.AssetArchive)
+        assert isinstance(function.inputs["code"], pulumi.FileArchive)
+        content = (PROGRAM / function.inputs["code"].path).read_bytes()
+        assert function.inputs["sourceCodeHash"] == base64.b64encode(hashlib.sha256(content).digest()).decode()
+        assert dev.exports["function_code_sha256"][function.inputs["name"]] == function.inputs["sourceCodeHash"]
         assert function.inputs["runtime"] == "python3.13"
         assert function.inputs["architectures"] == ["arm64"]

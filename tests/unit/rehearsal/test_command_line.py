@@ -58,6 +58,12 @@ def test_keep_and_destroy_are_a_usage_error() -> None:
     assert 2 == run("--keep", "--destroy")[0]
 
 
+def test_all_and_drill_are_a_usage_error() -> None:
+    """`--all` does not silently override the choice of a drill."""
+    code, text = run("--all", "--drill", "region-lost")
+    assert (2, True, True) == (code, "--all" in text, "--drill" in text)
+
+
 @pytest.mark.parametrize(
     ("names", "destroys", "played"),
     [

@@ -15,13 +15,13 @@ from rehearsal import run as rehearse
 from rehearsal.cloud.ministack import EmulatorError
 from rehearsal.cloud.permission_log import FunctionRole, PermissionCheck
 from rehearsal.console.console import Console, plain_console
-from rehearsal.drills import Drill
+from rehearsal.drills import DRILLS, Drill
 from rehearsal.drills.context import DidNotHappenError
 from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
 from rehearsal.engine.state import StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.provider.resources.outcome import NotHeld
-from rehearsal.report.model import Report, Shortened, UnverifiedProperty
+from rehearsal.report.model import Assertion, DrillResult, Report, Shortened, UnverifiedProperty
 from settings import FailoverSettings, parse_stack_config
 from tests.unit.rehearsal.report.test_model import SCHEMA
 
@@ -38,6 +38,7 @@ class BrokenEnvironment:
     deploys: bool
     stack: str = "dev"
     interval_seconds: float = 1.0
+    engine: str = "in-process"
     time_scale: float = 10.0
     writer_name: str = "writer.payments-dev.internal"
     global_cluster_id: str = "payments-global-dev"
@@ -201,3 +202,108 @@ def test_dashboards_are_read_once_before_destroy() -> None:
         environment=cast(Environment, BrokenEnvironment(deploys=True)), drills=(), console=console, destroys=True
     ).run()
     assert ["dashboards read", "destroyed"] == done
+
+
+def drill_result(
+    name: str = "region-lost",
+    *,
+    interval_seconds: float = 1.0,
+    error: str | None = None,
+    failed: str = "",
+    repeated: str = "",
+) -> DrillResult:
+    """A drill's result with a passed assertion, and a failed one that is `timed` or `logical`."""
+    assertions = [Assertion(text="a", passed=True)]
+    if failed:
+        assertions.append(Assertion(text="b", passed=False, timed=failed == "timed"))
+    return DrillResult(
+        name=name,
+        title=name,
+        assertions=tuple(assertions),
+        timeline=(),
+        interval_seconds=interval_seconds,
+        error=error,
+        repeated=repeated,
+    )
+
+
+STALL = "the rehearsal's process ran 300 ms late"
+
+
+@pytest.mark.parametrize(
+    ("result", "ended_late", "stall", "repeated"),
+    [
+        (drill_result(failed="timed"), False, STALL, True),
+        (drill_result(error="the call: did not happen within 5 s"), True, STALL, True),
+        (drill_result(), False, STALL, False),
+        (drill_result(failed="timed"), False, "", False),
+        (drill_result(failed="logical"), False, STALL, False),
+        (drill_result(failed="logical", error="x"), True, STALL, False),
+        (drill_result(error="ministack exited with status 1"), False, STALL, False),
+        (drill_result(failed="timed", interval_seconds=5.0), False, STALL, False),
+    ],
+)
+def test_drill_is_repeated_only_if_a_stall_explains_its_failure(
+    result: DrillResult, ended_late: bool, stall: str, repeated: bool
+) -> None:
+    """A logic failure, a failure without a stall, and one at the longest interval count."""
+    reason = rehearse.reason_to_repeat(result, ended_late=ended_late, stall=stall)
+    assert reason == (f"played again with a longer interval: {STALL}" if repeated else "")
+
+
+class _Scripted(rehearse.Rehearsal):
+    """A rehearsal whose drills have scripted results."""
+
+    def script(self, *results: DrillResult) -> None:
+        self.scripted = list(results)
+        self.changes: list[float] = []
+
+    def _play_one(self, drill: Drill, recorder: object, workload: object, ticker: object) -> DrillResult:
+        result = self.scripted.pop(0)
+        assert result.name == drill.name
+        return result
+
+    def _change_interval(self, seconds: float, recorder: object, overrides: Mapping[str, object] | None = None) -> None:
+        assert overrides == {"cooldown_seconds": 5}
+        self.changes.append(seconds)
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch) -> _Scripted:
+    """A scripted rehearsal that needs no environment."""
+    monkeypatch.setattr(rehearse, "restore_baseline", lambda _context: None)
+    monkeypatch.setattr(rehearse, "clear_faults", lambda _context: None)
+    monkeypatch.setattr(rehearse, "DrillContext", lambda **_named: None)
+    quiet = plain_console(io.StringIO())
+    console = Console(output=quiet, errors=quiet, live=False)
+    return _Scripted(environment=cast(Environment, BrokenEnvironment(deploys=True)), drills=(), console=console)
+
+
+def test_repeated_drill_is_played_with_its_prerequisites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their earlier results do not count any more, and the interval is longer."""
+    rehearsal = scripted(monkeypatch)
+    rehearsal.results = [drill_result("steady"), drill_result("region-lost")]
+    rehearsal.script(
+        drill_result("old-region-returns", failed="timed", repeated=STALL),
+        drill_result("region-lost", interval_seconds=2.0),
+        drill_result("old-region-returns", interval_seconds=2.0),
+    )
+    (drill,) = [each for each in DRILLS if each.name == "old-region-returns"]
+    nothing = cast(Any, None)
+    assert rehearsal._play_until_it_counts(drill, nothing, nothing, nothing)
+    assert rehearsal.changes == [2.0]
+    assert [(one.name, one.interval_seconds) for one in rehearsal._counted] == [
+        ("steady", 1.0),
+        ("region-lost", 2.0),
+        ("old-region-returns", 2.0),
+    ]
+
+
+def test_second_failure_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's stall excuses one failure only."""
+    rehearsal = scripted(monkeypatch)
+    rehearsal.script(
+        drill_result("steady", failed="timed", repeated=STALL), drill_result("steady", failed="timed", repeated=STALL)
+    )
+    nothing = cast(Any, None)
+    assert rehearsal._play_until_it_counts(DRILLS[0], nothing, nothing, nothing)
+    assert [False] == [one.passed for one in rehearsal._counted]

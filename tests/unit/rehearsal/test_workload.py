@@ -1,8 +1,11 @@
 """Tests of the write workload against an embedded database over the MySQL protocol."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +48,7 @@ class Kit:
             address=lambda endpoint: ("127.0.0.1", self.port(endpoint)),
             tls=authority.client_context(),
             pace_seconds=0.005,
-            attempt_seconds=attempt_seconds,
+            attempt_seconds=lambda: attempt_seconds,
             on_attempt=self.note,
         )
 
@@ -122,9 +125,48 @@ def test_writes_to_a_standby_fail(kit: Kit) -> None:
     """Writes to a standby are not counted as acknowledged."""
     kit.workload.start()
     kit.wait_for(lambda: len(kit.attempts) >= 1)
+    kit.database.switchover("two")
+    kit.wait_for(lambda: not kit.attempts[-1].acknowledged)
+    count = len(kit.attempts)
+    kit.wait_for(lambda: len(kit.attempts) >= count + 5)
+    assert not any(one.acknowledged for one in kit.attempts[count:])
+
+
+def test_client_without_the_advice_stays_on_the_demoted_writer(kit: Kit) -> None:
+    """It connects again before the name moves, and error 1290 does not close a pooled connection."""
+    unadvised: list[WriteAttempt] = []
+    other = replace(kit.workload, advised=False, attempts=unadvised, on_attempt=None)
+    kit.workload.start()
+    other.start()
+    kit.wait_for(lambda: len(kit.attempts) >= 3 and any(one.acknowledged for one in unadvised))
+    kit.database.switchover("two")
+    kit.wait_for(lambda: "1290" in (unadvised[-1].failure or ""))
     kit.target = "two"
-    kit.wait_for(lambda: kit.attempts[-1].endpoint == ENDPOINTS["two"])
-    assert not kit.attempts[-1].acknowledged
+    kit.wait_for(lambda: kit.attempts[-1].acknowledged and kit.attempts[-1].endpoint == ENDPOINTS["two"])
+    count, ours = len(unadvised), len(kit.attempts)
+    kit.wait_for(lambda: len(unadvised) >= count + 5 and len(kit.attempts) >= ours + 5)
+    other.stop()
+    assert {(one.acknowledged, one.endpoint) for one in unadvised[count + 1 :]} == {(False, ENDPOINTS["one"])}
+    assert all("1290" in (one.failure or "") for one in unadvised[count + 1 :])
+
+
+@pytest.mark.parametrize("attempt_seconds", [0.2])
+def test_hanging_connection_holds_only_the_client_without_the_advice(kit: Kit) -> None:
+    """PyMySQL waits for an answer for ever by default."""
+    unadvised: list[WriteAttempt] = []
+    other = replace(kit.workload, advised=False, attempts=unadvised, on_attempt=None)
+    kit.workload.start()
+    other.start()
+    kit.wait_for(lambda: len(kit.attempts) >= 3 and any(one.acknowledged for one in unadvised))
+    kit.listeners["one"].set_fault(Fault.HANG)
+    kit.wait_for(lambda: not kit.attempts[-1].acknowledged)
+    count = len(unadvised)
+    kit.database.stop("one")
+    kit.database.failover("two")
+    kit.target = "two"
+    kit.wait_for(lambda: kit.attempts[-1].acknowledged and kit.attempts[-1].endpoint == ENDPOINTS["two"])
+    other.stop()
+    assert len(unadvised) <= count + 1
 
 
 def test_role_is_read_over_the_protocol(kit: Kit) -> None:
@@ -137,3 +179,10 @@ def test_role_is_read_over_the_protocol(kit: Kit) -> None:
 def test_password_is_not_in_representations(kit: Kit) -> None:
     """The password is not in the representation of the workload."""
     assert "correct horse" not in repr(kit.workload)
+
+
+def test_lost_connection_prints_nothing() -> None:
+    """The pool's tracebacks stay out of the console. In this process, pytest handles every logger."""
+    code = "import logging, rehearsal.workload; logging.getLogger('sqlalchemy.pool.impl.QueuePool').error('lost')"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ("", "") == (done.stdout, done.stderr)

@@ -6,10 +6,9 @@ from typing import Any
 import pydantic
 import pytest
 
-from settings import Settings, SettingsError, load_settings
-from settings.types import windows_overlap
-from tests.support.program.harness import EXISTING_VPC, run_program
-from tests.unit.program.conftest import stack_file
+from settings import Settings, SettingsError, load_settings, parse_stack_config, warnings
+from settings.types import window_minutes_long, windows_overlap
+from tests.support.program.harness import EXISTING_VPC, run_program, stack_file
 
 
 def mistakes(config: dict[str, Any]) -> list[str]:
@@ -19,6 +18,9 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     return str(refused.value).splitlines()
 
 
+PROD = {"environment": "prod", "owner": "o", "aws": {"account_id": "111122223333"}}
+"""The settings that production requires."""
+
 # A configuration, the setting that the error names, and a part of its text.
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"primary": {"vpc_cidr": "10.20.0.0/16"}}, "secondary.vpc_cidr", "overlaps primary.vpc_cidr 10.20.0.0/16"),
@@ -26,7 +28,10 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"secondary": {"region": "us-east-1"}}, "secondary.region", "is also the primary region. Use another region"),
     ({"secondary": {"region": "cn-north-1"}}, "secondary.region", "is in another AWS partition"),
     ({"secondary": {"region": "us-gov-west-1"}}, "secondary.region", "is in another AWS partition"),
+    ({"primary": {"region": "us-iso-east-1"}}, "primary.region", "is in another AWS partition"),
     ({"primary": {"region": "Virginia"}}, "primary.region", "Use a region code, such as eu-west-1"),
+    ({"primary": {"region": "mx-central-1"}}, "primary.region", "mx-central-1 has no certificate authority in"),
+    ({"secondary": {"region": "ap-southeast-7"}}, "secondary.region", "Use a region of docs/reference/settings.md"),
     ({"primary": {"availability_zones": ["us-east-1a", "us-east-1b"]}}, "primary.availability_zones", "2 different"),
     ({"primary": {"availability_zones": ["us-east-1a"] * 3}}, "primary.availability_zones", "1 different zones given"),
     (
@@ -65,16 +70,24 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"failover": {"failure_threshold": 31}}, "failover.failure_threshold", "Use 30 or less"),
     ({"failover": "automatic"}, "failover", "is not an object"),
     ({"dns": {"zone_name": "db.example.com"}}, "dns.zone_name", "reserved for documentation, and AWS refuses it"),
+    ({"dns": {"zone_name": "amazonaws.com"}}, "dns.zone_name", "is in AWS's own domain amazonaws.com"),
+    ({"dns": {"zone_name": "us-east-1.rds.amazonaws.com"}}, "dns.zone_name", "would stop resolving. Use your own name"),
+    ({"dns": {"zone_name": "us-west-2.compute.internal"}}, "dns.zone_name", "is in AWS's own domain compute.internal"),
     ({"dns": {"zone_name": "No Zone"}}, "dns.zone_name", "is not a lower-case domain name"),
     ({"logs": {"retention_days": 31}}, "logs.retention_days", "Use 1, 3, 5, 7, 14, 30"),
     ({"notifications": {"emails": ["no-address"]}}, "notifications.emails.0", "Use an e-mail address"),
-    ({"environment": "prod"}, "owner", "missing, but production requires it"),
+    ({"environment": "prod", "aws": PROD["aws"]}, "owner", "missing, but production requires it"),
     ({"environment": "Dev"}, "environment", "Use up to 12 of a-z, 0-9 and single hyphens"),
     ({"environment": "e" * 13}, "environment", "Use up to 12"),
     ({"project": "pay--ments"}, "project", "Use up to 16 of a-z, 0-9 and single hyphens"),
     ({"project": "payments-"}, "project", "Use up to 16"),
     ({"cost_center": "50%"}, "cost_center", "Use 1 to 128 letters"),
     ({"tags": {"Environment": "x"}}, "tags", "Environment cannot be set here"),
+    (
+        {"tags": {f"Tag{each}": "x" for each in range(5)}},
+        "tags",
+        "Route 53 takes 10 a resource, with the program's own. Remove 1.",
+    ),
     ({"tags": {"aws:x": "x"}}, "tags", "no name that begins with aws:"),
     ({"enviroment": "dev"}, "enviroment", "no such setting. Did you mean environment?"),
     ({"secondary": {"regoin": "x"}}, "secondary.regoin", "no such setting. Did you mean secondary.region?"),
@@ -117,7 +130,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"primary": {"existing_vpc": {**EXISTING_VPC, "route_table_ids": []}, "vpc_cidr": "10.1.0.0/16"}},
         "primary.existing_vpc.route_table_ids",
-        "an empty list. Use at least one entry, or remove the setting",
+        "the list is empty. Use at least one entry, or remove the setting",
     ),
     (
         {"primary": {"existing_vpc": {**EXISTING_VPC, "vpc_id": "my-vpc"}, "vpc_cidr": "10.1.0.0/16"}},
@@ -129,12 +142,12 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         {
             "primary": {
                 "existing_vpc": EXISTING_VPC,
-                "vpc_cidr": "10.1.0.0/28",
+                "vpc_cidr": "10.1.0.0/24",
                 "availability_zones": ["us-east-1a", "us-east-1b", "us-east-1c"],
             }
         },
-        "primary.availability_zones",
-        "existing_vpc.subnet_ids already determine the zones. Remove this setting.",
+        "primary.existing_vpc.route_table_ids",
+        "missing, but with availability_zones the program does not look up the VPC. Set the subnets' route tables.",
     ),
     ({"primary": {"client_cidrs": ["0.0.0.0/0"]}}, "primary.client_cidrs.0", "0.0.0.0/0 is larger than /8"),
     ({"primary": {"client_cidrs": ["10.1.0.1/16"]}}, "primary.client_cidrs.0", "has host bits set"),
@@ -158,7 +171,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"primary": {"maintenance_window": "sun:23:30-mon:00:30", "backup_window": "00:15-00:45"}},
         "primary.backup_window",
-        "00:15-00:45 overlaps maintenance_window sun:23:30-mon:00:30, which AWS refuses",
+        "00:15-00:45 overlaps the maintenance of the instances, sun:23:30-mon:01:30, which AWS refuses",
     ),
     (
         {
@@ -166,7 +179,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
             "secondary": {"maintenance_window": "sun:04:30-sun:05:30"},
         },
         "secondary.maintenance_window",
-        "overlaps the primary's sun:04:00-sun:05:00, so both regions would be in maintenance",
+        "overlaps the primary's sun:04:00-sun:06:00, so both regions would be in maintenance",
     ),
     ({"database": {"storage_type": "io1"}}, "database.storage_type", "Use aurora or aurora-iopt1"),
     ({"database": {"ca_certificate": "rds-ca-2019"}}, "database.ca_certificate", "Use rds-ca-rsa2048-g1"),
@@ -211,15 +224,60 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"alarms": {"cpu_percent": 101}}, "alarms.cpu_percent", "Use 100 or less"),
     ({"alarms": {"cpu_percents": 80}}, "alarms.cpu_percents", "Did you mean alarms.cpu_percent?"),
     (
-        {"environment": "prod", "owner": "o", "primary": {"instance_count": 1}},
+        {**PROD, "primary": {"instance_count": 1}},
         "primary.instance_count",
         "1 instance cannot fail over inside its region, as production must. Use 2 or more.",
     ),
     (
-        {"environment": "prod", "owner": "o", "logs": {"exports": ["error"]}},
+        {**PROD, "logs": {"exports": ["error"]}},
         "logs.exports",
         "production requires the audit log. Add audit.",
     ),
+    (
+        {**PROD, "logs": {"audit_retention_days": 180}},
+        "logs.audit_retention_days",
+        "180 days, but production keeps its audit trail for a year. Use 365 or more.",
+    ),
+    (
+        {
+            "aws": {"assume_role_arn": "arn:aws:iam::123456789012:role/deployer"},
+            "database": {"master_password_readers": ["arn:aws:iam::123456789012:role/break-glass"]},
+        },
+        "database.master_password_readers",
+        "arn:aws:iam::123456789012:role/deployer of aws.assume_role_arn is missing, but each deployment reads the secret. Add it.",
+    ),
+    (
+        {
+            "primary": {"maintenance_window": "sun:04:00-sun:05:00", "instance_count": 3},
+            "secondary": {"maintenance_window": "sun:06:00-sun:07:00"},
+        },
+        "secondary.maintenance_window",
+        "sun:06:00-sun:08:00 overlaps the primary's sun:04:00-sun:07:00",
+    ),
+    (
+        {"primary": {"maintenance_window": "sun:04:00-sun:05:00", "instance_count": 3, "backup_window": "06:30-07:00"}},
+        "primary.backup_window",
+        "overlaps the maintenance of the instances, sun:04:00-sun:07:00",
+    ),
+    (
+        {"primary": {"maintenance_window": "sun:04:00-sun:10:00", "instance_count": 5}},
+        "primary.maintenance_window",
+        "5 windows like sun:04:00-sun:10:00, one after the other, last longer than a day. Use a shorter window",
+    ),
+    ({"existing_peering": "pcx-0123456789abcdef0"}, "existing_peering", "Set existing_vpc of both regions"),
+    ({"existing_peering": "peer"}, "existing_peering", "Use a peering's id"),
+    ({"environment": "prod", "owner": "o"}, "aws.account_id", "production requires it. Set the account's id"),
+    ({"aws": {"account_id": 12}}, "aws.account_id", "'12' is not allowed. Use the 12 digits"),
+    ({"aws": {"profile": "my profile"}}, "aws.profile", "without spaces"),
+    ({"aws": {"assume_role_arn": "deployer"}}, "aws.assume_role_arn", "Use a role's ARN"),
+    (
+        {"aws": {"account_id": "111122223333", "assume_role_arn": "arn:aws:iam::444455556666:role/deployer"}},
+        "aws.assume_role_arn",
+        "the role is not in aws.account_id 111122223333",
+    ),
+    ({"aws": {"ignored_tags": ["*"]}}, "aws.ignored_tags.0", "'*' is not allowed"),
+    ({"aws": {"ignored_tags": ["Cost*"]}}, "aws.ignored_tags", "CostCenter set by the program"),
+    ({"aws": {"ignored_tags": ["Data"]}, "tags": {"Data": "x"}}, "aws.ignored_tags", "Data set by the program"),
 ]
 
 
@@ -267,6 +325,7 @@ def test_mistakes_across_settings_are_listed_with_the_others() -> None:
         "primary.instance_class",
         "rewind.window_hours",
         "unknown",
+        "aws.account_id",
         "secondary.region",
         "owner",
     ]
@@ -280,6 +339,72 @@ def test_program_fails_with_the_same_text_before_it_registers_a_resource() -> No
     assert str(run.error) == "\n".join(mistakes(config))
     assert [r for r in run.resources if r.type != "pulumi:pulumi:Stack"] == []
     assert run.invokes == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "warned"),
+    [
+        ("acme.com", True),
+        ("database.acme.com", True),
+        ("internal.acme.com", True),
+        ("database.acme.internal", False),
+        ("acme.corp", False),
+        ("myamazonaws.internal", False),
+    ],
+)
+def test_zone_that_hides_a_public_domain_is_warned_about(zone: str, warned: bool) -> None:
+    """In an existing VPC every other name of that domain would stop resolving."""
+    lines = [
+        line for line in warnings(load_settings({"dns": {"zone_name": zone}})) if line.startswith("dns.zone_name:")
+    ]
+    assert [f"every other name of {zone} stops resolving" in line for line in lines] == [True] * warned
+
+
+@pytest.mark.parametrize("label", ["primary", "secondary"])
+def test_zones_that_production_looks_up_are_warned_about(label: str) -> None:
+    """The look-up fails while the region is lost, and with it every deployment."""
+    region = {"primary": "us-east-1", "secondary": "eu-west-1"}
+    zones = {name: {"availability_zones": [f"{code}{letter}" for letter in "abc"]} for name, code in region.items()}
+    complete = {**PROD, "notifications": {"emails": ["a@b.cd"]}, **zones}
+    assert warnings(load_settings(complete)) == ()
+    (line,) = warnings(load_settings({**complete, label: {}}))
+    assert line.startswith(f"{label}.availability_zones: each deployment asks {region[label]} for them")
+
+
+def test_account_id_may_be_a_number() -> None:
+    """`pulumi config set --path aws.account_id 111122223333` stores a number."""
+    assert load_settings({"aws": {"account_id": 111122223333}}).aws.account_id == "111122223333"
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("aws:allowedAccountIds", "aws.account_id"),
+        ("aws:allowedAccountIds[0]", "aws.account_id"),
+        ("aws:assumeRole", "aws.assume_role_arn"),
+        ("aws:assumeRoles", "aws.assume_role_arn"),
+        ("aws:defaultTags", "tags"),
+        ("aws:forbiddenAccountIds", "aws.account_id"),
+        ("aws:ignoreTags", "aws.ignored_tags"),
+        ("aws:profile", "aws.profile"),
+        ("aws:region", "primary.region and secondary.region"),
+    ],
+)
+def test_provider_key_is_an_error_that_names_the_setting(key: str, instead: str) -> None:
+    """An explicit provider reads no `aws:*` key: a limit to one account would be silently ignored."""
+    with pytest.raises(SettingsError) as refused:
+        parse_stack_config({key: "x"})
+    wrong = f"{key}: the providers of both regions do not read this key."
+    assert str(refused.value) == f"{wrong} Remove it and set {instead} of aurora-global-database."
+
+
+def test_provider_key_without_a_setting_is_listed_with_the_other_mistakes() -> None:
+    """One run shows every mistake."""
+    with pytest.raises(SettingsError) as refused:
+        parse_stack_config({"aws:maxRetries": "3", "aurora-global-database:colour": "blue"})
+    first, second = refused.value.mistakes
+    assert first == "aws:maxRetries: the providers of both regions do not read this key. Remove it."
+    assert second.startswith("colour: no such setting.")
 
 
 def test_section_that_is_not_an_object_is_a_mistake() -> None:
@@ -301,7 +426,7 @@ def test_defaults_match_the_documented_contract() -> None:
     assert settings.failover.model_dump() == {
         "mode": "automatic",
         "interval_seconds": 10,
-        "failure_threshold": 3,
+        "failure_threshold": 5,
         "in_region_grace_seconds": 120,
         "cooldown_seconds": 900,
         "max_data_loss_seconds": 60,
@@ -350,6 +475,25 @@ def test_mistakes_that_drop_a_section_do_not_hide_others() -> None:
         "database.cluster_parameters.binlog_format",
         "secondary.vpc_cidr",
     ]
+
+
+def test_instances_have_their_windows_one_after_the_other_and_the_writer_last() -> None:
+    """In one window for all, a change that restarts instances is a whole-region outage, and a failover if it lasts."""
+    region = load_settings({"primary": {"maintenance_window": "sun:23:30-mon:00:30", "instance_count": 3}}).primary
+    assert region.instance_windows == ("mon:01:30-mon:02:30", "sun:23:30-mon:00:30", "mon:00:30-mon:01:30")
+    assert region.maintenance_span == "sun:23:30-mon:02:30"
+    assert load_settings({"primary": {"instance_count": 3}}).primary.instance_windows == (None, None, None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 15])
+def test_no_two_windows_of_a_region_overlap(count: int) -> None:
+    """Whatever the number of instances, each has a window of the configured length."""
+    config = {"primary": {"maintenance_window": "sun:20:15-sun:21:00", "instance_count": count}}
+    windows = load_settings(config).primary.instance_windows
+    assert len(set(windows)) == count
+    pairs = [(one, other) for i, one in enumerate(windows) for other in windows[:i]]
+    assert [pair for pair in pairs if windows_overlap(*map(str, pair))] == []
+    assert {window_minutes_long(str(window)) for window in windows} == {45}
 
 
 def test_settings_are_frozen() -> None:

@@ -14,6 +14,7 @@ BILLS: Mapping[str, tuple[Bill, str]] = {
         for kind in (
             *("ec2/vpc:Vpc", "ec2/subnet:Subnet", "ec2/routeTable:RouteTable", "ec2/route:Route"),
             *("ec2/routeTableAssociation:RouteTableAssociation", "ec2/securityGroup:SecurityGroup"),
+            *("ec2/defaultNetworkAcl:DefaultNetworkAcl", "ec2/flowLog:FlowLog"),
             *("ec2/defaultSecurityGroup:DefaultSecurityGroup", "vpc/securityGroupEgressRule:SecurityGroupEgressRule"),
             "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
             "ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",
@@ -36,6 +37,7 @@ BILLS: Mapping[str, tuple[Bill, str]] = {
     "aws:lambda/invocation:Invocation": ("use", "one request a deployment: AWS Lambda pricing"),
     "aws:scheduler/schedule:Schedule": ("use", "invocations: Amazon EventBridge pricing"),
     "aws:dynamodb/table:Table": ("use", "requests and storage, on demand: Amazon DynamoDB pricing"),
+    "aws:sqs/queue:Queue": ("use", "requests: Amazon SQS pricing"),
     "aws:sns/topic:Topic": ("use", "publishes and deliveries: Amazon SNS pricing"),
     "aws:sns/topicSubscription:TopicSubscription": ("use", "deliveries: Amazon SNS pricing"),
     "aws:cloudwatch/logGroup:LogGroup": ("use", "ingestion and storage: Amazon CloudWatch pricing"),

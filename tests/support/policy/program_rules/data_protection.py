@@ -2,12 +2,14 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
-from policy.rules.keys_secrets_and_logs import GROUP, KEY, TABLE, TOPIC, principal_of, statements
+from policy.rules.keys_secrets_and_logs import GROUP, KEY, SECRET, TABLE, TOPIC, principal_of, statements
 from policy.rules.rule import rule, violation
 from policy.rules.stack_model import UNKNOWN, Stack, Violation, as_list, is_known
+from settings.types import LogRetentionDays
 
 
 @rule("Encrypt log data in CloudWatch Logs using AWS KMS, CloudWatch Logs User Guide")
@@ -111,3 +113,39 @@ def _tail(pattern: str) -> str:
 
 def _services(statement: Mapping[str, Any]) -> list[Any]:
     return as_list(principal_of(statement).get("Service"))
+
+
+@rule("DeleteSecret: RecoveryWindowInDays, AWS Secrets Manager API Reference")
+def secret_recovery_windows_are_valid(stack: Stack) -> Iterator[Violation]:
+    """A deleted secret is recoverable for 7 to 30 days, or not at all."""
+    for r in stack.of_type(SECRET):
+        days = r.inputs.get("recoveryWindowInDays")
+        if days != 0 and (not isinstance(days, int) or not 7 <= days <= 30):
+            yield violation(r, "recoveryWindowInDays", f"{days} days is out of range. Use 0 or 7 to 30 days.")
+
+
+@rule("PutRetentionPolicy, Amazon CloudWatch Logs API Reference")
+def log_retention_is_valid(stack: Stack) -> Iterator[Violation]:
+    """Every log group has a retention period that CloudWatch Logs supports."""
+    for r in stack.of_type(GROUP):
+        if r.get("retentionInDays") not in get_args(LogRetentionDays):
+            yield violation(
+                r,
+                "retentionInDays",
+                f"{r.get('retentionInDays')} days is not supported. Use a period such as 30 or 90 days.",
+            )
+
+
+@rule("Subscribe: Protocol and Endpoint, Amazon SNS API Reference")
+def email_subscriptions_are_valid(stack: Stack) -> Iterator[Violation]:
+    """An e-mail subscription has a valid address."""
+    for r in stack.of_type("sns/topicSubscription:TopicSubscription"):
+        address = r.get("endpoint")
+        if (
+            r.get("protocol") == "email"
+            and isinstance(address, str)
+            and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address)
+        ):
+            yield violation(
+                r, "endpoint", f"{address!r} is not an e-mail address. Use an address such as oncall@example.com."
+            )

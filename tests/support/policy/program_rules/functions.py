@@ -1,15 +1,31 @@
 """Rules on Lambda functions, schedules and event rules that only a change of the program can break."""
 
 import json
-import os
+import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
 
-from policy.rules.functions import FUNCTION, SCHEDULE
 from policy.rules.rule import rule, violation
-from policy.rules.stack_model import RegisteredResource, Stack, Violation, is_known
+from policy.rules.stack_model import UNKNOWN, RegisteredResource, Stack, Violation, is_known
+from tests.support.policy.graph import depends_on
+
+FUNCTION, SCHEDULE = "lambda/function:Function", "scheduler/schedule:Schedule"
+RESERVED_VARIABLES = {
+    *(
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_NAME",
+    ),
+    *("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE"),
+    *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    *("AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+}
 
 EVENTS = "cloudwatch/eventRule:EventRule"
 LAMBDA_QUOTAS = "Lambda quotas, AWS Lambda Developer Guide"
@@ -44,7 +60,7 @@ def packages_contain_handlers(stack: Stack) -> Iterator[Violation]:
         module = str(r.get("handler")).rpartition(".")[0].replace(".", "/") + ".py"
         if module not in files:
             yield violation(r, "handler", f"no {module} in the package")
-        if sum(os.path.getsize(path) for path in files.values() if os.path.exists(path)) > MAX_UNPACKED_BYTES:
+        if sum(files.values()) > MAX_UNPACKED_BYTES:
             yield violation(r, "code", "more than 250 MB")
 
 
@@ -74,7 +90,7 @@ def vpc_functions_span_zones(stack: Stack) -> Iterator[Violation]:
         if (isinstance(subnets, list) and len(subnets) < 2) or (isinstance(groups, list) and not groups):
             yield violation(r, "vpcConfig", "fewer than two subnets or no security group")
         connecting = [p for p in stack.of_type("iam/rolePolicy:RolePolicy") if p.name.endswith("network-permission")]
-        if not any(stack.depends_on(r, permission) for permission in connecting):
+        if not any(depends_on(stack, r, permission) for permission in connecting):
             yield violation(
                 r, "vpcConfig", "the function is created before its permission to create network interfaces"
             )
@@ -173,7 +189,7 @@ def event_targets_have_invoke_permissions(stack: Stack) -> Iterator[Violation]:
             [
                 p
                 for p in stack.of_type("lambda/permission:Permission", target.region)
-                if set(functions) & set(stack.references(p, "function", FUNCTION)) and stack.depends_on(target, p)
+                if set(functions) & set(stack.references(p, "function", FUNCTION)) and depends_on(stack, target, p)
             ]
             if functions
             else [target]
@@ -182,13 +198,49 @@ def event_targets_have_invoke_permissions(stack: Stack) -> Iterator[Violation]:
             yield violation(target, "arn", "the target is created before its permission")
 
 
-def _files(function: RegisteredResource) -> Mapping[str, str] | None:
-    """Return the package's files by name; None if the code is not an archive of files."""
+def _files(function: RegisteredResource) -> Mapping[str, int] | None:
+    """Return the sizes of the package's files in bytes by name; None if the code is neither a zip nor texts."""
     code = function.get("code")
+    if isinstance(code, pulumi.FileArchive):
+        with zipfile.ZipFile(code.path) as archive:
+            return {entry.filename: entry.file_size for entry in archive.infolist()}
     if not isinstance(code, pulumi.AssetArchive):
         return None
-    return {name: str(getattr(asset, "path", "")) for name, asset in code.assets.items()}
+    return {name: len(getattr(asset, "text", "")) for name, asset in code.assets.items()}
 
 
 def _leaves_are_lists(pattern: Mapping[str, Any]) -> bool:
     return all(_leaves_are_lists(v) if isinstance(v, Mapping) else isinstance(v, list) for v in pattern.values())
+
+
+@rule("Configure Lambda environment variables; 4 KB in all, AWS Lambda Developer Guide")
+def function_environments_are_valid(stack: Stack) -> Iterator[Violation]:
+    """A function's environment has valid names, string values and at most 4 KB."""
+    for r in stack.of_type(FUNCTION):
+        variables = _variables(r)
+        for name, value in variables.items():
+            if not re.fullmatch(r"[a-zA-Z]\w+", name) or name in RESERVED_VARIABLES:
+                yield violation(
+                    r, f"environment.{name}", "The name is invalid or reserved by Lambda. Choose another name."
+                )
+            if value is not UNKNOWN and not isinstance(value, str):
+                yield violation(r, f"environment.{name}", f"{value!r} is not a string. Convert it to a string.")
+        known = {name: value for name, value in variables.items() if isinstance(value, str)}
+        if len(json.dumps(known, separators=(",", ":")).encode()) > 4096:
+            yield violation(r, "environment", "The environment variables exceed 4 KB. Shorten their names or values.")
+
+
+@rule("Configuring reserved concurrency: zero stops a function, AWS Lambda Developer Guide")
+def scheduled_functions_allow_overlap(stack: Stack) -> Iterator[Violation]:
+    """A scheduled function with reserved concurrency has at least two concurrent executions, so invocations can overlap."""
+    for schedule in stack.of_type(SCHEDULE):
+        for r in stack.references(schedule, "target", FUNCTION):
+            concurrency = r.get("reservedConcurrentExecutions")
+            if isinstance(concurrency, int | float) and concurrency < 2:
+                yield violation(r, "reservedConcurrentExecutions", f"{concurrency:g} is too low. Use at least 2.")
+
+
+def _variables(function: RegisteredResource) -> Mapping[str, Any]:
+    environment = function.get("environment")
+    variables = environment.get("variables") if isinstance(environment, Mapping) else None
+    return variables if isinstance(variables, Mapping) else {}

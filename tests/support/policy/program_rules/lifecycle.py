@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from policy.rules.database import CLUSTER, GLOBAL_CLUSTER, INSTANCE
 from policy.rules.rule import rule, violation
 from policy.rules.stack_model import RegisteredResource, Stack, Violation
+from tests.support.policy.graph import depends_on, primary_clusters, secondary_clusters
 
 
 @rule("Creating an Amazon Aurora global database; Deleting Aurora DB clusters, Aurora User Guide")
@@ -12,13 +13,13 @@ def cluster_creation_is_ordered(stack: Stack) -> Iterator[Violation]:
     """The global cluster is created first, then the primary cluster and its instances, then the secondary."""
     for r in stack.of_type(CLUSTER):
         for global_cluster in stack.of_type(GLOBAL_CLUSTER):
-            if not stack.depends_on(r, global_cluster):
+            if not depends_on(stack, r, global_cluster):
                 yield violation(r, "dependsOn", "not after the global cluster")
     instances = {r.urn: r for r in stack.of_type(INSTANCE)}
-    for secondary in stack.secondary_clusters:
-        for primary in stack.primary_clusters:
+    for secondary in secondary_clusters(stack):
+        for primary in primary_clusters(stack):
             for instance in _cluster_instances(stack, primary, list(instances.values())):
-                if not stack.depends_on(secondary, instance):
+                if not depends_on(stack, secondary, instance):
                     yield violation(secondary, "dependsOn", f"not after {instance.name}")
 
 
@@ -29,7 +30,7 @@ def writer_instances_are_created_first(stack: Stack) -> Iterator[Violation]:
         members = _cluster_instances(stack, cluster, stack.of_type(INSTANCE))
         firsts = [r for r in members if r.get("promotionTier") == 0]
         for r in members:
-            if r not in firsts and not all(stack.depends_on(r, first) for first in firsts):
+            if r not in firsts and not all(depends_on(stack, r, first) for first in firsts):
                 yield violation(r, "dependsOn", "may become the writer")
 
 
@@ -41,7 +42,7 @@ def network_permissions_outlive_interfaces(stack: Stack) -> Iterator[Violation]:
     connecting = [p for p in stack.of_type("iam/rolePolicy:RolePolicy") if p.name.endswith("network-permission")]
     for function in stack.of_type("lambda/function:Function"):
         for group in stack.references(function, "vpcConfig", "ec2/securityGroup:SecurityGroup"):
-            if not any(stack.depends_on(group, permission) for permission in connecting):
+            if not any(depends_on(stack, group, permission) for permission in connecting):
                 yield violation(
                     group, "dependsOn", "the group does not depend on the permission to remove its network interfaces"
                 )
@@ -53,7 +54,7 @@ def controllers_start_last(stack: Stack) -> Iterator[Violation]:
     needed = [r for kind in (INSTANCE, "ec2/route:Route", "lambda/invocation:Invocation") for r in stack.of_type(kind)]
     for schedule in stack.of_type("scheduler/schedule:Schedule"):
         for r in needed:
-            if not stack.depends_on(schedule, r):
+            if not depends_on(stack, schedule, r):
                 yield violation(schedule, "dependsOn", f"not after {r}")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import ssl
 import subprocess
 import sys
@@ -26,7 +25,6 @@ from rehearsal.network.certificates import CertificateAuthority
 ALL = [
     "database failover",
     "table failover.heartbeat",
-    "event failover.heartbeat_of_the_database",
     "user health_check",
     "grants of health_check on failover.heartbeat",
     "table failover.iam_users",
@@ -35,13 +33,14 @@ ALL = [
     "grants of database_setup on mysql.*",
     "grants of database_setup on failover.*",
     "grants of database_setup on pay_ments.*",
+    "event failover.heartbeat_of_the_database",
 ]
 IMPLIED = [
-    "schedule of failover.heartbeat_of_the_database",
     "TLS for health_check",
     "TLS for database_setup",
+    "definition of failover.heartbeat_of_the_database",
 ]
-EVERYTHING = [*ALL[:3], IMPLIED[0], ALL[3], IMPLIED[1], *ALL[4:7], IMPLIED[2], *ALL[7:]]
+EVERYTHING = [*ALL[:3], IMPLIED[0], *ALL[3:6], IMPLIED[1], *ALL[6:], IMPLIED[2]]
 ROOT = Path(__file__).resolve().parents[4]
 PASSWORD = "correct-horse_battery%staple"
 
@@ -63,19 +62,18 @@ class TestPreparing:
     """Objects and users in the database."""
 
     def test_empty_database(self, world: Any) -> None:
-        """Everything is created; CREATE USER already requires TLS, and CREATE EVENT already enables the event."""
+        """Everything is created; CREATE USER already requires TLS, and CREATE EVENT already defines the event."""
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": ALL, "already_there": IMPLIED, "removed": [], "read_only": False}
+        assert answer == {"created": ALL, "already_there": IMPLIED, "removed": [], "locked": [], "read_only": False}
 
     def test_database_writes_heartbeats_without_a_client(self, world: Any) -> None:
         """The event writes a heartbeat each second on the writer, and the heartbeat replicates to the reader."""
         handler(event(world.writer_listener.port), None)
-        second = math.ceil(time.time())
-        world.global_database.clock = lambda: second + 7.5
-        written = [world.writer, world.reader]
-        for cluster in written:
-            rows = cluster.execute("SELECT source_region, UNIX_TIMESTAMP(written_at) FROM failover.heartbeat")
-            assert rows == [("database", second + 7.0)]
+        query = "SELECT UNIX_TIMESTAMP(written_at) FROM failover.heartbeat WHERE source_region = 'database'"
+        ((first,),) = world.writer.execute(query)
+        world.global_database.clock = lambda: first + 7.5
+        for cluster in (world.writer, world.reader):
+            assert cluster.execute(query) == [(pytest.approx(first + 7),)]
 
     def test_second_run_changes_nothing(self, world: Any) -> None:
         """A second run finds every object and commits nothing."""
@@ -85,20 +83,19 @@ class TestPreparing:
         world.writer.execute("SELECT 1")
         position = world.writer.applied_sequence
         answer = handler(event(world.writer_listener.port), None)
-        assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": False}
+        assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "locked": [], "read_only": False}
         assert world.writer.applied_sequence == position
 
     def test_interrupted_run_is_completed_by_the_next(self, world: Any) -> None:
         """A run interrupted at any point is completed by the next one."""
         for undo in (
             "DROP TABLE failover.heartbeat",
-            "DROP EVENT failover.heartbeat_of_the_database",
             "ALTER EVENT failover.heartbeat_of_the_database DISABLE",
             "DROP USER 'health_check'@'%'",
             "REVOKE UPDATE ON failover.heartbeat FROM 'health_check'@'%'",
             "ALTER USER 'health_check'@'%' REQUIRE NONE",
             "DROP TABLE failover.iam_users",
-            "DROP USER 'database_setup'@'%'",
+            "DROP EVENT failover.heartbeat_of_the_database",
             "REVOKE CREATE USER ON *.* FROM 'database_setup'@'%'",
         ):
             handler(event(world.writer_listener.port), None)
@@ -122,7 +119,7 @@ class TestPreparing:
         """A reader with every object is reported as a reader and succeeds."""
         handler(event(world.writer_listener.port), None)
         answer = handler(event(world.reader_listener.port), None)
-        assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "read_only": True}
+        assert answer == {"created": [], "already_there": EVERYTHING, "removed": [], "locked": [], "read_only": True}
 
     def test_reader_with_something_missing(self, world: Any) -> None:
         """On a reader with missing objects the setup fails and names all of them."""

@@ -1,17 +1,24 @@
 """Adapters to AWS: requests, answers and errors."""
 
+import errno
 import io
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import (
+    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    IncompleteReadError,
     NoCredentialsError,
     ReadTimeoutError,
+    ResponseStreamingError,
     SSLError,
 )
 from botocore.response import StreamingBody
@@ -30,19 +37,40 @@ from functions.failover_controller.ports import (
     CallNotSentError,
     CallRefusedError,
     CallUncertainError,
+    CheckFailedError,
     SilentError,
     StateConflictError,
     UnavailableError,
     UnusableError,
 )
+from functions.failover_controller.store import ItemCheck, TableStore
 from tests.support.failover_controller.builders import NOW, OWN_ARN, config
 
+NAMES = {"global_cluster_id": "g", "cluster_id": "c", "peer_cluster_id": "p"}
 URL = "https://aws.invalid"
+
+
+def unconnected(cause: OSError | None) -> EndpointConnectionError:
+    """Return botocore's error for a connection that failed; urllib3's error is in between."""
+    wrapped = RuntimeError("Failed to establish a new connection")
+    wrapped.__cause__ = cause
+    return EndpointConnectionError(endpoint_url=URL, error=wrapped)
+
+
 SILENT = [
     ConnectTimeoutError(endpoint_url=URL),
     ReadTimeoutError(endpoint_url=URL),
+    unconnected(OSError(errno.EHOSTUNREACH, "No route to host")),
+    unconnected(OSError(errno.ENETUNREACH, "Network is unreachable")),
+]
+ANSWERED = [
+    unconnected(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")),
+    unconnected(socket.gaierror(socket.EAI_NONAME, "Name or service not known")),
+    unconnected(None),
     EndpointConnectionError(endpoint_url=URL),
     ConnectionClosedError(endpoint_url=URL),
+    SSLError(endpoint_url=URL, error="garbage"),
+    NoCredentialsError(),
 ]
 
 
@@ -56,7 +84,8 @@ def rds() -> Iterator[tuple[RdsApi, Stubber]]:
     """The RDS adapter and its stub."""
     api = client("rds")
     with Stubber(api) as stub:
-        yield RdsApi(api, api, global_cluster_id="payments-global-dev", cluster_id="payments-eu-west-1-dev"), stub
+        names = {"global_cluster_id": "payments-global-dev", "peer_cluster_id": "payments-us-east-1-dev"}
+        yield RdsApi(api, api, api, cluster_id="payments-eu-west-1-dev", **names), stub
 
 
 @pytest.fixture
@@ -132,43 +161,150 @@ def test_failed_function_or_malformed_answer_is_unusable(response: dict[str, Any
 def test_read_is_repeated_once_after_a_closed_connection() -> None:
     """AWS closes idle connections while an execution environment is frozen."""
     checks = LambdaHealthChecks(None, ClosedConnection({"Payload": body(b"{}")}), "f")
-    names = {"global_cluster_id": "g", "cluster_id": "c"}
+    names = NAMES
     clusters = (
-        RdsApi(ClosedConnection({"GlobalClusters": ["g"]}), None, **names),
-        RdsApi(ClosedConnection({"DBClusters": ["c"]}), None, **names),
+        RdsApi(ClosedConnection({"GlobalClusters": ["g"]}), None, None, **names),
+        RdsApi(ClosedConnection({"DBClusters": ["c"]}), ClosedConnection({"DBClusters": ["p"]}), None, **names),
     )
     observations = (
         checks.ask_peer({}),
         clusters[0].read_global_cluster(),
         clusters[1].read_own_cluster(),
+        clusters[1].read_peer_cluster(),
         DynamoDb(ClosedConnection({}), "t").read([("lease", "current")]),
     )
-    assert ({}, "g", "c", {("lease", "current"): None}) == observations
+    assert ({}, "g", "c", "p", {("lease", "current"): None}) == observations
 
 
 def test_write_is_not_repeated_after_a_closed_connection() -> None:
     """The first call may have arrived."""
     api, table = ClosedConnection({}), ClosedConnection({})
     with pytest.raises(CallUncertainError):
-        RdsApi(None, api, global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
+        RdsApi(None, None, api, **NAMES).fail_over(OWN_ARN)
     with pytest.raises(UnavailableError):
         DynamoDb(table, "t").write(("state", "current"), {})
     assert ([{}], [{}]) == (api.answers, table.answers)
 
 
+def outcomes(*answers: object) -> list[type[Exception] | None]:
+    """Return the errors of consecutive calls of both peer paths that get these answers, which must be the same."""
+
+    class Scripted:
+        """A client with prepared answers."""
+
+        def __init__(self, form: Callable[[], dict[str, Any]]) -> None:
+            self._answers = list(answers)
+            self._form = form
+
+        def __getattr__(self, name: str) -> Any:
+            def call(**_: object) -> object:
+                answer = self._answers.pop(0)
+                if isinstance(answer, Exception):
+                    raise answer
+                return self._form()
+
+            return call
+
+    checks = LambdaHealthChecks(None, Scripted(lambda: {"Payload": body(b"{}")}), "f")
+    rds = RdsApi(None, Scripted(lambda: {"DBClusters": [{}]}), None, **NAMES)
+    found: list[list[type[Exception] | None]] = []
+    for ask in (lambda: checks.ask_peer({}), rds.read_peer_cluster):
+        errors: list[type[Exception] | None] = []
+        for _ in answers:
+            try:
+                ask()
+                errors.append(None)
+            except (SilentError, UnusableError) as error:
+                errors.append(type(error))
+        found.append(errors)
+    assert found[0] == found[1]
+    return found[0]
+
+
 @pytest.mark.parametrize("error", SILENT)
 def test_missing_answer_is_silent(error: Exception) -> None:
-    """Time-outs and failed connections raise SilentError."""
-    checks = LambdaHealthChecks(None, Raising(error), "f")
-    with pytest.raises(SilentError):
-        checks.ask_peer({})
+    """Time-outs on an open connection and connections without a host raise SilentError."""
+    assert outcomes("answer", error) == [None, SilentError]
 
 
-@pytest.mark.parametrize("error", [SSLError(endpoint_url=URL, error="garbage"), NoCredentialsError()])
-def test_local_error_or_tls_error_is_unusable(error: Exception) -> None:
-    """A local error or a TLS error is no evidence of a silent region."""
+def test_missing_answer_on_a_new_connection_is_unusable() -> None:
+    """TLS succeeded, so servers of the region run. In a lost region the next connection reaches no host."""
+    late, gone = ReadTimeoutError(endpoint_url=URL), ConnectTimeoutError(endpoint_url=URL)
+    assert outcomes(late, late) == [UnusableError, UnusableError]
+    assert outcomes("answer", late, late, gone) == [None, SilentError, UnusableError, SilentError]
+    denied = ClientError({"Error": {"Code": "AccessDenied"}}, "Invoke")
+    assert outcomes(denied, late) == [UnusableError, SilentError]
+    refused = EndpointConnectionError(endpoint_url=URL)
+    assert outcomes(refused, late) == [UnusableError, UnusableError]
+
+
+def test_missing_answer_without_tls_is_silent() -> None:
+    """A kernel or a proxy accepts connections for a server that does not run."""
+    assert outcomes(ReadTimeoutError(endpoint_url="http://127.0.0.1:1")) == [SilentError]
+
+
+@pytest.mark.parametrize("error", ANSWERED)
+def test_refused_or_local_error_is_unusable(error: Exception) -> None:
+    """A refused, reset or closed connection is an answer; a local error is no evidence of a silent region."""
     with pytest.raises(UnusableError):
         LambdaHealthChecks(None, Raising(error), "f").ask_peer({})
+
+
+class Cut(StreamingBody):
+    """A payload whose connection fails after the headers."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Raise the error."""
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        IncompleteReadError(actual_bytes=3, expected_bytes=9),
+        ResponseStreamingError(error="broken"),
+        ReadTimeoutError(endpoint_url=URL),
+    ],
+)
+def test_half_an_answer_is_unusable(error: Exception) -> None:
+    """The region sent the headers."""
+    with pytest.raises(UnusableError):
+        invoked({"Payload": Cut(error)})
+
+
+@pytest.mark.parametrize(
+    ("serve", "expected"),
+    [
+        (None, UnusableError),
+        (b"", UnusableError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", UnusableError),
+        (b"HTTP/1.1 503 Slow\r\nContent-Length: 0\r\n\r\n", UnusableError),
+    ],
+)
+def test_real_connections_are_classified(serve: bytes | None, expected: type[Exception]) -> None:
+    """A closed port, an accepted connection that is closed, half a body and an error, through botocore and urllib3."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            for _ in range(2):  # a closed connection is retried once
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(serve or b"")
+
+        if serve is None:
+            server.close()
+        else:
+            threading.Thread(target=answer, daemon=True).start()
+        settings = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
+        names = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        api = boto3.client("lambda", endpoint_url=f"http://127.0.0.1:{port}", config=settings, **names)
+        with pytest.raises(expected):
+            LambdaHealthChecks(None, api, "f").ask_peer({})
 
 
 @pytest.mark.parametrize(
@@ -184,20 +320,20 @@ def test_api_error_of_the_other_region_is_unusable(code: str, status: int) -> No
 
 
 def test_clusters_are_described_by_id(rds: tuple[RdsApi, Stubber]) -> None:
-    """One global cluster and one own cluster."""
+    """The global cluster, the own cluster and the other region's cluster."""
     api, stub = rds
     stub.add_response(
         "describe_global_clusters",
         {"GlobalClusters": [{"GlobalClusterIdentifier": "g"}]},
         {"GlobalClusterIdentifier": "payments-global-dev"},
     )
-    stub.add_response(
-        "describe_db_clusters",
-        {"DBClusters": [{"Status": "available"}]},
-        {"DBClusterIdentifier": "payments-eu-west-1-dev"},
-    )
+    for cluster_id in ("payments-eu-west-1-dev", "payments-us-east-1-dev"):
+        stub.add_response(
+            "describe_db_clusters", {"DBClusters": [{"Status": cluster_id}]}, {"DBClusterIdentifier": cluster_id}
+        )
     assert api.read_global_cluster() == {"GlobalClusterIdentifier": "g"}
-    assert api.read_own_cluster() == {"Status": "available"}
+    assert api.read_own_cluster() == {"Status": "payments-eu-west-1-dev"}
+    assert api.read_peer_cluster() == {"Status": "payments-us-east-1-dev"}
 
 
 @pytest.mark.parametrize("found", [[], [{}, {}]])
@@ -270,7 +406,7 @@ def test_call_errors_are_classified_by_their_effect(
 def test_call_without_an_answer(error: Exception, expected: type[Exception]) -> None:
     """A call without a connection was not sent. A call that times out on a connection has an uncertain effect."""
     with pytest.raises(expected):
-        RdsApi(None, Raising(error), global_cluster_id="g", cluster_id="c").fail_over(OWN_ARN)
+        RdsApi(None, None, Raising(error), **NAMES).fail_over(OWN_ARN)
 
 
 def test_notice_is_published_with_its_reason_as_subject() -> None:
@@ -319,6 +455,30 @@ def test_items_are_read_consistently_and_in_one_batch(table: tuple[DynamoDb, Stu
     assert {keys[0]: {"item": "state", "sort": "current", "version": 7}, keys[1]: None} == found
 
 
+@pytest.mark.parametrize(
+    ("item", "attribute"),
+    [("state", "writer"), ("switch", "armed"), ("lease", "holder"), ("lock", "until"), ("approval", "approved")],
+)
+def test_unreadable_attribute_affects_its_item_only(table: tuple[DynamoDb, Stubber], item: str, attribute: str) -> None:
+    """Someone set a string set by hand; the other items are read as usual."""
+    adapter, stub = table
+    items: dict[str, dict[str, Any]] = {
+        "state": {"version": {"N": "7"}},
+        "lease": {"holder": {"S": "a"}, "version": {"N": "1"}},
+        "lock": {"holder": {"S": "a"}, "until": {"N": "0"}},
+        "switch": {"armed": {"BOOL": True}},
+        "approval": {"approved": {"BOOL": True}},
+    }
+    items[item][attribute] = {"SS": ["x"]}
+    raw = [
+        {"item": {"S": name}, "sort": {"S": "ask-1" if name == "approval" else "current"}, **attributes}
+        for name, attributes in items.items()
+    ]
+    stub.add_response("batch_get_item", {"Responses": {"payments-failover-dev": raw}})
+    records = TableStore(adapter).read("ask-1")
+    assert (list(records.failures), attribute in records.failures[item]) == ([item], True)
+
+
 def test_conditional_write_uses_placeholders(table: tuple[DynamoDb, Stubber]) -> None:
     """Placeholders allow reserved words as attribute names."""
     adapter, stub = table
@@ -356,6 +516,59 @@ def test_conflict_is_distinguished_from_a_failed_write(
         adapter.write(("state", "current"), {"version": 1}, condition="attribute_not_exists(#item)")
 
 
+CHECK = ItemCheck(
+    key=("switch", "current"), condition="attribute_not_exists(#item) OR #armed = :armed", values={"armed": True}
+)
+
+
+def test_write_with_a_check_is_one_transaction(table: tuple[DynamoDb, Stubber]) -> None:
+    """The item is put only if the condition on the other item holds."""
+    adapter, stub = table
+    put = {
+        "TableName": "payments-failover-dev",
+        "Item": {"item": {"S": "state"}, "sort": {"S": "current"}, "version": {"N": "2"}},
+        "ConditionExpression": "#version = :version",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":version": {"N": "1"}},
+    }
+    check = {
+        "TableName": "payments-failover-dev",
+        "Key": {"item": {"S": "switch"}, "sort": {"S": "current"}},
+        "ConditionExpression": "attribute_not_exists(#item) OR #armed = :armed",
+        "ExpressionAttributeNames": {"#armed": "armed", "#item": "item"},
+        "ExpressionAttributeValues": {":armed": {"BOOL": True}},
+    }
+    stub.add_response("transact_write_items", {}, {"TransactItems": [{"Put": put}, {"ConditionCheck": check}]})
+    adapter.write(
+        ("state", "current"), {"version": 2}, condition="#version = :version", values={"version": 1}, check=CHECK
+    )
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        (["None", "ConditionalCheckFailed"], CheckFailedError),
+        (["ConditionalCheckFailed", "None"], StateConflictError),
+        (["None", "TransactionConflict"], StateConflictError),
+        (["ThrottlingError", "None"], UnavailableError),
+    ],
+)
+def test_cancelled_transaction_is_classified_by_its_reasons(
+    table: tuple[DynamoDb, Stubber], reasons: list[str], expected: type[Exception]
+) -> None:
+    """One reason for each item, in the order of the request."""
+    adapter, stub = table
+    stub.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        http_status_code=400,
+        modeled_fields={"CancellationReasons": [{"Code": reason} for reason in reasons]},
+    )
+    with pytest.raises(expected):
+        adapter.write(("state", "current"), {"version": 1}, condition="attribute_not_exists(#item)", check=CHECK)
+
+
 def test_unreachable_table_is_unavailable() -> None:
     """Reads and writes raise UnavailableError."""
     adapter = DynamoDb(Raising(ReadTimeoutError(endpoint_url=URL)), "t")
@@ -366,9 +579,11 @@ def test_unreachable_table_is_unavailable() -> None:
 
 
 def test_clients_have_time_limits_and_few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Observing: the deadline and one attempt. Failing over: 10 s and one. Reporting: 2 s and two."""
+    """Observing: one attempt within the deadline, for the own RDS API 0.9 of the interval. Failing over: 10 s. Reporting: 2 s, twice."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
+    real = make_clients(config(INTERVAL_SECONDS="10"))
+    assert {round(api.meta.config.read_timeout, 3) for api in (real.peer_lambda, real.peer_rds)} == {2.4}
     clients = make_clients(config(INTERVAL_SECONDS="2"))
     limits = {
         name: (
@@ -382,7 +597,8 @@ def test_clients_have_time_limits_and_few_retries(monkeypatch: pytest.MonkeyPatc
     assert limits == {
         "own_lambda": (0.7, 0.7, 1, "eu-west-1"),
         "peer_lambda": (0.7, 0.7, 1, "us-east-1"),
-        "rds": (0.7, 0.7, 1, "eu-west-1"),
+        "rds": (1.8, 1.8, 1, "eu-west-1"),
+        "peer_rds": (0.7, 0.7, 1, "us-east-1"),
         "rds_call": (10, 10, 1, "eu-west-1"),
         "dynamodb": (1.0, 1.0, 1, "eu-west-1"),
         "sns": (2, 2, 2, "eu-west-1"),

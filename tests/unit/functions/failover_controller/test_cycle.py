@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from functions.failover_controller.ports import SilentError, StateConflictError
+from functions.failover_controller.ports import SilentError, StateConflictError, UnusableError
 from functions.failover_controller.store import LEASE, LOCK, STATE, SWITCH
-from tests.support.failover_controller.builders import after
+from tests.support.failover_controller.builders import NOW, OWN_ARN, PEER_ARN, after
 from tests.support.failover_controller.fakes import THROTTLED, Crash, Steps, as_stored
 from tests.support.failover_controller.rig import Rig
 
@@ -59,7 +59,7 @@ def test_completed_failover_is_reported_with_its_figures() -> None:
     notice = line(rig, -1)
     assert ["region-lost", "failover-completed"] == rig.world.notified() == rig.table.reasons()
     assert (notice["evidence"]["elapsed_seconds"], notice["evidence"]["estimated_loss_seconds"]) == (3.0, 0.08)
-    assert "rds:unplanned-global-failover-" in notice["next"]
+    assert "rds:unplanned-global-failover-" in notice["summary"]
 
 
 def test_returning_region_causes_no_failback() -> None:
@@ -291,6 +291,59 @@ def test_disarming_between_the_observations_holds() -> None:
     assert (rig.run_cycles(1), rig.world.calls) == (["disarmed"], [])
 
 
+@pytest.mark.parametrize("step", ["after own health_check", "before write state"])
+def test_disarming_before_the_intent_prevents_the_call(step: str) -> None:
+    """The second observation has already read the switch; the write of the intent checks it again."""
+    rig = outage()
+    rig.run_cycles(2)
+
+    def disarm(count: int, name: str) -> None:
+        if name == "after write lock":
+            rig.steps.names.clear()
+        elif name == step and "after read" in rig.steps.names:
+            put(rig, SWITCH, armed=False, reason="wait", by="ada")
+
+    rig.steps.interrupt = disarm
+    assert (rig.run_cycles(1), rig.world.calls) == (["disarmed"], [])
+    assert "attempt" not in rig.table.items[STATE]
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [{"armed": True}, {"armed": False, "expires_at": round(NOW.timestamp()) - 1}],
+)
+def test_armed_or_expired_switch_lets_the_intent_be_written(switch: dict[str, Any]) -> None:
+    """The condition is that of the decision."""
+    rig = outage()
+    put(rig, SWITCH, **switch)
+    rig.run_cycles(3)
+    assert rig.world.effects == 1
+
+
+def test_error_texts_of_any_length_leave_the_state_writable() -> None:
+    """DynamoDB's items have at most 400 KB."""
+    rig = Rig().start()
+    rig.world.rds = UnusableError("x" * 400_000)
+    rig.run_cycles(5)
+    assert rig.world.notified() == ["rds-unreadable"]
+    assert len(json.dumps(rig.table.items[STATE], default=str)) < 20_000
+
+
+def test_second_observation_follows_after_a_pause() -> None:
+    """An interruption of 43 s, as at GitHub in 2018, ends before it."""
+    rig = Rig(variables={"INTERVAL_SECONDS": "10"}).start()
+    for _ in range(3):
+        rig.run()
+        rig.clock.advance(10)
+    rig.world.region_is_lost = True
+    for _ in range(3):
+        rig.run()
+        rig.clock.advance(10)
+    names = rig.steps.names
+    assert (rig.pauses, len(rig.world.calls)) == ([3.5], 1)
+    assert "after own health_check" in names[names.index("after write lock") : names.index("before fail over")]
+
+
 def test_recovery_between_the_observations_holds() -> None:
     """The second decision differs from the first."""
     rig = outage()
@@ -304,7 +357,7 @@ def test_recovery_between_the_observations_holds() -> None:
 
 
 def test_reachable_writer_in_second_observation_resets_the_count() -> None:
-    """Three more failing cycles are then required."""
+    """The silence has healed, so five more failing cycles are then required."""
     rig = outage()
     rig.run_cycles(2)
     ask_peer, calls = rig.world.ask_peer, iter(range(1, 100))
@@ -316,7 +369,7 @@ def test_reachable_writer_in_second_observation_resets_the_count() -> None:
 
     rig.world.ask_peer = fine_in_the_second_observation  # type: ignore[method-assign]
     assert rig.run_cycles(1) == ["network-partition"]
-    assert rig.run_cycles(3) == ["writer-suspected", "writer-suspected", "region-lost"]
+    assert rig.run_cycles(5) == ["writer-suspected"] * 4 + ["region-lost"]
 
 
 def test_events_of_the_second_observation_are_reported() -> None:
@@ -353,7 +406,7 @@ def test_mode_approve_requests_once_and_acts_on_approval() -> None:
     rig.run_cycles(6)
     assert (rig.world.notified(), rig.world.calls) == (["approval-needed"], [])
     decision_id = line(rig, 0)["evidence"]["decision_id"]
-    assert decision_id in line(rig, 0)["next"]
+    assert decision_id in line(rig, 0)["summary"]
     put(rig, ("approval", decision_id), approved=True, by="ada")
     rig.run_cycles(1)
     assert rig.world.effects == 1
@@ -734,6 +787,223 @@ def test_stalled_process_does_not_call_late() -> None:
     assert (rig.world.calls, rig.world.notified()[-1]) == ([], "failover-not-sent")
 
 
+def silent_before(rig: Rig) -> None:
+    """Let the writer fail after an hour in which the other region's APIs were silent."""
+    rig.run_cycles(3)
+    rig.world.peer_lambda = rig.world.peer_rds = SilentError("timed out")
+    rig.run_cycles(3600)
+    rig.world.writer_is_down = True
+
+
+def test_crash_during_an_old_silence_is_no_lost_region() -> None:
+    """Aurora restarts the writer within the grace period, as in any other region."""
+    rig = Rig(variables={"IN_REGION_GRACE_SECONDS": "120"}).start()
+    silent_before(rig)
+    rig.run_cycles(45)
+    rig.world.writer_is_down = False
+    rig.run_cycles(10)
+    assert rig.world.calls == []
+
+
+def test_loss_during_an_old_silence_is_called_after_the_grace() -> None:
+    """The silence is no evidence, the grace period without a sign of the writer is."""
+    rig = Rig().start()
+    silent_before(rig)
+    assert rig.run_cycles(20)[-1] == "in-region-grace"
+    assert "region-lost" in rig.run_cycles(2)
+
+
+def test_silent_lambda_api_is_no_silent_region_while_its_rds_api_answers() -> None:
+    """A zone dies with the writer in it, and the invocations of health_check hang for 60 s."""
+    rig = Rig(variables={"IN_REGION_GRACE_SECONDS": "120"}).start()
+    rig.run_cycles(3)
+    rig.world.writer_is_down, rig.world.peer_lambda = True, SilentError("timed out")
+    assert (set(rig.run_cycles(60)), rig.world.calls) == ({"peer-unknown"}, [])
+
+
+def test_writer_that_cannot_commit_requests_approval_after_the_grace() -> None:
+    """A storage outage: log-ins work, no commit returns, no heartbeat arrives. The approval starts the failover."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    rig.world.writer_cannot_commit = True
+    assert set(rig.run_cycles(20)) == {"writer-unverified"}
+    assert rig.run_cycles(3) == ["writer-unusable"] * 3
+    assert rig.world.metrics[-1]["NoWriter"] == (1.0, "None")
+    pending: Any = rig.table.items[STATE]["pending"]
+    assert (rig.world.calls, pending["verdict"]) == ([], "region-impaired")
+    put(rig, ("approval", pending["id"]), approved=True, by="ada")
+    assert rig.run_cycles(1) == ["region-impaired"]
+
+
+def test_no_writer_is_reported_while_the_region_is_unclear() -> None:
+    """The metric has a value in every outage that lasts longer than the grace period."""
+    rig = half_lost()
+    rig.run_cycles(30)
+    assert rig.world.metrics[-1]["NoWriter"] == (1.0, "None")
+
+
+def stop_the_heartbeat(rig: Rig) -> None:
+    """Let the standby show the same heartbeat for ever, as a row from the future does."""
+    rig.world.settle = lambda: None  # type: ignore[method-assign]
+
+
+def test_stopped_heartbeat_is_reported_in_calm() -> None:
+    """One of three paths has failed."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    stop_the_heartbeat(rig)
+    assert set(rig.run_cycles(59)) == {"healthy"}
+    rig.run_cycles(10)
+    assert rig.world.notified() == ["heartbeat-stopped"]
+
+
+def test_heartbeat_that_never_arrives_is_reported() -> None:
+    """The time runs from the first cycle that sees this writer."""
+    rig = Rig().start()
+    stop_the_heartbeat(rig)
+    assert (set(rig.run_cycles(61)), rig.run_cycles(1)) == ({"healthy"}, ["heartbeat-stopped"])
+
+
+def test_wide_partition_after_a_stopped_heartbeat_requests_approval() -> None:
+    """The heartbeat had stopped an hour before, so its silence is no evidence."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    stop_the_heartbeat(rig)
+    rig.run_cycles(3600)
+    rig.world.region_is_lost = True
+    assert (rig.run_cycles(10)[-1], rig.world.calls) == ("heartbeat-unknown", [])
+
+
+THIRD_ARN = "arn:aws:rds:ap-southeast-2:123456789012:cluster:payments-ap-southeast-2-dev"
+
+
+def writer_roles(rig: Rig) -> list[float]:
+    """Return the published values of WriterRole."""
+    return [values["WriterRole"][0] for values in rig.world.metrics if "WriterRole" in values]
+
+
+def test_role_is_published_in_the_cycle_of_the_accepted_call() -> None:
+    """DNS moves while AWS promotes, and the role stays when the promotion has ended."""
+    rig = outage()
+    assert rig.run_cycles(3)[-1] == "region-lost"
+    rig.run_cycles(10)
+    roles = writer_roles(rig)
+    assert roles == [0.0] * (len(roles) - 11) + [1.0] * 11
+    assert rig.world.writer == OWN_ARN
+
+
+@pytest.mark.parametrize("call", ["refused", "throttled", "timed out, lost"])
+def test_role_is_not_published_without_an_accepted_call(call: str) -> None:
+    """A call that RDS refused or that may be lost moves no client."""
+    rig = outage()
+    rig.world.call = call
+    rig.run_cycles(8)
+    assert set(writer_roles(rig)) == {0.0}
+
+
+def test_role_of_an_uncertain_call_follows_rds() -> None:
+    """The call's answer was lost, but RDS shows the operation in the next cycle."""
+    rig = outage()
+    rig.world.call = "timed out, took effect"
+    reasons = rig.run_cycles(8)
+    called = reasons.index("region-lost")
+    since_call = writer_roles(rig)[len(writer_roles(rig)) - (len(reasons) - called) :]
+    assert since_call == [0.0] + [1.0] * (len(since_call) - 1)
+
+
+def test_role_falls_back_when_the_operation_is_cancelled() -> None:
+    """The writer's region returns: 0 from the next cycle. It stays lost: 0 within the time in which a call may show."""
+    for returns, cycles in ((True, 1), (False, 26)):
+        rig = outage()
+        rig.world.operation_never_ends = True
+        rig.run_cycles(6)
+        assert writer_roles(rig)[-1] == 1.0
+        rig.world.cancel_operation()
+        rig.world.region_is_lost = not returns
+        rig.run_cycles(cycles)
+        assert writer_roles(rig)[-1] == 0.0
+
+
+def test_detached_and_promoted_cluster_gets_the_clients_and_keeps_them() -> None:
+    """What AWS documents when a managed failover is refused; the old writer returns later."""
+    rig = outage(MODE="observe")
+    rig.run_cycles(5)
+    rig.world.own_is_detached = rig.world.own_is_writable = True
+    assert set(rig.run_cycles(5)) == {"cluster-detached"}
+    assert (writer_roles(rig)[-1], rig.world.metrics[-1]["NoWriter"]) == (1.0, (0.0, "None"))
+    rig.world.region_is_lost = False
+    rig.run_cycles(5)
+    rig.world.rds = THROTTLED
+    rig.run_cycles(1)
+    assert writer_roles(rig)[-1] == 1.0
+    rig.world.rds, rig.world.own_is_detached, rig.world.own_is_writable = None, False, None
+    rig.run_cycles(1)
+    assert (writer_roles(rig)[-1], rig.world.calls) == (0.0, [])
+
+
+def test_cluster_that_is_detached_in_calm_attracts_no_clients() -> None:
+    """Someone removed the standby while the writer serves."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    rig.world.own_is_detached = rig.world.own_is_writable = True
+    assert set(rig.run_cycles(10)) == {"cluster-detached"}
+    assert (set(writer_roles(rig)), rig.world.notified()) == ({0.0}, ["cluster-detached"])
+
+
+def test_standby_that_takes_writes_is_reported_and_never_promoted() -> None:
+    """RDS names the other cluster."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    rig.world.own_is_writable = True
+    rig.run_cycles(5)
+    rig.world.region_is_lost = True
+    rig.run_cycles(30)
+    assert (rig.world.notified(), rig.world.calls) == (["two-writers"], [])
+
+
+def test_third_member_is_reported_and_needs_an_approval() -> None:
+    """It may be the better target."""
+    rig = Rig().start()
+    rig.world.third_member = THIRD_ARN
+    rig.run_cycles(5)
+    rig.world.region_is_lost = True
+    rig.run_cycles(10)
+    assert (rig.world.notified(), rig.world.calls) == (["member-added", "target-unclear"], [])
+
+
+def test_third_member_as_writer_is_reported() -> None:
+    """The probes do not watch it."""
+    rig = Rig().start()
+    rig.world.third_member = rig.world.writer = THIRD_ARN
+    assert set(rig.run_cycles(5)) == {"writer-elsewhere"}
+
+
+def test_region_loss_after_missed_starts_fails_over() -> None:
+    """The controller did not run for two minutes: the silence may be old, and the age of the newest heartbeat bounds the loss."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    rig.clock.advance(120)
+    rig.world.settle()
+    rig.world.region_is_lost = True
+    assert set(rig.run_cycles(20)) == {"writer-suspected", "in-region-grace"}
+    assert rig.run_cycles(8)[0] == "region-lost"
+    assert line(rig, -1)["evidence"]["estimated_loss_seconds"] == 0.4
+
+
+def test_flapping_region_is_not_failed_over() -> None:
+    """After a silence that healed, the next ones must last longer."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    for seconds in (2, 4, 4, 4):
+        rig.world.region_is_lost = True
+        rig.run_cycles(seconds)
+        rig.world.region_is_lost = False
+        rig.run_cycles(2)
+    assert rig.world.calls == []
+    rig.world.region_is_lost = True
+    assert rig.run_cycles(5)[-2:] == ["writer-suspected", "region-lost"]
+
+
 def test_controller_of_the_writers_region_holds() -> None:
     """WriterRole is 1."""
     rig = Rig().start()
@@ -741,6 +1011,20 @@ def test_controller_of_the_writers_region_holds() -> None:
     rig.world.region_is_lost = True
     assert rig.run_cycles(10) == ["already-writer"] * 10
     assert (rig.world.metrics[-1]["WriterRole"], rig.world.calls) == ((1.0, "None"), [])
+
+
+def test_cut_off_old_region_requests_approval_after_the_cooldown() -> None:
+    """The old writer's region returns as standby, but sees neither its new writer nor a heartbeat of it: no ping-pong."""
+    rig = Rig(variables={"COOLDOWN_SECONDS": "5"})
+    rig.world.writer = OWN_ARN
+    rig.start()
+    rig.run_cycles(5)
+    rig.world.writer, rig.world.region_is_lost = PEER_ARN, True
+    reasons = rig.run_cycles(30)
+    assert (rig.world.calls, reasons[-1]) == ([], "heartbeat-unknown")
+    pending: Any = rig.table.items[STATE]["pending"]
+    put(rig, ("approval", pending["id"]), approved=True, by="ada")
+    assert rig.run_cycles(1) == ["region-lost"]
 
 
 def test_superseded_cycle_neither_decides_nor_reports() -> None:
@@ -754,6 +1038,33 @@ def test_superseded_cycle_neither_decides_nor_reports() -> None:
         rig.table.items[STATE]["version"],
         len(rig.world.metrics),
     )
+
+
+@pytest.mark.parametrize("delivery_hangs", [False, True])
+def test_superseded_invocation_delivers_notices_that_the_table_lacks(delivery_hangs: bool) -> None:
+    """Its region was unreachable, so its successor starts from the table's older state and does not know them."""
+    rig = Rig().start()
+    rig.run_cycles(3)
+    rig.table.fails_to_read = rig.world.topic_fails = True
+    rig.table.fails_to_write = lambda key: True
+    rig.run_cycles(5)
+    if delivery_hangs:
+        rig.threads.hangs = lambda: rig.steps.names[-1] == "after metrics"
+        rig.run_cycles(1)
+        rig.threads.hangs = lambda: False
+        assert len(rig.threads.hanging) == 1
+    for call in rig.threads.hanging:
+        rig.threads.run(*call)
+    rig.table.fails_to_read = rig.world.topic_fails = False
+    rig.table.fails_to_write = lambda key: False
+    second = rig.successor("invocation-2")
+    second.run_cycles(1)
+    before = rig.world.notified()
+    assert rig.run_cycles(1) == ["superseded"]
+    rig.cycle.finish(0.0)
+
+    assert (before, rig.world.notified()) == ([], ["state-unreadable"])
+    assert (len(rig.world.published), rig.table.reasons()) == (1, ["state-unreadable"])
 
 
 def test_successor_between_the_observations_stops_the_failover() -> None:

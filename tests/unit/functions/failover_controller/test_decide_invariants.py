@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from functions.failover_controller.model import (
     Claim,
     Decision,
     GlobalOperation,
+    Members,
     Mode,
     Observation,
     Peer,
@@ -29,6 +31,8 @@ from functions.failover_controller.model import (
     Switch,
 )
 from tests.support.failover_controller.builders import NOW, after, attempt, lost, policy, third_cycle
+
+pytestmark = pytest.mark.slow
 
 HEARTBEAT = "2026-11-24T02:59:57+00:00"
 OPERATION = GlobalOperation(status="failing-over", to_own=True, allows_data_loss=True)
@@ -64,6 +68,8 @@ GUARDS: dict[str, tuple[Any, ...]] = {
     "lag_ms": (80.0, 60_000.0, None),
     "roles_changed_at": (None, after(-1), after(-1000)),
     "mode": tuple(Mode),
+    "members": tuple(Members),
+    "own_read_only": (True, False, None),
     "attempt": (None, attempt(), attempt(status=AttemptStatus.UNDER_WAY), attempt(touched_at=after(-60))),
 }
 
@@ -92,23 +98,30 @@ def broken_invariants(seen: Observation, state: State, rules: Policy, decision: 
     is_approved = approval is not None and approval.approved
     cycles = state.silent_cycles if seen.peer is Peer.SILENT else state.dead_cycles
     grace_is_over = state.dead_since is not None and (NOW - state.dead_since).total_seconds() >= 20
-    is_approved_after_the_grace = is_approved and grace_is_over and quiet is not None and quiet >= 20
+    is_approved_after_the_grace = is_approved and grace_is_over and (quiet is None or quiet >= 20)
     must = {
-        "the RDS API is read": seen.rds_failure is None,
+        "the RDS API is read": seen.rds_failure is None or is_approved_after_the_grace,
         "the own probe answered": seen.own_function_failure is None,
-        "the other cluster is the writer": seen.writer is Side.PEER,
+        "the other cluster is the writer": seen.writer is Side.PEER
+        or (seen.writer is Side.UNKNOWN and seen.rds_failure is not None and is_approved_after_the_grace),
+        "the target is a read-only member": seen.members in (Members.EXPECTED, Members.OTHERS)
+        and seen.own_read_only is not False,
+        "no third member, or an approval exists": seen.members is Members.EXPECTED or is_approved,
         "no operation is in progress": seen.operation is None,
         "no earlier attempt may still take effect": state.attempt is None or state.attempt.touched_at == after(-60),
-        "the writer's port is unreachable": seen.peer_port is Port.DEAD,
+        "the writer's port is unreachable, or it serves no one": seen.peer_port is Port.DEAD
+        or (seen.peer_port is Port.UNUSABLE and is_approved_after_the_grace),
         "the other region does not report a working writer": seen.peer is not Peer.FINE,
         "the other region is silent or reports its writer as down": seen.peer is not Peer.UNKNOWN
         or is_approved_after_the_grace,
         "three cycles": cycles >= 3 or is_approved_after_the_grace,
         "the grace has ended unless the region is silent": seen.peer is Peer.SILENT or grace_is_over,
-        "the heartbeat is known and stopped": seen.heartbeat is not None and quiet is not None and quiet >= 1.8,
+        "the heartbeat is known, or an approval exists": (seen.heartbeat is not None and quiet is not None)
+        or is_approved,
+        "a known heartbeat has stopped": seen.heartbeat is None or quiet is None or quiet >= 1.8,
         "the standby is reachable": seen.own_port is Port.ALIVE,
-        "the standby is available": seen.standby_status == "available",
-        "the standby has an instance": bool(seen.standby_instances),
+        "the standby is available": seen.standby_status == "available" or seen.rds_failure is not None,
+        "the standby has an instance": bool(seen.standby_instances) or seen.rds_failure is not None,
         "the standby is synchronized, or an approval exists": seen.synchronization in ("connected", None)
         or is_approved,
         "everything was read": not seen.records.failures,
@@ -145,6 +158,10 @@ def test_no_combination_of_guards_breaks_an_invariant() -> None:
     acted = 0
     fewer = {
         **GUARDS,
+        "members": (Members.EXPECTED, Members.OTHERS),
+        "own_read_only": (True,),
+        "standby_instances": (2, None),
+        "mode": (Mode.AUTOMATIC, Mode.OBSERVE),
         "failures": ({}, {"switch": "x"}),
         "switch": (None, DISARMED),
         "approval": GUARDS["approval"][:2],
@@ -166,6 +183,8 @@ def test_lost_region_fails_over_without_guards() -> None:
         "lock": (None,),
         "mode": (Mode.AUTOMATIC,),
         "attempt": (None,),
+        "members": (Members.EXPECTED,),
+        "own_read_only": (True, None),
     }
     good |= {"standby_status": ("available",), "standby_instances": (2,), "synchronization": ("connected", None)}
     good |= {"roles_changed_at": (None, after(-1000)), "lag_ms": (80.0,)}

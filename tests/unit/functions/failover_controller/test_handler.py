@@ -17,7 +17,6 @@ from functions.failover_controller.store import TableStore
 from functions.shared.environment import EnvironmentProblemError
 from tests.support.failover_controller.builders import ENVIRONMENT, rds_event
 from tests.support.failover_controller.fakes import MemoryTable
-from tests.support.import_cost import import_ratio
 
 REPOSITORY = Path(module.__file__).parents[2]
 
@@ -69,6 +68,30 @@ def test_cycle_without_aws_holds(fresh_environment: None, monkeypatch: pytest.Mo
     assert answer == {"cycles": 1, "last": {"action": "notify", "reason": "state-unreadable"}, "ended": "cycles"}
 
 
+@pytest.mark.parametrize(
+    ("event", "limit"),
+    [
+        (None, None),
+        ([], None),
+        ("x", None),
+        ({}, None),
+        ({"cycles": True}, None),
+        ({"cycles": 0}, 0),
+        ({"cycles": 3}, 3),
+    ],
+)
+def test_any_event_starts_the_controller(
+    fresh_environment: None, monkeypatch: pytest.MonkeyPatch, event: object, limit: int | None
+) -> None:
+    """Only a whole number of cycles limits the invocation."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    limits: list[object] = []
+    monkeypatch.setattr(module, "run_cycles", lambda cycle, *, limit, **rest: limits.append(limit))
+    module.handler(event, Context())
+    assert limits == [limit]
+
+
 def test_event_delivered_twice_has_two_holders(fresh_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two invocations with the same request id must not share a lease or a lock."""
     for name, value in ENVIRONMENT.items():
@@ -107,11 +130,6 @@ def test_unrecorded_rds_event_fails_the_invocation(fresh_environment: None, monk
     monkeypatch.setattr(rds_events, "WRITE_PAUSES_SECONDS", (0.0, 0.0))
     with pytest.raises(UnavailableError):
         module.handler(rds_event(), Context())
-
-
-def test_import_costs_at_most_1_3_times_boto3() -> None:
-    """A cold start adds to the time of a failover."""
-    assert import_ratio("functions.failover_controller.handler", enough=1.3) <= 1.3
 
 
 def test_import_creates_no_runtime() -> None:

@@ -14,6 +14,8 @@ from tests.support.failover_controller.fakes import Clock, Crash, FakeWorld, Mem
 from tests.support.failover_controller.rig import Rig
 from tests.support.waiting import WAIT_SECONDS
 
+pytestmark = pytest.mark.slow
+
 ENOUGH_CYCLES = 45
 """25 s until a lost call is known to be lost, a few seconds of failing over, and the notice."""
 

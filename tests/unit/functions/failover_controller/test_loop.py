@@ -76,6 +76,14 @@ def test_cycles_keep_the_interval() -> None:
     assert cycle.began_at == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_cycle_takes_no_lease(limit: int) -> None:
+    """A running invocation would lose it."""
+    cycle = FakeCycle(Clock(), lease=[True])
+    assert run(cycle, limit=limit) == {"cycles": 0, "last": None, "ended": "cycles"}
+    assert (cycle.lease, cycle.finished) == ([True], None)
+
+
 def test_reports_may_take_the_rest_of_the_interval() -> None:
     """Slow reports never delay the next cycle."""
     cycle = FakeCycle(Clock(), takes=[0.3, 0.05])
@@ -129,7 +137,7 @@ def test_loop_ends_before_lambdas_time_out() -> None:
     """The duration of a failover call is reserved."""
     cycle = FakeCycle(Clock())
     summary = run(cycle, lambda_seconds=30)
-    assert (summary["cycles"], summary["ended"], cycle.finished) == (8, "deadline", 22.0)
+    assert (summary["cycles"], summary["ended"], cycle.finished) == (7, "deadline", 22.0)
 
 
 def test_loop_ends_when_a_concurrent_start_takes_the_lease() -> None:

@@ -8,6 +8,8 @@ from tests.mutation.behaviour import CollectedTest, first_failing
 from tests.mutation.equivalents import EXCLUSIVE, NEVER_REACHED, ROW_OF, inputs_read, refuted, why_equivalent
 from tests.mutation.mutants import Mutant, Mutation, mutants
 
+pytestmark = pytest.mark.slow
+
 LISTED = [mutant for mutant in mutants() if why_equivalent(mutant) is not None]
 
 

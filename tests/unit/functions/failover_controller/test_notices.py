@@ -92,7 +92,7 @@ def test_approval_request_names_its_decision() -> None:
     lines = [json.loads(notice.line) for notice in state.outbox]
     assert state.pending is not None
     assert {state.pending.id} == {line["evidence"]["decision_id"] for line in lines}
-    assert all(f"approve {state.pending.id}" in line["next"] for line in lines)
+    assert all(f"approve {state.pending.id}" in line["summary"] for line in lines)
 
 
 @pytest.mark.parametrize(("peer", "verdict"), [(Peer.SILENT, Reason.REGION_LOST), (Peer.DOWN, Reason.WRITER_DOWN)])
@@ -103,7 +103,7 @@ def test_approval_request_keeps_its_verdict(peer: Peer, verdict: Reason) -> None
 
 
 def test_notice_is_one_line_of_json() -> None:
-    """A notice contains reason, action, region, time, evidence, next step and runbook heading."""
+    """A notice begins with its summary and contains reason, action, region, time, evidence and runbook heading."""
     state = notice_queue().queue_event(
         State(), Event(reason=Reason.ROLES_CHANGED, action=Action.NOTIFY, evidence={"to": "own"}), NOW
     )
@@ -112,6 +112,7 @@ def test_notice_is_one_line_of_json() -> None:
     expected = {"reason": "roles-changed", "action": "notify", "region": "eu-west-1", "at": NOW.isoformat()}
     assert ("\n" not in line, expected) == (True, {name: parsed[name] for name in expected})
     assert (parsed["evidence"], parsed["runbook"], parsed["global_cluster"]) == ({"to": "own"}, "roles-changed", "g")
+    assert line.startswith('{"summary": "A switchover or failover that this controller did not start')
 
 
 def test_outbox_keeps_the_newest_notices() -> None:
@@ -147,6 +148,17 @@ def test_notice_is_delivered_once_to_each_destination(caplog: pytest.LogCaptureF
     assert [record.message for record in caplog.records].count(NOTICE.line) == 1
 
 
+def test_audit_trail_is_written_while_the_topic_fails() -> None:
+    """An outage of SNS must not leave the failover without a record."""
+    table, topic = MemoryTable(), Topic(failures=10)
+    delivery = NoticeDelivery(store=TableStore(table), topic=topic, log=logging.getLogger("delivery"))
+    assert (delivery.deliver([NOTICE]), [item["line"] for item in table.history()]) == (frozenset(), [NOTICE.line])
+    table.fails_to_write = lambda key: True  # it is not written again
+    assert delivery.deliver([NOTICE, replace(NOTICE, id="n2")]) == frozenset()
+    topic.failures = 0
+    assert delivery.deliver([NOTICE]) == {"n1"}
+
+
 def test_unrecorded_notice_is_retried_without_publishing_again() -> None:
     """A later cycle adds the notice to the audit trail."""
     table, topic = MemoryTable(), Topic()
@@ -162,12 +174,21 @@ def test_unrecorded_notice_is_retried_without_publishing_again() -> None:
     )
 
 
-def metrics(seen: Observation, *, stopped: bool | None = False, error: bool = False) -> dict[str, float]:
+def metrics(
+    seen: Observation,
+    *,
+    stopped: bool | None = False,
+    error: bool = False,
+    serves_no_one: bool = False,
+    leads: bool = False,
+) -> dict[str, float]:
     """Return the metrics of a healthy cycle."""
     quiet = decision(Reason.HEALTHY, Action.HOLD)
     return {
         name: value
-        for name, (value, _) in cycle_metrics(seen, quiet, heartbeat_stopped=stopped, met_error=error).items()
+        for name, (value, _) in cycle_metrics(
+            seen, quiet, heartbeat_stopped=stopped, serves_no_one=serves_no_one, leads=leads, met_error=error
+        ).items()
     }
 
 
@@ -246,6 +267,22 @@ def test_no_writer(seen: Observation, stopped: bool | None, expected: float | No
     assert expected == metrics(seen, stopped=stopped).get("NoWriter")
 
 
+def test_no_writer_is_reported_after_the_grace_period() -> None:
+    """A writer that refuses the probes is unknown before, and none after."""
+    seen = lost(peer_port=Port.UNUSABLE, peer=Peer.UNKNOWN)
+    assert "NoWriter" not in metrics(seen, stopped=True)
+    assert metrics(seen, stopped=True, serves_no_one=True)["NoWriter"] == 1.0
+
+
 def test_writers_region_reports_no_lag() -> None:
     """Lag and heartbeat age belong to the standby."""
     assert not {"ReplicationLag", "HeartbeatAge"} & set(metrics(OWN_WRITER))
+
+
+@pytest.mark.parametrize(("read_only", "role", "no_writer"), [(False, 1.0, 0.0), (True, 0.0, 1.0), (None, None, None)])
+def test_leading_cluster_has_the_writers_metrics(
+    read_only: bool | None, role: float | None, no_writer: float | None
+) -> None:
+    """DNS follows a cluster that was detached and promoted by hand."""
+    values = metrics(lost(own_read_only=read_only), stopped=True, serves_no_one=True, leads=True)
+    assert (values.get("WriterRole"), values.get("NoWriter")) == (role, no_writer)

@@ -1,11 +1,12 @@
 """Observations: requests, answers, errors and silence."""
 
 from concurrent.futures import Future
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from functions.failover_controller.model import GlobalOperation, Peer, Port, Side
+from functions.failover_controller.model import GlobalOperation, Members, Peer, Port, Side
 from functions.failover_controller.parsing import read_global_cluster, read_own_cluster, read_probes
 from functions.failover_controller.ports import SilentError, UnusableError
 from tests.support.failover_controller.builders import OWN_ARN, PEER_ARN
@@ -80,6 +81,84 @@ def test_hanging_paths_end_at_the_deadline() -> None:
     assert (bool(seen.rds_failure), bool(seen.own_function_failure), len(seen.records.failures)) == (True, True, 4)
 
 
+def slow_rds(rig: Rig) -> None:
+    """Let the two reads of the own RDS API answer after their observation, but within the interval."""
+    submit, clock = rig.threads.submit, rig.clock
+    late: list[tuple[Any, Any]] = []
+    reads = ("read_global_cluster", "_read_global_cluster", "read_own_cluster")
+
+    def slow(call: Any, /) -> Any:
+        if call.__name__ in reads or "read_own_cluster" in call.__code__.co_names:
+            future: Future[Any] = Future()
+            future.set_running_or_notify_cancel()
+            late.append((call, future))
+            return future
+        return submit(call)
+
+    advance = clock.advance
+
+    def arrive(seconds: float) -> None:
+        for call, future in late:
+            rig.threads.run(call, future)
+        late.clear()
+        advance(seconds)
+
+    rig.threads.submit, clock.advance = slow, arrive  # type: ignore[method-assign]
+
+
+def test_late_answer_of_rds_is_used_in_the_next_observations() -> None:
+    """An API that answers in 3.5 s would otherwise be unreadable in every cycle, and no failover could happen."""
+    rig = Rig(variables={"INTERVAL_SECONDS": "0.1"}).start()
+    slow_rds(rig)
+    assert rig.cycle.run(0.0).observation.rds_failure is not None
+    rig.clock.advance(0.1)
+    seen = rig.cycle.run(0.0).observation
+    assert (seen.rds_failure, seen.writer, seen.standby_instances) == (None, Side.PEER, 2)
+
+
+def test_region_loss_with_a_slow_rds_api_fails_over() -> None:
+    """Both observations before the call use late answers."""
+    rig = Rig(variables={"INTERVAL_SECONDS": "0.1"}).start()
+    slow_rds(rig)
+    for _ in range(5):
+        rig.cycle.run(0.0)
+        rig.clock.advance(0.1)
+    rig.world.region_is_lost = True
+    reasons = []
+    for _ in range(4):
+        reasons.append(str(getattr(rig.cycle.run(0.0).decision, "reason", None)))
+        rig.clock.advance(0.1)
+    assert ("region-lost" in reasons, len(rig.world.calls)) == (True, 1)
+
+
+def test_late_answer_expires() -> None:
+    """RDS hangs again: its last answer is too old for a decision."""
+    rig = Rig(variables={"INTERVAL_SECONDS": "0.1"}).start()
+    slow_rds(rig)
+    rig.cycle.run(0.0)
+    rig.clock.advance(0.1)
+    rig.cycle.run(0.0)
+    rig.clock.now += timedelta(seconds=0.11)
+    assert rig.cycle.run(0.0).observation.rds_failure is not None
+
+
+@pytest.mark.parametrize("outcome", ["error", "cancelled"])
+def test_late_error_of_rds_is_no_answer(outcome: str) -> None:
+    """The next call counts, and no answer from before the error."""
+    rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
+    if outcome == "error":
+        rig.threads.hangs = lambda: True
+        rig.cycle.run(0.0)
+        for _, future in rig.threads.hanging:
+            future.set_exception(SilentError("timed out"))
+    else:
+        rig.threads.has_room = False
+        rig.cycle.run(0.0)
+        rig.threads.has_room = True
+    rig.threads.hangs = lambda: True
+    assert rig.cycle.run(0.0).observation.rds_failure is not None
+
+
 def test_call_without_a_thread_is_unknown() -> None:
     """A call that was never started gives no evidence about the other region."""
     rig = Rig(variables={"INTERVAL_SECONDS": "0.01"}).start()
@@ -98,8 +177,16 @@ def test_call_without_a_thread_is_unknown() -> None:
 def test_only_a_missing_answer_is_silent(error: Exception, expected: Peer) -> None:
     """An error comes from a reachable region."""
     rig = Rig().start()
-    rig.world.peer_lambda = error
+    rig.world.peer_lambda, rig.world.peer_rds = error, SilentError("timed out")
     assert expected is rig.run().observation.peer
+
+
+@pytest.mark.parametrize("answer", [None, UnusableError("ThrottlingException"), TypeError("a bug")])
+def test_region_is_not_silent_while_its_rds_api_answers(answer: Exception | None) -> None:
+    """Two independent APIs of a region fall silent together only if the region is lost or cut off."""
+    rig = Rig().start()
+    rig.world.peer_lambda, rig.world.peer_rds = SilentError("timed out"), answer
+    assert Peer.UNKNOWN is rig.run().observation.peer
 
 
 def test_base_exception_ends_the_process() -> None:
@@ -149,6 +236,31 @@ def test_network_failure_before_log_in_is_unreachable(label: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("failure", "refused"),
+    [
+        ("refused: connect: x", True),
+        ("reset: log-in: x", True),
+        ("name-resolution: name resolution: x", True),
+        ("timeout: connect: x", False),
+        ("unreachable: connect: x", False),
+        ("tls: log-in: x", False),
+        (None, False),
+    ],
+)
+def test_refused_port_is_not_silent(failure: str | None, refused: bool) -> None:
+    """The controller waits for the grace period after a refusal."""
+    assert refused is read(reachable=failure is None, failure=failure).refused
+
+
+def test_refusal_of_the_writers_port_is_observed() -> None:
+    """The field belongs to the other cluster's port."""
+    rig = Rig().start()
+    world: Any = rig.world
+    world.probe = lambda cluster, from_peer: {"cluster": cluster, "reachable": False, "failure": "refused: connect: x"}
+    assert rig.run().observation.peer_port_refused
+
+
+@pytest.mark.parametrize(
     "label",
     ["tls", "access-denied", "too-many-connections", "host-blocked", "protocol", "query-failed", "a-future-label"],
 )
@@ -177,13 +289,16 @@ def test_lag_is_the_largest_known_value() -> None:
     assert tuple(one.lag_ms for one in ages) == (45.5, 20.0, 350.0)
 
 
-@pytest.mark.parametrize("value", [-1, "20", True, float("nan"), float("inf"), 10**400, [1]])
+@pytest.mark.parametrize("value", [-1, "20", True, float("nan"), float("inf"), 10**400, 1e40, [1]])
 def test_impossible_number_is_unknown(value: object) -> None:
     """An impossible number gives no lag."""
     assert None is read(rpo_lag_ms=value, replication_lag_ms=value, heartbeat_age_ms=value).lag_ms
 
 
-@pytest.mark.parametrize(("value", "expected"), [("2026-11-24T03:00:00Z",) * 2, ("yesterday", None), (7, None)])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("2026-11-24T03:00:00Z",) * 2, ("yesterday", None), (7, None), ("2026-11-24T03:00:00." + "0" * 100, None)],
+)
 def test_heartbeat_is_a_time_or_unknown(value: object, expected: str | None) -> None:
     """Other text is ignored."""
     assert expected == read(heartbeat_at=value).heartbeat
@@ -215,6 +330,25 @@ def member(arn: object, **changes: object) -> dict[str, object]:
 def test_writer_is_the_only_member_with_is_writer(members: list[object], expected: Side) -> None:
     """No writer, two, or another cluster is unknown."""
     assert expected is read_global_cluster({"GlobalClusterMembers": members}, OWN_ARN, PEER_ARN).writer
+
+
+@pytest.mark.parametrize(
+    ("arns", "expected"),
+    [
+        ([PEER_ARN, OWN_ARN], Members.EXPECTED),
+        ([PEER_ARN], Members.OWN_MISSING),
+        ([PEER_ARN, "arn:third"], Members.OWN_MISSING),
+        ([OWN_ARN], Members.PEER_MISSING),
+        ([OWN_ARN, "arn:third"], Members.PEER_MISSING),
+        ([OWN_ARN, "arn:third", PEER_ARN], Members.OTHERS),
+        ([OWN_ARN, PEER_ARN, None], Members.OTHERS),
+        ([], Members.OWN_MISSING),
+    ],
+)
+def test_members_are_compared_with_the_two_clusters(arns: list[object], expected: Members) -> None:
+    """A missing own cluster matters more than a missing or an added one."""
+    answer = {"GlobalClusterMembers": [member(arn) for arn in arns]}
+    assert expected is read_global_cluster(answer, OWN_ARN, PEER_ARN).members
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,9 @@ def test_answer_of_another_attempt_is_ignored(rig: CallRig) -> None:
     """RDS showed the end of the attempt before its call answered."""
     rig.call.start(ATTEMPT)
     assert rig.call.take_answer(State()) == (State(), ())
+
+
+def test_waiting_without_a_call_returns_at_once(rig: CallRig) -> None:
+    """There is nothing to wait for."""
+    rig.call.wait(3600.0)
+    assert not rig.call.is_in_flight

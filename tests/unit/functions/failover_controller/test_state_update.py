@@ -13,6 +13,7 @@ from functions.failover_controller.decide import decide
 from functions.failover_controller.model import (
     Action,
     Approval,
+    Attempt,
     AttemptStatus,
     GlobalOperation,
     Observation,
@@ -104,18 +105,25 @@ def test_down_writer_resets_silent_cycles_only() -> None:
         healthy(at=after(1)),
         healthy(at=after(1), peer=Peer.SILENT),
         lost(at=after(1), peer=Peer.FINE),
-        lost(at=after(1), peer_port=Port.UNUSABLE),
     ],
 )
 def test_reachable_writer_resets_the_counts(life: Observation) -> None:
-    """A port that answers or a region that reports a working writer ends the outage."""
+    """A port that works or a region that reports a working writer ends the outage."""
     state = followed(standing(), lost(at=NOW), life)
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 0, None)
 
 
-@pytest.mark.parametrize("unknown", [lost(at=after(1), peer_port=Port.UNKNOWN), lost(at=after(1), peer=Peer.UNKNOWN)])
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        lost(at=after(1), peer_port=Port.UNKNOWN),
+        lost(at=after(1), peer=Peer.UNKNOWN),
+        lost(at=after(1), peer_port=Port.UNUSABLE),
+        healthy(at=after(1), peer_read_only=True, peer=Peer.UNKNOWN),
+    ],
+)
 def test_unknown_resets_the_counts_but_not_dead_since(unknown: Observation) -> None:
-    """A cycle with an unknown value is neither failing nor healthy."""
+    """An unknown value, or a server that serves no one, is neither a lost nor a working writer."""
     state = followed(standing(), lost(at=NOW), unknown)
     assert (state.silent_cycles, state.dead_cycles, state.dead_since) == (0, 0, NOW)
 
@@ -410,3 +418,108 @@ def test_approval_is_requested_with_an_intermittent_own_probe(
         state, _ = update_state(state, seen, POLICY)
         reasons.append(decide(seen, state, POLICY, seen.at).reason)
     assert {Reason.REGION_UNCLEAR, Reason.PROBE_UNUSABLE} == set(reasons[int(POLICY.in_region_grace_seconds) + 3 :])
+
+
+OWN_SERVES = healthy(writer=Side.OWN, own_read_only=False, peer_read_only=True, heartbeat="own", lag_ms=3.0)
+
+
+def test_writers_region_records_neither_lag_nor_heartbeats() -> None:
+    """Its own heartbeat is a few milliseconds old and says nothing about the replication."""
+    state = followed(State(), OWN_SERVES, replace(OWN_SERVES, at=after(1), heartbeat="own-2"))
+    assert (state.heartbeats, state.heartbeat_seen_at, state.lag_ms, state.lag_at) == ((), None, None, None)
+
+
+@pytest.mark.parametrize("begun", [None, attempt()])
+def test_change_of_roles_forgets_lag_and_heartbeats(begun: Attempt | None) -> None:
+    """They describe the other writer; the attempt keeps its own copy."""
+    before = standing(lag_ms=3.0, lag_at=after(-1), attempt=begun)
+    state = followed(before, replace(OWN_SERVES, own_read_only=True))
+    assert (state.heartbeats, state.heartbeat_seen_at, state.lag_ms, state.lag_at) == ((), None, None, None)
+
+
+def test_completed_failover_forgets_lag_and_heartbeats() -> None:
+    """The roles change in the same cycle."""
+    state = followed(standing(attempt=attempt(), lag_ms=3.0, lag_at=after(-1)), WRITABLE)
+    assert (state.heartbeats, state.heartbeat_seen_at, state.lag_ms, state.lag_at) == ((), None, None, None)
+
+
+def test_first_heartbeat_of_a_writer_has_not_arrived() -> None:
+    """It may be as old as the standby's volume; only a later one shows a working writer."""
+    fresh = standing(heartbeats=(), heartbeat_seen_at=None)
+    first = followed(fresh, healthy(heartbeat="h3"))
+    assert (first.heartbeats, first.heartbeat_seen_at) == (("h3",), None)
+    older = followed(first, healthy(at=after(1), heartbeat="h2"))  # a reader that is further behind
+    assert older.heartbeat_seen_at is None
+    assert followed(older, healthy(at=after(2), heartbeat="h4")).heartbeat_seen_at == after(2)
+
+
+@pytest.mark.parametrize("life", [healthy(peer=Peer.SILENT), lost(peer=Peer.FINE), lost(heartbeat="h1")])
+def test_last_sign_of_the_writer_is_timed(life: Observation) -> None:
+    """A reachable port, a report of the other region, or a heartbeat."""
+    assert followed(standing(), life, lost(at=after(1), heartbeat=life.heartbeat)).served_at == NOW
+
+
+def test_serving_since_is_kept_until_the_writer_is_not_reached() -> None:
+    """An unreachable writer ends it, and the next serving cycle begins it again."""
+    first, second = healthy(at=after(1)), healthy(at=after(2))
+    serving = followed(standing(), first, second)
+    assert serving.serving_since == after(1)
+    lost_now = followed(serving, lost(at=after(3)))
+    assert lost_now.serving_since is None
+    assert followed(lost_now, healthy(at=after(4))).serving_since == after(4)
+
+
+def test_last_answer_of_the_other_region_is_timed() -> None:
+    """An error is an answer, silence is none."""
+    state = followed(standing(), healthy(peer=Peer.UNKNOWN), healthy(at=after(1), peer=Peer.SILENT))
+    assert state.peer_answered_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "lag_ms"),
+    [
+        ({"lag_ms": 80.0, "lag_at": after(-61)}, {}, 30_000.0),
+        ({"lag_ms": None, "lag_at": None}, {}, 30_000.0),
+        ({"lag_ms": 80.0, "lag_at": after(-60)}, {}, 80.0),
+        ({"lag_ms": 80.0, "lag_at": after(-61)}, {"heartbeat": "h0"}, 80.0),
+        ({"lag_ms": 80.0, "lag_at": after(-61)}, {"heartbeat_age_ms": None}, 80.0),
+        ({"lag_ms": 80.0, "lag_at": after(-61), "dead_since": after(-1)}, {"lag_ms": None}, 80.0),
+    ],
+)
+def test_heartbeat_bounds_the_loss_after_missed_cycles(
+    before: dict[str, object], seen: dict[str, object], lag_ms: float
+) -> None:
+    """The controller did not run for minutes before the outage; everything until the newest heartbeat has arrived."""
+    state = followed(standing(**before), lost(**{"heartbeat": "h1", "heartbeat_age_ms": 30_000.0, **seen}))
+    assert state.lag_ms == lag_ms
+
+
+@pytest.mark.parametrize(
+    ("sequence", "healed"),
+    [
+        ([lost(heartbeat="h0"), healthy(at=after(1), heartbeat="h0")], True),
+        ([lost(heartbeat="h0"), lost(at=after(1), heartbeat="h0", peer=Peer.FINE)], True),
+        ([lost(heartbeat="h0"), lost(at=after(1), heartbeat="h1")], True),
+        ([lost(heartbeat="h0"), down(at=after(1), heartbeat="h0")], False),
+        ([lost(heartbeat="h0"), lost(at=after(1), heartbeat="h0", peer_port=Port.UNKNOWN)], False),
+        ([down(heartbeat="h0"), healthy(at=after(1), heartbeat="h0")], False),
+        ([healthy(heartbeat="h0"), healthy(at=after(1), heartbeat="h1")], False),
+    ],
+)
+def test_silence_that_healed_is_timed(sequence: list[Observation], healed: bool) -> None:
+    """The writer served again after a silent cycle; an answer alone does not show that."""
+    assert followed(standing(), *sequence).silence_healed_at == (after(1) if healed else None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_calm"),
+    [
+        (healthy(peer=Peer.SILENT), True),
+        (lost(), False),
+        (healthy(peer=Peer.UNKNOWN), False),
+        (healthy(peer=Peer.SILENT, peer_read_only=True), False),
+    ],
+)
+def test_silence_while_the_writer_serves_is_timed(seen: Observation, is_calm: bool) -> None:
+    """The other region's APIs are then known to be unreliable."""
+    assert followed(standing(), seen).calm_silence_at == (NOW if is_calm else None)

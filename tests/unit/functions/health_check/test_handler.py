@@ -27,7 +27,6 @@ from functions.health_check.model import (
 from functions.shared.environment import EnvironmentProblemError
 from functions.shared.iam_token import NoCredentialsError, credentials_from_environment, sign_token
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
-from tests.support.import_cost import import_ratio
 
 TARGET = {"cluster": "a", "region": "us-east-1", "host": "a.example", "port": 3306}
 
@@ -274,6 +273,7 @@ class TestFailures:
             (ssl.SSLEOFError("eof"), False, ProbeFailure.RESET),
             (pymysql.OperationalError(2013, "Lost connection"), False, ProbeFailure.RESET),
             (pymysql.OperationalError(2026, "SSL is required"), False, ProbeFailure.TLS),
+            (pymysql.OperationalError(3032, "The server is in offline mode"), False, ProbeFailure.OFFLINE),
             (pymysql.OperationalError(1045, "Access denied"), False, ProbeFailure.ACCESS_DENIED),
             (pymysql.OperationalError(1142, "denied"), True, ProbeFailure.ACCESS_DENIED),
             (pymysql.OperationalError(1205, "Lock wait timeout"), True, ProbeFailure.QUERY_FAILED),
@@ -298,8 +298,3 @@ class TestFailures:
         text = describe(OSError("a\n b" * 200), "log-in", logged_in=False)
         assert text.startswith("unreachable: log-in: a b")
         assert len(text) < 240 and "\n" not in text
-
-
-def test_cold_import_costs_little_more_than_boto3() -> None:
-    """Importing the handler cold takes at most 1.3 times what `import boto3` takes."""
-    assert import_ratio("functions.health_check.handler", enough=1.3) <= 1.3

@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +12,13 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from operations.aws.move_api import AwsMoveApi, moves_to
+from operations.aws.clients import Clients
+from operations.aws.move_api import AwsMoveApi
 from operations.aws.move_ports import AwsRefusedError, MoveOperation, ProbeTarget
 from operations.support.errors import AwsError
 from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, GLOBAL_CLUSTER, NOW, WEST_REGION
+
+pytestmark = pytest.mark.slow
 
 LIVE = "payments-eu-west-1-dev"
 TARGET = ProbeTarget(function_name="health-check", cluster_id=LIVE, region="eu-west-1", host="writer", port=3306)
@@ -27,7 +29,7 @@ class Stubbed(AwsMoveApi):
 
     def __init__(self) -> None:
         session = Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name="us-east-1")
-        super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_REGION)
+        super().__init__(Clients(session), DEPLOYMENT.global_cluster_id, WEST_REGION)
 
     def stub(self, service: str, *, changing: bool = False) -> Stubber:
         """Return the stub of one client, in force."""
@@ -44,7 +46,7 @@ def api() -> Stubbed:
 
 def test_changing_call_is_sent_once_with_a_longer_timeout() -> None:
     """A retry by the client could start a second operation; reads may be retried."""
-    region: Any = moves_to(DEPLOYMENT)(EAST_REGION)
+    region: Any = AwsMoveApi(Clients(), DEPLOYMENT.global_cluster_id, EAST_REGION)
     reading, changing = (region._client("rds", changing=each).meta for each in (False, True))
     assert (reading.config.retries["total_max_attempts"], changing.config.retries["total_max_attempts"]) == (2, 1)
     assert (reading.config.read_timeout, changing.config.read_timeout) == (3, 30)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 from typing import Any
 
 import botocore.session
@@ -12,10 +11,13 @@ from botocore import xform_name
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 
-from operations.aws.read_api import NOT_THERE, AwsReadApi, read_api_factory
+from operations.aws.clients import Clients
+from operations.aws.read_api import NOT_THERE, AwsReadApi
 from operations.aws.read_ports import READ_OPERATIONS
 from operations.support.errors import AwsError, NotThereError, UsageProblemError
 from tests.support.operations.fakes import WEST
+
+pytestmark = pytest.mark.slow
 
 
 class Stubbed(AwsReadApi):
@@ -23,7 +25,7 @@ class Stubbed(AwsReadApi):
 
     def __init__(self) -> None:
         session = Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name="us-east-1")
-        super().__init__(session, threading.Lock(), {}, WEST)
+        super().__init__(Clients(session), WEST)
 
     def stub(self, service: str) -> Stubber:
         """Return the stub of one client, in force."""
@@ -40,7 +42,7 @@ def api() -> Stubbed:
 
 def test_clients_use_the_region_with_bounded_timeouts() -> None:
     """Each request goes to its own region; a Lambda call outlasts the function's timeout of 5 s."""
-    found: Any = read_api_factory()(WEST)
+    found: Any = AwsReadApi(Clients(), WEST)
     for service in ("rds", "lambda", "sts"):
         config = found._client(service).meta.config
         assert WEST in found._client(service).meta.endpoint_url
@@ -128,7 +130,7 @@ def test_timeout_error_names_the_region(api: Stubbed) -> None:
         raise ConnectTimeoutError(endpoint_url="https://x")
 
     api._client("rds").meta.events.register("before-send", silent)
-    with pytest.raises(AwsError, match="rds of eu-west-1, describe_db_clusters: no answer") as raised:
+    with pytest.raises(AwsError, match="rds of eu-west-1, describe_db_clusters: did not respond") as raised:
         api.read("rds", "describe_db_clusters")
     assert "from the other region" in raised.value.hint
 

@@ -1,7 +1,6 @@
 """Tests of the regional API with botocore's stub: requests, answers and errors."""
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,16 +9,19 @@ from boto3.session import Session
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
+from operations.aws.clients import Clients
 from operations.aws.ports import RdsRoles, TableWrite
-from operations.aws.region_api import AwsRegion, connect_to
+from operations.aws.region_api import AwsRegion
 from operations.support.errors import AwsError, VersionConflictError
 from tests.support.operations.fakes import DEPLOYMENT, EAST_REGION, ME, WEST_REGION
+
+pytestmark = pytest.mark.slow
 
 TABLE = "payments-failover-dev"
 CHANGE = TableWrite(
     key=("switch", "current"),
     attributes={"armed": True, "version": 5},
-    over={"item": "switch", "sort": "current", "version": 4},
+    previous={"item": "switch", "sort": "current", "version": 4},
     audit_key=("history", "t#1"),
     audit_item={"at": "t"},
 )
@@ -30,7 +32,7 @@ class Stubbed(AwsRegion):
 
     def __init__(self) -> None:
         session = Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name="us-east-1")
-        super().__init__(session, threading.Lock(), DEPLOYMENT.global_cluster_id, WEST_REGION)
+        super().__init__(Clients(session), DEPLOYMENT.global_cluster_id, WEST_REGION)
 
     def stub(self, service: str) -> Stubber:
         """Return the stub of one client, in force."""
@@ -57,7 +59,7 @@ def api() -> Iterator[Stubbed]:
 def test_clients_use_the_region_with_bounded_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """STS is regional too: its global endpoint is in us-east-1, which may be the lost region."""
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-    region: Any = connect_to(DEPLOYMENT)(EAST_REGION)
+    region: Any = AwsRegion(Clients(), DEPLOYMENT.global_cluster_id, EAST_REGION)
     for service in ("dynamodb", "rds", "lambda", "sts"):
         client = region._client(service)
         assert "us-east-1" in client.meta.endpoint_url
@@ -132,7 +134,7 @@ def test_policy_is_the_deployed_controller_environment(api: Stubbed) -> None:
         {"Environment": {"Variables": {"MODE": "observe"}}},
         {"FunctionName": "payments-failover-controller-dev"},
     )
-    assert api.read_policy() == {"MODE": "observe"}
+    assert api.read_environment() == {"MODE": "observe"}
 
 
 def test_undecryptable_policy_is_an_error(api: Stubbed) -> None:
@@ -140,7 +142,7 @@ def test_undecryptable_policy_is_an_error(api: Stubbed) -> None:
     error = {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}
     api.stub("lambda").add_response("get_function_configuration", {"Environment": {"Error": error}})
     with pytest.raises(AwsError, match="no kms:Decrypt"):
-        api.read_policy()
+        api.read_environment()
 
 
 def test_change_and_audit_entry_are_one_transaction(api: Stubbed) -> None:
@@ -184,7 +186,7 @@ def test_repeated_write_has_the_same_token(api: Stubbed) -> None:
         raise ReadTimeoutError(endpoint_url="https://x")
 
     api._client("dynamodb").meta.events.register("before-send", lose)
-    with pytest.raises(AwsError, match="no answer"):
+    with pytest.raises(AwsError, match="did not respond"):
         api.write(CHANGE)
     first, second = bodies
     assert first["ClientRequestToken"] == second["ClientRequestToken"]
@@ -230,8 +232,8 @@ def test_aws_error_has_code_region_and_hint(api: Stubbed, code: str, hint: str) 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ConnectTimeoutError(endpoint_url="https://x"), "no answer"),
-        (ReadTimeoutError(endpoint_url="https://x"), "no answer"),
+        (ConnectTimeoutError(endpoint_url="https://x"), "did not respond"),
+        (ReadTimeoutError(endpoint_url="https://x"), "did not respond"),
         (NoCredentialsError(), "Unable to locate credentials"),
     ],
 )
@@ -241,7 +243,7 @@ def test_timeout_and_missing_credentials_have_different_hints(api: Stubbed, erro
     with pytest.raises(AwsError) as raised:
         api.read_roles()
     assert said in raised.value.message
-    assert ("--region" in raised.value.hint) == (said == "no answer")
+    assert ("--region" in raised.value.hint) == (said == "did not respond")
 
 
 def test_caller_arn_is_truncated(api: Stubbed) -> None:
@@ -255,7 +257,7 @@ def test_caller_arn_is_truncated(api: Stubbed) -> None:
 def test_caller_is_the_access_key_when_sts_is_unreachable(api: Stubbed) -> None:
     """Disarming must not wait for STS; an error from STS is still raised."""
     api.fails("sts", ReadTimeoutError(endpoint_url="https://x"))
-    assert api.caller() == "access key AKIDEXAMPLE; STS gave no answer"
+    assert api.caller() == "access key AKIDEXAMPLE; STS did not respond"
 
 
 def test_credentials_refused_by_sts_are_an_error(api: Stubbed) -> None:

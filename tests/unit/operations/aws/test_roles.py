@@ -46,13 +46,13 @@ def test_choose_calls_only_the_day_one_standby_if_it_responds(environment: FakeE
 
 
 def test_choose_follows_the_roles_after_a_failover(environment: FakeEnvironment) -> None:
-    """When the day-one standby is the writer, the other region is the standby."""
+    """When the secondary region is the writer, the primary region is the standby."""
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == EAST_REGION
 
 
 def test_choose_calls_the_other_region_after_a_timeout(environment: FakeEnvironment) -> None:
-    """The day-one standby may be the lost region."""
+    """The secondary region may be the lost one."""
     environment.fail(WEST)
     environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
     assert choose(DEPLOYMENT, lambda region: environment.regions[region.name], None) == EAST_REGION

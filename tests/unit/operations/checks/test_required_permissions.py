@@ -12,7 +12,11 @@ BEYOND_THE_SCHEMAS = {
     "aws:kms/key:Key": {"kms:CreateGrant"},
     "aws:lambda/function:Function": {"lambda:ListVersionsByFunction"},
     "aws:rds/cluster:Cluster": {"rds:ListTagsForResource"},
-    "aws:secretsmanager/secret:Secret": {"secretsmanager:GetResourcePolicy"},
+    "aws:secretsmanager/secret:Secret": {
+        "secretsmanager:DeleteResourcePolicy",
+        "secretsmanager:GetResourcePolicy",
+        "secretsmanager:PutResourcePolicy",
+    },
     "aws:sns/topicPolicy:TopicPolicy": {"sns:GetTopicAttributes"},
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"ec2:CreateTags", "ec2:ModifySecurityGroupRules"},
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {"ec2:CreateTags", "ec2:ModifySecurityGroupRules"},

@@ -93,7 +93,7 @@ def test_repeating_a_command_changes_nothing(environment: FakeEnvironment, comma
     environment.run(*command)
     before = (dict(environment.east.items), dict(environment.west.items))
     again = result_of(environment, *command[:-2])
-    assert (again["changed"], again["notified"], again["exit_code"]) == ([], [WEST, EAST], 0)
+    assert (again["changed"], again["as_requested"], again["exit_code"]) == ([], [WEST, EAST], 0)
     assert (environment.east.items, environment.west.items) == before
 
 
@@ -139,7 +139,7 @@ def test_unreachable_writer_region_is_reported_as_partly_done(environment: FakeE
     assert environment.west.switch is not None
     assert "us-east-1: not written" in result.stdout
     found = result_of(environment, *DISARM)
-    assert (found["effective"], found["notified"], list(found["not_told"])) == (True, [WEST], [EAST])
+    assert (found["effective"], found["as_requested"], list(found["not_written"])) == (True, [WEST], [EAST])
 
 
 def test_unreachable_standby_changes_nothing(environment: FakeEnvironment) -> None:
@@ -183,7 +183,7 @@ def test_unknown_roles_are_partly_done(environment: FakeEnvironment) -> None:
     """The switch is written in each region, and the exit code is 5."""
     environment.roles = RdsRoles(writer_arn=None, operation=None)
     found = result_of(environment, *DISARM)
-    assert (found["notified"], found["effective"], found["exit_code"]) == ([WEST, EAST], None, ExitCode.PARTLY)
+    assert (found["as_requested"], found["effective"], found["exit_code"]) == ([WEST, EAST], None, ExitCode.PARTLY)
 
 
 def test_unreachable_regions_change_nothing(environment: FakeEnvironment) -> None:
@@ -265,7 +265,7 @@ def test_failed_write_in_the_writer_region_is_partly_done(environment: FakeEnvir
     """The standby is written, and the failure is reported."""
     environment.fail(EAST, "write")
     found = result_of(environment, *DISARM)
-    assert (found["notified"], list(found["not_told"]), found["exit_code"]) == ([WEST], [EAST], ExitCode.PARTLY)
+    assert (found["as_requested"], list(found["not_written"]), found["exit_code"]) == ([WEST], [EAST], ExitCode.PARTLY)
 
 
 def test_missing_confirmation_changes_nothing(environment: FakeEnvironment) -> None:
@@ -282,7 +282,7 @@ def test_missing_confirmation_changes_nothing(environment: FakeEnvironment) -> N
 
 def test_typed_id_confirms(environment: FakeEnvironment) -> None:
     """The question is not part of the JSON result."""
-    assert result_of(environment, *DISARM[:-2], answer=f"{GLOBAL_CLUSTER}\n")["notified"] == [WEST, EAST]
+    assert result_of(environment, *DISARM[:-2], answer=f"{GLOBAL_CLUSTER}\n")["as_requested"] == [WEST, EAST]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_plan_remarks_on_outage_failover_and_operation(environment: FakeEnvironm
     """The remarks precede the confirmation."""
     lose_writer(environment)
     assert (
-        "once armed, the controller may fail over within cycles"
+        "once armed, the controller may fail over in its next cycles"
         in environment.run(*DISARM, *ARM[3:]).stderr + environment.run(*ARM).stderr
     )
     attempt = Attempt(

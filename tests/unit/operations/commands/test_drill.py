@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.failover_controller.model import State
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import parse_audit_entry
 from operations.commands.drill_log import DrillRecord, DrillStep, newest_drill
@@ -48,14 +49,40 @@ def test_drill_switches_over_verifies_and_switches_back(environment: FakeMoveEnv
     found = run_drill(environment, *GO)
     assert environment.called("switch_over") == [EAST, WEST]
     assert environment.writer == EAST_REGION
-    assert (found["home"], found["away"], found["writer"]) == (EAST, WEST, EAST)
+    assert (found["origin"], found["target"], found["writer"]) == (EAST, WEST, EAST)
     assert [step["step"] for step in found["steps"]] == ["switchover", "verify", "switch back"]
     over, verified, back = found["steps"]
     assert over["seconds"] >= 60
-    assert list(over["legs"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
-    assert back["legs"]["DNS"] - back["legs"]["promotion"] >= 60
-    assert "passed" in verified["what"]
-    assert steps(environment) == ["begun", "away", "ended"]
+    assert list(over["phases"]) == ["promotion", "first heartbeat", "DNS", "replication back", "controllers"]
+    assert back["phases"]["DNS"] - back["phases"]["promotion"] >= 60
+    assert "passed" in verified["result"]
+    assert steps(environment) == ["begun", "verified", "ended"]
+
+
+def count_unreachable(environment: FakeMoveEnvironment, *, seconds: float) -> None:
+    """Let the controller in eu-west-1 count the writer as unreachable for so long after the change of roles."""
+
+    def run_cycle() -> None:
+        changed_at = environment.changed_at
+        counts = changed_at is not None and (environment.now - changed_at).total_seconds() < seconds
+        environment.west.put_state(State(cycle_at=environment.now, dead_since=changed_at if counts else None))
+
+    environment.on_sleep = run_cycle
+    environment.on(WEST, "writer_role", run_cycle)
+
+
+@pytest.mark.parametrize(("seconds", "is_found"), [(30, False), (3600, True)])
+def test_verify_waits_until_the_controllers_see_the_new_writer(
+    environment: FakeMoveEnvironment, seconds: float, is_found: bool
+) -> None:
+    """The outage of the switchover itself is no finding. A controller that keeps counting is one, after a minute."""
+    count_unreachable(environment, seconds=seconds)
+    found = run_drill(environment, *GO)
+    evidence = [
+        each["evidence"] for each in found["not_passed"] if (each["check"], each["where"]) == ("controller", WEST)
+    ]
+    assert is_found == any("unreachable" in each for each in evidence)
+    assert environment.writer == EAST_REGION
 
 
 def test_text_output_is_a_table(environment: FakeMoveEnvironment) -> None:
@@ -95,7 +122,7 @@ def test_one_way_does_not_switch_back(environment: FakeMoveEnvironment) -> None:
     result = environment.run(*GO, "--one-way")
     assert "Switch back: python -m operations switchover --to us-east-1" in result.stdout
     assert environment.writer == WEST_REGION
-    assert steps(environment) == ["begun", "away", "ended"]
+    assert steps(environment) == ["begun", "verified", "ended"]
     assert environment.run("drill", "--resume", "--confirm", GLOBAL_CLUSTER).exit_code == ExitCode.REFUSED
 
 
@@ -136,7 +163,7 @@ def test_resume_after_ctrl_c_in_the_first_switchover(environment: FakeMoveEnviro
     assert [step["step"] for step in found["steps"]] == ["followed", "verify", "switch back"]
     assert environment.writer == EAST_REGION
     assert environment.called("switch_over") == [EAST, WEST]
-    assert steps(environment) == ["begun", "away", "ended"]
+    assert steps(environment) == ["begun", "verified", "ended"]
 
 
 def test_new_drill_is_refused_while_one_is_unfinished(environment: FakeMoveEnvironment) -> None:
@@ -191,7 +218,7 @@ def test_resume_after_a_manual_switch_back_ends_the_drill(environment: FakeMoveE
     environment.run(*GO)
     environment.roles = RdsRoles(writer_arn=EAST_REGION.cluster_arn, operation=None)
     assert run_drill(environment, "drill", "--resume")["writer"] == EAST
-    assert steps(environment) == ["begun", "away", "ended"]
+    assert steps(environment) == ["begun", "verified", "ended"]
 
 
 def test_resume_without_a_drill_is_refused(environment: FakeMoveEnvironment) -> None:
@@ -212,11 +239,11 @@ def test_newest_drill_entry_of_both_trails_counts() -> None:
     """Malformed entries and entries of other commands are ignored."""
 
     def entry(at: str, step: str, reason: str = "operator-drill") -> Any:
-        line = {"evidence": {"drill": "d", "step": step, "home": EAST, "away": WEST}}
+        line = {"evidence": {"drill": "d", "step": step, "origin": EAST, "target": WEST}}
         return parse_audit_entry(
             {"sort": f"{at}#x", "at": at, "reason": reason, "action": "operator", "line": json.dumps(line)}
         )
 
-    entries = [entry("2", "away"), entry("1", "begun"), entry("3", "nonsense"), entry("4", "begun", "operator-arm")]
+    entries = [entry("2", "verified"), entry("1", "begun"), entry("3", "nonsense"), entry("4", "begun", "operator-arm")]
     assert newest_drill(entries) == DrillRecord(id="d", origin=EAST, target=WEST, step=DrillStep.VERIFIED, at="2")
     assert newest_drill([]) is None

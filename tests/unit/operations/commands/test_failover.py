@@ -5,6 +5,7 @@ import json
 import pytest
 
 from functions.failover_controller.model import Attempt, AttemptStatus, Pending, Reason
+from operations.aws.move_ports import AwsRefusedError
 from operations.aws.ports import RdsRoles
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_move_api import FakeMoveEnvironment
@@ -22,7 +23,7 @@ from tests.support.operations.fakes import (
 
 ACCEPTED = ("failover", "--reason", "region lost, INC-7", "--accept-data-loss")
 GO = (*ACCEPTED, "--confirm", GLOBAL_CLUSTER)
-ALL_CALLS = ("read_items", "read_history", "read_roles", "read_policy", "caller", "write")
+ALL_CALLS = ("read_items", "read_history", "read_roles", "read_environment", "caller", "write")
 MOVES = ("read_global", "read_cluster", "probe", "writer_role")
 
 
@@ -71,7 +72,7 @@ def test_plan_shows_the_evidence(lost: FakeMoveEnvironment) -> None:
         "over the peering: timeout",
         "the writer is unreachable since 2026-11-24T11:59:00Z, for 6 cycles",
         "estimated loss: the writes of the last 1500 ms before the writer stopped",
-        "newest heartbeat received: 2026-11-24T11:58:59+00:00",
+        "newest heartbeat received: 2026-11-24T11:58:59Z",
         "requests approval of decision d-1: region-lost",
         "NOT READ: read_cluster of us-east-1: no answer",
         f"run: python -m operations failover --reason 'region lost, INC-7' --accept-data-loss --confirm {GLOBAL_CLUSTER}",
@@ -208,6 +209,20 @@ def test_refusal_by_rds_changes_nothing(lost: FakeMoveEnvironment) -> None:
     result = lost.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
     assert "AWS refused: no changes were made" in result.stderr
+
+
+def test_controller_that_was_faster_is_no_error(lost: FakeMoveEnvironment) -> None:
+    """RDS refuses a failover to the writer; the operator has what was asked for."""
+
+    def promote_and_refuse() -> None:
+        lost.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+        lost.changed_at = lost.now
+        raise AwsRefusedError("RDS API of eu-west-1: InvalidGlobalClusterStateFault: already the writer", hint="")
+
+    lost.on(WEST, "fail_over", promote_and_refuse)
+    result = lost.run(*GO)
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    assert "a move to eu-west-1 has started before" in result.stderr
 
 
 def test_unanswered_call_is_followed_only_if_it_started(lost: FakeMoveEnvironment) -> None:

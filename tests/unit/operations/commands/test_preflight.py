@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from operations.checks.finding import Verdict
-from operations.checks.names import name_kinds
+from operations.checks.names import name_checks, name_kinds
 from operations.checks.quotas import quota_checks
 from operations.checks.required_permissions import ACTIONS, STACK_ARNS, actions_by_service
+from operations.commands.preflight import check_credentials, deploying_principal
 from operations.stack import settings as stack_settings
 from operations.stack.settings import names_of, read_settings
 from operations.support.errors import AwsError, ExitCode, UsageProblemError
@@ -18,7 +19,9 @@ from settings import load_settings
 from tests.support.operations.fake_account import ACCOUNT, CALLER, VERSION, allowed, empty_account
 from tests.support.operations.fake_aws import FakeAws, missing, tags
 from tests.support.operations.fakes import EAST, NOW, WEST, FakeEnvironment
-from tests.support.program.harness import run_program
+from tests.support.program.harness import EXISTING_VPC, run_program
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -50,6 +53,35 @@ def test_account_with_enough_quota_passes(environment: FakeEnvironment, account:
     assert environment.loaded == []
 
 
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict", "said"),
+    [
+        ({"account_id": ACCOUNT}, Verdict.PASSED, f"in account {ACCOUNT}"),
+        ({"account_id": "111122223333"}, Verdict.FAILED, "Use credentials of account 111122223333."),
+        (
+            {"account_id": "111122223333", "profile": "p"},
+            Verdict.FAILED,
+            "account 111122223333, such as AWS_PROFILE=p.",
+        ),
+    ],
+)
+def test_credentials_of_another_account_fail(settings: dict[str, str], verdict: Verdict, said: str) -> None:
+    """`pulumi up` refuses them as well, and every other check reads the wrong account."""
+    result = check_credentials(load_settings({"aws": settings}), CALLER, ACCOUNT)
+    assert result.verdict == verdict
+    assert said in f"{result.evidence} {result.hint}"
+
+
+def test_assumed_role_of_the_settings_is_the_one_simulated(account: FakeAws) -> None:
+    """The caller needs `sts:AssumeRole` only; the role deploys."""
+    settings = load_settings({"aws": {"account_id": ACCOUNT, "assume_role_arn": ROLE}})
+    assert deploying_principal(settings, CALLER) == ROLE
+    assert deploying_principal(load_settings({}), CALLER) == CALLER
+
+
 def test_text_output_is_a_table_with_counts(environment: FakeEnvironment, account: FakeAws) -> None:
     """The last line counts the unknown checks, which leave the exit code at 0."""
     account.fail(EAST, "service-quotas", error=AwsError("AccessDenied", hint="Allow servicequotas:GetServiceQuota."))
@@ -57,6 +89,22 @@ def test_text_output_is_a_table_with_counts(environment: FakeEnvironment, accoun
     assert result.exit_code == ExitCode.DONE
     assert "6 unknown" in result.stdout.splitlines()[-1]
     assert result.stdout.count("Hint: Allow servicequotas:GetServiceQuota.") == 1
+
+
+def test_lines_for_the_settings_come_before_the_summary(environment: FakeEnvironment, account: FakeAws) -> None:
+    """The last line stays the summary; with --json the lines are a list."""
+    printed = environment.run("preflight").stdout.splitlines()
+    lines = checked(environment)["settings_to_add"]
+    assert lines[:2] == ["aurora-global-database:aws:", f'  account_id: "{ACCOUNT}"']
+    heading = next(number for number, line in enumerate(printed) if line.startswith("Add to Pulumi.dev.yaml"))
+    assert printed[heading + 1 :] == [*(f"  {line}" for line in lines), printed[-1]]
+    assert printed[-1].endswith("0 failed, 0 unknown")
+
+
+def test_complete_settings_need_no_lines(environment: FakeEnvironment, account: FakeAws) -> None:
+    """Production has the account and the zones."""
+    assert checked(environment, "--stack", "prod")["settings_to_add"] == []
+    assert "Add to" not in environment.run("preflight", "--stack", "prod").stdout
 
 
 BROKEN: list[tuple[str, str, tuple[str, str, str], Any, str]] = [
@@ -184,6 +232,15 @@ def test_overlapping_network_is_unknown(environment: FakeEnvironment, account: F
     assert (network["verdict"], "vpc-3 (10.0.0.0/8)" in network["evidence"]) == (Verdict.UNKNOWN, True)
 
 
+def test_overlap_with_a_secondary_range_is_unknown_too(environment: FakeEnvironment, account: FakeAws) -> None:
+    """AWS compares all ranges of two VPCs before it peers them."""
+    ranges = [{"CidrBlock": "192.168.0.0/24"}, {"CidrBlock": "10.10.64.0/20"}]
+    vpc = {"VpcId": "vpc-4", "CidrBlock": "192.168.0.0/24", "CidrBlockAssociationSet": ranges}
+    account.set(EAST, "ec2", "describe_vpcs", {"Vpcs": [vpc]})
+    network = finding(checked(environment), "network", EAST)
+    assert (network["verdict"], "vpc-4 (10.10.64.0/20)" in network["evidence"]) == (Verdict.UNKNOWN, True)
+
+
 def test_deployed_stack_needs_no_quota_and_owns_its_names(environment: FakeEnvironment, account: FakeAws) -> None:
     """In an update, resources with the stack's tags are its own and are not counted twice."""
     for region in (EAST, WEST):
@@ -234,6 +291,53 @@ def test_every_kind_of_name_is_looked_up_with_its_tags(environment: FakeEnvironm
     kinds += ["log groups", "table", "roles", "topic"]
     assert own == [f"name: {kind}" for kind in kinds]
     assert finding(found, "name: schedule", WEST)["verdict"] == Verdict.UNKNOWN
+
+
+def test_log_group_re_created_after_a_destroy_says_how_to_delete_it(
+    environment: FakeEnvironment, account: FakeAws
+) -> None:
+    """Lambda and RDS create it without tags; the next `up` would fail on its name."""
+    name = "/aws/lambda/payments-health-check-dev"
+    group = {"logGroupName": name, "arn": f"arn:aws:logs:{WEST}:{ACCOUNT}:log-group:{name}:*"}
+    account.set(WEST, "logs", "describe_log_groups", {"logGroups": [group]})
+    account.set(WEST, "logs", "list_tags_for_resource", {"tags": {}})
+    found = finding(checked(environment), "name: log groups", WEST)
+    assert found["verdict"] == Verdict.FAILED
+    assert f"{name} is taken, with" in found["evidence"]
+    assert "`aws logs delete-log-group --log-group-name NAME --region REGION`" in found["hint"]
+
+
+FOREIGN = [{"Key": "Team", "Value": "another"}]
+ATTACHED = {"HostedZoneId": "Z1", "Name": "payments-dev.internal.", "Owner": {"OwningAccount": ACCOUNT}}
+
+
+@pytest.mark.parametrize(
+    ("zones", "zone_tags", "verdict", "said"),
+    [
+        ([], [], Verdict.PASSED, ""),
+        ([{**ATTACHED, "Name": "bank.internal."}], [], Verdict.PASSED, ""),
+        ([ATTACHED], tags("dev"), Verdict.PASSED, "of this stack"),
+        ([ATTACHED], FOREIGN, Verdict.FAILED, "payments-dev.internal is taken, with"),
+        (
+            [{**ATTACHED, "Name": "writer.payments-dev.internal."}],
+            FOREIGN,
+            Verdict.FAILED,
+            "writer.payments-dev.internal is",
+        ),
+        ([{**ATTACHED, "Owner": {"OwningAccount": "111122223333"}}], [], Verdict.FAILED, "a zone of 111122223333 has"),
+    ],
+)
+def test_zone_attached_to_an_existing_vpc_is_found(
+    account: FakeAws, zones: list[Any], zone_tags: list[Any], verdict: Verdict, said: str
+) -> None:
+    """AWS refuses a second zone of the name, and a more specific one would answer for the writer."""
+    account.set(EAST, "route53", "list_hosted_zones_by_vpc", {"HostedZoneSummaries": zones, "MaxItems": "100"})
+    account.set(EAST, "route53", "list_tags_for_resource", {"ResourceTagSet": {"Tags": zone_tags}})
+    settings = load_settings({"primary": {"existing_vpc": EXISTING_VPC, "vpc_cidr": "10.99.0.0/20"}})
+    (check,) = [each for each in name_checks(settings, account, ACCOUNT) if each.names == ("name: zone in the VPC",)]
+    (found,) = check.run()
+    assert (found.where, found.verdict) == (EAST, verdict)
+    assert said in found.evidence
 
 
 def test_assumed_role_is_simulated_by_the_role_arn(environment: FakeEnvironment, account: FakeAws) -> None:
@@ -331,9 +435,12 @@ def test_outputs_option_without_destroy_is_a_usage_error(environment: FakeEnviro
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "cannot read"),
-        ("config: [", "not YAML"),
-        ("other: 1", "`config` is missing"),
+        (None, "Pulumi.x.yaml: No such file"),
+        ("config: [", "Pulumi.x.yaml, line 1: not YAML: 'config: ['"),
+        ("config:\n  team: a: b\n", "Pulumi.x.yaml, line 2: not YAML: 'team: a: b'"),
+        ("config:\n  team: 'a\n\n", "Pulumi.x.yaml, line 3: not YAML: ''"),
+        ("config:\n  team: \x01\n", "Pulumi.x.yaml, line 2: not YAML: it contains a control character"),
+        ("- other", "not a mapping"),
         ("config:\n  aurora-global-database:owner:\n    secure: v1:abc", "aurora-global-database:owner is encrypted"),
         (
             "config:\n  aurora-global-database:notifications:\n    emails:\n      - secure: v1:abc",
@@ -346,6 +453,7 @@ def test_unusable_settings_are_a_usage_error(tmp_path: Path, text: str | None, s
     """The error has a hint and names the key of an encrypted value."""
     if text is not None:
         (tmp_path / "Pulumi.x.yaml").write_text(text)
+    (tmp_path / "Pulumi.yaml").write_text("name: aurora-global-database")
     (tmp_path / "Pulumi.other.yaml").write_text("config: {}")
     with pytest.raises(UsageProblemError) as raised:
         read_settings("x", tmp_path)
@@ -355,10 +463,22 @@ def test_unusable_settings_are_a_usage_error(tmp_path: Path, text: str | None, s
         assert "other" in raised.value.hint
 
 
+def test_each_invalid_setting_has_its_own_line(tmp_path: Path) -> None:
+    """The settings' own texts contain colons and full stops: they are not joined into one line."""
+    (tmp_path / "Pulumi.yaml").write_text("name: aurora-global-database")
+    (tmp_path / "Pulumi.x.yaml").write_text("config:\n  environment: Dev!\n  projekt: payments")
+    with pytest.raises(UsageProblemError) as raised:
+        read_settings("x", tmp_path)
+    first, *others = raised.value.message.splitlines()
+    assert first == "Pulumi.x.yaml: invalid settings:"
+    assert [line.split(":")[0] for line in others] == ["  environment", "  projekt"]
+
+
 def test_settings_file_in_latin_1_is_an_error(tmp_path: Path) -> None:
     """The error names the file and the encoding, without a traceback."""
+    (tmp_path / "Pulumi.yaml").write_text("name: aurora-global-database")
     (tmp_path / "Pulumi.dev.yaml").write_bytes(b"config: {team: \xfc}")
-    with pytest.raises(UsageProblemError, match="not YAML in UTF-8"):
+    with pytest.raises(UsageProblemError, match=r"Pulumi\.dev\.yaml: not UTF-8 text"):
         read_settings("dev", tmp_path)
 
 
@@ -385,17 +505,24 @@ NAMED_BY = {
     "cloudwatch/logGroup:LogGroup": "name",
     "dynamodb/table:Table": "name",
     "scheduler/schedule:Schedule": "name",
+    "sqs/queue:Queue": "name",
     "iam/role:Role": "name",
     "sns/topic:Topic": "name",
 }
 """Types with unique names, and the input with the name: AWS refuses or overwrites a name that exists."""
 
 
+REGISTERED = {
+    "notifications": {"emails": ["on-call@bank.internal"]},
+    "database": {"iam_users": {"alice": "read_only"}},
+    "logs": {"flow_logs": True},
+}
+
+
 @pytest.fixture(scope="module")
 def registered() -> Any:
-    """A run of the program with the default settings, an alarm subscription and a database user."""
-    config = {"notifications": {"emails": ["on-call@bank.internal"]}, "database": {"iam_users": {"alice": "read_only"}}}
-    run = run_program(config)
+    """A run of the program with an alarm subscription, a database user and flow logs."""
+    run = run_program(REGISTERED)
     assert run.error is None
     return run
 
@@ -403,7 +530,7 @@ def registered() -> Any:
 @pytest.mark.parametrize("which", ["primary", "secondary"])
 def test_names_of_the_program_are_looked_up(registered: Any, which: str) -> None:
     """The comparison is by region and type: a name that the program changes must be changed in preflight."""
-    settings = load_settings({})
+    settings = load_settings(REGISTERED)
     region = getattr(settings, which)
     looked_up = {
         name.rpartition(":")[2] if kind.kind == "topic" else name
@@ -451,7 +578,8 @@ def test_quota_counts_equal_the_registered_resources(registered: Any) -> None:
     from operations.checks.quotas import ROUTE_53_LIMITS
 
     names = names_of(load_settings({}))
-    assert len(registered.of("iam/role:Role")) == sum(len(names.roles(is_primary=each)) for each in (True, False))
+    roles = sum(len(names.roles(is_primary=each, has_flow_logs=True)) for each in (True, False))
+    assert len(registered.of("iam/role:Role")) == roles
     needed = {name: count for name, _, count in ROUTE_53_LIMITS}
     assert needed == {
         "hosted zones": len(registered.of("route53/zone:Zone")),

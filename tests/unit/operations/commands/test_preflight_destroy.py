@@ -1,6 +1,7 @@
 """Preflight --destroy: roles, protection, snapshots, other users, and the commands to run next."""
 
 import json
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_operation_in_progress_comes_first(environment: FakeEnvironment) -> None
 
 def test_production_protection_is_listed(environment: FakeEnvironment, aws: FakeAws) -> None:
     """The findings are of clusters, tables and Pulumi, whose protection is not visible to preflight."""
-    environment.outputs = {**outputs(), "environment": "prod"}
+    environment.outputs = {**outputs(), "environment": "prod", "stack_name": "payments"}
     for region in (EAST, WEST):
         aws.change(region, "rds", "describe_db_clusters", lambda a: a["DBClusters"][0].update(DeletionProtection=True))
         aws.change(region, "dynamodb", "describe_table", lambda a: a["Table"].update(DeletionProtectionEnabled=True))
@@ -82,9 +83,15 @@ def test_production_protection_is_listed(environment: FakeEnvironment, aws: Fake
         "update-table --region eu-west-1",
     ]
     words += ["modify-db-cluster --region us-east-1", "update-table --region us-east-1"]
-    words += ["pulumi state unprotect --all --stack prod", "pulumi destroy --stack prod"]
+    words += ["pulumi state unprotect --all --stack payments", "pulumi destroy --stack payments"]
     assert [word in command for word, command in zip(words, found["commands"], strict=True)] == [True] * len(words)
     assert not any("`" in command for command in found["commands"])
+
+
+def test_outputs_of_an_older_program_name_the_environment(environment: FakeEnvironment) -> None:
+    """They have no stack's name, and in this repository's settings both are the same."""
+    environment.outputs = {name: value for name, value in outputs().items() if name != "stack_name"}
+    assert checked(environment)["commands"] == [DISARM, DESTROY]
 
 
 def snapshot(name: str, kind: str = "manual") -> Callable[[Any], None]:
@@ -160,6 +167,31 @@ def test_unknown_roles_hide_the_destroy(environment: FakeEnvironment) -> None:
     found = checked(environment)
     assert {("writer in primary region", "both"), ("no operation", "both")} <= verdicts(found, Verdict.UNKNOWN)
     assert found["commands"] == [AGAIN]
+
+
+@pytest.mark.parametrize(
+    "options", [("--outputs", "saved outputs.json"), ("--stack", "org/payments/dev")], ids=["outputs", "stack"]
+)
+def test_commands_select_the_same_stack(environment: FakeEnvironment, options: tuple[str, str]) -> None:
+    """The commands and the hints can be run as they are shown; those of AWS and Pulumi are left alone."""
+    environment.roles = RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)
+    found = json.loads(environment.run("preflight", "--destroy", "--json", *options).stdout)
+    selected = shlex.join(options)
+    assert found["commands"] == [
+        f"python -m operations switchover {selected} --confirm payments-global-dev",
+        f'python -m operations disarm {selected} --reason "destroy" --confirm payments-global-dev',
+        DESTROY,
+    ]
+    (hint,) = [each["hint"] for each in found["findings"] if each["check"] == "writer in primary region"]
+    assert f"`python -m operations switchover {selected}`" in hint
+
+
+def test_no_answer_from_aws_is_not_success(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """What the program itself knows of Pulumi's protection is no answer."""
+    for region in (EAST, WEST):
+        environment.fail(region)
+    aws.fail()
+    assert checked(environment)["exit_code"] == ExitCode.AWS
 
 
 def test_one_region_is_enough_for_the_roles(environment: FakeEnvironment) -> None:

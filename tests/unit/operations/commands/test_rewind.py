@@ -9,7 +9,7 @@ import pytest
 
 from operations.aws.move_ports import AwsRefusedError
 from operations.aws.ports import RdsRoles
-from operations.commands.rewind_plan import copy_id, flaws_of, instance_id
+from operations.commands.rewind_plan import copy_id, differences_of, instance_id
 from operations.support.errors import AwsError, ExitCode
 from operations.support.times import utc_text
 from tests.support.operations.fake_move_api import FakeMoveEnvironment
@@ -43,7 +43,7 @@ def test_copy_is_restored_beside_the_live_cluster(environment: FakeMoveEnvironme
     assert [each.identifier for each in environment.moving[EAST].instances[COPY]] == [f"{COPY}-1"]
     assert environment.moving[EAST].clusters[LIVE] == before
     found = json.loads(result.stdout)
-    assert (found["copy"], found["as_of"], found["flaws"]) == (COPY, TO, [])
+    assert (found["copy"], found["as_of"], found["differences"]) == (COPY, TO, [])
     limits = (before.earliest_restorable, before.latest_restorable)
     assert list(found["restorable"].values()) == [utc_text(at) for at in limits if at is not None]
     assert list(found["seconds"]) == ["restore", "instance"]
@@ -123,14 +123,14 @@ def test_time_outside_the_restorable_range_is_refused(environment: FakeMoveEnvir
         (lambda environment: environment.moving[EAST].set_cluster(status="backing-up"), "is backing-up"),
         (
             lambda environment: environment.moving[EAST].set_cluster(earliest_restorable=None),
-            "reports no restorable range",
+            "reports no restorable time range",
         ),
     ],
 )
 def test_blocker_is_refused(
     environment: FakeMoveEnvironment, arrange: Callable[[FakeMoveEnvironment], None], words: str
 ) -> None:
-    """The blocker is an operation in progress, a busy cluster, or a missing restorable range."""
+    """The blocker is an operation in progress, a busy cluster, or a missing restorable time range."""
     arrange(environment)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
@@ -222,7 +222,7 @@ def test_copy_that_differs_is_a_failure(environment: FakeMoveEnvironment) -> Non
     )
     result = environment.run(*GO, "--json")
     assert result.exit_code == ExitCode.FAILED
-    assert json.loads(result.stdout)["flaws"] == [
+    assert json.loads(result.stdout)["differences"] == [
         "it is not encrypted",
         "its security groups are ['sg-default'], not ['sg-1']",
     ]
@@ -232,8 +232,8 @@ def test_every_difference_is_found(environment: FakeMoveEnvironment) -> None:
     """The comparison is of status, engine, encryption, network, key, parameters, login and instance."""
     live = environment.moving[EAST].clusters[LIVE]
     bad = replace(live, status="stopped", engine_version="old", is_encrypted=False, settings={})
-    assert len(list(flaws_of(bad, live, []))) == 9
-    assert list(flaws_of(live, live, list(environment.moving[EAST].instances[LIVE]))) == []
+    assert len(list(differences_of(bad, live, []))) == 9
+    assert list(differences_of(live, live, list(environment.moving[EAST].instances[LIVE]))) == []
 
 
 def test_failed_restore_is_reported(environment: FakeMoveEnvironment) -> None:

@@ -50,7 +50,7 @@ def test_status_as_json(environment: FakeEnvironment) -> None:
     found = status_json(environment)
     assert found["roles"] == {"writer": EAST, "standby": WEST, "operation": None, "source": "as RDS says"}
     assert found["controller"]["last_cycle_age_seconds"] == 4.0
-    assert (found["controller"]["mode"], found["controller"]["beating"]) == ("approve", True)
+    assert (found["controller"]["mode"], found["controller"]["running"]) == ("approve", True)
     assert found["switch"]["armed"] is True
     assert (found["pending"], found["attempt"], found["notices"], found["not_read"]) == (None, None, [], {})
 
@@ -114,7 +114,7 @@ def test_default_region_is_the_current_standby(environment: FakeEnvironment) -> 
 @pytest.mark.parametrize(
     ("broken", "code", "missing"),
     [
-        (("read_policy",), ExitCode.DONE, {"mode"}),
+        (("read_environment",), ExitCode.PARTLY, {"mode"}),
         (("read_history",), ExitCode.PARTLY, {"history"}),
         (("read_roles",), ExitCode.PARTLY, {"RDS"}),
         (("read_items",), ExitCode.PARTLY, {"table"}),
@@ -144,14 +144,14 @@ def test_malformed_items_are_shown(environment: FakeEnvironment) -> None:
     environment.west.items[STATE] = {"version": "x"}
     environment.west.items[SWITCH] = {"armed": 3}
     result = environment.run("status")
-    assert result.exit_code == ExitCode.DONE
+    assert result.exit_code == ExitCode.PARTLY
     assert "its state is malformed: version" in result.stdout
     assert "unreadable (malformed: armed" in result.stdout
     assert status_json(environment)["switch"]["armed"] is None
 
 
 def test_unreadable_approval_is_named(environment: FakeEnvironment) -> None:
-    """The decision is shown, and the exit code is 5."""
+    """The decision is shown, and the outage decides the exit code."""
     lose_writer(environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-30)))
     reads = iter([False, True])
 
@@ -161,7 +161,7 @@ def test_unreadable_approval_is_named(environment: FakeEnvironment) -> None:
 
     environment.on(WEST, "read_items", second_fails)
     result = environment.run("status")
-    assert result.exit_code == ExitCode.PARTLY
+    assert result.exit_code == ExitCode.FAILED
     assert "d-1: region-lost, answer unknown" in result.stdout
 
 
@@ -192,8 +192,16 @@ def test_unknown_standby_is_an_aws_error(environment: FakeEnvironment) -> None:
     assert json.loads(result.stdout)["hint"] == "Name a region: --region eu-west-1 or us-east-1."
 
 
+def test_command_in_the_headline_selects_the_same_stack(environment: FakeEnvironment) -> None:
+    """The command can be run as it is shown."""
+    environment.west.put_state(State(version=1, cycle_at=after(-4), writer=Side.PEER))
+    environment.run("disarm", "--reason", "upgrade", "--confirm", GLOBAL_CLUSTER)
+    shown = environment.run("status", "--stack", "dev").stdout
+    assert "run `python -m operations arm --stack dev --reason REASON`" in shown
+
+
 def test_history_is_newest_first_and_limited(environment: FakeEnvironment) -> None:
-    """A table as text, one object a line as JSON."""
+    """A table as text, one array as JSON."""
     for number in range(5):
         environment.west.put_notice(notice(f"n-{number}", after(number), Reason.HEALTHY))
     environment.now = after(10)
@@ -201,7 +209,7 @@ def test_history_is_newest_first_and_limited(environment: FakeEnvironment) -> No
     result = environment.run("history", "--limit", "3")
     assert result.exit_code == ExitCode.DONE
     assert "why: upgrade" in result.stdout
-    lines = [json.loads(line) for line in environment.run("history", "--limit", "3", "--json").stdout.splitlines()]
+    lines = json.loads(environment.run("history", "--limit", "3", "--json").stdout)
     assert [line["reason"] for line in lines] == ["operator-disarm", "healthy", "healthy"]
     assert [line["id"] for line in lines[1:]] == ["n-4", "n-3"]
 
@@ -212,8 +220,13 @@ def test_malformed_history_entry_is_shown_escaped(environment: FakeEnvironment) 
     result = environment.run("history")
     assert "\\x1b[31mred [bold]" in result.stdout
     assert "\x1b" not in result.stdout
-    (line,) = [json.loads(line) for line in environment.run("history", "--json").stdout.splitlines()]
+    (line,) = json.loads(environment.run("history", "--json").stdout)
     assert (line["at"], line["reason"], line["action"]) == ("2026-11-24T11:00:00+00:00", "odd", "?")
+
+
+def test_empty_history_is_an_empty_array(environment: FakeEnvironment) -> None:
+    """The output of --json is JSON even without entries."""
+    assert json.loads(environment.run("history", "--json").stdout) == []
 
 
 @pytest.mark.parametrize("options", [("--limit", "0"), ("--limit", "x"), ("--region", "eu-north-1")])
@@ -265,7 +278,7 @@ def test_writer_history_is_shown_when_the_standby_is_unreachable(environment: Fa
     environment.west.put_notice(notice("n-1", after(-5), Reason.FAILOVER_COMPLETED))
     environment.fail(EAST)
     result = environment.run("history", "--json")
-    assert (result.exit_code, json.loads(result.stdout)["id"]) == (ExitCode.PARTLY, "n-1")
+    assert (result.exit_code, [entry["id"] for entry in json.loads(result.stdout)]) == (ExitCode.PARTLY, ["n-1"])
     assert "us-east-1, the standby, does not respond" in result.stderr
     assert "showing the audit trail of eu-west-1" in " ".join(result.stderr.split())
 

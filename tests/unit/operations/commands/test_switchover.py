@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.failover_controller.model import Pending, Reason, Side, State
+from operations.aws.move_ports import AwsRefusedError
 from operations.aws.ports import RdsRoles
 from operations.aws.table_items import STATE
 from operations.support.errors import AwsError, ExitCode
@@ -37,10 +38,39 @@ def test_switchover_makes_the_other_region_the_writer(environment: FakeMoveEnvir
     assert environment.called("switch_over") == [EAST]
     found = json.loads(result.stdout)
     assert (found["from"], found["writer"], found["changed"]) == (EAST, WEST, True)
-    assert list(found["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back"]
+    assert list(found["seconds"]) == ["promotion", "first heartbeat", "DNS", "replication back", "controllers"]
     assert 60 <= found["seconds"]["promotion"] < 70
     for words in ("accepted: eu-west-1", "eu-west-1: RDS reports switching-over", "accepts writes, heartbeat", "DNS: "):
         assert words in result.stderr
+
+
+def test_outage_lasts_from_the_last_heartbeat_to_the_first_one(environment: FakeMoveEnvironment) -> None:
+    """The old writer stopped with the call, and DNS had moved during the operation of 60 s."""
+    result = environment.run(*GO)
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("Client outage: ")]
+    assert 60 <= float(line.split()[4]) <= 70
+
+
+def test_outage_lasts_until_dns_has_changed(environment: FakeMoveEnvironment, aws: FakeAws) -> None:
+    """The name leads to the old writer for four minutes after the promotion."""
+    environment.read_api_for = aws
+    aws.name_leads_to = lambda: WEST if environment.now >= after(300) else EAST
+    with_dns = json.loads(environment.run(*GO, "--json").stdout)["outage_seconds"]
+    assert 299 <= with_dns <= 310
+
+
+def test_outage_is_unknown_without_a_heartbeat_of_the_old_writer(environment: FakeMoveEnvironment) -> None:
+    """The target's health_check answers only after the promotion."""
+    environment.unreachable = {WEST}
+
+    def answer_again() -> None:
+        if environment.operation is None and environment.called("switch_over"):
+            environment.unreachable = set()
+
+    environment.on(WEST, "probe", answer_again)
+    result = environment.run(*GO)
+    assert result.exit_code == ExitCode.DONE
+    assert "Client outage: unknown, no heartbeat of the old writer was read during the operation." in result.stdout
 
 
 def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironment) -> None:
@@ -52,7 +82,7 @@ def test_missing_confirmation_shows_the_plan_only(environment: FakeMoveEnvironme
         "writer then  eu-west-1",
         "lag          80 ms",
         "mode automatic, armed; last cycle 4 s ago",
-        "they hold while RDS shows an operation",
+        "they do not act while RDS shows an operation",
         "of 900 s",
         "AWS gives no number",
         "run: python -m operations switchover --reason 'game day' --confirm payments-global-dev",
@@ -104,6 +134,21 @@ def test_target_that_is_the_writer_changes_nothing(environment: FakeMoveEnvironm
     assert environment.called("switch_over") == []
 
 
+def test_switch_back_selects_the_same_stack(environment: FakeMoveEnvironment) -> None:
+    """The command in the result can be run as it is shown."""
+    shown = environment.run(*GO, "--outputs", "saved.json").stdout
+    assert "Switch back: python -m operations switchover --outputs saved.json --to us-east-1" in shown
+
+
+def test_target_outside_the_stack_is_blamed_on_its_option(environment: FakeMoveEnvironment) -> None:
+    """The error names --to and both regions, before AWS is called."""
+    result = environment.run("switchover", "--to", "mars")
+    assert result.exit_code == ExitCode.USAGE
+    assert "--to: this stack is not in 'mars'" in result.stderr
+    assert "Use eu-west-1 or us-east-1." in result.stderr
+    assert environment.calls == []
+
+
 def set_standby_cluster(environment: FakeMoveEnvironment, **changes: Any) -> None:
     """Change the standby's cluster."""
     environment.moving[WEST].set_cluster(**changes)
@@ -134,7 +179,7 @@ def set_lag(environment: FakeMoveEnvironment, milliseconds: float) -> None:
             lambda environment: environment.synchronization.update({WEST_REGION.cluster_arn: "pending-resync"}),
             "eu-west-1 is not synchronized: pending-resync",
         ),
-        (lose_writer, "the writer is unreachable since 2026-11-24T11:59:00Z"),
+        (lose_writer, "has not reached the writer since 2026-11-24T11:59:00Z"),
         (
             lambda environment: lose_writer(
                 environment, pending=Pending(id="d-1", verdict=Reason.REGION_LOST, asked_at=after(-9))
@@ -218,7 +263,7 @@ def test_ctrl_c_before_the_call(environment: FakeMoveEnvironment) -> None:
     environment.on(WEST, "read_global", interrupt)
     result = environment.run(*GO)
     assert result.exit_code == 130
-    assert "Only the steps shown above were started" in result.stderr
+    assert "STOPPED Ctrl-C: no further step is started\nHint: Only the steps shown above were started" in result.stderr
     assert environment.called("switch_over") == []
 
 
@@ -287,7 +332,7 @@ def test_unanswered_call_that_started_is_followed(environment: FakeMoveEnvironme
     environment.fail(EAST, "switching")
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.DONE
-    assert "no answer to the call, but RDS has started the operation" in result.stderr
+    assert "AWS did not answer the call, but RDS has started the operation" in result.stderr
 
 
 def test_unanswered_call_is_not_repeated(environment: FakeMoveEnvironment) -> None:
@@ -299,16 +344,32 @@ def test_unanswered_call_is_not_repeated(environment: FakeMoveEnvironment) -> No
     assert environment.called("switch_over") == [EAST]
 
 
+def refuse() -> None:
+    """Answer as RDS does in a state in which it accepts no operation."""
+    raise AwsRefusedError("RDS API of us-east-1: InvalidDBClusterStateFault: busy", hint="Check `status`.")
+
+
 def test_refusal_by_rds_changes_nothing(environment: FakeMoveEnvironment) -> None:
     """The exit code is 3, with the error of RDS."""
-    environment.on(
-        EAST,
-        "switch_over",
-        lambda: setattr(environment, "roles", RdsRoles(writer_arn=WEST_REGION.cluster_arn, operation=None)),
-    )
+    environment.on(EAST, "switch_over", refuse)
     result = environment.run(*GO)
     assert result.exit_code == ExitCode.REFUSED
-    assert "AWS refused: no changes were made" in result.stderr
+    assert "InvalidDBClusterStateFault: busy. AWS refused: no changes were made" in result.stderr
+
+
+def test_call_refused_because_the_move_is_in_progress_is_followed(environment: FakeMoveEnvironment) -> None:
+    """Another operator was faster: the goal is the same, and the call is not repeated."""
+
+    def begin_and_refuse() -> None:
+        environment.begin(WEST_REGION, allows_data_loss=False)
+        refuse()
+
+    environment.on(EAST, "switch_over", begin_and_refuse)
+    result = environment.run(*GO)
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    assert "a move to eu-west-1 has started before" in result.stderr
+    assert environment.writer == WEST_REGION
+    assert environment.called("switch_over") == [EAST]
 
 
 def test_operation_that_ends_without_a_change_is_a_failure(environment: FakeMoveEnvironment) -> None:

@@ -19,7 +19,7 @@ from tests.support.operations.fakes import EAST, NOW, WEST, WEST_REGION, FakeEnv
 CHECKS = {
     *("one writer", "global cluster", "available", "encryption", "backups", "deletion protection", "private", "tls"),
     *("engine", "tags", "one version", "controller", "armed", "schedule", "alarms", "alarm data", "secret"),
-    *("secret replica", "state table", "topic", "logs", "health checks", "probes", "dns", "replication"),
+    *("secret replica", "state table", "topic", "logs", "code", "health checks", "probes", "dns", "replication"),
     "database heartbeat",
 }
 
@@ -124,6 +124,7 @@ PARAMETERS = ("rds", "describe_db_cluster_parameters")
 SCHEDULE, TABLE = ("scheduler", "get_schedule"), ("dynamodb", "describe_table")
 ALARMS, DATA = ("cloudwatch", "describe_alarms"), ("cloudwatch", "get_metric_data")
 SECRET, VALUE = ("secretsmanager", "describe_secret"), ("secretsmanager", "get_secret_value")
+CODE = ("lambda", "get_function_configuration")
 TOPIC, LOGS = ("sns", "get_topic_attributes"), ("logs", "describe_log_groups")
 CHECK, INVOKE = ("route53", "get_health_check"), ("lambda", "invoke")
 
@@ -162,6 +163,8 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
     ("alarms", EAST, ALARMS, without("MetricAlarms", 4), "payments-cpu-dev does not exist"),
     ("alarms", EAST, ALARMS, at("MetricAlarms", 4, StateValue="ALARM"), "payments-cpu-dev is in ALARM"),
     ("alarms", EAST, ALARMS, at("MetricAlarms", 2, ActionsEnabled=False), "notifies no one"),
+    ("alarms", EAST, ALARMS, at("MetricAlarms", 2, AlarmActions=[]), "notifies no one"),
+    ("alarms", EAST, ALARMS, at("MetricAlarms", 2, AlarmActions=["arn:other"]), "the topic is not one of its actions"),
     ("alarm data", WEST, DATA, at("MetricDataResults", 3, Values=[]), "replication-lag"),
     ("alarm data", EAST, DATA, at("MetricDataResults", 2, Values=[]), "controller-silent"),
     ("secret", EAST, SECRET, at(KmsKeyId="arn:other"), "arn:other"),
@@ -175,6 +178,8 @@ BROKEN: list[tuple[str, str, tuple[str, str], Callable[[Any], None], str]] = [
     ("logs", WEST, LOGS, without("logGroups", 0), "does not exist"),
     ("logs", WEST, LOGS, without("logGroups", 0, "kmsKeyId"), "no key"),
     ("logs", WEST, LOGS, without("logGroups", 0, "retentionInDays"), "no retention"),
+    ("code", EAST, CODE, at(CodeSha256="another"), "payments-database-setup-dev runs another, not hash of database-"),
+    ("code", WEST, CODE, at(CodeSha256="another"), "payments-health-check-dev runs another, not hash of health-check"),
     ("health checks", "global", CHECK, at("HealthCheck", "HealthCheckConfig", Disabled=True), "disabled"),
     ("probes", WEST, INVOKE, probed(failure="timeout: connect"), "timeout"),
     ("probes", WEST, INVOKE, probed(reachable=False), "not reachable"),
@@ -219,6 +224,31 @@ def test_production_is_protected(environment: FakeEnvironment, aws: FakeAws) -> 
     assert finding(found, "deletion protection", EAST)["verdict"] == Verdict.FAILED
     assert "a production table" in finding(found, "state table", WEST)["evidence"]
     assert finding(found, "tags", EAST)["verdict"] == Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("environment_name", "confirmed", "verdict"),
+    [
+        ("prod", "0", Verdict.FAILED),
+        ("prod", None, Verdict.FAILED),
+        ("prod", "1", Verdict.PASSED),
+        ("dev", "0", Verdict.PASSED),
+    ],
+)
+def test_production_topic_needs_a_confirmed_subscription(
+    environment: FakeEnvironment, aws: FakeAws, environment_name: str, confirmed: str | None, verdict: Verdict
+) -> None:
+    """Without one no one hears an alarm; a development stack may have none."""
+    environment.outputs = {**outputs(), "environment": environment_name}
+    change = (
+        without("Attributes", "SubscriptionsConfirmed")
+        if confirmed is None
+        else at("Attributes", SubscriptionsConfirmed=confirmed)
+    )
+    aws.change(WEST, *TOPIC, change)
+    topic = finding(verified(healthy(environment)), "topic", WEST)
+    assert topic["verdict"] == verdict
+    assert ("no one hears an alarm" in topic["evidence"]) is (verdict is Verdict.FAILED)
 
 
 def test_missing_lag_data_passes_in_the_writer_region(environment: FakeEnvironment, aws: FakeAws) -> None:
@@ -362,14 +392,15 @@ def test_unreachable_region_is_unknown_and_the_other_is_checked(environment: Fak
     assert found["exit_code"] == ExitCode.FAILED
 
 
-def test_two_unreachable_regions_fail_without_a_passed_check(environment: FakeEnvironment, aws: FakeAws) -> None:
-    """The unknown writer is the only failed check."""
+def test_two_unreachable_regions_leave_every_check_unknown(environment: FakeEnvironment, aws: FakeAws) -> None:
+    """Without an answer nothing is known to have failed, the writer included."""
     for region in (EAST, WEST):
         environment.fail(region)
     aws.fail()
     found = verified(environment)
-    assert found["counts"] == {"passed": 0, "failed": 1, "unknown": len(found["findings"]) - 1}
-    assert "the writer is unknown" in finding(found, "one writer", "both")["evidence"]
+    assert found["counts"] == {"passed": 0, "failed": 0, "unknown": len(found["findings"])}
+    assert found["exit_code"] == ExitCode.AWS
+    assert "no region responds: " in finding(found, "one writer", "both")["evidence"]
 
 
 def test_denied_operation_leaves_other_checks_intact(environment: FakeEnvironment, aws: FakeAws) -> None:
@@ -401,3 +432,11 @@ def test_incomplete_outputs_are_a_usage_error(environment: FakeEnvironment) -> N
     said = json.loads(result.stdout)["error"]
     assert all(name in said for name in ("regions.primary.key_arn", "regions.secondary.alarm_arns", "health_check_ids"))
     assert environment.calls == []
+
+
+def test_code_is_unknown_with_outputs_of_an_older_program(environment: FakeEnvironment) -> None:
+    """They have no hashes; every other check runs as before."""
+    environment.outputs = {key: value for key, value in outputs().items() if key != "function_code_sha256"}
+    found = verified(healthy(environment))["findings"]
+    assert {each["check"] for each in found if each["verdict"] != Verdict.PASSED} == {"code"}
+    assert {each["verdict"] for each in found if each["check"] == "code"} == {Verdict.UNKNOWN}

@@ -1,35 +1,34 @@
 """Reading a stack's outputs from a file or from Pulumi; every error has a hint."""
 
 import json
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from operations.stack.deployment import Run, load_outputs, read_deployment
+from operations.stack.deployment import load_outputs, read_deployment
+from operations.stack.pulumi_cli import RunPulumi
 from operations.support.errors import UsageProblemError
 from tests.support.operations.fakes import EAST, EAST_REGION, WEST, WEST_REGION, outputs
 
 
-def ran(code: int = 0, stdout: str = "", stderr: str = "") -> tuple[Run, list[list[str]]]:
-    """Return a runner with this result, and the command lines that it received."""
-    lines: list[list[str]] = []
+def printing(text: str) -> tuple[RunPulumi, list[list[str]]]:
+    """Return a CLI that prints this text, and the arguments that it received."""
+    asked: list[list[str]] = []
 
-    def run(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
-        lines.append(command)
-        return subprocess.CompletedProcess(command, code, stdout, stderr)
+    def pulumi(arguments: Sequence[str], timeout_seconds: float) -> str:
+        del timeout_seconds
+        asked.append([*arguments])
+        return text
 
-    return run, lines
+    return pulumi, asked
 
 
-def raises(error: Exception) -> Run:
-    """Return a runner that raises an error."""
-
-    def run(*_: Any, **__: Any) -> "subprocess.CompletedProcess[str]":
-        raise error
-
-    return run
+def missing(arguments: Sequence[str], timeout_seconds: float) -> str:
+    """Raise the error of a CLI that is not installed."""
+    del arguments, timeout_seconds
+    raise UsageProblemError("pulumi is not installed", hint="Install Pulumi.")
 
 
 def test_read_deployment_lists_the_day_one_standby_first() -> None:
@@ -71,40 +70,50 @@ def test_saved_outputs_are_read_without_pulumi(tmp_path: Path) -> None:
     """Pulumi is not called."""
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps(outputs()))
-    assert load_outputs(file, None, raises(AssertionError())) == outputs()
+    assert load_outputs(file, None, missing) == outputs()
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "cannot read"), ("{", "is not JSON")])
-def test_unusable_file_is_named_in_the_error(tmp_path: Path, content: str | None, why: str) -> None:
-    """The error contains the file, the reason, and how to create the file."""
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot read {}: No such file or directory"),
+        (b"", "{} is empty"),
+        (b'{\n "a": 1,\n}', "{}, line 3, is not JSON"),
+        (b'{"a": "\xe9"}', "{} is not JSON in UTF-8"),
+        (b"[]", "{} holds no JSON object with the outputs of a stack"),
+        (b"null", "{} holds no JSON object with the outputs of a stack"),
+        (b"{}", "{} holds no outputs: the stack was not deployed when they were saved"),
+    ],
+)
+def test_unusable_file_is_named_in_the_error(tmp_path: Path, content: bytes | None, why: str) -> None:
+    """The error contains the file, the line, the reason and how to create the file, but no parser's text."""
     file = tmp_path / "outputs.json"
     if content is not None:
-        file.write_text(content)
-    with pytest.raises(UsageProblemError, match=why) as raised:
+        file.write_bytes(content)
+    with pytest.raises(UsageProblemError) as raised:
         load_outputs(file, None)
-    assert str(file) in raised.value.message
+    assert raised.value.message == f"--outputs: {why.format(file)}"
     assert "pulumi stack output --json > outputs.json" in raised.value.hint
 
 
 def test_pulumi_is_called_with_the_stack_and_without_prompts() -> None:
     """The outputs come from the pulumi command if no file is given."""
-    run, lines = ran(stdout=json.dumps(outputs()))
-    assert load_outputs(None, "prod", run) == outputs()
-    assert lines == [["pulumi", "stack", "output", "--json", "--non-interactive", "--stack", "prod"]]
+    pulumi, asked = printing(json.dumps(outputs()))
+    assert load_outputs(None, "prod", pulumi) == outputs()
+    assert asked == [["stack", "output", "--json", "--non-interactive", "--stack", "prod"]]
 
 
 @pytest.mark.parametrize(
-    ("run", "why", "hint"),
+    ("pulumi", "why", "hint"),
     [
-        (raises(FileNotFoundError()), "not installed", "--outputs FILE"),
-        (raises(subprocess.TimeoutExpired("pulumi", 30)), "no answer within 30 s", "--outputs outputs.json"),
-        (ran(255, stderr="error: no stack\n named 'x'")[0], "error: no stack named 'x'", "--stack"),
-        (ran(stdout="hello")[0], "did not print JSON", "--outputs FILE"),
+        (missing, "not installed", "Install Pulumi. Or use `--outputs FILE`"),
+        (printing("hello")[0], "did not print JSON", "then `--outputs outputs.json`"),
+        (printing("{}")[0], "printed no outputs: the stack is not deployed", "pulumi up"),
     ],
 )
-def test_each_failure_of_pulumi_has_a_hint(run: Run, why: str, hint: str) -> None:
-    """The failures are a missing command, a timeout, an error, and output that is not JSON."""
+def test_each_failure_of_pulumi_has_a_hint(pulumi: RunPulumi, why: str, hint: str) -> None:
+    """Saved outputs need no Pulumi."""
     with pytest.raises(UsageProblemError) as raised:
-        load_outputs(None, None, run)
+        load_outputs(None, None, pulumi)
     assert why in raised.value.message
     assert hint in raised.value.hint

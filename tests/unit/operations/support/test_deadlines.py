@@ -25,7 +25,7 @@ def test_hanging_call_becomes_an_error_and_the_others_return() -> None:
     elapsed_seconds = time.monotonic() - started
     release.set()
     assert isinstance(hung, AwsError)
-    assert hung.message == "no answer within 2.5 s"
+    assert hung.message == "did not respond within 2.5 s"
     assert answered == 1
     assert isinstance(failed, OperationRefusedError)
     assert elapsed_seconds < WAIT_SECONDS

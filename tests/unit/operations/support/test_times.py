@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from operations.support.times import age_text, parse_duration, parse_time, utc_text
+from operations.support.times import age_text, in_whole_seconds, parse_duration, parse_time, utc_text
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,20 @@ def test_parse_time_rejects_an_invalid_time(text: str, why: str) -> None:
 def test_utc_text_is_exact_to_the_second() -> None:
     """The text has a Z and no fraction of a second."""
     assert utc_text(datetime(2026, 11, 24, 18, 0, 0, 999, tzinfo=UTC)) == "2026-11-24T18:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("at 2026-11-24T12:00:00.123456+00:00, by me", "at 2026-11-24T12:00:00Z, by me"),
+        ("2026-11-24T12:00:00+00:00", "2026-11-24T12:00:00Z"),
+        ("2026-11-24T12:00:00.5Z and 2026-11-24 12:00:01.000250", "2026-11-24T12:00:00Z and 2026-11-24 12:00:01"),
+        ("2026-11-24T12:00:00+02:00, lag 1.25 ms, 10.0.0.1", "2026-11-24T12:00:00+02:00, lag 1.25 ms, 10.0.0.1"),
+    ],
+)
+def test_times_in_a_text_lose_their_fractions(text: str, expected: str) -> None:
+    """Other numbers, and the zone of a time that is not in UTC, stay."""
+    assert in_whole_seconds(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pulumi_aws as aws
 import pytest
 from pulumi import Output, ResourceOptions
 
-from policy.rules.catalogue import RULES, violations_by_rule
-from tests.support.policy.program_rules.catalogue import PROGRAM_RULES
+from tests.support.policy.program_rules.catalogue import violations_by_rule
 from tests.support.policy.stacks import registered_stack
 from tests.support.program.harness import run_program
 
@@ -116,5 +115,5 @@ def _trusting(service: str) -> Output[str]:
 )
 def test_program_violates_rules(program: Callable[[], None], violated: set[str]) -> None:
     """Violations are found in the stack of a hand-written program."""
-    found = violations_by_rule(registered_stack(run_program({}, program=program)), (*RULES, *PROGRAM_RULES))
+    found = violations_by_rule(registered_stack(run_program({}, program=program)))
     assert set() == violated - set(found)

@@ -6,8 +6,7 @@ import pulumi._types as pulumi_types
 import pytest
 
 from policy.rules.replacement import CLOUDFORMATION_TYPES, camel_case, create_only_properties
-from tests.support.program.harness import run_program
-from tests.unit.program.conftest import stack_file
+from tests.support.program.harness import run_program, stack_file
 
 
 def inputs_of(pulumi_type: str) -> set[str]:
@@ -55,8 +54,12 @@ def test_changes_that_lose_data_replace(pulumi_type: str, replacing: set[str]) -
     ("pulumi_type", "in_place"),
     [
         ("aws:rds/cluster:Cluster", {"backupRetentionPeriod", "engineVersion", "deletionProtection", "masterPassword"}),
+        ("aws:rds/clusterInstance:ClusterInstance", {"preferredMaintenanceWindow", "dbParameterGroupName"}),
+        ("aws:rds/clusterInstance:ClusterInstance", {"autoMinorVersionUpgrade", "performanceInsightsKmsKeyId"}),
         ("aws:kms/key:Key", {"policy", "enableKeyRotation", "deletionWindowInDays"}),
         ("aws:dynamodb/table:Table", {"pointInTimeRecovery", "billingMode"}),
+        ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"fromPort", "toPort", "cidrIpv4"}),
+        ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", {"fromPort", "toPort", "cidrIpv4"}),
     ],
 )
 def test_changes_in_place_do_not_replace(pulumi_type: str, in_place: set[str]) -> None:

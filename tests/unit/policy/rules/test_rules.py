@@ -1,47 +1,25 @@
 """Every rule over every tested stack."""
 
-import time
-
 import pytest
 
-from policy.rules.catalogue import RULES, violations_by_rule
 from policy.rules.rule import PolicyRule
 from policy.rules.stack_model import Stack
 from settings import Settings
-from tests.support.policy.program_rules.catalogue import PROGRAM_RULES
+from tests.support.policy.program_rules.catalogue import ALL_RULES, violations_by_rule
 from tests.support.policy.variations import EXAMPLES, settable, values_of
-from tests.unit.policy.rules.conftest import TestedStacks
 
-ALL_RULES = (*RULES, *PROGRAM_RULES)
-LIMIT_SECONDS = 30.0
+pytestmark = pytest.mark.slow
+
 REPORTED_BY_PREVIEW = {"global-databases-disable-backtrack"}
 """Rules that `rewind.method: backtrack` violates on purpose; the program warns about it."""
 
 
-def test_every_rule_holds_for_every_stack(tested: TestedStacks) -> None:
+def test_every_rule_holds_for_every_stack(stacks: dict[str, Stack]) -> None:
     """Dev, prod and every value of every setting, deployed and previewed."""
-    for name, stack in tested.stacks.items():
-        violated = {
-            rule: [str(v) for v in violations] for rule, violations in violations_by_rule(stack, ALL_RULES).items()
-        }
+    for name, stack in stacks.items():
+        violated = {rule: [str(v) for v in violations] for rule, violations in violations_by_rule(stack).items()}
         allowed = REPORTED_BY_PREVIEW if _backtracks(stack) else set()
         assert {} == {rule: messages for rule, messages in violated.items() if rule not in allowed}, name
-
-
-def test_all_rules_over_all_stacks_take_less_than_thirty_seconds(
-    tested: TestedStacks, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Processor time, including the program runs."""
-    started = time.process_time()
-    for stack in tested.stacks.values():
-        violations_by_rule(stack, ALL_RULES)
-    rules_seconds = time.process_time() - started
-    with capsys.disabled():
-        print(  # noqa: T201 - a benchmark prints
-            f"\n{len(ALL_RULES)} rules over {len(tested.stacks)} stacks: {rules_seconds:.2f} s of processor time, "
-            f"and {tested.cpu_seconds:.2f} s for the program runs"
-        )
-    assert rules_seconds + tested.cpu_seconds < LIMIT_SECONDS
 
 
 def test_every_setting_is_varied() -> None:

@@ -89,6 +89,22 @@ class TestClockSkew:
         )
 
 
+class TestStorageFailure:
+    """A writer that cannot commit."""
+
+    def test_log_ins_and_reads_work_and_commits_fail(self, scenario: Scenario) -> None:
+        """The commit fails as after a wait for a lock; afterwards it succeeds."""
+        scenario.pay(1)
+        committed_at = scenario.east.newest_commit_at()
+        scenario.east.storage_failed = True
+        assert refusal(scenario.east, "UPDATE ledger.payments SET id = 2 WHERE id = 1") == 1205
+        assert scenario.east.execute("SELECT id FROM ledger.payments") == [(1,)]
+        assert scenario.east.newest_commit_at() == committed_at
+        scenario.east.storage_failed = False
+        scenario.pay(2)
+        assert len(scenario.east.execute("SELECT id FROM ledger.payments")) == 2
+
+
 class TestReplication:
     """Replication to the reader."""
 
@@ -389,6 +405,64 @@ class TestMembers:
         assert "another" not in repr(MasterLogin(name="admin", password="another"))
 
 
+class TestDetachment:
+    """A cluster that leaves the global database."""
+
+    def test_detached_reader_is_promoted_without_the_commits_it_lacks(self, scenario: Scenario) -> None:
+        """It is read-only until the promotion ends, and keeps a record of the lost transactions."""
+        scenario.pay(1)
+        scenario.clock.now += 2
+        scenario.pay(2)
+        session = scenario.west.session("admin")
+        alone = scenario.database.detach(WEST, seconds=5.0)
+        promoting = (scenario.west.is_promoting, refusal(scenario.west, "INSERT INTO ledger.payments VALUES (3, 1)"))
+        scenario.clock.now += 5
+        scenario.west.execute("INSERT INTO ledger.payments VALUES (3, 1)")
+
+        assert promoting == (True, 1290)
+        assert refusal(session, "SELECT 1") == 2013
+        assert (scenario.paid(scenario.west), scenario.west.is_promoting) == ([1, 3], False)
+        assert [row["id"] for each in alone.lost_transactions for row in each.inserted_rows("payments")] == [2]
+        alone.close()
+
+    def test_detached_cluster_and_old_writer_no_longer_replicate(self, scenario: Scenario) -> None:
+        """Both take writes, and neither receives those of the other one."""
+        alone = scenario.database.detach(WEST)
+        scenario.pay(1)
+        scenario.west.execute("INSERT INTO ledger.payments VALUES (2, 1)")
+        scenario.clock.now += 10
+
+        assert (scenario.paid(scenario.east), scenario.paid(scenario.west)) == ([1], [2])
+        assert (scenario.database.clusters, alone.clusters) == ((scenario.east,), (scenario.west,))
+        assert scenario.west.execute("SELECT AWS_REGION FROM information_schema.aurora_global_db_status") == [
+            ("eu-west-1",)
+        ]
+        alone.close()
+
+    def test_detached_cluster_takes_a_new_reader(self, scenario: Scenario) -> None:
+        """The reader starts as a copy, and the record of lost transactions stays."""
+        scenario.pay(1)
+        alone = scenario.database.detach(WEST)
+        scenario.database.remove_cluster(EAST)
+        scenario.west.execute("INSERT INTO ledger.payments VALUES (2, 1)")
+        east = alone.add_cluster(EAST, "us-east-1", writer=False)
+        scenario.west.execute("INSERT INTO ledger.payments VALUES (3, 1)")
+        scenario.clock.now += 2
+        alone.switchover(EAST)
+
+        assert scenario.paid(east) == [2, 3]
+        assert len(alone.lost_transactions) == 1
+        alone.close()
+
+    def test_last_cluster_leaves_as_it_is(self, scenario: Scenario) -> None:
+        """The writer leaves last, and takes writes all the time."""
+        with pytest.raises(ReplicationRefusedError, match="while readers remain"):
+            scenario.database.detach(EAST)
+        scenario.database.detach(WEST).close()
+        assert scenario.database.detach(EAST, seconds=5.0) is scenario.database
+        assert not scenario.east.read_only
+
+
 class TestTransactions:
     """Sessions."""
 
@@ -433,6 +507,30 @@ class TestTransactions:
         first.execute("COMMIT")
         assert refusal(second, "COMMIT") == 1213
         assert scenario.paid(scenario.east) == [1]
+
+    def test_row_read_for_update_that_changed_is_a_deadlock(self, scenario: Scenario) -> None:
+        """Two transactions read the same row FOR UPDATE and change it: only one commits. MySQL lets the second wait."""
+        scenario.pay(1)
+        first, second = scenario.east.session("admin"), scenario.east.session("admin")
+        for session in (first, second):
+            session.execute("BEGIN")
+            assert session.execute("SELECT cents FROM ledger.payments WHERE id = 1 FOR UPDATE").rows == ((100,),)
+            session.execute("UPDATE ledger.payments SET cents = cents - 60 WHERE id = 1")
+        first.execute("COMMIT")
+        assert refusal(second, "COMMIT") == 1213
+        assert scenario.east.execute("SELECT cents FROM ledger.payments") == [(40,)]
+
+    def test_read_for_update_alone_is_no_commit(self, scenario: Scenario) -> None:
+        """COMMIT writes nothing, and a reader refuses the lock."""
+        scenario.pay(1)
+        scenario.clock.now += 5
+        position = scenario.east.applied_sequence
+        session = scenario.east.session("admin")
+        session.execute("BEGIN")
+        session.execute("SELECT cents FROM ledger.payments FOR UPDATE")
+        session.execute("COMMIT")
+        assert scenario.east.applied_sequence == position
+        assert refusal(scenario.west.session("admin"), "SELECT cents FROM ledger.payments FOR UPDATE") == 1290
 
     def test_error_leaves_the_transaction_as_it_was(self, scenario: Scenario) -> None:
         """A failed statement does not change the open transaction."""
@@ -516,7 +614,7 @@ class TestSql:
             ("CREATE DATABASE ledger", 1007),
             ("CREATE TABLE ledger.payments (id INT)", 1050),
             ("REPLACE INTO ledger.payments VALUES (1, 1)", 1235),
-            ("SELECT id FROM ledger.payments FOR UPDATE", 1235),
+            ("SELECT id FROM ledger.payments FOR UPDATE SKIP LOCKED", 1235),
             ("ALTER TABLE ledger.payments ADD x INT", 1235),
             ("UPDATE ledger.payments SET cents = 1 LIMIT 1", 1235),
             ("CREATE TABLE ledger.t (id INT, FOREIGN KEY (id) REFERENCES ledger.payments (id))", 1235),
@@ -635,6 +733,26 @@ class TestPrivileges:
         session.use("ledger")
         assert session.execute("SELECT COUNT(*) FROM payments").rows == ((1,),)
 
+    def test_names_in_grants_are_literal(self, scenario: Scenario) -> None:
+        """partial_revokes is ON, as in Aurora MySQL 3: a backslash is part of the name."""
+        scenario.east.execute("CREATE DATABASE led_ger")
+        scenario.east.execute("CREATE TABLE led_ger.t (id INT)")
+        scenario.east.execute("CREATE USER wide IDENTIFIED BY 'x'")
+        scenario.east.execute("GRANT SELECT ON `led\\\\_ger`.* TO wide")
+        assert refusal(scenario.east.session("wide"), "SELECT id FROM led_ger.t") == 1142
+        scenario.east.execute("GRANT SELECT ON led_ger.* TO wide")
+        assert scenario.east.session("wide").execute("SELECT id FROM led_ger.t").rows == ()
+
+    def test_revoke_needs_the_privileges_that_it_revokes(self, scenario: Scenario, app: MysqlSession) -> None:
+        """The form for every privilege needs CREATE USER only."""
+        scenario.east.execute("CREATE USER wide IDENTIFIED BY 'x'")
+        scenario.east.execute("GRANT CREATE, SELECT ON ledger.* TO wide")
+        scenario.east.execute("GRANT SELECT ON ledger.* TO app WITH GRANT OPTION")
+        scenario.east.execute("GRANT CREATE USER ON *.* TO app")
+        assert refusal(app, "REVOKE CREATE ON ledger.* FROM wide") == 1044
+        app.execute("REVOKE ALL PRIVILEGES, GRANT OPTION FROM wide")
+        assert scenario.east.execute("SHOW GRANTS FOR wide") == [("GRANT USAGE ON *.* TO `wide`@`%`",)]
+
     def test_privileges_are_checked_before_read_only(self, scenario: Scenario, app: MysqlSession) -> None:
         """A reader refuses a missing privilege with 1142 and a permitted write with 1290."""
         scenario.clock.now += 5
@@ -673,6 +791,18 @@ class TestEvents:
         assert (self.heartbeat(heartbeat_event.west), self.heartbeat(heartbeat_event.east)) == (9.0, 10.0)
         heartbeat_event.clock.now += 0.8
         assert (self.heartbeat(heartbeat_event.west), self.heartbeat(heartbeat_event.east)) == (10.0, 11.0)
+
+    def test_detached_cluster_runs_its_events_after_the_promotion(self, heartbeat_event: Scenario) -> None:
+        """The heartbeat stands still while the cluster is promoted."""
+        heartbeat_event.clock.now += 10
+        alone = heartbeat_event.database.detach(WEST, seconds=10.0)
+        seen = []
+        for _ in range(3):
+            seen.append(self.heartbeat(heartbeat_event.west))
+            heartbeat_event.clock.now += 8
+        alone.close()
+
+        assert seen == [9.0, 9.0, 26.0]
 
     def test_executions_are_independent_of_accesses(self) -> None:
         """One access and many accesses give the same transactions."""
@@ -793,6 +923,40 @@ class TestEvents:
         """A reader refuses event statements."""
         heartbeat_event.clock.now += 5
         assert refusal(heartbeat_event.west, CREATE_HEARTBEAT_EVENT) == 1290
+
+    def test_executions_keep_the_fraction_of_a_second(self, scenario: Scenario) -> None:
+        """Executions are whole seconds after the creation."""
+        scenario.east.execute("CREATE TABLE ledger.heartbeat (source VARCHAR(32) PRIMARY KEY, written_at DATETIME(6))")
+        scenario.clock.now += 0.25
+        scenario.east.execute(CREATE_HEARTBEAT_EVENT)
+        scenario.clock.now += 5.5
+        assert self.heartbeat(scenario.east) == 5.25
+
+    def test_creator_or_changer_becomes_the_definer(self, heartbeat_event: Scenario) -> None:
+        """Another definer needs the master user, and a definer cannot be dropped or created."""
+        query = "SELECT definer FROM information_schema.events"
+        heartbeat_event.east.execute("CREATE USER app IDENTIFIED BY 'x'")
+        heartbeat_event.east.execute("GRANT EVENT ON ledger.* TO app")
+        app = heartbeat_event.east.session("app")
+        assert refusal(app, "ALTER DEFINER = 'admin'@'%' EVENT ledger.write_heartbeat ENABLE") == 1227
+        app.execute("ALTER EVENT ledger.write_heartbeat ENABLE")
+        assert heartbeat_event.east.execute(query) == [("app@%",)]
+        assert refusal(heartbeat_event.east, "DROP USER app") == 4006
+        heartbeat_event.east.session("admin").execute(
+            "ALTER DEFINER = 'later'@'%' EVENT ledger.write_heartbeat ON SCHEDULE EVERY 2 SECOND"
+        )
+        assert heartbeat_event.east.execute(query) == [("later@%",)]
+        heartbeat_event.east.execute("DROP USER app")
+        assert refusal(heartbeat_event.east, "CREATE USER later IDENTIFIED BY 'x'") == 4006
+
+    def test_block_of_one_statement_runs(self, scenario: Scenario) -> None:
+        """The heartbeat event of database_setup commits in a block and writes on the writer only."""
+        scenario.east.execute(
+            "CREATE EVENT ledger.pay ON SCHEDULE EVERY 1 SECOND DO BEGIN IF NOT @@innodb_read_only THEN "
+            "INSERT INTO ledger.payments VALUES (7, 7) ON DUPLICATE KEY UPDATE cents = 8; COMMIT; END IF; END"
+        )
+        scenario.clock.now += 1
+        assert scenario.paid(scenario.east) == [7]
 
     def test_event_runs_with_its_definers_privileges(self, heartbeat_event: Scenario) -> None:
         """CREATE EVENT needs EVENT on the database. An execution without its privilege fails silently."""

@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+import unittest.mock
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -79,14 +80,23 @@ def endpoint(authority: CertificateAuthority) -> Iterator[Endpoint]:
     database.close()
 
 
-def token(user: str = "app", *, host: str = ENDPOINT, port: int = 3306, region: str = "us-east-1", **more: str) -> str:
+def token(
+    user: str = "app",
+    *,
+    host: str = ENDPOINT,
+    port: int = 3306,
+    region: str = "us-east-1",
+    signed_seconds_ago: float = 0.0,
+    **more: str,
+) -> str:
     """Sign a token as the SDKs do."""
     query = urlencode({"Action": "connect", "DBUser": user})
     request = AWSRequest(method="GET", url=f"https://{host}:{port}/?{query}")
     credentials = Credentials("AKID", more.get("secret", "secret"), more.get("session"))
-    SigV4QueryAuth(credentials, more.get("service", "rds-db"), region, expires=int(more.get("expires", 900))).add_auth(
-        request
-    )
+    signer = SigV4QueryAuth(credentials, more.get("service", "rds-db"), region, expires=int(more.get("expires", 900)))
+    signed_at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=signed_seconds_ago)
+    with unittest.mock.patch("botocore.auth.get_current_datetime", return_value=signed_at):
+        signer.add_auth(request)
     return str(request.url).removeprefix("https://")
 
 
@@ -226,6 +236,21 @@ class TestLogIn:
             app.connect(user="plain", password=token("plain"))
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             app.connect(user="app", password="p")
+
+    def test_locked_user_is_refused(self, app: Endpoint) -> None:
+        """The right token does not help until the user is unlocked."""
+        app.cluster.execute("ALTER USER app ACCOUNT LOCK")
+        with pytest.raises(pymysql.OperationalError, match="Account is locked") as caught:
+            app.connect(user="app", password=token())
+        assert caught.value.args[0] == 3118
+        app.cluster.execute("ALTER USER app ACCOUNT UNLOCK")
+        app.connect(user="app", password=token()).close()
+
+    def test_expired_token_is_refused(self, app: Endpoint) -> None:
+        """The age of a token is checked when the client logs in."""
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            app.connect(user="app", password=token(signed_seconds_ago=901))
+        app.connect(user="app", password=token(signed_seconds_ago=890)).close()
 
     def test_unknown_database_is_refused(self, endpoint: Endpoint) -> None:
         """A log-in to an unknown database is refused."""

@@ -28,6 +28,7 @@ from rehearsal.cloud.global_cluster import (
     RdsOperation,
     RdsRefusal,
     check,
+    check_new_global_cluster,
     check_new_member,
 )
 from rehearsal.cloud.global_operations import GlobalOperations
@@ -38,6 +39,8 @@ from rehearsal.cloud.rds_xml import endpoint_hash, rewrite
 from rehearsal.network.network import EmulatedNetwork
 from rehearsal.support.clients import BotoClients, credential_scope
 from tests.support.waiting import WAIT_SECONDS, wait_until
+
+pytestmark = pytest.mark.slow
 
 EAST, WEST = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
@@ -251,6 +254,16 @@ def test_secondary_needs_a_running_primary(east: dict[str, Any]) -> None:
         check_new_member(SECONDARY, view(east=east), is_encrypted=True)
 
 
+@pytest.mark.parametrize("name", ["DatabaseName", "Engine", "EngineVersion", "StorageEncrypted"])
+def test_global_cluster_inherits_from_its_source(name: str) -> None:
+    """RDS takes these values from the source cluster, and refuses them beside it."""
+    source = {"GlobalClusterIdentifier": "payments", "SourceDBClusterIdentifier": WEST_MEMBER.arn}
+    check_new_global_cluster(source, is_promoting=False)
+    with pytest.raises(RdsRefusal, match=f"{name} can't be specified") as caught:
+        check_new_global_cluster({**source, name: "value"}, is_promoting=False)
+    assert caught.value.code == "InvalidParameterCombination"
+
+
 def test_valid_members_are_accepted() -> None:
     """Valid are an encrypted secondary with a key, an unencrypted one, and a first member with a master user."""
     check_new_member(SECONDARY, VIEW, is_encrypted=True)
@@ -456,6 +469,9 @@ def test_peering_options_need_an_active_peering_and_the_right_side(
 # --- The whole chain: boto3, faults, proxy, ministack -----------------------------------------------------------------
 
 
+NEW_PORT = 3399
+
+
 class FakeListener:
     """A listener without a port."""
 
@@ -474,7 +490,7 @@ class FakeListener:
 
 def start_listener(cluster: Cluster, *, host_names: Sequence[str], endpoint_port: int) -> FakeListener:
     """Return a fake listener."""
-    assert (endpoint_port, cluster.running) == (3307, True)
+    assert (endpoint_port in (3307, NEW_PORT), cluster.running) == (True, True)
     assert len(host_names) == (2 if cluster.id == "copy" else 3)  # a restored cluster is in no global cluster
     return FakeListener()
 
@@ -503,6 +519,32 @@ class Chain:
             for each in self.described()["GlobalClusterMembers"]
         }
 
+    def live(self, region: str, name: str) -> Cluster:
+        """Return the database of a cluster."""
+        cluster = self.control_plane.databases.cluster(arn(region, name))
+        assert cluster is not None
+        return cluster
+
+    def detach_west(self) -> Cluster:
+        """Detach the standby, and return its database."""
+        self.rds(WEST).remove_from_global_cluster(
+            GlobalClusterIdentifier="payments", DbClusterIdentifier=arn(WEST, "west")
+        )
+        return self.live(WEST, "west")
+
+    def return_detached_west(self) -> None:
+        """Replace the old writer by a secondary of the detached cluster, in a global cluster with the old name."""
+        assert wait_until(lambda: not self.live(WEST, "west").read_only)
+        east, west = self.rds(EAST), self.rds(WEST)
+        for instance in east.describe_db_instances()["DBInstances"]:
+            east.delete_db_instance(DBInstanceIdentifier=instance["DBInstanceIdentifier"], SkipFinalSnapshot=True)
+        east.remove_from_global_cluster(GlobalClusterIdentifier="payments", DbClusterIdentifier=arn(EAST, "east"))
+        east.delete_db_cluster(DBClusterIdentifier="east", SkipFinalSnapshot=True)
+        east.delete_global_cluster(GlobalClusterIdentifier="payments")
+        west.create_global_cluster(GlobalClusterIdentifier="payments", SourceDBClusterIdentifier=arn(WEST, "west"))
+        east.create_db_cluster(DBClusterIdentifier="east", KmsKeyId="key", SourceRegion=WEST, **MEMBER)
+        east.create_db_instance(DBInstanceIdentifier="east-1", DBClusterIdentifier="east", **INSTANCE)
+
     def wait_until_idle(self) -> None:
         """Wait for the operation and its events: a late event would reach the next test."""
         assert wait_until(lambda: self.control_plane.is_idle and not self.described().get("FailoverState"))
@@ -517,7 +559,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     with (
         EmulatedNetwork(regions=regions, names_file=names_file, start_listener=start_listener) as network,
         ApiProxy(network=network, operation_seconds=0.3) as control_plane,
-        ApiFaults(upstream=control_plane.url, regions=regions) as faults,
+        ApiFaults(
+            upstream=control_plane.url, regions=regions, direct=control_plane.handle, thread=control_plane.thread
+        ) as faults,
         Emulator(environment={**network.environment(), **faults.environment()}) as emulator,
     ):
         control_plane.upstream = emulator.url
@@ -527,6 +571,10 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         yield Chain(network, control_plane, faults, clients)
         clients.close()
     assert before == set(threading.enumerate())
+
+
+MEMBER = {"Engine": "aurora-mysql", "GlobalClusterIdentifier": "payments", "StorageEncrypted": True, "Port": 3307}
+INSTANCE = {"Engine": "aurora-mysql", "DBInstanceClass": "db.r6g.large"}
 
 
 @pytest.fixture
@@ -540,18 +588,16 @@ def payments(chain: Chain) -> Iterator[Chain]:
         EngineVersion="8.0.mysql_aurora.3.10.0",
         StorageEncrypted=True,
     )
-    common = {"Engine": "aurora-mysql", "GlobalClusterIdentifier": "payments", "StorageEncrypted": True, "Port": 3307}
     east.create_db_cluster(
         DBClusterIdentifier="east",
         MasterUsername="admin",
         MasterUserPassword="0123456789",
         DatabaseName="pay",
-        **common,
+        **MEMBER,
     )
-    instance = {"Engine": "aurora-mysql", "DBInstanceClass": "db.r6g.large"}
-    east.create_db_instance(DBInstanceIdentifier="east-1", DBClusterIdentifier="east", **instance)
-    west.create_db_cluster(DBClusterIdentifier="west", KmsKeyId="key", SourceRegion=EAST, **common)
-    west.create_db_instance(DBInstanceIdentifier="west-1", DBClusterIdentifier="west", **instance)
+    east.create_db_instance(DBInstanceIdentifier="east-1", DBClusterIdentifier="east", **INSTANCE)
+    west.create_db_cluster(DBClusterIdentifier="west", KmsKeyId="key", SourceRegion=EAST, **MEMBER)
+    west.create_db_instance(DBInstanceIdentifier="west-1", DBClusterIdentifier="west", **INSTANCE)
     yield chain
     chain.wait_until_idle()
     # RDS and ministack remove the writer only as the last member.
@@ -594,6 +640,28 @@ def test_endpoints_have_awss_form_and_resolve_to_the_databases(payments: Chain) 
     assert expected == resolved
 
 
+def test_changed_port_is_that_of_every_description(payments: Chain) -> None:
+    """Each cluster has a port of its own; its listeners are replaced."""
+    rds = payments.rds(EAST)
+    writer = rds.describe_db_clusters(DBClusterIdentifier="east")["DBClusters"][0]["Endpoint"]
+
+    rds.modify_db_cluster(DBClusterIdentifier="east", Port=NEW_PORT, ApplyImmediately=True)
+
+    cluster = rds.describe_db_clusters(DBClusterIdentifier="east")["DBClusters"][0]
+    instance = rds.describe_db_instances(DBInstanceIdentifier="east-1")["DBInstances"][0]
+    assert (NEW_PORT, NEW_PORT) == (cluster["Port"], instance["Endpoint"]["Port"])
+    assert payments.network.cluster_of(writer).id == "east"
+    other = payments.rds(WEST).describe_db_clusters(DBClusterIdentifier="west")["DBClusters"][0]
+    assert other["Port"] == 3307
+
+
+def test_member_gets_no_backtrack_window_later(payments: Chain) -> None:
+    """CreateDBCluster refuses it in the same words."""
+    with pytest.raises(ClientError, match="Backtrack is not supported for global databases") as caught:
+        payments.rds(EAST).modify_db_cluster(DBClusterIdentifier="east", BacktrackWindow=3600)
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterCombination"
+
+
 def test_cluster_accepts_connections_while_it_has_an_instance(payments: Chain) -> None:
     """A second instance makes no difference."""
     west = payments.rds(WEST)
@@ -610,6 +678,18 @@ def test_cluster_accepts_connections_while_it_has_an_instance(payments: Chain) -
 
     expected = [Fault.NONE, Fault.NONE, Fault.REFUSE]
     assert expected == faults
+
+
+def test_writes_are_counted_by_service_and_region(payments: Chain) -> None:
+    """Calls that only read do not count."""
+    proxy = payments.control_plane
+    before = [proxy.writes(service, WEST) for service in ("dynamodb", "monitoring", "sqs")]
+    payments.clients("dynamodb", WEST).list_tables()
+    payments.clients("cloudwatch", WEST).describe_alarms()
+    payments.clients("cloudwatch", WEST).put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1.0}])
+    payments.clients("cloudwatch", EAST).put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1.0}])
+    after = [proxy.writes(service, WEST) for service in ("dynamodb", "monitoring", "sqs")]
+    assert [later - earlier for earlier, later in zip(before, after, strict=True)] == [0, 1, 0]
 
 
 def test_secondary_with_user_name_is_refused_over_http(payments: Chain) -> None:
@@ -996,3 +1076,58 @@ def test_stop_is_idempotent(tmp_path: Path) -> None:
     control_plane.stop()
 
     assert control_plane.calls == []
+
+
+def test_detached_secondary_is_promoted_to_a_standalone_cluster(payments: Chain) -> None:
+    """RDS reports `promoting` until the cluster takes writes. The old writer keeps its role; a late failover is refused."""
+    payments.control_plane.operation_seconds = 1.0
+    live, west = payments.detach_west(), payments.rds(WEST)
+
+    def seen() -> tuple[str, bool]:
+        return west.describe_db_clusters(DBClusterIdentifier="west")["DBClusters"][0]["Status"], live.read_only
+
+    promoting = seen()
+    with pytest.raises(west.exceptions.InvalidDBClusterStateFault, match="promoting"):
+        west.create_global_cluster(GlobalClusterIdentifier="alone", SourceDBClusterIdentifier=arn(WEST, "west"))
+    assert wait_until(lambda: not live.read_only)
+    with pytest.raises(west.exceptions.DBClusterNotFoundFault):
+        fail_over(payments, WEST, "west")
+
+    assert (promoting, seen()) == (("promoting", True), ("available", False))
+    assert payments.roles() == {"east": (True, "connected")}
+    payments.return_detached_west()
+
+
+def test_detached_cluster_returns_as_the_writer_of_a_new_global_cluster(payments: Chain) -> None:
+    """It cannot rejoin the old one, whose writer has to leave before it is deleted. The new secondary can take over."""
+    live, east, west = payments.detach_west(), payments.rds(EAST), payments.rds(WEST)
+    assert wait_until(lambda: not live.read_only)
+    live.execute("CREATE TABLE pay.kept (id BIGINT PRIMARY KEY)")
+    with pytest.raises(west.exceptions.GlobalClusterAlreadyExistsFault):
+        west.create_global_cluster(GlobalClusterIdentifier="payments", SourceDBClusterIdentifier=arn(WEST, "west"))
+    east.delete_db_instance(DBInstanceIdentifier="east-1", SkipFinalSnapshot=True)
+    with pytest.raises(east.exceptions.InvalidDBClusterStateFault, match="member of a global cluster"):
+        east.delete_db_cluster(DBClusterIdentifier="east", SkipFinalSnapshot=True)
+    with pytest.raises(east.exceptions.InvalidGlobalClusterStateFault):
+        east.delete_global_cluster(GlobalClusterIdentifier="payments")
+    payments.return_detached_west()
+
+    described = payments.described()
+    assert (described["DatabaseName"], described["StorageEncrypted"]) == ("pay", True)
+    assert payments.roles() == {"east": (False, "connected"), "west": (True, "connected")}
+    assert payments.network.cluster_of(described["Endpoint"]).id == "west"
+    assert payments.live(EAST, "east").execute("SELECT COUNT(*) FROM pay.kept") == [(0,)]
+    fail_over(payments, EAST, "east")
+    payments.wait_until_idle()
+    assert payments.control_plane.writer_region("payments") == EAST
+
+
+def test_no_cluster_is_detached_during_an_operation(payments: Chain) -> None:
+    """RDS refuses it, and the operation continues."""
+    payments.control_plane.operation_seconds = 1.0
+    fail_over(payments, WEST, "west")
+    east = payments.rds(EAST)
+    with pytest.raises(east.exceptions.InvalidGlobalClusterStateFault, match="another operation is in progress"):
+        east.remove_from_global_cluster(GlobalClusterIdentifier="payments", DbClusterIdentifier=arn(EAST, "east"))
+    payments.wait_until_idle()
+    assert set(payments.roles()) == {"east", "west"}

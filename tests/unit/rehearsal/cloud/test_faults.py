@@ -16,6 +16,8 @@ from rehearsal.support.clients import BotoClients, credential_scope
 from rehearsal.support.event_loop import LoopThread, serve_on_loopback
 from tests.support.waiting import WAIT_SECONDS, wait_until
 
+pytestmark = pytest.mark.slow
+
 EAST, WEST = "us-east-1", "eu-west-1"
 
 IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
@@ -23,6 +25,12 @@ IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/20
 <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>"""
 EVENTS = """<DescribeEventsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><DescribeEventsResult><Events/>
 </DescribeEventsResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></DescribeEventsResponse>"""
+
+
+ALIASES = (
+    "<ListAccountAliasesResponse><ListAccountAliasesResult><AccountAliases/><IsTruncated>false</IsTruncated>"
+    "</ListAccountAliasesResult></ListAccountAliasesResponse>"
+)
 
 
 class Upstream:
@@ -47,11 +55,12 @@ class Upstream:
         self.url = self.thread.run(listen())
 
     async def respond(self, request: web.Request) -> web.Response:
-        """Respond as STS or RDS."""
+        """Respond as STS, IAM or RDS."""
         scope = credential_scope(request.headers)
         assert scope is not None
         self.seen.append((scope.service, scope.region, await request.read()))
-        return web.Response(text=IDENTITY if scope.service == "sts" else EVENTS, content_type="text/xml")
+        answers = {"sts": IDENTITY, "iam": ALIASES, "rds": EVENTS}
+        return web.Response(text=answers[scope.service], content_type="text/xml")
 
     def stop(self) -> None:
         """Stop listening."""
@@ -77,6 +86,10 @@ class Callers:
         """Return an STS client in one region for another."""
         return self.clients[caller]("sts", target)
 
+    def iam(self, caller: str, target: str) -> Any:
+        """Return an IAM client in one region for another."""
+        return self.clients[caller]("iam", target)
+
     def close(self) -> None:
         """Close all connections."""
         for clients in self.clients.values():
@@ -96,10 +109,11 @@ def upstream() -> Iterator[Upstream]:
     running.stop()
 
 
-@pytest.fixture
-def faults(upstream: Upstream) -> Iterator[ApiFaults]:
-    """Start the proxies of both regions."""
-    with ApiFaults(upstream=upstream.url, regions=(EAST, WEST)) as running:
+@pytest.fixture(params=[False, True], ids=["http", "direct"])
+def faults(upstream: Upstream, request: pytest.FixtureRequest) -> Iterator[ApiFaults]:
+    """Start the proxies of both regions, with and without an HTTP connection to the upstream."""
+    direct = {"direct": upstream.respond, "thread": upstream.thread} if request.param else {}
+    with ApiFaults(upstream=upstream.url, regions=(EAST, WEST), **direct) as running:
         yield running
 
 
@@ -247,12 +261,14 @@ def test_failed_region_is_unreachable_in_both_directions(
 def test_global_services_respond_to_available_regions_only(
     faults: ApiFaults, callers: Callers, impatient: Callers
 ) -> None:
-    """STS in us-east-1 responds to eu-west-1 while us-east-1 has failed, but not to us-east-1."""
+    """IAM in us-east-1 responds to eu-west-1 while us-east-1 has failed, but not to us-east-1. STS belongs to its region."""
     faults.fail(EAST)
 
-    callers.sts(WEST, EAST).get_caller_identity()
+    callers.iam(WEST, EAST).list_account_aliases()
     with pytest.raises(ReadTimeoutError):
-        impatient.sts(EAST, EAST).get_caller_identity()
+        impatient.iam(EAST, EAST).list_account_aliases()
+    with pytest.raises(ReadTimeoutError):
+        impatient.sts(WEST, EAST).get_caller_identity()
 
 
 def test_region_failure_overrides_single_faults(faults: ApiFaults, callers: Callers, impatient: Callers) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from rehearsal.drills.destroy import DestroyDrill
+from rehearsal.engine.destroy import destroy
 from rehearsal.engine.inventory import Found
 from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.report.model import DrillResult
@@ -21,15 +22,15 @@ def play(
 ) -> DrillResult:
     """Destroy two resources of a development stack, with the given lists before and after."""
     listings = [before, after]
+    state, handlers = state_of(vpc=(), subnet=("vpc",)), Deletions(failing).handlers
     return DestroyDrill(
-        state=state_of(vpc=(), subnet=("vpc",)),
-        clients=no_client,
+        destroy_stack=lambda on_deleted: destroy(state, no_client, handlers=handlers, on_deleted=on_deleted),
+        count=len(state.resources),
         list_resources=lambda: listings.pop(0),
         regions=(EAST, WEST),
         is_production=False,
         on_assertion=lambda _assertion: None,
         on_event=lambda *_event: None,
-        handlers=Deletions(failing).handlers,
     ).play()
 
 
@@ -70,13 +71,14 @@ def test_production_stack_must_refuse(protected: bool, passed: bool) -> None:
     kept = state.resources["vpc"]
     state.keep(type(kept)(**{**vars(kept), "protect": protected}))
     result = DestroyDrill(
-        state=state,
-        clients=no_client,
+        destroy_stack=lambda on_deleted: destroy(
+            state, no_client, handlers=Deletions().handlers, on_deleted=on_deleted
+        ),
+        count=len(state.resources),
         list_resources=lambda: THERE if state.resources else (),
         regions=(EAST, WEST),
         is_production=True,
         on_assertion=lambda _assertion: None,
         on_event=lambda *_event: None,
-        handlers=Deletions().handlers,
     ).play()
     assert (passed, protected) == (result.passed, bool(state.resources))

@@ -2,7 +2,9 @@
 
 import pytest
 
+from functions.failover_controller.model import EXTRA_CYCLES as CONTROLLERS_EXTRA_CYCLES
 from rehearsal.drills import DRILLS, Drill, failover_overrides, select_drills
+from rehearsal.drills.expectations import EXTRA_CYCLES
 from rehearsal.drills.no_failover import BLIP_CYCLES
 from settings import FailoverSettings
 
@@ -86,6 +88,11 @@ def test_independent_drills_override_two_settings() -> None:
     overrides = failover_overrides(select_drills(("steady", "blip")))
     assert overrides == {"cooldown_seconds": 5, "max_data_loss_seconds": 6}
     assert FailoverSettings.model_validate(overrides).mode == "automatic"
+
+
+def test_extra_cycles_match_the_controllers() -> None:
+    """The rehearsal does not import the functions."""
+    assert EXTRA_CYCLES == CONTROLLERS_EXTRA_CYCLES
 
 
 def test_short_outage_overlaps_at_most_two_cycles() -> None:

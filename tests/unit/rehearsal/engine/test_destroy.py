@@ -182,7 +182,8 @@ def test_writer_is_not_deleted_before_the_standby() -> None:
     state = two_members()
     with pytest.raises(DestroyRefusedError, match="Switch back first") as raised:
         destroy(state, Members("arn-two"), handlers={CLUSTER: deletions.handlers["t"]})
-    assert ("region-one" in str(raised.value), [], 2) == (True, deletions.ids, len(state.resources))
+    command = "`python -m operations switchover --to region-one --outputs FILE`"
+    assert (command in str(raised.value), [], 2) == (True, deletions.ids, len(state.resources))
 
 
 def test_standby_is_deleted_before_the_writer() -> None:

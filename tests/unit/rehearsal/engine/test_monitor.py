@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,10 +187,10 @@ def test_unknown_argument_of_a_function_is_an_error(programs: Programs) -> None:
 def test_unknown_provider_setting_is_an_error(programs: Programs) -> None:
     """Resources of the provider are not tried."""
     errors = programs.errors(
-        'other = aws.Provider("other", region="eu-west-1", allowed_account_ids=["1"])\n'
+        'other = aws.Provider("other", region="eu-west-1", retry_mode="adaptive")\n'
         'aws.sns.Topic("t", opts=pulumi.ResourceOptions(provider=other))\n'
     )
-    assert errors == [("other", "allowedAccountIds", "the rehearsal's provider does not support this setting")]
+    assert errors == [("other", "retryMode", "the rehearsal's provider does not support this setting")]
 
 
 def test_provider_without_region_is_an_error(programs: Programs) -> None:
@@ -216,6 +217,13 @@ def test_urn_has_the_types_of_all_parents(programs: Programs) -> None:
     ]
 
 
+def test_provider_refuses_another_account(programs: Programs) -> None:
+    """As the real provider does before its first call, with the account that the credentials have."""
+    with pytest.raises(DeploymentError, match="AWS account ID not allowed: 123456789012"):
+        programs.run('aws.Provider("p", region="us-east-1", allowed_account_ids=["111122223333"])')
+    programs.run('aws.Provider("p", region="us-east-1", allowed_account_ids=["111122223333", "123456789012"])')
+
+
 def test_default_tags_are_merged_under_the_resources_tags(programs: Programs) -> None:
     """A tag of the resource overrides a default tag."""
     deployment = programs.run(
@@ -224,6 +232,31 @@ def test_default_tags_are_merged_under_the_resources_tags(programs: Programs) ->
     )
     assert programs.requests[0].inputs["tags"] == {"Team": "platform", "Name": "news"}
     assert deployment.exports == {"all": {"Team": "platform", "Name": "news"}, "own": {"Name": "news"}}
+
+
+def test_state_has_own_and_all_tags_apart(programs: Programs) -> None:
+    """As the real engine's state, plan and results do: the provider's check adds `tagsAll` to the inputs."""
+    body = 't = aws.sns.Topic("t", tags={{"Name": "{}"}}, opts=there)\npulumi.export("all", t.tags_all)\n'
+    done = programs.run(body.format("news"))
+    (kept,) = done.state.resources.values()
+    tags = {"tags": {"Name": "news"}, "tagsAll": {"Team": "platform", "Name": "news"}}
+    assert (kept.inputs, done.resources[0].inputs) == (tags, tags)
+    planned = programs.run(body.format("more"), preview=True, state=done.state)
+    assert planned.steps[0].properties == ("tags", "tagsAll")
+    assert planned.exports == {"all": {"Team": "platform", "Name": "more"}}
+
+
+def test_goals_have_components_and_providers(programs: Programs) -> None:
+    """Each with its own inputs; a resource names its provider without the id, which is another one in each run."""
+    done = programs.run(
+        'c = pulumi.ComponentResource("my:Own:Kind", "c", opts=pulumi.ResourceOptions(protect=True))\n'
+        'aws.sns.Topic("t", opts=pulumi.ResourceOptions(parent=c, provider=east, ignore_changes=["name"]))\n'
+    )
+    goals = {goal.type: goal for goal in done.goals}
+    component, topic, provider = (goals.pop(type_) for type_ in ("my:Own:Kind", TOPIC, "pulumi:providers:aws"))
+    assert goals == {}
+    assert (component.protect, topic.protect, topic.ignore_changes) == (True, True, ("name",))
+    assert (topic.provider, provider.inputs["region"]) == (provider.urn, "us-east-1")
 
 
 def test_default_tags_apply_to_types_with_tags(programs: Programs) -> None:
@@ -380,6 +413,19 @@ def test_preview_creates_no_resource_and_has_no_outputs(programs: Programs) -> N
         preview=True,
     )
     assert (deployment.resources, programs.requests) == ((), [])
+
+
+def test_preview_of_a_changed_input_that_is_an_output_too(programs: Programs) -> None:
+    """As with the real engine, the resources that use it get the new value."""
+
+    def create(request: Request) -> Created:
+        return replace(programs.record(request), outputs={"displayName": request.inputs.get("displayName")})
+
+    programs.handlers[TOPIC] = replace(programs.handlers[TOPIC], create=create)
+    body = 'aws.sqs.Queue("q", name=aws.sns.Topic("t", display_name="{}", opts=there).display_name, opts=there)'
+    done = programs.run(body.format("old"))
+    planned = programs.run(body.format("new"), preview=True, state=done.state)
+    assert {("t", ("displayName",)), ("q", ("name",))} == {(step.name, step.properties) for step in planned.steps}
 
 
 def test_preview_rejects_unsupported_properties(programs: Programs) -> None:

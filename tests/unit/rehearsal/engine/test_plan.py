@@ -48,9 +48,9 @@ def test_create_only_property_forces_a_replacement() -> None:
 
 
 def test_other_provider_region_replaces() -> None:
-    """A resource can't move to another region."""
+    """A resource can't move to another region; the engine compares nothing else. Source: step_generator.go, pulumi/pulumi."""
     assert (PlannedChange.REPLACE, ("the provider's region",), ("the provider's region",), "") == plan(
-        region="eu-west-1"
+        region="eu-west-1", inputs={"name": "b", "size": 2}
     )
 
 

@@ -105,6 +105,26 @@ def test_each_region_has_its_own_port_for_a_name(network: EmulatedNetwork) -> No
     assert addresses == {region: tuple(written[region][EAST_WRITER]) for region in (EAST, WEST)}
 
 
+def test_changed_port_replaces_the_listeners_and_keeps_names_and_faults(
+    network: EmulatedNetwork, clusters: tuple[Cluster, Cluster], listeners: FakeListeners
+) -> None:
+    """The old connections close, as in a restart."""
+    network.port_fault("east", from_region=WEST, fault=Fault.HANG)
+    before, faults_before = listeners.started[:2], faults(network)
+
+    network.change_port(clusters[0], host_names=[EAST_WRITER], endpoint_port=3307)
+
+    after = listeners.started[-2:]
+    assert ([True, True], [False, False]) == ([each.closed for each in before], [each.closed for each in after])
+    assert faults(network) == faults_before
+    assert [each.faults[-1] for each in after] == [Fault.NONE, Fault.HANG]
+    assert [network.address(EAST_WRITER, from_region=region)[1] for region in (EAST, WEST)] == [
+        each.port for each in after
+    ]
+    written = json.loads(network.names_file.read_text())
+    assert tuple(written[WEST][EAST_WRITER]) == network.address(EAST_WRITER, from_region=WEST)
+
+
 def test_unpublished_name_is_unknown(network: EmulatedNetwork) -> None:
     """The error is a resolver's EAI_NONAME."""
     with pytest.raises(UnknownHost) as caught:

@@ -385,6 +385,29 @@ def test_name_follows_the_writer_role(aws: FakeAws, clock: Clock) -> None:
     assert (answers[1].ttl_seconds, answers[1].record_id, answers[1].health) == (5, "secondary", {"h": UNHEALTHY})
 
 
+def test_metric_data_are_read_again_only_after_a_write(aws: FakeAws, clock: Clock) -> None:
+    """Without a write in the region, the earlier data are evaluated again."""
+    writes = {EAST: 0, WEST: 0}
+    dns = PrivateDns(aws, time_scale=10.0, clock=clock, metric_writes=lambda region: writes[region])
+    answers = []
+    for at, value, is_counted in ((600.0, 0.0, True), (606.0, 1.0, False), (612.0, 1.0, True)):
+        aws.points[WEST].append((at, value))
+        writes[WEST] += is_counted
+        clock.now = at + 6
+        answers.append(dns.resolve("writer.payments.internal", from_region=WEST).region)
+    assert [EAST, EAST, WEST] == answers
+
+
+def test_changed_time_scale_applies_at_once(aws: FakeAws, clock: Clock) -> None:
+    """The period of an alarm is divided by the new factor: 6 s are over, 12 s are not."""
+    dns = PrivateDns(aws, time_scale=5.0, clock=clock)
+    aws.points[WEST].append((600.0, 1.0))
+    clock.now = 607.0
+    before = dns.resolve("writer.payments.internal", from_region=WEST).region
+    dns.change_time_scale(10.0)
+    assert (before, dns.resolve("writer.payments.internal", from_region=WEST).region) == (EAST, WEST)
+
+
 def test_missing_data_keeps_the_last_known_status(aws: FakeAws, clock: Clock) -> None:
     """The DNS name does not move while the metric is missing."""
     dns = PrivateDns(aws, time_scale=10.0, clock=clock)

@@ -60,3 +60,13 @@ def test_client_write_before_recorded_dns_change_ends_dns_phase() -> None:
     )
     found = phases(replace(region_lost(), timeline=timeline))
     assert [("decision", 3.3), ("promotion", 5.4), ("DNS", 8.9)] == [(one.name, one.end_seconds) for one in found]
+
+
+def test_dns_change_before_the_promotion_has_no_phase() -> None:
+    """The name moved while AWS promoted: the client's phase starts with the promotion."""
+    timeline = tuple(
+        replace(one, seconds=4.0) if one.kind is EventKind.DNS and one.region == SECONDARY else one
+        for one in region_lost().timeline
+    )
+    found = phases(replace(region_lost(), timeline=timeline))
+    assert [("decision", 3.3), ("promotion", 5.4), ("client", 9.6)] == [(one.name, one.end_seconds) for one in found]

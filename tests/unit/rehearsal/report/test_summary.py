@@ -19,7 +19,7 @@ def test_summary_covers_deployment_failover_loss_and_switchover() -> None:
     report = replace(sample_report(), drills=(steady(), lost, old_region_returns(), switchover))
     assert (
         "The unchanged program was deployed into two regions of an embedded AWS (18 resources in 12.3 s) and went through 4 drills.",
-        "The writer's region fails: the standby called the failover automatically 3.3 s after the outage; DNS followed after 9 s.",
+        "The writer's region fails: the standby called the failover automatically 3.3 s after the outage; DNS moved after 9 s.",
         "Of 44 rows acknowledged to the client in that drill, 3 were lost; the replication lag was 300 ms.",
         "The planned switchover took 1.2 s and lost no row.",
         "No failover happened where none was expected: Steady state, The failed region returns.",

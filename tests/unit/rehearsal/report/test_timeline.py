@@ -7,7 +7,7 @@ import pytest
 
 from rehearsal.report.axis import LAYOUTS, Axis, Layout
 from rehearsal.report.lanes import dns_spans, role_spans
-from rehearsal.report.markers import FLAG_ROW_PX, Flag
+from rehearsal.report.markers import MARKER_ROW_PX, Marker
 from rehearsal.report.model import EventKind, Role, WriteSpan
 from rehearsal.report.timeline import Drawing, draw
 from tests.support.rehearsal.sample_report import NAME, PRIMARY, SECONDARY, at, region_lost, steady
@@ -19,7 +19,7 @@ def test_drawing_is_to_scale() -> None:
     """The drill runs from -2 to 12 s: the outage is at 2/14, the promotion at 7.4/14 of the plot."""
     drawing = draw(region_lost(), WIDE)
     assert drawing is not None
-    positions = {flag.event.kind: flag.left for flag in drawing.flags}
+    positions = {marker.event.kind: marker.left for marker in drawing.markers}
     assert (positions[EventKind.OUTAGE], positions[EventKind.PROMOTION]) == (
         pytest.approx(100 * 2 / 14, abs=0.001),
         pytest.approx(100 * 7.4 / 14, abs=0.001),
@@ -28,11 +28,11 @@ def test_drawing_is_to_scale() -> None:
     assert standby[1].left == positions[EventKind.PROMOTION]
 
 
-def text_extent(drawing: Drawing, flag: Flag) -> tuple[float, float]:
-    """Return the left and right end of a flag's text in pixels."""
-    x = flag.left / 100 * drawing.layout.plot_px
-    text_px = 6.6 * len(flag.event.marker) + 6 if drawing.layout.labels and flag.event.marker else 0
-    return (x - 9 - text_px, x - 9) if flag.flipped else (x + 9, x + 9 + text_px)
+def text_extent(drawing: Drawing, marker: Marker) -> tuple[float, float]:
+    """Return the left and right end of a marker's text in pixels."""
+    x = marker.left / 100 * drawing.layout.plot_px
+    text_px = 6.6 * len(marker.event.marker) + 6 if drawing.layout.labels and marker.event.marker else 0
+    return (x - 9 - text_px, x - 9) if marker.flipped else (x + 9, x + 9 + text_px)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -41,7 +41,7 @@ def test_markers_and_lines_do_not_overlap_texts(layout: Layout) -> None:
     timeline = tuple(at(index * 0.37 % 11, EventKind.PROMOTION, "x") for index in range(40))
     drawing = draw(replace(region_lost(), timeline=timeline), layout)
     assert drawing is not None
-    placed = [flag for flag in drawing.flags if flag.y is not None]
+    placed = [marker for marker in drawing.markers if marker.y is not None]
     assert len(placed) >= 10
     for one, other in permutations(placed, 2):
         assert one.y is not None and other.y is not None
@@ -56,7 +56,7 @@ def test_text_near_right_edge_is_left_of_its_marker() -> None:
     """A text near the right edge is left of its marker, so it stays on the page."""
     drawing = draw(replace(region_lost(), timeline=(at(11.9, EventKind.PROMOTION, "x"),)), WIDE)
     assert drawing is not None
-    assert [True] == [flag.flipped for flag in drawing.flags]
+    assert [True] == [marker.flipped for marker in drawing.markers]
 
 
 def test_labelled_markers_are_placed_before_notes() -> None:
@@ -64,8 +64,8 @@ def test_labelled_markers_are_placed_before_notes() -> None:
     notes = tuple(at(5.4, EventKind.NOTE, "x") for _ in range(80))
     drawing = draw(replace(region_lost(), timeline=(*notes, at(5.4, EventKind.PROMOTION, "x"))), WIDE)
     assert drawing is not None
-    assert [FLAG_ROW_PX / 2] == [flag.y for flag in drawing.flags if flag.event.kind is EventKind.PROMOTION]
-    assert None in [flag.y for flag in drawing.flags]
+    assert [MARKER_ROW_PX / 2] == [marker.y for marker in drawing.markers if marker.event.kind is EventKind.PROMOTION]
+    assert None in [marker.y for marker in drawing.markers]
 
 
 def test_verdicts_and_notices_have_their_own_lanes() -> None:
@@ -73,22 +73,22 @@ def test_verdicts_and_notices_have_their_own_lanes() -> None:
     notices = tuple(at(3.4 + index * 0.1, EventKind.NOTICE, "notice sent", SECONDARY) for index in range(3))
     drawing = draw(replace(region_lost(), timeline=(*region_lost().timeline, *notices)), WIDE)
     assert drawing is not None
-    kinds = {flag.event.kind for flag in drawing.dots}
+    kinds = {marker.event.kind for marker in drawing.dots}
     assert {EventKind.VERDICT, EventKind.NOTICE} == kinds
-    assert [] == [flag for flag in drawing.flags if flag.event.kind in kinds]
-    assert list(range(1, 13)) == sorted(flag.number for flag in (*drawing.flags, *drawing.dots))
+    assert [] == [marker for marker in drawing.markers if marker.event.kind in kinds]
+    assert list(range(1, 13)) == sorted(marker.number for marker in (*drawing.markers, *drawing.dots))
     assert ["Controllers", "Notices"] == [heading.name for heading in drawing.headings][1:3]
     for one, other in permutations(drawing.dots, 2):
         if one.y == other.y:
             assert abs(one.left - other.left) / 100 * WIDE.plot_px > 18
 
 
-def test_dot_without_room_has_no_row() -> None:
-    """A lane has three rows."""
+def test_every_dot_has_a_row() -> None:
+    """Simultaneous events are stacked: none is left out."""
     timeline = tuple(at(3 + index * 0.001, EventKind.VERDICT, "x") for index in range(5))
     drawing = draw(replace(region_lost(), timeline=timeline), WIDE)
     assert drawing is not None
-    assert [False, False, False, True, True] == [dot.y is None for dot in drawing.dots]
+    assert 5 == len({dot.y for dot in drawing.dots} - {None})
 
 
 def test_phases_are_drawn_without_gaps() -> None:
@@ -116,7 +116,7 @@ def test_markers_take_at_most_seven_rows() -> None:
     timeline = tuple(at(index * 0.01, EventKind.CLIENT, "x") for index in range(60))
     drawing = draw(replace(region_lost(), timeline=timeline), WIDE)
     assert drawing is not None
-    assert (drawing.lanes_y < 165, sum(flag.y is None for flag in drawing.flags) > 0) == (True, True)
+    assert (drawing.lanes_y < 165, sum(marker.y is None for marker in drawing.markers) > 0) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,20 @@ def test_one_lost_row_among_hundreds_is_visible() -> None:
     """A count above zero is at least 3 px high."""
     writes = (WriteSpan(start_seconds=0, end_seconds=1, acknowledged=900, lost=1),)
     drawing = draw(replace(steady(), writes=writes), WIDE)
-    assert drawing is not None and drawing.writes is not None
-    assert (drawing.writes.bars[0].lost_px, drawing.writes.lost) == (3.0, 1)
+    assert drawing is not None
+    (lane,) = drawing.writes
+    assert (lane.bars[0].lost_px, lane.lost) == (3.0, 1)
+
+
+def test_client_without_the_advice_has_a_lane_of_its_own() -> None:
+    """Both clients are drawn to the same scale of time, one below the other."""
+    failed = (WriteSpan(start_seconds=0, end_seconds=1, failed=3),)
+    drawing = draw(replace(steady(), unadvised_writes=failed), WIDE)
+    assert drawing is not None
+    advised, unadvised = drawing.writes
+    assert unadvised.y > advised.y
+    assert [heading.name for heading in drawing.headings][-2:] == ["Client", "Without advice"]
+    assert "client without the advice of docs/connecting.md: 0 acknowledged, 3 failed." in drawing.description
 
 
 def test_dns_answers_have_a_pattern_per_region() -> None:

@@ -27,7 +27,7 @@ def operation(service: str, name: str) -> OperationModel:
     [
         ("kms", "EnableKeyRotation", {"KeyId": "k", "RotationPeriodInDays": 2561}, "2561 is outside 90 to 2560"),
         ("logs", "CreateLogGroup", {"logGroupName": "a group"}, "doesn't match [\\.\\-_/#A-Za-z0-9]+"),
-        # SNS's model has no length limit; policy/rules/placement.py checks it.
+        # SNS's model has no length limit; program_rules/placement.py checks it.
         ("sns", "CreateTopic", {"Name": "x" * 300}, None),
         ("dynamodb", "CreateTable", {"BillingMode": "FREE"}, "'FREE' is not one of PROVISIONED, PAY_PER_REQUEST"),
         ("lambda", "CreateFunction", {"Runtime": "python9"}, "'python9' is not one of "),

@@ -1,0 +1,1 @@
+"""Public incidents, replayed on the real decision of the controller."""

@@ -1,0 +1,1 @@
+"""The real Pulumi CLI, with the embedded AWS as its provider."""
