@@ -25,7 +25,7 @@ class FoundResource:
     id: str
     """The id in Pulumi's state."""
     tags: Mapping[str, str] | None = None
-    """None for a type whose owner its parents tell, or without tags."""
+    """None if something else tells whose it is: its parents, or what a creation left that was interrupted before the tags."""
     status: str = ""
     """AWS's word for it while the resource is created, changed or deleted; else empty."""
 
@@ -45,7 +45,7 @@ class Lookup:
 
     find: Find
     by_tags: bool = False
-    """Whether only the tags tell whose it is: others of the account are ignored. Else the name or the parents do."""
+    """Whether resources with other tags are others of the account, and ignored. Else the name or the parents tell whose it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def find(lookup: Lookup, api: ReadOnlyApi, inputs: Inputs, tags: Mapping[str, st
         return []
     if not lookup.by_tags:
         return found
-    return [each for each in found if has_tags(each, tags)]
+    return [each for each in found if each.tags is None or has_tags(each, tags)]
 
 
 def has_tags(found: FoundResource, tags: Mapping[str, str]) -> bool:
@@ -388,15 +388,35 @@ def _rds_status(described: Answer) -> str:
 # Route 53
 
 
+UNUSED_RECORDS = 2
+"""The NS and SOA records that Route 53 writes into each new zone."""
+
+
 def _zone(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
-    """Several zones of an account may have one name."""
+    """Several zones of an account may have one name.
+
+    The provider tags a zone only after its creation, which takes half a minute. Without tags, an unused zone with the program's
+    comment, in the program's VPC, is one whose creation was interrupted. Source: resourceZoneCreate.
+    """
     zones = api.read_all("route53", "list_hosted_zones", "HostedZones")
-    ids = [
-        each["Id"].removeprefix("/hostedzone/")
+    return [
+        _of_tags_or_else(api, "hostedzone", each["Id"].removeprefix("/hostedzone/"), _is_new_zone(api, each, inputs))
         for each in zones
         if each["Name"].rstrip(".") == inputs["name"].rstrip(".") and each["Config"].get("PrivateZone")
     ]
-    return [FoundResource(id=zone_id, tags=_route53_tags(api, "hostedzone", zone_id)) for zone_id in ids]
+
+
+def _is_new_zone(api: ReadOnlyApi, zone: Answer, inputs: Inputs) -> bool:
+    if zone["Config"].get("Comment") != inputs["comment"] or zone.get("ResourceRecordSetCount") != UNUSED_RECORDS:
+        return False
+    vpcs = api.read("route53", "get_hosted_zone", Id=zone["Id"]).get("VPCs", [])
+    return {each["VPCId"] for each in vpcs} == {each["vpcId"] for each in inputs["vpcs"]}
+
+
+def _of_tags_or_else(api: ReadOnlyApi, kind: str, resource_id: str, is_ours: bool) -> FoundResource:
+    """Return a resource of Route 53; without tags, `is_ours` says whether it is one whose creation was interrupted."""
+    tags = _route53_tags(api, kind, resource_id)
+    return FoundResource(id=resource_id, tags=None if is_ours and not tags else tags)
 
 
 def _route53_tags(api: ReadOnlyApi, kind: str, resource_id: str) -> dict[str, str]:
@@ -412,12 +432,28 @@ def _zone_association(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
 
 
 def _health_check(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
+    """Health checks have no names.
+
+    The provider tags a check only after its creation. Without tags, a check of the program's alarm or children is one whose
+    creation was interrupted: their names and ids are the program's own. Source: resourceHealthCheckCreate.
+    """
     checks = api.read_all("route53", "list_health_checks", "HealthChecks")
     return [
-        FoundResource(id=each["Id"], tags=_route53_tags(api, "healthcheck", each["Id"]))
+        _of_tags_or_else(api, "healthcheck", each["Id"], _observed(each["HealthCheckConfig"]) == _wanted(inputs))
         for each in checks
         if each["HealthCheckConfig"]["Type"] == inputs["type"]
     ]
+
+
+def _observed(config: Answer) -> tuple[Any, ...]:
+    alarm = config.get("AlarmIdentifier") or {}
+    children = sorted(config.get("ChildHealthChecks") or [])
+    return alarm.get("Region"), alarm.get("Name"), config.get("InsufficientDataHealthStatus"), children
+
+
+def _wanted(inputs: Inputs) -> tuple[Any, ...]:
+    alarm = inputs.get("cloudwatchAlarmRegion"), inputs.get("cloudwatchAlarmName")
+    return *alarm, inputs.get("insufficientDataHealthStatus"), sorted(inputs.get("childHealthchecks") or [])
 
 
 def _record(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:

@@ -39,7 +39,7 @@ TAGS, TAGS_ALL = "tags", "tagsAll"
 NAMES = ("name", "identifier", "clusterIdentifier")
 """Inputs that the provider generates if the program gives none; a given name is free only after the deletion."""
 NO_UPDATE = "in-place update is not supported in the rehearsal. Destroy and redeploy the stack."
-_NOT_FOUND_CODES = ("NotFound", "NoSuch", "ResourceNotFoundException", "NotFoundException")
+_NOT_FOUND_CODES = ("NotFound", "NoSuch", "NonExistent")
 
 
 class ReadBackError(HandlerError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,6 @@ from rehearsal.cloud.ministack import Emulator
 from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.engine.plan import PlannedChange, counts
 from rehearsal.engine.state import StackState
-from rehearsal.provider.provider import Provider
 from rehearsal.support.clients import BotoClients
 
 PROGRAM = """
@@ -136,41 +134,3 @@ def test_instance_changes_in_place(emulator: Emulator, program: Path, at_once: b
         ("db.r6g.xlarge", {}) if at_once else ("db.r6g.large", {"DBInstanceClass": "db.r6g.xlarge"})
     )
     assert {PlannedChange.SAME} == {step.change for step in again.steps}
-
-
-HALF_CREATED: list[tuple[str, dict[str, Any]]] = [
-    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.1.0.0/16", "enableDnsSupport": True, "enableDnsHostnames": True}),
-    ("aws:kms/key:Key", {"description": "k", "enableKeyRotation": True, "rotationPeriodInDays": 200}),
-    (
-        "aws:dynamodb/table:Table",
-        {
-            "name": "half",
-            "billingMode": "PAY_PER_REQUEST",
-            "hashKey": "item",
-            "attributes": [{"name": "item", "type": "S"}],
-            "ttl": {"attributeName": "expires", "enabled": True},
-            "pointInTimeRecovery": {"enabled": True},
-        },
-    ),
-]
-"""Resources that the provider creates with several calls: the type, and the inputs. The last ones belong to later calls."""
-LATER = ("enableDnsHostnames", "enableKeyRotation", "rotationPeriodInDays", "ttl", "pointInTimeRecovery")
-
-
-@pytest.mark.parametrize(("type_", "inputs"), HALF_CREATED, ids=[type_ for type_, _ in HALF_CREATED])
-def test_half_created_resource_is_completed(
-    emulator: Emulator, tmp_path: Path, type_: str, inputs: dict[str, Any]
-) -> None:
-    """A deployment that was killed between the calls is recovered by an update with the rest."""
-    clients = BotoClients(emulator.url)
-    provider = Provider(region="us-east-1", clients=clients, program_directory=tmp_path)
-    first = {name: value for name, value in inputs.items() if name not in LATER}
-    created = provider.create("urn", type_, "half", first)
-    later = [name for name in inputs if name in LATER]
-    provider.update(
-        "urn", type_, "half", id=created.id, inputs=inputs, outputs={**first, **created.outputs}, changed=later
-    )
-    read = provider.read(type_, id=created.id, inputs=inputs, outputs=created.outputs)
-    clients.close()
-    assert read is not None
-    assert {name: read.inputs[name] for name in later} == {name: inputs[name] for name in later}

@@ -53,21 +53,30 @@ def _create_secret(request: Request) -> Created:
     """
     client = request.client("secretsmanager")
     arn = client.create_secret(**request.parameters())["ARN"]
-    replicas = [pascal(replica) for replica in request.take("replicas", [])]
-    overwrite = request.take("forceOverwriteReplicaSecret", False)
-    if replicas:
-        client.replicate_secret_to_regions(
-            SecretId=arn, AddReplicaRegions=replicas, ForceOverwriteReplicaSecret=overwrite
-        )
+    _replicate(request, arn)
     policy = request.take("policy")
     if policy:
         client.put_resource_policy(SecretId=arn, ResourcePolicy=policy)
     return _describe_secret(request, arn)
 
 
+def _replicate(request: Request, arn: str) -> None:
+    replicas = [pascal(replica) for replica in request.take("replicas", [])]
+    overwrite = request.take("forceOverwriteReplicaSecret", False)
+    if replicas:
+        request.client("secretsmanager").replicate_secret_to_regions(
+            SecretId=arn, AddReplicaRegions=replicas, ForceOverwriteReplicaSecret=overwrite
+        )
+
+
 def _update_secret(request: Request) -> Created:
-    """Set or delete the resource policy. Source: DeleteResourcePolicy, AWS Secrets Manager API Reference."""
+    """Set or delete the resource policy, and create the replicas that an interrupted creation lacks.
+
+    Source: DeleteResourcePolicy, AWS Secrets Manager API Reference.
+    """
     client = request.client("secretsmanager")
+    if "replicas" in request.changed:
+        _replicate(request, request.id)
     if "policy" in request.changed:
         policy = request.take("policy")
         if policy:

@@ -130,6 +130,77 @@ def test_key_that_is_scheduled_for_deletion_is_gone(aws: FakeAws) -> None:
     assert ["new"] == found(aws, "aws:kms/key:Key", {"description": "storage"})
 
 
+ZONE = {"name": "payments-dev.internal", "comment": "names", "vpcs": [{"vpcId": "vpc-1", "vpcRegion": EAST}]}
+NEW_ZONE = {
+    "Id": "/hostedzone/Z1",
+    "CallerReference": "terraform-1",
+    "Name": "payments-dev.internal.",
+    "Config": {"PrivateZone": True, "Comment": "names"},
+    "ResourceRecordSetCount": 2,
+}
+PAGE = {"Marker": "", "IsTruncated": False, "MaxItems": "100"}
+
+
+def set_route53_tags(aws: FakeAws, tags: list[dict[str, str]]) -> None:
+    """Set the tags of every zone and health check."""
+    listed = {"ResourceType": "hostedzone", "ResourceId": "Z1", **({"Tags": tags} if tags else {})}
+    aws.set(EAST, "route53", "list_tags_for_resource", {"ResourceTagSet": listed})
+
+
+@pytest.mark.parametrize(
+    ("zone", "vpc", "tags", "expected"),
+    [
+        (NEW_ZONE, "vpc-1", [], ["Z1"]),
+        (NEW_ZONE, "vpc-1", aws_tags(), ["Z1"]),
+        (NEW_ZONE, "vpc-1", aws_tags(Environment="test"), []),
+        (NEW_ZONE, "vpc-2", [], []),
+        ({**NEW_ZONE, "ResourceRecordSetCount": 3}, "vpc-1", [], []),
+        ({**NEW_ZONE, "Config": {"PrivateZone": True, "Comment": "mine"}}, "vpc-1", [], []),
+    ],
+    ids=["interrupted before its tags", "complete", "other tags", "other VPC", "with records", "other comment"],
+)
+def test_zone_without_tags_is_ours_only_if_it_is_new(
+    aws: FakeAws, zone: Mapping[str, Any], vpc: str, tags: list[dict[str, str]], expected: list[str]
+) -> None:
+    """The provider tags a zone half a minute after its creation; an untagged zone with records is someone else's."""
+    aws.set(EAST, "route53", "list_hosted_zones", {**PAGE, "HostedZones": [zone]})
+    aws.set(EAST, "route53", "get_hosted_zone", {"HostedZone": zone, "VPCs": [{"VPCId": vpc, "VPCRegion": EAST}]})
+    set_route53_tags(aws, tags)
+    assert expected == found(aws, "aws:route53/zone:Zone", ZONE)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"cloudwatchAlarmName": "lost", "cloudwatchAlarmRegion": EAST}, ["of lost"]),
+        ({"cloudwatchAlarmName": "other", "cloudwatchAlarmRegion": EAST}, []),
+        ({"cloudwatchAlarmName": "lost", "cloudwatchAlarmRegion": "eu-west-1"}, []),
+        ({"type": "CALCULATED", "childHealthchecks": ["b", "a"]}, ["of a and b"]),
+        ({"type": "CALCULATED", "childHealthchecks": ["a"]}, []),
+    ],
+)
+def test_health_check_without_tags_is_found_by_what_it_follows(
+    aws: FakeAws, inputs: Mapping[str, Any], expected: list[str]
+) -> None:
+    """The provider tags a health check after its creation."""
+    alarm = {
+        "Type": "CLOUDWATCH_METRIC",
+        "AlarmIdentifier": {"Region": EAST, "Name": "lost"},
+        "InsufficientDataHealthStatus": "Healthy",
+    }
+    calculated = {"Type": "CALCULATED", "HealthThreshold": 1, "ChildHealthChecks": ["a", "b"]}
+    configs = {"of lost": alarm, "of a and b": calculated, "of a web page": {"Type": "HTTPS"}}
+    checks = [
+        {"Id": name, "CallerReference": name, "HealthCheckVersion": 1, "HealthCheckConfig": config}
+        for name, config in configs.items()
+    ]
+    aws.set(EAST, "route53", "list_health_checks", {**PAGE, "HealthChecks": checks})
+    set_route53_tags(aws, [])
+    of_alarm = {"type": "CLOUDWATCH_METRIC", "insufficientDataHealthStatus": "Healthy"}
+    given = inputs if "type" in inputs else {**of_alarm, **inputs}
+    assert expected == found(aws, "aws:route53/healthCheck:HealthCheck", given)
+
+
 def test_missing_resource_and_missing_parent_are_no_error(aws: FakeAws) -> None:
     """AWS answers that the role does not exist; the lookup finds nothing."""
     aws.set(EAST, "iam", "get_role_policy", missing("role"))
