@@ -220,7 +220,10 @@ class FailoverSettings(_Section):
         description="seconds in which Aurora may recover an unreachable writer inside the writer's region",
     )
     cooldown_seconds: int = Field(
-        default=900, ge=0, le=86400, description="seconds after a role change in which the controller does not act"
+        default=900,
+        ge=0,
+        le=86400,
+        description="seconds after a role change or a failed failover in which the controller does not fail over",
     )
     max_data_loss_seconds: int = Field(
         default=60,

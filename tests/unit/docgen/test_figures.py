@@ -15,7 +15,7 @@ def _rows(heading: str) -> dict[str, list[str]]:
 
 
 def test_readme_matches_the_benchmark_page() -> None:
-    """The README has the p99 and the wrong failovers of the controller and the CloudWatch alarm."""
+    """The README has the p99 and the wrong failovers of controller and CloudWatch alarm, and the controller's causes."""
     times, wrong = _rows("From outage to call: region loss"), _rows("Wrong failovers per 1,000 region-years")
     columns = wrong["faults at the call"]
     p99 = times["detector"].index("p99")
@@ -30,7 +30,12 @@ def test_readme_matches_the_benchmark_page() -> None:
     )
     assert match is not None
     assert list(match.groups()) == rounded
-    assert all(
-        set(wrong[cause][:1]) == {"0.0"}
-        for cause in ("blip", "self-healing crash", "peering partition", "wide partition")
-    )
+    controller = columns.index("controller")
+    causes = {cause for cause, cells in wrong.items() if re.fullmatch(r"[\d.]*[1-9][\d.]*", cells[controller])}
+    assert causes == {"flapping region", "full isolation", "all"}
+
+
+def test_architecture_matches_the_benchmark_page() -> None:
+    """The share of full isolations in which the controller fails over."""
+    (share,) = re.findall(r"failed over in (\d+ of \d+) full isolations", BENCHMARK.read_text(encoding="utf-8"))
+    assert f"(in {share} full isolations " in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shlex
+import tomllib
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.policy.program_rules.iam_actions import resources_of
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PRODUCTION = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 
@@ -59,12 +61,31 @@ def test_rewind_section_has_three_lines() -> None:
     assert 3 == len(section.strip().splitlines())
 
 
-def test_where_is_page_has_twelve_questions_and_existing_files() -> None:
+def test_where_is_page_has_thirteen_questions_and_existing_files() -> None:
     """Each question of the page has a file that exists."""
     page = (ROOT / "docs" / "where-is.md").read_text(encoding="utf-8")
     files = re.findall(r"^\| Where .+\? \| `([^`]+)` \|$", page, re.MULTILINE)
-    assert 12 == len(files)
+    assert 13 == len(files)
     assert [] == [file for file in files if not (ROOT / file).is_file()]
+
+
+def test_architecture_names_each_component() -> None:
+    """Every file of `components/` is in the table or beside its component."""
+    files = {file.name for file in (ROOT / "components").glob("*.py")} - {"__init__.py"}
+    assert set() == {name for name in files if f"`{name}`" not in ARCHITECTURE}
+
+
+def test_layers_are_those_of_the_import_contracts() -> None:
+    """The lines of the page are the layers that `make check` enforces."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = [each for each in settings["tool"]["importlinter"]["contracts"] if each["type"] == "layers"]
+    assert [] == [line for line in map(layers_line, contracts) if line not in ARCHITECTURE]
+
+
+def layers_line(contract: dict[str, Any]) -> str:
+    """Return a contract as the page shows it."""
+    layers = [", ".join(f"`{module}`" for module in layer.split(" | ")) for layer in contract["layers"]]
+    return f"- `{contract['containers'][0]}`: {' > '.join(layers)}\n"
 
 
 def test_glossary_has_each_word_once() -> None:
