@@ -7,9 +7,11 @@ import pytest
 
 from functions.failover_controller.model import Side, State
 from operations.aws.ports import RdsRoles
+from operations.aws.read_ports import READ_OPERATIONS
 from operations.support.errors import ExitCode
 from tests.support.operations.fake_aws import FakeAws
 from tests.support.operations.fakes import EAST, EAST_REGION, WEST, WEST_REGION, FakeEnvironment, after, outputs
+from tests.support.program.harness import PROGRAM
 
 
 @pytest.fixture
@@ -42,6 +44,15 @@ def test_other_region_is_not_called(running: FakeEnvironment, aws: FakeAws) -> N
     """The other region may be unreachable."""
     status_json(running)
     assert {region for region, *_ in aws.asked} == {WEST}
+
+
+def test_runbook_lists_the_permissions_of_status(running: FakeEnvironment, aws: FakeAws) -> None:
+    """The list that every operator needs has each read."""
+    status_json(running)
+    page = (PROGRAM / "docs" / "runbook" / "README.md").read_text(encoding="utf-8")
+    listed = page.partition("**Permissions**")[2].partition("To move the writer")[0]
+    needed = {READ_OPERATIONS[service, operation] for _, service, operation in aws.asked}
+    assert set() == {permission for permission in needed if f"`{permission}`" not in listed}
 
 
 def test_lag_dns_endpoints_and_alarms_as_json(running: FakeEnvironment) -> None:
