@@ -37,7 +37,7 @@ PROWLER = """
 ## Prowler
 
 The checks of Prowler 5.46 that fail, or failed, against production in the sandbox.
-*The embedded AWS does not return it* marks what the program sets and the emulator drops, with the test that shows it.
+*The embedded AWS does not return it* marks what the program sets and the embedded AWS drops, with the test that shows it.
 
 """
 
