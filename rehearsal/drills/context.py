@@ -129,7 +129,7 @@ class DrillContext:
             f"{count} cycles in {' and '.join(one.name for one in regions)}",
             poll,
             seconds=self._timeout_seconds(count),
-            pause_seconds=self.interval_seconds / 2,
+            pause_seconds=self.interval_seconds / 5,
         )
 
     def wait_for_mid_cycle(self, region: RegionFacts) -> None:

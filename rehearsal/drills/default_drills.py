@@ -37,7 +37,7 @@ from rehearsal.drills.failover_steps import (
 )
 from rehearsal.drills.operator import switch_over
 
-STEADY_CYCLES = 12
+STEADY_CYCLES = 8
 STABLE_CYCLES = 6
 LAG_IN_DRILLS_SECONDS = 0.3
 """Replication lag of the embedded databases: a failover can lose the rows of this period."""
@@ -72,7 +72,7 @@ def play_region_lost(context: DrillContext) -> None:
 def _play_region_lost(context: DrillContext) -> None:
     context.environment.database.replication_lag_seconds = LAG_IN_DRILLS_SECONDS
     # The controller must have measured the new lag.
-    context.wait_cycles(3)
+    context.wait_cycles(2)
     outage = fail_writer_region(context)
     call = wait_for_call(context)
     context.measure("outage_to_call_cycles", (call.at - context.zero) / context.interval_seconds)
