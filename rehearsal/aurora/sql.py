@@ -212,6 +212,8 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
     titles = _titles(sql, tree) if isinstance(tree, exp.Query) else ()
     if isinstance(tree, exp.Update | exp.Delete) and (tree.args.get("limit") or tree.args.get("order")):
         raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
+    if any(each.find(exp.Order) for each in tree.find_all(exp.GroupConcat)):
+        raise unsupported("ORDER BY in GROUP_CONCAT")
     target = _target(tree)
     variables = tuple(node.name.lower() for node in tree.find_all(exp.SessionParameter))
     upsert = isinstance(tree, exp.Insert) and _rewrite_upsert(tree)

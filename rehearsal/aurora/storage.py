@@ -120,6 +120,22 @@ class ChangeOutcome:
     rows: tuple[tuple[object, ...], ...] = ()
 
 
+_SQLITE_FUNCTIONS = (
+    "-> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling changes char coalesce cos cosh count cume_dist date "
+    "datetime degrees dense_rank exp first_value floor format glob group_concat hex ifnull iif instr json json_array "
+    "json_array_length json_extract json_group_array json_group_object json_insert json_object json_patch json_quote "
+    "json_remove json_replace json_set json_type json_valid julianday lag last_insert_rowid last_value lead length like ln log "
+    "log10 log2 lower ltrim max min mod nth_value ntile nullif percent_rank pi pow power printf quote radians random randomblob "
+    "rank replace round row_number rtrim sign sin sinh soundex sqrt strftime substr substring sum tan tanh time total trim "
+    "trunc typeof unicode unixepoch upper zeroblob current_date current_time current_timestamp"
+)
+"""SQLite's functions that statements may use, all of which SQLite 3.40 has.
+
+A later SQLite has more, some with names of MySQL and other results, such as TIMEDIFF: without this list, the SQLite of the
+Python in use would decide what the database refuses.
+"""
+
+
 class Volume:
     """The storage of one cluster. Not thread-safe: the global database's lock guards it."""
 
@@ -251,6 +267,13 @@ class Volume:
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
         self._connection.create_function("mysql_is_datetime", 1, _is_datetime, deterministic=True)
+        known = {*_SQLITE_FUNCTIONS.split(), *functions, "mysql_is_datetime"}
+
+        def authorize(action: int, _first: str | None, name: str | None, *_database_and_trigger: str | None) -> int:
+            is_refused = action == sqlite3.SQLITE_FUNCTION and name is not None and name.lower() not in known
+            return sqlite3.SQLITE_DENY if is_refused else sqlite3.SQLITE_OK
+
+        self._connection.set_authorizer(authorize)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._context.at, UTC)
@@ -350,7 +373,7 @@ def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
         found = re.search(pattern, text)
         if found:
             return SqlError(code, state, message.format(*found.groups()))
-    if text.startswith("no such function: "):
+    if text.startswith(("no such function: ", "not authorized to use function: ")):
         name = text.partition(": ")[2].upper()
         if name not in (*exp.FUNCTION_BY_NAME, "REGEXP"):
             return SqlError(1305, "42000", f"FUNCTION {name} does not exist")

@@ -78,7 +78,7 @@ def test_saved_outputs_are_read_without_pulumi(tmp_path: Path) -> None:
     [
         (None, "cannot read {}: No such file or directory"),
         (b"", "{} is empty"),
-        (b'{\n "a": 1,\n}', "{}, line 3, is not JSON"),
+        (b'{\n "a": 1\n', "{}, line 3, is not JSON"),
         (b'{"a": "\xe9"}', "{} is not JSON in UTF-8"),
         (b"[]", "{} holds no JSON object with the outputs of a stack"),
         (b"null", "{} holds no JSON object with the outputs of a stack"),
