@@ -151,7 +151,7 @@ def test_killed_creation_is_completed(
 def test_killed_deletion_is_completed(
     world: Environment, read_apis: Mapping[str, AwsReadApi], monkeypatch: pytest.MonkeyPatch, changes: int
 ) -> None:
-    """Afterwards AWS has nothing of the stack."""
+    """Afterwards AWS has no resource of the stack."""
     attempts = TwoAttempts(changes, read_apis)
     before = take_inventory(world.clients, tuple(read_apis))
     world.deploy()
