@@ -149,7 +149,8 @@ class Provider:
         if retag is not None:
             retag(request, *_tag_changes(request))
         updated = change(replace(request, changed=request.changed - {TAGS}))
-        return _checked(request, updated, for_aws if change is handler.read else request.inputs)
+        # AWS may have changed the other inputs since the last refresh, for example in a failover.
+        return _checked(request, updated, for_aws)
 
     def delete(self, type_: str, *, id: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
         """Delete a resource. Return whether AWS had it. Raises: HandlerError, ClientError, BotoCoreError."""

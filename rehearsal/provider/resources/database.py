@@ -188,7 +188,7 @@ def _read_cluster(request: Request) -> Created:
     """Describe a cluster in its present role.
 
     A standby has the writer as its replication source, no master user and no cluster endpoint; the provider keeps the database
-    name if AWS returns none.
+    name if AWS returns none. A writer's replication source is an empty text: the provider sets it from no value.
     Source: aws_rds_cluster, argument replication_source_identifier; hashicorp/terraform-provider-aws issue 14219;
     hashicorp/terraform issue 4671.
     """
@@ -197,7 +197,11 @@ def _read_cluster(request: Request) -> Created:
     writer = next((arn for arn, is_writer in members.items() if is_writer), None)
     is_standby = writer not in (None, read.outputs["arn"])
     held = {**read.held, "DatabaseName": read.held.get("DatabaseName") or request.inputs.get("databaseName")}
-    outputs = {**read.outputs, "clusterMembers": [each["DBInstanceIdentifier"] for each in held["DBClusterMembers"]]}
+    outputs = {
+        **read.outputs,
+        "clusterMembers": [each["DBInstanceIdentifier"] for each in held["DBClusterMembers"]],
+        "replicationSourceIdentifier": "",
+    }
     if is_standby:
         held["MasterUsername"] = None
         outputs |= {"endpoint": "", "replicationSourceIdentifier": writer}
@@ -282,9 +286,10 @@ def _update_global_cluster(request: Request) -> Created:
 
 
 def _update_cluster(request: Request) -> Created:
-    """Change a cluster at once, as the program's `applyImmediately` asks."""
+    """Change a cluster at once, or some properties in its next maintenance window. ministack changes all at once."""
     rds = request.client("rds")
-    _modify(request, rds.modify_db_cluster, DBClusterIdentifier=request.id, ApplyImmediately=True)
+    at_once = bool(request.inputs.get("applyImmediately"))
+    _modify(request, rds.modify_db_cluster, DBClusterIdentifier=request.id, ApplyImmediately=at_once)
     wait_for(rds, "db_cluster_available", DBClusterIdentifier=request.id)
     return _read_cluster(request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,15 +17,17 @@ from rehearsal.provider.resources.handler import Created, GoneError, Handler, Ha
 TYPE = "aws:test/thing:Thing"
 
 
-def provider(read: Any = None, retag: Any = None) -> Provider:
+def provider(read: Any = None, retag: Any = None, *, updates: bool = True) -> Provider:
     """Return a provider with one type; `read` returns AWS's description or raises, and `retag` changes tags."""
 
     def described(request: Request) -> Created:
+        request.changed_parameters()
         return Created(id=request.id, outputs={"arn": "new"}, held=read())
 
     thing = Handler(
         create=described,
         read=described if read else None,
+        update=(lambda request: described(request)) if updates else None,
         retag=retag,
         properties={
             "name": sent("Name"),
@@ -119,10 +122,21 @@ def test_tags_that_aws_does_not_return_are_an_error() -> None:
         changed_tags({"a": "2"}, {"a": "1", "b": "1"})
 
 
+def test_update_compares_the_changed_inputs_only() -> None:
+    """AWS may describe the others differently, for example after a failover: only a refresh reads them."""
+    inputs = {"name": "n", "size": 2}
+    changing = provider(lambda: {"Name": "changed by AWS", "Size": 2})
+    changing.update("urn", TYPE, "t", id="i", inputs=inputs, outputs={**inputs, "size": 1}, changed=("size",))
+    with pytest.raises(ReadBackError, match="Size reads back as"):
+        changing.update("urn", TYPE, "t", id="i", inputs={"size": 3}, outputs={}, changed=("size",))
+
+
 def test_change_without_an_update_is_an_error() -> None:
     """The error names the property."""
     with pytest.raises(HandlerError, match="in-place update is not supported") as caught:
-        provider().update("urn", TYPE, "t", id="i", inputs={"size": 2}, outputs={"size": 1}, changed=("size",))
+        provider(updates=False).update(
+            "urn", TYPE, "t", id="i", inputs={"size": 2}, outputs={"size": 1}, changed=("size",)
+        )
     assert caught.value.property == "size"
 
 
@@ -155,8 +169,9 @@ def test_refresh_passes_other_errors_on() -> None:
 class Rds:
     """The descriptions of a cluster in a global cluster."""
 
-    def __init__(self, writer: str, database: str | None) -> None:
-        self.writer, self.database = writer, database
+    def __init__(self, writer: str, database: str | None, *, retention_days: int = 7) -> None:
+        self.writer, self.database, self.retention_days = writer, database, retention_days
+        self.modified: dict[str, Any] = {}
 
     def describe_db_clusters(self, **_: Any) -> Any:
         """Return the cluster."""
@@ -164,6 +179,7 @@ class Rds:
             **{name: "x" for name in ("DbClusterResourceId", "Endpoint", "ReaderEndpoint", "Port", "HostedZoneId")},
             **{"DBClusterArn": "east", "EngineVersion": "8", "AvailabilityZones": [], "VpcSecurityGroups": []},
             **{"MasterUsername": "u", "DatabaseName": self.database, "DBClusterMembers": []},
+            "BackupRetentionPeriod": self.retention_days,
         }
         return {"DBClusters": [described]}
 
@@ -176,12 +192,39 @@ class Rds:
         """Return no tags."""
         return {"TagList": []}
 
+    def modify_db_cluster(self, **parameters: Any) -> None:
+        """Keep the parameters."""
+        self.modified = parameters
 
-def cluster_after(rds: Rds) -> Any:
+    def get_waiter(self, _name: str) -> Any:
+        """Return a waiter that does not wait."""
+        return SimpleNamespace(wait=lambda **_: None)
+
+
+CLUSTER = "aws:rds/cluster:Cluster"
+INPUTS = {"globalClusterIdentifier": "g", "masterUsername": "u", "databaseName": "d", "engineVersion": "7"}
+
+
+def real_provider(rds: Rds) -> Provider:
+    """Return a provider with the real handlers."""
+    return Provider(region="us-east-1", clients=lambda _service, _region: rds, program_directory=Path())
+
+
+def cluster_after(rds: Rds, *, was_standby: bool = False) -> Any:
     """Refresh a cluster."""
-    real = Provider(region="us-east-1", clients=lambda _service, _region: rds, program_directory=Path())
-    inputs = {"globalClusterIdentifier": "g", "masterUsername": "u", "databaseName": "d", "engineVersion": "7"}
-    return real.read("aws:rds/cluster:Cluster", id="c", inputs=inputs, outputs={})
+    outputs = {"endpoint": "", "replicationSourceIdentifier": "west"} if was_standby else {}
+    return real_provider(rds).read(CLUSTER, id="c", inputs=INPUTS, outputs=outputs)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_demoted_writer_changes_without_a_refresh(at_once: bool) -> None:
+    """The state still has the writer's user and the old version. `applyImmediately` is the program's."""
+    rds = Rds("west", None, retention_days=9)
+    inputs = {**INPUTS, "applyImmediately": at_once, "backupRetentionPeriod": 9}
+    outputs = {**inputs, "backupRetentionPeriod": 7}
+    changed = ("backupRetentionPeriod",)
+    real_provider(rds).update("urn", CLUSTER, "c", id="c", inputs=inputs, outputs=outputs, changed=changed)
+    assert rds.modified == {"DBClusterIdentifier": "c", "ApplyImmediately": at_once, "BackupRetentionPeriod": 9}
 
 
 def test_standby_has_no_master_user_and_no_endpoint() -> None:
@@ -192,12 +235,7 @@ def test_standby_has_no_master_user_and_no_endpoint() -> None:
 
 
 def test_writer_keeps_its_inputs() -> None:
-    """A writer has an endpoint and no replication source."""
-    read = cluster_after(Rds("east", "d"))
-    assert read.inputs == {
-        "globalClusterIdentifier": "g",
-        "masterUsername": "u",
-        "databaseName": "d",
-        "engineVersion": "8",
-    }
-    assert ("x", None) == (read.outputs["endpoint"], read.outputs.get("replicationSourceIdentifier"))
+    """A writer has an endpoint and an empty replication source, also after it was a standby."""
+    read = cluster_after(Rds("east", "d"), was_standby=True)
+    assert read.inputs == {**INPUTS, "engineVersion": "8"}
+    assert ("x", "") == (read.outputs["endpoint"], read.outputs["replicationSourceIdentifier"])
