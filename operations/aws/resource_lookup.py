@@ -16,6 +16,8 @@ from operations.aws.read_ports import Answer, ReadOnlyApi
 from operations.support.errors import NotThereError
 
 Inputs = Mapping[str, Any]
+SCHEDULED_FOR_DELETION = "scheduled for deletion"
+"""The status of a secret in its recovery window. The provider drops it from the state. Source: findSecretByID."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,7 +322,7 @@ def _alias(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
 def _secret(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
     """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
     described = api.read("secretsmanager", "describe_secret", SecretId=inputs["name"])
-    status = "scheduled for deletion" if described.get("DeletedDate") else ""
+    status = SCHEDULED_FOR_DELETION if described.get("DeletedDate") else ""
     return [FoundResource(id=described["ARN"], tags=_plain(described.get("Tags")), status=status)]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from operations.aws.resource_lookup import FoundResource, Repeated, has_tags
+from operations.aws.resource_lookup import SCHEDULED_FOR_DELETION, FoundResource, Repeated, has_tags
 from operations.stack.exported_state import ExportedResource, ExportedState, PendingOperation
 from operations.support.errors import ExitCode, OperationError
 
@@ -105,6 +105,9 @@ def _plan_deletion(operation: PendingOperation, answer: LookupAnswer) -> Planned
     found = next((each for each in answer if each.id == resource_id), None)
     if found is None:
         return PlannedStep(operation=operation, step=Step.GONE, evidence=f"{resource_id} no longer exists")
+    if found.status == SCHEDULED_FOR_DELETION:
+        evidence = f"{resource_id} is {found.status}, which the refresh treats as deleted"
+        return PlannedStep(operation=operation, step=Step.GONE, evidence=evidence)
     status = f", status {found.status}: wait until it is gone" if found.is_going else ""
     return PlannedStep(operation=operation, step=Step.DELETE, evidence=f"{resource_id} exists{status}")
 
