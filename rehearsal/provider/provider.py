@@ -58,8 +58,11 @@ class InputDifference:
     """The inputs in which the program and the state differ."""
 
     properties: tuple[str, ...]
+    """Those to change."""
+    ignored: tuple[str, ...]
+    """Those that stay as they are."""
     forced_by: tuple[str, ...]
-    """Those that force a replacement."""
+    """Those to change that force a replacement."""
     delete_first: bool
     """Whether a replacement deletes the old resource before it creates the new one."""
 
@@ -106,16 +109,18 @@ class Provider:
     def diff(
         self, type_: str, old: Mapping[str, Any], new: Mapping[str, Any], ignored: Collection[str] = ()
     ) -> InputDifference:
-        """Compare checked inputs. An unknown value counts as changed."""
+        """Compare checked inputs. An unknown value counts as changed. `ignored` has names, not paths."""
         different = [
-            name
-            for name in sorted({*old, *new})
-            if name not in ignored and (has_unknown(new.get(name)) or old.get(name) != new.get(name))
+            name for name in sorted({*old, *new}) if has_unknown(new.get(name)) or old.get(name) != new.get(name)
         ]
-        forced_by = [name for name in different if name in self.create_only(type_)] if different else []
+        properties = tuple(name for name in different if name not in ignored)
+        forced_by = tuple(name for name in properties if name in self.create_only(type_))
         named = any(name in new for name in NAMES) and not type_.startswith("aws:route53/")
         return InputDifference(
-            properties=tuple(different), forced_by=tuple(forced_by), delete_first=bool(forced_by) and named
+            properties=properties,
+            ignored=tuple(name for name in different if name in ignored),
+            forced_by=forced_by,
+            delete_first=bool(forced_by) and named,
         )
 
     def create(self, urn: str, type_: str, name: str, inputs: Mapping[str, Any]) -> Created:
