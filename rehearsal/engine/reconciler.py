@@ -121,8 +121,7 @@ class Reconciler:
             step.name,
             id=kept.id,
             inputs=inputs,
-            # The real engine sends the whole state: some changes depend on the old inputs.
-            outputs={**kept.inputs, **kept.outputs},
+            outputs=kept.values,
             changed=step.properties,
         )
 

@@ -48,6 +48,11 @@ class KeptResource(ResourceGoal):
     outputs: Mapping[str, Any] = field(repr=False)
     secret_outputs: frozenset[str] = frozenset()
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The inputs and the outputs, as the real engine sends a resource's state: some handlers use old inputs."""
+        return {**self.inputs, **self.outputs}
+
     def to_json(self) -> dict[str, Any]:
         """Return the resource as plain JSON types."""
         return {**asdict(self), "secret_outputs": sorted(self.secret_outputs)}

@@ -167,6 +167,8 @@ class Provider:
         )
         try:
             handler.delete(request)
+        except GoneError:
+            return False
         except ClientError as error:
             if not is_not_found(error):
                 raise

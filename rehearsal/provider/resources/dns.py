@@ -11,7 +11,6 @@ from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
     DeleteRequest,
-    GoneError,
     Handler,
     HandlerError,
     Request,
@@ -206,11 +205,18 @@ def _read_record(request: Request) -> Created:
 
 def _describe_record(request: Request, zone_id: str, record: dict[str, Any]) -> Created:
     name = record["Name"]
-    held = _record(request.client("route53"), zone_id, record)
+    found = _find_record(request.client("route53"), zone_id, name, record["Type"], record.get("SetIdentifier"))
+    held = {
+        **found,
+        "ZoneId": zone_id,
+        # The state has the name as the program gave it.
+        "GivenName": request.inputs.get("name", name),
+        "Records": [value["Value"] for value in found.get("ResourceRecords", [])],
+        "FailoverPolicies": [{"type": found.get("Failover")}],
+        "LatencyPolicies": [{"region": found.get("Region")}],
+    }
     identifier = "_".join(filter(None, (zone_id, name, record["Type"], record.get("SetIdentifier"))))
-    # The state has the name as the program gave it.
-    given = request.inputs.get("name", name)
-    return Created(id=identifier, outputs={"fqdn": name}, held={**held, "ZoneId": zone_id, "GivenName": given})
+    return Created(id=identifier, outputs={"fqdn": name}, held=held)
 
 
 def _full_name(name: str, zone_name: str) -> str:
@@ -218,19 +224,16 @@ def _full_name(name: str, zone_name: str) -> str:
     return bare if bare == zone_name or bare.endswith(f".{zone_name}") else f"{bare}.{zone_name}"
 
 
-def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record set as Route 53 lists it, in the shape that the table compares."""
+def _find_record(client: Any, zone_id: str, name: str, type_: str, set_identifier: str | None) -> dict[str, Any]:
+    """Return a record set as Route 53 lists it. Raises GoneError if the zone does not have it."""
+    wanted = (name, type_, set_identifier)
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
-    for each in (each for page in pages for each in page["ResourceRecordSets"]):
-        same_set = each.get("SetIdentifier") == record.get("SetIdentifier")
-        if each["Name"].removesuffix(".") == record["Name"] and each["Type"] == record["Type"] and same_set:
-            return {
-                **each,
-                "Records": [value["Value"] for value in each.get("ResourceRecords", [])],
-                "FailoverPolicies": [{"type": each.get("Failover")}],
-                "LatencyPolicies": [{"region": each.get("Region")}],
-            }
-    raise GoneError
+    return first_found(
+        each
+        for page in pages
+        for each in page["ResourceRecordSets"]
+        if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted
+    )
 
 
 def _delete_zone(request: DeleteRequest) -> None:
@@ -256,14 +259,12 @@ def _delete_zone_association(request: DeleteRequest) -> None:
 
 
 def _delete_record(request: DeleteRequest) -> None:
-    """Delete a record as the zone lists it: Route 53 requires all its values."""
+    """Delete a record as the zone lists it: Route 53 requires all its values. Raises GoneError if it is gone."""
     client = request.client("route53")
-    zone_id, name = request.inputs["zoneId"], request.outputs["fqdn"]
-    wanted = (name, request.inputs["type"], request.inputs.get("setIdentifier"))
-    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
-    for each in [each for page in pages for each in page["ResourceRecordSets"]]:
-        if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted:
-            _delete_record_set(client, zone_id, each)
+    inputs = request.inputs
+    zone_id = inputs["zoneId"]
+    record = _find_record(client, zone_id, request.outputs["fqdn"], inputs["type"], inputs.get("setIdentifier"))
+    _delete_record_set(client, zone_id, record)
 
 
 HANDLERS = {

@@ -28,6 +28,7 @@ def provider(read: Any = None, retag: Any = None, *, updates: bool = True) -> Pr
         create=described,
         read=described if read else None,
         update=(lambda request: described(request)) if updates else None,
+        delete=(lambda _request: read()) if read else None,
         retag=retag,
         properties={
             "name": sent("Name"),
@@ -154,6 +155,27 @@ def gone() -> Any:
 def test_refresh_of_a_resource_that_is_gone(missing: Any) -> None:
     """The engine removes the resource from the state."""
     assert provider(missing).read(TYPE, id="i", inputs={}, outputs={}) is None
+
+
+@pytest.mark.parametrize(("deletion", "existed"), [(not_found, False), (gone, False), (lambda: None, True)])
+def test_deletion_says_whether_aws_had_the_resource(deletion: Any, existed: bool) -> None:
+    """A resource that is gone already is no error."""
+    assert provider(deletion).delete(TYPE, id="i", inputs={}, outputs={}) is existed
+
+
+class EmptyZone:
+    """A zone of Route 53 without records."""
+
+    def get_paginator(self, _operation: str) -> Any:
+        """Return a paginator of one empty page."""
+        return SimpleNamespace(paginate=lambda **_: [{"ResourceRecordSets": []}])
+
+
+def test_missing_record_is_gone() -> None:
+    """Route 53 lists the records of a zone, and has no error for one that is missing."""
+    real = Provider(region="us-east-1", clients=lambda _service, _region: EmptyZone(), program_directory=Path())
+    inputs, record = {"zoneId": "Z", "type": "CNAME"}, "aws:route53/record:Record"
+    assert real.delete(record, id="Z_a_CNAME", inputs=inputs, outputs={**inputs, "fqdn": "a"}) is False
 
 
 def test_refresh_passes_other_errors_on() -> None:
