@@ -23,7 +23,7 @@ from rehearsal.engine.refresh import refresh
 from rehearsal.engine.state import ARCHIVE_KEY, ResourceGoal, StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.provider.resources.registry import HANDLERS
-from rehearsal.provider.resources.values import MASKED, SECRET_MARK, SECRET_SIGNATURE
+from rehearsal.provider.resources.values import MASKED, SECRET_SIGNATURE, SIGNATURE_KEY
 from rehearsal.provider.wire import ARCHIVE_SIGNATURE
 from rehearsal.pulumi_cli.workspace import Workspace
 from tests.support.pulumi_cli import PulumiShell, require_pulumi
@@ -130,9 +130,9 @@ def _normal(value: Any) -> Any:
     if isinstance(value, Unknown) or value == MASKED:
         return UNKNOWN
     if isinstance(value, Mapping):
-        if value.get(SECRET_MARK) == SECRET_SIGNATURE:
+        if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
             return _normal(json.loads(value["plaintext"]))
-        if ARCHIVE_KEY in value or value.get(SECRET_MARK) == ARCHIVE_SIGNATURE:
+        if ARCHIVE_KEY in value or value.get(SIGNATURE_KEY) == ARCHIVE_SIGNATURE:
             return ARCHIVE
         return {name: _normal(element) for name, element in value.items()}
     if isinstance(value, list | tuple):
@@ -290,7 +290,9 @@ def state_differences(own: StackState, exported: Iterable[Mapping[str, Any]]) ->
                 "secret outputs": sorted(
                     name
                     for name, value in each["outputs"].items()
-                    if name not in each["inputs"] and isinstance(value, Mapping) and SECRET_MARK in value
+                    if name not in each["inputs"]
+                    and isinstance(value, Mapping)
+                    and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE
                 ),
             }
             for each in exported
