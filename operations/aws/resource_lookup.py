@@ -8,7 +8,7 @@ resources in the Pulumi registry.
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,14 +165,14 @@ def _in_vpc(inputs: Inputs) -> list[dict[str, Any]]:
     return [{"Name": "vpc-id", "Values": [inputs["vpcId"]]}]
 
 
-def _routes_of(api: ReadOnlyApi, inputs: Inputs) -> Iterator[Answer]:
-    yield from api.read_all("ec2", "describe_route_tables", "RouteTables", RouteTableIds=[inputs["routeTableId"]])
+def _route_tables_of(api: ReadOnlyApi, inputs: Inputs) -> list[Answer]:
+    return api.read_all("ec2", "describe_route_tables", "RouteTables", RouteTableIds=[inputs["routeTableId"]])
 
 
 def _route_table_association(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
     return [
         FoundResource(id=association["RouteTableAssociationId"])
-        for table in _routes_of(api, inputs)
+        for table in _route_tables_of(api, inputs)
         for association in table.get("Associations", [])
         if association.get("SubnetId") == inputs["subnetId"]
     ]
@@ -183,7 +183,7 @@ def _route(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
     table_id, destination = inputs["routeTableId"], inputs["destinationCidrBlock"]
     return [
         FoundResource(id=f"r-{table_id}{zlib.crc32(destination.encode())}")
-        for table in _routes_of(api, inputs)
+        for table in _route_tables_of(api, inputs)
         for route in table.get("Routes", [])
         if route.get("DestinationCidrBlock") == destination
     ]
@@ -390,7 +390,7 @@ def _rds_status(described: Answer) -> str:
 # Route 53
 
 
-UNUSED_RECORDS = 2
+NEW_ZONE_RECORD_COUNT = 2
 """The NS and SOA records that Route 53 writes into each new zone."""
 
 
@@ -409,7 +409,10 @@ def _zone(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
 
 
 def _is_new_zone(api: ReadOnlyApi, zone: Answer, inputs: Inputs) -> bool:
-    if zone["Config"].get("Comment") != inputs["comment"] or zone.get("ResourceRecordSetCount") != UNUSED_RECORDS:
+    if (
+        zone["Config"].get("Comment") != inputs["comment"]
+        or zone.get("ResourceRecordSetCount") != NEW_ZONE_RECORD_COUNT
+    ):
         return False
     vpcs = api.read("route53", "get_hosted_zone", Id=zone["Id"]).get("VPCs", [])
     return {each["VPCId"] for each in vpcs} == {each["vpcId"] for each in inputs["vpcs"]}

@@ -269,7 +269,7 @@ def _raise_errors(monitor: CreatingMonitor, engine: Engine, failure: BaseExcepti
     texts += [text for text in engine.at(engine_pb2.ERROR) if text not in texts]
     if monitor.record.skipped:
         texts.append(f"not tried: {len(monitor.record.skipped)} resources that depend on the failed ones")
-    if errors or failure is not None or len(texts) > 0:
+    if texts:
         raise DeploymentError(monitor.redact("\n".join(texts)), errors=errors) from failure
 
 

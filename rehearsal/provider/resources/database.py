@@ -18,6 +18,7 @@ from rehearsal.provider.resources.handler import (
     not_held,
     own,
     provider_only,
+    read_by_id,
     sent,
     wait_for,
     wait_until,
@@ -38,10 +39,6 @@ def _create_global_cluster(request: Request) -> Created:
     global_id = request.inputs["globalClusterIdentifier"]
     rds.create_global_cluster(**request.parameters())
     return _describe_global_cluster(request, global_id)
-
-
-def _read_global_cluster(request: Request) -> Created:
-    return _describe_global_cluster(request, request.id)
 
 
 def _describe_global_cluster(request: Request, global_id: str) -> Created:
@@ -68,10 +65,6 @@ def _create_subnet_group(request: Request) -> Created:
     name = request.inputs["name"]
     rds.create_db_subnet_group(**request.parameters())
     return _describe_subnet_group(request, name)
-
-
-def _read_subnet_group(request: Request) -> Created:
-    return _describe_subnet_group(request, request.id)
 
 
 def _describe_subnet_group(request: Request, name: str) -> Created:
@@ -232,10 +225,6 @@ def _create_instance(request: Request) -> Created:
     return _describe_instance(request, instance_id)
 
 
-def _read_instance(request: Request) -> Created:
-    return _describe_instance(request, request.id)
-
-
 def _update_instance(request: Request) -> Created:
     """Change an instance at once, or some properties in its next maintenance window.
 
@@ -361,7 +350,7 @@ HANDLERS = {
     "aws:rds/globalCluster:GlobalCluster": Handler(
         create=_create_global_cluster,
         update=_update_global_cluster,
-        read=_read_global_cluster,
+        read=read_by_id(_describe_global_cluster),
         delete=_delete_global_cluster,
         retag=_RETAG,
         properties={
@@ -376,7 +365,7 @@ HANDLERS = {
     ),
     "aws:rds/subnetGroup:SubnetGroup": Handler(
         create=_create_subnet_group,
-        read=_read_subnet_group,
+        read=read_by_id(_describe_subnet_group),
         delete=delete_by_id("rds", "delete_db_subnet_group", "DBSubnetGroupName"),
         retag=_RETAG,
         properties={
@@ -463,7 +452,7 @@ HANDLERS = {
     ),
     "aws:rds/clusterInstance:ClusterInstance": Handler(
         create=_create_instance,
-        read=_read_instance,
+        read=read_by_id(_describe_instance),
         update=_update_instance,
         delete=_delete_instance,
         retag=_RETAG,

@@ -18,6 +18,7 @@ from rehearsal.provider.resources.handler import (
     first_found,
     own,
     provider_only,
+    read_by_id,
     sent,
 )
 from rehearsal.provider.resources.tags import retag_route53
@@ -44,10 +45,6 @@ def _create_zone(request: Request) -> Created:
             f"expected the VPCs {vpcs}, but the zone is associated with {created.held['VPCs']}", property="vpcs"
         )
     return created
-
-
-def _read_zone(request: Request) -> Created:
-    return _describe_zone(request, request.id)
 
 
 def _describe_zone(request: Request, zone_id: str) -> Created:
@@ -91,10 +88,6 @@ def _create_zone_association(request: Request) -> Created:
     vpc_region = request.take("vpcRegion", request.region)
     client.associate_vpc_with_hosted_zone(HostedZoneId=zone_id, VPC={"VPCId": vpc_id, "VPCRegion": vpc_region})
     return _describe_zone_association(request, f"{zone_id}:{vpc_id}:{vpc_region}")
-
-
-def _read_zone_association(request: Request) -> Created:
-    return _describe_zone_association(request, request.id)
 
 
 def _describe_zone_association(request: Request, id: str) -> Created:
@@ -158,10 +151,6 @@ def _create_health_check(request: Request) -> Created:
     if tags:
         client.change_tags_for_resource(ResourceType="healthcheck", ResourceId=check_id, AddTags=tag_list(tags))
     return _describe_health_check(request, check_id)
-
-
-def _read_health_check(request: Request) -> Created:
-    return _describe_health_check(request, request.id)
 
 
 def _describe_health_check(request: Request, check_id: str) -> Created:
@@ -270,7 +259,7 @@ def _delete_record(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:route53/zone:Zone": Handler(
         create=_create_zone,
-        read=_read_zone,
+        read=read_by_id(_describe_zone),
         delete=_delete_zone,
         is_global=True,
         retag=retag_route53("hostedzone"),
@@ -284,7 +273,7 @@ HANDLERS = {
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": Handler(
         create=_create_zone_association,
-        read=_read_zone_association,
+        read=read_by_id(_describe_zone_association),
         delete=_delete_zone_association,
         is_global=True,
         properties={
@@ -295,7 +284,7 @@ HANDLERS = {
     ),
     "aws:route53/healthCheck:HealthCheck": Handler(
         create=_create_health_check,
-        read=_read_health_check,
+        read=read_by_id(_describe_health_check),
         delete=delete_by_id("route53", "delete_health_check", "HealthCheckId"),
         is_global=True,
         retag=retag_route53("healthcheck"),

@@ -218,6 +218,11 @@ def first_found(found: Iterable[Any]) -> Any:
     raise GoneError
 
 
+def read_by_id(describe: Callable[[Request, str], Created]) -> Callable[[Request], Created]:
+    """Return a read function that describes the resource with the request's id."""
+    return lambda request: describe(request, request.id)
+
+
 def delete_by_id(
     service: str, operation: str, parameter: str, *, in_list: bool = False
 ) -> Callable[[DeleteRequest], None]:
