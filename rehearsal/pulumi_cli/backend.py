@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rehearsal.engine.aliases import STACK_TYPE
 from rehearsal.provider.resources.values import MASKED, SECRET_SIGNATURE, SIGNATURE_KEY
-
-STACK_TYPE = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True, kw_only=True)

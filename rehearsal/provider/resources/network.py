@@ -47,7 +47,7 @@ def _create_vpc(request: Request) -> Created:
 
 
 def _update_vpc(request: Request) -> Created:
-    """Set the attributes that a creation which was interrupted after its first call has left at AWS's defaults."""
+    """Set the changed attributes. After an interrupted creation they still have AWS's defaults."""
     return _set_vpc_attributes(request, request.id, request.changed)
 
 
@@ -105,7 +105,7 @@ def _create_subnet(request: Request) -> Created:
 
 
 def _update_subnet(request: Request) -> Created:
-    """Set what a creation that was interrupted after its first call has left at AWS's default."""
+    """Set the changed attributes. After an interrupted creation they still have AWS's defaults."""
     return _set_public(request, request.id)
 
 
@@ -173,7 +173,7 @@ def _read_route(request: Request) -> Created:
 def _create_default_security_group(request: Request) -> Created:
     """Adopt the VPC's default group and remove its rules, as the provider does when no rule is given.
 
-    AWS does not delete this group. Source: "Default security groups for your VPCs".
+    AWS deletes this group only with its VPC. Source: "Default security groups for your VPCs".
     """
     ec2 = request.client("ec2")
     vpc_id = request.take("vpcId")
@@ -197,8 +197,8 @@ def _describe_default_security_group(request: Request, group_id: str) -> Created
 def _write_default_acl(request: Request) -> Created:
     """Adopt the VPC's default network ACL and replace its rules, as the provider does.
 
-    AWS deletes this ACL with its VPC, and its last rule, which denies everything, never. Source: "Default network ACL for a
-    VPC".
+    AWS deletes this ACL with its VPC. Its last rule, which denies everything, cannot be deleted.
+    Source: "Default network ACL for a VPC".
     """
     ec2 = request.client("ec2")
     acl_id = request.take("defaultNetworkAclId")
@@ -332,11 +332,15 @@ def _create_peering(request: Request) -> Created:
     return _describe_peering(request, peering_id)
 
 
+ENDED_PEERING_STATES = ("deleted", "deleting", "rejected", "expired", "failed")
+"""AWS describes a peering in these states for hours. Source: VPC peering connection lifecycle."""
+
+
 def _peering(request: Request, peering_id: str) -> Any:
-    """Return AWS's description. A deleted peering is described for hours. Source: VPC peering connection lifecycle."""
+    """Return AWS's description. Raises GoneError for a peering that has ended."""
     response = request.client("ec2").describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])
-    gone = ("deleted", "deleting", "rejected", "expired", "failed")
-    return first_found(each for each in response["VpcPeeringConnections"] if each["Status"]["Code"] not in gone)
+    connections = response["VpcPeeringConnections"]
+    return first_found(each for each in connections if each["Status"]["Code"] not in ENDED_PEERING_STATES)
 
 
 def _describe_peering(request: Request, peering_id: str) -> Created:
@@ -473,7 +477,7 @@ HANDLERS = {
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
         create=_create_default_security_group,
         read=read_by_id(_describe_default_security_group),
-        # AWS deletes it with its VPC.
+        # AWS deletes this group only with its VPC.
         delete=delete_nothing,
         retag=retag_ec2,
         properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
@@ -482,7 +486,7 @@ HANDLERS = {
         create=_write_default_acl,
         read=read_by_id(_describe_default_acl),
         update=_write_default_acl,
-        # AWS deletes it with its VPC.
+        # AWS deletes this ACL with its VPC.
         delete=delete_nothing,
         retag=retag_ec2,
         properties={
