@@ -27,13 +27,13 @@ class FoundResource:
     id: str
     """The id in Pulumi's state."""
     tags: Mapping[str, str] | None = None
-    """None if something else tells whose it is: its parents, or what a creation left that was interrupted before the tags."""
+    """None if tags cannot identify the owner: the type has none, or the creation was interrupted before tagging."""
     status: str = ""
     """AWS's word for it while the resource is created, changed or deleted; else empty."""
 
     @property
-    def is_going(self) -> bool:
-        """Whether AWS deletes it."""
+    def is_being_deleted(self) -> bool:
+        """Whether AWS is deleting the resource."""
         return "delet" in self.status.lower()
 
 
@@ -47,7 +47,7 @@ class Lookup:
 
     find: Find
     by_tags: bool = False
-    """Whether resources with other tags are others of the account, and ignored. Else the name or the parents tell whose it is."""
+    """Whether only tags identify the resource. Resources with other tags are then ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,7 +310,7 @@ def _key_tags(api: ReadOnlyApi, key_id: str) -> dict[str, str]:
 
 
 def _alias(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
-    """An alias of another key is someone else's."""
+    """Aliases have no tags; the tags of their key count."""
     aliases = api.read_all("kms", "list_aliases", "Aliases")
     return [
         FoundResource(id=each["AliasName"], tags=_key_tags(api, each["TargetKeyId"]) if "TargetKeyId" in each else {})

@@ -41,9 +41,9 @@ REFRESH_TIMEOUT_SECONDS = 1800
 """The provider retries a slow read for many minutes."""
 HEADINGS = ("Resource", "Region", "Interrupted while", "Step", "Evidence")
 HINTS = {
-    Step.TWICE: "Delete the resource that nothing uses in the AWS console, then run this again.",
+    Step.AMBIGUOUS: "In the AWS console, delete the resource that is not in use. Then run this command again.",
     Step.FOREIGN: "Use another `project` or `environment`, or remove the other resource.",
-    Step.GOING: "Wait until it is gone, then run this again. A secret: restore it, or delete it without recovery.",
+    Step.BEING_DELETED: "Wait until it is gone, then run this again. A secret: restore it, or delete it without recovery.",
     Step.UNKNOWN: "Run this again when AWS responds.",
 }
 
@@ -165,7 +165,7 @@ def _next_commands(stack: str, steps: Sequence[PlannedStep], code: ExitCode) -> 
 
 
 def _continue(stack: str) -> list[str]:
-    """Return how to continue; the state does not tell which of both was interrupted."""
+    """Return both ways to continue. The state does not record which command was interrupted."""
     return [
         f"Continue a deployment: pulumi up --stack {stack} --policy-pack policy",
         f"Continue a removal: pulumi destroy --stack {stack}",

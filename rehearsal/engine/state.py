@@ -31,7 +31,7 @@ class ResourceGoal:
     region: str
     """The provider's region, or "global" for types of other providers than AWS's."""
     inputs: Mapping[str, Any] = field(repr=False)
-    """The inputs as `comparable` returns them, with secrets unwrapped, as the provider's check returns them; may hold unknowns."""
+    """The inputs after the provider's check: secrets unwrapped, archives replaced by hashes. May contain unknowns."""
     provider: str = ""
     """URN of the explicit provider; empty for types of other providers than AWS's."""
     protect: bool = False

@@ -37,7 +37,7 @@ from rehearsal.support.clients import ClientFactory
 
 TAGS, TAGS_ALL = "tags", "tagsAll"
 NAMES = ("name", "identifier", "clusterIdentifier")
-"""Inputs that the provider generates if the program gives none; a given name is free only after the deletion."""
+"""Name inputs. If the program sets one, a replacement must delete the old resource first, because names are unique."""
 NO_UPDATE = "in-place update is not supported in the rehearsal. Destroy and redeploy the stack."
 _NOT_FOUND_CODES = ("NotFound", "NoSuch", "NonExistent")
 

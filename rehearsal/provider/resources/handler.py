@@ -296,7 +296,7 @@ def wait_until(condition: Callable[[], bool], *, what: str, timeout_seconds: flo
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise HandlerError(f"expected: {what}. It was not met within {timeout_seconds:g} s")
+            raise HandlerError(f"{what}: not reached within {timeout_seconds:g} s")
         time.sleep(POLL_SECONDS)
 
 

@@ -126,9 +126,9 @@ def test_operation_of_a_resource_in_the_state_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("answer", "step", "code", "said"),
     [
-        ([exists("a"), exists("b")], Step.TWICE, ExitCode.REFUSED, "exists 2 times: a and b"),
+        ([exists("a"), exists("b")], Step.AMBIGUOUS, ExitCode.REFUSED, "exists 2 times: a and b"),
         ([exists("a", Project="other")], Step.FOREIGN, ExitCode.REFUSED, "a exists without this stack's tags"),
-        ([exists("a", "DELETING")], Step.GOING, ExitCode.REFUSED, "a has the status DELETING"),
+        ([exists("a", "DELETING")], Step.BEING_DELETED, ExitCode.REFUSED, "a has the status DELETING"),
         (AwsError("no answer", hint=""), Step.UNKNOWN, ExitCode.AWS, "no answer"),
     ],
 )
@@ -142,7 +142,7 @@ def test_second_resource_beside_the_one_in_the_state_is_named() -> None:
     """`up` ran again before the recovery and created another one."""
     present = resource("vpc", id="vpc-2")
     _, step = planned(export([present], creating=resource("vpc")), [exists("vpc-1"), exists("vpc-2")])
-    assert (step.step, step.evidence) == (Step.TWICE, "exists twice: vpc-2 in the state, and vpc-1")
+    assert (step.step, step.evidence) == (Step.AMBIGUOUS, "exists twice: vpc-2 in the state, and vpc-1")
 
 
 def test_replacement_marks_the_old_resource_for_deletion() -> None:
@@ -191,7 +191,7 @@ def test_secret_in_its_recovery_window_is_deleted_but_keeps_its_name() -> None:
     _, deletion = planned(export(deleting=resource("t", id="t")), [found])
     _, creation = planned(export(creating=resource("t")), [found])
     evidence = "t is scheduled for deletion, which the refresh treats as deleted"
-    assert (deletion.step, deletion.evidence, creation.step) == (Step.GONE, evidence, Step.GOING)
+    assert (deletion.step, deletion.evidence, creation.step) == (Step.GONE, evidence, Step.BEING_DELETED)
 
 
 def test_interrupted_update_is_refreshed() -> None:
