@@ -58,7 +58,7 @@ def rehearse(
             "--interval",
             min=0.5,
             max=10.0,
-            help="Seconds between two cycles; every other period is scaled by the same factor. By default the shortest of "
+            help="Seconds between two cycles; the program's other periods are scaled by the same factor. By default the shortest of "
             "1, 2, 3 and 5 s for which this machine is fast enough.",
         ),
     ] = None,

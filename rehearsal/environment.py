@@ -43,7 +43,7 @@ PROGRAM_DIRECTORY = Path(__file__).resolve().parent.parent
 OUTSIDE = "outside"
 """Location of a caller outside both regions, such as an operator; a failed region is unreachable from there too."""
 DEPLOYED_INTERVAL_SECONDS = 10.0
-"""The deployed interval; the rehearsal scales every other period by the same factor."""
+"""The deployed interval; the rehearsal scales the program's other periods by the same factor."""
 WRITE_PACE_SECONDS = 0.2
 """Pause between two rows of the writing client."""
 UNADVISED_PACE_SECONDS = 1.0
@@ -51,7 +51,8 @@ UNADVISED_PACE_SECONDS = 1.0
 OPERATION_SECONDS = 6.0
 """Duration of a failover or switchover in the embedded AWS: an assumption. AWS documents minutes, but no number.
 
-At an interval of 1 s this is a minute when deployed, the shortest promotion of the benchmark's budget."""
+It is AWS's and not the program's, so no interval changes it. At an interval of 1 s it corresponds to a deployed minute, the
+shortest promotion of the benchmark's budget; at a longer interval to less, which keeps the drills short."""
 
 
 def time_scale(interval_seconds: float) -> float:
@@ -115,8 +116,8 @@ class Environment:
 
     Args:
         stack: the stack whose settings (Pulumi.<stack>.yaml) are deployed.
-        interval_seconds: the controllers' interval; every period is scaled by the same factor.
-        operation_seconds: duration of a failover or switchover in the embedded AWS.
+        interval_seconds: the controllers' interval; the program's other periods are scaled by the same factor.
+        operation_seconds: duration of a failover or switchover in the embedded AWS, at every interval.
         failover_overrides: unscaled settings of `failover` that replace the stack's.
         cli: the Pulumi CLI that deploys and destroys; without one the in-process engine does.
     """

@@ -8,7 +8,7 @@ resources in the Pulumi registry.
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from operations.aws.read_ports import Answer, ReadOnlyApi
 from operations.support.errors import NotThereError
 
 Inputs = Mapping[str, Any]
+SCHEDULED_FOR_DELETION = "scheduled for deletion"
+"""The status of a secret in its recovery window. The provider drops it from the state. Source: findSecretByID."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +27,13 @@ class FoundResource:
     id: str
     """The id in Pulumi's state."""
     tags: Mapping[str, str] | None = None
-    """None if something else tells whose it is: its parents, or what a creation left that was interrupted before the tags."""
+    """None if tags cannot identify the owner: the type has none, or the creation was interrupted before tagging."""
     status: str = ""
     """AWS's word for it while the resource is created, changed or deleted; else empty."""
 
     @property
-    def is_going(self) -> bool:
-        """Whether AWS deletes it."""
+    def is_being_deleted(self) -> bool:
+        """Whether AWS is deleting the resource."""
         return "delet" in self.status.lower()
 
 
@@ -45,7 +47,7 @@ class Lookup:
 
     find: Find
     by_tags: bool = False
-    """Whether resources with other tags are others of the account, and ignored. Else the name or the parents tell whose it is."""
+    """Whether only tags identify the resource. Resources with other tags are then ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +165,14 @@ def _in_vpc(inputs: Inputs) -> list[dict[str, Any]]:
     return [{"Name": "vpc-id", "Values": [inputs["vpcId"]]}]
 
 
-def _routes_of(api: ReadOnlyApi, inputs: Inputs) -> Iterator[Answer]:
-    yield from api.read_all("ec2", "describe_route_tables", "RouteTables", RouteTableIds=[inputs["routeTableId"]])
+def _route_tables_of(api: ReadOnlyApi, inputs: Inputs) -> list[Answer]:
+    return api.read_all("ec2", "describe_route_tables", "RouteTables", RouteTableIds=[inputs["routeTableId"]])
 
 
 def _route_table_association(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
     return [
         FoundResource(id=association["RouteTableAssociationId"])
-        for table in _routes_of(api, inputs)
+        for table in _route_tables_of(api, inputs)
         for association in table.get("Associations", [])
         if association.get("SubnetId") == inputs["subnetId"]
     ]
@@ -181,7 +183,7 @@ def _route(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
     table_id, destination = inputs["routeTableId"], inputs["destinationCidrBlock"]
     return [
         FoundResource(id=f"r-{table_id}{zlib.crc32(destination.encode())}")
-        for table in _routes_of(api, inputs)
+        for table in _route_tables_of(api, inputs)
         for route in table.get("Routes", [])
         if route.get("DestinationCidrBlock") == destination
     ]
@@ -308,7 +310,7 @@ def _key_tags(api: ReadOnlyApi, key_id: str) -> dict[str, str]:
 
 
 def _alias(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
-    """An alias of another key is someone else's."""
+    """Aliases have no tags; the tags of their key count."""
     aliases = api.read_all("kms", "list_aliases", "Aliases")
     return [
         FoundResource(id=each["AliasName"], tags=_key_tags(api, each["TargetKeyId"]) if "TargetKeyId" in each else {})
@@ -320,7 +322,7 @@ def _alias(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
 def _secret(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
     """A secret that is scheduled for deletion keeps its name. Source: DeleteSecret, Secrets Manager API reference."""
     described = api.read("secretsmanager", "describe_secret", SecretId=inputs["name"])
-    status = "scheduled for deletion" if described.get("DeletedDate") else ""
+    status = SCHEDULED_FOR_DELETION if described.get("DeletedDate") else ""
     return [FoundResource(id=described["ARN"], tags=_plain(described.get("Tags")), status=status)]
 
 
@@ -388,7 +390,7 @@ def _rds_status(described: Answer) -> str:
 # Route 53
 
 
-UNUSED_RECORDS = 2
+NEW_ZONE_RECORD_COUNT = 2
 """The NS and SOA records that Route 53 writes into each new zone."""
 
 
@@ -407,7 +409,10 @@ def _zone(api: ReadOnlyApi, inputs: Inputs) -> list[FoundResource]:
 
 
 def _is_new_zone(api: ReadOnlyApi, zone: Answer, inputs: Inputs) -> bool:
-    if zone["Config"].get("Comment") != inputs["comment"] or zone.get("ResourceRecordSetCount") != UNUSED_RECORDS:
+    if (
+        zone["Config"].get("Comment") != inputs["comment"]
+        or zone.get("ResourceRecordSetCount") != NEW_ZONE_RECORD_COUNT
+    ):
         return False
     vpcs = api.read("route53", "get_hosted_zone", Id=zone["Id"]).get("VPCs", [])
     return {each["VPCId"] for each in vpcs} == {each["vpcId"] for each in inputs["vpcs"]}

@@ -30,7 +30,12 @@ def survivor(
         if runs and as_json:
             raise UsageProblemError("--run and --json: both were given", hint="Give one of them.")
         pulumi, terminal = dependencies.run_pulumi, dependencies.run_in_terminal
-        exported, settings = load_export(stack, pulumi), load_config(stack, pulumi)
+        try:
+            exported = load_export(stack, pulumi)
+        except UsageProblemError as error:
+            hint = f"{error.hint} If the state is stored in the lost region: docs/runbook/deploy-during-outage.md."
+            raise UsageProblemError(error.message, hint=hint) from error
+        settings = load_config(stack, pulumi)
         return show_command(screen, exported, settings, terminal, lost=lost, stack=stack, runs=runs)
 
     run_without_outputs(cli, as_json, show)

@@ -30,7 +30,7 @@ from operations.stack.exported_state import (
 )
 from operations.stack.pulumi_cli import RunPulumi
 from operations.support.deadlines import call_concurrently
-from operations.support.errors import ExitCode, FailedError, OperationRefusedError, UsageProblemError
+from operations.support.errors import ExitCode, FailedError, OperationRefusedError, TimedOutError, UsageProblemError
 from operations.support.screen import Screen
 
 LOOKUP_SECONDS = 60.0
@@ -41,9 +41,9 @@ REFRESH_TIMEOUT_SECONDS = 1800
 """The provider retries a slow read for many minutes."""
 HEADINGS = ("Resource", "Region", "Interrupted while", "Step", "Evidence")
 HINTS = {
-    Step.TWICE: "Delete the resource that nothing uses in the AWS console, then run this again.",
+    Step.AMBIGUOUS: "In the AWS console, delete the resource that is not in use. Then run this command again.",
     Step.FOREIGN: "Use another `project` or `environment`, or remove the other resource.",
-    Step.GOING: "Wait until it is gone, then run this again. A secret: restore it, or delete it without recovery.",
+    Step.BEING_DELETED: "Wait until it is gone, then run this again. A secret: restore it, or delete it without recovery.",
     Step.UNKNOWN: "Run this again when AWS responds.",
 }
 
@@ -75,7 +75,7 @@ def recover(
     values = {
         "stack": stack,
         "operations": [each.to_json() for each in steps],
-        "is_repaired": run and code is ExitCode.DONE,
+        "is_repaired": bool(run and steps) and code is ExitCode.DONE,
         "next": following,
         "exit_code": int(code),
     }
@@ -89,31 +89,35 @@ def look_up(exported: ExportedState, read_api_for: ReadApiFactory) -> list[Looku
     Raises:
         UsageProblemError: a type is not the program's.
     """
-    for each in exported.pending:
-        if _lookup_of(each.resource) is None:
-            raise UsageProblemError(
-                f"{each.resource.urn}: the program creates no {each.resource.type}",
-                hint="Repair it by hand: https://www.pulumi.com/docs/iac/support/troubleshooting/.",
-            )
+    lookups = [_lookup_of(each.resource) for each in exported.pending]
     slots = BoundedSemaphore(MAX_PARALLEL_LOOKUPS)
-    calls = [partial(_look_up, each, read_api_for, slots) for each in exported.pending]
+    calls = [
+        partial(_look_up, each, lookup, read_api_for, slots)
+        for each, lookup in zip(exported.pending, lookups, strict=True)
+    ]
     return list(call_concurrently(calls, LOOKUP_SECONDS))
 
 
-def _lookup_of(resource: ExportedResource) -> Lookup | Repeated | None:
+def _lookup_of(resource: ExportedResource) -> Lookup | Repeated:
     """Return how to find a resource; components and providers exist only in the state."""
     if not resource.values.get("custom") or resource.type.startswith("pulumi:"):
         return Repeated(reason="it exists only in the state")
-    return LOOKUPS.get(resource.type)
+    if resource.type not in LOOKUPS:
+        raise UsageProblemError(
+            f"{resource.urn}: the program creates no {resource.type}",
+            hint="Repair it by hand: https://www.pulumi.com/docs/iac/support/troubleshooting/.",
+        )
+    return LOOKUPS[resource.type]
 
 
-def _look_up(operation: PendingOperation, read_api_for: ReadApiFactory, slots: BoundedSemaphore) -> LookupAnswer:
-    resource = operation.resource
-    lookup = _lookup_of(resource)
-    if not isinstance(lookup, Lookup):
-        return lookup or []
+def _look_up(
+    operation: PendingOperation, lookup: Lookup | Repeated, read_api_for: ReadApiFactory, slots: BoundedSemaphore
+) -> LookupAnswer:
+    if isinstance(lookup, Repeated):
+        return lookup
     if operation.kind not in ("creating", "deleting"):
         return []
+    resource = operation.resource
     with slots:
         return find(lookup, read_api_for(resource.region), resource.inputs, resource.tags)
 
@@ -135,7 +139,15 @@ def _repair(
     screen.note(f"The state before: {before}")
     run_pulumi(["stack", "import", "--stack", stack, "--file", str(repaired)], IMPORT_TIMEOUT_SECONDS)
     screen.note("The state has the adopted resources. Refreshing it ...")
-    run_pulumi(["refresh", "--stack", stack, "--yes", "--skip-preview"], REFRESH_TIMEOUT_SECONDS)
+    try:
+        run_pulumi(["refresh", "--stack", stack, "--yes", "--skip-preview"], REFRESH_TIMEOUT_SECONDS)
+    except (FailedError, TimedOutError) as error:
+        # Another run of this command would find no pending operation, and so would not refresh.
+        hint = (
+            f"The state is repaired. Run `pulumi refresh --stack {stack}`. "
+            f"If the stack is locked, first run `pulumi cancel --stack {stack}`."
+        )
+        raise FailedError(error.message, hint=hint) from error
     try:
         pending = load_export(stack, run_pulumi).pending
     except UsageProblemError as error:
@@ -153,7 +165,7 @@ def _next_commands(stack: str, steps: Sequence[PlannedStep], code: ExitCode) -> 
 
 
 def _continue(stack: str) -> list[str]:
-    """Return how to continue; the state does not tell which of both was interrupted."""
+    """Return both ways to continue. The state does not record which command was interrupted."""
     return [
         f"Continue a deployment: pulumi up --stack {stack} --policy-pack policy",
         f"Continue a removal: pulumi destroy --stack {stack}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from operations.aws.resource_lookup import FoundResource, Repeated, has_tags
+from operations.aws.resource_lookup import SCHEDULED_FOR_DELETION, FoundResource, Repeated, has_tags
 from operations.stack.exported_state import ExportedResource, ExportedState, PendingOperation
 from operations.support.errors import ExitCode, OperationError
 
@@ -37,20 +37,20 @@ class Step(StrEnum):
     """The resource still exists: it stays in the state, and the next `destroy` or `up` deletes it."""
     GONE = "gone"
     """AWS has deleted the resource: the refresh removes it from the state."""
-    TWICE = "twice"
+    AMBIGUOUS = "ambiguous"
     """Several resources could be the one. Blocks the recovery."""
     FOREIGN = "foreign"
     """A resource without this stack's tags has the name. Blocks the recovery."""
-    GOING = "going"
-    """AWS deletes a resource with the name. Blocks the recovery."""
+    BEING_DELETED = "being-deleted"
+    """AWS is deleting a resource with this name. Blocks the recovery."""
     UNKNOWN = "unknown"
     """AWS could not be asked. Blocks the recovery."""
 
 
 BLOCKERS: Mapping[Step, ExitCode] = {
-    Step.TWICE: ExitCode.REFUSED,
+    Step.AMBIGUOUS: ExitCode.REFUSED,
     Step.FOREIGN: ExitCode.REFUSED,
-    Step.GOING: ExitCode.REFUSED,
+    Step.BEING_DELETED: ExitCode.REFUSED,
     Step.UNKNOWN: ExitCode.AWS,
 }
 
@@ -105,7 +105,10 @@ def _plan_deletion(operation: PendingOperation, answer: LookupAnswer) -> Planned
     found = next((each for each in answer if each.id == resource_id), None)
     if found is None:
         return PlannedStep(operation=operation, step=Step.GONE, evidence=f"{resource_id} no longer exists")
-    status = f", status {found.status}: wait until it is gone" if found.is_going else ""
+    if found.status == SCHEDULED_FOR_DELETION:
+        evidence = f"{resource_id} is {found.status}, which the refresh treats as deleted"
+        return PlannedStep(operation=operation, step=Step.GONE, evidence=evidence)
+    status = f", status {found.status}: wait until it is gone" if found.is_being_deleted else ""
     return PlannedStep(operation=operation, step=Step.DELETE, evidence=f"{resource_id} exists{status}")
 
 
@@ -131,14 +134,14 @@ def _plan_creation(exported: ExportedState, operation: PendingOperation, answer:
         return step(Step.CREATE, "does not exist")
     ids = " and ".join(each.id for each in candidates)
     if len(candidates) > 1:
-        return step(Step.TWICE, f"exists {len(candidates)} times: {ids}")
+        return step(Step.AMBIGUOUS, f"exists {len(candidates)} times: {ids}")
     if current is not None and current.inputs == resource.inputs:
-        return step(Step.TWICE, f"exists twice: {current.id} in the state, and {ids}")
+        return step(Step.AMBIGUOUS, f"exists twice: {current.id} in the state, and {ids}")
     (found,) = candidates
     if found.tags is not None and not has_tags(found, resource.tags):
         return step(Step.FOREIGN, f"{ids} exists without this stack's tags")
-    if found.is_going:
-        return step(Step.GOING, f"{ids} has the status {found.status}")
+    if found.is_being_deleted:
+        return step(Step.BEING_DELETED, f"{ids} has the status {found.status}")
     status = f", status {found.status}" if found.status else ""
     return step(Step.ADOPT, f"{ids} exists{status}", found.id)
 

@@ -142,7 +142,7 @@ def _first_word(resource: ExportedResource) -> str:
 
 
 def _check_settings(exported: ExportedState, settings: Settings) -> None:
-    """Check that the program asks AWS nothing."""
+    """Raise OperationRefusedError if the settings lack values that the program would read from AWS."""
     labels = {"primary": settings.primary, "secondary": settings.secondary}
     missing = [f"{label}.availability_zones" for label, region in labels.items() if not region.availability_zones]
     missing += [] if settings.aws.account_id else ["aws.account_id"]

@@ -136,7 +136,7 @@ def read_export(exported: object) -> ExportedState:
 
     def resource(values: Mapping[str, Any]) -> ExportedResource:
         provider = providers.get(str(values.get("provider")), {})
-        # Provider inputs that are no text are JSON texts.
+        # Pulumi stores provider inputs that are not strings as JSON.
         default_tags = json.loads(provider.get("defaultTags") or "{}").get("tags") or {}
         return ExportedResource(values=values, region=provider.get("region", ""), default_tags=default_tags)
 

@@ -48,12 +48,10 @@ def read_json(arguments: Sequence[str], pulumi: RunPulumi) -> object:
     try:
         return json.loads(pulumi(arguments, READ_TIMEOUT_SECONDS))
     except TimedOutError as error:
-        raise UsageProblemError(
-            f"{error.message}: its state may be stored in the lost region",
-            hint="Check Pulumi's backend with `pulumi whoami -v`.",
-        ) from error
+        raise UsageProblemError(error.message, hint="Check Pulumi's backend with `pulumi whoami -v`.") from error
     except FailedError as error:
-        raise UsageProblemError(error.message, hint="Log in to Pulumi and name the stack with --stack.") from error
+        hint = "Check the login with `pulumi whoami -v`, and the stack's name with `pulumi stack ls`."
+        raise UsageProblemError(error.message, hint=hint) from error
     except ValueError as error:
         raise UsageProblemError(
             f"`pulumi {' '.join(arguments)}` did not print JSON", hint="Check the version with `pulumi version`."

@@ -13,7 +13,7 @@ import runpy
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +26,6 @@ from pulumi.runtime.mocks import MockSettings
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import run_in_stack
 
-from policy.rules.replacement import create_only_properties
 from rehearsal.engine.destroy import DestroyError, DestroyRefusedError, destroy
 from rehearsal.engine.monitor import CreatingMonitor, Engine, RecordedFailure
 from rehearsal.engine.plan import PlanStep, left_alone_text, plan_deletion, refusal_text, replacement_text
@@ -111,7 +110,6 @@ def deploy(
     clients: ClientFactory | None = None,
     handlers: Mapping[str, Handler] = registry.HANDLERS,
     state: StackState | None = None,
-    create_only: Callable[[str], Collection[str]] = create_only_properties,
 ) -> DeployResult:
     """Run the program in `program_dir`, and create its resources at `endpoint_url`.
 
@@ -136,7 +134,6 @@ def deploy(
         handlers=handlers,
         on_resource=on_resource,
         state=state,
-        create_only=create_only,
     )
     engine = Engine()
     settings = MockSettings(
@@ -272,7 +269,7 @@ def _raise_errors(monitor: CreatingMonitor, engine: Engine, failure: BaseExcepti
     texts += [text for text in engine.at(engine_pb2.ERROR) if text not in texts]
     if monitor.record.skipped:
         texts.append(f"not tried: {len(monitor.record.skipped)} resources that depend on the failed ones")
-    if errors or failure is not None or len(texts) > 0:
+    if texts:
         raise DeploymentError(monitor.redact("\n".join(texts)), errors=errors) from failure
 
 

@@ -159,7 +159,7 @@ def _delete(kept: KeptResource, clients: ClientFactory, handlers: Mapping[str, H
     # Deleting needs no file of the program.
     provider = Provider(region=kept.region, clients=clients, program_directory=Path(), handlers=handlers)
     try:
-        existed = provider.delete(kept.type, id=kept.id, inputs=kept.inputs, outputs=kept.outputs)
+        existed = provider.delete(kept.type, id=kept.id, inputs=kept.inputs, outputs=kept.values)
     except (HandlerError, ClientError, BotoCoreError) as error:
         return f"{kept.urn}\n  {kept.type}: {error}"
     except Exception as error:  # noqa: BLE001 (an error in a handler must name its resource)

@@ -12,6 +12,7 @@ from typing import Any
 
 import jmespath
 
+from rehearsal.provider.resources.network import ENDED_PEERING_STATES
 from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.support.clients import ClientFactory
 
@@ -38,13 +39,11 @@ REGIONAL: Sequence[tuple[str, str, str, str]] = (
     ("ec2", "route table", "describe_route_tables", "RouteTables[].[VpcId, RouteTableId]"),
     ("ec2", "security group", "describe_security_groups", "SecurityGroups[].[VpcId, GroupId]"),
     ("ec2", "network interface", "describe_network_interfaces", "NetworkInterfaces[].NetworkInterfaceId"),
-    # A deleted peering is listed for hours. Source: VPC peering connection lifecycle.
     (
         "ec2",
         "VPC peering",
         "describe_vpc_peering_connections",
-        "VpcPeeringConnections[?!contains(['deleted', 'deleting', 'rejected', 'expired', 'failed'], Status.Code)]"
-        ".VpcPeeringConnectionId",
+        f"VpcPeeringConnections[?!contains({list(ENDED_PEERING_STATES)}, Status.Code)].VpcPeeringConnectionId",
     ),
     ("ec2", "flow log", "describe_flow_logs", "FlowLogs[].FlowLogId"),
     ("kms", "key", "list_keys", "Keys[].KeyId"),

@@ -1,7 +1,7 @@
 """The resource monitor that the Pulumi SDK calls: decodes registrations, and creates resources through boto3.
 
-Only this module and deploy.py use Pulumi's internals, for which the version of pulumi is pinned. A registration
-succeeds completely, or is recorded as an error with URN, type and property. Independent resources continue.
+Uses Pulumi's internals, so the version of pulumi is pinned. A registration succeeds completely, or is recorded as an error
+with URN, type and property. Independent resources continue.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,12 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 from pulumi.runtime.settings import get_project, get_stack
 from pulumi.runtime.sync_await import _ensure_event_loop
 
-from policy.rules.replacement import create_only_properties
 from rehearsal.engine.aliases import STACK_TYPE, alias_urns, make_urn
 from rehearsal.engine.reconciler import Reconciler, Registration, RegistrationResult
 from rehearsal.engine.state import ResourceGoal, StackState, comparable
 from rehearsal.provider.provider import Provider, ReadBackError
 from rehearsal.provider.resources import registry
-from rehearsal.provider.resources.handler import Handler, HandlerError, unknown_properties
+from rehearsal.provider.resources.handler import Handler, HandlerError
 from rehearsal.provider.resources.outcome import GLOBAL, ProviderResource, ResourceError, ResourceRecord
 from rehearsal.provider.resources.values import MASKED, InputValues, decode, secret, secret_texts
 from rehearsal.provider.settings import ProviderSettings
@@ -88,7 +87,6 @@ class CreatingMonitor(MockMonitor):
         handlers: Mapping[str, Handler] = registry.HANDLERS,
         on_resource: Callable[[ProviderResource], None] | None = None,
         state: StackState | None = None,
-        create_only: Callable[[str], Collection[str]] = create_only_properties,
     ) -> None:
         super().__init__(_NoMocks())
         self.record = ResourceRecord()
@@ -97,7 +95,6 @@ class CreatingMonitor(MockMonitor):
         self.reconciler = Reconciler(
             state=StackState() if state is None else state,
             record=self.record,
-            create_only=create_only,
             on_resource=on_resource,
         )
         self._clients = clients
@@ -190,7 +187,8 @@ class CreatingMonitor(MockMonitor):
 
     def _register(self, urn: str, request: Any, started: float) -> Any:
         with self._lock:
-            duplicate, _ = urn in self._seen, self._seen.add(urn)
+            duplicate = urn in self._seen
+            self._seen.add(urn)
             aliases = alias_urns(request, stack=get_stack(), project=get_project(), parent_aliases=self._aliases)
             self._aliases[urn] = aliases
         if duplicate:
@@ -203,19 +201,23 @@ class CreatingMonitor(MockMonitor):
 
     def _register_custom(self, urn: str, request: Any, aliases: tuple[str, ...], started: float) -> Any:
         inputs = self._inputs(request)
-        handler = self._handler(request)
-        self._reject_unknown(urn, request.type, handler, inputs.plain)
+        if request.importId:
+            raise HandlerError(f"the program imports {request.importId}, which does not exist on a fresh account")
         if not self._preview and self._waits_for_failed(request):
             with self._lock:
                 self._unusable.add(urn)
                 self.record.skipped.append(urn)
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         provider = self._provider(request.provider) if request.type.startswith("aws:") else self._other_provider
-        checked, _ = provider.check(request.type, inputs.plain)
+        checked, failures = provider.check(request.type, inputs.plain)
+        for name, reason in failures[1:]:
+            self._failed(urn, request.type, reason, name)
+        if failures:
+            raise HandlerError(failures[0][1], property=failures[0][0])
         registration = Registration(
             goal=self._goal(urn, request, checked, region=provider.region),
             provider=provider,
-            handler=handler,
+            handler=self._handlers[request.type],
             values=inputs,
             inputs=checked,
             aliases=aliases,
@@ -271,14 +273,6 @@ class CreatingMonitor(MockMonitor):
             self.goals.append(goal)
         return goal
 
-    def _handler(self, request: Any) -> Handler:
-        handler = self._handlers.get(request.type)
-        if handler is None:
-            raise HandlerError("the rehearsal can't create this type")
-        if request.importId:
-            raise HandlerError(f"the program imports {request.importId}, which does not exist on a fresh account")
-        return handler
-
     def _new_provider(self, region: str, default_tags: Mapping[str, str]) -> Provider:
         return Provider(
             region=region,
@@ -296,13 +290,6 @@ class CreatingMonitor(MockMonitor):
                 "the resource or function has no explicit provider, and the default provider is not allowed. Pass a provider"
             )
         return provider
-
-    def _reject_unknown(self, urn: str, type_: str, handler: Handler, inputs: Mapping[str, Any]) -> None:
-        unknown = unknown_properties(handler, inputs)
-        for name in unknown[1:]:
-            self._failed(urn, type_, "the rehearsal does not support this property", name)
-        if unknown:
-            raise HandlerError("the rehearsal does not support this property", property=unknown[0])
 
     def _inputs(self, request: Any) -> InputValues:
         inputs = decode(rpc.deserialize_properties(request.object, keep_unknowns=True))

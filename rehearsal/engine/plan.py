@@ -7,14 +7,14 @@ An unknown value counts as changed. Source: pkg/resource/deploy/step_generator.g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from rehearsal.engine.state import KeptResource, ResourceGoal
-from rehearsal.provider.provider import has_unknown
+from rehearsal.provider.provider import Provider, has_unknown
 
 PROVIDER_REGION = "the provider's region"
 DELETION_PROTECTION = ("deletionProtection", "deletionProtectionEnabled")
@@ -57,8 +57,8 @@ class PlanStep:
         return f"{self.change} {self.type} {self.name}{why}{refused}"
 
 
-def plan_step(kept: KeptResource | None, goal: ResourceGoal, create_only: Callable[[str], Collection[str]]) -> PlanStep:
-    """Return the step for a registered resource; `create_only` returns the inputs of a type that force a replacement."""
+def plan_step(kept: KeptResource | None, goal: ResourceGoal, provider: Provider) -> PlanStep:
+    """Return the step for a registered resource."""
     step = partial(PlanStep, urn=goal.urn, type=goal.type, name=goal.name, region=goal.region)
     if kept is None:
         return step(change=PlannedChange.CREATE)
@@ -67,20 +67,16 @@ def plan_step(kept: KeptResource | None, goal: ResourceGoal, create_only: Callab
         forced_by = (PROVIDER_REGION,)
         refusal = _refusal_to_replace(kept, goal)
         return step(change=PlannedChange.REPLACE, properties=forced_by, forced_by=forced_by, refusal=refusal)
-    ignored_names = {name.partition(".")[0].partition("[")[0] for name in goal.ignore_changes}
-    different = _different(kept.inputs, goal.inputs)
-    ignored = tuple(name for name in different if name in ignored_names)
-    properties = [name for name in different if name not in ignored_names]
-    forced_by = [name for name in properties if name in create_only(goal.type)] if properties else []
-    if not properties:
-        return step(change=PlannedChange.SAME, ignored=ignored)
+    found = provider.diff(goal.type, kept.inputs, goal.inputs, goal.ignore_changes)
+    if not found.properties:
+        return step(change=PlannedChange.SAME, ignored=found.ignored)
     return step(
-        change=PlannedChange.REPLACE if forced_by else PlannedChange.UPDATE,
-        properties=tuple(properties),
-        forced_by=tuple(forced_by),
-        unknown=tuple(name for name in properties if has_unknown(goal.inputs.get(name))),
-        ignored=ignored,
-        refusal=_refusal_to_replace(kept, goal) if forced_by else "",
+        change=PlannedChange.REPLACE if found.forced_by else PlannedChange.UPDATE,
+        properties=found.properties,
+        forced_by=found.forced_by,
+        unknown=tuple(name for name in found.properties if has_unknown(goal.inputs.get(name))),
+        ignored=found.ignored,
+        refusal=_refusal_to_replace(kept, goal) if found.forced_by else "",
     )
 
 
@@ -153,10 +149,6 @@ def _hint(settings: Sequence[tuple[str, str, str]]) -> list[str]:
         ]
     back = " and ".join(f"{name} back to {before}" for name, before, _ in settings)
     return [*_changed(settings), f"Set {back}; or deploy a second stack with the new value, and move the data."]
-
-
-def _different(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [name for name in sorted({*old, *new}) if has_unknown(new.get(name)) or old.get(name) != new.get(name)]
 
 
 def _refusal_to_replace(kept: KeptResource, goal: ResourceGoal) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,7 +56,6 @@ class Reconciler:
         *,
         state: StackState,
         record: ResourceRecord,
-        create_only: Callable[[str], Collection[str]],
         on_resource: Callable[[ProviderResource], None] | None,
     ) -> None:
         self.state = state
@@ -64,7 +63,6 @@ class Reconciler:
         self.matched: set[str] = set()
         """URNs of the state's resources that the program still registers."""
         self._record = record
-        self._create_only = create_only
         self._on_resource = on_resource
         self._lock = threading.Lock()
 
@@ -105,7 +103,7 @@ class Reconciler:
 
     def _plan(self, registration: Registration) -> tuple[KeptResource | None, PlanStep]:
         kept = self.state.find(registration.goal.urn, registration.aliases)
-        step = plan_step(kept, registration.goal, self._create_only)
+        step = plan_step(kept, registration.goal, registration.provider)
         with self._lock:
             self.steps.append(step)
             if kept is not None:
@@ -123,8 +121,7 @@ class Reconciler:
             step.name,
             id=kept.id,
             inputs=inputs,
-            # The real engine sends the whole state: some changes depend on the old inputs.
-            outputs={**kept.inputs, **kept.outputs},
+            outputs=kept.values,
             changed=step.properties,
         )
 

@@ -31,7 +31,7 @@ def refresh(
     def read(kept: KeptResource) -> None:
         # Reading needs no file of the program.
         provider = Provider(region=kept.region, clients=clients, program_directory=Path(), handlers=handlers)
-        found = provider.read(kept.type, id=kept.id, inputs=kept.inputs, outputs=kept.outputs)
+        found = provider.read(kept.type, id=kept.id, inputs=kept.inputs, outputs=kept.values)
         if found is None:
             refreshed.forget(kept.urn)
         else:

@@ -31,7 +31,7 @@ class ResourceGoal:
     region: str
     """The provider's region, or "global" for types of other providers than AWS's."""
     inputs: Mapping[str, Any] = field(repr=False)
-    """The inputs as `comparable` returns them, with secrets unwrapped, as the provider's check returns them; may hold unknowns."""
+    """The inputs after the provider's check: secrets unwrapped, archives replaced by hashes. May contain unknowns."""
     provider: str = ""
     """URN of the explicit provider; empty for types of other providers than AWS's."""
     protect: bool = False
@@ -47,6 +47,11 @@ class KeptResource(ResourceGoal):
     id: str
     outputs: Mapping[str, Any] = field(repr=False)
     secret_outputs: frozenset[str] = frozenset()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The inputs and the outputs, as the real engine sends a resource's state: some handlers use old inputs."""
+        return {**self.inputs, **self.outputs}
 
     def to_json(self) -> dict[str, Any]:
         """Return the resource as plain JSON types."""

@@ -37,7 +37,7 @@ from rehearsal.support.clients import ClientFactory
 
 TAGS, TAGS_ALL = "tags", "tagsAll"
 NAMES = ("name", "identifier", "clusterIdentifier")
-"""Inputs that the provider generates if the program gives none; a given name is free only after the deletion."""
+"""Name inputs. If the program sets one, a replacement must delete the old resource first, because names are unique."""
 NO_UPDATE = "in-place update is not supported in the rehearsal. Destroy and redeploy the stack."
 _NOT_FOUND_CODES = ("NotFound", "NoSuch", "NonExistent")
 
@@ -58,8 +58,11 @@ class InputDifference:
     """The inputs in which the program and the state differ."""
 
     properties: tuple[str, ...]
+    """Those to change."""
+    ignored: tuple[str, ...]
+    """Those that stay as they are."""
     forced_by: tuple[str, ...]
-    """Those that force a replacement."""
+    """Those to change that force a replacement."""
     delete_first: bool
     """Whether a replacement deletes the old resource before it creates the new one."""
 
@@ -106,16 +109,18 @@ class Provider:
     def diff(
         self, type_: str, old: Mapping[str, Any], new: Mapping[str, Any], ignored: Collection[str] = ()
     ) -> InputDifference:
-        """Compare checked inputs. An unknown value counts as changed."""
+        """Compare checked inputs. An unknown value counts as changed. `ignored` has names, not paths."""
         different = [
-            name
-            for name in sorted({*old, *new})
-            if name not in ignored and (has_unknown(new.get(name)) or old.get(name) != new.get(name))
+            name for name in sorted({*old, *new}) if has_unknown(new.get(name)) or old.get(name) != new.get(name)
         ]
-        forced_by = [name for name in different if name in self.create_only(type_)] if different else []
+        properties = tuple(name for name in different if name not in ignored)
+        forced_by = tuple(name for name in properties if name in self.create_only(type_))
         named = any(name in new for name in NAMES) and not type_.startswith("aws:route53/")
         return InputDifference(
-            properties=tuple(different), forced_by=tuple(forced_by), delete_first=bool(forced_by) and named
+            properties=properties,
+            ignored=tuple(name for name in different if name in ignored),
+            forced_by=forced_by,
+            delete_first=bool(forced_by) and named,
         )
 
     def create(self, urn: str, type_: str, name: str, inputs: Mapping[str, Any]) -> Created:
@@ -149,7 +154,8 @@ class Provider:
         if retag is not None:
             retag(request, *_tag_changes(request))
         updated = change(replace(request, changed=request.changed - {TAGS}))
-        return _checked(request, updated, for_aws if change is handler.read else request.inputs)
+        # AWS may have changed the other inputs since the last refresh, for example in a failover.
+        return _checked(request, updated, for_aws)
 
     def delete(self, type_: str, *, id: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
         """Delete a resource. Return whether AWS had it. Raises: HandlerError, ClientError, BotoCoreError."""
@@ -161,6 +167,8 @@ class Provider:
         )
         try:
             handler.delete(request)
+        except GoneError:
+            return False
         except ClientError as error:
             if not is_not_found(error):
                 raise

@@ -15,7 +15,7 @@ from google.protobuf import struct_pb2
 from pulumi.output import Unknown
 from pulumi.runtime.rpc import UNKNOWN
 
-from rehearsal.provider.resources.values import SECRET_MARK, SECRET_SIGNATURE, secret
+from rehearsal.provider.resources.values import SECRET_SIGNATURE, SIGNATURE_KEY, secret
 
 ARCHIVE_SIGNATURE = "0def7320c3a5731c473e5ecbe6d01bc7"
 ASSET_SIGNATURE = "c44067f5952c0a294b673a41bacd8c17"
@@ -30,7 +30,7 @@ class SentFile:
 
     def content(self) -> pulumi.Archive | pulumi.Asset:
         """Return the SDK's archive or asset. Raises ValueError if only the hash is known, as in an old state."""
-        envelope, is_archive = self.envelope, self.envelope[SECRET_MARK] == ARCHIVE_SIGNATURE
+        envelope, is_archive = self.envelope, self.envelope[SIGNATURE_KEY] == ARCHIVE_SIGNATURE
         if envelope.get("path"):
             return (pulumi.FileArchive if is_archive else pulumi.FileAsset)(envelope["path"])
         if "text" in envelope and not is_archive:
@@ -68,7 +68,7 @@ def _decode(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         decoded = {key: _decode(element) for key, element in sorted(value.struct_value.fields.items())}
-        signature = decoded.get(SECRET_MARK)
+        signature = decoded.get(SIGNATURE_KEY)
         if signature == SECRET_SIGNATURE:
             return decoded.get("value")
         if signature in (ARCHIVE_SIGNATURE, ASSET_SIGNATURE):

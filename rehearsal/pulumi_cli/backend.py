@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.provider.resources.values import MASKED, SECRET_MARK
-
-STACK_TYPE = "pulumi:pulumi:Stack"
+from rehearsal.engine.aliases import STACK_TYPE
+from rehearsal.provider.resources.values import MASKED, SECRET_SIGNATURE, SIGNATURE_KEY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,5 +44,6 @@ def read_checkpoint(backend: Path, project: str, stack: str) -> Checkpoint | Non
 
 def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return MASKED if SECRET_MARK in value else {key: _masked(element) for key, element in value.items()}
+        is_secret = value.get(SIGNATURE_KEY) == SECRET_SIGNATURE
+        return MASKED if is_secret else {key: _masked(element) for key, element in value.items()}
     return [_masked(element) for element in value] if isinstance(value, list) else value

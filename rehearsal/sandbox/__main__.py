@@ -52,7 +52,7 @@ def start(
             "--interval",
             min=1.0,
             max=10.0,
-            help="Seconds between two cycles; every other period is scaled by the same factor.",
+            help="Seconds between two cycles; the program's other periods are scaled by the same factor.",
         ),
     ] = 1.0,
     cooldown: Annotated[

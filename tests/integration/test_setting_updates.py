@@ -15,6 +15,7 @@ from rehearsal.engine.deploy import DeploymentError, DeployResult, deploy
 from rehearsal.engine.plan import PlannedChange
 from rehearsal.engine.refresh import refresh
 from rehearsal.environment import PROGRAM_DIRECTORY, Environment
+from rehearsal.provider.resources.handler import wait_until
 from rehearsal.support.clients import ACCOUNT_ID
 from settings.model import Settings
 from tests.support.two_engines import changed_config
@@ -150,6 +151,14 @@ class ChangingStack:
             state=self._state,
         )
 
+    def switch_over(self) -> None:
+        """Move the writer to the secondary region."""
+        world = self._world
+        world.clients("rds", world.primary.name).switchover_global_cluster(
+            GlobalClusterIdentifier=world.global_cluster_id, TargetDbClusterIdentifier=world.secondary.cluster_arn
+        )
+        wait_until(lambda: world.control_plane.is_idle, what="the switchover has ended")
+
     def left_to_do(self, changes: Changes) -> list[str]:
         """Refresh, and return the steps that a further deployment would take."""
         self._state = refresh(self._state, self._world.clients)
@@ -207,3 +216,12 @@ def test_change_that_aws_refuses_is_an_error(stack: ChangingStack) -> None:
     with pytest.raises(DeploymentError, match="Backtrack is not supported for global databases"):
         stack.run({**NEWER_ENGINE, **BACKTRACK})
     assert stack.left_to_do(NEWER_ENGINE) == []
+
+
+def test_changed_setting_is_applied_without_a_refresh_after_a_switchover(stack: ChangingStack) -> None:
+    """Last test of this module. The state still describes the old roles."""
+    changes = {"database": {**NEWER_ENGINE["database"], "backup_retention_days": 9}}
+    stack.switch_over()
+    updated = [step for step in stack.run(changes).steps if step.change is PlannedChange.UPDATE]
+    assert [step.properties for step in updated] == [("backupRetentionPeriod",)] * 2
+    assert stack.left_to_do(changes) == []

@@ -17,13 +17,14 @@ from typing import Any
 from pulumi.output import Unknown
 from pulumi.runtime.rpc import UNKNOWN
 
+from rehearsal.engine.aliases import STACK_TYPE
 from rehearsal.engine.deploy import DeployResult, deploy
 from rehearsal.engine.plan import PROVIDER_REGION, PlannedChange
 from rehearsal.engine.refresh import refresh
 from rehearsal.engine.state import ARCHIVE_KEY, ResourceGoal, StackState
 from rehearsal.environment import PROGRAM_DIRECTORY, Environment
 from rehearsal.provider.resources.registry import HANDLERS
-from rehearsal.provider.resources.values import MASKED, SECRET_MARK, SECRET_SIGNATURE
+from rehearsal.provider.resources.values import MASKED, SECRET_SIGNATURE, SIGNATURE_KEY
 from rehearsal.provider.wire import ARCHIVE_SIGNATURE
 from rehearsal.pulumi_cli.workspace import Workspace
 from tests.support.pulumi_cli import PulumiShell, require_pulumi
@@ -31,9 +32,6 @@ from tests.support.pulumi_cli import PulumiShell, require_pulumi
 PROJECT = "aurora-global-database"
 INTERVAL_SECONDS = 1.0
 PASSWORD = "random:index/randomPassword:RandomPassword"
-
-STACK_TYPE = "pulumi:pulumi:Stack"
-"""The in-process engine keeps the outputs of a stack apart from its resources."""
 DEFAULT_PROVIDER = re.compile(r"::pulumi:providers:random::default_[0-9_]+$")
 """The real engine creates a provider for `random`; the in-process engine needs none."""
 ADDED_TO_PROVIDERS = frozenset({"__internal", "version"})
@@ -93,6 +91,7 @@ def registered_in_process(result: DeployResult) -> Normal:
 
 def registered_by_cli(preview: CliPreview) -> Normal:
     """Return what the real engine made of each registration."""
+    # The in-process engine keeps a stack's outputs apart from its resources.
     kept = (each for each in preview.states if each["type"] != STACK_TYPE and not DEFAULT_PROVIDER.search(each["urn"]))
     return {each["urn"]: _facts_of_cli(each) for each in kept}
 
@@ -130,9 +129,9 @@ def _normal(value: Any) -> Any:
     if isinstance(value, Unknown) or value == MASKED:
         return UNKNOWN
     if isinstance(value, Mapping):
-        if value.get(SECRET_MARK) == SECRET_SIGNATURE:
+        if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
             return _normal(json.loads(value["plaintext"]))
-        if ARCHIVE_KEY in value or value.get(SECRET_MARK) == ARCHIVE_SIGNATURE:
+        if ARCHIVE_KEY in value or value.get(SIGNATURE_KEY) == ARCHIVE_SIGNATURE:
             return ARCHIVE
         return {name: _normal(element) for name, element in value.items()}
     if isinstance(value, list | tuple):
@@ -157,7 +156,7 @@ class Plan:
         """Return the in-process engine's plan. It also foresees what AWS will refuse; the CLI finds that out during `up`."""
         return cls(
             steps={
-                step.urn: (step.change.value, _without_region(step.properties), _without_region(step.forced_by))
+                step.urn: (step.change.value, _with_cli_names(step.properties), _with_cli_names(step.forced_by))
                 for step in result.steps
                 if step.change is not PlannedChange.SAME
             },
@@ -177,8 +176,8 @@ class Plan:
         return differences(_as_facts(own, self.refused), _as_facts(theirs, cli.refused))
 
 
-def _without_region(properties: Iterable[str]) -> tuple[str, ...]:
-    """Return the inputs; the real engine says of a resource whose provider is replaced that its provider forces it."""
+def _with_cli_names(properties: Iterable[str]) -> tuple[str, ...]:
+    """Return the inputs with the CLI's name for a changed provider."""
     return tuple(sorted("provider" if name == PROVIDER_REGION else name for name in properties))
 
 
@@ -238,7 +237,7 @@ def _step_of(step: Mapping[str, Any]) -> Step:
 
 @dataclass(kw_only=True)
 class Renaming:
-    """Which generated name of one AWS is which of the other: a name has one partner, in all resources of the state."""
+    """Maps each generated name of one embedded AWS to exactly one of the other."""
 
     partners: dict[str, str] = field(default_factory=dict)
     backwards: dict[str, str] = field(default_factory=dict)
@@ -290,7 +289,9 @@ def state_differences(own: StackState, exported: Iterable[Mapping[str, Any]]) ->
                 "secret outputs": sorted(
                     name
                     for name, value in each["outputs"].items()
-                    if name not in each["inputs"] and isinstance(value, Mapping) and SECRET_MARK in value
+                    if name not in each["inputs"]
+                    and isinstance(value, Mapping)
+                    and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE
                 ),
             }
             for each in exported

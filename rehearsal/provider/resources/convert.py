@@ -52,4 +52,4 @@ INVERSES: Mapping[Callable[[Any], Any], Callable[[Any], Any]] = {
     kms_tag_list: _kms_tags,
     pascal: camel,
 }
-"""The conversion of AWS's value to Pulumi's, by the one to AWS's."""
+"""Maps each conversion to its inverse."""

@@ -18,6 +18,7 @@ from rehearsal.provider.resources.handler import (
     not_held,
     own,
     provider_only,
+    read_by_id,
     sent,
 )
 from rehearsal.provider.resources.tags import retag
@@ -83,10 +84,6 @@ def _update_secret(request: Request) -> Created:
             client.put_resource_policy(SecretId=request.id, ResourcePolicy=policy)
         else:
             client.delete_resource_policy(SecretId=request.id)
-    return _describe_secret(request, request.id)
-
-
-def _read_secret(request: Request) -> Created:
     return _describe_secret(request, request.id)
 
 
@@ -177,7 +174,7 @@ HANDLERS = {
     "aws:secretsmanager/secret:Secret": Handler(
         create=_create_secret,
         update=_update_secret,
-        read=_read_secret,
+        read=read_by_id(_describe_secret),
         delete=_delete_secret,
         retag=retag("secretsmanager", "SecretId"),
         properties={

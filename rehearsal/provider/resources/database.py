@@ -18,6 +18,7 @@ from rehearsal.provider.resources.handler import (
     not_held,
     own,
     provider_only,
+    read_by_id,
     sent,
     wait_for,
     wait_until,
@@ -38,10 +39,6 @@ def _create_global_cluster(request: Request) -> Created:
     global_id = request.inputs["globalClusterIdentifier"]
     rds.create_global_cluster(**request.parameters())
     return _describe_global_cluster(request, global_id)
-
-
-def _read_global_cluster(request: Request) -> Created:
-    return _describe_global_cluster(request, request.id)
 
 
 def _describe_global_cluster(request: Request, global_id: str) -> Created:
@@ -68,10 +65,6 @@ def _create_subnet_group(request: Request) -> Created:
     name = request.inputs["name"]
     rds.create_db_subnet_group(**request.parameters())
     return _describe_subnet_group(request, name)
-
-
-def _read_subnet_group(request: Request) -> Created:
-    return _describe_subnet_group(request, request.id)
 
 
 def _describe_subnet_group(request: Request, name: str) -> Created:
@@ -188,7 +181,7 @@ def _read_cluster(request: Request) -> Created:
     """Describe a cluster in its present role.
 
     A standby has the writer as its replication source, no master user and no cluster endpoint; the provider keeps the database
-    name if AWS returns none.
+    name if AWS returns none. A writer's replication source is an empty text: the provider sets it from no value.
     Source: aws_rds_cluster, argument replication_source_identifier; hashicorp/terraform-provider-aws issue 14219;
     hashicorp/terraform issue 4671.
     """
@@ -197,7 +190,11 @@ def _read_cluster(request: Request) -> Created:
     writer = next((arn for arn, is_writer in members.items() if is_writer), None)
     is_standby = writer not in (None, read.outputs["arn"])
     held = {**read.held, "DatabaseName": read.held.get("DatabaseName") or request.inputs.get("databaseName")}
-    outputs = {**read.outputs, "clusterMembers": [each["DBInstanceIdentifier"] for each in held["DBClusterMembers"]]}
+    outputs = {
+        **read.outputs,
+        "clusterMembers": [each["DBInstanceIdentifier"] for each in held["DBClusterMembers"]],
+        "replicationSourceIdentifier": "",
+    }
     if is_standby:
         held["MasterUsername"] = None
         outputs |= {"endpoint": "", "replicationSourceIdentifier": writer}
@@ -226,10 +223,6 @@ def _create_instance(request: Request) -> Created:
     rds.create_db_instance(**request.parameters())
     wait_for(rds, "db_instance_available", DBInstanceIdentifier=instance_id)
     return _describe_instance(request, instance_id)
-
-
-def _read_instance(request: Request) -> Created:
-    return _describe_instance(request, request.id)
 
 
 def _update_instance(request: Request) -> Created:
@@ -282,9 +275,10 @@ def _update_global_cluster(request: Request) -> Created:
 
 
 def _update_cluster(request: Request) -> Created:
-    """Change a cluster at once, as the program's `applyImmediately` asks."""
+    """Change a cluster at once, or some properties in its next maintenance window. ministack changes all at once."""
     rds = request.client("rds")
-    _modify(request, rds.modify_db_cluster, DBClusterIdentifier=request.id, ApplyImmediately=True)
+    at_once = bool(request.inputs.get("applyImmediately"))
+    _modify(request, rds.modify_db_cluster, DBClusterIdentifier=request.id, ApplyImmediately=at_once)
     wait_for(rds, "db_cluster_available", DBClusterIdentifier=request.id)
     return _read_cluster(request)
 
@@ -356,7 +350,7 @@ HANDLERS = {
     "aws:rds/globalCluster:GlobalCluster": Handler(
         create=_create_global_cluster,
         update=_update_global_cluster,
-        read=_read_global_cluster,
+        read=read_by_id(_describe_global_cluster),
         delete=_delete_global_cluster,
         retag=_RETAG,
         properties={
@@ -371,7 +365,7 @@ HANDLERS = {
     ),
     "aws:rds/subnetGroup:SubnetGroup": Handler(
         create=_create_subnet_group,
-        read=_read_subnet_group,
+        read=read_by_id(_describe_subnet_group),
         delete=delete_by_id("rds", "delete_db_subnet_group", "DBSubnetGroupName"),
         retag=_RETAG,
         properties={
@@ -458,7 +452,7 @@ HANDLERS = {
     ),
     "aws:rds/clusterInstance:ClusterInstance": Handler(
         create=_create_instance,
-        read=_read_instance,
+        read=read_by_id(_describe_instance),
         update=_update_instance,
         delete=_delete_instance,
         retag=_RETAG,

@@ -11,7 +11,6 @@ from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
     Created,
     DeleteRequest,
-    GoneError,
     Handler,
     HandlerError,
     Request,
@@ -19,6 +18,7 @@ from rehearsal.provider.resources.handler import (
     first_found,
     own,
     provider_only,
+    read_by_id,
     sent,
 )
 from rehearsal.provider.resources.tags import retag_route53
@@ -45,10 +45,6 @@ def _create_zone(request: Request) -> Created:
             f"expected the VPCs {vpcs}, but the zone is associated with {created.held['VPCs']}", property="vpcs"
         )
     return created
-
-
-def _read_zone(request: Request) -> Created:
-    return _describe_zone(request, request.id)
 
 
 def _describe_zone(request: Request, zone_id: str) -> Created:
@@ -92,10 +88,6 @@ def _create_zone_association(request: Request) -> Created:
     vpc_region = request.take("vpcRegion", request.region)
     client.associate_vpc_with_hosted_zone(HostedZoneId=zone_id, VPC={"VPCId": vpc_id, "VPCRegion": vpc_region})
     return _describe_zone_association(request, f"{zone_id}:{vpc_id}:{vpc_region}")
-
-
-def _read_zone_association(request: Request) -> Created:
-    return _describe_zone_association(request, request.id)
 
 
 def _describe_zone_association(request: Request, id: str) -> Created:
@@ -161,10 +153,6 @@ def _create_health_check(request: Request) -> Created:
     return _describe_health_check(request, check_id)
 
 
-def _read_health_check(request: Request) -> Created:
-    return _describe_health_check(request, request.id)
-
-
 def _describe_health_check(request: Request, check_id: str) -> Created:
     client = request.client("route53")
     check = client.get_health_check(HealthCheckId=check_id)["HealthCheck"]
@@ -206,11 +194,18 @@ def _read_record(request: Request) -> Created:
 
 def _describe_record(request: Request, zone_id: str, record: dict[str, Any]) -> Created:
     name = record["Name"]
-    held = _record(request.client("route53"), zone_id, record)
+    found = _find_record(request.client("route53"), zone_id, name, record["Type"], record.get("SetIdentifier"))
+    held = {
+        **found,
+        "ZoneId": zone_id,
+        # The state has the name as the program gave it.
+        "GivenName": request.inputs.get("name", name),
+        "Records": [value["Value"] for value in found.get("ResourceRecords", [])],
+        "FailoverPolicies": [{"type": found.get("Failover")}],
+        "LatencyPolicies": [{"region": found.get("Region")}],
+    }
     identifier = "_".join(filter(None, (zone_id, name, record["Type"], record.get("SetIdentifier"))))
-    # The state has the name as the program gave it.
-    given = request.inputs.get("name", name)
-    return Created(id=identifier, outputs={"fqdn": name}, held={**held, "ZoneId": zone_id, "GivenName": given})
+    return Created(id=identifier, outputs={"fqdn": name}, held=held)
 
 
 def _full_name(name: str, zone_name: str) -> str:
@@ -218,19 +213,16 @@ def _full_name(name: str, zone_name: str) -> str:
     return bare if bare == zone_name or bare.endswith(f".{zone_name}") else f"{bare}.{zone_name}"
 
 
-def _record(client: Any, zone_id: str, record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record set as Route 53 lists it, in the shape that the table compares."""
+def _find_record(client: Any, zone_id: str, name: str, type_: str, set_identifier: str | None) -> dict[str, Any]:
+    """Return a record set as Route 53 lists it. Raises GoneError if the zone does not have it."""
+    wanted = (name, type_, set_identifier)
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
-    for each in (each for page in pages for each in page["ResourceRecordSets"]):
-        same_set = each.get("SetIdentifier") == record.get("SetIdentifier")
-        if each["Name"].removesuffix(".") == record["Name"] and each["Type"] == record["Type"] and same_set:
-            return {
-                **each,
-                "Records": [value["Value"] for value in each.get("ResourceRecords", [])],
-                "FailoverPolicies": [{"type": each.get("Failover")}],
-                "LatencyPolicies": [{"region": each.get("Region")}],
-            }
-    raise GoneError
+    return first_found(
+        each
+        for page in pages
+        for each in page["ResourceRecordSets"]
+        if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted
+    )
 
 
 def _delete_zone(request: DeleteRequest) -> None:
@@ -256,20 +248,18 @@ def _delete_zone_association(request: DeleteRequest) -> None:
 
 
 def _delete_record(request: DeleteRequest) -> None:
-    """Delete a record as the zone lists it: Route 53 requires all its values."""
+    """Delete a record as the zone lists it: Route 53 requires all its values. Raises GoneError if it is gone."""
     client = request.client("route53")
-    zone_id, name = request.inputs["zoneId"], request.outputs["fqdn"]
-    wanted = (name, request.inputs["type"], request.inputs.get("setIdentifier"))
-    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
-    for each in [each for page in pages for each in page["ResourceRecordSets"]]:
-        if (each["Name"].removesuffix("."), each["Type"], each.get("SetIdentifier")) == wanted:
-            _delete_record_set(client, zone_id, each)
+    inputs = request.inputs
+    zone_id = inputs["zoneId"]
+    record = _find_record(client, zone_id, request.outputs["fqdn"], inputs["type"], inputs.get("setIdentifier"))
+    _delete_record_set(client, zone_id, record)
 
 
 HANDLERS = {
     "aws:route53/zone:Zone": Handler(
         create=_create_zone,
-        read=_read_zone,
+        read=read_by_id(_describe_zone),
         delete=_delete_zone,
         is_global=True,
         retag=retag_route53("hostedzone"),
@@ -283,7 +273,7 @@ HANDLERS = {
     ),
     "aws:route53/zoneAssociation:ZoneAssociation": Handler(
         create=_create_zone_association,
-        read=_read_zone_association,
+        read=read_by_id(_describe_zone_association),
         delete=_delete_zone_association,
         is_global=True,
         properties={
@@ -294,7 +284,7 @@ HANDLERS = {
     ),
     "aws:route53/healthCheck:HealthCheck": Handler(
         create=_create_health_check,
-        read=_read_health_check,
+        read=read_by_id(_describe_health_check),
         delete=delete_by_id("route53", "delete_health_check", "HealthCheckId"),
         is_global=True,
         retag=retag_route53("healthcheck"),

@@ -12,6 +12,7 @@ from rehearsal.provider.resources.handler import (
     delete_by_id,
     own,
     provider_only,
+    read_by_id,
     sent,
 )
 from rehearsal.provider.resources.tags import retag
@@ -34,10 +35,6 @@ def _set_rotation(request: Request, key_id: str) -> Created:
     return _describe_key(request, key_id)
 
 
-def _read_key(request: Request) -> Created:
-    return _describe_key(request, request.id)
-
-
 def _describe_key(request: Request, key_id: str) -> Created:
     kms = request.client("kms")
     held = dict(kms.describe_key(KeyId=key_id)["KeyMetadata"])
@@ -55,10 +52,6 @@ def _create_alias(request: Request) -> Created:
     kms = request.client("kms")
     kms.create_alias(**request.parameters())
     return _describe_alias(request, request.inputs["name"])
-
-
-def _read_alias(request: Request) -> Created:
-    return _describe_alias(request, request.id)
 
 
 def _describe_alias(request: Request, name: str) -> Created:
@@ -80,7 +73,7 @@ def _delete_key(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:kms/key:Key": Handler(
         create=_create_key,
-        read=_read_key,
+        read=read_by_id(_describe_key),
         update=_update_key,
         delete=_delete_key,
         retag=retag("kms", "KeyId", by="id", convert=kms_tag_list),
@@ -95,7 +88,7 @@ HANDLERS = {
     ),
     "aws:kms/alias:Alias": Handler(
         create=_create_alias,
-        read=_read_alias,
+        read=read_by_id(_describe_alias),
         delete=delete_by_id("kms", "delete_alias", "AliasName"),
         properties={"name": sent("AliasName"), "targetKeyId": sent("TargetKeyId")},
     ),

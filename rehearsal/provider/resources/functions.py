@@ -18,6 +18,7 @@ from rehearsal.provider.resources.handler import (
     first_found,
     own,
     provider_only,
+    read_by_id,
     sent,
     unchanged,
     wait_for,
@@ -34,7 +35,7 @@ def _create_function(request: Request) -> Created:
     request.take("sourceCodeHash")
     client.create_function(Code={"ZipFile": package}, **request.parameters())
     wait_for(client, "function_active_v2", FunctionName=name)
-    return _read_function(request, package)
+    return _set_concurrency_and_describe(request, package)
 
 
 def _update_function(request: Request) -> Created:
@@ -55,10 +56,10 @@ def _update_function(request: Request) -> Created:
         wait_for(client, "function_updated_v2", FunctionName=request.id)
     if "reservedConcurrentExecutions" in request.changed and request.take("reservedConcurrentExecutions") is None:
         client.delete_function_concurrency(FunctionName=request.id)
-    return _read_function(request, package)
+    return _set_concurrency_and_describe(request, package)
 
 
-def _read_function(request: Request, package: bytes) -> Created:
+def _set_concurrency_and_describe(request: Request, package: bytes) -> Created:
     """Set the reserved concurrency, and read the function back."""
     client = request.client("lambda")
     name = request.inputs["name"]
@@ -73,10 +74,6 @@ def _read_function(request: Request, package: bytes) -> Created:
             f"expected a package with hash {digest}, but the embedded AWS stores {stored}", property="code"
         )
     return read
-
-
-def _refresh_function(request: Request) -> Created:
-    return _describe_function(request, request.id)
 
 
 def _describe_function(request: Request, name: str) -> Created:
@@ -131,10 +128,6 @@ def _create_event_invoke_config(request: Request) -> Created:
     return _describe_event_invoke_config(request, request.inputs["functionName"])
 
 
-def _read_event_invoke_config(request: Request) -> Created:
-    return _describe_event_invoke_config(request, request.id)
-
-
 def _describe_event_invoke_config(request: Request, name: str) -> Created:
     client = request.client("lambda")
     held = dict(client.get_function_event_invoke_config(FunctionName=name))
@@ -146,10 +139,6 @@ def _create_permission(request: Request) -> Created:
     client = request.client("lambda")
     client.add_permission(**request.parameters())
     return _describe_permission(request, request.inputs["statementId"])
-
-
-def _read_permission(request: Request) -> Created:
-    return _describe_permission(request, request.id)
 
 
 def _describe_permission(request: Request, statement_id: str) -> Created:
@@ -164,10 +153,6 @@ def _create_schedule(request: Request) -> Created:
     name = request.inputs["name"]
     client.create_schedule(**request.parameters())
     return _describe_schedule(request, f"default/{name}")
-
-
-def _read_schedule(request: Request) -> Created:
-    return _describe_schedule(request, request.id)
 
 
 def _describe_schedule(request: Request, id: str) -> Created:
@@ -194,7 +179,7 @@ def _delete_schedule(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:lambda/function:Function": Handler(
         create=_create_function,
-        read=_refresh_function,
+        read=read_by_id(_describe_function),
         update=_update_function,
         delete=delete_by_id("lambda", "delete_function", "FunctionName"),
         retag=retag("lambda", "Resource", convert=unchanged),
@@ -232,7 +217,7 @@ HANDLERS = {
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Handler(
         create=_create_event_invoke_config,
-        read=_read_event_invoke_config,
+        read=read_by_id(_describe_event_invoke_config),
         update=_create_event_invoke_config,
         delete=delete_by_id("lambda", "delete_function_event_invoke_config", "FunctionName"),
         properties={
@@ -243,7 +228,7 @@ HANDLERS = {
     ),
     "aws:lambda/permission:Permission": Handler(
         create=_create_permission,
-        read=_read_permission,
+        read=read_by_id(_describe_permission),
         delete=_delete_permission,
         properties={
             "function": sent("FunctionName", held=""),
@@ -255,7 +240,7 @@ HANDLERS = {
     ),
     "aws:scheduler/schedule:Schedule": Handler(
         create=_create_schedule,
-        read=_read_schedule,
+        read=read_by_id(_describe_schedule),
         delete=_delete_schedule,
         properties={
             "name": sent("Name"),

@@ -122,7 +122,7 @@ class Handler:
     create: Callable[[Request], Created]
     properties: Mapping[str, Property]
     delete: Callable[[DeleteRequest], None] | None = None
-    """None if the rehearsal can't delete the type."""
+    """None if the rehearsal can't delete the type. Raises GoneError, or AWS's own error, if the resource is gone."""
     update: Callable[[Request], Created] | None = None
     """Changes in place the properties in `Request.changed`, without the tags; None if the rehearsal can't."""
     retag: Retag | None = None
@@ -156,7 +156,7 @@ class Request:
     id: str = ""
     """The id of the resource to change; empty for a new one."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
-    """The outputs of the resource to change."""
+    """The state of the resource: its old inputs and its outputs."""
     changed: frozenset[str] = frozenset()
     """The properties to change; one that is missing from `inputs` is to be unset."""
 
@@ -203,6 +203,7 @@ class DeleteRequest:
     id: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
+    """The state of the resource: its inputs and its outputs."""
     clients: ClientFactory
 
     def client(self, service: str) -> Any:
@@ -215,6 +216,11 @@ def first_found(found: Iterable[Any]) -> Any:
     for each in found:
         return each
     raise GoneError
+
+
+def read_by_id(describe: Callable[[Request, str], Created]) -> Callable[[Request], Created]:
+    """Return a read function that describes the resource with the request's id."""
+    return lambda request: describe(request, request.id)
 
 
 def delete_by_id(
@@ -290,7 +296,7 @@ def wait_until(condition: Callable[[], bool], *, what: str, timeout_seconds: flo
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise HandlerError(f"expected: {what}. It was not met within {timeout_seconds:g} s")
+            raise HandlerError(f"{what}: not reached within {timeout_seconds:g} s")
         time.sleep(POLL_SECONDS)
 
 

@@ -13,6 +13,7 @@ from rehearsal.provider.resources.handler import (
     Request,
     delete_by_id,
     first_found,
+    read_by_id,
     sent,
 )
 from rehearsal.provider.resources.tags import retag
@@ -23,10 +24,6 @@ def _create_role(request: Request) -> Created:
     name = request.inputs["name"]
     iam.create_role(**request.parameters())
     return _describe_role(request, name)
-
-
-def _read_role(request: Request) -> Created:
-    return _describe_role(request, request.id)
 
 
 def _describe_role(request: Request, name: str) -> Created:
@@ -43,10 +40,6 @@ def _create_role_policy(request: Request) -> Created:
     return _describe_role_policy(request, f"{request.inputs['role']}:{request.inputs['name']}")
 
 
-def _read_role_policy(request: Request) -> Created:
-    return _describe_role_policy(request, request.id)
-
-
 def _describe_role_policy(request: Request, id: str) -> Created:
     role, _, name = id.partition(":")
     held = request.client("iam").get_role_policy(RoleName=role, PolicyName=name)
@@ -57,10 +50,6 @@ def _create_role_policy_attachment(request: Request) -> Created:
     iam = request.client("iam")
     iam.attach_role_policy(**request.parameters())
     return _describe_role_policy_attachment(request, f"{request.inputs['role']}/{request.inputs['policyArn']}")
-
-
-def _read_role_policy_attachment(request: Request) -> Created:
-    return _describe_role_policy_attachment(request, request.id)
 
 
 def _describe_role_policy_attachment(request: Request, id: str) -> Created:
@@ -74,10 +63,6 @@ def _create_policy(request: Request) -> Created:
     iam = request.client("iam")
     arn = iam.create_policy(**request.parameters())["Policy"]["Arn"]
     return _describe_policy(request, arn)
-
-
-def _read_policy(request: Request) -> Created:
-    return _describe_policy(request, request.id)
 
 
 def _describe_policy(request: Request, arn: str) -> Created:
@@ -111,7 +96,7 @@ def _delete_role_policy_attachment(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:iam/role:Role": Handler(
         create=_create_role,
-        read=_read_role,
+        read=read_by_id(_describe_role),
         delete=delete_by_id("iam", "delete_role", "RoleName"),
         is_global=True,
         retag=retag("iam", "RoleName", by="id", tag="tag_role", untag="untag_role"),
@@ -124,7 +109,7 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicy:RolePolicy": Handler(
         create=_create_role_policy,
-        read=_read_role_policy,
+        read=read_by_id(_describe_role_policy),
         update=_create_role_policy,
         delete=_delete_role_policy,
         is_global=True,
@@ -136,14 +121,14 @@ HANDLERS = {
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         create=_create_role_policy_attachment,
-        read=_read_role_policy_attachment,
+        read=read_by_id(_describe_role_policy_attachment),
         delete=_delete_role_policy_attachment,
         is_global=True,
         properties={"role": sent("RoleName"), "policyArn": sent("PolicyArn")},
     ),
     "aws:iam/policy:Policy": Handler(
         create=_create_policy,
-        read=_read_policy,
+        read=read_by_id(_describe_policy),
         delete=delete_by_id("iam", "delete_policy", "PolicyArn"),
         is_global=True,
         retag=retag("iam", "PolicyArn", by="id", tag="tag_policy", untag="untag_policy"),

@@ -12,6 +12,7 @@ from rehearsal.provider.resources.handler import (
     Request,
     delete_by_id,
     own,
+    read_by_id,
     sent,
     unchanged,
 )
@@ -28,10 +29,6 @@ def _create_topic(request: Request) -> Created:
     }
     arn = sns.create_topic(Attributes=attributes, **request.parameters())["TopicArn"]
     return _describe_topic(request, arn)
-
-
-def _read_topic(request: Request) -> Created:
-    return _describe_topic(request, request.id)
 
 
 def _describe_topic(request: Request, arn: str) -> Created:
@@ -51,10 +48,6 @@ def _create_topic_policy(request: Request) -> Created:
     return _describe_topic_policy(request, arn)
 
 
-def _read_topic_policy(request: Request) -> Created:
-    return _describe_topic_policy(request, request.id)
-
-
 def _describe_topic_policy(request: Request, arn: str) -> Created:
     held = request.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
     return Created(id=arn, outputs={"owner": held["Owner"]}, held=held)
@@ -65,10 +58,6 @@ def _create_subscription(request: Request) -> Created:
     sns = request.client("sns")
     arn = sns.subscribe(ReturnSubscriptionArn=True, **request.parameters())["SubscriptionArn"]
     return _describe_subscription(request, arn)
-
-
-def _read_subscription(request: Request) -> Created:
-    return _describe_subscription(request, request.id)
 
 
 def _describe_subscription(request: Request, arn: str) -> Created:
@@ -133,10 +122,6 @@ def _create_queue(request: Request) -> Created:
     return _describe_queue(request, url)
 
 
-def _read_queue(request: Request) -> Created:
-    return _describe_queue(request, request.id)
-
-
 def _describe_queue(request: Request, url: str) -> Created:
     sqs = request.client("sqs")
     held = dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"])
@@ -149,7 +134,7 @@ def _describe_queue(request: Request, url: str) -> Created:
 HANDLERS = {
     "aws:sqs/queue:Queue": Handler(
         create=_create_queue,
-        read=_read_queue,
+        read=read_by_id(_describe_queue),
         delete=delete_by_id("sqs", "delete_queue", "QueueUrl"),
         retag=retag("sqs", "QueueUrl", by="id", tag="tag_queue", untag="untag_queue", convert=unchanged),
         properties={
@@ -161,7 +146,7 @@ HANDLERS = {
     ),
     "aws:sns/topic:Topic": Handler(
         create=_create_topic,
-        read=_read_topic,
+        read=read_by_id(_describe_topic),
         delete=delete_by_id("sns", "delete_topic", "TopicArn"),
         retag=retag("sns", "ResourceArn"),
         properties={
@@ -173,14 +158,14 @@ HANDLERS = {
     ),
     "aws:sns/topicPolicy:TopicPolicy": Handler(
         create=_create_topic_policy,
-        read=_read_topic_policy,
+        read=read_by_id(_describe_topic_policy),
         update=_create_topic_policy,
         delete=_delete_topic_policy,
         properties={"arn": own(held="TopicArn"), "policy": own(held="Policy")},
     ),
     "aws:sns/topicSubscription:TopicSubscription": Handler(
         create=_create_subscription,
-        read=_read_subscription,
+        read=read_by_id(_describe_subscription),
         delete=_delete_subscription,
         properties={
             "topic": sent("TopicArn"),

@@ -19,6 +19,7 @@ from rehearsal.provider.resources.handler import (
     first_found,
     not_held,
     own,
+    read_by_id,
     sent,
     wait_for,
     wait_until,
@@ -46,7 +47,7 @@ def _create_vpc(request: Request) -> Created:
 
 
 def _update_vpc(request: Request) -> Created:
-    """Set the attributes that a creation which was interrupted after its first call has left at AWS's defaults."""
+    """Set the changed attributes. After an interrupted creation they still have AWS's defaults."""
     return _set_vpc_attributes(request, request.id, request.changed)
 
 
@@ -56,10 +57,6 @@ def _set_vpc_attributes(request: Request, vpc_id: str, names: Collection[str]) -
             wanted = request.take(name)
             request.client("ec2").modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": wanted}})
     return _describe_vpc(request, vpc_id)
-
-
-def _read_vpc(request: Request) -> Created:
-    return _describe_vpc(request, request.id)
 
 
 def _describe_vpc(request: Request, vpc_id: str) -> Created:
@@ -108,7 +105,7 @@ def _create_subnet(request: Request) -> Created:
 
 
 def _update_subnet(request: Request) -> Created:
-    """Set what a creation that was interrupted after its first call has left at AWS's default."""
+    """Set the changed attributes. After an interrupted creation they still have AWS's defaults."""
     return _set_public(request, request.id)
 
 
@@ -117,10 +114,6 @@ def _set_public(request: Request, subnet_id: str) -> Created:
         public = request.take("mapPublicIpOnLaunch")
         request.client("ec2").modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": public})
     return _describe_subnet(request, subnet_id)
-
-
-def _read_subnet(request: Request) -> Created:
-    return _describe_subnet(request, request.id)
 
 
 def _describe_subnet(request: Request, subnet_id: str) -> Created:
@@ -139,10 +132,6 @@ def _create_route_table(request: Request) -> Created:
     return _describe_route_table(request, table_id)
 
 
-def _read_route_table(request: Request) -> Created:
-    return _describe_route_table(request, request.id)
-
-
 def _describe_route_table(request: Request, table_id: str) -> Created:
     held = first_found(request.client("ec2").describe_route_tables(RouteTableIds=[table_id])["RouteTables"])
     outputs = {"arn": request.arn("ec2", f"route-table/{table_id}"), "ownerId": request.account_id}
@@ -153,10 +142,6 @@ def _create_route_table_association(request: Request) -> Created:
     ec2 = request.client("ec2")
     association_id = ec2.associate_route_table(**request.parameters())["AssociationId"]
     return _describe_route_table_association(request, association_id)
-
-
-def _read_route_table_association(request: Request) -> Created:
-    return _describe_route_table_association(request, request.id)
 
 
 def _describe_route_table_association(request: Request, association_id: str) -> Created:
@@ -188,7 +173,7 @@ def _read_route(request: Request) -> Created:
 def _create_default_security_group(request: Request) -> Created:
     """Adopt the VPC's default group and remove its rules, as the provider does when no rule is given.
 
-    AWS does not delete this group. Source: "Default security groups for your VPCs".
+    AWS deletes this group only with its VPC. Source: "Default security groups for your VPCs".
     """
     ec2 = request.client("ec2")
     vpc_id = request.take("vpcId")
@@ -203,10 +188,6 @@ def _create_default_security_group(request: Request) -> Created:
     return created
 
 
-def _read_default_security_group(request: Request) -> Created:
-    return _describe_default_security_group(request, request.id)
-
-
 def _describe_default_security_group(request: Request, group_id: str) -> Created:
     held = first_found(request.client("ec2").describe_security_groups(GroupIds=[group_id])["SecurityGroups"])
     outputs = {"arn": request.arn("ec2", f"security-group/{group_id}"), "name": held["GroupName"]}
@@ -216,8 +197,8 @@ def _describe_default_security_group(request: Request, group_id: str) -> Created
 def _write_default_acl(request: Request) -> Created:
     """Adopt the VPC's default network ACL and replace its rules, as the provider does.
 
-    AWS deletes this ACL with its VPC, and its last rule, which denies everything, never. Source: "Default network ACL for a
-    VPC".
+    AWS deletes this ACL with its VPC. Its last rule, which denies everything, cannot be deleted.
+    Source: "Default network ACL for a VPC".
     """
     ec2 = request.client("ec2")
     acl_id = request.take("defaultNetworkAclId")
@@ -230,10 +211,6 @@ def _write_default_acl(request: Request) -> Created:
             ec2.create_network_acl_entry(NetworkAclId=acl_id, Egress=egress, **_acl_rule(rule))
     ec2.create_tags(Resources=[acl_id], Tags=tag_list(request.take("tags", {})))
     return _describe_default_acl(request, acl_id)
-
-
-def _read_default_acl(request: Request) -> Created:
-    return _describe_default_acl(request, request.id)
 
 
 def _describe_default_acl(request: Request, acl_id: str) -> Created:
@@ -276,10 +253,6 @@ def _create_flow_log(request: Request) -> Created:
     return _describe_flow_log(request, flow_log_id)
 
 
-def _read_flow_log(request: Request) -> Created:
-    return _describe_flow_log(request, request.id)
-
-
 def _describe_flow_log(request: Request, flow_log_id: str) -> Created:
     held = first_found(request.client("ec2").describe_flow_logs(FlowLogIds=[flow_log_id])["FlowLogs"])
     return Created(id=flow_log_id, outputs={"arn": request.arn("ec2", f"vpc-flow-log/{flow_log_id}")}, held=held)
@@ -299,10 +272,6 @@ def _create_security_group(request: Request) -> Created:
     group_id = ec2.create_security_group(**request.parameters())["GroupId"]
     _revoke_all_rules(ec2, group_id)
     return _describe_security_group(request, group_id)
-
-
-def _read_security_group(request: Request) -> Created:
-    return _describe_security_group(request, request.id)
 
 
 def _describe_security_group(request: Request, group_id: str) -> Created:
@@ -347,10 +316,6 @@ def _update_rule(request: Request) -> Created:
     return _describe_rule(request, request.id)
 
 
-def _read_rule(request: Request) -> Created:
-    return _describe_rule(request, request.id)
-
-
 def _describe_rule(request: Request, rule_id: str) -> Created:
     rules = request.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"]
     outputs = {"arn": request.arn("ec2", f"security-group-rule/{rule_id}"), "securityGroupRuleId": rule_id}
@@ -367,15 +332,15 @@ def _create_peering(request: Request) -> Created:
     return _describe_peering(request, peering_id)
 
 
-def _read_peering(request: Request) -> Created:
-    return _describe_peering(request, request.id)
+ENDED_PEERING_STATES = ("deleted", "deleting", "rejected", "expired", "failed")
+"""AWS describes a peering in these states for hours. Source: VPC peering connection lifecycle."""
 
 
 def _peering(request: Request, peering_id: str) -> Any:
-    """Return AWS's description. A deleted peering is described for hours. Source: VPC peering connection lifecycle."""
+    """Return AWS's description. Raises GoneError for a peering that has ended."""
     response = request.client("ec2").describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering_id])
-    gone = ("deleted", "deleting", "rejected", "expired", "failed")
-    return first_found(each for each in response["VpcPeeringConnections"] if each["Status"]["Code"] not in gone)
+    connections = response["VpcPeeringConnections"]
+    return first_found(each for each in connections if each["Status"]["Code"] not in ENDED_PEERING_STATES)
 
 
 def _describe_peering(request: Request, peering_id: str) -> Created:
@@ -393,10 +358,6 @@ def _create_peering_accepter(request: Request) -> Created:
     if tags:
         ec2.create_tags(Resources=[peering_id], Tags=tag_list(tags))
     return _describe_peering_accepter(request, peering_id)
-
-
-def _read_peering_accepter(request: Request) -> Created:
-    return _describe_peering_accepter(request, request.id)
 
 
 def _describe_peering_accepter(request: Request, peering_id: str) -> Created:
@@ -465,7 +426,7 @@ def _delete_peering(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:ec2/vpc:Vpc": Handler(
         create=_create_vpc,
-        read=_read_vpc,
+        read=read_by_id(_describe_vpc),
         update=_update_vpc,
         delete=delete_by_id("ec2", "delete_vpc", "VpcId"),
         retag=retag_ec2,
@@ -478,7 +439,7 @@ HANDLERS = {
     ),
     "aws:ec2/subnet:Subnet": Handler(
         create=_create_subnet,
-        read=_read_subnet,
+        read=read_by_id(_describe_subnet),
         update=_update_subnet,
         delete=delete_by_id("ec2", "delete_subnet", "SubnetId"),
         retag=retag_ec2,
@@ -492,14 +453,14 @@ HANDLERS = {
     ),
     "aws:ec2/routeTable:RouteTable": Handler(
         create=_create_route_table,
-        read=_read_route_table,
+        read=read_by_id(_describe_route_table),
         delete=delete_by_id("ec2", "delete_route_table", "RouteTableId"),
         retag=retag_ec2,
         properties={"vpcId": sent("VpcId"), "tags": _tags("route-table")},
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Handler(
         create=_create_route_table_association,
-        read=_read_route_table_association,
+        read=read_by_id(_describe_route_table_association),
         delete=delete_by_id("ec2", "disassociate_route_table", "AssociationId"),
         properties={"subnetId": sent("SubnetId"), "routeTableId": sent("RouteTableId")},
     ),
@@ -515,17 +476,17 @@ HANDLERS = {
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
         create=_create_default_security_group,
-        read=_read_default_security_group,
-        # AWS deletes it with its VPC.
+        read=read_by_id(_describe_default_security_group),
+        # AWS deletes this group only with its VPC.
         delete=delete_nothing,
         retag=retag_ec2,
         properties={"vpcId": own(held="VpcId"), "tags": own(held="Tags", expected=tag_list)},
     ),
     "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl": Handler(
         create=_write_default_acl,
-        read=_read_default_acl,
+        read=read_by_id(_describe_default_acl),
         update=_write_default_acl,
-        # AWS deletes it with its VPC.
+        # AWS deletes this ACL with its VPC.
         delete=delete_nothing,
         retag=retag_ec2,
         properties={
@@ -537,7 +498,7 @@ HANDLERS = {
     ),
     "aws:ec2/flowLog:FlowLog": Handler(
         create=_create_flow_log,
-        read=_read_flow_log,
+        read=read_by_id(_describe_flow_log),
         delete=delete_by_id("ec2", "delete_flow_logs", "FlowLogIds", in_list=True),
         retag=retag_ec2,
         properties={
@@ -553,7 +514,7 @@ HANDLERS = {
     ),
     "aws:ec2/securityGroup:SecurityGroup": Handler(
         create=_create_security_group,
-        read=_read_security_group,
+        read=read_by_id(_describe_security_group),
         delete=delete_by_id("ec2", "delete_security_group", "GroupId"),
         retag=retag_ec2,
         properties={
@@ -566,7 +527,7 @@ HANDLERS = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
         create=_create_rule("ingress"),
         update=_update_rule,
-        read=_read_rule,
+        read=read_by_id(_describe_rule),
         delete=_delete_rule("ingress"),
         retag=retag_ec2,
         properties=_RULE,
@@ -574,14 +535,14 @@ HANDLERS = {
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Handler(
         create=_create_rule("egress"),
         update=_update_rule,
-        read=_read_rule,
+        read=read_by_id(_describe_rule),
         delete=_delete_rule("egress"),
         retag=retag_ec2,
         properties=_RULE,
     ),
     "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Handler(
         create=_create_peering,
-        read=_read_peering,
+        read=read_by_id(_describe_peering),
         delete=_delete_peering,
         retag=retag_ec2,
         properties={
@@ -594,7 +555,7 @@ HANDLERS = {
     ),
     "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Handler(
         create=_create_peering_accepter,
-        read=_read_peering_accepter,
+        read=read_by_id(_describe_peering_accepter),
         # The requester deletes the connection. Source: aws_vpc_peering_connection_accepter.
         delete=delete_nothing,
         retag=retag_ec2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rehearsal.provider.resources.convert import tag_list
 from rehearsal.provider.resources.handler import (
@@ -15,6 +14,7 @@ from rehearsal.provider.resources.handler import (
     delete_by_id,
     first_found,
     own,
+    read_by_id,
     sent,
     unchanged,
 )
@@ -28,19 +28,16 @@ def _create_log_group(request: Request) -> Created:
     retention_days = request.take("retentionInDays")
     if retention_days:
         logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
-    return _read_log_group(logs, name)
+    return _describe_log_group(request, name)
 
 
-def _read_log_group(logs: Any, name: str) -> Created:
+def _describe_log_group(request: Request, name: str) -> Created:
+    logs = request.client("logs")
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     held = first_found(dict(group) for group in groups if group["logGroupName"] == name)
     arn = held["arn"].removesuffix(":*")
     held["tags"] = logs.list_tags_for_resource(resourceArn=arn)["tags"]
     return Created(id=name, outputs={"arn": arn}, held=held)
-
-
-def _refresh_log_group(request: Request) -> Created:
-    return _read_log_group(request.client("logs"), request.id)
 
 
 def _update_log_group(request: Request) -> Created:
@@ -53,24 +50,21 @@ def _update_log_group(request: Request) -> Created:
             logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
         else:
             logs.delete_retention_policy(logGroupName=name)
-    return _read_log_group(logs, name)
+    return _describe_log_group(request, name)
 
 
 def _create_alarm(request: Request) -> Created:
     cloudwatch = request.client("cloudwatch")
     name = request.inputs["name"]
     cloudwatch.put_metric_alarm(**request.parameters())
-    return _read_alarm(cloudwatch, name)
+    return _describe_alarm(request, name)
 
 
-def _read_alarm(cloudwatch: Any, name: str) -> Created:
+def _describe_alarm(request: Request, name: str) -> Created:
+    cloudwatch = request.client("cloudwatch")
     held = dict(first_found(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]))
     held["Tags"] = cloudwatch.list_tags_for_resource(ResourceARN=held["AlarmArn"])["Tags"]
     return Created(id=name, outputs={"arn": held["AlarmArn"]}, held=held)
-
-
-def _refresh_alarm(request: Request) -> Created:
-    return _read_alarm(request.client("cloudwatch"), request.id)
 
 
 def _update_alarm(request: Request) -> Created:
@@ -80,7 +74,7 @@ def _update_alarm(request: Request) -> Created:
     """
     cloudwatch = request.client("cloudwatch")
     cloudwatch.put_metric_alarm(**{name: value for name, value in request.parameters().items() if name != "Tags"})
-    return _read_alarm(cloudwatch, request.id)
+    return _describe_alarm(request, request.id)
 
 
 def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
@@ -98,10 +92,6 @@ def _create_dashboard(request: Request) -> Created:
     return _describe_dashboard(request, name)
 
 
-def _read_dashboard(request: Request) -> Created:
-    return _describe_dashboard(request, request.id)
-
-
 def _describe_dashboard(request: Request, name: str) -> Created:
     held = request.client("cloudwatch").get_dashboard(DashboardName=name)
     return Created(id=name, outputs={"dashboardArn": held["DashboardArn"]}, held=held)
@@ -112,10 +102,6 @@ def _create_event_rule(request: Request) -> Created:
     name = request.inputs["name"]
     events.put_rule(**request.parameters())
     return _describe_event_rule(request, name)
-
-
-def _read_event_rule(request: Request) -> Created:
-    return _describe_event_rule(request, request.id)
 
 
 def _describe_event_rule(request: Request, name: str) -> Created:
@@ -155,7 +141,7 @@ def _delete_event_target(request: DeleteRequest) -> None:
 HANDLERS = {
     "aws:cloudwatch/logGroup:LogGroup": Handler(
         create=_create_log_group,
-        read=_refresh_log_group,
+        read=read_by_id(_describe_log_group),
         update=_update_log_group,
         delete=delete_by_id("logs", "delete_log_group", "logGroupName"),
         retag=retag("logs", "resourceArn", tags="tags", keys="tagKeys", convert=unchanged),
@@ -168,7 +154,7 @@ HANDLERS = {
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Handler(
         create=_create_alarm,
-        read=_refresh_alarm,
+        read=read_by_id(_describe_alarm),
         update=_update_alarm,
         delete=delete_by_id("cloudwatch", "delete_alarms", "AlarmNames", in_list=True),
         retag=retag("cloudwatch", "ResourceARN"),
@@ -191,14 +177,14 @@ HANDLERS = {
     ),
     "aws:cloudwatch/dashboard:Dashboard": Handler(
         create=_create_dashboard,
-        read=_read_dashboard,
+        read=read_by_id(_describe_dashboard),
         update=_create_dashboard,
         delete=delete_by_id("cloudwatch", "delete_dashboards", "DashboardNames", in_list=True),
         properties={"dashboardName": sent("DashboardName"), "dashboardBody": sent("DashboardBody")},
     ),
     "aws:cloudwatch/eventRule:EventRule": Handler(
         create=_create_event_rule,
-        read=_read_event_rule,
+        read=read_by_id(_describe_event_rule),
         delete=delete_by_id("events", "delete_rule", "Name"),
         retag=retag("events", "ResourceARN"),
         properties={

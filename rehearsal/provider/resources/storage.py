@@ -6,7 +6,16 @@ from collections.abc import Collection
 from typing import Any
 
 from rehearsal.provider.resources.convert import pascal, renamed, tag_list
-from rehearsal.provider.resources.handler import Created, DeleteRequest, Handler, Request, own, sent, wait_for
+from rehearsal.provider.resources.handler import (
+    Created,
+    DeleteRequest,
+    Handler,
+    Request,
+    own,
+    read_by_id,
+    sent,
+    wait_for,
+)
 from rehearsal.provider.resources.tags import retag
 
 _attribute = renamed(name="AttributeName", type="AttributeType")
@@ -48,10 +57,6 @@ def _set_ttl_and_recovery(request: Request, name: str, names: Collection[str]) -
     if "pointInTimeRecovery" in names and "pointInTimeRecovery" in request.inputs:
         recovery = _recovery(request.take("pointInTimeRecovery"))
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
-
-
-def _read_table(request: Request) -> Created:
-    return _describe_table(request, request.id)
 
 
 def _describe_table(request: Request, name: str) -> Created:
@@ -98,7 +103,7 @@ HANDLERS = {
     "aws:dynamodb/table:Table": Handler(
         create=_create_table,
         update=_update_table,
-        read=_read_table,
+        read=read_by_id(_describe_table),
         delete=_delete_table,
         retag=retag("dynamodb", "ResourceArn"),
         properties={

@@ -22,8 +22,8 @@ def retag(
 ) -> Retag:
     """Return a function that changes tags with the operations `tag` and `untag` of a service.
 
-    `parameter` names the resource in both, by the output `by` or by the resource's `id`. `tags` and `keys` are the
-    parameters of the tags to set and of the keys to remove.
+    `parameter` identifies the resource in both calls. Its value is the output `by`, or the resource's id if `by` is "id".
+    `tags` and `keys` are the parameters of the tags to set and of the keys to remove.
     """
 
     def change(request: Request, changed: Mapping[str, str], removed: Sequence[str]) -> None:

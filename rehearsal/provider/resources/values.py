@@ -18,7 +18,8 @@ MASKED = "[secret]"
 MIN_REDACTED_LENGTH = 8
 """Shorter secrets are not redacted in error messages, because they would match ordinary words."""
 OUTPUT_IN_TEXT = "Calling __str__ on an Output"
-SECRET_MARK = "4dabf18193072939515e22adb298388d"
+SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
+"""The key that marks a secret, asset, archive or other special value. Source: sig.Key, pulumi/pulumi."""
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 
 
@@ -56,7 +57,7 @@ def decode(properties: Mapping[str, Any]) -> InputValues:
 
 def secret(value: Any) -> dict[str, Any]:
     """Wrap a value as a Pulumi secret."""
-    return {SECRET_MARK: SECRET_SIGNATURE, "value": value}
+    return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": value}
 
 
 def secret_texts(text: str) -> Iterator[str]:

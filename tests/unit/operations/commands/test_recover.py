@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from operations.aws.resource_lookup import FoundResource, Repeated
+from operations.aws.resource_lookup import SCHEDULED_FOR_DELETION, FoundResource, Repeated
 from operations.commands.recover_plan import LookupAnswer, PlannedStep, Step, exit_code, plan_steps, repaired_state
 from operations.stack.exported_state import ExportedState, read_export
-from operations.support.errors import AwsError, ExitCode, FailedError
+from operations.support.errors import AwsError, ExitCode, FailedError, OperationError, TimedOutError
 from tests.support.operations.fake_aws import FakeAws, missing
 from tests.support.operations.fakes import EAST, FakeEnvironment
 
@@ -126,9 +126,9 @@ def test_operation_of_a_resource_in_the_state_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("answer", "step", "code", "said"),
     [
-        ([exists("a"), exists("b")], Step.TWICE, ExitCode.REFUSED, "exists 2 times: a and b"),
+        ([exists("a"), exists("b")], Step.AMBIGUOUS, ExitCode.REFUSED, "exists 2 times: a and b"),
         ([exists("a", Project="other")], Step.FOREIGN, ExitCode.REFUSED, "a exists without this stack's tags"),
-        ([exists("a", "DELETING")], Step.GOING, ExitCode.REFUSED, "a has the status DELETING"),
+        ([exists("a", "DELETING")], Step.BEING_DELETED, ExitCode.REFUSED, "a has the status DELETING"),
         (AwsError("no answer", hint=""), Step.UNKNOWN, ExitCode.AWS, "no answer"),
     ],
 )
@@ -142,7 +142,7 @@ def test_second_resource_beside_the_one_in_the_state_is_named() -> None:
     """`up` ran again before the recovery and created another one."""
     present = resource("vpc", id="vpc-2")
     _, step = planned(export([present], creating=resource("vpc")), [exists("vpc-1"), exists("vpc-2")])
-    assert (step.step, step.evidence) == (Step.TWICE, "exists twice: vpc-2 in the state, and vpc-1")
+    assert (step.step, step.evidence) == (Step.AMBIGUOUS, "exists twice: vpc-2 in the state, and vpc-1")
 
 
 def test_replacement_marks_the_old_resource_for_deletion() -> None:
@@ -183,6 +183,15 @@ def test_deletion_that_goes_on_is_shown() -> None:
     _, step = planned(export(deleting=resource("t", id="t")), [exists("t", "DELETING")])
     assert (step.step, step.evidence) == (Step.DELETE, "t exists, status DELETING: wait until it is gone")
     assert exit_code([step]) is ExitCode.DONE
+
+
+def test_secret_in_its_recovery_window_is_deleted_but_keeps_its_name() -> None:
+    """The refresh drops such a secret at once. A new one cannot have its name."""
+    found = exists("t", SCHEDULED_FOR_DELETION)
+    _, deletion = planned(export(deleting=resource("t", id="t")), [found])
+    _, creation = planned(export(creating=resource("t")), [found])
+    evidence = "t is scheduled for deletion, which the refresh treats as deleted"
+    assert (deletion.step, deletion.evidence, creation.step) == (Step.GONE, evidence, Step.BEING_DELETED)
 
 
 def test_interrupted_update_is_refreshed() -> None:
@@ -242,13 +251,30 @@ def test_plan_is_shown_and_nothing_is_changed(environment: FakeEnvironment, pulu
 def test_run_imports_the_repaired_state_and_refreshes_it(environment: FakeEnvironment, pulumi: FakePulumi) -> None:
     """The state before is saved, and no operation is pending afterwards."""
     before = pulumi.exported
-    result = environment.run("recover", "--run")
-    assert result.exit_code == 0, result.output
+    result = environment.run("recover", "--run", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["is_repaired"]) == (0, True)
     assert pulumi.commands == ["stack export", "stack export", "stack import", "refresh --stack", "stack export"]
     assert pulumi.exported["deployment"]["resources"][-1]["id"] == "payments-failover-dev"
     (saved,) = pulumi.saved
     assert str(saved) in result.stderr
     assert json.loads(saved.read_text(encoding="utf-8")) == before
+
+
+@pytest.mark.parametrize("error", [FailedError, TimedOutError])
+def test_failed_refresh_is_repeated_with_pulumi(
+    environment: FakeEnvironment, pulumi: FakePulumi, error: type[OperationError]
+) -> None:
+    """The import has removed the pending operations: a second run has nothing to repair."""
+
+    def fail_to_refresh(arguments: Sequence[str], timeout_seconds: float) -> str:
+        if arguments[0] == "refresh":
+            raise error("AWS throttles", hint="Then run this again.")
+        return pulumi(arguments, timeout_seconds)
+
+    environment.run_pulumi = fail_to_refresh
+    result = environment.run("recover", "--run")
+    assert (result.exit_code, "Run `pulumi refresh --stack dev`." in result.stderr) == (ExitCode.FAILED, True)
+    assert json.loads(environment.run("recover", "--run", "--json").stdout)["is_repaired"] is False
 
 
 def test_run_changes_nothing_if_a_resource_is_unclear(

@@ -5,13 +5,14 @@ import itertools
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from operations.commands.survivor import exclude_patterns
 from operations.stack.exported_state import read_export
-from operations.support.errors import ExitCode
+from operations.support.errors import ExitCode, TimedOutError
 from tests.support.operations.fakes import EAST, WEST, FakeEnvironment
 from tests.support.program.harness import ACCOUNT, Run, run_program, stack_file
 
@@ -130,6 +131,18 @@ def test_failure_of_pulumi_is_the_commands(operator: FakeEnvironment) -> None:
     result = operator.run("survivor", "--lost", WEST, "--run")
     assert result.exit_code == ExitCode.FAILED
     assert "`pulumi up` ended with exit code 255" in result.stderr
+
+
+def test_unreadable_state_may_be_in_the_lost_region(environment: FakeEnvironment) -> None:
+    """Pulumi's backend does not respond; the runbook says what is left."""
+
+    def hang(arguments: Sequence[str], timeout_seconds: float) -> str:
+        raise TimedOutError(f"{' '.join(arguments)}: {timeout_seconds:g} s", hint="")
+
+    environment.run_pulumi = hang
+    result = environment.run("survivor", "--lost", EAST)
+    assert result.exit_code == ExitCode.USAGE
+    assert "If the state is stored in the lost region: docs/runbook/deploy-during-outage.md." in result.stderr
 
 
 def test_settings_that_ask_the_lost_region_are_refused(environment: FakeEnvironment, dev_state: dict[str, Any]) -> None:

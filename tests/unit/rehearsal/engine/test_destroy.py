@@ -22,6 +22,7 @@ class Deletions:
     def __init__(self, failing: dict[str, Exception] | None = None) -> None:
         self.failing = failing or {}
         self.ids: list[str] = []
+        self.states: list[Any] = []
         self.handlers = {"t": Handler(create=self._create, delete=self.delete, properties={})}
 
     def delete(self, request: DeleteRequest) -> None:
@@ -29,6 +30,7 @@ class Deletions:
         if request.id in self.failing:
             raise self.failing[request.id]
         self.ids.append(request.id)
+        self.states.append((request.inputs, request.outputs))
 
     @staticmethod
     def _create(_request: Any) -> Created:
@@ -91,6 +93,14 @@ def test_program_is_deleted_in_awss_order(stack: str) -> None:
         assert order[f"{end}-database-cluster"] < order[f"{end}-network-vpc"]
         # Lambda needs the network permission to remove the network interfaces of the group.
         assert order[f"{end}-health-check-group"] < order[f"{end}-health-check-network-permission"]
+
+
+def test_deletion_receives_the_whole_state() -> None:
+    """As from the real engine."""
+    kept = KeptResource(urn="u", type="t", name="n", region="r", id="i", inputs={"a": 1}, outputs={"b": 2})
+    deletions = Deletions()
+    destroy(StackState(resources={"u": kept}), no_client, handlers=deletions.handlers)
+    assert deletions.states == [({"a": 1}, {"a": 1, "b": 2})]
 
 
 def test_second_destroy_continues_after_a_failure() -> None:

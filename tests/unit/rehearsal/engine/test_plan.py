@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,16 @@ from pulumi.output import UNKNOWN
 
 from rehearsal.engine.plan import PlannedChange, inputs_to_keep, plan_deletion, plan_step, refusal_text
 from rehearsal.engine.state import KeptResource, ResourceGoal
+from rehearsal.provider.provider import Provider
 
 KEPT = KeptResource(
     urn="urn:1", type="t", name="n", region="us-east-1", id="i", inputs={"name": "a", "size": 1}, outputs={}
+)
+PROVIDER = Provider(
+    region="us-east-1",
+    clients=lambda service, region: pytest.fail(f"{service} in {region}"),
+    program_directory=Path(),
+    create_only=lambda _type: {"name"},
 )
 GOAL = ResourceGoal(urn="urn:1", type="t", name="n", region="us-east-1", inputs={"name": "a", "size": 1})
 
@@ -21,7 +29,7 @@ def plan(
     kept: KeptResource | None = KEPT, **changes: Any
 ) -> tuple[PlannedChange, tuple[str, ...], tuple[str, ...], str]:
     """Return change, properties, forcing properties and refusal; `name` can't be changed in place."""
-    step = plan_step(kept, replace(GOAL, **changes), lambda _type: {"name"})
+    step = plan_step(kept, replace(GOAL, **changes), PROVIDER)
     return step.change, step.properties, step.forced_by, step.refusal
 
 
@@ -56,14 +64,14 @@ def test_other_provider_region_replaces() -> None:
 
 def test_unknown_value_counts_as_changed() -> None:
     """A nested unknown value counts as changed, and the step lists its property as unknown."""
-    step = plan_step(KEPT, replace(GOAL, inputs={"name": ["x", {"y": UNKNOWN}], "size": 1}), lambda _type: {"name"})
+    step = plan_step(KEPT, replace(GOAL, inputs={"name": ["x", {"y": UNKNOWN}], "size": 1}), PROVIDER)
     assert (PlannedChange.REPLACE, ("name",), ("name",)) == (step.change, step.forced_by, step.unknown)
 
 
 def test_ignored_property_is_no_change_and_is_reported() -> None:
     """The property differs, is unknown, or is no longer set."""
     for inputs in ({"name": "b", "size": 1}, {"name": UNKNOWN, "size": 1}, {"size": 1}):
-        step = plan_step(KEPT, replace(GOAL, inputs=inputs, ignore_changes=("name",)), lambda _type: {"name"})
+        step = plan_step(KEPT, replace(GOAL, inputs=inputs, ignore_changes=("name",)), PROVIDER)
         assert (PlannedChange.SAME, ("name",)) == (step.change, step.ignored)
         kept = inputs_to_keep(KEPT, replace(GOAL, inputs=inputs), step.ignored)
         assert KEPT.inputs == kept

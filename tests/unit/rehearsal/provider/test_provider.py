@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,15 +17,18 @@ from rehearsal.provider.resources.handler import Created, GoneError, Handler, Ha
 TYPE = "aws:test/thing:Thing"
 
 
-def provider(read: Any = None, retag: Any = None) -> Provider:
+def provider(read: Any = None, retag: Any = None, *, updates: bool = True) -> Provider:
     """Return a provider with one type; `read` returns AWS's description or raises, and `retag` changes tags."""
 
     def described(request: Request) -> Created:
+        request.changed_parameters()
         return Created(id=request.id, outputs={"arn": "new"}, held=read())
 
     thing = Handler(
         create=described,
         read=described if read else None,
+        update=(lambda request: described(request)) if updates else None,
+        delete=(lambda _request: read()) if read else None,
         retag=retag,
         properties={
             "name": sent("Name"),
@@ -119,10 +123,21 @@ def test_tags_that_aws_does_not_return_are_an_error() -> None:
         changed_tags({"a": "2"}, {"a": "1", "b": "1"})
 
 
+def test_update_compares_the_changed_inputs_only() -> None:
+    """AWS may describe the others differently, for example after a failover: only a refresh reads them."""
+    inputs = {"name": "n", "size": 2}
+    changing = provider(lambda: {"Name": "changed by AWS", "Size": 2})
+    changing.update("urn", TYPE, "t", id="i", inputs=inputs, outputs={**inputs, "size": 1}, changed=("size",))
+    with pytest.raises(ReadBackError, match="Size reads back as"):
+        changing.update("urn", TYPE, "t", id="i", inputs={"size": 3}, outputs={}, changed=("size",))
+
+
 def test_change_without_an_update_is_an_error() -> None:
     """The error names the property."""
     with pytest.raises(HandlerError, match="in-place update is not supported") as caught:
-        provider().update("urn", TYPE, "t", id="i", inputs={"size": 2}, outputs={"size": 1}, changed=("size",))
+        provider(updates=False).update(
+            "urn", TYPE, "t", id="i", inputs={"size": 2}, outputs={"size": 1}, changed=("size",)
+        )
     assert caught.value.property == "size"
 
 
@@ -142,6 +157,27 @@ def test_refresh_of_a_resource_that_is_gone(missing: Any) -> None:
     assert provider(missing).read(TYPE, id="i", inputs={}, outputs={}) is None
 
 
+@pytest.mark.parametrize(("deletion", "existed"), [(not_found, False), (gone, False), (lambda: None, True)])
+def test_deletion_says_whether_aws_had_the_resource(deletion: Any, existed: bool) -> None:
+    """A resource that is gone already is no error."""
+    assert provider(deletion).delete(TYPE, id="i", inputs={}, outputs={}) is existed
+
+
+class EmptyZone:
+    """A zone of Route 53 without records."""
+
+    def get_paginator(self, _operation: str) -> Any:
+        """Return a paginator of one empty page."""
+        return SimpleNamespace(paginate=lambda **_: [{"ResourceRecordSets": []}])
+
+
+def test_missing_record_is_gone() -> None:
+    """Route 53 lists the records of a zone, and has no error for one that is missing."""
+    real = Provider(region="us-east-1", clients=lambda _service, _region: EmptyZone(), program_directory=Path())
+    inputs, record = {"zoneId": "Z", "type": "CNAME"}, "aws:route53/record:Record"
+    assert real.delete(record, id="Z_a_CNAME", inputs=inputs, outputs={**inputs, "fqdn": "a"}) is False
+
+
 def test_refresh_passes_other_errors_on() -> None:
     """A refresh without permission must not empty the state."""
 
@@ -155,8 +191,9 @@ def test_refresh_passes_other_errors_on() -> None:
 class Rds:
     """The descriptions of a cluster in a global cluster."""
 
-    def __init__(self, writer: str, database: str | None) -> None:
-        self.writer, self.database = writer, database
+    def __init__(self, writer: str, database: str | None, *, retention_days: int = 7) -> None:
+        self.writer, self.database, self.retention_days = writer, database, retention_days
+        self.modified: dict[str, Any] = {}
 
     def describe_db_clusters(self, **_: Any) -> Any:
         """Return the cluster."""
@@ -164,6 +201,7 @@ class Rds:
             **{name: "x" for name in ("DbClusterResourceId", "Endpoint", "ReaderEndpoint", "Port", "HostedZoneId")},
             **{"DBClusterArn": "east", "EngineVersion": "8", "AvailabilityZones": [], "VpcSecurityGroups": []},
             **{"MasterUsername": "u", "DatabaseName": self.database, "DBClusterMembers": []},
+            "BackupRetentionPeriod": self.retention_days,
         }
         return {"DBClusters": [described]}
 
@@ -176,12 +214,39 @@ class Rds:
         """Return no tags."""
         return {"TagList": []}
 
+    def modify_db_cluster(self, **parameters: Any) -> None:
+        """Keep the parameters."""
+        self.modified = parameters
 
-def cluster_after(rds: Rds) -> Any:
+    def get_waiter(self, _name: str) -> Any:
+        """Return a waiter that does not wait."""
+        return SimpleNamespace(wait=lambda **_: None)
+
+
+CLUSTER = "aws:rds/cluster:Cluster"
+INPUTS = {"globalClusterIdentifier": "g", "masterUsername": "u", "databaseName": "d", "engineVersion": "7"}
+
+
+def real_provider(rds: Rds) -> Provider:
+    """Return a provider with the real handlers."""
+    return Provider(region="us-east-1", clients=lambda _service, _region: rds, program_directory=Path())
+
+
+def cluster_after(rds: Rds, *, was_standby: bool = False) -> Any:
     """Refresh a cluster."""
-    real = Provider(region="us-east-1", clients=lambda _service, _region: rds, program_directory=Path())
-    inputs = {"globalClusterIdentifier": "g", "masterUsername": "u", "databaseName": "d", "engineVersion": "7"}
-    return real.read("aws:rds/cluster:Cluster", id="c", inputs=inputs, outputs={})
+    outputs = {"endpoint": "", "replicationSourceIdentifier": "west"} if was_standby else {}
+    return real_provider(rds).read(CLUSTER, id="c", inputs=INPUTS, outputs=outputs)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_demoted_writer_changes_without_a_refresh(at_once: bool) -> None:
+    """The state still has the writer's user and the old version. `applyImmediately` is the program's."""
+    rds = Rds("west", None, retention_days=9)
+    inputs = {**INPUTS, "applyImmediately": at_once, "backupRetentionPeriod": 9}
+    outputs = {**inputs, "backupRetentionPeriod": 7}
+    changed = ("backupRetentionPeriod",)
+    real_provider(rds).update("urn", CLUSTER, "c", id="c", inputs=inputs, outputs=outputs, changed=changed)
+    assert rds.modified == {"DBClusterIdentifier": "c", "ApplyImmediately": at_once, "BackupRetentionPeriod": 9}
 
 
 def test_standby_has_no_master_user_and_no_endpoint() -> None:
@@ -192,12 +257,7 @@ def test_standby_has_no_master_user_and_no_endpoint() -> None:
 
 
 def test_writer_keeps_its_inputs() -> None:
-    """A writer has an endpoint and no replication source."""
-    read = cluster_after(Rds("east", "d"))
-    assert read.inputs == {
-        "globalClusterIdentifier": "g",
-        "masterUsername": "u",
-        "databaseName": "d",
-        "engineVersion": "8",
-    }
-    assert ("x", None) == (read.outputs["endpoint"], read.outputs.get("replicationSourceIdentifier"))
+    """A writer has an endpoint and an empty replication source, also after it was a standby."""
+    read = cluster_after(Rds("east", "d"), was_standby=True)
+    assert read.inputs == {**INPUTS, "engineVersion": "8"}
+    assert ("x", "") == (read.outputs["endpoint"], read.outputs["replicationSourceIdentifier"])

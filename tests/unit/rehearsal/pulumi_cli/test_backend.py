@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rehearsal.provider.resources.values import secret
+from rehearsal.provider.resources.values import SIGNATURE_KEY, secret
+from rehearsal.provider.wire import ARCHIVE_SIGNATURE
 from rehearsal.pulumi_cli.backend import Checkpoint, read_checkpoint
 
 
@@ -27,8 +28,9 @@ def test_new_stack_has_no_resources(tmp_path: Path) -> None:
 
 
 def test_outputs_are_those_of_the_stack_with_secrets_masked(tmp_path: Path) -> None:
-    """A secret is encrypted at any depth."""
-    outputs = {"name": "a", "regions": [{"password": secret("cipher")}]}
+    """A secret is encrypted at any depth. Other marked values, such as an archive, are not secret."""
+    archive = {SIGNATURE_KEY: ARCHIVE_SIGNATURE, "hash": "0"}
+    outputs = {"name": "a", "regions": [{"password": secret("cipher")}], "code": archive}
     stack, other = (
         {"type": "pulumi:pulumi:Stack", "outputs": outputs},
         {"type": "aws:ec2/vpc:Vpc", "outputs": {"id": 1}},
@@ -36,7 +38,8 @@ def test_outputs_are_those_of_the_stack_with_secrets_masked(tmp_path: Path) -> N
     write_state(tmp_path, {"resources": [stack, other]})
     found = read_checkpoint(tmp_path, "project", "dev")
     assert found is not None
-    assert (2, {"name": "a", "regions": [{"password": "[secret]"}]}) == (found.resources, found.outputs)
+    assert found.resources == 2
+    assert found.outputs == {"name": "a", "regions": [{"password": "[secret]"}], "code": archive}
 
 
 def test_operation_in_progress_locks_the_stack(tmp_path: Path) -> None:
