@@ -27,6 +27,9 @@ ADVANCED_INSIGHTS_DAYS = 465
 MOST_MAINTENANCE_MINUTES = 24 * 60
 """All windows of a region: the other region has the next day."""
 
+EXAMPLE_REGIONS = ("eu-west-1", "us-east-1")
+EXAMPLE_NETWORKS = ("10.20.0.0/16", "10.10.0.0/16", "172.16.0.0/16")
+
 Violation = tuple[tuple[str, ...], str]
 """The settings that a rule reads, first the one to change; and the text of the mistake."""
 
@@ -96,10 +99,14 @@ def _of_the_regions(s: Settings) -> Iterator[Violation]:
     primary, secondary = s.primary, s.secondary
     regions = ("secondary.region", "primary.region")
     if secondary.region == primary.region:
-        yield regions, f"{secondary.region} is also the primary region. Use another region, such as eu-west-1."
+        example = next(each for each in EXAMPLE_REGIONS if each != primary.region)
+        yield regions, f"{secondary.region} is also the primary region. Use another region, such as {example}."
     if ipaddress.IPv4Network(secondary.vpc_cidr).overlaps(ipaddress.IPv4Network(primary.vpc_cidr)):
         wrong = f"{secondary.vpc_cidr} overlaps primary.vpc_cidr {primary.vpc_cidr}, so the VPCs cannot be peered"
-        yield ("secondary.vpc_cidr", "primary.vpc_cidr"), f"{wrong}. Use another network, such as 10.20.0.0/16."
+        yield (
+            ("secondary.vpc_cidr", "primary.vpc_cidr"),
+            f"{wrong}. Use another network, such as {_free(primary.vpc_cidr)}.",
+        )
     if s.existing_peering and not (primary.existing_vpc and secondary.existing_vpc):
         wrong = "a VPC that the program creates has no peering yet. Set existing_vpc of both regions, or remove this setting."
         yield ("existing_peering", "primary.existing_vpc", "secondary.existing_vpc"), wrong
@@ -114,6 +121,12 @@ def _of_the_regions(s: Settings) -> Iterator[Violation]:
         yield reads, f"{wrong}. Use groups of the secondary region."
 
 
+def _free(cidr: str) -> str:
+    """Return an example of a network that does not overlap another."""
+    taken = ipaddress.IPv4Network(cidr)
+    return next(each for each in EXAMPLE_NETWORKS if not taken.overlaps(ipaddress.IPv4Network(each)))
+
+
 def _of_the_network(name: str, region: RegionSettings, other: RegionSettings) -> Iterator[Violation]:
     zones, cidr = (f"{name}.availability_zones", f"{name}.region"), (f"{name}.vpc_cidr", f"{name}.existing_vpc")
     foreign = [zone for zone in region.availability_zones or () if not re.fullmatch(rf"{region.region}[a-z]", zone)]
@@ -121,7 +134,9 @@ def _of_the_network(name: str, region: RegionSettings, other: RegionSettings) ->
         yield zones, f"{', '.join(foreign)} not in {region.region}. Use zones such as {region.region}a."
     prefix = ipaddress.IPv4Network(region.vpc_cidr).prefixlen
     if region.existing_vpc is None and prefix > 22:
-        wrong = f"{region.vpc_cidr} is a /{prefix}. Use a private network of /16 to /22, such as 10.10.0.0/16."
+        wrong = (
+            f"{region.vpc_cidr} is a /{prefix}. Use a private network of /16 to /22, such as {_free(other.vpc_cidr)}."
+        )
         yield cidr, wrong
     if region.existing_vpc and "vpc_cidr" not in region.model_fields_set:
         yield (

@@ -377,6 +377,34 @@ def test_account_id_may_be_a_number() -> None:
 
 
 @pytest.mark.parametrize(
+    ("setting", "other", "value"),
+    [
+        ("secondary.vpc_cidr", "primary.vpc_cidr", "10.10.0.0/16"),
+        ("secondary.vpc_cidr", "primary.vpc_cidr", "10.20.0.0/16"),
+        ("secondary.vpc_cidr", "primary.vpc_cidr", "10.20.128.0/20"),
+        ("secondary.region", "primary.region", "eu-west-1"),
+        ("secondary.region", "primary.region", "us-east-1"),
+    ],
+)
+def test_suggested_value_is_valid(setting: str, other: str, value: str) -> None:
+    """Both regions have the same value; the error's example instead of the secondary's is accepted."""
+    names = [name.split(".") for name in (other, setting)]
+    config: dict[str, Any] = {section: {name: value} for section, name in names}
+    (line,) = [each for each in mistakes(config) if setting in each.partition(":")[0]]
+    config["secondary"] = {setting.partition(".")[2]: line.rpartition("such as ")[2].rstrip(".")}
+    load_settings(config)
+
+
+@pytest.mark.parametrize("taken", ["10.0.0.0/16", "10.20.0.0/16"])
+def test_suggested_size_does_not_overlap_the_other_region(taken: str) -> None:
+    """The example of a network of another size is accepted beside the other region's."""
+    config: dict[str, Any] = {"primary": {"vpc_cidr": "10.99.0.0/28"}, "secondary": {"vpc_cidr": taken}}
+    (line,) = [each for each in mistakes(config) if "/28" in each]
+    config["primary"]["vpc_cidr"] = line.rpartition("such as ")[2].rstrip(".")
+    load_settings(config)
+
+
+@pytest.mark.parametrize(
     ("key", "instead"),
     [
         ("aws:allowedAccountIds", "aws.account_id"),
