@@ -140,7 +140,7 @@ def test_killed_creation_is_completed(
     attempts = TwoAttempts(changes, read_apis)
     monkeypatch.setattr(Provider, "create", lambda provider, *inputs: attempts.create(provider, *inputs))
     done = world.deploy()
-    state = refresh(done.state, world.clients)
+    state = refresh(world.state, world.clients)
     again = deploy(PROGRAM_DIRECTORY, world.config, world.control_plane.url, preview=True, state=state)
     assert [str(step) for step in again.steps if step.change is not PlannedChange.SAME] == []
     types = {resource.type for resource in done.resources if resource.type.startswith("aws:")}
@@ -151,7 +151,7 @@ def test_killed_creation_is_completed(
 def test_killed_deletion_is_completed(
     world: Environment, read_apis: Mapping[str, AwsReadApi], monkeypatch: pytest.MonkeyPatch, changes: int
 ) -> None:
-    """Afterwards AWS has nothing of the stack."""
+    """Afterwards no resource of the stack exists in AWS."""
     attempts = TwoAttempts(changes, read_apis)
     before = take_inventory(world.clients, tuple(read_apis))
     world.deploy()
