@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from rehearsal.provider.provider import Provider
+from rehearsal.provider.provider import Provider, ReadBackError
 from rehearsal.provider.resources.handler import Created, HandlerError
 from rehearsal.provider.settings import ProviderSettings
 from rehearsal.provider.wire import decode_struct, encode_struct, with_files
@@ -44,14 +44,24 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             return method(self, request, context)
-        except HandlerError as error:
-            text = f"{error.property}: {error}" if error.property else str(error)
-        except (ClientError, BotoCoreError, ValueError) as error:
-            text = str(error)
-        context.abort(grpc.StatusCode.UNKNOWN, text)
+        except (HandlerError, ClientError, BotoCoreError, ValueError) as error:
+            context.abort(grpc.StatusCode.UNKNOWN, error_text(error))
         raise AssertionError("abort raises")
 
     return call
+
+
+def error_text(error: Exception) -> str:
+    """Return the text of an error for the engine, with the property.
+
+    It does not quote what was sent: the engine prints the text, and does not tell a provider which inputs are secrets.
+    """
+    if isinstance(error, ReadBackError):
+        names = [str(error.property), *(name for name, _ in error.further)]
+        return "; ".join(f"{name}: does not read back as it was sent" for name in names)
+    if isinstance(error, HandlerError) and error.property:
+        return f"{error.property}: {error}"
+    return str(error)
 
 
 class ProviderService(provider_pb2_grpc.ResourceProviderServicer):
