@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -251,11 +252,11 @@ def _kind(name: str, old: Mapping[str, Any], new: Mapping[str, Any], *, replaces
 
 def end_with_parent(on_end: Callable[[], None]) -> None:
     """Call `on_end` when the process that started this one has ended, in a thread: a killed engine stops no plugin."""
-    parent, ended = os.getppid(), threading.Event()
+    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
-            ended.wait(ENGINE_CHECK_SECONDS)
+            time.sleep(ENGINE_CHECK_SECONDS)
         on_end()
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
@@ -268,12 +269,22 @@ def new_server() -> tuple[grpc.Server, int]:
     return server, server.add_insecure_port("127.0.0.1:0")
 
 
-def serve(server: grpc.Server, port: int) -> None:
-    """Start a plugin's server, print its port for the engine, and run until the engine ends."""
+def serve(server: grpc.Server, port: int, on_end: Callable[[], None] = lambda: None) -> None:
+    """Start a plugin's server, print its port for the engine, and run until the engine ends.
+
+    `on_end` is called if the engine was killed. After it this process ends.
+    """
+
+    def end() -> None:
+        try:
+            on_end()
+        finally:
+            os._exit(0)
+
     # The engine ends a plugin with SIGINT, and waits for 5 s before it kills it. Ctrl-C reaches the engine only: each plugin
     # has a process group of its own. Source: sdk/go/common/resource/plugin/plugin.go, pulumi/pulumi.
     signal.signal(signal.SIGINT, lambda *_: server.stop(None))
-    end_with_parent(lambda: os._exit(0))
+    end_with_parent(end)
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
