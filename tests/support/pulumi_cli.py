@@ -46,6 +46,12 @@ def open_cli_terminal(directory: Path) -> Iterator[Terminal]:
         yield terminal
 
 
+def exported_variables(printed: str) -> dict[str, str]:
+    """Return the variables that `python -m rehearsal.sandbox env` exports."""
+    lines = [shlex.split(line) for line in printed.splitlines() if line.startswith("export ")]
+    return dict(words[1].split("=", 1) for words in lines)
+
+
 class PulumiShell:
     """A shell in the repository, with the variables of one stack."""
 
@@ -60,9 +66,7 @@ class PulumiShell:
     @classmethod
     def of(cls, terminal: Terminal, stack: str = "dev") -> PulumiShell:
         """Return a shell of a running sandbox."""
-        lines = [shlex.split(line) for line in terminal.sandbox("env", "--stack", stack).splitlines()]
-        exported = dict(words[1].split("=", 1) for words in lines if words[0] == "export")
-        return cls(exported, called=terminal.called)
+        return cls(exported_variables(terminal.sandbox("env", "--stack", stack)), called=terminal.called)
 
     def run(self, *arguments: str, fails: bool | None = False) -> str:
         """Run a command of the CLI without questions. Return its output; check that it succeeds or `fails`, None for either."""

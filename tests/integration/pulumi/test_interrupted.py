@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from benchmarks.interrupted_up import InterruptedStack, interruptions, points_of, workspace
-from tools import fetch_pulumi
+from tests.support.pulumi_cli import require_pulumi
 
 SEED = 7
 
@@ -20,12 +18,7 @@ SEED = 7
 @pytest.fixture(scope="module")
 def stack() -> Iterator[InterruptedStack]:
     """Start an embedded AWS with an empty stack; skip without a Pulumi CLI, or fail with REQUIRE_PULUMI."""
-    cli = fetch_pulumi.find(os.environ)
-    if cli is None:
-        if os.environ.get("REQUIRE_PULUMI"):
-            pytest.fail(f"REQUIRE_PULUMI is set, but there is no Pulumi CLI. {fetch_pulumi.INSTALL}")
-        pytest.skip(f"There is no Pulumi CLI. {fetch_pulumi.INSTALL}")
-    with workspace(Path(cli)) as stack:
+    with workspace(require_pulumi()) as stack:
         yield stack
 
 
