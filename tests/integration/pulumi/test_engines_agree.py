@@ -33,7 +33,7 @@ def as_they_are(world: Environment) -> Settings:
 
 
 def minimal(world: Environment) -> Settings:
-    """One instance a region, nothing watched closely, no database users of people."""
+    """One instance a region, nothing watched closely, no IAM users."""
     del world
     return {
         "primary": {"instance_count": 1},
@@ -44,7 +44,7 @@ def minimal(world: Environment) -> Settings:
 
 
 def serverless(world: Environment) -> Settings:
-    """Serverless instances, flow logs, people, and every log."""
+    """Serverless instances, flow logs, IAM users, and every log."""
     del world
     return {
         "primary": {"serverless": {"min_acu": 8, "max_acu": 32.5}, "backup_window": "02:00-02:45"},
@@ -104,7 +104,7 @@ def other_regions(world: Environment) -> Settings:
 
 
 def existing_vpc(world: Environment) -> Settings:
-    """A VPC that somebody else has created; the program reads it."""
+    """An existing VPC; the program reads it."""
     return {"secondary": create_vpc(world).settings()}
 
 

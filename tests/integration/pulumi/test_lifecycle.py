@@ -142,13 +142,13 @@ def test_destroy_after_the_switchover_leaves_nothing(terminal: Terminal, dev: Pu
     """Both regions are empty, and the sandbox knows it; the final snapshots of production remain."""
     printed: list[str] = []
 
-    def is_home() -> bool:
+    def primary_is_writer() -> bool:
         """Ask for a switchover; return whether the primary region has the writer."""
         switchover = ("-m", "operations", "switchover", "--to", EAST, *CONFIRMED, "--stack", "dev")
         printed.append(dev.shell(sys.executable, *switchover, fails=None))
         return terminal.writer() == EAST
 
-    terminal.wait(is_home, "the switchover home is possible", lambda: printed[-1])
+    terminal.wait(primary_is_writer, "the switchback is possible", lambda: printed[-1])
     dev.run("destroy", "--yes", "--skip-preview")
     assert dev.resources() == []
     clients = BotoClients(dev.variables["AWS_ENDPOINT_URL"])
