@@ -105,8 +105,8 @@ class PulumiShell:
         self.run("config", "rm", "--path", f"aurora-global-database:{setting}")
 
     def planned(self) -> dict[str, list[str]]:
-        """Return the names of the resources that a preview would change, by operation."""
-        printed = self.run("preview", "--json")
+        """Return the names of the resources that a preview without a refresh would change, by operation."""
+        printed = self.run("preview", "--json", "--refresh=false")
         steps, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
         planned: dict[str, list[str]] = {}
         for step in steps["steps"]:
@@ -114,9 +114,9 @@ class PulumiShell:
                 planned.setdefault(step["op"], []).append(step["urn"].rpartition("::")[2])
         return {operation: sorted(names) for operation, names in planned.items()}
 
-    def has_no_changes(self) -> None:
-        """Check that a preview with the policy pack finds nothing to do."""
-        self.run("preview", "--expect-no-changes", "--policy-pack", "policy")
+    def has_no_changes(self, *, policies: bool = True) -> None:
+        """Check that a preview finds nothing to do, and that the `policies` accept the stack."""
+        self.run("preview", "--expect-no-changes", *(("--policy-pack", "policy") if policies else ()))
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources of the stack's state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,12 @@ def world() -> Iterator[Environment]:
         yield world
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the CLI's two stacks, which stay empty."""
+    return tmp_path_factory.mktemp("pulumi")
+
+
 @pytest.mark.parametrize(
     ("stack", "settings"),
     [
@@ -131,12 +138,14 @@ def world() -> Iterator[Environment]:
     ids=lambda each: each if isinstance(each, str) else each.__name__,
 )
 def test_same_resources(
-    world: Environment, tmp_path: Path, stack: str, settings: Callable[[Environment], Settings]
+    world: Environment, directory: Path, stack: str, settings: Callable[[Environment], Settings]
 ) -> None:
     """Also the same values of the inputs, with the same unknown ones."""
     config = changed_config(shortened_config(stack, INTERVAL_SECONDS), settings(world))
-    planned = deploy(PROGRAM_DIRECTORY, config, world.control_plane.url, stack=stack, preview=True)
-    preview = CliEngine(tmp_path, stack, world.control_plane.url).preview(config)
+    with ThreadPoolExecutor(1) as pool:
+        previewing = pool.submit(CliEngine(directory, stack, world.control_plane.url).preview, config)
+        planned = deploy(PROGRAM_DIRECTORY, config, world.control_plane.url, stack=stack, preview=True)
+        preview = previewing.result()
     assert preview.errors == []
     own = registered_in_process(planned)
     assert len(own) > 150

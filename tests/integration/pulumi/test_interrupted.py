@@ -1,6 +1,7 @@
 """Killed `pulumi up` and `pulumi destroy` on the real engine, recovered by the commands of the runbook page.
 
-`python -m benchmarks.interrupted_up` does this at twenty random points each; two of each run here.
+`python -m benchmarks.interrupted_up` does this at twenty random points each; one of each runs here.
+tests/integration/test_killed_runs.py kills every creation and deletion, on the in-process engine.
 """
 
 from __future__ import annotations
@@ -24,6 +25,6 @@ def stack() -> Iterator[InterruptedStack]:
 
 def test_killed_up_and_destroy_continue(stack: InterruptedStack) -> None:
     """Each ends with a preview without changes, and at least one lost creation was found."""
-    done = list(interruptions(stack, points_of(SEED, 2)))
-    assert [each.failure for each in done] == [""] * 4
+    done = list(interruptions(stack, points_of(SEED, 1)))
+    assert [each.failure for each in done] == [""] * 2
     assert any("adopt" in each.pending for each in done)

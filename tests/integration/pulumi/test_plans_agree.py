@@ -39,20 +39,32 @@ def test_state_is_the_same_after_the_deployment(dev: TwoStacks) -> None:
 @pytest.mark.parametrize(
     ("changes", "planned"),
     [
-        pytest.param({"alarms": {"cpu_percent": 65}}, {UPDATE}, id="an alarm"),
-        pytest.param({"logs": {"retention_days": 14}}, {UPDATE}, id="the retention of logs"),
-        pytest.param({"failover": {"failure_threshold": 4}}, {UPDATE}, id="the controllers"),
+        pytest.param(
+            {
+                "alarms": {"cpu_percent": 65},
+                "logs": {"retention_days": 14},
+                "failover": {"failure_threshold": 4},
+                "database": {"port": 3307},
+            },
+            {UPDATE},
+            id="alarms, the retention of logs, the controllers and the port",
+        ),
         pytest.param({"tags": {"DataClass": "confidential"}}, {UPDATE}, id="tags of everything"),
         pytest.param(
             {"database": {"engine_version": "8.0.mysql_aurora.3.10.0", "master_username": "other"}},
             {UPDATE},
             id="ignored and the engine's version",
         ),
-        pytest.param({"database": {"port": 3307}}, {UPDATE}, id="the port"),
-        pytest.param({"secondary": {"instance_count": 3}}, {CREATE}, id="an instance more"),
+        pytest.param(
+            {
+                "secondary": {"instance_count": 3},
+                "logs": {"flow_logs": True},
+                "database": {"iam_users": {"ann": "read_only"}},
+            },
+            {CREATE, UPDATE},
+            id="an instance more, flow logs and an IAM user",
+        ),
         pytest.param({"secondary": {"instance_count": 1}}, {DELETE}, id="an instance less"),
-        pytest.param({"logs": {"flow_logs": True}}, {CREATE}, id="flow logs"),
-        pytest.param({"database": {"iam_users": {"ann": "read_only"}}}, {CREATE, UPDATE}, id="an IAM user"),
         pytest.param({"dns": {"zone_name": "other.internal"}}, {REPLACE, UPDATE}, id="another zone"),
         pytest.param({"primary": {"vpc_cidr": "10.77.0.0/16"}}, {REPLACE, UPDATE}, id="another network"),
         pytest.param({"project": "other"}, {REPLACE, UPDATE}, id="other names"),
