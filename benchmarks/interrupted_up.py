@@ -2,7 +2,7 @@
 
 It runs the real Pulumi engine against the embedded AWS. After each kill it runs the commands of docs/runbook/recover.md, and then
 `pulumi preview --expect-no-changes`. Needs a Pulumi CLI: `make pulumi`.
-Exit codes: 0 every interruption was recovered; 1 one was not; 2 usage.
+Exit codes: 0 every interruption was recovered; 1 one was not, or the study stopped; 2 usage.
 """
 
 import os
@@ -22,6 +22,8 @@ from typing import Annotated
 
 import typer
 
+from rehearsal.pulumi_cli.workspace import complete_environment
+from tests.support.pulumi_cli import exported_variables
 from tools import fetch_pulumi
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +32,7 @@ STACK = "dev"
 COMMAND_SECONDS = 600.0
 PLUGINS_END_SECONDS = 30.0
 SANDBOX_SECONDS = 60.0
-LAST_POINTS = {"up": 190, "destroy": 190}
+LAST_POINT = 190
 """Resources after which a run may be killed at the latest; dev has about 200."""
 DONE = {"up": re.compile(r" created( |$)"), "destroy": re.compile(r" deleted( |$)")}
 CONFIRMED_COMMANDS = re.compile(r"pulumi (up|destroy) ")
@@ -55,7 +57,7 @@ class Interruption:
 
 
 class CommandError(Exception):
-    """A command of the runbook failed."""
+    """A command of the runbook failed, or did not end in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +68,21 @@ class InterruptedStack:
 
     def run(self, command: str) -> str:
         """Run a command as the runbook shows it, and return its output. Raises CommandError."""
-        ended = subprocess.run(
-            f"{command} {CONFIRMED}" if CONFIRMED_COMMANDS.match(command) else command,
-            shell=True,
-            cwd=ROOT,
-            env=dict(self.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        try:
+            ended = subprocess.run(
+                f"{command} {CONFIRMED}" if CONFIRMED_COMMANDS.match(command) else command,
+                shell=True,
+                cwd=ROOT,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CommandError(f"`{command}` did not end within {COMMAND_SECONDS:g} s") from error
         if ended.returncode != 0:
             raise CommandError(f"`{command}` ended with {ended.returncode}:\n{_tail(ended.stdout)}")
         return ended.stdout
@@ -85,7 +90,7 @@ class InterruptedStack:
     def kill(self, verb: str, after: int) -> int:
         """Start `pulumi up` or `pulumi destroy`, kill it after so many resources, and return how many it had finished.
 
-        A run that ends before the kill returns its number of resources, too.
+        A run that ends before the kill returns its number of resources, too. Raises CommandError.
         """
         process = subprocess.Popen(
             ["pulumi", verb, "--stack", STACK, *CONFIRMED.split(), "--color", "never"],
@@ -106,20 +111,31 @@ class InterruptedStack:
                 break
         process.stdout.close()
         process.wait()
-        _wait_for_session(process.pid)
+        wait_for_session(process.pid)
         return finished
 
 
-def _wait_for_session(session: int) -> None:
-    """Wait until the plugins that the killed engine had started are gone, as the runbook asks."""
-    deadline = time.monotonic() + PLUGINS_END_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(session, 0)
-        except ProcessLookupError:
-            return
+def wait_for_session(session: int, seconds: float = PLUGINS_END_SECONDS) -> None:
+    """Wait until the plugins that the killed engine had started are gone, as the runbook asks. Raises CommandError."""
+    deadline = time.monotonic() + seconds
+    while running := _processes_of(session):
+        if time.monotonic() > deadline:
+            raise CommandError(f"plugins of the killed run did not end within {seconds:g} s: processes {running}")
         time.sleep(0.1)
-    raise CommandError(f"plugins of the killed run did not end within {PLUGINS_END_SECONDS:g} s")
+
+
+def _processes_of(session: int) -> list[int]:
+    """Return the running processes of a session: each plugin has a process group of its own."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], stdout=subprocess.PIPE, text=True, check=True).stdout
+    running = [int(process) for process, status in map(str.split, listed.splitlines()) if not status.startswith("Z")]
+    return [each for each in running if _session_of(each) == session]
+
+
+def _session_of(process: int) -> int | None:
+    try:
+        return os.getsid(process)
+    except (ProcessLookupError, PermissionError):  # It has ended, or is another user's.
+        return None
 
 
 def _tail(text: str) -> str:
@@ -128,28 +144,20 @@ def _tail(text: str) -> str:
 
 @contextmanager
 def workspace(cli: Path) -> Iterator[InterruptedStack]:
-    """Start an embedded AWS, with an empty stack in a backend of its own."""
+    """Start an embedded AWS, with an empty stack in a backend of its own. Raises CommandError."""
     with tempfile.TemporaryDirectory(prefix="interrupted-up-") as name:
         directory, log = Path(name, "sandbox"), Path(name, "start.log")
         path = os.pathsep.join([str(cli.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
         environ = {**os.environ, "PATH": path, "PULUMI_SKIP_CONFIRMATIONS": "true"}
-        sandbox = [sys.executable, "-m", "rehearsal.sandbox"]
+        start = [sys.executable, "-m", "rehearsal.sandbox", "start", "--directory", str(directory)]
         with log.open("wb") as output:
-            started = subprocess.Popen(
-                [*sandbox, "start", "--directory", str(directory)], cwd=ROOT, env=environ, stdout=output, stderr=output
-            )
+            started = subprocess.Popen(start, cwd=ROOT, env=environ, stdout=output, stderr=output)
         try:
             _wait_for_sandbox(started, log)
-            printed = subprocess.run(
-                [*sandbox, "env", "--stack", STACK, "--directory", str(directory)],
-                cwd=ROOT,
-                env=environ,
-                stdout=subprocess.PIPE,
-                text=True,
-                timeout=COMMAND_SECONDS,
-                check=True,
-            ).stdout
-            yield InterruptedStack(environ=environ | _exports(printed))
+            printed = InterruptedStack(environ=environ).run(
+                f"python -m rehearsal.sandbox env --stack {STACK} --directory {shlex.quote(str(directory))}"
+            )
+            yield InterruptedStack(environ=complete_environment(exported_variables(printed), environ))
         finally:
             started.send_signal(signal.SIGINT)
             started.wait(SANDBOX_SECONDS)
@@ -164,12 +172,6 @@ def _wait_for_sandbox(started: "subprocess.Popen[bytes]", log: Path) -> None:
         time.sleep(0.2)
 
 
-def _exports(printed: str) -> dict[str, str]:
-    """Return the variables that `python -m rehearsal.sandbox env` prints for a shell."""
-    lines = [shlex.split(line) for line in printed.splitlines()]
-    return dict(words[1].split("=", 1) for words in lines if words and words[0] == "export")
-
-
 def steps_of(page: str) -> list[str]:
     """Return the commands of a runbook page's steps, in order."""
     steps = page.partition("**Steps.**")[2].partition("**Verify.**")[0]
@@ -179,9 +181,9 @@ def steps_of(page: str) -> list[str]:
 def recover(stack: InterruptedStack, verb: str, after: int, *, removes: bool) -> Interruption:
     """Kill a run, follow the page, and require a stack without changes, which then can be removed (`removes`)."""
     started = time.monotonic()
-    finished = stack.kill(verb, after)
-    pending, failure = "", ""
+    finished, pending, failure = 0, "", ""
     try:
+        finished = stack.kill(verb, after)
         for command in steps_of(PAGE.read_text(encoding="utf-8")):
             output = stack.run(command)
             if command.endswith(f"recover --stack {STACK}"):
@@ -189,14 +191,14 @@ def recover(stack: InterruptedStack, verb: str, after: int, *, removes: bool) ->
         stack.run(f"pulumi preview --stack {STACK} --expect-no-changes")
         if removes:
             stack.run(f"pulumi destroy --stack {STACK}")
-    except (CommandError, subprocess.TimeoutExpired) as error:
+    except CommandError as error:
         failure = str(error)
     seconds = time.monotonic() - started
     return Interruption(verb=verb, after=finished, pending=pending, seconds=seconds, failure=failure)
 
 
 def interruptions(stack: InterruptedStack, points: Sequence[tuple[str, int]]) -> Iterator[Interruption]:
-    """Kill and recover at each point, until one is not recovered: the stack cannot be used any more then.
+    """Kill and recover at each point. Stop at the first failed recovery, because its stack is no longer usable.
 
     Raises:
         CommandError: the stack for a first point in `destroy` could not be deployed.
@@ -213,10 +215,10 @@ def interruptions(stack: InterruptedStack, points: Sequence[tuple[str, int]]) ->
 def points_of(seed: int, pairs: int) -> list[tuple[str, int]]:
     """Return the points at which to kill `up` and then `destroy`, in turn: the command, and the number of resources."""
     chosen = random.Random(seed)
-    return [(verb, chosen.randint(1, LAST_POINTS[verb])) for _ in range(pairs) for verb in LAST_POINTS]
+    return [(verb, chosen.randint(1, LAST_POINT)) for _ in range(pairs) for verb in DONE]
 
 
-@app.command(epilog="Exit codes: 0 every interruption was recovered; 1 one was not; 2 usage.")
+@app.command(epilog="Exit codes: 0 every interruption was recovered; 1 one was not, or the study stopped; 2 usage.")
 def main(
     pairs: Annotated[int, typer.Option(min=1, help="Interruptions of each of the two commands.")] = 20,
     seed: Annotated[int | None, typer.Option(help="Random seed of the points. Default: a new one, printed.")] = None,
@@ -229,14 +231,18 @@ def main(
     typer.echo(f"Seed {seed}")
     done: list[Interruption] = []
     points = points_of(seed, pairs)
-    while remaining := points[len(done) :]:
-        with workspace(Path(cli)) as stack:
-            for each in interruptions(stack, remaining):
-                done.append(each)
-                outcome = "FAILED" if each.failure else "recovered"
-                typer.echo(f"{each.verb}, killed after {each.after} resources: {outcome}, {each.seconds:.0f} s")
-                typer.echo(f"{each.pending}{each.failure}")
-                sys.stdout.flush()
+    try:
+        while remaining := points[len(done) :]:
+            with workspace(Path(cli)) as stack:
+                for each in interruptions(stack, remaining):
+                    done.append(each)
+                    outcome = "FAILED" if each.failure else "recovered"
+                    typer.echo(f"{each.verb}, killed after {each.after} resources: {outcome}, {each.seconds:.0f} s")
+                    typer.echo(f"{each.pending}{each.failure}")
+                    sys.stdout.flush()
+    except CommandError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
     recovered = sum(not each.failure for each in done)
     typer.echo(f"{recovered} of {len(done)} interruptions recovered (seed {seed})")
     raise typer.Exit(0 if recovered == len(done) else 1)

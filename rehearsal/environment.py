@@ -23,9 +23,10 @@ from rehearsal.cloud.api_proxy import ApiProxy
 from rehearsal.cloud.faults import ApiFaults
 from rehearsal.cloud.ministack import Emulator
 from rehearsal.cloud.secret_keys import SecretKeys
-from rehearsal.engine.deploy import DeployResult, deploy, stack_config
+from rehearsal.engine.deploy import DeployedStack, deploy, stack_config
 from rehearsal.engine.destroy import Deleted, destroy
 from rehearsal.engine.monitor import ProviderResource
+from rehearsal.engine.state import StackState
 from rehearsal.gc_freeze import freeze_live_objects
 from rehearsal.network.certificates import CertificateAuthority
 from rehearsal.network.network import EmulatedNetwork, mysql_listeners
@@ -139,7 +140,8 @@ class Environment:
         self._operation_seconds = operation_seconds
         self.failover_overrides = dict(failover_overrides or {})
         self._exit = ExitStack()
-        self._deployment: DeployResult | None = None
+        self._deployment: DeployedStack | None = None
+        self._state: StackState | None = None
         self._outputs: Mapping[str, Any] | None = None
         self._regions: dict[str, RegionFacts] = {}
         self._client_region: str | None = None
@@ -227,7 +229,7 @@ class Environment:
         settings = parse_stack_config(self.config)
         return settings.primary.region, settings.secondary.region
 
-    def deploy(self, on_resource: Callable[[ProviderResource], None] | None = None) -> DeployResult:
+    def deploy(self, on_resource: Callable[[ProviderResource], None] | None = None) -> DeployedStack:
         """Run the unchanged program; every resource is created or changed through the API.
 
         Raises DeploymentError with every mistake.
@@ -235,19 +237,20 @@ class Environment:
         if self._cli is not None:
             self._deployment = self._deploy_with_cli(self._cli, on_resource)
         else:
-            self._deployment = deploy(
+            done = deploy(
                 PROGRAM_DIRECTORY,
                 self.config,
                 self.control_plane.url,
                 on_resource,
                 stack=self.stack,
                 clients=self.clients,
-                state=None if self._deployment is None else self._deployment.state,
+                state=self._state,
             )
+            self._deployment, self._state = done, done.state
         self.attach(self._deployment.exports)
         return self._deployment
 
-    def _deploy_with_cli(self, cli: Path, on_resource: Callable[[ProviderResource], None] | None) -> DeployResult:
+    def _deploy_with_cli(self, cli: Path, on_resource: Callable[[ProviderResource], None] | None) -> DeployedStack:
         if self._cli_stack is None:
             workspace = Workspace(directory=self._directory / "pulumi", cli=cli)
             self._cli_stack = CliStack(workspace, self.stack, self.control_plane.url)
@@ -261,12 +264,12 @@ class Environment:
         if self._cli_stack is not None:
             self._cli_stack.destroy(on_deleted)
         else:
-            destroy(self.deployment.state, self.clients, on_deleted=on_deleted)
+            destroy(self.state, self.clients, on_deleted=on_deleted)
 
     @property
     def resource_count(self) -> int:
         """The number of resources that `destroy` deletes."""
-        return len(self.deployment.state.resources) if self._cli_stack is None else self._cli_stack.resource_count()
+        return len(self.state.resources) if self._cli_stack is None else self._cli_stack.resource_count()
 
     @property
     def engine(self) -> str:
@@ -324,11 +327,18 @@ class Environment:
             )
 
     @property
-    def deployment(self) -> DeployResult:
+    def deployment(self) -> DeployedStack:
         """The deployment made by `deploy`. Raises RuntimeError before it."""
         if self._deployment is None:
             raise RuntimeError("no stack is deployed. Call deploy first")
         return self._deployment
+
+    @property
+    def state(self) -> StackState:
+        """The in-process engine's state. Raises RuntimeError before `deploy`, and with the CLI, which keeps its own."""
+        if self._state is None:
+            raise RuntimeError("no stack is deployed by the in-process engine")
+        return self._state
 
     @property
     def outputs(self) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from rehearsal.drills.catalogue import SHORT_COOLDOWN
 from rehearsal.drills.context import DidNotHappenError, DrillContext
 from rehearsal.drills.destroy import NAME, TITLE, DestroyDrill
 from rehearsal.drills.recorder import RecordedEvent, Recorder
-from rehearsal.engine.deploy import DeploymentError, DeployResult, stack_config
+from rehearsal.engine.deploy import DeployedStack, DeploymentError, stack_config
 from rehearsal.engine.inventory import take_inventory
 from rehearsal.environment import (
     DEPLOYED_INTERVAL_SECONDS,
@@ -64,7 +64,7 @@ class Rehearsal:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     results: list[DrillResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _deployment: DeployResult | None = None
+    _deployment: DeployedStack | None = None
     _shortened: tuple[Shortened, ...] = ()
     _saved_dashboards: tuple[Dashboard, ...] | None = None
     _current: DrillContext | None = None
@@ -280,7 +280,7 @@ class Rehearsal:
         zero = event.at if self._current is None else self._current.zero
         self.console.event(event.at - zero, event.text, event.kind, event.region)
 
-    def _report(self, deployment: DeployResult | None, *, seconds: float) -> Report:
+    def _report(self, deployment: DeployedStack | None, *, seconds: float) -> Report:
         dashboards = self._saved_dashboards
         if dashboards is None:
             dashboards = self._dashboards() if deployment else ()

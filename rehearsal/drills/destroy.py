@@ -105,8 +105,9 @@ class DestroyDrill:
         by_type = Counter(one.type for one in deleted)
         detail = refusal or f"{len(deleted)} of {count}, of {len(by_type)} types"
         self._assert("every resource is deleted, after its dependents", len(deleted) == count, detail)
-        gone = [one.name for one in deleted if one.was_gone]
-        self._assert("every resource still existed before its deletion", not gone, ", ".join(gone))
+        if any(one.was_gone is not None for one in deleted):
+            gone = [one.name for one in deleted if one.was_gone]
+            self._assert("every resource still existed before its deletion", not gone, ", ".join(gone))
 
     def _assert_empty(self, before: Sequence[Found], after: Sequence[Found]) -> None:
         for region in (*self.regions, GLOBAL):

@@ -49,17 +49,36 @@ class DeploymentError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeployResult:
-    """The result of a run of the program."""
+class DeployedStack:
+    """The result of a deployment by either engine."""
+
+    exports: Mapping[str, Any]
+    """The stack's outputs, secrets unwrapped."""
+    resources: tuple[ProviderResource, ...]
+    """The resources that were created or changed, in that order, with secrets masked."""
+    not_held: tuple[NotHeld, ...]
+    """The properties that were sent and that the embedded AWS drops."""
+    warnings: tuple[str, ...]
+    """The messages of `pulumi.warn`."""
+    seconds: float
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of resources by region (or "global") and type."""
+        regions = sorted({resource.region for resource in self.resources})
+        return {
+            region: dict(sorted(Counter(each.type for each in self.resources if each.region == region).items()))
+            for region in regions
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployResult(DeployedStack):
+    """The result of a run of the program with the in-process engine."""
 
     project: str
     stack: str
-    exports: Mapping[str, Any]
-    """The stack's outputs, secrets unwrapped."""
     secret_exports: frozenset[str]
     """Names of the secret exports, whose values must not be printed."""
-    resources: tuple[ProviderResource, ...]
-    """The resources that were created or changed, in that order, with secrets masked."""
     steps: tuple[PlanStep, ...]
     """The step of each resource, sorted by URN; deletions last."""
     goals: tuple[ResourceGoal, ...] = ()
@@ -68,11 +87,6 @@ class DeployResult:
     """The state after the run, with secrets."""
     settings_changed: tuple[tuple[str, str, str], ...] = ()
     """(setting, old value, new value) since the previous run."""
-    not_held: tuple[NotHeld, ...]
-    """The properties that were sent and that the embedded AWS drops."""
-    warnings: tuple[str, ...]
-    """The messages of `pulumi.warn`."""
-    seconds: float
     preview: bool
 
     @property
@@ -89,14 +103,6 @@ class DeployResult:
     def left_alone(self) -> str:
         """The inputs that stay as they are although settings changed; empty if there are none."""
         return left_alone_text(self.steps, self.settings_changed)
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return the number of resources by region (or "global") and type."""
-        regions = sorted({resource.region for resource in self.resources})
-        return {
-            region: dict(sorted(Counter(each.type for each in self.resources if each.region == region).items()))
-            for region in regions
-        }
 
 
 def deploy(

@@ -43,8 +43,8 @@ class Deleted:
     region: str
     id: str
     seconds: float
-    was_gone: bool
-    """Whether AWS had no such resource."""
+    was_gone: bool | None
+    """Whether AWS had no such resource; None if the engine does not report it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -21,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from rehearsal.provider.provider import Provider
+from rehearsal.provider.provider import Provider, ReadBackError
 from rehearsal.provider.resources.handler import Created, HandlerError
 from rehearsal.provider.settings import ProviderSettings
 from rehearsal.provider.wire import decode_struct, encode_struct, with_files
@@ -44,14 +45,24 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             return method(self, request, context)
-        except HandlerError as error:
-            text = f"{error.property}: {error}" if error.property else str(error)
-        except (ClientError, BotoCoreError, ValueError) as error:
-            text = str(error)
-        context.abort(grpc.StatusCode.UNKNOWN, text)
+        except (HandlerError, ClientError, BotoCoreError, ValueError) as error:
+            context.abort(grpc.StatusCode.UNKNOWN, error_text(error))
         raise AssertionError("abort raises")
 
     return call
+
+
+def error_text(error: Exception) -> str:
+    """Return the text of an error for the engine, with the property.
+
+    It does not quote what was sent: the engine prints the text, and does not tell a provider which inputs are secrets.
+    """
+    if isinstance(error, ReadBackError):
+        names = [str(error.property), *(name for name, _ in error.further)]
+        return "; ".join(f"{name}: does not read back as it was sent" for name in names)
+    if isinstance(error, HandlerError) and error.property:
+        return f"{error.property}: {error}"
+    return str(error)
 
 
 class ProviderService(provider_pb2_grpc.ResourceProviderServicer):
@@ -241,11 +252,11 @@ def _kind(name: str, old: Mapping[str, Any], new: Mapping[str, Any], *, replaces
 
 def end_with_parent(on_end: Callable[[], None]) -> None:
     """Call `on_end` when the process that started this one has ended, in a thread: a killed engine stops no plugin."""
-    parent, ended = os.getppid(), threading.Event()
+    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
-            ended.wait(ENGINE_CHECK_SECONDS)
+            time.sleep(ENGINE_CHECK_SECONDS)
         on_end()
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
@@ -258,12 +269,22 @@ def new_server() -> tuple[grpc.Server, int]:
     return server, server.add_insecure_port("127.0.0.1:0")
 
 
-def serve(server: grpc.Server, port: int) -> None:
-    """Start a plugin's server, print its port for the engine, and run until the engine ends."""
+def serve(server: grpc.Server, port: int, on_end: Callable[[], None] = lambda: None) -> None:
+    """Start a plugin's server, print its port for the engine, and run until the engine ends.
+
+    `on_end` is called if the engine was killed. After it this process ends.
+    """
+
+    def end() -> None:
+        try:
+            on_end()
+        finally:
+            os._exit(0)
+
     # The engine ends a plugin with SIGINT, and waits for 5 s before it kills it. Ctrl-C reaches the engine only: each plugin
     # has a process group of its own. Source: sdk/go/common/resource/plugin/plugin.go, pulumi/pulumi.
     signal.signal(signal.SIGINT, lambda *_: server.stop(None))
-    end_with_parent(lambda: os._exit(0))
+    end_with_parent(end)
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()

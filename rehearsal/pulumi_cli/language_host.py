@@ -1,4 +1,4 @@
-"""A Python language host for a Pulumi CLI without one: it runs the program, and starts the policy pack.
+"""A Python language host for a Pulumi CLI that has no language host: it runs the program, and starts the policy pack.
 
 The official CLI brings its own. One that was built from its Go module does not.
 """
@@ -27,14 +27,15 @@ class LanguageHost(LanguageServer):
 
     def __init__(self) -> None:
         super().__init__(lambda: None)
+        self._plugins: set[subprocess.Popen[bytes]] = set()
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        """Take the program's directory from each request instead."""
+        """Ignore the directories: each request names the program's directory."""
         del request, context
         return language_pb2.LanguageHandshakeResponse()
 
     def Run(self, request: Any, context: Any) -> Any:
-        """Run the program. Its error is already logged, so that only the exit code remains."""
+        """Run the program. `LanguageServer.Run` has logged its error, so the response only says whether it failed."""
         directory = request.info.program_directory
         os.chdir(directory)
         sys.path.insert(0, directory)
@@ -68,9 +69,17 @@ class LanguageHost(LanguageServer):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        context.add_callback(process.kill)
+        self._plugins.add(process)
+        if not context.add_callback(process.kill):
+            process.kill()  # The call has ended already.
         yield from _output(process)
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
+        self._plugins.discard(process)
+
+    def kill_plugins(self) -> None:
+        """Kill the running plugins: a killed engine cancels no call."""
+        for process in tuple(self._plugins):
+            process.kill()
 
     def Cancel(self, request: Any, context: Any) -> Any:
         """Do nothing: the engine ends this process."""
@@ -98,8 +107,9 @@ def _output(process: subprocess.Popen[bytes]) -> Iterator[Any]:
 def main() -> None:
     """Run the language host for the engine that starts this process."""
     server, port = new_server()
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
-    serve(server, port)
+    host = LanguageHost()
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    serve(server, port, on_end=host.kill_plugins)
 
 
 if __name__ == "__main__":

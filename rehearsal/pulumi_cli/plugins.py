@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,18 +18,25 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def write_plugins(directory: Path, cli: Path) -> None:
-    """Write the executables that `cli` needs, and remove a language host that it does not need."""
+    """Write the executables that `cli` needs, and remove a language host that it does not need.
+
+    A running engine starts plugins from the folder: an executable that is up to date stays, and another one is replaced at once.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for name, module in PLUGINS.items():
         path = directory / name
-        path.unlink(missing_ok=True)
         if name == LANGUAGE_HOST and has_language_host(cli):
+            path.unlink(missing_ok=True)
             continue
-        path.write_text(
+        content = (
             f"#!{sys.executable}\nimport sys\n\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
             f"from {module} import main\n\nmain()\n"
         )
-        path.chmod(0o755)
+        if not path.is_file() or path.read_text() != content:
+            written = path.with_name(f".{name}.{os.getpid()}")
+            written.write_text(content)
+            written.chmod(0o755)
+            written.replace(path)
 
 
 def has_language_host(cli: Path) -> bool:

@@ -89,20 +89,29 @@ class Workspace:
         folder = self.settings_file(stack).parent
         self.settings_file(stack).unlink(missing_ok=True)
         (folder / "Pulumi.yaml").write_text(f"name: {project}\nruntime: python\n", encoding="utf-8")
-        chosen = ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE")
-        environment = {name: value for name, value in {**os.environ, **variables}.items() if name not in chosen}
-        ended = subprocess.run(
-            [str(self.cli), "stack", "init", stack, "--non-interactive"],
-            cwd=folder,
-            env={name: value for name, value in environment.items() if name not in UNSET},
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=INIT_SECONDS,
-        )
+        environment = complete_environment(variables, os.environ)
+        for chosen in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
+            del environment[chosen]
+        try:
+            ended = subprocess.run(
+                [str(self.cli), "stack", "init", stack, "--non-interactive"],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=INIT_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise WorkspaceError(f"pulumi stack init {stack}: did not end within {INIT_SECONDS} s") from error
         if ended.returncode:
             raise WorkspaceError(f"pulumi stack init {stack}: {ended.stderr.strip() or ended.stdout.strip()}")
+
+
+def complete_environment(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return a command's environment: the variables of `prepare`, and all that is inherited except `UNSET`."""
+    return {**{name: value for name, value in inherited.items() if name not in UNSET}, **variables}
 
 
 def _value(text: str) -> Any:

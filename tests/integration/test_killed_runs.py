@@ -178,6 +178,7 @@ def test_killed_deletion_is_completed(world: Environment, read_apis: Mapping[str
     """Afterwards AWS has no resource of the stack."""
     attempts = TwoAttempts(changes, read_apis)
     before = take_inventory(world.clients, tuple(read_apis))
-    destroy(world.deploy().state, world.clients, handlers=attempts.handlers)
+    world.deploy()
+    destroy(world.state, world.clients, handlers=attempts.handlers)
     assert take_inventory(world.clients, tuple(read_apis)) == before
     assert attempts.killed

@@ -138,7 +138,8 @@ class ChangingStack:
         self._world = world
         self.base = changed_config(world.config, {"database": {"engine_version": "8.0.mysql_aurora.3.10.3"}})
         world.config = self.base
-        self._state = world.deploy().state
+        world.deploy()
+        self._state = world.state
 
     def run(self, changes: Changes, *, preview: bool = False) -> DeployResult:
         """Deploy or preview the stack's own settings with changes."""

@@ -46,6 +46,12 @@ def open_cli_terminal(directory: Path) -> Iterator[Terminal]:
         yield terminal
 
 
+def exported_variables(printed: str) -> dict[str, str]:
+    """Return the variables that `python -m rehearsal.sandbox env` exports."""
+    lines = [shlex.split(line) for line in printed.splitlines() if line.startswith("export ")]
+    return dict(words[1].split("=", 1) for words in lines)
+
+
 class PulumiShell:
     """A shell in the repository, with the variables of one stack."""
 
@@ -60,9 +66,7 @@ class PulumiShell:
     @classmethod
     def of(cls, terminal: Terminal, stack: str = "dev") -> PulumiShell:
         """Return a shell of a running sandbox."""
-        lines = [shlex.split(line) for line in terminal.sandbox("env", "--stack", stack).splitlines()]
-        exported = dict(words[1].split("=", 1) for words in lines if words[0] == "export")
-        return cls(exported, called=terminal.called)
+        return cls(exported_variables(terminal.sandbox("env", "--stack", stack)), called=terminal.called)
 
     def run(self, *arguments: str, fails: bool | None = False) -> str:
         """Run a command of the CLI without questions. Return its output; check that it succeeds or `fails`, None for either."""
@@ -101,8 +105,8 @@ class PulumiShell:
         self.run("config", "rm", "--path", f"aurora-global-database:{setting}")
 
     def planned(self) -> dict[str, list[str]]:
-        """Return the names of the resources that a preview would change, by operation."""
-        printed = self.run("preview", "--json")
+        """Return the names of the resources that a preview without a refresh would change, by operation."""
+        printed = self.run("preview", "--json", "--refresh=false")
         steps, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
         planned: dict[str, list[str]] = {}
         for step in steps["steps"]:
@@ -110,9 +114,9 @@ class PulumiShell:
                 planned.setdefault(step["op"], []).append(step["urn"].rpartition("::")[2])
         return {operation: sorted(names) for operation, names in planned.items()}
 
-    def has_no_changes(self) -> None:
-        """Check that a preview with the policy pack finds nothing to do."""
-        self.run("preview", "--expect-no-changes", "--policy-pack", "policy")
+    def has_no_changes(self, *, policies: bool = True) -> None:
+        """Check that a preview finds nothing to do, and that the `policies` accept the stack."""
+        self.run("preview", "--expect-no-changes", *(("--policy-pack", "policy") if policies else ()))
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources of the stack's state."""

@@ -399,11 +399,11 @@ def two_stacks(stack: str, directory: Path) -> Iterator[TwoStacks]:
         cli = CliEngine(directory, stack, cli_world.control_plane.url)
         shell = cli.shell(own.config)
         deploying = pool.submit(shell.up)
-        done = own.deploy()
+        own.deploy()
         deploying.result()
         printed = shell.run("stack", "output", "--json", "--show-secrets")
         cli_world.attach(json.loads(printed[printed.index("{") :]))
-        yield TwoStacks(stack=stack, config=own.config, own=own, state=done.state, cli=cli, cli_world=cli_world)
+        yield TwoStacks(stack=stack, config=own.config, own=own, state=own.state, cli=cli, cli_world=cli_world)
 
 
 def embedded_aws(stack: str) -> Environment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def as_they_are(world: Environment) -> Settings:
 
 
 def minimal(world: Environment) -> Settings:
-    """One instance a region, nothing watched closely, no database users of people."""
+    """One instance a region, nothing watched closely, no IAM users."""
     del world
     return {
         "primary": {"instance_count": 1},
@@ -44,7 +45,7 @@ def minimal(world: Environment) -> Settings:
 
 
 def serverless(world: Environment) -> Settings:
-    """Serverless instances, flow logs, people, and every log."""
+    """Serverless instances, flow logs, IAM users, and every log."""
     del world
     return {
         "primary": {"serverless": {"min_acu": 8, "max_acu": 32.5}, "backup_window": "02:00-02:45"},
@@ -104,7 +105,7 @@ def other_regions(world: Environment) -> Settings:
 
 
 def existing_vpc(world: Environment) -> Settings:
-    """A VPC that somebody else has created; the program reads it."""
+    """An existing VPC; the program reads it."""
     return {"secondary": create_vpc(world).settings()}
 
 
@@ -114,6 +115,12 @@ def world() -> Iterator[Environment]:
     require_pulumi()
     with embedded_aws("dev") as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the CLI's two stacks, which stay empty."""
+    return tmp_path_factory.mktemp("pulumi")
 
 
 @pytest.mark.parametrize(
@@ -131,12 +138,14 @@ def world() -> Iterator[Environment]:
     ids=lambda each: each if isinstance(each, str) else each.__name__,
 )
 def test_same_resources(
-    world: Environment, tmp_path: Path, stack: str, settings: Callable[[Environment], Settings]
+    world: Environment, directory: Path, stack: str, settings: Callable[[Environment], Settings]
 ) -> None:
     """Also the same values of the inputs, with the same unknown ones."""
     config = changed_config(shortened_config(stack, INTERVAL_SECONDS), settings(world))
-    planned = deploy(PROGRAM_DIRECTORY, config, world.control_plane.url, stack=stack, preview=True)
-    preview = CliEngine(tmp_path, stack, world.control_plane.url).preview(config)
+    with ThreadPoolExecutor(1) as pool:
+        previewing = pool.submit(CliEngine(directory, stack, world.control_plane.url).preview, config)
+        planned = deploy(PROGRAM_DIRECTORY, config, world.control_plane.url, stack=stack, preview=True)
+        preview = previewing.result()
     assert preview.errors == []
     own = registered_in_process(planned)
     assert len(own) > 150

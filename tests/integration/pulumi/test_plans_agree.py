@@ -52,7 +52,7 @@ def test_state_is_the_same_after_the_deployment(dev: TwoStacks) -> None:
         pytest.param({"secondary": {"instance_count": 3}}, {CREATE}, id="an instance more"),
         pytest.param({"secondary": {"instance_count": 1}}, {DELETE}, id="an instance less"),
         pytest.param({"logs": {"flow_logs": True}}, {CREATE}, id="flow logs"),
-        pytest.param({"database": {"iam_users": {"ann": "read_only"}}}, {CREATE, UPDATE}, id="a person"),
+        pytest.param({"database": {"iam_users": {"ann": "read_only"}}}, {CREATE, UPDATE}, id="an IAM user"),
         pytest.param({"dns": {"zone_name": "other.internal"}}, {REPLACE, UPDATE}, id="another zone"),
         pytest.param({"primary": {"vpc_cidr": "10.77.0.0/16"}}, {REPLACE, UPDATE}, id="another network"),
         pytest.param({"project": "other"}, {REPLACE, UPDATE}, id="other names"),
@@ -121,12 +121,12 @@ def test_refusal_is_the_same(prod: TwoStacks, changes: Changes) -> None:
 
 
 def test_protected_state_is_the_same_after_the_deployment(prod: TwoStacks) -> None:
-    """Production has three instances a region, flow logs, people, and protection."""
+    """Production has three instances a region, flow logs, IAM users, and protection."""
     assert prod.state_differences() == []
 
 
 def in_both(stacks: TwoStacks, action: Callable[[Environment], None]) -> None:
-    """Do something in both embedded AWS."""
+    """Run an action in both embedded AWS."""
     for world in (stacks.own, stacks.cli_world):
         action(world)
 

@@ -11,7 +11,7 @@ from rehearsal.pulumi_cli.workspace import Workspace
 from tests.support.pulumi_cli import PulumiShell, require_pulumi
 
 NOWHERE = "http://127.0.0.1:9"
-"""Nothing may ask AWS before the settings are right."""
+"""No call may reach AWS before the settings are valid."""
 FORGOTTEN = """
 import pulumi_aws as aws
 aws.sns.Topic("without-provider", name="t")

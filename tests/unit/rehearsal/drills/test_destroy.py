@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from rehearsal.drills.destroy import DestroyDrill
-from rehearsal.engine.destroy import destroy
+from rehearsal.engine.destroy import Deleted, destroy
 from rehearsal.engine.inventory import Found
 from rehearsal.provider.resources.outcome import GLOBAL
 from rehearsal.report.model import DrillResult
@@ -18,13 +18,18 @@ THERE = tuple(Found(region=region, kind="VPC", id="vpc-1") for region in (EAST, 
 
 
 def play(
-    *, after: Sequence[Found], before: Sequence[Found] = THERE, failing: dict[str, Exception] | None = None
+    *,
+    after: Sequence[Found],
+    before: Sequence[Found] = THERE,
+    failing: dict[str, Exception] | None = None,
+    destroy_stack: Callable[[Callable[[Deleted], None]], object] | None = None,
 ) -> DrillResult:
     """Destroy two resources of a development stack, with the given lists before and after."""
     listings = [before, after]
     state, handlers = state_of(vpc=(), subnet=("vpc",)), Deletions(failing).handlers
     return DestroyDrill(
-        destroy_stack=lambda on_deleted: destroy(state, no_client, handlers=handlers, on_deleted=on_deleted),
+        destroy_stack=destroy_stack
+        or (lambda on_deleted: destroy(state, no_client, handlers=handlers, on_deleted=on_deleted)),
         count=len(state.resources),
         list_resources=lambda: listings.pop(0),
         regions=(EAST, WEST),
@@ -62,6 +67,13 @@ def test_resource_that_was_already_gone_fails_the_drill() -> None:
     """A resource that something else deleted fails the drill."""
     result = play(after=(), failing={"subnet": aws_error("NotFound")})
     assert ["subnet"] == [failure.detail for failure in result.failures]
+
+
+def test_nothing_is_said_of_gone_resources_if_the_engine_does_not_report_them() -> None:
+    """A check that cannot fail says nothing."""
+    gone = Deleted(urn="a", type="t", name="a", region=EAST, id="1", seconds=0.1, was_gone=None)
+    result = play(after=(), destroy_stack=lambda on_deleted: on_deleted(gone))
+    assert [] == [each.text for each in result.assertions if "still existed" in each.text]
 
 
 @pytest.mark.parametrize(("protected", "passed"), [(True, True), (False, False)])

@@ -24,12 +24,29 @@ def names(folder: Path) -> list[str]:
 
 
 def test_cli_without_language_host_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second run finds the own host on the PATH, and writes it again."""
+    """A second run finds the own host on the PATH, and keeps it."""
     cli, plugins = executable(tmp_path / "built" / "pulumi"), tmp_path / "plugins"
     monkeypatch.setenv("PATH", f"{plugins}{os.pathsep}{os.defpath}")
     for _ in range(2):
         write_plugins(plugins, cli)
         assert names(plugins) == [LANGUAGE_HOST, "pulumi-resource-aws", "pulumi-resource-random"]
+
+
+def test_only_a_changed_plugin_is_replaced(tmp_path: Path) -> None:
+    """A running engine may start one meanwhile: it finds the old or the new file, complete and executable."""
+    cli, plugins = executable(tmp_path / "built" / "pulumi"), tmp_path / "plugins"
+    write_plugins(plugins, cli)
+    changed = plugins / "pulumi-resource-aws"
+    content = changed.read_text()
+    with changed.open("a") as file:
+        file.write("# of another checkout\n")
+    before = {each.name: each.stat().st_ino for each in plugins.iterdir()}
+    with changed.open() as opened:
+        write_plugins(plugins, cli)
+        assert opened.read() == f"{content}# of another checkout\n"
+    assert (changed.read_text(), os.access(changed, os.X_OK)) == (content, True)
+    replaced = [each.name for each in plugins.iterdir() if each.stat().st_ino != before.get(each.name)]
+    assert replaced == [changed.name]
 
 
 @pytest.mark.parametrize("folder", ["bin", "elsewhere"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.pulumi_cli.workspace import Workspace, WorkspaceError
+from rehearsal.pulumi_cli.workspace import Workspace, WorkspaceError, complete_environment
 
 CONFIG = {"p:environment": "dev", "p:aws": '{"account_id": "1", "assume_role_arn": null}', "p:list": '["a"]'}
 INIT = """#!/bin/sh
@@ -40,6 +40,12 @@ def test_settings_are_a_copy_with_the_salt(tmp_path: Path, monkeypatch: pytest.M
     # A kill must not leave an empty file of attributes beside the state.
     assert variables["PULUMI_BACKEND_URL"] == f"{made.backend.as_uri()}?metadata=skip"
     assert variables["PATH"].startswith(f"{tmp_path / 'work' / 'plugins'}:{made.cli.parent}:")
+
+
+def test_inherited_credentials_and_backends_are_left_out() -> None:
+    """Otherwise a command could reach another account than the embedded AWS."""
+    inherited = {"AWS_PROFILE": "prod", "PULUMI_ACCESS_TOKEN": "t", "HOME": "/root", "AWS_ENDPOINT_URL": "other"}
+    assert complete_environment({"AWS_ENDPOINT_URL": "own"}, inherited) == {"HOME": "/root", "AWS_ENDPOINT_URL": "own"}
 
 
 def test_second_run_keeps_the_stack(tmp_path: Path) -> None:
