@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,25 @@ def test_plugin_that_outlives_the_engine_is_waited_for() -> None:
         wait_for_session(engine.pid, 0.0)
     os.kill(plugin, signal.SIGKILL)
     wait_for_session(engine.pid)
+
+
+def stack_whose_run(directory: Path, ends: str) -> InterruptedStack:
+    """Return a stack whose `pulumi` creates three resources and then `ends`."""
+    cli = directory / "pulumi"
+    cli.write_text(f"#!/bin/sh\nfor name in a b c; do echo + $name created; done\n{ends}\n")
+    cli.chmod(0o755)
+    return InterruptedStack(environ={"PATH": f"{directory}{os.pathsep}{os.environ['PATH']}"})
+
+
+def test_run_is_killed_after_so_many_resources(tmp_path: Path) -> None:
+    """The study says after how many."""
+    assert stack_whose_run(tmp_path, "exec sleep 600").kill("up", 3) == 3
+
+
+def test_run_that_ends_before_the_kill_is_an_error(tmp_path: Path) -> None:
+    """Otherwise the study would count it as recovered."""
+    with pytest.raises(CommandError, match="ended after 3 resources, before the kill after 4"):
+        stack_whose_run(tmp_path, "exit 0").kill("up", 4)
 
 
 class LingeringStack(InterruptedStack):
