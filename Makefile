@@ -57,7 +57,7 @@ format: $(DEV) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(DEV) ## Run every test, a file at a time on each core
+test: $(DEV) ## Run every test, a file at a time on each core and one more
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(DEV) ## Run the quick unit tests, for the inner loop

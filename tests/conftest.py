@@ -1,5 +1,6 @@
 """What every test stands on, however pytest was started."""
 
+import os
 import signal
 
 
@@ -10,3 +11,8 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than cores: the tests of whole stacks wait for other processes half of their time."""
+    return (os.cpu_count() or 1) + 1

@@ -70,7 +70,7 @@ def switch_over(terminal: Terminal, region: str) -> None:
     printed: list[str] = []
 
     def is_there() -> bool:
-        done = terminal.try_operations("switchover", "--to", region, "--confirm", "payments-global-dev")
+        done = terminal.try_operations("switchover", "--to", region, "--no-dns", "--confirm", "payments-global-dev")
         printed.append(done.stderr)
         return terminal.writer() == region
 
