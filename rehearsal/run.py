@@ -40,7 +40,7 @@ from rehearsal.report.permission_review import review, roles_of_functions
 from rehearsal.workload import WriteWorkload
 from settings import parse_stack_config
 
-FIRST_CYCLES = 3
+FIRST_CYCLES = 2
 FIRST_CYCLES_SECONDS = 60.0
 MEASURED_CYCLES = 5
 """Cycles after the deployment in which the machine is measured."""
