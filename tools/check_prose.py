@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / ".vale" / "PlainEnglish" / "Wording.yml"
 SUFFIXES = (".md", ".py", ".j2", ".in", ".yaml", ".yml")
 # FSTRING_MIDDLE exists from Python 3.12 on, where an f-string is no longer one token.
+CONFLICT = re.compile("^(<{7}|>{7}) ")
 TEXT_TOKENS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 
 
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> int:
     """Print each finding as `file:line: wording -> suggestion` and return the exit code."""
     swap = yaml.safe_load(RULES.read_text(encoding="utf-8"))["swap"]
     rules = [(re.compile(pattern, re.IGNORECASE), suggestion) for pattern, suggestion in swap.items()]
+    rules.append((CONFLICT, "the text of both sides"))
     findings = [
         f"{path.relative_to(ROOT)}:{number}: '{found.group()}' -> {suggestion}"
         for path in ([Path(name).resolve() for name in arguments] or tracked_files())

@@ -41,3 +41,11 @@ def test_plain_text_has_no_finding(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text("The controller notifies the subscribers.\n", encoding="utf-8")
     assert 0 == check_prose.main([str(file)])
+
+
+def test_unresolved_conflict_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merged page that still has both sides is not published."""
+    monkeypatch.setattr(check_prose, "ROOT", tmp_path)
+    file = tmp_path / "page.md"
+    file.write_text("<<<<<<< HEAD\nOne side.\n=======\nThe other one.\n>>>>>>> other\n", encoding="utf-8")
+    assert 1 == check_prose.main([str(file)])
