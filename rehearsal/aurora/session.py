@@ -117,6 +117,8 @@ class MysqlSession:
         self.autocommit = True
         self._explicit = False
         self._pending: list[_Pending] = []
+        self._changes_nothing = False
+        """Whether a transaction is open that was started READ ONLY."""
         self._last_insert_id = 0
         self._incarnation = cluster.incarnation
         self._settings: dict[str, object] = {}
@@ -151,7 +153,7 @@ class MysqlSession:
     def close(self) -> None:
         """Roll back the open transaction."""
         self._pending.clear()
-        self._explicit = False
+        self._explicit = self._changes_nothing = False
 
     def _dispatch(self, sql: str) -> Result:
         if is_account_statement(sql):
@@ -178,6 +180,7 @@ class MysqlSession:
         if isinstance(tree, exp.Transaction | exp.Commit):
             self._commit()
             self._explicit = isinstance(tree, exp.Transaction)
+            self._changes_nothing = "READ ONLY" in (tree.args.get("modes") or ())
             return Result()
         if isinstance(tree, exp.Rollback):
             self.close()
@@ -242,6 +245,7 @@ class MysqlSession:
 
     def _define(self, sql: str, change: RowChange | None, *, affected_rows: int = 0) -> Result:
         """Commit the open transaction and then the change, if any."""
+        self._refuse_in_read_only_transaction()
         self._commit()
         self._refuse_if_read_only()
         if change is not None:
@@ -249,6 +253,7 @@ class MysqlSession:
         return Result(affected_rows=affected_rows)
 
     def _write(self, sql: str, change: RowChange) -> Result:
+        self._refuse_in_read_only_transaction()
         self._refuse_if_read_only()
         if self.autocommit and not self._explicit:
             outcome = self.cluster.commit(self.user, [(sql, change)])[0]
@@ -271,6 +276,10 @@ class MysqlSession:
         if self.cluster.read_only:
             self.close()
             raise SqlError(1290, "HY000", _READ_ONLY)
+
+    def _refuse_in_read_only_transaction(self) -> None:
+        if self._changes_nothing:
+            raise SqlError(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")
 
     def _run_account_statement(self, sql: str) -> Result:
         planned = plan_account_statement(sql, self.user, self.cluster.volume)

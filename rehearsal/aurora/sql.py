@@ -351,6 +351,10 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
         return _call("mysql_now", node.this.copy() if node.this else exp.Literal.number(0))
     if isinstance(node, exp.Cast):
         return _cast(node)
+    if isinstance(node, exp.Like) and not isinstance(node.parent, exp.Escape):
+        operands = {name: _rewritten(node.args[name].copy()) for name in ("this", "expression")}
+        like = exp.Like(**{**node.args, **operands})
+        return exp.Escape(this=like, expression=exp.Literal.string("\\"))
     if isinstance(node, exp.Length) and node.args.get("binary"):
         return _call("length", exp.Cast(this=_rewritten(node.this.copy()), to=exp.DataType.build("BLOB")))
     if isinstance(node, exp.UtcDate | exp.CurrentDate):

@@ -8,6 +8,7 @@ import json
 import random
 import re
 import sqlite3
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -120,6 +121,11 @@ class ChangeOutcome:
     rows: tuple[tuple[object, ...], ...] = ()
 
 
+STATEMENT_SECONDS = 5.0
+"""The longest time of a statement: it holds the lock of all clusters, which also the controllers' probes need."""
+PROGRESS_STEPS = 100_000
+"""Steps of SQLite's machine between two looks at the clock."""
+
 _SQLITE_FUNCTIONS = (
     "-> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling changes char coalesce cos cosh count cume_dist date "
     "datetime degrees dense_rank exp first_value floor format glob group_concat hex ifnull iif instr json json_array "
@@ -139,7 +145,14 @@ Python in use would decide what the database refuses.
 class Volume:
     """The storage of one cluster. Not thread-safe: the global database's lock guards it."""
 
-    def __init__(self, global_status: Callable[[], Sequence[Sequence[object]]]) -> None:
+    def __init__(
+        self,
+        global_status: Callable[[], Sequence[Sequence[object]]],
+        *,
+        statement_seconds: float = STATEMENT_SECONDS,
+    ) -> None:
+        self._statement_seconds = statement_seconds
+        self._deadline = float("inf")
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._close = weakref.finalize(self, self._connection.close)
         self._connection.executescript(_CATALOG)
@@ -147,6 +160,7 @@ class Volume:
         self._random = random.Random(0)
         self._column_types: dict[tuple[str, str, str], tuple[str, int]] = {}
         self._register_functions(global_status)
+        self._connection.set_progress_handler(lambda: time.monotonic() > self._deadline, PROGRESS_STEPS)
         columns = ", ".join(
             f"json_extract(value, '$[{i}]') AS {name.upper()}" for i, name in enumerate(GLOBAL_STATUS_COLUMNS)
         )
@@ -193,14 +207,14 @@ class Volume:
                 self._run(change)
             self._enter(context)
             cursor = self._execute(text, parameters)
-            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+            return [column[0] for column in cursor.description or ()], _fetched(cursor, text)
         finally:
             if after:
                 self._execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Return the rows of a catalog query."""
-        return self._execute(sql, parameters).fetchall()
+        return _fetched(self._execute(sql, parameters), sql)
 
     def require_database(self, name: str) -> None:
         """Raise SqlError 1049 for an unknown database."""
@@ -229,7 +243,7 @@ class Volume:
         for text, parameters in change.statements:
             cursor = self._execute(text, parameters)
             if change.is_read:
-                rows = tuple(cursor.fetchall())
+                rows = tuple(_fetched(cursor, text))
             if cursor.rowcount > 0:
                 affected += cursor.rowcount
             if change.inserts_into and cursor.rowcount > 0 and self._has_auto_increment(change.inserts_into):
@@ -245,6 +259,7 @@ class Volume:
         self._random.seed(context.seed)
 
     def _execute(self, text: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
+        self._deadline = time.monotonic() + self._statement_seconds
         try:
             return self._connection.execute(text, tuple(parameters))
         except sqlite3.Error as error:
@@ -342,6 +357,13 @@ def _shift(text: str | None, amount: float | str, unit: str, sign: int) -> str |
     return format_datetime(parse_datetime(text) + sign * float(amount) * _UNITS[unit.upper()], 6)
 
 
+def _fetched(cursor: sqlite3.Cursor, statement: str) -> list[tuple[object, ...]]:
+    try:
+        return cursor.fetchall()
+    except sqlite3.Error as error:
+        raise _as_mysql(error, statement) from error
+
+
 def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
     """Translate a SQLite error into MySQL's error for the same mistake."""
     text = str(error)
@@ -366,6 +388,7 @@ def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
         (r"table \"?(.*?)\"? already exists", 1050, "42S01", "Table '{0}' already exists"),
         (r"no such column: (.*)", 1054, "42S22", "Unknown column '{0}' in 'field list'"),
         (r"table (.*) has no column named (.*)", 1054, "42S22", "Unknown column '{1}' in 'field list'"),
+        (r"interrupted", 3024, "HY000", "Query execution was interrupted, maximum statement execution time exceeded"),
         (r"datatype mismatch", 1366, "HY000", "Incorrect integer value"),
         (r"(\d+) values for (\d+) columns", 1136, "21S01", "Column count doesn't match value count at row 1"),
     ]

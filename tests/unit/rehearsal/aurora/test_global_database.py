@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rehearsal.aurora.global_database import Cluster, GlobalDatabase, MasterLogin, ReplicationRefusedError, SqlError
 from rehearsal.aurora.session import MysqlSession
+from rehearsal.aurora.storage import ExecutionContext, Volume
 
 EAST, WEST = "payments-us-east-1-dev", "payments-eu-west-1-dev"
 START = 1_790_000_000.0
@@ -1051,3 +1052,13 @@ def test_every_acknowledged_row_is_kept_or_reported_lost(steps: list[tuple[str, 
         assert {tuple(scenario.paid(cluster)) for cluster in scenario.database.clusters} == {tuple(kept)}
     finally:
         scenario.database.close()
+
+
+def test_endless_statement_is_interrupted() -> None:
+    """It holds the lock of all clusters: without a limit one client would stop the probes of both regions."""
+    volume = Volume(list, statement_seconds=0.0)
+    endless = "WITH RECURSIVE q AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM q) SELECT COUNT(*) FROM q"
+    with pytest.raises(SqlError, match="maximum statement execution time exceeded") as refused:
+        volume.query(endless, (), ExecutionContext(at=0.0))
+    assert refused.value.code == 3024
+    volume.close()
