@@ -58,12 +58,19 @@ def describe_error(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{len(given)} entries are too many. Use {context['max_length']} or fewer."
     if kind == "literal_error":
         allowed = str(context["expected"]).replace("'", "")
-        return f"{given!r} is not allowed. Use {allowed}."
+        unquoted = f" Remove the quotes of {given!r}." if isinstance(given, str) and given.isdecimal() else ""
+        return f"{given!r} is not allowed. Use {allowed}.{unquoted}"
     if kind in ("model_type", "dict_type"):
         return f"{given!r} is not an object. Set the settings below it (pulumi config set --path)."
     if kind in ("tuple_type", "list_type"):
         return f"{given!r} is not a list. Use a list."
-    expected = {"string": "a string", "int": "a whole number", "float": "a number", "bool": "true or false"}
+    expected = {
+        "string": "a string",
+        "int": "a whole number",
+        "float": "a number",
+        "finite": "a number",
+        "bool": "true or false",
+    }
     return f"{given!r} has the wrong type. Use {expected.get(kind.split('_')[0], detail['msg'].lower())}."
 
 
