@@ -98,6 +98,9 @@ def rehearse(
         raise typer.BadParameter("cannot be combined with --drill. Give only one of them", param_hint="--all")
     if keep and destroys:
         raise typer.BadParameter("cannot be combined with --keep. Give only one of them", param_hint="--destroy")
+    existing = next(each for each in (report, *report.absolute().parents) if each.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise typer.BadParameter(f"{existing} is no directory that can be written. Name one", param_hint="--report")
     try:
         drills = _drills(tuple(drill or ()), everything, destroys)
     except ValueError as error:

@@ -222,6 +222,7 @@ def host(
     Raises: SandboxError if the start fails or the embedded AWS ends.
     """
     token = secrets.token_urlsafe(32)
+    is_found = False
     try:
         with (
             Environment(
@@ -235,15 +236,19 @@ def host(
             # A stack of an earlier sandbox describes resources that do not exist.
             shutil.rmtree(directory / CLI_FOLDER, ignore_errors=True)
             write_address(directory, Address(url=server.url, token=token, pid=os.getpid()))
+            is_found = True
             try:
                 on_ready(list(environment.network.regions), environment.faults.endpoint(OUTSIDE), directory)
                 _wait(server, environment, directory)
             finally:
                 shutil.rmtree(directory / CLI_FOLDER, ignore_errors=True)
-                for name in (FILE, OUTPUTS):
-                    (directory / name).unlink(missing_ok=True)
     except (SettingsError, DeploymentError, EmulatorError) as error:
         raise SandboxError(str(error)) from error
+    finally:
+        if is_found:
+            # At the very end: `stop` waits until the address is gone.
+            for name in (OUTPUTS, FILE):
+                (directory / name).unlink(missing_ok=True)
 
 
 def _wait(server: SandboxServer, environment: Environment, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C that always ends the command."""
+"""Ctrl-C and SIGTERM that always end the command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def end_on_interrupt() -> None:
 
 
 def keep_interrupts() -> None:
-    """Make Ctrl-C raise KeyboardInterrupt in the main thread wherever it is.
+    """Make Ctrl-C and SIGTERM raise KeyboardInterrupt in the main thread wherever it is.
+
+    A job of CI that is cancelled gets SIGTERM: its processes and folders are removed as after Ctrl-C.
 
     Python drops an exception inside the callback of a weak reference or a finalizer: the interrupt is raised again after it.
     asyncio would turn Ctrl-C into the cancellation of a task, which a program can swallow: it leaves another handler alone.
@@ -36,6 +38,7 @@ def keep_interrupts() -> None:
 
     sys.unraisablehook = raise_again
     signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,7 @@
 """Tests of `python -m rehearsal`: options, refusals, exit codes."""
 
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -56,6 +57,14 @@ def test_stack_without_settings_is_an_error() -> None:
 def test_keep_and_destroy_are_a_usage_error() -> None:
     """The options are checked before the environment starts."""
     assert 2 == run("--keep", "--destroy")[0]
+
+
+def test_report_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
+    """Before the start: otherwise the whole rehearsal would be lost at its end."""
+    file = tmp_path / "report"
+    file.touch()
+    code, text = run("--report", str(file))
+    assert (2, True) == (code, "no directory that can be written" in text)
 
 
 def test_all_and_drill_are_a_usage_error() -> None:

@@ -43,11 +43,12 @@ sys.exit("the interrupt was lost")
     "body",
     [
         "press()",
+        "os.kill(os.getpid(), signal.SIGTERM)",
         "thing = Thing(); reference = weakref.ref(thing, press); del thing",
         "thing = Thing(); thing.self = thing; Thing.__del__ = press; del thing; import gc; gc.collect()",
         "asyncio.run(swallow())",
     ],
-    ids=["plain", "weak-reference", "finalizer", "asyncio"],
+    ids=["plain", "sigterm", "weak-reference", "finalizer", "asyncio"],
 )
 def test_interrupt_is_raised_wherever_it_comes(body: str) -> None:
     """The process ends with exit code 130 and prints nothing."""
