@@ -50,16 +50,34 @@ def full_key(project: str, key: str) -> str:
     return key if ":" in key else f"{project}:{key}"
 
 
+class _RepeatedKeyError(Exception):
+    """A mapping has a key twice: Pulumi refuses the file, YAML's own reader takes the last value."""
+
+
+class _StackFileLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # Not a setting; the reader refuses a key that cannot be one.
+            if key.value in seen:
+                raise _RepeatedKeyError(f"line {key.start_mark.line + 1}: {key.value} is set twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: Path) -> dict[str, Any]:
     text = ""
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _StackFileLoader)
     except OSError as error:
         stacks = ", ".join(sorted(each.name.split(".")[1] for each in path.parent.glob("Pulumi.*.yaml"))) or "none"
         raise StackFileError(f"{path.name}: {error.strerror}", hint=f"Use one of the stacks: {stacks}.") from error
     except UnicodeDecodeError as error:
         raise StackFileError(f"{path.name}: not UTF-8 text", hint="Save the file in UTF-8.") from error
+    except _RepeatedKeyError as error:
+        raise StackFileError(f"{path.name}, {error}", hint="Remove one of the two.") from error
     except yaml.MarkedYAMLError as error:
         # At the end of the text the mark is after the last line.
         number = min(error.problem_mark.line + 1 if error.problem_mark else 1, max(1, len(text.splitlines())))

@@ -437,6 +437,7 @@ def test_outputs_option_without_destroy_is_a_usage_error(environment: FakeEnviro
     [
         (None, "Pulumi.x.yaml: No such file"),
         ("config: [", "Pulumi.x.yaml, line 1: not YAML: 'config: ['"),
+        ("config:\n  p:a: 1\n  p:a: 2\n", "Pulumi.x.yaml, line 3: p:a is set twice"),
         ("config:\n  team: a: b\n", "Pulumi.x.yaml, line 2: not YAML: 'team: a: b'"),
         ("config:\n  team: 'a\n\n", "Pulumi.x.yaml, line 3: not YAML: ''"),
         ("config:\n  team: \x01\n", "Pulumi.x.yaml, line 2: not YAML: it contains a control character"),
