@@ -1,6 +1,6 @@
 """Killed `pulumi up` and `pulumi destroy` on the real engine, recovered by the commands of the runbook page.
 
-`python -m benchmarks.interrupted_up` does this at twenty random points each; one of each runs here.
+`python -m benchmarks.interrupted_up` does this at twenty random points each; two of each run here.
 tests/integration/test_killed_runs.py kills every creation and deletion, on the in-process engine.
 """
 
@@ -25,6 +25,6 @@ def stack() -> Iterator[InterruptedStack]:
 
 def test_killed_up_and_destroy_continue(stack: InterruptedStack) -> None:
     """Each ends with a preview without changes, and at least one lost creation was found."""
-    done = list(interruptions(stack, points_of(SEED, 1)))
-    assert [each.failure for each in done] == [""] * 2
+    done = list(interruptions(stack, points_of(SEED, 2)))
+    assert [each.failure for each in done] == [""] * 4
     assert any("adopt" in each.pending for each in done)

@@ -85,7 +85,7 @@ def test_failover_leaves_nothing_to_change(terminal: Terminal, dev: PulumiShell)
     terminal.sandbox("fail", EAST)
     terminal.wait(lambda: terminal.writer() == WEST, "the controllers fail over")
     terminal.sandbox("restore", EAST)
-    dev.has_no_changes(policies=False)
+    dev.has_no_changes()
 
 
 def test_changed_settings_are_deployed(dev: PulumiShell) -> None:
@@ -115,7 +115,7 @@ def test_half_done_destroy_is_continued_by_up(terminal: Terminal, dev: PulumiShe
     printed = dev.run("destroy", "--yes", "--skip-preview", fails=True)
     assert "InvalidGlobalClusterState" in printed
     dev.up()
-    dev.has_no_changes(policies=False)
+    dev.has_no_changes()
 
 
 def test_production_is_beside_it_and_protected(prod: PulumiShell) -> None:
