@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 READY_PATH = "/_ministack/ready"
 POLL_SECONDS = 0.05
-START_ATTEMPTS = 3
 PERMISSION_LOG = "permissions.jsonl"
 """The launcher's log of permission checks, in ministack's directory."""
 
@@ -88,15 +87,20 @@ class Emulator:
         """
         if self._process is not None:
             raise EmulatorError("ministack is already running. Call `stop` first")
-        for attempt in range(1, START_ATTEMPTS + 1):
-            try:
-                self._start_once()
-            except EmulatorError as error:
-                # Another process may have taken the free port.
-                if "already in use" not in str(error) or attempt == START_ATTEMPTS:
-                    raise
-            else:
-                return
+        self._directory = RunDirectory()
+        directory = self._directory.path
+        started = time.monotonic()
+        try:
+            # Ministack inherits the bound socket, so no other process can take the port meanwhile.
+            with socket.socket() as bound, (directory / "ministack.log").open("wb") as log:
+                bound.bind(("127.0.0.1", 0))
+                self._port = bound.getsockname()[1]
+                self._process = self._spawn(directory, log, bound.fileno())
+            self._wait_until_ready(started + self._start_timeout_seconds)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_seconds = time.monotonic() - started
 
     def stop(self) -> None:
         """Kill the whole process group, Lambda workers included, and remove its directory. Safe to call twice."""
@@ -149,21 +153,7 @@ class Emulator:
             raise EmulatorError("ministack is not running. Call `start` first")
         return self._process
 
-    def _start_once(self) -> None:
-        self._directory = RunDirectory()
-        directory = self._directory.path
-        self._port = _free_port()
-        started = time.monotonic()
-        with (directory / "ministack.log").open("wb") as log:
-            self._process = self._spawn(directory, log)
-        try:
-            self._wait_until_ready(started + self._start_timeout_seconds)
-        except BaseException:
-            self.stop()
-            raise
-        self.start_seconds = time.monotonic() - started
-
-    def _spawn(self, directory: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _spawn(self, directory: Path, log: IO[bytes], bound_fd: int) -> subprocess.Popen[bytes]:
         for name in ("home", "tmp"):
             (directory / name).mkdir()
         return subprocess.Popen(
@@ -172,7 +162,8 @@ class Emulator:
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=directory,
-            env=self._child_environment(directory),
+            env={**self._child_environment(directory), "BOUND_FD": str(bound_fd)},
+            pass_fds=[bound_fd],
             start_new_session=True,
         )
 
@@ -218,12 +209,6 @@ class Emulator:
                     f"ministack was not ready after {self._start_timeout_seconds:g} s\n{self.log_tail()}"
                 )
             time.sleep(POLL_SECONDS)
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _tail(path: Path, *, lines: int) -> str:

@@ -2,7 +2,8 @@
 
 The patches add a condition key that its IAM lacks, an operation that its Secrets Manager lacks, RDS as a source of events,
 permission checks for the API proxy, a log of permission checks, a shorter wait for an invocation's log, and a description of log
-groups that functions may write to meanwhile. The script imports no module of this project.
+groups that functions may write to meanwhile. Ministack listens on the socket that ministack.py has bound. The script imports no
+module of this project.
 """
 
 import json
@@ -161,6 +162,14 @@ def describe_log_groups_again() -> None:
     cloudwatch_logs._describe_log_groups = describe_at_rest
 
 
+def listen_on(bound_fd: str) -> None:
+    """Listen on an inherited, bound socket instead of binding another one to `GATEWAY_PORT`."""
+    from hypercorn.config import Config
+
+    config_class: Any = Config
+    config_class.bind = property(lambda _config: [f"fd://{bound_fd}"], lambda _config, _binds: None)
+
+
 def log_permission_checks(file: str) -> None:
     """Log each distinct permission check of a role as a JSON object a line.
 
@@ -216,5 +225,6 @@ if __name__ == "__main__":
     allow_rds_events()
     shorten_wait_for_logs()
     describe_log_groups_again()
+    listen_on(os.environ["BOUND_FD"])
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

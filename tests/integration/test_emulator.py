@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +86,23 @@ def test_exit_during_start_is_reported_with_the_log() -> None:
     with pytest.raises(EmulatorError, match=r"exited with status 1[\s\S]*ValueError"):
         Emulator(environment={"GATEWAY_PORT": "no-number"}, start_timeout_seconds=10 * WAIT_SECONDS).start()
     assert time.monotonic() - started < WAIT_SECONDS
+
+
+def test_no_other_program_takes_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port is bound before the process starts."""
+    start_process = subprocess.Popen
+    refusals: list[OSError] = []
+
+    def take_the_port_first(*arguments: Any, **named: Any) -> Any:
+        with pytest.raises(OSError, match="in use") as refusal:
+            socket.create_server(("127.0.0.1", int(named["env"]["GATEWAY_PORT"])))
+        refusals.append(refusal.value)
+        return start_process(*arguments, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", take_the_port_first)
+    with Emulator() as emulator:
+        emulator.check_alive()
+    assert len(refusals) == 1
 
 
 def test_later_exit_is_detected() -> None:

@@ -7,8 +7,8 @@ master user whose privileges come from a role that is not a default role. It is 
 import os
 import secrets
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ import pymysql
 import pytest
 
 from rehearsal.network.certificates import CertificateAuthority
+from tests.support.ports import reserve_port
 from tests.support.waiting import WAIT_SECONDS
 from tools.fetch_mysql import FetchError, find
 
@@ -84,8 +85,10 @@ class PrivateMysqlServer:
         self._program = self._own_program(Path(mysqld))
         self._authority = authority
         self._certificate = authority.server_certificate(["localhost"])
-        with socket.create_server(("127.0.0.1", 0)) as reserved:
-            self.port: int = reserved.getsockname()[1]
+        self._reserved = reserve_port()
+        self.port: int = self._reserved.getsockname()[1]
+        if sys.platform != "linux":
+            self._reserved.close()  # elsewhere nothing else may listen on a reserved port
 
     def __enter__(self) -> "PrivateMysqlServer":
         self._compile_plugin()
@@ -100,6 +103,7 @@ class PrivateMysqlServer:
         if self._process is not None:
             self._process.kill()  # the data directory is not used again
             self._process.wait()
+        self._reserved.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property

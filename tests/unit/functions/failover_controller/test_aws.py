@@ -45,6 +45,7 @@ from functions.failover_controller.ports import (
 )
 from functions.failover_controller.store import ItemCheck, TableStore
 from tests.support.failover_controller.builders import NOW, OWN_ARN, config
+from tests.support.ports import reserve_port
 
 NAMES = {"global_cluster_id": "g", "cluster_id": "c", "peer_cluster_id": "p"}
 URL = "https://aws.invalid"
@@ -275,36 +276,42 @@ def test_half_an_answer_is_unusable(error: Exception) -> None:
         invoked({"Payload": Cut(error)})
 
 
+def ask_peer_at(port: int) -> None:
+    """Ask the other region's health check through botocore and urllib3, at a port of this machine."""
+    settings = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
+    names = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    api = boto3.client("lambda", endpoint_url=f"http://127.0.0.1:{port}", config=settings, **names)
+    LambdaHealthChecks(None, api, "f").ask_peer({})
+
+
+def test_real_refusal_is_unusable() -> None:
+    """A closed port."""
+    with reserve_port() as reserved, pytest.raises(UnusableError):
+        ask_peer_at(reserved.getsockname()[1])
+
+
 @pytest.mark.parametrize(
-    ("serve", "expected"),
+    "answer",
     [
-        (None, UnusableError),
-        (b"", UnusableError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", UnusableError),
-        (b"HTTP/1.1 503 Slow\r\nContent-Length: 0\r\n\r\n", UnusableError),
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 503 Slow\r\nContent-Length: 0\r\n\r\n",
     ],
 )
-def test_real_connections_are_classified(serve: bytes | None, expected: type[Exception]) -> None:
-    """A closed port, an accepted connection that is closed, half a body and an error, through botocore and urllib3."""
+def test_real_answers_are_unusable(answer: bytes) -> None:
+    """A connection that is closed, half a body and an error."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
 
-        def answer() -> None:
+        def serve() -> None:
             for _ in range(2):  # a closed connection is retried once
                 connection, _ = server.accept()
                 with connection:
                     connection.recv(65536)
-                    connection.sendall(serve or b"")
+                    connection.sendall(answer)
 
-        if serve is None:
-            server.close()
-        else:
-            threading.Thread(target=answer, daemon=True).start()
-        settings = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
-        names = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-        api = boto3.client("lambda", endpoint_url=f"http://127.0.0.1:{port}", config=settings, **names)
-        with pytest.raises(expected):
-            LambdaHealthChecks(None, api, "f").ask_peer({})
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(UnusableError):
+            ask_peer_at(server.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from functions.shared.iam_token import sign_token
 from functions.shared.tls import PACKAGED_BUNDLE, tls_context
 from rehearsal.aurora.server import Fault
 from rehearsal.network.certificates import CertificateAuthority
+from tests.support.ports import reserve_port
 from tests.support.waiting import WAIT_SECONDS, on_the_clock, wait_until
 
 SHORT_MS = 400.0
@@ -260,9 +261,8 @@ class TestBroken:
 
     def test_refuses(self, bundle: Path) -> None:
         """A closed port is refused."""
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            port = sock.getsockname()[1]
-        [report] = run(runner(bundle), target(port))
+        with reserve_port() as reserved:
+            [report] = run(runner(bundle), target(reserved.getsockname()[1]))
         assert failure_of(report) == "refused"
 
     def test_resets(self, raw_server: Any, bundle: Path) -> None:

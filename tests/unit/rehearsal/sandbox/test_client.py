@@ -11,6 +11,7 @@ import pytest
 
 from rehearsal.sandbox import client as client_module
 from rehearsal.sandbox.client import Address, SandboxClient, SandboxError
+from tests.support.ports import reserve_port
 
 
 @contextmanager
@@ -47,9 +48,8 @@ ENDED = "the sandbox (process 4711) has ended. Start another one: `python -m reh
 
 def test_closed_port_is_an_ended_sandbox() -> None:
     """The error has no text of the HTTP library."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert ENDED == error_of(f"http://127.0.0.1:{port}")
+    with reserve_port() as reserved:
+        assert ENDED == error_of(f"http://127.0.0.1:{reserved.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.0 200 OK\r\n\r\nhello"])
