@@ -18,7 +18,7 @@ _INTEGERS = {
     "BOOLEAN": (-128, 127),
 }
 """The least and the greatest value of each type."""
-_TEXTS = {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "JSON", "ENUM"}
+_TEXTS = {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "ENUM"}
 _DATETIMES = {"DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
 _BINARIES = {"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"}
 _NUMBERS = {"INTEGER": "'integer'", "NUMERIC": "'integer', 'real'", "REAL": "'real'"}

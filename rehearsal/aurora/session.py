@@ -217,7 +217,7 @@ class MysqlSession:
             if kind == "decimal":
                 rows = [(*row[:index], _fixed(row[index], scale), *row[index + 1 :]) for row in rows]
         for index, title in enumerate(planned.titles):
-            columns[index] = replace(columns[index], name=title or columns[index].name)
+            columns[index] = replace(columns[index], name=title)
         if planned.tables and all(_has_capital_titles(table) for table in planned.tables):
             columns = [replace(column, name=column.name.upper()) for column in columns]
         return Result(columns=tuple(columns), rows=tuple(rows), affected_rows=len(rows))

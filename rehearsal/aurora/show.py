@@ -62,7 +62,9 @@ def show(tree: exp.Show | exp.Describe, context: ShowContext) -> ShownRows:
         names = context.volume.rows("SELECT schema_name FROM \"aurora.schemata\" UNION SELECT 'mysql' ORDER BY 1")
         visible = [(str(name),) for (name,) in names if can_use(context.volume, context.user, str(name))]
         titles = ("Database" if like is None else f"Database ({like})",)
-        return ShownRows(titles=titles, rows=_matching(sorted([*visible, ("information_schema",)]), like))
+        return ShownRows(
+            titles=titles, rows=_matching(sorted([*visible, ("information_schema",)]), like, has_case=True)
+        )
     if kind == "TABLES":
         return _tables(context, database.name if database else None, like, full=bool(tree.args.get("full")))
     if target is not None and kind == "COLUMNS" and not tree.args.get("full"):
@@ -88,14 +90,16 @@ def _like(tree: exp.Show) -> str | None:
     return condition.expression.name
 
 
-def _matching(rows: list[tuple[str, str]] | list[tuple[str]], like: str | None) -> tuple[tuple[str, ...], ...]:
+def _matching(
+    rows: list[tuple[str, str]] | list[tuple[str]], like: str | None, *, has_case: bool = False
+) -> tuple[tuple[str, ...], ...]:
+    """Return the rows whose first column matches. Names of databases and tables have a case, other names have none."""
     if like is None:
         return tuple(rows)
     parts = re.findall(r"\\.|%|_|[^%_\\]+", like)
     wildcards = {"%": ".*", "_": "."}
-    pattern = re.compile(
-        "".join(wildcards.get(part) or re.escape(part.removeprefix("\\")) for part in parts), re.IGNORECASE
-    )
+    expression = "".join(wildcards.get(part) or re.escape(part.removeprefix("\\")) for part in parts)
+    pattern = re.compile(expression, 0 if has_case else re.IGNORECASE)
     return tuple(row for row in rows if pattern.fullmatch(row[0]))
 
 
@@ -117,7 +121,7 @@ def _tables(context: ShowContext, database: str | None, like: str | None, *, ful
         raise SqlError(1044, "42000", f"Access denied for user '{context.user}'@'%' to database '{database}'")
     context.volume.require_database(database)
     sql = 'SELECT table_name FROM "aurora.tables" WHERE table_schema = ? ORDER BY table_name'
-    rows = _matching([(str(name),) for (name,) in context.volume.rows(sql, database)], like)
+    rows = _matching([(str(name),) for (name,) in context.volume.rows(sql, database)], like, has_case=True)
     title = f"Tables_in_{database}" if like is None else f"Tables_in_{database} ({like})"
     if full:
         return ShownRows(titles=(title, "Table_type"), rows=tuple((*row, "BASE TABLE") for row in rows))

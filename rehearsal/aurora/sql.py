@@ -18,6 +18,7 @@ from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
 from sqlglot.tokenizer_core import TokenType
 
 from rehearsal.aurora.create_table import create_table_plan
+from rehearsal.aurora.supported_sql import CONTEXT_FUNCTIONS, TIME_FUNCTIONS, refused_function, refused_part
 
 
 class _Storage(SQLite):
@@ -59,8 +60,8 @@ class TableName:
 
     @property
     def stored_as(self) -> str:
-        """The table name in SQLite, prefixed with the database: SQLite has no databases."""
-        return f"{self.database}.{self.name}"
+        """The table name in SQLite, prefixed with the database: SQLite has no databases, and ignores the case of names."""
+        return re.sub("[A-Z^]", lambda capital: f"^{capital[0].lower()}", f"{self.database}.{self.name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +92,19 @@ class Plan:
     inserts_into: str | None = None  # the table name in SQLite
     variables: tuple[str, ...] = ()  # system variables that it reads
     sources: tuple[ColumnSource, ...] | None = None  # None for SELECT *: use SQLite's column names
-    titles: tuple[str | None, ...] = ()  # None: SQLite's name; empty: all of SQLite's
+    titles: tuple[str, ...] = ()  # empty: SQLite's
     locks_rows: bool = False  # FOR UPDATE or FOR SHARE
 
 
-_REFUSED = re.compile(r"\s*(REPLACE|ALTER|CALL|LOCK|UNLOCK|LOAD|PREPARE|EXECUTE|SAVEPOINT|KILL|XA)\b", re.I)
+_REFUSED = re.compile(
+    r"\s*(REPLACE|ALTER|CALL|CHECK|DO|FROM|HANDLER|LOCK|UNLOCK|LOAD|PREPARE|EXECUTE|SAVEPOINT|KILL|XA"
+    r"|(?:SELECT|INSERT|UPDATE|DELETE)\s+(?:HIGH_PRIORITY|LOW_PRIORITY|DELAYED|QUICK|SQL_\w+|OR)|(?:UPDATE|DELETE)\s+IGNORE)\b",
+    re.I,
+)
 _ENDS_OF_LIST = {
     *(TokenType.FROM, TokenType.WHERE, TokenType.LIMIT, TokenType.UNION, TokenType.ORDER_BY, TokenType.GROUP_BY),
     *(TokenType.HAVING, TokenType.FOR, TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.EXCEPT, TokenType.INTERSECT),
 }
-_TIME_FUNCTIONS = {"NOW", "SYSDATE", "LOCALTIME", "LOCALTIMESTAMP", "CURRENT_TIMESTAMP"}
-_CONTEXT_FUNCTIONS = {"CONNECTION_ID", "USER", "SESSION_USER", "SYSTEM_USER", "LAST_INSERT_ID"}
 
 
 @lru_cache(maxsize=512)
@@ -109,12 +112,19 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
     """Parse MySQL text into statements. The trees are cached: don't change them. Raises SqlError 1064 or 1235."""
     refused = _REFUSED.match(sql)
     if refused:
-        raise unsupported(refused[1].upper())
+        raise unsupported(" ".join(refused[1].upper().split()))
     try:
+        if "/*!" in sql and _has_executable_comment(sql):
+            raise unsupported("comments that are executed, /*! ... */")
         return tuple(tree for tree in sqlglot.parse(sql, dialect="mysql") if tree is not None)
     except (ParseError, TokenError) as error:
         reason = str(error).splitlines()[0]
         raise SqlError(1064, "42000", f"You have an error in your SQL syntax: {reason}") from error
+
+
+def _has_executable_comment(sql: str) -> bool:
+    tokens = MySQL().tokenize(sql)
+    return not tokens or any(comment.startswith("!") for token in tokens for comment in token.comments)
 
 
 @lru_cache(maxsize=512)
@@ -144,7 +154,9 @@ def _table_name(table: exp.Expr, database: str | None) -> TableName:
     name = table.db or database
     if not name:
         raise SqlError(1046, "3D000", "No database selected")
-    return TableName(database=name.lower() if table.db.lower() == "information_schema" else name, name=table.name)
+    if name.lower() == "information_schema":  # the only database whose names have no case
+        return TableName(database="information_schema", name=table.name.lower())
+    return TableName(database=name, name=table.name)
 
 
 def _definition(verb: str, text: str, *, privilege: str, table: TableName) -> Plan:
@@ -161,6 +173,9 @@ def _plan_create(tree: exp.Create, database: str | None) -> Plan:
         return Plan(kind=Kind.DEFINITION, verb="CREATE DATABASE", statements=((text, (name,)),), needs=needs)
     if tree.kind == "TABLE" and isinstance(tree.this, exp.Schema) and not tree.expression:
         table = _table_name(tree.this.this, database)
+        refused = refused_function(tree)
+        if refused:
+            raise unsupported(refused)
         _rewrite(tree)
         try:
             statements = create_table_plan(tree, table.database, table.name, table.stored_as)
@@ -214,12 +229,17 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
         raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
     if any(each.find(exp.Order) for each in tree.find_all(exp.GroupConcat)):
         raise unsupported("ORDER BY in GROUP_CONCAT")
+    refused = refused_part(tree)
+    if refused:
+        raise unsupported(refused)
     target = _target(tree)
     variables = tuple(node.name.lower() for node in tree.find_all(exp.SessionParameter))
     upsert = isinstance(tree, exp.Insert) and _rewrite_upsert(tree)
     _rewrite(tree)
     sources = _column_sources(tree) if isinstance(tree, exp.Query) else ()
     names = _rewrite_tables(tree, target, database)
+    if isinstance(tree, exp.Update):
+        _remove_qualifiers(tree)
     verb = tree.key.upper() if not isinstance(tree, exp.Query) else "SELECT"
     needs = [Need(privilege="SELECT", table=name) for node, name in names if node is not target]
     if locks:  # MySQL accepts DELETE or LOCK TABLES as well
@@ -247,8 +267,8 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
     )
 
 
-def _titles(sql: str, tree: exp.Query) -> tuple[str | None, ...]:
-    """Return the title of each result column that has one of its own: the text of an expression as the client sent it."""
+def _titles(sql: str, tree: exp.Query) -> tuple[str, ...]:
+    """Return the title of each result column: its name, or the text of an expression, as the client sent it."""
     select = tree
     while isinstance(select, exp.SetOperation):
         select = select.left
@@ -260,7 +280,7 @@ def _titles(sql: str, tree: exp.Query) -> tuple[str | None, ...]:
     if len(texts) != len(select.selects):
         return ()
     return tuple(
-        None if isinstance(each, exp.Alias | exp.Column) else each.name if _is_string(each) else text
+        each.alias_or_name if isinstance(each, exp.Alias | exp.Column) or _is_string(each) else text
         for each, text in zip(select.selects, texts, strict=True)
     )
 
@@ -349,14 +369,33 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
         return _call("mysql_variable", exp.Literal.string(node.name.lower()))
     if isinstance(node, exp.UtcTimestamp | exp.CurrentTimestamp):
         return _call("mysql_now", node.this.copy() if node.this else exp.Literal.number(0))
-    if isinstance(node, exp.Cast):
-        return _cast(node)
+    if isinstance(node, exp.Cast) and node.to.this is exp.DType.BIGINT:  # MySQL rounds
+        rounded = exp.Round(this=_rewritten(node.this.copy()))
+        return exp.Cast(this=rounded, to=exp.DataType.build("INTEGER"))
     if isinstance(node, exp.Like) and not isinstance(node.parent, exp.Escape):
         operands = {name: _rewritten(node.args[name].copy()) for name in ("this", "expression")}
         like = exp.Like(**{**node.args, **operands})
         return exp.Escape(this=like, expression=exp.Literal.string("\\"))
     if isinstance(node, exp.Length) and node.args.get("binary"):
         return _call("length", exp.Cast(this=_rewritten(node.this.copy()), to=exp.DataType.build("BLOB")))
+    if isinstance(node, exp.Ceil | exp.Floor):
+        return _call(f"mysql_{node.key}", _number(node.this))
+    if isinstance(node, exp.Round):
+        digits = node.args.get("decimals") or exp.Literal.number(0)
+        return _call("mysql_round", _number(node.this), _rewritten(digits.copy()))
+    if isinstance(node, exp.Mod):
+        return _call("mysql_mod", _number(node.this), _number(node.expression))
+    if isinstance(node, exp.Upper | exp.Lower):
+        return _call(f"mysql_{node.key}", _rewritten(node.this.copy()))
+    if isinstance(node, exp.Substring):
+        parts = (node.this, node.args["start"], node.args.get("length"))
+        return _call("mysql_substring", *(_rewritten(part.copy()) for part in parts if part))
+    if isinstance(node, exp.TsOrDsToDate):
+        return _call("mysql_date", _rewritten(node.this.copy()))
+    if isinstance(node, exp.DateDiff):
+        return _call("mysql_datediff", _rewritten(node.this.copy()), _rewritten(node.expression.copy()))
+    if isinstance(node, exp.TimeToStr):
+        return _call("mysql_date_format", _rewritten(node.this.this.copy()), node.args["format"].copy())
     if isinstance(node, exp.UtcDate | exp.CurrentDate):
         return _call("mysql_today")
     if isinstance(node, exp.Uuid | exp.Rand):
@@ -373,27 +412,25 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
         return _shift(node.this, interval.this, interval.text("unit"), back=isinstance(node, exp.Sub))
     if isinstance(node, exp.Anonymous):
         name = node.name.upper()
-        if name in _TIME_FUNCTIONS:
+        if name == "UNIX_TIMESTAMP":
+            moments = node.expressions or [_call("mysql_now", exp.Literal.number(0))]
+            return _call("mysql_unix_timestamp", *(_rewritten(moment.copy()) for moment in moments))
+        if name in TIME_FUNCTIONS:
             return _call("mysql_now", node.expressions[0].copy() if node.expressions else exp.Literal.number(0))
-        if name in _CONTEXT_FUNCTIONS:
+        if name in CONTEXT_FUNCTIONS:
             return _call("mysql_context", exp.Literal.string(name.lower()))
     return None
-
-
-def _cast(node: exp.Cast) -> exp.Expr | None:
-    """Return a cast to an integer, which MySQL rounds; refuse the types that SQLite does not have."""
-    kind = str(node.to.this.value)
-    if kind in ("CHAR", "VARCHAR", "TEXT"):
-        return None
-    if kind not in ("BIGINT", "UBIGINT"):
-        raise unsupported(f"CAST AS {kind}")
-    return exp.Cast(this=exp.Round(this=_rewritten(node.this.copy())), to=exp.DataType.build("INTEGER"))
 
 
 def _rewritten(node: exp.Expr) -> exp.Expr:
     holder = exp.Paren(this=node)
     _rewrite(holder)
     return holder.this
+
+
+def _number(node: exp.Expr) -> exp.Expr:
+    """Return a value as a number: a sum reads the digits at the beginning of a text, as MySQL does."""
+    return exp.Add(this=exp.Paren(this=_rewritten(node.copy())), expression=exp.Literal.number(0))
 
 
 def _shift(datetime: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> exp.Expr:
@@ -418,11 +455,24 @@ def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | Non
             table.set("alias", exp.TableAlias(this=exp.to_identifier(name.name, quoted=True)))
         table.set("this", exp.to_identifier(name.stored_as, quoted=True))
     targets = {name.name: name.stored_as for node, name in found if node is target}
+    known = common | {each.alias for each in tree.find_all(exp.Table, exp.Subquery)} | set(targets)
     for column in tree.find_all(exp.Column):
         column.set("db", None)
         if column.table in targets:
             column.set("table", exp.to_identifier(targets[column.table], quoted=True))
+        elif column.table not in known and column.table.lower() in {each.lower() for each in known}:
+            # SQLite ignores the case of a table's name.
+            raise SqlError(1054, "42S22", f"Unknown column '{column.table}.{column.name}' in 'field list'")
     return found
+
+
+def _remove_qualifiers(tree: exp.Update) -> None:
+    """Name the changed columns without their table, as SQLite requires."""
+    for assignment in tree.expressions:
+        column = assignment.this
+        if column.table not in ("", tree.this.alias_or_name):
+            raise SqlError(1054, "42S22", f"Unknown column '{column.table}.{column.name}' in 'field list'")
+        column.set("table", None)
 
 
 def _column_sources(tree: exp.Query) -> tuple[ColumnSource, ...] | None:
@@ -440,9 +490,10 @@ def _column_source(node: exp.Expr) -> ColumnSource:
         return _column_source(inner)
     if isinstance(node, exp.Column):
         return ColumnSource(column=node.name)
-    if isinstance(node, exp.Date | exp.TsOrDsToDate):
-        return ColumnSource(known_type="date")
     if isinstance(node, exp.Anonymous):
-        known = {"mysql_now": "datetime", "mysql_shift": "datetime", "mysql_timestampdiff": "integer"}
+        known = {
+            **{"mysql_now": "datetime", "mysql_shift": "datetime", "mysql_timestampdiff": "integer"},
+            **{"mysql_date": "date", "mysql_today": "date"},
+        }
         return ColumnSource(known_type=known.get(node.name))
     return ColumnSource()

@@ -13,11 +13,10 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlglot import exp
-
+from rehearsal.aurora.mysql_functions import FUNCTIONS, format_datetime
 from rehearsal.aurora.sql import SqlError, TableName, unsupported
 
 GLOBAL_STATUS_COLUMNS = {
@@ -125,21 +124,6 @@ STATEMENT_SECONDS = 5.0
 """The longest time of a statement: it holds the lock of all clusters, which also the controllers' probes need."""
 PROGRESS_STEPS = 100_000
 """Steps of SQLite's machine between two looks at the clock."""
-
-_SQLITE_FUNCTIONS = (
-    "-> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling changes char coalesce cos cosh count cume_dist date "
-    "datetime degrees dense_rank exp first_value floor format glob group_concat hex ifnull iif instr json json_array "
-    "json_array_length json_extract json_group_array json_group_object json_insert json_object json_patch json_quote "
-    "json_remove json_replace json_set json_type json_valid julianday lag last_insert_rowid last_value lead length like ln log "
-    "log10 log2 lower ltrim max min mod nth_value ntile nullif percent_rank pi pow power printf quote radians random randomblob "
-    "rank replace round row_number rtrim sign sin sinh soundex sqrt strftime substr substring sum tan tanh time total trim "
-    "trunc typeof unicode unixepoch upper zeroblob current_date current_time current_timestamp"
-)
-"""SQLite's functions that statements may use, all of which SQLite 3.40 has.
-
-A later SQLite has more, some with names of MySQL and other results, such as TIMEDIFF: without this list, the SQLite of the
-Python in use would decide what the database refuses.
-"""
 
 
 class Volume:
@@ -270,25 +254,16 @@ class Volume:
             "global_status": (0, lambda: json.dumps([list(row) for row in global_status()])),
             "mysql_now": (1, lambda digits: format_datetime(self._now(), int(digits))),
             "mysql_today": (0, lambda: self._now().date().isoformat()),
-            "mysql_timestampdiff": (3, _difference),
-            "mysql_shift": (4, _shift),
             "mysql_uuid": (0, lambda: str(uuid.UUID(int=self._random.getrandbits(128), version=4))),
             "mysql_rand": (0, lambda: self._random.random()),
             "mysql_user": (0, lambda: self._context.user),
             "mysql_variable": (1, self._variable),
             "mysql_context": (1, self._session_value),
-            "unix_timestamp": (1, lambda text: None if text is None else parse_datetime(text).timestamp()),
         }
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
-        self._connection.create_function("mysql_is_datetime", 1, _is_datetime, deterministic=True)
-        known = {*_SQLITE_FUNCTIONS.split(), *functions, "mysql_is_datetime"}
-
-        def authorize(action: int, _first: str | None, name: str | None, *_database_and_trigger: str | None) -> int:
-            is_refused = action == sqlite3.SQLITE_FUNCTION and name is not None and name.lower() not in known
-            return sqlite3.SQLITE_DENY if is_refused else sqlite3.SQLITE_OK
-
-        self._connection.set_authorizer(authorize)
+        for name, (arity, function) in FUNCTIONS.items():
+            self._connection.create_function(name, arity, function, deterministic=True)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._context.at, UTC)
@@ -315,48 +290,6 @@ class Volume:
         return values.get(name, f"{context.user}@{'%' if name == 'currentuser' else 'localhost'}")
 
 
-def format_datetime(moment: datetime, digits: int) -> str:
-    """Return a UTC time as a MySQL DATETIME with `digits` fractional digits."""
-    text = moment.strftime("%Y-%m-%d %H:%M:%S")
-    return f"{text}.{moment.microsecond:06d}"[: 20 + digits] if digits else text
-
-
-def parse_datetime(text: str) -> datetime:
-    """Parse a MySQL DATETIME as a UTC time."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def _is_datetime(text: object) -> bool:
-    try:
-        parse_datetime(str(text))
-    except ValueError:
-        return text is None
-    return True
-
-
-_UNITS = {
-    "MICROSECOND": timedelta(microseconds=1),
-    "SECOND": timedelta(seconds=1),
-    "MINUTE": timedelta(minutes=1),
-    "HOUR": timedelta(hours=1),
-    "DAY": timedelta(days=1),
-    "WEEK": timedelta(weeks=1),
-}
-
-
-def _difference(unit: str, earlier: str | None, later: str | None) -> int | None:
-    if earlier is None or later is None:
-        return None
-    quotient, rest = divmod(parse_datetime(later) - parse_datetime(earlier), _UNITS[unit.upper()])
-    return quotient + 1 if quotient < 0 and rest else quotient  # MySQL rounds toward zero
-
-
-def _shift(text: str | None, amount: float | str, unit: str, sign: int) -> str | None:
-    if text is None:
-        return None
-    return format_datetime(parse_datetime(text) + sign * float(amount) * _UNITS[unit.upper()], 6)
-
-
 def _fetched(cursor: sqlite3.Cursor, statement: str) -> list[tuple[object, ...]]:
     try:
         return cursor.fetchall()
@@ -366,7 +299,7 @@ def _fetched(cursor: sqlite3.Cursor, statement: str) -> list[tuple[object, ...]]
 
 def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
     """Translate a SQLite error into MySQL's error for the same mistake."""
-    text = str(error)
+    text = re.sub(r"\^(.)", lambda marked: marked[1].upper(), str(error))  # TableName.stored_as
     if statement.startswith("DROP TABLE") and text.startswith("no such table"):
         return SqlError(1051, "42S02", f"Unknown table '{text.partition(': ')[2]}'")
     patterns: list[tuple[str, int, str, str]] = [
@@ -396,9 +329,4 @@ def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
         found = re.search(pattern, text)
         if found:
             return SqlError(code, state, message.format(*found.groups()))
-    if text.startswith(("no such function: ", "not authorized to use function: ")):
-        name = text.partition(": ")[2].upper()
-        if name not in (*exp.FUNCTION_BY_NAME, "REGEXP"):
-            return SqlError(1305, "42000", f"FUNCTION {name} does not exist")
-        return unsupported(f"the function {name}")
     return unsupported(f"this statement ({text})")

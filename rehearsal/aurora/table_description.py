@@ -38,7 +38,7 @@ class ColumnDescription:
             parts.append("AUTO_INCREMENT")
         elif self.default is not None:
             parts.append(f"DEFAULT {self.default}" if self.default_is_expression else f"DEFAULT '{self.default}'")
-        elif self.is_nullable and not self.type.endswith(("text", "blob", "json")):
+        elif self.is_nullable and not self.type.endswith(("text", "blob")):
             parts.append("DEFAULT NULL")
         return " ".join(parts)
 

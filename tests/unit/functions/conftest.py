@@ -126,9 +126,10 @@ class RawServer:
         for sock in (self.listening, *self.sockets):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
-        for thread in self.threads:
+        for thread in self.threads:  # before the sockets are closed: another test's socket would get the number
             thread.join(WAIT_SECONDS)
+        for sock in (self.listening, *self.sockets):
+            sock.close()
 
     def _run(self, function: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=function, args=args, name="raw-server", daemon=True)

@@ -3,7 +3,6 @@
 import errno
 import io
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -298,20 +297,15 @@ def test_real_refusal_is_unusable() -> None:
         b"HTTP/1.1 503 Slow\r\nContent-Length: 0\r\n\r\n",
     ],
 )
-def test_real_answers_are_unusable(answer: bytes) -> None:
+def test_real_answers_are_unusable(raw_server: Callable[[Callable[[socket.socket], None]], Any], answer: bytes) -> None:
     """A connection that is closed, half a body and an error."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def serve() -> None:
-            for _ in range(2):  # a closed connection is retried once
-                connection, _ = server.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(answer)
+    def behave(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
 
-        threading.Thread(target=serve, daemon=True).start()
-        with pytest.raises(UnusableError):
-            ask_peer_at(server.getsockname()[1])
+    with pytest.raises(UnusableError):
+        ask_peer_at(raw_server(behave).port)
 
 
 @pytest.mark.parametrize(
