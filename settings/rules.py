@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from settings.model import AUDIT_RETENTION_DAYS, RegionSettings, Settings
+from settings.reserved_words import RESERVED_WORDS
 from settings.types import PRIVATE_SUFFIXES, is_within, window_minutes_long, windows_overlap
 
 RESERVED_TAGS = ("Environment", "Project", "Team", "CostCenter", "ManagedBy", "Owner", "Name")
@@ -199,6 +200,9 @@ def _of_the_database(s: Settings) -> Iterator[Violation]:
 def _of_the_users(s: Settings) -> Iterator[Violation]:
     database = s.database
     reserved = "is reserved for MySQL, Aurora or the health check. Use another name."
+    for setting, name in (("database.name", database.name), ("database.master_username", database.master_username)):
+        if name.lower() in RESERVED_WORDS:
+            yield (setting,), f"{name!r} is a reserved word of MySQL, which RDS refuses. Use another name."
     if database.name.lower() in RESERVED_DATABASES:
         yield ("database.name",), f"{database.name!r} {reserved}"
     if database.master_username.lower() in RESERVED_USERS:

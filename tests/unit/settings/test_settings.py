@@ -61,6 +61,8 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"database": {"backup_retention_days": 1}}, "database.backup_retention_days", "Use 7 or more"),
     ({"database": {"port": 80}}, "database.port", "Use 1150 or more"),
     ({"database": {"name": "failover"}}, "database.name", "is reserved for MySQL, Aurora or the health check"),
+    ({"database": {"name": "Order"}}, "database.name", "'Order' is a reserved word of MySQL"),
+    ({"database": {"master_username": "system"}}, "database.master_username", "'system' is a reserved word of MySQL"),
     ({"database": {"name": "1st"}}, "database.name", "Use a letter"),
     ({"database": {"master_username": "rdsadmin"}}, "database.master_username", "is reserved for"),
     ({"database": {"performance_insights_retention_days": 8}}, "database.performance_insights_retention_days", "31"),
