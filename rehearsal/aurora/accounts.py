@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rehearsal.aurora.sql import Need, SqlError, TableName, unsupported
+from rehearsal.aurora.sql import Need, TableName
+from rehearsal.aurora.sql_error import SqlError, unsupported
 from rehearsal.aurora.storage import Volume
 
 SUPERUSER = "rdsadmin"

@@ -12,7 +12,7 @@ from typing import Protocol
 from rehearsal.aurora.accounts import SUPERUSER, MysqlAccount, find_account
 from rehearsal.aurora.replication import Lag
 from rehearsal.aurora.session import MysqlSession
-from rehearsal.aurora.sql import SqlError
+from rehearsal.aurora.sql_error import SqlError
 from rehearsal.aurora.storage import ChangeOutcome, RowChange, Volume
 
 

@@ -34,7 +34,7 @@ from rehearsal.aurora.accounts import IAM_PLUGIN, PASSWORD_PLUGIN
 from rehearsal.aurora.cluster import Cluster
 from rehearsal.aurora.iam_tokens import TokenAudience, token_refusal
 from rehearsal.aurora.session import MysqlSession, Result
-from rehearsal.aurora.sql import SqlError
+from rehearsal.aurora.sql_error import SqlError
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,12 @@ A clause that changes the accepted rows is translated or refused with NotImpleme
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from sqlglot import exp
 
-from rehearsal.aurora.table_description import describe
+from rehearsal.aurora.table_description import DEFAULT_COLLATION, describe
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INT": 32, "BIGINT": 64}
 _INTEGERS = {
@@ -20,8 +21,8 @@ _INTEGERS = {
 """The least and the greatest value of each type."""
 _TEXTS = {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "ENUM"}
 _DATETIMES = {"DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
-_BINARIES = {"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"}
-_NUMBERS = {"INTEGER": "'integer'", "NUMERIC": "'integer', 'real'", "REAL": "'real'"}
+_BINARIES = {"VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"}
+_NUMBERS = {"INT": "'integer'", "NUMERIC": "'integer', 'real'", "REAL": "'real'"}
 """SQLite keeps a text in a column of numbers; MySQL refuses it, or reads the digits at its beginning."""
 _NOT_DESCRIBED = (
     exp.CheckColumnConstraint,
@@ -29,6 +30,7 @@ _NOT_DESCRIBED = (
     exp.CharacterSetColumnConstraint,
     exp.CommentColumnConstraint,
 )
+_COLLATIONS = {DEFAULT_COLLATION: "NOCASE", "utf8mb4_bin": "BINARY"}
 _EXACT_DIGITS = 15  # the digits that a double, SQLite's only decimal type, holds exactly
 
 _Statement = tuple[str, tuple[object, ...]]
@@ -42,7 +44,7 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
     """
     primary_key = _primary_key(tree)
     description = describe(tree, primary_key)
-    text_collation = "BINARY" if description.collation.endswith("_bin") else "NOCASE"
+    text_collation = _collation(description.collation)
     lines: list[str] = []
     columns: list[tuple[object, ...]] = []
     is_exact = True  # whether the description has every clause
@@ -51,7 +53,7 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
             line, kind, scale = _column(node, primary_key, text_collation)
             lines.append(line)
             columns.append((kind, scale))
-            is_exact = is_exact and not any(isinstance(each.kind, _NOT_DESCRIBED) for each in node.constraints)
+            is_exact = is_exact and not any(map(_is_not_described, node.constraints))
         else:
             constraint = _table_constraint(node)
             lines.extend(constraint)
@@ -68,7 +70,48 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
         (insert_column, (database, name, column.name, number, kind, scale))
         for number, (column, (kind, scale)) in enumerate(zip(description.columns, columns, strict=True), start=1)
     ]
-    return (create, describe_table, *rows)
+    stored = [
+        _stored(column.name, kind, scale) for column, (kind, scale) in zip(description.columns, columns, strict=True)
+    ]
+    return (create, *_triggers(stored_as, [each for each in stored if each], exists), describe_table, *rows)
+
+
+def _stored(column: str, kind: object, scale: object) -> tuple[str, str] | None:
+    """Return a column and the expression of the value that it keeps of NEW's, or None if it keeps every value."""
+    name = _quoted(column)
+    calls = {
+        "decimal": f"mysql_stored_decimal(NEW.{name}, {scale})",
+        "datetime": f"mysql_stored_datetime(NEW.{name}, {scale})",
+        "date": f"mysql_stored_date(NEW.{name})",
+    }
+    return (name, calls[str(kind)]) if kind in calls else None
+
+
+def _triggers(table: str, stored: list[tuple[str, str]], exists: str) -> Iterator[_Statement]:
+    """Yield triggers that round and spell the values of decimals and dates as MySQL stores them."""
+    if not stored:
+        return
+    condition = " OR ".join(f"NEW.{column} IS NOT {value}" for column, value in stored)
+    changes = ", ".join(f"{column} = {value}" for column, value in stored)
+    for event in ("INSERT", "UPDATE"):
+        yield (
+            f'CREATE TRIGGER {exists}"{table}.{event}" AFTER {event} ON "{table}" WHEN {condition} '
+            f'BEGIN UPDATE "{table}" SET {changes} WHERE rowid = NEW.rowid; END',
+            (),
+        )
+
+
+def _collation(name: str) -> str:
+    """Return SQLite's collation. Raises NotImplementedError."""
+    if name not in _COLLATIONS:
+        raise NotImplementedError(f"the collation {name}")
+    return _COLLATIONS[name]
+
+
+def _is_not_described(constraint: exp.Expr) -> bool:
+    kind = constraint.args["kind"]
+    is_expression = isinstance(kind, exp.DefaultColumnConstraint) and isinstance(kind.this, exp.Paren)
+    return is_expression or isinstance(kind, _NOT_DESCRIBED)
 
 
 def _quoted(name: str) -> str:
@@ -98,7 +141,12 @@ def _column(node: exp.ColumnDef, primary_key: tuple[str, ...], text_collation: s
         if auto_increment:
             if primary_key != (node.name,):
                 raise NotImplementedError(f"AUTO_INCREMENT on {node.name}, which isn't the whole primary key")
-            parts[1:] = ["INTEGER PRIMARY KEY AUTOINCREMENT"]
+            zero = ("zero", f"{_quoted(node.name)} <> 0")  # MySQL generates a value for it
+            parts[1:] = [
+                "INTEGER PRIMARY KEY AUTOINCREMENT",
+                *_named_check(node.name, check),
+                *_named_check(node.name, zero),
+            ]
             return " ".join(parts), client_type, scale
     for constraint in node.constraints:
         parts.extend(_column_constraint(node.name, constraint.kind))
@@ -107,9 +155,11 @@ def _column(node: exp.ColumnDef, primary_key: tuple[str, ...], text_collation: s
     if sqlite_type in _NUMBERS:
         kinds = f"{_quoted(node.name)} IS NULL OR typeof({_quoted(node.name)}) IN ({_NUMBERS[sqlite_type]})"
         parts.append(f"CONSTRAINT {_quoted('incorrect:' + node.name)} CHECK ({kinds})")
-    if check:
-        parts.append(f"CONSTRAINT {_quoted(check[0] + ':' + node.name)} CHECK ({check[1]})")
-    return " ".join(parts), client_type, scale
+    return " ".join([*parts, *_named_check(node.name, check)]), client_type, scale
+
+
+def _named_check(column: str, check: tuple[str, str] | None) -> list[str]:
+    return [f"CONSTRAINT {_quoted(check[0] + ':' + column)} CHECK ({check[1]})"] if check else []
 
 
 def _type(name: str, kind: exp.DataType, text_collation: str) -> tuple[str, str, int, tuple[str, str] | None]:
@@ -118,25 +168,29 @@ def _type(name: str, kind: exp.DataType, text_collation: str) -> tuple[str, str,
     column = _quoted(name)
     if type_name in _INTEGERS:
         least, most = _INTEGERS[type_name]
-        return "INTEGER", "integer", 0, ("out_of_range", f"{column} BETWEEN {least} AND {most}")
+        # As INTEGER, a primary key would get ids by itself.
+        return "INT", "integer", 0, ("out_of_range", f"{column} BETWEEN {least} AND {most}")
     if type_name == "DECIMAL":
         digits, scale = [*sizes, 0][:2] if sizes else (10, 0)
         limit = 10 ** (min(digits, _EXACT_DIGITS) - scale)
         return "NUMERIC", "decimal", scale, ("out_of_range", f"abs({column}) < {limit}")
-    if type_name in ("FLOAT", "DOUBLE"):
+    if type_name in ("FLOAT", "DOUBLE") and not sizes:
         return "REAL", "double", 0, None
     if type_name in _TEXTS:
-        check = None
-        if type_name in ("CHAR", "VARCHAR") and sizes:
-            check = ("too_long", f"length({column}) <= {sizes[0]}")
+        limits = {"VARCHAR": sizes, "CHAR": sizes or [1], "TINYTEXT": [255]}.get(type_name)
+        check = ("too_long", f"length({column}) <= {limits[0]}") if limits else None
         if type_name == "ENUM":
             check = ("truncated", f"{column} IN ({', '.join(each.sql('sqlite') for each in kind.expressions)})")
         return f"TEXT COLLATE {text_collation}", "text", 0, check
     if type_name in _DATETIMES or type_name == "DATE":
-        check = ("incorrect_datetime", f"mysql_is_datetime({column})")
-        return "TEXT", "datetime" if type_name in _DATETIMES else "date", 0, check
+        condition = f"mysql_is_datetime({column})"
+        if type_name.startswith("TIMESTAMP"):
+            condition += f" AND {column} BETWEEN '1970-01-01 00:00:01' AND '2038-01-19 03:14:08'"
+        check = ("incorrect_datetime", condition)
+        digits = sizes[0] if sizes else 0
+        return ("TEXT", "datetime", digits, check) if type_name in _DATETIMES else ("TEXT", "date", 0, check)
     if type_name in _BINARIES:
-        return "BLOB", "blob", 0, None
+        return "BLOB", "blob", 0, ("too_long", f"length({column}) <= {sizes[0]}") if sizes else None
     raise NotImplementedError(f"the type {type_name} of column {name}")
 
 
@@ -150,7 +204,9 @@ def _column_constraint(name: str, kind: exp.Expr) -> list[str]:
     if isinstance(kind, exp.CheckColumnConstraint):
         return [_check("check", kind)]
     if isinstance(kind, exp.CollateColumnConstraint):
-        return ["COLLATE BINARY"] if kind.this.name.endswith("_bin") else []
+        return [f"COLLATE {_collation(kind.this.name)}"]
+    if isinstance(kind, exp.CharacterSetColumnConstraint) and kind.this.name != "utf8mb4":
+        raise NotImplementedError("another character set than utf8mb4")
     if isinstance(
         kind, exp.PrimaryKeyColumnConstraint | exp.CommentColumnConstraint | exp.CharacterSetColumnConstraint
     ):
@@ -164,6 +220,8 @@ def _check(name: str, node: exp.CheckColumnConstraint) -> str:
 
 
 def _table_constraint(node: exp.Expr, name: str = "check") -> list[str]:
+    if node.find(exp.ColumnPrefix):
+        raise NotImplementedError("a key on a part of a column")
     if isinstance(node, exp.PrimaryKey | exp.IndexColumnConstraint):
         return []  # create_table_plan adds the key; a plain index has no effect on results
     if isinstance(node, exp.UniqueColumnConstraint):

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rehearsal.aurora.accounts import check_privileges
-from rehearsal.aurora.sql import Kind, Need, SqlError, TableName, plan, unsupported
+from rehearsal.aurora.sql import Kind, Need, TableName, plan
+from rehearsal.aurora.sql_error import SqlError, unsupported
 from rehearsal.aurora.storage import ExecutionContext, RowChange, Volume
 
 _NAME = r"(?:`?(?P<database>[\w$]+)`?\s*\.\s*)?`?(?P<name>[\w$]+)`?"

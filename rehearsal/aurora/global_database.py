@@ -27,7 +27,7 @@ from rehearsal.aurora.replication import (
     Statement,
     Transaction,
 )
-from rehearsal.aurora.sql import SqlError
+from rehearsal.aurora.sql_error import SqlError
 from rehearsal.aurora.storage import ExecutionContext, RowChange, format_datetime
 
 __all__ = [

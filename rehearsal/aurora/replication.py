@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from rehearsal.aurora.sql import parse
 from rehearsal.aurora.storage import RowChange
+from rehearsal.aurora.supported_sql import parse
 
 
 @dataclass(frozen=True, kw_only=True)

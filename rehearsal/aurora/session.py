@@ -2,8 +2,8 @@
 
 Every commit goes through Cluster.commit. Transactions are optimistic: each statement of an open transaction runs and is
 rolled back at once, and COMMIT runs all of them again. No lock outlives a statement. If COMMIT would have another outcome
-than the client saw, or finds other rows than FOR UPDATE did, it fails with 1213, MySQL's deadlock. Reads see committed
-data (READ COMMITTED). An upsert reports one affected row, where MySQL reports two for an update.
+than the client saw, or finds other rows than UPDATE, DELETE or FOR UPDATE did, it fails with 1213, MySQL's deadlock. Reads see
+committed data (READ COMMITTED). An upsert reports one affected row, where MySQL reports two for an update.
 """
 
 import re
@@ -18,8 +18,10 @@ from sqlglot import exp
 from rehearsal.aurora.accounts import can_use, check_privileges, is_account_statement, plan_account_statement
 from rehearsal.aurora.event_scheduler import is_event_statement, plan_event_statement
 from rehearsal.aurora.show import ShowContext, show, with_usual_words
-from rehearsal.aurora.sql import ColumnSource, Kind, Plan, SqlError, TableName, parse, plan, unsupported
+from rehearsal.aurora.sql import ColumnSource, Kind, Plan, TableName, plan
+from rehearsal.aurora.sql_error import SqlError, unsupported
 from rehearsal.aurora.storage import ChangeOutcome, ExecutionContext, RowChange, Volume
+from rehearsal.aurora.supported_sql import parse
 
 _STATIC_VARIABLES: dict[str, object] = {
     "version": "8.0.42",
@@ -177,6 +179,9 @@ class MysqlSession:
         if isinstance(tree, exp.Use):
             self.use(tree.this.name)
             return Result()
+        words = _unsupported_words(tree)
+        if words:
+            raise unsupported(f"{words} in {tree.key.upper()}")
         if isinstance(tree, exp.Transaction | exp.Commit):
             self._commit()
             self._explicit = isinstance(tree, exp.Transaction)
@@ -199,7 +204,7 @@ class MysqlSession:
             return self._define(sql, change, affected_rows=int(planned.verb == "CREATE DATABASE"))
         for table in planned.tables:
             self.cluster.volume.require_database(table.database)
-        return self._write(sql, change)
+        return self._write(sql, change, planned)
 
     def _read(self, planned: Plan) -> Result:
         for table in planned.tables:
@@ -214,8 +219,8 @@ class MysqlSession:
         for index, (name, source) in enumerate(zip(names, sources, strict=True)):
             kind, scale = self._column_type(source, planned.tables, [row[index] for row in rows])
             columns.append(Column(name=name, type=kind))
-            if kind == "decimal":
-                rows = [(*row[:index], _fixed(row[index], scale), *row[index + 1 :]) for row in rows]
+            shown = _SHOWN.get(kind, lambda value, _scale: value)
+            rows = [(*row[:index], shown(row[index], scale), *row[index + 1 :]) for row in rows]
         for index, title in enumerate(planned.titles):
             columns[index] = replace(columns[index], name=title)
         if planned.tables and all(_has_capital_titles(table) for table in planned.tables):
@@ -227,9 +232,19 @@ class MysqlSession:
         self._refuse_if_read_only()
         if self.autocommit and not self._explicit:
             return
-        change = RowChange(statements=planned.statements, context=self._context(), is_read=True)
-        outcome = self.cluster.volume.try_out([*(each.change for each in self._pending), change])[-1]
-        self._pending.append(_Pending(change=change, outcome=outcome, sql=planned.verb))
+        self._add_to_transaction([("SELECT", self._read_of_rows(planned.guard or planned.statements[0][0]))])
+
+    def _read_of_rows(self, query: str) -> RowChange:
+        return RowChange(statements=((query, ()),), context=self._context(), is_read=True)
+
+    def _add_to_transaction(self, work: Sequence[tuple[str, RowChange]]) -> ChangeOutcome:
+        """Run statements after those of the open transaction and return the last outcome; COMMIT must find the same ones."""
+        outcomes = self.cluster.volume.try_out(
+            [*(each.change for each in self._pending), *(change for _, change in work)]
+        )
+        for (sql, change), outcome in zip(work, outcomes[-len(work) :], strict=True):
+            self._pending.append(_Pending(change=change, outcome=outcome, sql=sql))
+        return outcomes[-1]
 
     def _column_type(
         self, source: ColumnSource, tables: Sequence[TableName], values: Sequence[object]
@@ -237,11 +252,12 @@ class MysqlSession:
         if source.known_type:
             return source.known_type, 0
         declared = self.cluster.volume.column_type(tables, source.column) if source.column else None
-        if declared:
+        types = {type(value) for value in values if value is not None}
+        if declared and types <= _STORED_TYPES.get(declared[0], {str}):
             return declared
-        value = next((value for value in values if value is not None), None)
-        kinds: dict[type, str] = {int: "integer", float: "double", bytes: "blob"}
-        return kinds.get(type(value), "text"), 0
+        if types and types <= {int, float}:
+            return ("double" if float in types else "integer"), 0
+        return ("blob" if types == {bytes} else "text"), 0
 
     def _define(self, sql: str, change: RowChange | None, *, affected_rows: int = 0) -> Result:
         """Commit the open transaction and then the change, if any."""
@@ -252,14 +268,14 @@ class MysqlSession:
             self.cluster.commit(self.user, [(sql, change)])
         return Result(affected_rows=affected_rows)
 
-    def _write(self, sql: str, change: RowChange) -> Result:
+    def _write(self, sql: str, change: RowChange, planned: Plan) -> Result:
         self._refuse_in_read_only_transaction()
         self._refuse_if_read_only()
         if self.autocommit and not self._explicit:
             outcome = self.cluster.commit(self.user, [(sql, change)])[0]
         else:
-            outcome = self.cluster.volume.try_out([*(each.change for each in self._pending), change])[-1]
-            self._pending.append(_Pending(change=change, outcome=outcome, sql=sql))
+            guard = [("SELECT", self._read_of_rows(planned.guard))] if planned.guard else []
+            outcome = self._add_to_transaction([*guard, (sql, change)])
         self._last_insert_id = outcome.last_insert_id or self._last_insert_id
         return Result(affected_rows=outcome.affected_rows, last_insert_id=outcome.last_insert_id)
 
@@ -296,7 +312,12 @@ class MysqlSession:
                     raise SqlError(1115, "42000", f"Unknown character set: '{item.name}'")
                 continue
             if kind == "TRANSACTION":
+                if any(not each.name.startswith("ISOLATION LEVEL") for each in item.expressions):
+                    raise unsupported(f"SET TRANSACTION {item.expressions[0].name}")
                 continue  # the isolation level is always READ COMMITTED
+            scope = kind or item.this.this.text("kind").upper()  # SET GLOBAL x and SET @@GLOBAL.x
+            if scope not in ("", "SESSION", "LOCAL"):
+                raise unsupported(f"SET {scope}")
             self._set_variable(item.this)
         return Result()
 
@@ -311,6 +332,8 @@ class MysqlSession:
             self._settings[name] = _set_value(name, assignment.expression)
             return
         text = assignment.expression.name or assignment.expression.sql()
+        if text.upper() not in ("0", "1", "ON", "OFF", "TRUE", "FALSE"):
+            raise SqlError(1231, "42000", f"Variable 'autocommit' can't be set to the value of '{text}'")
         enabled = text.upper() in ("1", "ON", "TRUE")
         if enabled:
             self._commit()
@@ -336,6 +359,15 @@ class MysqlSession:
             last_insert_id=self._last_insert_id,
             variables=self._variables(),
         )
+
+
+def _unsupported_words(tree: exp.Expr) -> str:
+    """Return the part of a BEGIN, COMMIT or ROLLBACK that would change its effect, or an empty text."""
+    if not isinstance(tree, exp.Transaction | exp.Commit | exp.Rollback):
+        return ""
+    modes = " ".join(each.strip() for each in tree.args.get("modes") or ())
+    words = modes if modes not in ("", "READ ONLY", "READ WRITE") else ""
+    return words or ", ".join(name.upper() for name in ("savepoint", "chain", "release") if tree.args.get(name))
 
 
 def _has_capital_titles(table: TableName) -> bool:
@@ -367,3 +399,22 @@ def _set_value(name: str, expression: exp.Expr) -> str:
 
 def _fixed(value: object, scale: int) -> object:
     return value if value is None else f"{float(str(value)):.{scale}f}"
+
+
+def _text(value: object, _scale: int) -> object:
+    return value if value is None or isinstance(value, bytes) else str(value)
+
+
+def _bytes(value: object, _scale: int) -> object:
+    return value.encode() if isinstance(value, str) else value
+
+
+_SHOWN = {"decimal": _fixed, "text": _text, "blob": _bytes}
+_STORED_TYPES: dict[str, set[type]] = {
+    "integer": {int},
+    "decimal": {int, float},
+    "double": {int, float},
+    "blob": {bytes, str},
+    "text": {str, bytes},
+}
+"""The types of SQLite's values in a column of each type."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from rehearsal.aurora.accounts import can_use, check_privileges
-from rehearsal.aurora.sql import Need, SqlError, TableName, unsupported
+from rehearsal.aurora.sql import Need, TableName
+from rehearsal.aurora.sql_error import SqlError, unsupported
 from rehearsal.aurora.storage import Volume
 from rehearsal.aurora.table_description import ColumnDescription, KeyDescription, TableDescription
 
@@ -63,7 +64,7 @@ def show(tree: exp.Show | exp.Describe, context: ShowContext) -> ShownRows:
         visible = [(str(name),) for (name,) in names if can_use(context.volume, context.user, str(name))]
         titles = ("Database" if like is None else f"Database ({like})",)
         return ShownRows(
-            titles=titles, rows=_matching(sorted([*visible, ("information_schema",)]), like, has_case=True)
+            titles=titles, rows=_matching(sorted([*visible, ("information_schema",)]), like, case_sensitive=True)
         )
     if kind == "TABLES":
         return _tables(context, database.name if database else None, like, full=bool(tree.args.get("full")))
@@ -91,15 +92,15 @@ def _like(tree: exp.Show) -> str | None:
 
 
 def _matching(
-    rows: list[tuple[str, str]] | list[tuple[str]], like: str | None, *, has_case: bool = False
+    rows: list[tuple[str, str]] | list[tuple[str]], like: str | None, *, case_sensitive: bool = False
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the rows whose first column matches. Names of databases and tables have a case, other names have none."""
+    """Return the rows whose first column matches. Names of databases and tables are case-sensitive; others are not."""
     if like is None:
         return tuple(rows)
     parts = re.findall(r"\\.|%|_|[^%_\\]+", like)
     wildcards = {"%": ".*", "_": "."}
     expression = "".join(wildcards.get(part) or re.escape(part.removeprefix("\\")) for part in parts)
-    pattern = re.compile(expression, 0 if has_case else re.IGNORECASE)
+    pattern = re.compile(expression, 0 if case_sensitive else re.IGNORECASE)
     return tuple(row for row in rows if pattern.fullmatch(row[0]))
 
 
@@ -121,7 +122,7 @@ def _tables(context: ShowContext, database: str | None, like: str | None, *, ful
         raise SqlError(1044, "42000", f"Access denied for user '{context.user}'@'%' to database '{database}'")
     context.volume.require_database(database)
     sql = 'SELECT table_name FROM "aurora.tables" WHERE table_schema = ? ORDER BY table_name'
-    rows = _matching([(str(name),) for (name,) in context.volume.rows(sql, database)], like, has_case=True)
+    rows = _matching([(str(name),) for (name,) in context.volume.rows(sql, database)], like, case_sensitive=True)
     title = f"Tables_in_{database}" if like is None else f"Tables_in_{database} ({like})"
     if full:
         return ShownRows(titles=(title, "Table_type"), rows=tuple((*row, "BASE TABLE") for row in rows))

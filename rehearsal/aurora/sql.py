@@ -1,7 +1,6 @@
 """Translation of MySQL statements into SQLite.
 
-sqlglot parses MySQL, and the syntax tree is rewritten. A statement is translated faithfully or refused with error 1235; no
-clause that changes a result is dropped.
+Each statement is translated or refused with error 1235. docs/rehearsal-database.md lists the answers that differ.
 """
 
 import json
@@ -10,37 +9,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.mysql import MySQL
-from sqlglot.dialects.sqlite import SQLite
-from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
 from sqlglot.tokenizer_core import TokenType
 
 from rehearsal.aurora.create_table import create_table_plan
-from rehearsal.aurora.supported_sql import CONTEXT_FUNCTIONS, TIME_FUNCTIONS, refused_function, refused_part
-
-
-class _Storage(SQLite):
-    """SQLite with names in backticks. SQLite reads an unknown name in double quotes as a string."""
-
-    class Tokenizer(SQLite.Tokenizer):
-        IDENTIFIERS = ["`"]  # noqa: RUF012 - sqlglot's convention
-
-
-class SqlError(Exception):
-    """A MySQL error: number, SQLSTATE and message."""
-
-    def __init__(self, code: int, state: str, message: str) -> None:
-        super().__init__(f"{code} ({state}): {message}")
-        self.code = code
-        self.state = state
-        self.message = message
-
-
-def unsupported(feature: str) -> SqlError:
-    """Return MySQL's error 1235 for a feature that the embedded database does not support."""
-    return SqlError(1235, "42000", f"The embedded Aurora does not support {feature}")
+from rehearsal.aurora.sql_error import SqlError, unsupported
+from rehearsal.aurora.supported_sql import ENDS_OF_LIST, parse, refuse_unknown_parts, refuse_use_of_changes, tokenize
+from rehearsal.aurora.translation import (
+    remove_qualifiers,
+    require_single_rows,
+    rewrite_expressions,
+    rewrite_upsert,
+    sqlite_text,
+    use_aliases_in_having,
+)
 
 
 class Kind(StrEnum):
@@ -60,8 +42,16 @@ class TableName:
 
     @property
     def stored_as(self) -> str:
-        """The table name in SQLite, prefixed with the database: SQLite has no databases, and ignores the case of names."""
-        return re.sub("[A-Z^]", lambda capital: f"^{capital[0].lower()}", f"{self.database}.{self.name}")
+        """The table's name in SQLite: `database.table`, with `^` before each capital and each `^`.
+
+        SQLite has no databases and ignores the case of names.
+        """
+        return re.sub("[A-Z^]", lambda found: f"^{found[0].lower()}", f"{self.database}.{self.name}")
+
+
+def shown_names(text: str) -> str:
+    """Return a text with the names of tables as clients know them instead of `TableName.stored_as`."""
+    return re.sub(r"\^(.)", lambda found: found[1].upper(), text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,37 +84,7 @@ class Plan:
     sources: tuple[ColumnSource, ...] | None = None  # None for SELECT *: use SQLite's column names
     titles: tuple[str, ...] = ()  # empty: SQLite's
     locks_rows: bool = False  # FOR UPDATE or FOR SHARE
-
-
-_REFUSED = re.compile(
-    r"\s*(REPLACE|ALTER|CALL|CHECK|DO|FROM|HANDLER|LOCK|UNLOCK|LOAD|PREPARE|EXECUTE|SAVEPOINT|KILL|XA"
-    r"|(?:SELECT|INSERT|UPDATE|DELETE)\s+(?:HIGH_PRIORITY|LOW_PRIORITY|DELAYED|QUICK|SQL_\w+|OR)|(?:UPDATE|DELETE)\s+IGNORE)\b",
-    re.I,
-)
-_ENDS_OF_LIST = {
-    *(TokenType.FROM, TokenType.WHERE, TokenType.LIMIT, TokenType.UNION, TokenType.ORDER_BY, TokenType.GROUP_BY),
-    *(TokenType.HAVING, TokenType.FOR, TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.EXCEPT, TokenType.INTERSECT),
-}
-
-
-@lru_cache(maxsize=512)
-def parse(sql: str) -> tuple[exp.Expr, ...]:
-    """Parse MySQL text into statements. The trees are cached: don't change them. Raises SqlError 1064 or 1235."""
-    refused = _REFUSED.match(sql)
-    if refused:
-        raise unsupported(" ".join(refused[1].upper().split()))
-    try:
-        if "/*!" in sql and _has_executable_comment(sql):
-            raise unsupported("comments that are executed, /*! ... */")
-        return tuple(tree for tree in sqlglot.parse(sql, dialect="mysql") if tree is not None)
-    except (ParseError, TokenError) as error:
-        reason = str(error).splitlines()[0]
-        raise SqlError(1064, "42000", f"You have an error in your SQL syntax: {reason}") from error
-
-
-def _has_executable_comment(sql: str) -> bool:
-    tokens = MySQL().tokenize(sql)
-    return not tokens or any(comment.startswith("!") for token in tokens for comment in token.comments)
+    guard: str | None = None  # reads the rows that it changes or locks, with all their columns
 
 
 @lru_cache(maxsize=512)
@@ -133,19 +93,27 @@ def plan(sql: str, database: str | None) -> Plan:
     trees = parse(sql)
     if len(trees) != 1:
         raise unsupported("several statements in one query")
-    tree = trees[0].copy()
+    try:
+        return _plan(sql, trees[0].copy(), database)
+    except RecursionError as error:
+        raise unsupported("an expression of this depth") from error
+
+
+def _plan(sql: str, tree: exp.Expr, database: str | None) -> Plan:
     if isinstance(tree, exp.Create):
         return _plan_create(tree, database)
     if isinstance(tree, exp.Drop):
         return _plan_drop(tree, database)
     if isinstance(tree, exp.TruncateTable):
         table = _table_name(tree.expressions[0], database)
-        return _definition("TRUNCATE", f'DELETE FROM "{table.stored_as}"', privilege="DROP", table=table)
+        planned = _definition("TRUNCATE", f'DELETE FROM "{table.stored_as}"', privilege="DROP", table=table)
+        restart = ("DELETE FROM sqlite_sequence WHERE name = ?", (table.stored_as,))
+        return replace(planned, statements=(*planned.statements, restart))
     if isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete):
         return _plan_data(sql, tree, database)
     if isinstance(tree, exp.Condition):  # an expression is no statement
         raise SqlError(1064, "42000", f"You have an error in your SQL syntax near '{sql[:80]}'")
-    raise unsupported(sql.split(None, 1)[0].upper() if sql.split() else "an empty statement")
+    raise unsupported(tokenize(sql)[0].text.upper())
 
 
 def _table_name(table: exp.Expr, database: str | None) -> TableName:
@@ -154,7 +122,7 @@ def _table_name(table: exp.Expr, database: str | None) -> TableName:
     name = table.db or database
     if not name:
         raise SqlError(1046, "3D000", "No database selected")
-    if name.lower() == "information_schema":  # the only database whose names have no case
+    if name.lower() == "information_schema":  # the only database whose names are not case-sensitive
         return TableName(database="information_schema", name=table.name.lower())
     return TableName(database=name, name=table.name)
 
@@ -173,10 +141,9 @@ def _plan_create(tree: exp.Create, database: str | None) -> Plan:
         return Plan(kind=Kind.DEFINITION, verb="CREATE DATABASE", statements=((text, (name,)),), needs=needs)
     if tree.kind == "TABLE" and isinstance(tree.this, exp.Schema) and not tree.expression:
         table = _table_name(tree.this.this, database)
-        refused = refused_function(tree)
-        if refused:
-            raise unsupported(refused)
-        _rewrite(tree)
+        for node in tree.find_all(exp.CheckColumnConstraint, exp.DefaultColumnConstraint):
+            refuse_unknown_parts(node.this)
+        rewrite_expressions(tree)
         try:
             statements = create_table_plan(tree, table.database, table.name, table.stored_as)
         except NotImplementedError as error:
@@ -185,6 +152,8 @@ def _plan_create(tree: exp.Create, database: str | None) -> Plan:
         return Plan(kind=Kind.DEFINITION, verb="CREATE TABLE", statements=statements, needs=needs, tables=(table,))
     if tree.kind == "INDEX":
         table = _table_name(tree.this.args["table"], database)
+        if not all(isinstance(ordered.this, exp.Column) for ordered in tree.this.args["params"].args["columns"]):
+            raise unsupported("an index on a part of a column or on an expression")
         columns = ", ".join(f'"{ordered.this.name}"' for ordered in tree.this.args["params"].args["columns"])
         unique = "UNIQUE " if tree.args.get("unique") else ""
         text = f'CREATE {unique}INDEX "{table.stored_as}.{tree.this.name}" ON "{table.stored_as}" ({columns})'
@@ -229,17 +198,19 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
         raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
     if any(each.find(exp.Order) for each in tree.find_all(exp.GroupConcat)):
         raise unsupported("ORDER BY in GROUP_CONCAT")
-    refused = refused_part(tree)
-    if refused:
-        raise unsupported(refused)
+    refuse_unknown_parts(tree)
+    refuse_use_of_changes(tree)
+    use_aliases_in_having(tree)
     target = _target(tree)
     variables = tuple(node.name.lower() for node in tree.find_all(exp.SessionParameter))
-    upsert = isinstance(tree, exp.Insert) and _rewrite_upsert(tree)
-    _rewrite(tree)
+    upsert = isinstance(tree, exp.Insert) and rewrite_upsert(tree)
+    rewrite_expressions(tree)
     sources = _column_sources(tree) if isinstance(tree, exp.Query) else ()
+    require_single_rows(tree)
     names = _rewrite_tables(tree, target, database)
+    _refuse_read_of_target(tree, target, names)
     if isinstance(tree, exp.Update):
-        _remove_qualifiers(tree)
+        remove_qualifiers(tree.expressions, tree.this.alias_or_name)
     verb = tree.key.upper() if not isinstance(tree, exp.Query) else "SELECT"
     needs = [Need(privilege="SELECT", table=name) for node, name in names if node is not target]
     if locks:  # MySQL accepts DELETE or LOCK TABLES as well
@@ -249,14 +220,10 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
             needs.append(Need(privilege=verb, table=name))
             if upsert:
                 needs.append(Need(privilege="UPDATE", table=name))
-    try:
-        text = tree.sql(_Storage, unsupported_level=ErrorLevel.RAISE, identify=True)
-    except UnsupportedError as error:
-        raise unsupported(str(error).splitlines()[0]) from error
     return Plan(
         kind=Kind.READ if verb == "SELECT" else Kind.WRITE,
         verb=verb,
-        statements=((text, ()),),
+        statements=((sqlite_text(tree), ()),),
         needs=tuple(dict.fromkeys(needs)),
         tables=tuple(dict.fromkeys(name for _, name in names)),
         inserts_into=next((name.stored_as for node, name in names if node is target and verb == "INSERT"), None),
@@ -264,7 +231,22 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
         sources=sources,
         titles=titles,
         locks_rows=bool(locks),
+        guard=_guard(tree),
     )
+
+
+def _guard(tree: exp.Expr) -> str | None:
+    """Return a query of the whole rows that a translated statement changes or locks, or None."""
+    if isinstance(tree, exp.Update | exp.Delete):
+        rows = exp.select("*").from_(tree.this.copy())
+        rows.set("where", tree.args.get("where"))
+        return sqlite_text(rows)
+    if isinstance(tree, exp.Select) and not tree.args.get("group") and not tree.find(exp.AggFunc):
+        rows = tree.copy()
+        rows.set("distinct", None)
+        rows.set("expressions", [exp.Star()])
+        return sqlite_text(rows)
+    return None
 
 
 def _titles(sql: str, tree: exp.Query) -> tuple[str, ...]:
@@ -291,7 +273,7 @@ def _is_string(node: exp.Expr) -> bool:
 
 def _select_list(sql: str) -> list[str]:
     """Return the texts between the commas of the first SELECT's list."""
-    tokens = MySQL().tokenize(sql)
+    tokens = tokenize(sql)
     depth, start = 0, None
     for index, token in enumerate(tokens):  # the SELECT behind common table expressions
         depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
@@ -310,7 +292,7 @@ def _select_list(sql: str) -> list[str]:
             depth += 1
         elif kind is TokenType.R_PAREN and depth:
             depth -= 1
-        elif depth == 0 and (kind is None or kind is TokenType.COMMA or kind in _ENDS_OF_LIST):
+        elif depth == 0 and (kind is None or kind is TokenType.COMMA or kind in ENDS_OF_LIST):
             texts.append(sql[tokens[first].start : tokens[index - 1].end + 1] if index > first else "")
             first = index + 1
             if kind is not TokenType.COMMA:
@@ -327,117 +309,6 @@ def _target(tree: exp.Expr) -> exp.Expr | None:
     return None
 
 
-def _rewrite_upsert(tree: exp.Insert) -> bool:
-    """Rewrite ON DUPLICATE KEY UPDATE as ON CONFLICT DO UPDATE, and INSERT IGNORE as INSERT OR IGNORE."""
-    if tree.args.get("ignore"):
-        tree.set("ignore", None)
-        tree.set("alternative", "IGNORE")
-    conflict = tree.args.get("conflict")
-    if conflict is None:
-        return False
-    alias = tree.expression.args.get("alias")
-    row_name = alias.name if alias else None
-    if alias:
-        tree.expression.set("alias", None)
-
-    def excluded(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Anonymous) and node.name.upper() == "VALUES":
-            return exp.column(node.expressions[0].name, table="excluded")
-        if isinstance(node, exp.Column) and row_name and node.table == row_name:
-            return exp.column(node.name, table="excluded")
-        return node
-
-    sets = [node.transform(excluded) for node in conflict.expressions]
-    tree.set("conflict", exp.OnConflict(duplicate=False, action=exp.var("DO UPDATE"), expressions=sets))
-    return True
-
-
-def _rewrite(tree: exp.Expr) -> None:
-    """Replace time, session and interval functions in place by the functions that a volume registers."""
-    for node in list(tree.walk(bfs=False)):
-        replacement = _replacement(node)
-        if replacement is not None:
-            node.replace(replacement)
-
-
-def _call(function: str, *arguments: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=function, expressions=list(arguments))
-
-
-def _replacement(node: exp.Expr) -> exp.Expr | None:
-    if isinstance(node, exp.SessionParameter):
-        return _call("mysql_variable", exp.Literal.string(node.name.lower()))
-    if isinstance(node, exp.UtcTimestamp | exp.CurrentTimestamp):
-        return _call("mysql_now", node.this.copy() if node.this else exp.Literal.number(0))
-    if isinstance(node, exp.Cast) and node.to.this is exp.DType.BIGINT:  # MySQL rounds
-        rounded = exp.Round(this=_rewritten(node.this.copy()))
-        return exp.Cast(this=rounded, to=exp.DataType.build("INTEGER"))
-    if isinstance(node, exp.Like) and not isinstance(node.parent, exp.Escape):
-        operands = {name: _rewritten(node.args[name].copy()) for name in ("this", "expression")}
-        like = exp.Like(**{**node.args, **operands})
-        return exp.Escape(this=like, expression=exp.Literal.string("\\"))
-    if isinstance(node, exp.Length) and node.args.get("binary"):
-        return _call("length", exp.Cast(this=_rewritten(node.this.copy()), to=exp.DataType.build("BLOB")))
-    if isinstance(node, exp.Ceil | exp.Floor):
-        return _call(f"mysql_{node.key}", _number(node.this))
-    if isinstance(node, exp.Round):
-        digits = node.args.get("decimals") or exp.Literal.number(0)
-        return _call("mysql_round", _number(node.this), _rewritten(digits.copy()))
-    if isinstance(node, exp.Mod):
-        return _call("mysql_mod", _number(node.this), _number(node.expression))
-    if isinstance(node, exp.Upper | exp.Lower):
-        return _call(f"mysql_{node.key}", _rewritten(node.this.copy()))
-    if isinstance(node, exp.Substring):
-        parts = (node.this, node.args["start"], node.args.get("length"))
-        return _call("mysql_substring", *(_rewritten(part.copy()) for part in parts if part))
-    if isinstance(node, exp.TsOrDsToDate):
-        return _call("mysql_date", _rewritten(node.this.copy()))
-    if isinstance(node, exp.DateDiff):
-        return _call("mysql_datediff", _rewritten(node.this.copy()), _rewritten(node.expression.copy()))
-    if isinstance(node, exp.TimeToStr):
-        return _call("mysql_date_format", _rewritten(node.this.this.copy()), node.args["format"].copy())
-    if isinstance(node, exp.UtcDate | exp.CurrentDate):
-        return _call("mysql_today")
-    if isinstance(node, exp.Uuid | exp.Rand):
-        return _call("mysql_uuid" if isinstance(node, exp.Uuid) else "mysql_rand")
-    if isinstance(node, exp.CurrentUser | exp.CurrentSchema | exp.CurrentVersion):
-        return _call("mysql_context", exp.Literal.string(node.key))
-    if isinstance(node, exp.TimestampDiff):
-        earlier, later = _rewritten(node.expression.copy()), _rewritten(node.this.copy())
-        return _call("mysql_timestampdiff", exp.Literal.string(node.text("unit")), earlier, later)
-    if isinstance(node, exp.DateAdd | exp.DateSub):
-        return _shift(node.this, node.expression, node.text("unit"), back=isinstance(node, exp.DateSub))
-    if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
-        interval = node.expression
-        return _shift(node.this, interval.this, interval.text("unit"), back=isinstance(node, exp.Sub))
-    if isinstance(node, exp.Anonymous):
-        name = node.name.upper()
-        if name == "UNIX_TIMESTAMP":
-            moments = node.expressions or [_call("mysql_now", exp.Literal.number(0))]
-            return _call("mysql_unix_timestamp", *(_rewritten(moment.copy()) for moment in moments))
-        if name in TIME_FUNCTIONS:
-            return _call("mysql_now", node.expressions[0].copy() if node.expressions else exp.Literal.number(0))
-        if name in CONTEXT_FUNCTIONS:
-            return _call("mysql_context", exp.Literal.string(name.lower()))
-    return None
-
-
-def _rewritten(node: exp.Expr) -> exp.Expr:
-    holder = exp.Paren(this=node)
-    _rewrite(holder)
-    return holder.this
-
-
-def _number(node: exp.Expr) -> exp.Expr:
-    """Return a value as a number: a sum reads the digits at the beginning of a text, as MySQL does."""
-    return exp.Add(this=exp.Paren(this=_rewritten(node.copy())), expression=exp.Literal.number(0))
-
-
-def _shift(datetime: exp.Expr, amount: exp.Expr, unit: str, *, back: bool) -> exp.Expr:
-    sign = exp.Literal.number(-1 if back else 1)
-    return _call("mysql_shift", _rewritten(datetime.copy()), _rewritten(amount.copy()), exp.Literal.string(unit), sign)
-
-
 def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | None) -> list[tuple[exp.Expr, TableName]]:
     """Replace each table name by its SQLite name, keep the qualifier of its columns, and return the tables."""
     for source in list(tree.find_all(exp.From)):
@@ -452,8 +323,15 @@ def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | Non
         found.append((table, name))
         table.set("db", None)
         if not table.alias and table is not target:
-            table.set("alias", exp.TableAlias(this=exp.to_identifier(name.name, quoted=True)))
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=True)))
         table.set("this", exp.to_identifier(name.stored_as, quoted=True))
+    if len({name.name for _, name in found}) < len({(name.database, name.name) for _, name in found}):
+        raise unsupported("tables of the same name in two databases")
+    for column in tree.find_all(exp.Column):
+        if column.args.get("db") and TableName(database=column.text("db"), name=column.table) not in [
+            name for _, name in found
+        ]:
+            raise SqlError(1054, "42S22", f"Unknown column '{column.sql('mysql')}' in 'field list'")
     targets = {name.name: name.stored_as for node, name in found if node is target}
     known = common | {each.alias for each in tree.find_all(exp.Table, exp.Subquery)} | set(targets)
     for column in tree.find_all(exp.Column):
@@ -466,13 +344,15 @@ def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | Non
     return found
 
 
-def _remove_qualifiers(tree: exp.Update) -> None:
-    """Name the changed columns without their table, as SQLite requires."""
-    for assignment in tree.expressions:
-        column = assignment.this
-        if column.table not in ("", tree.this.alias_or_name):
-            raise SqlError(1054, "42S22", f"Unknown column '{column.table}.{column.name}' in 'field list'")
-        column.set("table", None)
+def _refuse_read_of_target(tree: exp.Expr, target: exp.Expr | None, names: list[tuple[exp.Expr, TableName]]) -> None:
+    """Raise SqlError 1093 as MySQL, which reads the changed table in a derived table or in INSERT ... SELECT only."""
+    changed = next((name for node, name in names if node is target), None)
+    if isinstance(tree, exp.Insert) and not isinstance(tree.expression, exp.Values):
+        return
+    for node, name in names:
+        derived = node.find_ancestor(exp.Subquery)
+        if node is not target and name == changed and not (derived and isinstance(derived.parent, exp.From | exp.Join)):
+            raise SqlError(1093, "HY000", f"You can't specify target table '{name.name}' for update in FROM clause")
 
 
 def _column_sources(tree: exp.Query) -> tuple[ColumnSource, ...] | None:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal.aurora.mysql_functions import FUNCTIONS, format_datetime
-from rehearsal.aurora.sql import SqlError, TableName, unsupported
+from rehearsal.aurora.mysql_functions import FUNCTIONS, OnlyRow, format_datetime
+from rehearsal.aurora.sql import TableName, shown_names
+from rehearsal.aurora.sql_error import SqlError, unsupported
 
 GLOBAL_STATUS_COLUMNS = {
     "aws_region": "text",
@@ -33,6 +34,7 @@ Source: "Aurora MySQL-specific information_schema tables" (Amazon Aurora user gu
 """
 
 _CATALOG = """
+CREATE TABLE "aurora.ids" (id INTEGER PRIMARY KEY AUTOINCREMENT); -- creates sqlite_sequence
 CREATE TABLE "aurora.schemata" (schema_name TEXT PRIMARY KEY);
 CREATE TABLE "aurora.tables" (table_schema TEXT, table_name TEXT, description TEXT, is_exact INTEGER,
   PRIMARY KEY (table_schema, table_name));
@@ -231,7 +233,8 @@ class Volume:
             if cursor.rowcount > 0:
                 affected += cursor.rowcount
             if change.inserts_into and cursor.rowcount > 0 and self._has_auto_increment(change.inserts_into):
-                last_id = (cursor.lastrowid or 0) - cursor.rowcount + 1  # MySQL returns the first id of several rows
+                # MySQL returns the first id of several rows, and none for a negative one.
+                last_id = max((cursor.lastrowid or 0) - cursor.rowcount + 1, 0)
         return ChangeOutcome(affected_rows=affected, last_insert_id=last_id, rows=rows)
 
     def _has_auto_increment(self, table: str) -> bool:
@@ -262,6 +265,7 @@ class Volume:
         }
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
+        self._connection.create_aggregate("mysql_only_row", 1, OnlyRow)
         for name, (arity, function) in FUNCTIONS.items():
             self._connection.create_function(name, arity, function, deterministic=True)
 
@@ -299,7 +303,9 @@ def _fetched(cursor: sqlite3.Cursor, statement: str) -> list[tuple[object, ...]]
 
 def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
     """Translate a SQLite error into MySQL's error for the same mistake."""
-    text = re.sub(r"\^(.)", lambda marked: marked[1].upper(), str(error))  # TableName.stored_as
+    text = str(error)
+    if text.startswith(("no such table", "table", "UNIQUE")):
+        text = shown_names(text)
     if statement.startswith("DROP TABLE") and text.startswith("no such table"):
         return SqlError(1051, "42S02", f"Unknown table '{text.partition(': ')[2]}'")
     patterns: list[tuple[str, int, str, str]] = [
@@ -308,6 +314,12 @@ def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
         (r"NOT NULL constraint failed: .*\.(\w+)", 1048, "23000", "Column '{0}' cannot be null"),
         (r"CHECK constraint failed: too_long:(.*)", 1406, "22001", "Data too long for column '{0}'"),
         (r"CHECK constraint failed: out_of_range:(.*)", 1264, "22003", "Out of range value for column '{0}'"),
+        (
+            r"CHECK constraint failed: zero:(.*)",
+            1235,
+            "42000",
+            "The embedded Aurora does not support 0 in column '{0}'",
+        ),
         (r"CHECK constraint failed: truncated:(.*)", 1265, "01000", "Data truncated for column '{0}'"),
         (r"CHECK constraint failed: incorrect:(.*)", 1366, "HY000", "Incorrect value for column '{0}'"),
         (
@@ -321,6 +333,7 @@ def _as_mysql(error: sqlite3.Error, statement: str) -> SqlError:
         (r"table \"?(.*?)\"? already exists", 1050, "42S01", "Table '{0}' already exists"),
         (r"no such column: (.*)", 1054, "42S22", "Unknown column '{0}' in 'field list'"),
         (r"table (.*) has no column named (.*)", 1054, "42S22", "Unknown column '{1}' in 'field list'"),
+        (r"'step' method", 1242, "21000", "Subquery returns more than 1 row"),
         (r"interrupted", 3024, "HY000", "Query execution was interrupted, maximum statement execution time exceeded"),
         (r"datatype mismatch", 1366, "HY000", "Incorrect integer value"),
         (r"(\d+) values for (\d+) columns", 1136, "21S01", "Column count doesn't match value count at row 1"),

@@ -91,7 +91,7 @@ class Emulator:
         directory = self._directory.path
         started = time.monotonic()
         try:
-            # Ministack inherits the bound socket, so no other process can take the port meanwhile.
+            # Ministack inherits the bound socket: until it listens, no other process can bind the port.
             with socket.socket() as bound, (directory / "ministack.log").open("wb") as log:
                 bound.bind(("127.0.0.1", 0))
                 self._port = bound.getsockname()[1]
@@ -157,12 +157,12 @@ class Emulator:
         for name in ("home", "tmp"):
             (directory / name).mkdir()
         return subprocess.Popen(
-            [sys.executable, "-P", str(LAUNCHER)],
+            [sys.executable, "-P", str(LAUNCHER), str(bound_fd)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=directory,
-            env={**self._child_environment(directory), "BOUND_FD": str(bound_fd)},
+            env=self._child_environment(directory),
             pass_fds=[bound_fd],
             start_new_session=True,
         )

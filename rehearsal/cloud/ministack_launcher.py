@@ -225,6 +225,6 @@ if __name__ == "__main__":
     allow_rds_events()
     shorten_wait_for_logs()
     describe_log_groups_again()
-    listen_on(os.environ["BOUND_FD"])
+    listen_on(sys.argv[1])
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +88,18 @@ class PrivateMysqlServer:
         self._reserved = reserve_port()
         self.port: int = self._reserved.getsockname()[1]
         if sys.platform != "linux":
-            self._reserved.close()  # elsewhere nothing else may listen on a reserved port
+            self._reserved.close()  # other systems let no second socket bind a reserved port
 
     def __enter__(self) -> "PrivateMysqlServer":
-        self._compile_plugin()
-        created = subprocess.run(self._command("--initialize-insecure"), capture_output=True, check=False)
-        if created.returncode:
-            raise RuntimeError(f"mysqld --initialize-insecure failed: {self.log[-2000:]}")
-        self.start()
-        self._create_master()
+        with ExitStack() as failed:
+            failed.callback(self.__exit__)
+            self._compile_plugin()
+            created = subprocess.run(self._command("--initialize-insecure"), capture_output=True, check=False)
+            if created.returncode:
+                raise RuntimeError(f"mysqld --initialize-insecure failed: {self.log[-2000:]}")
+            self.start()
+            self._create_master()
+            failed.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

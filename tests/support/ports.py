@@ -1,4 +1,4 @@
-"""A loopback port for a test, which no other program takes meanwhile."""
+"""Reserves a loopback port for a test."""
 
 import socket
 
@@ -6,8 +6,8 @@ import socket
 def reserve_port() -> socket.socket:
     """Return a socket that is bound and does not listen: connections to its port are refused.
 
-    While it is open, the system gives the port neither to a server that asks for any port nor to a client. On Linux, a
-    server that asks for this port and sets SO_REUSEADDR, such as mysqld, may listen there.
+    While it is open, the system assigns the port to no other server and to no client. On Linux, a server that asks for this port
+    and sets SO_REUSEADDR, such as mysqld, may listen there.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -126,7 +126,7 @@ class RawServer:
         for sock in (self.listening, *self.sockets):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in self.threads:  # before the sockets are closed: another test's socket would get the number
+        for thread in self.threads:  # before closing: the next socket gets a closed one's number
             thread.join(WAIT_SECONDS)
         for sock in (self.listening, *self.sockets):
             sock.close()

@@ -521,6 +521,37 @@ class TestTransactions:
         assert refusal(second, "COMMIT") == 1213
         assert scenario.east.execute("SELECT cents FROM ledger.payments") == [(40,)]
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE ledger.payments SET cents = cents - 60 WHERE id = 1",
+            "UPDATE ledger.payments p SET p.cents = 1 WHERE p.id = 1",
+            "DELETE FROM ledger.payments WHERE id = 1",
+            "SELECT id FROM ledger.payments WHERE id = 1 FOR UPDATE",
+        ],
+    )
+    def test_row_that_changed_before_the_commit_is_a_deadlock(self, scenario: Scenario, statement: str) -> None:
+        """Also in a column that the transaction did not read. MySQL lets the other session wait."""
+        scenario.pay(1)
+        session = scenario.east.session("admin")
+        session.execute("BEGIN")
+        session.execute(statement)
+        session.execute("INSERT INTO ledger.payments VALUES (2, 1)")
+        scenario.east.execute("UPDATE ledger.payments SET cents = 0 WHERE id = 1")
+        assert refusal(session, "COMMIT") == 1213
+        assert scenario.east.execute("SELECT id, cents FROM ledger.payments") == [(1, 0)]
+
+    def test_failed_update_locks_no_row(self, scenario: Scenario) -> None:
+        """Another session may change the row before the COMMIT."""
+        scenario.pay(1)
+        session = scenario.east.session("admin")
+        session.execute("BEGIN")
+        session.execute("INSERT INTO ledger.payments VALUES (2, 1)")
+        assert refusal(session, "UPDATE ledger.payments SET id = 2 WHERE id = 1") == 1062
+        scenario.east.execute("UPDATE ledger.payments SET cents = 0 WHERE id = 1")
+        session.execute("COMMIT")
+        assert scenario.east.execute("SELECT id, cents FROM ledger.payments ORDER BY id") == [(1, 0), (2, 1)]
+
     def test_read_for_update_alone_is_no_commit(self, scenario: Scenario) -> None:
         """COMMIT writes nothing, and a reader refuses the lock."""
         scenario.pay(1)
@@ -626,7 +657,7 @@ class TestSql:
             ("CREATE TABLE ledger.t (at DATETIME ON UPDATE CURRENT_TIMESTAMP)", 1235),
             ("SELECT 1; SELECT 2", 1235),
             ("SET @x = 1", 1235),
-            ("SET GLOBAL read_only = 0", 1238),
+            ("SET GLOBAL read_only = 0", 1235),
             ("CREATE USER x IDENTIFIED WITH nonsense", 1524),
             ("CREATE USER admin IDENTIFIED BY 'x'", 1396),
             ("GRANT SELECT ON ledger.payments TO unknown", 1410),

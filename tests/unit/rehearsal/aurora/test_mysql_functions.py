@@ -1,4 +1,4 @@
-"""The functions that SQLite lacks or computes otherwise, with MySQL's results."""
+"""Functions that SQLite lacks or computes differently, and values as a column stores them."""
 
 import time
 from collections.abc import Iterator
@@ -44,16 +44,114 @@ def cluster() -> Iterator[Cluster]:
         ("DATEDIFF('x', '2026-01-01')", None),
         ("DATE_FORMAT('2026-01-02 15:04:05', '%d/%m/%y %h:%i %p')", "02/01/26 03:04 PM"),
         ("DATE_FORMAT('x', '%Y')", None),
+        ("DATE_FORMAT('0999-01-02 15:04:05', '%c %e %T %% %M')", "1 2 15:04:05 % January"),
+        ("MOD(10, 0.3)", 0.1),
+        ("ROUND(1e30)", 1e30),
+        ("SUBSTR('abc', 2.5)", "c"),
+        ("SUBSTR(X'4142', 2)", b"B"),
+        ("UPPER(X'6162')", b"ab"),
+        ("CAST('1.6' AS SIGNED)", 1),
+        ("CAST(1.6 AS SIGNED)", 2),
+        ("CAST(9007199254740993 AS SIGNED)", 9007199254740993),
+        ("CONCAT('n-', 1 + 1)", "n-2"),
+        ("CONCAT('a', NULL)", None),
+        ("'2026-01-01' + INTERVAL 2 WEEK", "2026-01-15"),
+        ("'2026-01-01 10:00:00' - INTERVAL 90 MINUTE", "2026-01-01 08:30:00"),
+        ("'9999-12-31' + INTERVAL 1 DAY", None),
         ("UNIX_TIMESTAMP('2026-01-01 00:00:00')", 1767225600),
         ("TIMESTAMPDIFF(SECOND, 'x', '2026-01-01')", None),
         ("'2026-01-01' + INTERVAL NULL DAY", None),
     ],
 )
-def test_value_is_mysqls(cluster: Cluster, expression: str, value: object) -> None:
-    """NULL and dates that do not exist give NULL."""
+def test_function_returns_the_documented_value(cluster: Cluster, expression: str, value: object) -> None:
+    """The value and its Python type."""
     [(found,)] = cluster.execute(f"SELECT {expression}")
     assert value == found
     assert type(value) is type(found)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "stored"),
+    [
+        ("DECIMAL(12, 2)", "10.555", "10.56"),
+        ("DECIMAL(12, 2)", "1.005", "1.01"),
+        ("DECIMAL(12, 2)", "0.1 + 0.2", "0.30"),
+        ("DECIMAL(5, 0)", "1.5", "2"),
+        ("DATETIME", "'2026-01-02T03:04:05.6'", "2026-01-02 03:04:06"),
+        ("DATETIME(3)", "'2026-12-31 23:59:59.9996'", "2027-01-01 00:00:00"),
+        ("DATETIME(6)", "'2026-01-02'", "2026-01-02 00:00:00"),
+        ("DATE", "'2026-01-02 10:00:00'", "2026-01-02"),
+        ("DATE", "NULL", None),
+    ],
+)
+def test_column_stores_the_value_as_mysql_does(cluster: Cluster, column: str, value: str, stored: str | None) -> None:
+    """Inserted and updated values are rounded to the column's digits and spelled in one way."""
+    cluster.execute("CREATE DATABASE IF NOT EXISTS kept")
+    cluster.execute("DROP TABLE IF EXISTS kept.t")
+    cluster.execute(f"CREATE TABLE kept.t (id INT PRIMARY KEY, v {column})")
+    cluster.execute(f"INSERT INTO kept.t VALUES (1, {value}), (2, NULL)")
+    cluster.execute(f"UPDATE kept.t SET v = {value} WHERE id = 2")
+    assert [(stored,), (stored,)] == cluster.execute("SELECT v FROM kept.t ORDER BY id")
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("INSERT INTO narrow.t (price) VALUES (999.999)", 1264),
+        ("INSERT INTO narrow.t (at) VALUES ('2040-01-01')", 1292),
+        ("INSERT INTO narrow.t (at) VALUES ('2026-W01-1')", 1292),
+        ("INSERT INTO narrow.t (id) VALUES (200)", 1264),
+        ("INSERT INTO narrow.t (id) VALUES (0)", 1235),
+        ("INSERT INTO narrow.t (code) VALUES ('ab')", 1406),
+        ("INSERT INTO narrow.t (raw) VALUES (X'414243')", 1406),
+        ("INSERT IGNORE INTO narrow.t (code) VALUES ('ab')", 1406),
+        ("INSERT INTO narrow.t (code, code) VALUES ('a', 'b')", 1110),
+        ("INSERT INTO narrow.named (v) VALUES (1)", 1048),
+        ("DELETE FROM narrow.t WHERE id = (SELECT name FROM narrow.named)", 1242),
+        ("DELETE FROM narrow.t WHERE id IN (SELECT id FROM narrow.t)", 1093),
+        ("SELECT 1 == 1", 1064),
+        ("SELECT (1,)", 1064),
+        ("SELECT other.t.id FROM narrow.t", 1054),
+        ("SET autocommit = 2", 1231),
+    ],
+)
+def test_what_mysql_refuses_is_refused(cluster: Cluster, statement: str, code: int) -> None:
+    """SQLite would take each of them, or change other rows."""
+    cluster.execute("CREATE DATABASE IF NOT EXISTS narrow")
+    cluster.execute(
+        "CREATE TABLE IF NOT EXISTS narrow.t (id TINYINT AUTO_INCREMENT PRIMARY KEY, price DECIMAL(5, 2), at TIMESTAMP NULL, "
+        "code CHAR, raw VARBINARY(2))"
+    )
+    cluster.execute("CREATE TABLE IF NOT EXISTS narrow.named (name INT PRIMARY KEY, v INT)")
+    cluster.execute("INSERT IGNORE INTO narrow.named VALUES (1, 1), (2, 2)")
+    with pytest.raises(SqlError) as caught:
+        cluster.execute(statement)
+    assert code == caught.value.code
+    assert cluster.execute("SELECT COUNT(*) FROM narrow.t") == [(0,)]
+
+
+def test_negative_and_restarted_ids(cluster: Cluster) -> None:
+    """A client gets no negative id as the last one, and TRUNCATE starts at 1 again."""
+    cluster.execute("CREATE DATABASE IF NOT EXISTS ids")
+    cluster.execute("CREATE TABLE ids.t (id INT AUTO_INCREMENT PRIMARY KEY)")
+    session = cluster.session("rdsadmin")
+    assert session.execute("INSERT INTO ids.t VALUES (-5)").last_insert_id == 0
+    session.execute("INSERT INTO ids.t VALUES (7)")
+    session.execute("TRUNCATE TABLE ids.t")
+    assert session.execute("INSERT INTO ids.t VALUES (NULL)").last_insert_id == 1
+
+
+def test_columns_with_one_name_and_two_types(cluster: Cluster) -> None:
+    """The type of a column's name in another table is not used for values that it cannot have."""
+    cluster.execute("CREATE DATABASE IF NOT EXISTS types")
+    cluster.execute("CREATE TABLE types.n (id INT PRIMARY KEY, amount DECIMAL(5, 2))")
+    cluster.execute("CREATE TABLE types.s (id VARCHAR(5) PRIMARY KEY, amount VARCHAR(5), raw BLOB)")
+    cluster.execute("INSERT INTO types.n VALUES (1, 2.5)")
+    cluster.execute("INSERT INTO types.s VALUES ('r-1', 'n/a', 'text')")
+    rows = cluster.execute(
+        "SELECT n.id, s.id, s.amount, s.raw, COALESCE(n.amount, 'none') FROM types.n n JOIN types.s s"
+    )
+    assert rows == [(1, "r-1", "n/a", b"text", "2.50")]
 
 
 def test_error_has_the_name_that_the_client_sent(cluster: Cluster) -> None:
