@@ -221,8 +221,6 @@ class MysqlSession:
             columns.append(Column(name=name, type=kind))
             shown = _SHOWN.get(kind, lambda value, _scale: value)
             rows = [(*row[:index], shown(row[index], scale), *row[index + 1 :]) for row in rows]
-        for index, title in enumerate(planned.titles):
-            columns[index] = replace(columns[index], name=title)
         if planned.tables and all(_has_capital_titles(table) for table in planned.tables):
             columns = [replace(column, name=column.name.upper()) for column in columns]
         return Result(columns=tuple(columns), rows=tuple(rows), affected_rows=len(rows))

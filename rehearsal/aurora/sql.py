@@ -82,7 +82,6 @@ class Plan:
     inserts_into: str | None = None  # the table name in SQLite
     variables: tuple[str, ...] = ()  # system variables that it reads
     sources: tuple[ColumnSource, ...] | None = None  # None for SELECT *: use SQLite's column names
-    titles: tuple[str, ...] = ()  # empty: SQLite's
     locks_rows: bool = False  # FOR UPDATE or FOR SHARE
     guard: str | None = None  # reads the rows that it changes or locks, with all their columns
 
@@ -193,7 +192,6 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
     if len(list(tree.find_all(exp.Lock))) > len(locks) or any(lock.args.get("wait") is not None for lock in locks):
         raise unsupported("FOR UPDATE and FOR SHARE in a subquery, with NOWAIT or with SKIP LOCKED")
     tree.set("locks", None)
-    titles = _titles(sql, tree) if isinstance(tree, exp.Query) else ()
     if isinstance(tree, exp.Update | exp.Delete) and (tree.args.get("limit") or tree.args.get("order")):
         raise unsupported("UPDATE or DELETE with ORDER BY or LIMIT")
     if any(each.find(exp.Order) for each in tree.find_all(exp.GroupConcat)):
@@ -201,6 +199,8 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
     refuse_unknown_parts(tree)
     refuse_use_of_changes(tree)
     use_aliases_in_having(tree)
+    if isinstance(tree, exp.Query):
+        _add_titles(sql, tree)
     target = _target(tree)
     variables = tuple(node.name.lower() for node in tree.find_all(exp.SessionParameter))
     upsert = isinstance(tree, exp.Insert) and rewrite_upsert(tree)
@@ -229,7 +229,6 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
         inserts_into=next((name.stored_as for node, name in names if node is target and verb == "INSERT"), None),
         variables=variables,
         sources=sources,
-        titles=titles,
         locks_rows=bool(locks),
         guard=_guard(tree),
     )
@@ -249,22 +248,23 @@ def _guard(tree: exp.Expr) -> str | None:
     return None
 
 
-def _titles(sql: str, tree: exp.Query) -> tuple[str, ...]:
-    """Return the title of each result column: its name, or the text of an expression, as the client sent it."""
+def _add_titles(sql: str, tree: exp.Query) -> None:
+    """Give each result column a name as MySQL does: a column's or the text of an expression, as the client sent it."""
     select = tree
     while isinstance(select, exp.SetOperation):
         select = select.left
-    if isinstance(select, exp.Select) and not select.selects:
+    if not isinstance(select, exp.Select):
+        return
+    if not select.selects:
         raise SqlError(1064, "42000", "You have an error in your SQL syntax near ''")
-    if not isinstance(select, exp.Select) or any(each.is_star for each in select.selects):
-        return ()
     texts = _select_list(sql)
     if len(texts) != len(select.selects):
-        return ()
-    return tuple(
-        each.alias_or_name if isinstance(each, exp.Alias | exp.Column) or _is_string(each) else text
-        for each, text in zip(select.selects, texts, strict=True)
-    )
+        return
+    for each, text in zip(select.selects, texts, strict=True):
+        if not each.is_star and not isinstance(each, exp.Alias):
+            value = each.unnest()
+            title = value.name if isinstance(value, exp.Column) or _is_string(value) else text
+            each.replace(exp.Alias(this=each.copy(), alias=exp.to_identifier(title, quoted=True)))
 
 
 def _is_string(node: exp.Expr) -> bool:
@@ -328,9 +328,8 @@ def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | Non
     if len({name.name for _, name in found}) < len({(name.database, name.name) for _, name in found}):
         raise unsupported("tables of the same name in two databases")
     for column in tree.find_all(exp.Column):
-        if column.args.get("db") and TableName(database=column.text("db"), name=column.table) not in [
-            name for _, name in found
-        ]:
+        qualified = exp.table_(column.table, db=column.text("db"))
+        if qualified.db and _table_name(qualified, database) not in [name for _, name in found]:
             raise SqlError(1054, "42S22", f"Unknown column '{column.sql('mysql')}' in 'field list'")
     targets = {name.name: name.stored_as for node, name in found if node is target}
     known = common | {each.alias for each in tree.find_all(exp.Table, exp.Subquery)} | set(targets)
