@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from sqlglot import exp
 
-from rehearsal.aurora.table_description import DEFAULT_COLLATION, describe
+from rehearsal.aurora.table_description import DEFAULT_COLLATION, KeyDescription, describe
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INT": 32, "BIGINT": 64}
 _INTEGERS = {
@@ -45,6 +45,9 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
     primary_key = _primary_key(tree)
     description = describe(tree, primary_key)
     text_collation = _collation(description.collation)
+    kept = _kept_values(tree)
+    unique = [key for key in description.keys if key.is_unique and kept.keys() & set(map(str.lower, key.columns))]
+    _prepare_constraints(tree, kept)
     lines: list[str] = []
     columns: list[tuple[object, ...]] = []
     is_exact = True  # whether the description has every clause
@@ -59,7 +62,7 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
             lines.extend(constraint)
             is_exact = is_exact and not any(" CHECK (" in line for line in constraint)
     auto_increment = any("AUTOINCREMENT" in line for line in lines)
-    if primary_key and not auto_increment:
+    if primary_key and not auto_increment and "PRIMARY" not in [key.name for key in unique]:
         lines.append(f"PRIMARY KEY ({', '.join(map(_quoted, primary_key))})")
     exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
     create = (f'CREATE TABLE {exists}"{stored_as}" ({", ".join(lines)})', ())
@@ -73,18 +76,53 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
     stored = [
         _stored(column.name, kind, scale) for column, (kind, scale) in zip(description.columns, columns, strict=True)
     ]
-    return (create, *_triggers(stored_as, [each for each in stored if each], exists), describe_table, *rows)
+    triggers = _triggers(stored_as, [each for each in stored if each], exists)
+    return (create, *_indexes(stored_as, unique, kept, exists), *triggers, describe_table, *rows)
 
 
-def _stored(column: str, kind: object, scale: object) -> tuple[str, str] | None:
-    """Return a column and the expression of the value that it keeps of NEW's, or None if it keeps every value."""
+def _stored(column: str, kind: object, scale: object, row: str = "NEW.") -> tuple[str, str] | None:
+    """Return a column and the expression of the value that it keeps, or None if it keeps every value."""
     name = _quoted(column)
     calls = {
-        "decimal": f"mysql_stored_decimal(NEW.{name}, {scale})",
-        "datetime": f"mysql_stored_datetime(NEW.{name}, {scale})",
-        "date": f"mysql_stored_date(NEW.{name})",
+        "decimal": f"mysql_stored_decimal({row}{name}, {scale})",
+        "datetime": f"mysql_stored_datetime({row}{name}, {scale})",
+        "date": f"mysql_stored_date({row}{name})",
     }
     return (name, calls[str(kind)]) if kind in calls else None
+
+
+def _kept_values(tree: exp.Create) -> dict[str, str]:
+    """Return the expression of the value that a column keeps, by its name in small letters, where it is not each value."""
+    kept: dict[str, str] = {}
+    for node in tree.this.expressions:
+        if isinstance(node, exp.ColumnDef) and isinstance(node.args.get("kind"), exp.DataType):
+            _, client_type, scale, _ = _type(node.name, node.args["kind"], "NOCASE")
+            stored = _stored(node.name, client_type, scale, row="")
+            if stored:
+                kept[node.name.lower()] = stored[1]
+    return kept
+
+
+def _prepare_constraints(tree: exp.Create, kept: dict[str, str]) -> None:
+    """Let CHECKs test the values that columns keep, and remove unique keys of such columns, which become indexes.
+
+    SQLite looks at constraints before the triggers run.
+    """
+    for check in tree.find_all(exp.CheckColumnConstraint):
+        for column in list(check.find_all(exp.Column)):
+            if column.name.lower() in kept:
+                column.replace(exp.Var(this=kept[column.name.lower()]))
+    for key in list(tree.find_all(exp.UniqueColumnConstraint)):
+        definition = key.find_ancestor(exp.ColumnDef)
+        columns = [definition.name] if definition else [each.name for each in key.this.expressions]
+        if kept.keys() & {column.lower() for column in columns}:
+            (key.parent if isinstance(key.parent, exp.ColumnConstraint | exp.Constraint) else key).pop()
+
+
+def _indexes(table: str, keys: list[KeyDescription], kept: dict[str, str], exists: str) -> Iterator[_Statement]:
+    for key in keys:
+        columns = ", ".join(kept.get(column.lower(), _quoted(column)) for column in key.columns)
+        yield f'CREATE UNIQUE INDEX {exists}"{table}.{key.name}" ON "{table}" ({columns})', ()
 
 
 def _triggers(table: str, stored: list[tuple[str, str]], exists: str) -> Iterator[_Statement]:
@@ -185,7 +223,8 @@ def _type(name: str, kind: exp.DataType, text_collation: str) -> tuple[str, str,
     if type_name in _DATETIMES or type_name == "DATE":
         condition = f"mysql_is_datetime({column})"
         if type_name.startswith("TIMESTAMP"):
-            condition += f" AND {column} BETWEEN '1970-01-01 00:00:01' AND '2038-01-19 03:14:08'"
+            stored = f"mysql_stored_datetime({column}, {sizes[0] if sizes else 0})"
+            condition += f" AND {stored} BETWEEN '1970-01-01 00:00:01' AND '2038-01-19 03:14:07.999999'"
         check = ("incorrect_datetime", condition)
         digits = sizes[0] if sizes else 0
         return ("TEXT", "datetime", digits, check) if type_name in _DATETIMES else ("TEXT", "date", 0, check)

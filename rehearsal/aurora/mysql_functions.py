@@ -147,7 +147,12 @@ def _round(number: float | None, digits: int | None) -> float | None:
 
 def _rounded(number: float, digits: int) -> Decimal:
     with localcontext(prec=_DIGITS):
-        return Decimal(str(number)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+        return _decimal(number).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+
+
+def _decimal(number: float) -> Decimal:
+    """Return the decimal that a number of SQLite stands for: a double holds 15 digits, and its arithmetic changes the next ones."""
+    return Decimal(number) if isinstance(number, int) else Decimal(f"{number:.15g}")
 
 
 def _signed(value: float | str | bytes | None) -> int | None:
@@ -164,7 +169,7 @@ def _mod(number: float | None, divisor: float | None) -> float | None:
     if number is None or not divisor:
         return None
     with localcontext(prec=_DIGITS):
-        rest = Decimal(str(number)) % Decimal(str(divisor))  # has the sign of the number, as in MySQL
+        rest = _decimal(number) % _decimal(divisor)  # has the sign of the number, as in MySQL
     return int(rest) if isinstance(number, int) and isinstance(divisor, int) else float(rest)
 
 
@@ -193,6 +198,40 @@ def _with_case(change: Callable[[str], str]) -> Callable[[object], object]:
     return changed
 
 
+class ExactSum:
+    """SUM as an aggregate and in a window: of decimals, as in MySQL, so that a balanced ledger has the sum 0."""
+
+    def __init__(self) -> None:
+        self._sum, self._count, self._floats = Decimal(0), 0, 0
+
+    def step(self, value: float | str | None) -> None:
+        """Add a row's value."""
+        self._add(value, 1)
+
+    def inverse(self, value: float | str | None) -> None:
+        """Take back the value of a row that leaves the window."""
+        self._add(value, -1)
+
+    def value(self) -> float | None:
+        """Return the sum of the values so far, or NULL without one."""
+        if not self._count:
+            return None
+        return float(self._sum) if self._floats else int(self._sum)
+
+    def finalize(self) -> float | None:
+        """Return the sum."""
+        return self.value()
+
+    def _add(self, value: float | str | None, sign: int) -> None:
+        if value is None:
+            return
+        number = value if isinstance(value, int | float) else float(_signed(value) or 0)
+        with localcontext(prec=_DIGITS):
+            self._sum += sign * _decimal(number)
+        self._count += sign
+        self._floats += sign * isinstance(number, float)
+
+
 class OnlyRow:
     """An aggregate that returns the value of the only row, or NULL without a row; `step` raises ValueError for a second one."""
 
@@ -218,8 +257,8 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "mysql_unix_timestamp": (1, _unix_timestamp),
     "mysql_timestampdiff": (3, _difference),
     "mysql_shift": (4, _shift),
-    "mysql_ceil": (1, lambda number: None if number is None else math.ceil(number)),
-    "mysql_floor": (1, lambda number: None if number is None else math.floor(number)),
+    "mysql_ceil": (1, lambda number: None if number is None else math.ceil(_decimal(number))),
+    "mysql_floor": (1, lambda number: None if number is None else math.floor(_decimal(number))),
     "mysql_round": (2, _round),
     "mysql_signed": (1, _signed),
     "mysql_mod": (2, _mod),

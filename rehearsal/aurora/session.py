@@ -27,7 +27,20 @@ _STATIC_VARIABLES: dict[str, object] = {
     "version": "8.0.42",
     "aurora_version": "3.10.1",
     "version_comment": "Emulated Aurora MySQL",
+    "auto_increment_increment": 1,
     "character_set_client": "utf8mb4",
+    "character_set_database": "utf8mb4",
+    "character_set_server": "utf8mb4",
+    "collation_database": "utf8mb4_0900_ai_ci",
+    "collation_server": "utf8mb4_0900_ai_ci",
+    "foreign_key_checks": True,
+    "init_connect": "",
+    "interactive_timeout": 28800,
+    "license": "GPL",
+    "net_write_timeout": 60,
+    "performance_schema": False,
+    "transaction_read_only": False,
+    "unique_checks": True,
     "character_set_connection": "utf8mb4",
     "character_set_results": "utf8mb4",
     "collation_connection": "utf8mb4_0900_ai_ci",
@@ -310,8 +323,8 @@ class MysqlSession:
                     raise SqlError(1115, "42000", f"Unknown character set: '{item.name}'")
                 continue
             if kind == "TRANSACTION":
-                if any(not each.name.startswith("ISOLATION LEVEL") for each in item.expressions):
-                    raise unsupported(f"SET TRANSACTION {item.expressions[0].name}")
+                if any(each.name == "READ ONLY" for each in item.expressions):
+                    raise unsupported("SET TRANSACTION READ ONLY")
                 continue  # the isolation level is always READ COMMITTED
             scope = kind or item.this.this.text("kind").upper()  # SET GLOBAL x and SET @@GLOBAL.x
             if scope not in ("", "SESSION", "LOCAL"):
@@ -330,9 +343,9 @@ class MysqlSession:
             self._settings[name] = _set_value(name, assignment.expression)
             return
         text = assignment.expression.name or assignment.expression.sql()
-        if text.upper() not in ("0", "1", "ON", "OFF", "TRUE", "FALSE"):
+        if text.upper() not in ("0", "1", "ON", "OFF", "TRUE", "FALSE", "DEFAULT"):
             raise SqlError(1231, "42000", f"Variable 'autocommit' can't be set to the value of '{text}'")
-        enabled = text.upper() in ("1", "ON", "TRUE")
+        enabled = text.upper() in ("1", "ON", "TRUE", "DEFAULT")
         if enabled:
             self._commit()
         self.autocommit = enabled
@@ -387,6 +400,8 @@ _ONLY_VALUES = {
 def _set_value(name: str, expression: exp.Expr) -> str:
     """Return the new value of a session variable; refuse one that would change results."""
     value = expression.name
+    if not isinstance(expression, exp.Literal | exp.Column | exp.Boolean) or value.upper() == "DEFAULT":
+        raise unsupported(f"SET {name} to DEFAULT or to an expression")
     if value not in _ONLY_VALUES.get(name, (value,)):
         raise unsupported(f"{name} = {value}")
     refused = {"ANSI", "ANSI_QUOTES", "PAD_CHAR_TO_FULL_LENGTH", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"}

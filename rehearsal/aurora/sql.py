@@ -16,6 +16,7 @@ from rehearsal.aurora.create_table import create_table_plan
 from rehearsal.aurora.sql_error import SqlError, unsupported
 from rehearsal.aurora.supported_sql import ENDS_OF_LIST, parse, refuse_unknown_parts, refuse_use_of_changes, tokenize
 from rehearsal.aurora.translation import (
+    is_aggregated,
     remove_qualifiers,
     require_single_rows,
     rewrite_expressions,
@@ -207,7 +208,7 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
     rewrite_expressions(tree)
     sources = _column_sources(tree) if isinstance(tree, exp.Query) else ()
     require_single_rows(tree)
-    names = _rewrite_tables(tree, target, database)
+    names = _rewrite_tables(tree, database)
     _refuse_read_of_target(tree, target, names)
     if isinstance(tree, exp.Update):
         remove_qualifiers(tree.expressions, tree.this.alias_or_name)
@@ -230,22 +231,30 @@ def _plan_data(sql: str, tree: exp.Expr, database: str | None) -> Plan:
         variables=variables,
         sources=sources,
         locks_rows=bool(locks),
-        guard=_guard(tree),
+        guard=_guard(tree, [table.name for lock in locks for table in lock.expressions]),
     )
 
 
-def _guard(tree: exp.Expr) -> str | None:
-    """Return a query of the whole rows that a translated statement changes or locks, or None."""
+def _guard(tree: exp.Expr, locked: list[str]) -> str | None:
+    """Return a query of the whole rows that a translated statement changes or locks, or None.
+
+    `locked` has the tables of FOR UPDATE OF.
+    """
     if isinstance(tree, exp.Update | exp.Delete):
         rows = exp.select("*").from_(tree.this.copy())
         rows.set("where", tree.args.get("where"))
         return sqlite_text(rows)
-    if isinstance(tree, exp.Select) and not tree.args.get("group") and not tree.find(exp.AggFunc):
-        rows = tree.copy()
-        rows.set("distinct", None)
-        rows.set("expressions", [exp.Star()])
-        return sqlite_text(rows)
-    return None
+    if not isinstance(tree, exp.Select) or not tree.args.get("from_"):
+        return None
+    rows = tree.copy()
+    stars = [exp.Column(this=exp.Star(), table=exp.to_identifier(table)) for table in locked] or [exp.Star()]
+    if is_aggregated(tree) or tree.args.get("group") or tree.args.get("distinct"):
+        for clause in ("distinct", "group", "having", "order", "limit", "offset"):
+            rows.set(clause, None)
+        rows.set("expressions", stars)
+    else:  # ORDER BY and LIMIT may use the names of the other columns
+        rows.set("expressions", [*stars, *rows.expressions])
+    return sqlite_text(rows)
 
 
 def _add_titles(sql: str, tree: exp.Query) -> None:
@@ -260,11 +269,22 @@ def _add_titles(sql: str, tree: exp.Query) -> None:
     texts = _select_list(sql)
     if len(texts) != len(select.selects):
         return
+    _refuse_ambiguous_order(tree, select)
     for each, text in zip(select.selects, texts, strict=True):
         if not each.is_star and not isinstance(each, exp.Alias):
             value = each.unnest()
             title = value.name if isinstance(value, exp.Column) or _is_string(value) else text
             each.replace(exp.Alias(this=each.copy(), alias=exp.to_identifier(title, quoted=True)))
+
+
+def _refuse_ambiguous_order(tree: exp.Query, select: exp.Select) -> None:
+    """Raise SqlError 1052 for ORDER BY a name that columns of several tables have; SQLite would take the first one's title."""
+    order = tree.args.get("order")
+    for ordered in order.expressions if order else ():
+        name = ordered.this.name.lower() if isinstance(ordered.this, exp.Column) and not ordered.this.table else None
+        columns = [each for each in select.selects if isinstance(each, exp.Column) and each.name.lower() == name]
+        if len({each.table for each in columns} - {""}) > 1:
+            raise SqlError(1052, "23000", f"Column '{name}' in order clause is ambiguous")
 
 
 def _is_string(node: exp.Expr) -> bool:
@@ -309,8 +329,8 @@ def _target(tree: exp.Expr) -> exp.Expr | None:
     return None
 
 
-def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | None) -> list[tuple[exp.Expr, TableName]]:
-    """Replace each table name by its SQLite name, keep the qualifier of its columns, and return the tables."""
+def _rewrite_tables(tree: exp.Expr, database: str | None) -> list[tuple[exp.Expr, TableName]]:
+    """Replace each table name by its SQLite name, keep the qualifier of its columns as an alias, and return the tables."""
     for source in list(tree.find_all(exp.From)):
         if isinstance(source.this, exp.Table) and not source.this.db and source.this.name.upper() == "DUAL":
             source.pop()
@@ -322,24 +342,23 @@ def _rewrite_tables(tree: exp.Expr, target: exp.Expr | None, database: str | Non
         name = _table_name(table, database)
         found.append((table, name))
         table.set("db", None)
-        if not table.alias and table is not target:
+        if not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=True)))
         table.set("this", exp.to_identifier(name.stored_as, quoted=True))
     if len({name.name for _, name in found}) < len({(name.database, name.name) for _, name in found}):
         raise unsupported("tables of the same name in two databases")
+    known = common | {each.alias for each in tree.find_all(exp.Table, exp.Subquery)}
+    qualified = {(name.database, node.alias) for node, name in found}
     for column in tree.find_all(exp.Column):
-        qualified = exp.table_(column.table, db=column.text("db"))
-        if qualified.db and _table_name(qualified, database) not in [name for _, name in found]:
+        database_name = column.text("db")
+        if database_name.lower() == "information_schema":
+            database_name = "information_schema"
+        is_unknown = bool(database_name) and (database_name, column.table) not in qualified
+        # SQLite ignores the case of a table's name.
+        has_other_case = column.table not in known and column.table.lower() in {each.lower() for each in known}
+        if is_unknown or has_other_case:
             raise SqlError(1054, "42S22", f"Unknown column '{column.sql('mysql')}' in 'field list'")
-    targets = {name.name: name.stored_as for node, name in found if node is target}
-    known = common | {each.alias for each in tree.find_all(exp.Table, exp.Subquery)} | set(targets)
-    for column in tree.find_all(exp.Column):
         column.set("db", None)
-        if column.table in targets:
-            column.set("table", exp.to_identifier(targets[column.table], quoted=True))
-        elif column.table not in known and column.table.lower() in {each.lower() for each in known}:
-            # SQLite ignores the case of a table's name.
-            raise SqlError(1054, "42S22", f"Unknown column '{column.table}.{column.name}' in 'field list'")
     return found
 
 
@@ -362,7 +381,9 @@ def _column_sources(tree: exp.Query) -> tuple[ColumnSource, ...] | None:
 
 
 def _column_source(node: exp.Expr) -> ColumnSource:
-    if isinstance(node, exp.Alias | exp.Paren | exp.Max | exp.Min | exp.Sum | exp.Coalesce | exp.Subquery):
+    if isinstance(node, exp.AnonymousAggFunc):  # mysql_sum
+        return _column_source(node.expressions[0])
+    if isinstance(node, exp.Alias | exp.Paren | exp.Max | exp.Min | exp.Coalesce | exp.Subquery):
         inner = node.this
         if isinstance(inner, exp.Select):
             return _column_source(inner.selects[0]) if len(inner.selects) == 1 else ColumnSource()

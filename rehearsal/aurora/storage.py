@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal.aurora.mysql_functions import FUNCTIONS, OnlyRow, format_datetime
+from rehearsal.aurora.mysql_functions import FUNCTIONS, ExactSum, OnlyRow, format_datetime
 from rehearsal.aurora.sql import TableName, shown_names
 from rehearsal.aurora.sql_error import SqlError, unsupported
 
@@ -232,7 +232,13 @@ class Volume:
                 rows = tuple(_fetched(cursor, text))
             if cursor.rowcount > 0:
                 affected += cursor.rowcount
-            if change.inserts_into and cursor.rowcount > 0 and self._has_auto_increment(change.inserts_into):
+            is_plain = " ON CONFLICT " not in text  # otherwise SQLite's last id may be another table's
+            if (
+                change.inserts_into
+                and is_plain
+                and cursor.rowcount > 0
+                and self._has_auto_increment(change.inserts_into)
+            ):
                 # MySQL returns the first id of several rows, and none for a negative one.
                 last_id = max((cursor.lastrowid or 0) - cursor.rowcount + 1, 0)
         return ChangeOutcome(affected_rows=affected, last_insert_id=last_id, rows=rows)
@@ -266,6 +272,7 @@ class Volume:
         for name, (arity, function) in functions.items():
             self._connection.create_function(name, arity, function)
         self._connection.create_aggregate("mysql_only_row", 1, OnlyRow)
+        self._connection.create_window_function("mysql_sum", 1, ExactSum)
         for name, (arity, function) in FUNCTIONS.items():
             self._connection.create_function(name, arity, function, deterministic=True)
 

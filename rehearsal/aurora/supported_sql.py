@@ -90,7 +90,8 @@ _VALUES: dict[type[exp.Expr], str] = {
     exp.Boolean: "this",
     exp.BitString: "this",
     exp.Cast: "this to",
-    exp.DataType: "this",
+    exp.DataType: "this expressions",
+    exp.DataTypeParam: "this",
     exp.HexString: "this",
     exp.Interval: "this unit",
     exp.Literal: "this is_string",
@@ -256,7 +257,7 @@ def _refused_node(node: exp.Expr) -> str | None:
             return f"{name} with an argument"
         is_new_value = name == "VALUES" and node.find_ancestor(exp.OnConflict) is not None
         return None if name in NAMED_FUNCTIONS or is_new_value else f"the function {name}"
-    if isinstance(node, exp.Cast) and (node.to.expressions or node.to.this not in _CASTS):
+    if isinstance(node, exp.Cast) and node.to.this not in _CASTS:
         return f"CAST AS {node.to.sql('mysql')}"
     return None if type(node) in SUPPORTED else _name(node)
 
@@ -303,6 +304,8 @@ def _refused_value(node: exp.Expr) -> str | None:
             if node.expression.is_int
             else f"{node.key.upper()} of an expression"
         )
+    if isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Query):
+        return "a table in parentheses"
     if isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join) and not node.alias:
         return "a subquery in FROM without a name"
     if isinstance(node, exp.WindowSpec) and node.text("kind") == "GROUPS":

@@ -93,24 +93,45 @@ def use_aliases_in_having(tree: exp.Expr) -> None:
         having, group = select.args.get("having"), select.args.get("group")
         grouped = {each.name.lower() for each in group.expressions} if group else set[str]()
         for column in list(having.find_all(exp.Column)) if having else ():
-            if not column.table and column.name.lower() in aliases.keys() - grouped:
+            is_outside = column.find_ancestor(exp.AggFunc, exp.Query) is select
+            if is_outside and not column.table and column.name.lower() in aliases.keys() - grouped:
                 column.replace(exp.Paren(this=aliases[column.name.lower()].copy()))
 
 
+def is_aggregated(select: exp.Select) -> bool:
+    """Return whether a SELECT without GROUP BY has one row because of an aggregate function."""
+    return not select.args.get("group") and any(
+        call.find_ancestor(exp.Window, exp.Query) is select
+        for each in select.selects
+        for call in each.find_all(exp.AggFunc)
+    )
+
+
 def require_single_rows(tree: exp.Expr) -> None:
-    """Make subqueries fail whose only value comes from several rows; SQLite takes the first one."""
+    """Make subqueries fail whose only value comes from several rows; SQLite takes the first one.
+
+    Raises SqlError 1235 for a subquery with several columns as a value.
+    """
     for subquery in reversed(list(tree.find_all(exp.Subquery))):
-        select = subquery.this
-        is_value = not isinstance(subquery.parent, exp.From | exp.Join | exp.In | exp.Exists | exp.SetOperation)
-        if not is_value or not isinstance(select, exp.Select) or len(select.selects) != 1:
+        query = subquery.this
+        is_set = (
+            isinstance(subquery.parent, exp.From | exp.Join | exp.Exists | exp.SetOperation)
+            or subquery.arg_key == "query"
+        )
+        if is_set or not isinstance(query, exp.Query):
             continue
-        limit = select.args.get("limit")
-        is_single = select.selects[0].unalias().find(exp.AggFunc) and not select.args.get("group")
-        if not is_single and (limit is None or limit.expression.name != "1"):
-            value = exp.alias_(select.selects[0].unalias(), "value")
-            select.set("expressions", [value])
-            rows = exp.Subquery(this=select, alias=exp.TableAlias(this=exp.to_identifier("row")))
-            subquery.set("this", exp.select(_call("mysql_only_row", exp.column("value"))).from_(rows))
+        if len(query.selects) != 1:
+            raise unsupported("a subquery with several columns as a value")
+        limit = query.args.get("limit")
+        if (limit and limit.expression.name == "1") or (isinstance(query, exp.Select) and is_aggregated(query)):
+            continue
+        first = query
+        while isinstance(first, exp.SetOperation):
+            first = first.left
+        name = first.selects[0].alias or "value"
+        first.set("expressions", [exp.alias_(first.selects[0].unalias(), name, quoted=True)])
+        rows = exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("row")))
+        subquery.set("this", exp.select(_call("mysql_only_row", exp.column(name, quoted=True))).from_(rows))
 
 
 def _call(function: str, *arguments: exp.Expr | str | int) -> exp.Expr:
@@ -138,6 +159,11 @@ def _replacement(node: exp.Expr) -> exp.Expr | None:
 def _value(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Cast) and node.to.this is exp.DType.BIGINT:
         return _call("mysql_signed", node.this)
+    if isinstance(node, exp.Cast) and node.to.expressions:
+        text = exp.Cast(this=node.this, to=exp.DataType.build("TEXT"))
+        return _call("mysql_substring", text, 1, int(node.to.expressions[0].name))
+    if isinstance(node, exp.Sum):
+        return exp.AnonymousAggFunc(this="mysql_sum", expressions=[node.this])
     if isinstance(node, exp.Length) and node.args.get("binary"):
         return _call("length", exp.Cast(this=node.this, to=exp.DataType.build("BLOB")))
     if isinstance(node, exp.Concat):

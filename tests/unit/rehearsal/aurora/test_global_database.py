@@ -528,6 +528,10 @@ class TestTransactions:
             "UPDATE ledger.payments p SET p.cents = 1 WHERE p.id = 1",
             "DELETE FROM ledger.payments WHERE id = 1",
             "SELECT id FROM ledger.payments WHERE id = 1 FOR UPDATE",
+            "SELECT -cents AS c FROM ledger.payments ORDER BY c LIMIT 1 FOR UPDATE",
+            "SELECT DISTINCT id FROM ledger.payments FOR UPDATE",
+            "SELECT COUNT(*) FROM ledger.payments FOR UPDATE",
+            "SELECT id FROM ledger.payments WHERE id = (SELECT MAX(id) FROM ledger.payments) FOR UPDATE",
         ],
     )
     def test_row_that_changed_before_the_commit_is_a_deadlock(self, scenario: Scenario, statement: str) -> None:
@@ -540,6 +544,20 @@ class TestTransactions:
         scenario.east.execute("UPDATE ledger.payments SET cents = 0 WHERE id = 1")
         assert refusal(session, "COMMIT") == 1213
         assert scenario.east.execute("SELECT id, cents FROM ledger.payments") == [(1, 0)]
+
+    def test_other_tables_than_those_of_for_update_of_are_free(self, scenario: Scenario) -> None:
+        """FOR UPDATE OF names the tables whose rows are locked; a query without a table locks none."""
+        scenario.pay(1)
+        scenario.east.execute("CREATE TABLE ledger.notes (id INT PRIMARY KEY, note TEXT)")
+        scenario.east.execute("INSERT INTO ledger.notes VALUES (1, 'a')")
+        session = scenario.east.session("admin")
+        session.execute("BEGIN")
+        session.execute("SELECT p.id FROM ledger.payments p JOIN ledger.notes n ON n.id = p.id FOR UPDATE OF p")
+        session.execute("SELECT 1 FOR UPDATE")
+        session.execute("UPDATE ledger.payments SET cents = 7 WHERE id = 1")
+        scenario.east.execute("UPDATE ledger.notes SET note = 'b'")
+        session.execute("COMMIT")
+        assert scenario.east.execute("SELECT cents FROM ledger.payments") == [(7,)]
 
     def test_failed_update_locks_no_row(self, scenario: Scenario) -> None:
         """Another session may change the row before the COMMIT."""

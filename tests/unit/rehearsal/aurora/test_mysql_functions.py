@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal.aurora.global_database import Cluster, GlobalDatabase, SqlError
+from rehearsal.aurora.session import MysqlSession
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,10 @@ def cluster() -> Iterator[Cluster]:
         ("ROUND(1250, -2)", 1300),
         ("ROUND(2.55, 1)", 2.6),
         ("ROUND(-2.5)", -3.0),
+        ("ROUND(3.34 + 0.005, 2)", 3.35),
+        ("FLOOR(0.29 * 100)", 29),
+        ("CEIL(1.10 * 100)", 110),
+        ("CAST(12345 AS CHAR(3))", "123"),
         ("CEIL(1.2)", 2),
         ("FLOOR(-1.5)", -2),
         ("MOD(-7, 3)", -1),
@@ -139,6 +144,87 @@ def test_negative_and_restarted_ids(cluster: Cluster) -> None:
     session.execute("INSERT INTO ids.t VALUES (7)")
     session.execute("TRUNCATE TABLE ids.t")
     assert session.execute("INSERT INTO ids.t VALUES (NULL)").last_insert_id == 1
+
+
+LEDGER = (
+    "CREATE DATABASE ledger_{0}",
+    "CREATE TABLE ledger_{0}.t (id INT PRIMARY KEY, n INT, amt DECIMAL(10, 2), CHECK (amt <= 100))",
+    "CREATE TABLE ledger_{0}.u (id INT PRIMARY KEY, n INT)",
+    "INSERT INTO ledger_{0}.t VALUES (1, 30, 0.1), (2, 20, 0.2), (3, 10, -0.3)",
+    "INSERT INTO ledger_{0}.u VALUES (1, 1), (3, 30)",
+)
+
+
+@pytest.fixture
+def ledger(cluster: Cluster) -> Iterator[MysqlSession]:
+    """A session in a database with two tables."""
+    name = f"ledger_{len(cluster.execute('SHOW DATABASES'))}"
+    for statement in LEDGER:
+        cluster.execute(statement.format(name.removeprefix("ledger_")))
+    session = cluster.session("rdsadmin")
+    session.use(name)
+    yield session
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("SELECT SUM(amt) = 0 FROM t", ((1,),)),
+        ("SELECT id FROM (SELECT id, SUM(amt) OVER (ORDER BY id) AS s FROM t) x WHERE s = 0", ((3,),)),
+        ("SELECT SUM(amt) FROM t WHERE id > 9", ((None,),)),
+        ("SELECT 1 AS n FROM t GROUP BY id HAVING SUM(n) > 20", ((1,),)),
+        ("SELECT SUM(n) AS n FROM t HAVING n > 20", ((60,),)),
+        ("SELECT 5 AS id FROM t GROUP BY n HAVING EXISTS (SELECT 1 FROM u WHERE id = 3) LIMIT 1", ((5,),)),
+        (
+            "SELECT (SELECT y.n * 2 AS d FROM t y WHERE y.id = u.id ORDER BY d LIMIT 2) FROM u ORDER BY id",
+            ((60,), (20,)),
+        ),
+        ("SELECT n FROM t WHERE id IN ((SELECT id FROM u WHERE n = 1), 3) ORDER BY n", ((10,), (30,))),
+    ],
+)
+def test_query_has_mysqls_rows(ledger: MysqlSession, query: str, rows: tuple[object, ...]) -> None:
+    """Sums are exact, HAVING sees aliases outside of aggregates, and a subquery's alias keeps its name."""
+    assert rows == ledger.execute(query).rows
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT (SELECT n FROM t)",
+        "SELECT (SELECT x.n + (SELECT MAX(n) FROM u) FROM t x)",
+        "SELECT (SELECT SUM(n) OVER () FROM u)",
+        "SELECT (SELECT 1 UNION SELECT 2)",
+    ],
+)
+def test_value_from_several_rows_is_refused(ledger: MysqlSession, query: str) -> None:
+    """SQLite would take the first row."""
+    with pytest.raises(SqlError) as caught:
+        ledger.execute(query)
+    assert caught.value.code == 1242
+
+
+def test_name_of_the_changed_table_as_an_alias(ledger: MysqlSession) -> None:
+    """In a subquery it is another table."""
+    ledger.execute("DELETE FROM t WHERE id IN (SELECT t.id FROM u t WHERE t.n = 30)")
+    ledger.execute("INSERT INTO t (id, n) SELECT t.id + 10, t.n FROM t WHERE t.id = 1")
+    ledger.execute("UPDATE t SET t.n = (SELECT u.n FROM u WHERE u.id = t.id) WHERE t.id = 1")
+    assert ((1, 1), (2, 20), (11, 30)) == ledger.execute("SELECT id, n FROM t ORDER BY id").rows
+
+
+def test_constraints_see_the_stored_values(ledger: MysqlSession) -> None:
+    """CHECK, UNIQUE and ON DUPLICATE KEY UPDATE, whose values are rounded later than SQLite looks at them."""
+    ledger.execute("INSERT INTO t VALUES (4, 1, 100.004)")
+    ledger.execute("CREATE TABLE days (day DATE PRIMARY KEY, price DECIMAL(5, 2) UNIQUE, n INT)")
+    ledger.execute("INSERT INTO days VALUES ('2026-01-01 10:00:00', 1.004, 1)")
+    ledger.execute("INSERT INTO days VALUES ('2026-01-01 11:00:00', 2, 1) ON DUPLICATE KEY UPDATE n = n + 1")
+    assert (
+        1
+        == ledger.execute("INSERT IGNORE INTO days VALUES ('2026-01-02', 1.001, 1), ('2026-01-03', 3, 1)").affected_rows
+    )
+    assert (("2026-01-01", "1.00", 2), ("2026-01-03", "3.00", 1)) == ledger.execute(
+        "SELECT * FROM days ORDER BY day"
+    ).rows
 
 
 def test_columns_with_one_name_and_two_types(cluster: Cluster) -> None:
