@@ -73,22 +73,9 @@ def create_table_plan(tree: exp.Create, database: str, name: str, stored_as: str
         (insert_column, (database, name, column.name, number, kind, scale))
         for number, (column, (kind, scale)) in enumerate(zip(description.columns, columns, strict=True), start=1)
     ]
-    stored = [
-        _stored(column.name, kind, scale) for column, (kind, scale) in zip(description.columns, columns, strict=True)
-    ]
-    triggers = _triggers(stored_as, [each for each in stored if each], exists)
+    names = [column.name for column in description.columns if column.name.lower() in kept]
+    triggers = _triggers(stored_as, {_quoted(name): kept[name.lower()] for name in names}, exists)
     return (create, *_indexes(stored_as, unique, kept, exists), *triggers, describe_table, *rows)
-
-
-def _stored(column: str, kind: object, scale: object, row: str = "NEW.") -> tuple[str, str] | None:
-    """Return a column and the expression of the value that it keeps, or None if it keeps every value."""
-    name = _quoted(column)
-    calls = {
-        "decimal": f"mysql_stored_decimal({row}{name}, {scale})",
-        "datetime": f"mysql_stored_datetime({row}{name}, {scale})",
-        "date": f"mysql_stored_date({row}{name})",
-    }
-    return (name, calls[str(kind)]) if kind in calls else None
 
 
 def _kept_values(tree: exp.Create) -> dict[str, str]:
@@ -97,9 +84,14 @@ def _kept_values(tree: exp.Create) -> dict[str, str]:
     for node in tree.this.expressions:
         if isinstance(node, exp.ColumnDef) and isinstance(node.args.get("kind"), exp.DataType):
             _, client_type, scale, _ = _type(node.name, node.args["kind"], "NOCASE")
-            stored = _stored(node.name, client_type, scale, row="")
-            if stored:
-                kept[node.name.lower()] = stored[1]
+            column = _quoted(node.name)
+            calls = {
+                "decimal": f"mysql_stored_decimal({column}, {scale})",
+                "datetime": f"mysql_stored_datetime({column}, {scale})",
+                "date": f"mysql_stored_date({column})",
+            }
+            if client_type in calls:
+                kept[node.name.lower()] = calls[client_type]
     return kept
 
 
@@ -125,16 +117,16 @@ def _indexes(table: str, keys: list[KeyDescription], kept: dict[str, str], exist
         yield f'CREATE UNIQUE INDEX {exists}"{table}.{key.name}" ON "{table}" ({columns})', ()
 
 
-def _triggers(table: str, stored: list[tuple[str, str]], exists: str) -> Iterator[_Statement]:
+def _triggers(table: str, kept: dict[str, str], exists: str) -> Iterator[_Statement]:
     """Yield triggers that round and spell the values of decimals and dates as MySQL stores them."""
-    if not stored:
+    if not kept:
         return
-    condition = " OR ".join(f"NEW.{column} IS NOT {value}" for column, value in stored)
-    changes = ", ".join(f"{column} = {value}" for column, value in stored)
+    differs = " OR ".join(f"{column} IS NOT {value}" for column, value in kept.items())
+    changes = ", ".join(f"{column} = {value}" for column, value in kept.items())
     for event in ("INSERT", "UPDATE"):
         yield (
-            f'CREATE TRIGGER {exists}"{table}.{event}" AFTER {event} ON "{table}" WHEN {condition} '
-            f'BEGIN UPDATE "{table}" SET {changes} WHERE rowid = NEW.rowid; END',
+            f'CREATE TRIGGER {exists}"{table}.{event}" AFTER {event} ON "{table}" '
+            f'BEGIN UPDATE "{table}" SET {changes} WHERE rowid = NEW.rowid AND ({differs}); END',
             (),
         )
 

@@ -176,8 +176,12 @@ ENDS_OF_LIST = {
 }
 
 
+@lru_cache(maxsize=8)
 def tokenize(sql: str) -> list[Token]:
-    """Return the tokens of a statement. Raises SqlError 1064."""
+    """Return the tokens of a statement. They are cached for its parser and its titles: don't change them.
+
+    Raises SqlError 1064.
+    """
     try:
         return _DIALECT.tokenize(sql)
     except TokenError as error:
@@ -295,15 +299,10 @@ def _refused_value(node: exp.Expr) -> str | None:
         return "IN without a value"
     if isinstance(node, exp.Is) and not isinstance(node.expression, exp.Null | exp.Boolean):
         return "IS with another value than NULL, TRUE and FALSE"
-    if isinstance(node, exp.Limit | exp.Offset):
-        is_alone = isinstance(node, exp.Offset) and node.parent is not None and not node.parent.args.get("limit")
-        return (
-            "OFFSET without LIMIT"
-            if is_alone
-            else None
-            if node.expression.is_int
-            else f"{node.key.upper()} of an expression"
-        )
+    if isinstance(node, exp.Offset) and node.parent is not None and not node.parent.args.get("limit"):
+        return "OFFSET without LIMIT"
+    if isinstance(node, exp.Limit | exp.Offset) and not node.expression.is_int:
+        return f"{node.key.upper()} of an expression"
     if isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Query):
         return "a table in parentheses"
     if isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join) and not node.alias:
